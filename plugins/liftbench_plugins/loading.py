@@ -1,0 +1,59 @@
+"""Loads a causal language model from a local folder in a given precision, for scoring and for training alike.
+
+Importing this module imports no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+from liftbench.plugin_api import PrerequisiteError, unknown
+
+DTYPES = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16", "nf4": "bfloat16"}
+"""Precision → what is computed in, and what the weights that are not quantized are kept in."""
+
+
+def device() -> str:
+    """The device that everything runs on: the first GPU where there is one, else the CPU."""
+    import torch
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def load_model(folder: Path, precision: str) -> Any:
+    """The model on `device()`, in evaluation mode; `nf4` is NF4 with double quantization, on the CPU too.
+
+    Raises `UsageError` for an unknown precision, `PrerequisiteError` where `nf4` is asked for without bitsandbytes.
+    """
+    if precision not in DTYPES:
+        raise unknown("precision", precision, DTYPES)
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    quantization = None
+    dtype = getattr(torch, DTYPES[precision])
+    if precision == "nf4":
+        if util.find_spec("bitsandbytes") is None:
+            raise PrerequisiteError("the precision nf4 needs bitsandbytes: pip install bitsandbytes")
+        quantization = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        quantization_config=quantization,
+        device_map={"": device()},
+        attn_implementation="sdpa",
+        local_files_only=True,
+    )
+    for module in model.modules():
+        # In evaluation bitsandbytes would repack the weights for AVX512-BF16, and every training step after that would
+        # silently lose the gradient of its inputs.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model.eval()

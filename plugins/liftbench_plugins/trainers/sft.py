@@ -1,0 +1,193 @@
+"""One QLoRA fine-tuning, from a request to the finished adapter: base, rows and options put together for TRL.
+
+Imports torch, transformers, PEFT, TRL and datasets: import this module only where a training begins.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from safetensors import safe_open
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    PrinterCallback,
+    TrainerState,
+)
+from trl import SFTConfig
+
+from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, TrainRequest
+from liftbench_plugins.loading import device, load_model
+
+from . import checkpoints
+from .rows import Encoder, Row, Schedule, schedule, validation_rows
+from .target_loss import TargetLossTrainer
+from .watch import Watch, evaluation_steps, seconds, validation_losses
+
+if TYPE_CHECKING:
+    from .qlora import QLoRAOptions
+
+
+def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSummary:
+    """Train from the newest whole checkpoint in `folder`, or from the start, and publish the best one as `adapter`."""
+    options: QLoRAOptions = request.options
+    tokenizer = AutoTokenizer.from_pretrained(request.model)
+    plan, validation = _plan(request, tokenizer)
+    if not plan.rows:
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.reported(0).items())
+        raise RunFailed(f"there is nothing to train on: none of the training rows can be used ({reasons or 'no rows'})")
+
+    # `Trainer` would resume a training that had stopped early, and train on; so that is found out beforehand.
+    newest = checkpoints.newest_whole(folder)
+    state = TrainerState.load_from_json(str(newest / checkpoints.STATE)) if newest else None
+    if state is None or not _is_finished(state, plan, options):
+        trainer = _trainer(request, plan, validation, tokenizer, folder)
+        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+        state = trainer.state
+    best = state.best_global_step if validation else state.global_step
+    chosen = checkpoints.path(folder, best)
+    summary = _summary(request, plan, validation, state, best, chosen)
+    checkpoints.publish(chosen, adapter, request.model_record.reference)
+    return summary
+
+
+def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
+    options: QLoRAOptions = request.options
+    context = AutoConfig.from_pretrained(request.model).max_position_embeddings
+    train, validation = (
+        Encoder(part, request.prompt, tokenizer, max_input_tokens=request.max_input_tokens, context=context)
+        for part in (request.train, request.validation)
+    )
+    plan = schedule(
+        request.train,
+        train,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        max_steps=options.max_steps,
+        seed=request.seed,
+    )
+    return plan, validation_rows(request.validation, validation, request.seed)
+
+
+def _trainer(
+    request: TrainRequest, plan: Schedule, validation: list[Row], tokenizer: Any, folder: Path
+) -> TargetLossTrainer:
+    options: QLoRAOptions = request.options
+    evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
+    trainer = TargetLossTrainer(
+        model=load_model(request.model, "nf4"),
+        args=_arguments(request, plan, folder),
+        train_dataset=_dataset(plan.rows),
+        eval_dataset=_dataset(validation) if validation else None,
+        processing_class=tokenizer,
+        peft_config=LoraConfig(
+            r=options.rank,
+            lora_alpha=options.alpha,
+            lora_dropout=options.dropout,
+            target_modules=options.target if isinstance(options.target, str) else list(options.target),
+            task_type="CAUSAL_LM",
+        ),
+        callbacks=[Watch(request, plan, evaluations)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig:
+    options: QLoRAOptions = request.options
+    on_cpu = device() == "cpu"
+    if not on_cpu and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise PrerequisiteError(
+            f"{torch.cuda.get_device_name(0)} cannot compute in bfloat16, which qlora needs; "
+            "hide it with CUDA_VISIBLE_DEVICES= to train on the CPU"
+        )
+    arguments = SFTConfig(
+        output_dir=str(folder),
+        # The rows of all epochs, in their order, are one pass: a resume finds its place without shuffling again.
+        num_train_epochs=1,
+        train_sampling_strategy="sequential",
+        per_device_train_batch_size=options.micro_batch,
+        per_device_eval_batch_size=options.micro_batch,
+        gradient_accumulation_steps=options.batch_size // options.micro_batch,
+        learning_rate=options.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=options.warmup,
+        weight_decay=options.weight_decay,
+        max_grad_norm=options.max_grad_norm,
+        optim="adamw_torch" if on_cpu else "paged_adamw_8bit",
+        bf16=True,
+        use_cpu=on_cpu,
+        activation_checkpointing=options.gradient_checkpointing,
+        dataloader_pin_memory=not on_cpu,
+        # Rows come tokenized, with labels and short enough.
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        # Few distinct shapes: oneDNN builds and keeps kernels for each, and the allocator finds freed blocks that fit.
+        pad_to_multiple_of=32,
+        # `Watch` says when to evaluate and to save; the strategies only have to allow it.
+        save_strategy="steps",
+        save_steps=plan.steps,
+        save_total_limit=2,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",
+        seed=request.seed,
+    )
+    if not on_cpu:
+        # One process drives one GPU; with several in sight `Trainer` would wrap the model in `nn.DataParallel`.
+        arguments._n_gpu = 1
+    return arguments
+
+
+def _dataset(rows: list[Row]) -> Dataset:
+    return Dataset.from_dict({"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]})
+
+
+def _is_finished(state: TrainerState, plan: Schedule, options: QLoRAOptions) -> bool:
+    return state.global_step >= plan.steps or checkpoints.out_of_patience(validation_losses(state), options.patience)
+
+
+def _summary(
+    request: TrainRequest, plan: Schedule, validation: list[Row], state: TrainerState, best: int, chosen: Path
+) -> TrainingSummary:
+    trained = plan.trained(state.global_step)
+    distinct = {row.pair: row for row in trained}
+    return TrainingSummary(
+        trainer="qlora",
+        steps=state.global_step,
+        best_step=best,
+        best_validation_loss=state.best_metric if validation else None,
+        stopped_early=state.global_step < plan.steps,
+        conversations=len(request.train),
+        validation_conversations=len(validation),
+        rows_trained=len(distinct),
+        rows_reported=plan.reported(state.global_step),
+        shortened=sum(row.shortened for row in distinct.values()),
+        target_tokens=sum(row.target_tokens for row in trained),
+        tokens=sum(len(row.input_ids) for row in trained),
+        trainable_parameters=_parameters(chosen / checkpoints.WEIGHTS),
+        seconds=seconds(state),
+        peak_memory_bytes=_peak_memory(),
+        device=device() if device() == "cpu" else torch.cuda.get_device_name(0),
+    )
+
+
+def _parameters(weights: Path) -> int:
+    with safe_open(str(weights), framework="pt") as file:
+        return sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118 - safe_open is no dict
+
+
+def _peak_memory() -> int:
+    if device() != "cpu":
+        return int(torch.cuda.max_memory_allocated())
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024  # Linux counts KiB

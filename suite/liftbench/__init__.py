@@ -1,0 +1,1 @@
+"""Is the fine-tuned summarizer really better? An evaluation-first benchmark suite for customer-agent conversations."""

@@ -1,0 +1,66 @@
+"""`bench compare`: the table, the verdict, and the HTML report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ..comparison import compare, exit_code, newest_pair
+from ..plugins import load_plugins
+from ..records import digest, writing
+from ..report.html import render_comparison
+from ..report.terminal import comparison_table
+from ..runs import Run, find_run, runs_in
+from .acts import say
+from .job import json_option, print_json, runs_option
+
+
+@click.command("compare")
+@click.argument("names", nargs=-1, metavar="[BASELINE] [CANDIDATE]...")
+@click.option("--target", type=float, help="The lift to reach, as a fraction (default: the baseline's recipe's).")
+@click.option("--headline", help="The metric to judge on (default: the baseline's recipe's).")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
+@json_option
+@runs_option
+def command(
+    names: tuple[str, ...], target: float | None, headline: str | None, html: Path | None, as_json: bool, runs: Path
+) -> None:
+    """Compare runs by folder, id or a part of an id: the table, the verdict and an HTML report.
+
+    Of a single run the newest comparable counterpart is taken; without arguments, the newest comparable pair.
+    Exits with 0 only if the lift is verified, else with 1.
+    """
+    baseline, candidates = _chosen(names, runs)
+    comparison = compare(baseline, candidates, target=target, headline=headline)
+    by_id = {run.id: run for run in (baseline, *candidates)}
+    plugins = load_plugins()
+    name = f"compare-{digest(*by_id)[:8]}.html"
+    path = html or runs.parent / name
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render_comparison(comparison, by_id, plugins.sections(comparison)), encoding="utf-8")
+    for problem in plugins.problems:
+        say(f"warning: plugin {problem.plugin}: {problem.reason}")
+    if as_json:
+        print_json(comparison)
+    else:
+        Console().print(comparison_table(comparison, by_id))
+    say(f"report: {path}")
+    sys.exit(exit_code(comparison))
+
+
+def _chosen(names: tuple[str, ...], runs: Path) -> tuple[Run, list[Run]]:
+    if len(names) > 1:
+        baseline, *candidates = (find_run(name, runs) for name in names)
+        return baseline, candidates
+    there = runs_in(runs)
+    if names:
+        named = find_run(names[0], runs)
+        is_baseline = named.manifest.command == "baseline"
+        there = [named, *(run for run in there if (run.manifest.command == "baseline") != is_baseline)]
+    baseline, candidate = newest_pair(there)
+    say(f"baseline:  {baseline.id}\ncandidate: {candidate.id}")
+    return baseline, [candidate]

@@ -1,0 +1,99 @@
+"""The command `bench`: finds the subcommand, imports it alone, and turns errors into clean lines and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from ..errors import LiftbenchError, unknown
+
+COMMANDS = {
+    "baseline": "Measure the untuned model.",
+    "train": "Train an adapter through a plugin, then score it.",
+    "score": "Measure a model, an adapter, or texts made elsewhere.",
+    "compare": "Compare runs: the table, the verdict and an HTML report.",
+    "report": "Write the HTML report of any runs.",
+    "summarize": "Summarize one conversation.",
+    "runs": "List the runs there are.",
+    "recipes": "List the recipes that ship with the package.",
+    "plugins": "List trainers, backends, metrics and data sets.",
+}
+"""Here, not in the commands, so that `bench --help` need not import them. Each is `cli/<name>.py`."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"liftbench.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            raise unknown("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="liftbench", prog_name="bench")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Measure a summarizer, fine-tune it, and learn whether the improvement is real.
+
+    \b
+    bench baseline                 measure the untuned model
+    bench train --plugin qlora     train an adapter and score it the same way
+    bench compare                  the verdict, with an HTML report
+
+    Exit codes: 0 done (for compare: the lift is verified), 1 the lift is not verified, 2 usage, 3 something that is
+    needed is missing, 4 a run failed.
+    """
+    del debug  # read by main(), before click has parsed anything
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = cli.main(prog_name="bench", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _stop("stopped; the same command continues where it was", 130)
+    except click.ClickException as error:
+        where = f" (see `{error.ctx.command_path} --help`)" if isinstance(error, click.UsageError) and error.ctx else ""
+        code = _stop(f"error: {error.format_message()}{where}", error.exit_code)
+    except LiftbenchError as error:
+        if debug:
+            traceback.print_exc()
+        code = _stop(f"error: {error}", error.exit_code)
+    except BrokenPipeError:
+        # The reader (`| head`) has gone: nothing more to say, and nothing to say it to.
+        sys.stderr.close()
+        code = 0
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        code = _stop(f"error: {error}", LiftbenchError.exit_code)
+    except Exception:
+        # A bug keeps its traceback, but not Python's exit code 1, which says that a lift is not verified.
+        traceback.print_exc()
+        code = LiftbenchError.exit_code
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stop(message: str, code: int) -> int:
+    click.echo(message, err=True)
+    return code

@@ -1,0 +1,29 @@
+"""`bench recipes`: what ships with the package."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..config import DEFAULT_RECIPE, read_recipe, recipe_names, resolve
+from .job import json_option, print_json
+
+
+@click.command("recipes")
+@json_option
+def command(as_json: bool) -> None:
+    """List the recipes that ship with the package; a path to a TOML file works in their place."""
+    resolved = [resolve(name, [read_recipe(name)]) for name in recipe_names()]
+    if as_json:
+        print_json({recipe.name: recipe.recipe for recipe in resolved})
+        return
+    table = Table()
+    for column in ("recipe", "model", "data", "trainer", "what"):
+        table.add_column(column)
+    for item in resolved:
+        name = f"{item.name} (default)" if item.name == DEFAULT_RECIPE else item.name
+        recipe = item.recipe
+        data = f"{recipe.data.dataset} {recipe.data.split}"
+        table.add_row(name, recipe.model.reference, data, recipe.train.plugin, recipe.description)
+    Console().print(table)

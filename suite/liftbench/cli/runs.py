@@ -1,0 +1,27 @@
+"""`bench runs`: what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ..report.terminal import runs_table
+from ..runs import runs_in
+from .job import json_option, print_json, runs_option
+
+
+@click.command("runs")
+@json_option
+@runs_option
+def command(as_json: bool, runs: Path) -> None:
+    """List the runs there are, oldest first."""
+    found = runs_in(runs)
+    if as_json:
+        print_json([{"folder": str(run.folder), "manifest": run.manifest} for run in found])
+        return
+    if not found:
+        click.echo(f"no runs in {runs}; `bench baseline` makes one")
+        return
+    Console().print(runs_table(found))

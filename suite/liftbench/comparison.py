@@ -1,0 +1,214 @@
+"""From measured runs to a comparison: which runs may be compared, how they differ, and the lift on every metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from . import stats
+from .errors import UsageError, unknown
+from .runs import Run
+from .types import AdapterRecord, CandidateResult, Comparison, Difference, Lift, Protocol, System
+from .verdict import judge
+
+
+def compare(
+    baseline: Run,
+    candidates: Sequence[Run],
+    *,
+    target: float | None = None,
+    headline: str | None = None,
+    seed: int | None = None,
+) -> Comparison:
+    """Judge each candidate's lift over the baseline; what is not given comes from the baseline's manifest.
+
+    Raises `UsageError` where there is nothing to judge: a run that is incomplete, measured under another protocol,
+    given twice or without the headline metric. Where a number cannot be trusted the verdict is *unproven*, with the
+    reason: a missing score never passes.
+    """
+    if not candidates:
+        raise UsageError("there is no candidate to compare with the baseline")
+    ids = [run.id for run in (baseline, *candidates)]
+    twice = next((id_ for id_ in ids if ids.count(id_) > 1), None)
+    if twice:
+        raise UsageError(f"run {twice} is given twice; compare a baseline with other runs")
+    target = baseline.manifest.target if target is None else target
+    if not math.isfinite(target):
+        raise UsageError(f"the target must be a number such as 0.4 (40%), not {target}")
+    headline = baseline.manifest.headline if headline is None else headline
+    seed = baseline.manifest.seed if seed is None else seed
+    protocol = _protocol(baseline)
+    for candidate in candidates:
+        _require_comparable(baseline, candidate)
+    if headline not in protocol.metrics:
+        raise unknown("metric", headline, protocol.metrics)
+
+    names = sorted(protocol.metrics, key=lambda name: name != headline)
+    results = []
+    for candidate in candidates:
+        lifts = [_lift(baseline, candidate, name, seed, len(candidates)) for name in names]
+        results.append(
+            CandidateResult(
+                run=candidate.id,
+                verdict=judge(baseline, candidate, lifts[0], target),
+                lifts=lifts,
+                differences=system_differences(baseline, candidate),
+            )
+        )
+    return Comparison(baseline=baseline.id, protocol=protocol, candidates=results)
+
+
+def exit_code(comparison: Comparison) -> int:
+    """0 if every candidate is verified, else 1."""
+    return 0 if all(result.verdict.outcome == "verified" for result in comparison.candidates) else 1
+
+
+def newest_pair(runs: Sequence[Run]) -> tuple[Run, Run]:
+    """The newest comparable pair, baseline first: the newest candidate that some baseline run has the protocol of.
+
+    Among its baselines those of the candidate's own model come first, then the newest. Raises `UsageError` saying which
+    command is missing.
+    """
+    newest_first = sorted(runs, key=lambda run: (run.manifest.created, run.id), reverse=True)
+    complete = [run for run in newest_first if run.manifest.status == "complete"]
+    baselines = [run for run in complete if run.manifest.command == "baseline"]
+    candidates = [run for run in complete if run.manifest.command != "baseline"]
+    for candidate in candidates:
+        matching = [run for run in baselines if not protocol_differences(_protocol(run), _protocol(candidate))]
+        if matching:
+            return min(matching, key=lambda run: _model(run) != _model(candidate)), candidate
+
+    unfinished = [run for run in newest_first if run.manifest.status != "complete"]
+    hint = f" (run {unfinished[0].id} is not complete: its command, given again, continues it)" if unfinished else ""
+    if not candidates:
+        raise UsageError(
+            "there is no measured candidate to compare; `bench train --plugin NAME` or `bench score SYSTEM` makes one"
+            + hint
+        )
+    if not baselines:
+        raise UsageError(f"there is no measured baseline to compare with; `bench baseline` makes one{hint}")
+    differing = protocol_differences(_protocol(baselines[0]), _protocol(candidates[0]))
+    raise UsageError(
+        f"no candidate was measured as a baseline was; the newest, {candidates[0].id} and {baselines[0].id}, differ in "
+        f"{', '.join(difference.key for difference in differing)}; give `bench baseline` the candidate's recipe{hint}"
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- differences
+
+
+def protocol_differences(baseline: Protocol, candidate: Protocol) -> list[Difference]:
+    """The fields in which two protocols differ, metric by metric; the data set's name is only a label."""
+    return _differences(_protocol_words(baseline), _protocol_words(candidate))
+
+
+def system_differences(baseline: Run, candidate: Run) -> list[Difference]:
+    """How what was measured differs, in words: model, adapter, precision, backend, prompt, and where both recorded it
+    the machine and the packages."""
+    words = [_system_words(run.manifest.system) for run in (baseline, candidate)]
+    machines = [_machine_words(run) for run in (baseline, candidate)]
+    if all(machines):
+        words = [{**system, **machine} for system, machine in zip(words, machines, strict=True)]
+    return _differences(words[0], words[1])
+
+
+def _differences(baseline: Mapping[str, str], candidate: Mapping[str, str]) -> list[Difference]:
+    return [
+        Difference(key=key, baseline=baseline.get(key, "none"), candidate=candidate.get(key, "none"))
+        for key in {**baseline, **candidate}
+        if baseline.get(key) != candidate.get(key)
+    ]
+
+
+def _protocol_words(protocol: Protocol) -> dict[str, str]:
+    fields = msgspec.structs.asdict(protocol)
+    metrics = fields.pop("metrics")
+    del fields["dataset"]
+    return {key: str(value) for key, value in fields.items()} | {
+        f"metrics.{name}": signature for name, signature in metrics.items()
+    }
+
+
+def _system_words(system: System) -> dict[str, str]:
+    words = {
+        "kind": system.kind,
+        "model": f"{system.model.reference} (sha256 {system.model.sha256[:12]})" if system.model else "",
+        "model settings": f"sha256 {system.model.settings_sha256[:12]}"
+        if system.model and system.model.settings_sha256
+        else "",
+        "adapter": _adapter_words(system.adapter) if system.adapter else "",
+        "precision": system.precision or "",
+        "backend": system.backend or "",
+        "prompt": f"{system.prompt.style} (sha256 {system.prompt.sha256[:12]})" if system.prompt else "",
+        "file": f"sha256 {system.file_sha256[:12]}" if system.file_sha256 else "",
+    }
+    return {key: value for key, value in words.items() if value}
+
+
+def _adapter_words(adapter: AdapterRecord) -> str:
+    base = f"on base {adapter.base_sha256[:12]}" if adapter.base_sha256 else "on an unknown base"
+    return (
+        f"{adapter.trainer or 'unknown trainer'} (sha256 {adapter.sha256[:12]}), "
+        f"trained {base} in {adapter.precision or 'unknown precision'}"
+    )
+
+
+def _machine_words(run: Run) -> dict[str, str]:
+    try:
+        environment = run.environment
+    except UsageError:  # An older or trimmed run: what is not recorded cannot be said to differ.
+        return {}
+    return {
+        "python": environment.python,
+        "processor": environment.processor,
+        "threads": str(environment.threads or "unknown"),
+        "GPU": environment.gpu or "none",
+        "driver": environment.driver or "none",
+        **{f"package {name}": version for name, version in environment.packages.items()},
+    }
+
+
+def _protocol(run: Run) -> Protocol:
+    return run.require_complete().manifest.protocol
+
+
+def _require_comparable(baseline: Run, candidate: Run) -> None:
+    differing = protocol_differences(_protocol(baseline), _protocol(candidate))
+    if differing:
+        listed = "; ".join(f"{d.key}: {d.baseline} against {d.candidate}" for d in differing)
+        raise UsageError(
+            f"{baseline.id} and {candidate.id} were not measured alike and cannot be compared.\n{listed}\n"
+            "Measure one of them again with the other's recipe, data and versions of the metrics."
+        )
+
+
+def _model(run: Run) -> str | None:
+    model = run.manifest.system.model
+    return model.sha256 if model else None
+
+
+# -------------------------------------------------------------------------------------------------------------- lifts
+
+
+def _lift(baseline: Run, candidate: Run, metric: str, seed: int, comparisons: int) -> Lift:
+    # By id, so that the interval does not depend on the order in which a run wrote its scores.
+    before, after = ({id_: run.scores[id_].get(metric) for id_ in sorted(run.scores)} for run in (baseline, candidate))
+    protocol = _protocol(candidate)
+    lift = stats.lift(
+        list(before.values()),
+        list(after.values()),
+        metric=metric,
+        signature=protocol.metrics[metric],
+        seed=seed,
+        comparisons=comparisons,
+    )
+    unshared = before.keys() ^ after.keys()
+    if unshared:
+        problem = f"{len(unshared)} conversations have scores in only one of the runs, for example {min(unshared)}"
+    elif len(after) != protocol.n:
+        problem = f"{len(after)} conversations have scores, and the protocol says {protocol.n}"
+    else:
+        return lift
+    return msgspec.structs.replace(lift, baseline=None, candidate=None, lift=None, low=None, high=None, problem=problem)

@@ -1,0 +1,61 @@
+"""Hashes of conversations: what a split is, and what an adapter has seen."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Literal
+
+from ..records import digest
+from ..types import Conversation, TrainingRow
+
+SHINGLE_WORDS = 5
+REFERENCE_WORDS = 8
+SKETCH = 128
+"""Hashes kept of a conversation's shingles: the Jaccard estimate of a bottom-k sketch is off by about 1/sqrt(k)."""
+
+
+def words(text: str) -> list[str]:
+    """Words for comparing texts: NFKC, case-folded, letters and digits of any script."""
+    return re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
+
+
+def conversation_sha256(conversation: Conversation) -> str:
+    """Hash of the turns' words: equal for conversations that differ only in case, punctuation or white space."""
+    return hashlib.sha256(" ".join(_words_of(conversation)).encode()).hexdigest()
+
+
+def split_fingerprint(conversations: Iterable[Conversation]) -> str:
+    """Hash of a split as it is: order, ids, turns, references and metadata."""
+    return digest(list(conversations))
+
+
+def ids_sha256(ids: Iterable[str]) -> str:
+    """Hash of a set of ids."""
+    return digest(sorted(ids))
+
+
+def training_row(conversation: Conversation, part: Literal["train", "validation"]) -> TrainingRow:
+    """What a leakage check needs to know of a training conversation, without its text."""
+    references = {h for text in conversation.references for h in _ngram_hashes(words(text), REFERENCE_WORDS)}
+    return TrainingRow(
+        id=conversation.id,
+        part=part,
+        sha256=conversation_sha256(conversation),
+        shingles=sorted(_ngram_hashes(_words_of(conversation), SHINGLE_WORDS))[:SKETCH],
+        reference_ngrams=sorted(references),
+    )
+
+
+def _words_of(conversation: Conversation) -> list[str]:
+    return [word for turn in conversation.turns for word in words(turn.text)]
+
+
+def _ngram_hashes(tokens: list[str], n: int) -> set[int]:
+    # 63 bits, so that any JSON reader can hold them in a signed integer.
+    return {
+        int.from_bytes(hashlib.blake2b(" ".join(tokens[i : i + n]).encode(), digest_size=8).digest()) >> 1
+        for i in range(max(len(tokens) - n + 1, min(len(tokens), 1)))
+    }

@@ -1,0 +1,114 @@
+"""The suite's own format: JSON Lines, one conversation a line, in `<folder>/<split>.jsonl`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from ..contracts import Dataset
+from ..errors import PrerequisiteError, UsageError, unknown
+from ..types import Conversation, Turn
+
+_decoder = msgspec.json.Decoder(Conversation)
+
+
+def read_jsonl(path: Path) -> list[Conversation]:
+    """Conversations of a file, in its order.
+
+    Raises `UsageError` with file, line and reason: not JSON, a field missing or of a wrong type, a conversation
+    without turns, a turn or reference without text, no references, an id seen before.
+    """
+    conversations: list[Conversation] = []
+    seen: dict[str, int] = {}
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                conversation = _decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise UsageError(f"{path}, line {number}: {error}") from error
+            reason = _fault(conversation) or (
+                f"id {conversation.id!r} was seen on line {seen[conversation.id]}" if conversation.id in seen else None
+            )
+            if reason:
+                raise UsageError(f"{path}, line {number}: {reason}")
+            seen[conversation.id] = number
+            conversations.append(conversation)
+    if not conversations:
+        raise UsageError(f"{path}: there is no conversation in this file")
+    return conversations
+
+
+def parse_conversation(raw: bytes, source: str) -> Conversation:
+    """One conversation from JSON (references not needed) or from plain text, a turn a line: `Customer: …`.
+
+    A line of plain text without a known speaker continues the turn above it. Raises `UsageError`.
+    """
+    stripped = raw.strip()
+    if stripped.startswith(b"{"):
+        try:
+            conversation = _decoder.decode(stripped)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{source}: {error}") from error
+        reason = _fault(conversation, references_needed=False)
+        if reason:
+            raise UsageError(f"{source}: {reason}")
+        return conversation
+    return _parse_text(stripped, source)
+
+
+def _parse_text(raw: bytes, source: str) -> Conversation:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{source}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+    turns: list[tuple[str, str]] = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        speaker, colon, rest = line.partition(":")
+        if colon and speaker.strip() and len(speaker.split()) <= 2 and not rest.startswith("//"):
+            turns.append((speaker.strip().lower(), rest.strip()))
+        elif turns:
+            turns[-1] = (turns[-1][0], f"{turns[-1][1]} {line}".strip())
+        else:
+            raise UsageError(f"{source}: the first line names no speaker; write turns as `Customer: …` and `Agent: …`")
+    conversation = Conversation(id=source, turns=tuple(Turn(role=role, text=words) for role, words in turns))
+    reason = _fault(conversation, references_needed=False)
+    if reason:
+        raise UsageError(f"{source}: {reason}")
+    return conversation
+
+
+def _fault(conversation: Conversation, *, references_needed: bool = True) -> str | None:
+    if not conversation.id:
+        return "the id is empty"
+    if not conversation.turns:
+        return "the conversation has no turns"
+    for number, turn in enumerate(conversation.turns, start=1):
+        if not turn.text.strip():
+            return f"turn {number} has no text"
+    if references_needed and not conversation.references:
+        return "there are no references (human summaries)"
+    for number, reference in enumerate(conversation.references, start=1):
+        if not reference.strip():
+            return f"reference {number} has no text"
+    return None
+
+
+class JsonLinesFolder(Dataset):
+    """A folder with `<split>.jsonl` for each split."""
+
+    def splits(self) -> list[str]:
+        return sorted(path.stem for path in self._folder().glob("*.jsonl"))
+
+    def read(self, split: str) -> list[Conversation]:
+        path = self._folder() / f"{split}.jsonl"
+        if not path.is_file():
+            raise unknown("split", split, self.splits())
+        return read_jsonl(path)
+
+    def _folder(self) -> Path:
+        if self.data_dir is None or not self.data_dir.is_dir():
+            raise PrerequisiteError(f"there is no folder {self.data_dir} to read conversations from")
+        return self.data_dir

@@ -1,0 +1,135 @@
+"""What is scored and how, fixed before any model is loaded: the split, the metrics, the protocol and the batch plan."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from .config import ResolvedRecipe
+from .contracts import Metric
+from .data.fingerprints import ids_sha256, split_fingerprint
+from .data.sources import open_dataset, read_split
+from .errors import PrerequisiteError, UsageError
+from .plugins import Plugins
+from .prompts import transcript
+from .types import Conversation, Protocol
+
+POSTPROCESS = "strip-v1"
+"""Name and version of `postprocess`."""
+
+PLAN_SEED = 20260101
+"""Of the order of batches. Not the recipe's seed: under `--limit`, every system and every seed gets the same
+conversations."""
+
+
+def postprocess(text: str) -> str:
+    """What is done to a text before it is scored: white space around it is removed, and nothing else."""
+    return text.strip()
+
+
+class Measurement(Struct, frozen=True, kw_only=True):
+    """What is scored and how, ready to be applied to any system."""
+
+    protocol: Protocol
+    conversations: dict[str, Conversation]
+    """The whole split, by id, in its order."""
+    scored: list[str]
+    """The ids to score, in the split's order."""
+    plan: list[list[str]]
+    metrics: list[Metric]
+
+
+def prepare(resolved: ResolvedRecipe, plugins: Plugins) -> Measurement:
+    """Read the split, make the metrics, fix the protocol and the batch plan.
+
+    Raises `UsageError` or `PrerequisiteError` for data or metrics that cannot give a figure.
+    """
+    recipe = resolved.recipe
+    split = read_split(open_dataset(recipe.data, plugins), recipe.data.split)
+    metrics = [plugins.load(plugins.find("metric", name))() for name in recipe.metrics.names]
+    conversations = {conversation.id: conversation for conversation in split}
+    plan = batch_plan(split, recipe.generation.batch_size)
+    planned = [id_ for batch in plan for id_ in batch]
+    wanted = set(planned[: recipe.data.limit])
+    scored = [id_ for id_ in conversations if id_ in wanted]
+    _require_visible([conversations[id_] for id_ in scored], metrics)
+    protocol = Protocol(
+        dataset=Path(recipe.data.dataset).name,
+        split=recipe.data.split,
+        fingerprint=split_fingerprint(split),
+        conversations=ids_sha256(scored),
+        n=len(scored),
+        max_input_tokens=recipe.generation.max_input_tokens,
+        max_new_tokens=recipe.generation.max_new_tokens,
+        postprocess=POSTPROCESS,
+        metrics={metric.name: metric.signature for metric in metrics},
+    )
+    return Measurement(protocol=protocol, conversations=conversations, scored=scored, plan=plan, metrics=metrics)
+
+
+def batch_plan(conversations: Sequence[Conversation], batch_size: int) -> list[list[str]]:
+    """Ids in batches of conversations of like length, in a fixed shuffled order.
+
+    The plan depends on the split and the batch size alone, not on tokenizer, prompt or seed. Half-precision outputs
+    depend on a batch's composition, so a batch is always generated whole, as planned: after a kill, and for the last
+    batch that `--limit` reaches, too. Shuffled, the first batches stand for all, and so does the time left.
+    """
+    by_length = sorted(conversations, key=lambda c: (len(transcript(c.turns)), c.id))
+    batches = [[c.id for c in by_length[i : i + batch_size]] for i in range(0, len(by_length), batch_size)]
+    random.Random(PLAN_SEED).shuffle(batches)
+    return batches
+
+
+def read_texts(path: Path, measurement: Measurement) -> tuple[dict[str, str], str]:
+    """A JSON Lines file of `{"id": …, "text": …}` as id → text, and the file's sha256.
+
+    Raises `UsageError` for a malformed line, an id twice, an id that the split does not have, or a missing one.
+    """
+
+    class Row(Struct):
+        id: str
+        text: str
+
+    decoder = msgspec.json.Decoder(Row)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read the predictions {path}: {error.strerror}") from error
+    texts: dict[str, str] = {}
+    for number, line in enumerate(data.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}, line {number}: {error}; a line is {{'id': …, 'text': …}}") from error
+        if row.id in texts:
+            raise UsageError(f"{path}, line {number}: id {row.id!r} is there twice")
+        if row.id not in measurement.conversations:
+            raise UsageError(
+                f"{path}, line {number}: the split has no conversation {row.id!r} (it begins with "
+                f"{', '.join(list(measurement.conversations)[:2])})"
+            )
+        texts[row.id] = row.text
+    missing = [id_ for id_ in measurement.scored if id_ not in texts]
+    if missing:
+        raise UsageError(
+            f"{path} lacks {len(missing)} of {len(measurement.scored)} conversations (the first: {missing[0]}); "
+            "a comparison needs a text for each, even an empty one"
+        )
+    return texts, hashlib.sha256(data).hexdigest()
+
+
+def _require_visible(conversations: Iterable[Conversation], metrics: Sequence[Metric]) -> None:
+    for metric in metrics:
+        blind = [(c.id, reason) for c in conversations if (reason := metric.blind_to(c.references))]
+        if blind:
+            raise PrerequisiteError(
+                f"{metric.name} cannot score {len(blind)} conversations (the first: {blind[0][0]}): {blind[0][1]}.\n"
+                "Take them out, or choose metrics that can see them (metrics.names)."
+            )

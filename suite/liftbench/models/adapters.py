@@ -1,0 +1,77 @@
+"""Adapter folders in PEFT's format: their identity, their base, and what their provenance tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import UsageError
+from ..types import SCHEMA, AdapterRecord, Provenance
+from .references import ALIASES, HUB, files_sha256, is_hub_name, read_json
+
+CONFIGURATION = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+PROVENANCE = "provenance.json"
+
+
+def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
+    """An adapter's identity and provenance; without `provenance.json` (trained elsewhere) all of that is unknown.
+
+    The sha256 is `models.files_sha256` of configuration and weights. Raises `UsageError` for a folder that is no
+    adapter, is damaged, or could not be loaded safely.
+    """
+    _configuration(folder)
+    provenance = _provenance(folder)
+    record = AdapterRecord(
+        sha256=files_sha256([folder / CONFIGURATION, folder / WEIGHTS]),
+        trainer=provenance.trainer,
+        base_sha256=provenance.base.sha256 if provenance.base else None,
+        precision=provenance.precision,
+        run=provenance.run,
+    )
+    return record, provenance
+
+
+def base_of(folder: Path) -> str | None:
+    """The reference of the model that an adapter was trained on, or None where it does not tell one that can be had.
+
+    Its provenance comes first, then PEFT's configuration, where a hub id is plain `org/name`. Raises `UsageError`.
+    """
+    configuration = _configuration(folder)
+    provenance = _provenance(folder)
+    if provenance.base is not None:
+        return provenance.base.reference
+    named, revision = configuration.get("base_model_name_or_path"), configuration.get("revision")
+    if not isinstance(named, str) or not named:
+        return None
+    if named in ALIASES or named.startswith(HUB) or Path(named).expanduser().exists():
+        return named
+    if is_hub_name(named):
+        return f"{HUB}{named}@{revision}" if revision else f"{HUB}{named}"
+    return None
+
+
+def _configuration(folder: Path) -> dict[str, Any]:
+    if not (folder / CONFIGURATION).is_file():
+        raise UsageError(f"{folder} is no adapter: it has no {CONFIGURATION}")
+    if not (folder / WEIGHTS).is_file():
+        raise UsageError(
+            f"{folder} has no {WEIGHTS}; pickled weights (.bin) can run code and are not loaded. "
+            "Save the adapter again with PEFT's save_pretrained(folder)"
+        )
+    return read_json(folder / CONFIGURATION)
+
+
+def _provenance(folder: Path) -> Provenance:
+    path = folder / PROVENANCE
+    if not path.is_file():
+        return Provenance()
+    try:
+        provenance = msgspec.json.decode(path.read_bytes(), type=Provenance)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is damaged: {error}. Without the file, the adapter's origin is unknown") from error
+    if provenance.schema > SCHEMA:
+        raise UsageError(f"{path} was written by a newer liftbench (schema {provenance.schema}); update this one")
+    return provenance

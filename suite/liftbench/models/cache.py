@@ -1,0 +1,108 @@
+"""Converted models in the user's cache: made once, atomically, and checked at every use."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock
+from msgspec import Struct
+from safetensors import SafetensorError
+
+from ..errors import PrerequisiteError
+
+CONVERSION = 2
+"""Raised when `gguf` writes something else than before; older conversions are then made again."""
+
+MARKER = "conversion.json"
+
+Say = Callable[[str], None]
+"""Tells the user, in a line, about work that takes a while."""
+
+
+class Marker(Struct, frozen=True, kw_only=True):
+    """`conversion.json`: what a converted folder was made from and what it must hold."""
+
+    conversion: int
+    source_sha256: str
+    files: dict[str, str]
+    """File name → sha256."""
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's contents, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """`LIFTBENCH_CACHE`, or liftbench's folder in the user's cache."""
+    import platformdirs
+
+    return Path(os.environ.get("LIFTBENCH_CACHE") or platformdirs.user_cache_dir("liftbench")).expanduser()
+
+
+def converted(name: str, sha256: str, obtain: Callable[[Path], Path], say: Say) -> Path:
+    """The folder that holds the conversion of the GGUF file with this hash.
+
+    `obtain(scratch)` puts the GGUF file into an empty folder and returns it; it is called only if there is no whole
+    conversion yet. Every file of a conversion is hashed at every use (0.2 seconds for 270 MB), so a damaged one is made
+    again. Of two processes one converts, and the other waits. Raises `UsageError` for a file that cannot be converted
+    and `PrerequisiteError` where the cache cannot be written.
+    """
+    folder = cache_folder() / "models" / f"{name}-{sha256[:12]}"
+    if _is_whole(folder, sha256):
+        return folder
+    with _writing(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not _is_whole(folder, sha256):
+                _make(folder, sha256, obtain, say)
+    return folder
+
+
+def _make(folder: Path, sha256: str, obtain: Callable[[Path], Path], say: Say) -> None:
+    again = " again" if folder.exists() else ""
+    say(f"preparing {folder.name}{again}: converted once, into {folder.parent}")
+    scratch = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
+    scratch.mkdir()
+    from .gguf import convert  # loads torch
+
+    try:
+        result = scratch / "converted"
+        convert(obtain(scratch), result)
+        files = {path.name: file_sha256(path) for path in sorted(result.iterdir())}
+        marker = Marker(conversion=CONVERSION, source_sha256=sha256, files=files)
+        (result / MARKER).write_bytes(msgspec.json.encode(marker))
+        shutil.rmtree(folder, ignore_errors=True)
+        result.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_whole(folder: Path, sha256: str) -> bool:
+    try:
+        marker = msgspec.json.decode((folder / MARKER).read_bytes(), type=Marker)
+        return (
+            marker.conversion == CONVERSION
+            and marker.source_sha256 == sha256
+            and all(file_sha256(folder / name) == expected for name, expected in marker.files.items())
+        )
+    except (OSError, msgspec.DecodeError):
+        return False
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise PrerequisiteError(
+            f"cannot write the model cache {folder}: {error}; make room, or set LIFTBENCH_CACHE"
+        ) from error

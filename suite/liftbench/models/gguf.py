@@ -1,0 +1,121 @@
+"""From a LLaMA in a GGUF file to a folder that transformers can load, train and quantize."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+
+DIGIT_SPLITTING = {"smollm"}
+"""Names in `tokenizer.ggml.pre` of tokenizers that see every digit alone, which transformers 5 does not know."""
+LLAMA_3 = {"llama3", "llama-v3", "llama-bpe"}
+"""Names of Llama 3's, which takes a whole word from its vocabulary before it merges, and begins with BOS."""
+PLAIN_BPE = {"gpt-2"}
+
+
+def convert(gguf: Path, folder: Path) -> None:
+    """Write configuration, tokenizer and weights in bfloat16 into `folder`. Loads torch.
+
+    A model loaded from GGUF counts as quantized to transformers: it could neither be saved nor trained. Its weights,
+    unpacked, go into a fresh model instead. Raises `UsageError` for what is no LLaMA, or would become another model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, GgufConfig, LlamaForCausalLM
+
+    facts = _read_facts(gguf)
+    with _quiet():
+        try:
+            tokenizer = _tokenizer(gguf, facts)
+            loaded = AutoModelForCausalLM.from_pretrained(
+                gguf.parent,
+                gguf_file=gguf.name,
+                dtype=torch.float32,
+                quantization_config=GgufConfig(dequantize=True),
+            )
+        except (ValueError, KeyError, IndexError, NotImplementedError) as error:
+            raise UsageError(f"{gguf.name} cannot be read as a model: {error}") from error
+        config = loaded.config
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        config.dtype = torch.bfloat16
+        with torch.device("meta"):
+            model = LlamaForCausalLM(config)
+        weights = {name: weight.to(torch.bfloat16) for name, weight in loaded.state_dict().items()}
+        model.load_state_dict(weights, assign=True)
+        model.tie_weights()
+        # Greedy decoding ends at each of these; a GGUF file may name the end of a turn apart from the end of a text.
+        ends = {facts[key] for key in ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id") if key in facts}
+        model.generation_config.eos_token_id = sorted(ends) or None
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def _read_facts(gguf: Path) -> dict[str, Any]:
+    """The file's metadata, long lists left out. Raises `UsageError` where a conversion would not be the same model."""
+    from gguf import GGUFReader
+
+    try:
+        reader = GGUFReader(gguf)
+        facts = {name: field.contents() for name, field in reader.fields.items() if len(field.data) <= 1}
+        tensors = {tensor.name for tensor in reader.tensors}
+    except (ValueError, IndexError, KeyError, OSError) as error:
+        raise UsageError(f"{gguf.name} is not a readable GGUF file: {error}") from error
+    reason = _obstacle(facts, tensors)
+    if reason:
+        raise UsageError(f"{gguf.name} cannot be converted: {reason}; use the model's own folder or hub:org/name")
+    return facts
+
+
+def _obstacle(facts: dict[str, Any], tensors: set[str]) -> str | None:
+    architecture = facts.get("general.architecture")
+    if architecture != "llama" or facts.get("llama.expert_count", 0):
+        return f"its architecture is {architecture!r}, and only dense LLaMAs are"
+    if facts.get("split.count", 1) > 1:
+        return "it is one part of several"
+    if "rope_freqs.weight" in tensors or facts.get("llama.rope.scaling.type", "none") != "none":
+        return "it scales its rotary positions (as Llama 3.1 does), which transformers does not read from GGUF"
+    kind, pre = facts.get("tokenizer.ggml.model"), facts.get("tokenizer.ggml.pre")
+    if kind == "gpt2" and pre not in DIGIT_SPLITTING | LLAMA_3 | PLAIN_BPE:
+        return f"transformers does not know how its tokenizer {pre!r} splits text"
+    if kind not in ("gpt2", "llama"):
+        return f"its tokenizer is of the unknown kind {kind!r}"
+    return None
+
+
+def _tokenizer(gguf: Path, facts: dict[str, Any]) -> Any:
+    from tokenizers import pre_tokenizers
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    pre = facts.get("tokenizer.ggml.pre")
+    if pre in DIGIT_SPLITTING:
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        )
+    if pre in LLAMA_3:
+        tokenizer.backend_tokenizer.model.ignore_merges = True
+        tokenizer.add_bos_token = facts.get("tokenizer.ggml.add_bos_token", True)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps transformers' bars and remarks about GGUF off the screen: they speak of what happens here on purpose.
+
+    Some of its bars are drawn by a plain tqdm, which no setting reaches but the stream that it writes to.
+    """
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)

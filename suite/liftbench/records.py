@@ -1,0 +1,109 @@
+"""Typed records as JSON and JSON Lines: written atomically or appended, read with errors that name file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from .errors import RunFailed, UsageError
+
+T = TypeVar("T")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into a clear error; what was written before stays."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFailed(
+            f"cannot write {path}: {error.strerror or error}; free some space (or choose --runs DIR) "
+            "and give the same command again: it continues"
+        ) from error
+
+
+def write_atomic(path: Path, value: Any) -> None:
+    """Replace a JSON file so that a reader, or a crash, sees the old or the new one, never a part."""
+    _replace(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def write_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Replace a JSON Lines file atomically."""
+    _replace(path, _encoded(rows))
+
+
+def append_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Append rows in one write that has reached the disk when this returns."""
+    data = _encoded(rows)
+    with writing(path), path.open("ab") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def recover_lines(path: Path, kind: type[T]) -> list[T]:
+    """The whole rows of a JSON Lines file that a kill may have cut, after dropping the cut end from the file."""
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        with writing(path), path.open("r+b") as file:
+            file.truncate(len(whole))
+    return read_lines(path, kind)
+
+
+def read_record(path: Path, kind: type[T]) -> T:
+    """A record of a run directory. Raises `UsageError` where the file is missing or damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError as error:
+        raise UsageError(f"run {path.parent.name} is incomplete: it has no {path.name}") from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{path} is damaged: {error}") from error
+
+
+def read_lines(path: Path, kind: type[T]) -> list[T]:
+    """The records of a JSON Lines file of a run directory. Raises `UsageError` with the line where one is damaged."""
+    decoder = msgspec.json.Decoder(kind)
+    rows = []
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    rows.append(decoder.decode(line))
+                except msgspec.DecodeError as error:
+                    raise UsageError(f"{path}, line {number}, is damaged: {error}") from error
+    except FileNotFoundError as error:
+        raise UsageError(f"run {path.parent.name} is incomplete: it has no {path.name}") from error
+    return rows
+
+
+def digest(*parts: object) -> str:
+    """sha256 over the canonical JSON of some values (dicts by sorted key)."""
+    encoded = msgspec.json.encode(msgspec.to_builtins(parts), order="sorted")
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def _encoded(rows: Iterable[Any]) -> bytes:
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with temporary.open("wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+"""The scored conversations side by side: what each system wrote, what it scored, and what it gained on the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from ..runs import Run
+from ..types import Conversation, Prediction
+from . import numbers
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """A run in its part: the baseline, a candidate, or one of several runs."""
+
+    role: str
+    name: str
+    """Of its system."""
+    run: Run
+
+
+class Text(Struct, frozen=True, kw_only=True):
+    """One system's summary of one conversation."""
+
+    subject: Subject
+    text: str | None
+    """None where the run holds no prediction."""
+    facts: list[str]
+    """What a reader must know of it: its length, that it was cut at the limit, …"""
+    scores: list[float | None]
+    """One a metric, in the order of the page's metrics."""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One conversation."""
+
+    anchor: str
+    """Made from its place in the data, because an id may hold any character."""
+    place: int
+    conversation: Conversation
+    texts: list[Text]
+    gains: list[float | None]
+    """One a candidate: how much better (+) or worse (-) than the baseline on the headline, in the metric's points."""
+
+
+def entries(subjects: Sequence[Subject], metrics: Sequence[str], sign: int, prefix: str = "c") -> list[Entry]:
+    """The conversations of runs that were measured alike, the smallest gain of the first candidate first.
+
+    The first subject is the baseline and the first metric the headline; `sign` is -1 where lower is better. Of a single
+    run the lowest score comes first. What has no score comes last.
+    """
+    listed = []
+    for place, conversation in enumerate(subjects[0].run.conversations):
+        texts = [_text(subject, conversation.id, metrics) for subject in subjects]
+        before, *after = (text.scores[0] if text.scores else None for text in texts)
+        gains = [None if before is None or value is None else sign * (value - before) for value in after]
+        listed.append(
+            Entry(anchor=f"{prefix}{place + 1}", place=place, conversation=conversation, texts=texts, gains=gains)
+        )
+    return sorted(listed, key=lambda entry: _rank(entry, sign))
+
+
+def _rank(entry: Entry, sign: int) -> tuple[bool, float, int]:
+    value = entry.gains[0] if entry.gains else next(iter(entry.texts[0].scores), None)
+    if value is None:
+        return True, 0.0, entry.place
+    return False, value if entry.gains else sign * value, entry.place
+
+
+def _text(subject: Subject, id_: str, metrics: Sequence[str]) -> Text:
+    prediction = subject.run.predictions.get(id_)
+    scores = subject.run.scores.get(id_, {})
+    return Text(
+        subject=subject,
+        text=prediction.text if prediction else None,
+        facts=_facts(prediction) if prediction else ["no text recorded"],
+        scores=[scores.get(metric) for metric in metrics],
+    )
+
+
+def _facts(prediction: Prediction) -> list[str]:
+    words = len(prediction.text.split())
+    facts = [f"{words} {'word' if words == 1 else 'words'}" if prediction.text.strip() else "empty"]
+    if prediction.new_tokens is not None:
+        facts.append(f"{numbers.count(prediction.new_tokens)} tokens")
+    if prediction.finish_reason == "length":
+        facts.append("cut at the token limit")
+    if prediction.turns_dropped:
+        facts.append(f"{prediction.turns_dropped} turns left out of the prompt")
+    return facts

@@ -1,0 +1,232 @@
+"""What surrounds the figures, as tables of words: outputs, training, protocol, systems, environments, recipes, runs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ..config import flatten
+from ..errors import UsageError
+from ..runs import Run
+from ..types import Environment, System
+from .conversations import Subject
+from .numbers import UNKNOWN, count, duration, per_second, score, size, target
+
+NONE = "none"
+
+
+class Cell(Struct, frozen=True):
+    """A value, with a word on it."""
+
+    text: str
+    note: str = ""
+
+
+class Row(Struct, frozen=True):
+    """One fact about every subject."""
+
+    name: str
+    cells: list[Cell]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the subjects are unlike in it."""
+        return len({cell.text for cell in self.cells}) > 1
+
+
+def outputs(subjects: Sequence[Subject]) -> list[Row]:
+    """How much was written, and what went wrong while writing."""
+    columns = []
+    for subject in subjects:
+        summary, generated = subject.run.summary, subject.run.manifest.system.kind == "model"
+        columns.append(
+            {
+                "summaries": count(summary.n),
+                "empty": count(summary.empty),
+                "cut at the token limit": count(summary.cut) if generated else UNKNOWN,
+                "conversations shortened to fit": count(summary.shortened) if generated else UNKNOWN,
+                "words a summary": f"{summary.mean_words:.1f}",
+                "tokens generated": count(summary.new_tokens),
+                "generation time": duration(summary.seconds),
+                "speed": per_second(summary.new_tokens, summary.seconds),
+            }
+        )
+    return _rows(columns)
+
+
+def training(run: Run) -> list[Row]:
+    """What a training used and chose."""
+    facts, system = run.training, run.manifest.system
+    if facts is None:
+        return []
+    left_out = sum(facts.rows_reported.values())
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in facts.rows_reported.items() if number)
+    return _rows(
+        [
+            {
+                "trainer": facts.trainer,
+                "precision of the base": (system.adapter.precision if system.adapter else None) or UNKNOWN,
+                "device": facts.device,
+                "conversations": f"{facts.conversations:,} to train on, {facts.validation_conversations:,} to choose "
+                "the checkpoint",
+                "rows trained": count(facts.rows_trained),
+                "rows left out": f"{left_out:,} ({reasons})" if reasons else count(left_out),
+                "rows shortened to fit": count(facts.shortened),
+                "optimizer steps": count(facts.steps) + (", stopped early" if facts.stopped_early else ""),
+                "best checkpoint": f"step {facts.best_step:,}, validation loss {score(facts.best_validation_loss)}",
+                "tokens": f"{facts.tokens:,} processed, {facts.target_tokens:,} of them targets",
+                "trainable parameters": count(facts.trainable_parameters),
+                "time": duration(facts.seconds),
+                "peak memory": size(facts.peak_memory_bytes),
+            }
+        ]
+    )
+
+
+def options(run: Run) -> list[Row]:
+    """The trainer's options, defaults included; empty where none are recorded."""
+    return _rows([{key: _plain(value) for key, value in run.training_options.items()}])
+
+
+def protocol(subjects: Sequence[Subject]) -> list[Row]:
+    """How it was measured."""
+    columns = []
+    for subject in subjects:
+        fields = msgspec.structs.asdict(subject.run.manifest.protocol)
+        metrics = fields.pop("metrics")
+        words = {
+            "dataset": "data set",
+            "fingerprint": "fingerprint of the split",
+            "conversations": "fingerprint of the scored ids",
+            "n": "conversations scored",
+            "max_input_tokens": "prompt, at most tokens",
+            "max_new_tokens": "summary, at most tokens",
+            "postprocess": "post-processing",
+        }
+        column = {words.get(key, key): _plain(value) for key, value in fields.items()}
+        columns.append(column | {f"signature of {name}": signature for name, signature in metrics.items()})
+    return _rows(columns)
+
+
+def systems(subjects: Sequence[Subject]) -> list[Row]:
+    """What was measured."""
+    return _rows([_system(subject.run.manifest.system) for subject in subjects])
+
+
+def _system(system: System) -> dict[str, str]:
+    words = {"name": system.name, "kind": {"predictions": "texts made elsewhere"}.get(system.kind, system.kind)}
+    if system.kind == "predictions":
+        words["file of texts, sha256"] = system.file_sha256 or UNKNOWN
+    model, adapter, prompt = system.model, system.adapter, system.prompt
+    words["model"] = model.reference if model else NONE
+    if model:
+        words |= {"weights, sha256": model.sha256, "source of the weights": model.source}
+    words["adapter, sha256"] = adapter.sha256 if adapter else NONE
+    if adapter:
+        words |= {
+            "adapter's trainer": adapter.trainer or UNKNOWN,
+            "adapter's base, sha256": adapter.base_sha256 or UNKNOWN,
+            "adapter's base in training": adapter.precision or UNKNOWN,
+            "adapter's run": adapter.run or UNKNOWN,
+        }
+    words |= {"precision": system.precision or UNKNOWN, "backend": system.backend or UNKNOWN}
+    words["prompt, sha256"] = prompt.sha256 if prompt else UNKNOWN
+    if prompt:
+        words |= {
+            "prompt style": prompt.style,
+            "system message": prompt.system or NONE,
+            "prompt template": prompt.template,
+        }
+    words["generation"] = "seen by this suite" if system.generation_verified else "unverified: made elsewhere"
+    return words
+
+
+def environments(subjects: Sequence[Subject]) -> list[Row]:
+    """Where it ran."""
+    return _rows([_environment(_recorded(subject.run)) for subject in subjects])
+
+
+def _recorded(run: Run) -> Environment | None:
+    try:
+        return run.environment
+    except UsageError:  # Of an older or trimmed run nothing is known, and the page says so.
+        return None
+
+
+def _environment(environment: Environment | None) -> dict[str, str]:
+    if environment is None:
+        return {"environment": "not recorded"}
+    return {
+        "processor": environment.processor or UNKNOWN,
+        "cores": count(environment.cpu_count),
+        "threads": count(environment.threads),
+        "memory": size(environment.memory_bytes),
+        "GPU": environment.gpu or NONE,
+        "driver": environment.driver or NONE,
+        "platform": environment.platform,
+        "Python": environment.python,
+        **environment.packages,
+    }
+
+
+def recipes(subjects: Sequence[Subject]) -> list[Row]:
+    """Every value that was asked for, with where it came from."""
+    flat = [dict(flatten(subject.run.manifest.recipe)) for subject in subjects]
+    keys = sorted({key for values in flat for key in values})
+    return [
+        Row(
+            key,
+            [
+                Cell(_plain(values[key]), subject.run.manifest.origins.get(key, "")) if key in values else Cell("–")
+                for subject, values in zip(subjects, flat, strict=True)
+            ],
+        )
+        for key in keys
+    ]
+
+
+def records(subjects: Sequence[Subject]) -> list[Row]:
+    """The runs themselves: ids, times, commands, code."""
+    return _rows([_record(subject.run) for subject in subjects])
+
+
+def _record(run: Run) -> dict[str, str]:
+    manifest = run.manifest
+    git = UNKNOWN
+    if manifest.git is not None:
+        git = manifest.git.commit + (" with uncommitted changes" if manifest.git.dirty else "")
+    return {
+        "run": manifest.id,
+        "command line": shlex.join(manifest.argv),
+        "begun": manifest.created,
+        "finished": manifest.finished or UNKNOWN,
+        "status": manifest.status,
+        "seed": str(manifest.seed),
+        "headline": manifest.headline,
+        "target": target(manifest.target),
+        "liftbench": manifest.version,
+        "git commit": git,
+        "adapter trained by run": manifest.parent or ("itself" if manifest.command == "train" else NONE),
+        "notes": "\n".join(manifest.notes) or NONE,
+    }
+
+
+def _rows(columns: Sequence[Mapping[str, str]], absent: str = "–") -> list[Row]:
+    """Columns of named words to rows, in the order of the fullest column."""
+    names = dict.fromkeys(name for column in sorted(columns, key=len, reverse=True) for name in column)
+    return [Row(name, [Cell(column.get(name, absent)) for column in columns]) for name in names]
+
+
+def _plain(value: Any) -> str:
+    words: dict[type, Callable[[Any], str]] = {
+        bool: lambda on: "yes" if on else "no",
+        type(None): lambda _: NONE,
+        str: str,
+        int: str,
+        float: lambda number: f"{number:g}",
+    }
+    return words.get(type(value), lambda other: msgspec.json.encode(other).decode())(value)

@@ -1,0 +1,197 @@
+"""What the templates show: verdicts with their charts, metrics, trainings, gains, groups of runs measured alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+from msgspec import Struct
+
+from ..comparison import protocol_differences
+from ..types import CandidateResult, Lift, MetricSummary
+from ..verdict import metric_label
+from . import charts, facts, numbers
+from .conversations import Entry, Subject, entries
+from .facts import Row
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """A candidate with its verdict."""
+
+    subject: Subject
+    result: CandidateResult
+    headline: Lift
+    chart: Markup
+    caveats: list[str]
+    """Those that do not hold for all candidates alike."""
+
+
+class MetricRow(Struct, frozen=True, kw_only=True):
+    """One system's figures on one metric."""
+
+    subject: Subject
+    summary: MetricSummary | None
+    lift: Lift | None
+    """None for the baseline, and where nothing is compared."""
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """One metric over all systems."""
+
+    name: str
+    label: str
+    headline: bool
+    lower_is_better: bool
+    signature: str
+    rows: list[MetricRow]
+
+
+class Training(Struct, frozen=True, kw_only=True):
+    """One training with its curve."""
+
+    subject: Subject
+    facts: list[Row]
+    options: list[Row]
+    chart: Markup
+
+
+class Gains(Struct, frozen=True, kw_only=True):
+    """How a candidate's gains are spread over the conversations."""
+
+    subject: Subject
+    better: int
+    worse: int
+    same: int
+    missing: int
+    chart: Markup
+    most_worsened: list[Entry]
+    most_improved: list[Entry]
+    place: int
+    """Among the candidates."""
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """Runs that were measured alike."""
+
+    title: str
+    subjects: list[Subject]
+    differences: list[str]
+    """How its protocol differs from the first group's."""
+    metrics: list[Metric]
+    entries: list[Entry]
+
+
+def shared_caveats(results: Sequence[CandidateResult]) -> list[str]:
+    """What none of several verdicts shows, to be said once."""
+    if len(results) < 2:
+        return []
+    first, *others = (result.verdict.caveats for result in results)
+    return [caveat for caveat in first if all(caveat in other for other in others)]
+
+
+def verdicts(candidates: Sequence[Subject], results: Sequence[CandidateResult]) -> list[Judged]:
+    """Each candidate with its verdict and its interval, all drawn on one scale."""
+    judged = []
+    shared = shared_caveats(results)
+    headlines = [result.lifts[0] for result in results]
+    for subject, result, headline in zip(candidates, results, headlines, strict=True):
+        target = result.verdict.target
+        domain = charts.lift_domain(headlines, target)
+        words = (
+            f"Lift {numbers.lift(headline, target)}, {numbers.level(headline)} "
+            f"{numbers.lift_interval(headline, target)}, target {numbers.target(target)}."
+        )
+        chart = charts.lift_interval(headline, target, domain, words)
+        own = [caveat for caveat in result.verdict.caveats if caveat not in shared]
+        judged.append(Judged(subject=subject, result=result, headline=headline, chart=chart, caveats=own))
+    return judged
+
+
+def metric_rows(subjects: Sequence[Subject], headline: str, lifts: Sequence[Sequence[Lift] | None]) -> list[Metric]:
+    """Every metric of any of the runs, the headline first; `lifts` are a subject's, None for one that has none."""
+    summaries = [{row.name: row for row in subject.run.summary.metrics} for subject in subjects]
+    names = dict.fromkeys(name for by_name in summaries for name in by_name)
+    by_metric = [{lift.metric: lift for lift in some or ()} for some in lifts]
+    listed = []
+    for name in sorted(names, key=lambda name: name != headline):
+        known = next(by_name[name] for by_name in summaries if name in by_name)
+        listed.append(
+            Metric(
+                name=name,
+                label=metric_label(name),
+                headline=name == headline,
+                lower_is_better=known.direction == "lower",
+                signature=known.signature,
+                rows=[
+                    MetricRow(subject=subject, summary=by_name.get(name), lift=some.get(name))
+                    for subject, by_name, some in zip(subjects, summaries, by_metric, strict=True)
+                ],
+            )
+        )
+    return listed
+
+
+def trainings(subjects: Sequence[Subject]) -> list[Training]:
+    """The trainings that are recorded in the runs themselves."""
+    shown = []
+    for subject in subjects:
+        run = subject.run
+        if run.training is None and not run.curve:
+            continue
+        words = "Training and validation loss by optimizer step"
+        if run.training is not None:
+            words += f"; the best checkpoint is at step {run.training.best_step}"
+        chart = charts.training_curve(run.curve, run.training, f"{words}.")
+        shown.append(Training(subject=subject, facts=facts.training(run), options=facts.options(run), chart=chart))
+    return shown
+
+
+def gains(listed: Sequence[Entry], subject: Subject, place: int, shown: int = 5) -> Gains:
+    """How the gains of the candidate at `place` spread; `shown` conversations are named at either end."""
+    known = [(gain, entry) for entry in listed if (gain := entry.gains[place]) is not None]
+    ordered = sorted(known, key=lambda pair: pair[0])
+    better, worse = sum(gain > 0 for gain, _ in known), sum(gain < 0 for gain, _ in known)
+    words = f"Gains of {len(known)} conversations, sorted: {better} better, {worse} worse."
+    return Gains(
+        subject=subject,
+        better=better,
+        worse=worse,
+        same=len(known) - better - worse,
+        missing=len(listed) - len(known),
+        chart=charts.sorted_gains([charts.Bar(gain, entry.anchor) for gain, entry in known], words),
+        most_worsened=[entry for gain, entry in ordered[:shown] if gain < 0],
+        most_improved=[entry for gain, entry in ordered[: -shown - 1 : -1] if gain > 0],
+        place=place,
+    )
+
+
+def alike(subjects: Sequence[Subject]) -> list[Group]:
+    """The runs in groups of equal protocols, in the order given."""
+    members: list[list[Subject]] = []
+    for subject in subjects:
+        same = next((group for group in members if not _differing(group[0], subject)), None)
+        if same is None:
+            members.append([subject])
+        else:
+            same.append(subject)
+    return [_group(number, some, members[0][0]) for number, some in enumerate(members, start=1)]
+
+
+def _differing(one: Subject, other: Subject) -> list[str]:
+    differences = protocol_differences(one.run.manifest.protocol, other.run.manifest.protocol)
+    return [difference.key for difference in differences]
+
+
+def _group(number: int, members: list[Subject], first: Subject) -> Group:
+    headline = members[0].run.manifest.headline
+    metrics = metric_rows(members, headline, [None] * len(members))
+    sign = -1 if metrics and metrics[0].lower_is_better else 1
+    names = [member.role.removeprefix("run ") for member in members]
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    return Group(
+        title=f"Runs {listed}" if len(names) > 1 else f"Run {listed}",
+        subjects=members,
+        differences=_differing(first, members[0]),
+        metrics=metrics,
+        entries=entries(members, [metric.name for metric in metrics], sign, prefix=f"g{number}c"),
+    )

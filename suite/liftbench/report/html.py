@@ -1,0 +1,122 @@
+"""The HTML report: pure functions from runs to one self-contained page that loads nothing and needs no script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from ..runs import Run
+from ..types import Comparison
+from ..verdict import metric_label
+from . import facts, numbers
+from .conversations import Subject, entries
+from .figures import alike, gains, metric_rows, shared_caveats, trainings, verdicts
+
+SYMBOLS = {"verified": "✓", "undecided": "?", "not met": "✗", "unproven": "○"}
+"""A verdict is told apart by symbol and word, never by its colour alone."""
+
+
+def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections: Iterable[tuple[str, str]] = ()) -> str:
+    """The page of a comparison: the verdict first, then all that led to it.
+
+    `runs` holds every run that the comparison names, by id; `sections` are titles with plain text, from plugins. The
+    same input gives the same bytes. Raises `UsageError` where a run's files are missing or damaged.
+    """
+    baseline = runs[comparison.baseline]
+    results = comparison.candidates
+    subjects = [_subject("baseline", baseline)] + [
+        _subject("candidate" if len(results) == 1 else f"candidate {number}", runs[result.run])
+        for number, result in enumerate(results, start=1)
+    ]
+    headline = results[0].verdict.headline if results else baseline.manifest.headline
+    metrics = metric_rows(subjects, headline, [None, *(result.lifts for result in results)])
+    sign = -1 if metrics and metrics[0].lower_is_better else 1
+    listed = entries(subjects, [metric.name for metric in metrics], sign)
+    page: str = _template("comparison.html.j2").render(
+        title=_title(subjects),
+        comparison=comparison,
+        subjects=subjects,
+        judged=verdicts(subjects[1:], results),
+        shared_caveats=shared_caveats(results),
+        metrics=metrics,
+        headline=metric_label(headline),
+        trainings=trainings(subjects),
+        gains=[gains(listed, subject, place) for place, subject in enumerate(subjects[1:])],
+        entries=listed,
+        sections=list(sections),
+    )
+    return page
+
+
+def render_runs(runs: Sequence[Run]) -> str:
+    """The page of any complete runs, without a verdict; it says which of them were measured alike.
+
+    The same input gives the same bytes. Raises `UsageError` where a run's files are missing or damaged.
+    """
+    subjects = [_subject(f"run {number}", run) for number, run in enumerate(runs, start=1)]
+    groups = alike(subjects)
+    page: str = _template("runs.html.j2").render(
+        title=subjects[0].name if len(runs) == 1 else f"{len(runs)} runs",
+        subjects=subjects,
+        groups=groups,
+        trainings=trainings(subjects),
+    )
+    return page
+
+
+def _subject(role: str, run: Run) -> Subject:
+    return Subject(role=role, name=run.manifest.system.name, run=run)
+
+
+def _title(subjects: Sequence[Subject]) -> str:
+    baseline, *candidates = subjects
+    if not candidates:
+        return f"{baseline.name}, no candidate"
+    if len(candidates) > 1:
+        return f"{len(candidates)} candidates against {baseline.name}"
+    return f"{candidates[0].name} against {baseline.name}"
+
+
+def _template(name: str) -> Template:
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    """Everything is escaped but the style, the script and the charts, which are our own."""
+    found = Environment(
+        loader=PackageLoader("liftbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = _resource("style.css"), _resource("page.js")
+    found.globals |= {
+        "style": Markup(style),
+        "script": Markup(script),
+        "style_hash": _hash(style),
+        "script_hash": _hash(script),
+        "symbols": SYMBOLS,
+        "facts": facts,
+    }
+    found.filters |= {
+        name: getattr(numbers, name)
+        for name in ("score", "score_interval", "difference", "lift", "lift_interval", "level", "count")
+    }
+    return found
+
+
+def _resource(name: str) -> str:
+    return (resources.files("liftbench.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """For the page's content security policy: nothing else may style or script it, whatever a text holds."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,102 @@
+"""How numbers are written in reports: on the page and in the terminal alike."""
+
+from __future__ import annotations
+
+import math
+
+from ..stats import percent
+from ..types import Lift
+from ..verdict import lift_digits
+
+UNKNOWN = "unknown"
+
+
+def score(value: float | None) -> str:
+    """A metric's value on its own scale.
+
+    >>> score(0.35042), score(None)
+    ('0.350', 'unknown')
+    """
+    return UNKNOWN if _missing(value) else f"{value:.3f}"
+
+
+def score_interval(low: float | None, high: float | None) -> str:
+    """`0.331 to 0.370`."""
+    return UNKNOWN if _missing(low) or _missing(high) else f"{low:.3f} to {high:.3f}"
+
+
+def difference(value: float | None) -> str:
+    """A difference of two scores, with its sign.
+
+    >>> difference(0.1204), difference(-0.00001)
+    ('+0.120', '0.000')
+    """
+    if value is None or _missing(value):
+        return UNKNOWN
+    return f"{value:+.3f}" if round(value, 3) else "0.000"
+
+
+def lift(judged: Lift, goal: float) -> str:
+    """`+72%`: with as many decimals as it takes to tell its bounds from the target."""
+    return UNKNOWN if judged.lift is None else f"{judged.lift:+.{_digits(judged, goal)}%}"
+
+
+def lift_interval(judged: Lift, goal: float) -> str:
+    """`+58% to +88%`."""
+    if judged.low is None or judged.high is None:
+        return UNKNOWN
+    digits = _digits(judged, goal)
+    return f"{judged.low:+.{digits}%} to {judged.high:+.{digits}%}"
+
+
+def target(value: float) -> str:
+    """The lift to reach.
+
+    >>> target(0.4), target(0.125)
+    ('+40%', '+12.5%')
+    """
+    return f"{'-' if value < 0 else '+'}{percent(abs(value))}"
+
+
+def level(judged: Lift) -> str:
+    """The interval's level in words, as `Lift.method` begins: `95% interval`; several candidates widen it."""
+    return " ".join(judged.method.split()[:2])
+
+
+def count(value: int | None) -> str:
+    """`160,000`."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def duration(seconds: float | None) -> str:
+    """Wall time.
+
+    >>> duration(7.25), duration(600), duration(3725)
+    ('7.2 s', '10 min', '1 h 2 min')
+    """
+    if seconds is None or _missing(seconds):
+        return UNKNOWN
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count_of_bytes: int | None) -> str:
+    """Memory in decimal gigabytes: `4.3 GB`."""
+    return UNKNOWN if count_of_bytes is None else f"{count_of_bytes / 1e9:.1f} GB"
+
+
+def per_second(tokens: int | None, seconds: float | None) -> str:
+    """`245 tokens/s`."""
+    return f"{tokens / seconds:,.0f} tokens/s" if tokens and seconds else UNKNOWN
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or not math.isfinite(value)
+
+
+def _digits(judged: Lift, goal: float) -> int:
+    if judged.lift is None or judged.low is None or judged.high is None:
+        return 0
+    return lift_digits(judged.lift, judged.low, judged.high, goal)

@@ -1,0 +1,142 @@
+"""From what the user names (a model, an adapter, a run) to a system that the harness can load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .config import Recipe
+from .errors import PrerequisiteError, UsageError
+from .models.adapters import CONFIGURATION, base_of, read_adapter
+from .models.references import HUB, ResolvedModel, is_chat_model, resolve
+from .prompts import prompt_spec
+from .runs import Run, run_at
+from .types import PromptSpec, System
+
+
+class Loadable(Struct, frozen=True, kw_only=True):
+    """A system with the folders to load it from."""
+
+    system: System
+    model: Path
+    adapter: Path | None = None
+    notes: list[str] = []
+    """What a reader of its run must know."""
+
+
+def untuned(recipe: Recipe, model: ResolvedModel) -> Loadable:
+    """A model without an adapter, in the recipe's precision."""
+    system = System(
+        kind="model",
+        name=model.name,
+        model=model.record,
+        precision=recipe.model.precision,
+        backend=recipe.model.backend,
+        prompt=prompt_for(recipe, model),
+    )
+    return Loadable(system=system, model=model.path)
+
+
+def planned(recipe: Recipe) -> Loadable:
+    """The recipe's untuned model, unless it would have to be downloaded from the hub: `PrerequisiteError`."""
+    if recipe.model.reference.startswith(HUB):
+        raise PrerequisiteError("a dry run downloads no model from the hub")
+    return untuned(recipe, resolve(recipe.model.reference))
+
+
+def prompt_for(recipe: Recipe, model: ResolvedModel) -> PromptSpec:
+    """The recipe's prompt in the style that suits the model: `auto` is `chat` where it has a chat template."""
+    section = recipe.prompt
+    chat = is_chat_model(model.path)
+    if section.style == "chat" and not chat:
+        raise UsageError(f"prompt.style is 'chat', but {model.name} has no chat template; use 'plain' or 'auto'")
+    through_template = chat if section.style == "auto" else section.style == "chat"
+    return prompt_spec(section.template, section.system, "chat" if through_template else "plain")
+
+
+def tuned(
+    recipe: Recipe, model: ResolvedModel, adapter: Path, *, precision: str | None = None, allow_mismatch: bool = False
+) -> Loadable:
+    """A model with an adapter, on the base and in the precision that the adapter was trained on.
+
+    `precision` asks for another one. An adapter elsewhere than on its own base loses quality silently, so a mismatch
+    raises `UsageError` unless `allow_mismatch`, and is then noted in the run. What the adapter's provenance does not
+    tell (one trained elsewhere) is unknown, and noted too.
+    """
+    record, provenance = read_adapter(adapter)
+    mismatches: list[str] = []
+    notes: list[str] = []
+    if record.base_sha256 is None:
+        notes.append("the adapter does not tell which weights it was trained on")
+    elif record.base_sha256 != model.record.sha256:
+        mismatches.append(
+            f"it was trained on weights {record.base_sha256[:12]}…, and {model.name} is {model.record.sha256[:12]}…"
+        )
+    scored_in = precision or record.precision or recipe.model.precision
+    if record.precision is None:
+        notes.append(f"the adapter does not tell its base's precision in training; scored in {scored_in}")
+    elif scored_in != record.precision:
+        mismatches.append(f"it was trained on a base in {record.precision} and would be scored in {scored_in}")
+    if mismatches and not allow_mismatch:
+        raise UsageError(
+            f"the adapter {adapter} does not fit: {'; '.join(mismatches)}.\n"
+            "Score it on its own base, or insist with --allow-mismatch (the run will say so)."
+        )
+    prompt = prompt_for(recipe, model)
+    if provenance.prompt is not None and provenance.prompt.sha256 != prompt.sha256:
+        notes.append("the adapter was trained with another prompt")
+    system = System(
+        kind="model",
+        name=f"{model.name}+{record.trainer or adapter.resolve().name}",
+        model=model.record,
+        adapter=record,
+        precision=scored_in,
+        backend=recipe.model.backend,
+        prompt=prompt,
+    )
+    notes += [f"the adapter does not fit, and was scored all the same: {mismatch}" for mismatch in mismatches]
+    return Loadable(system=system, model=model.path, adapter=adapter, notes=notes)
+
+
+def named(
+    name: str,
+    recipe: Recipe,
+    runs: Path,
+    *,
+    base: str | None = None,
+    precision: str | None = None,
+    allow_mismatch: bool = False,
+) -> tuple[Loadable, str | None]:
+    """The system that a user names: an adapter's folder, a run (its adapter, or its model), or a model reference.
+
+    `base` is the model reference asked for beside an adapter; without it the adapter's own base is taken. Also
+    returns the id of the run that it came from. Raises `UsageError` or `PrerequisiteError`.
+    """
+    run = run_at(name, runs)
+    if run is not None:
+        adapter, reference = _of_run(run)
+    else:
+        adapter, reference = (Path(name) if (Path(name) / CONFIGURATION).is_file() else None), name
+    if adapter is None:
+        loadable = untuned(recipe, resolve(reference))
+        if precision:
+            loadable = replace(loadable, system=replace(loadable.system, precision=precision))
+        return loadable, run.id if run else None
+    model = resolve(base or base_of(adapter) or recipe.model.reference)
+    loadable = tuned(recipe, model, adapter, precision=precision, allow_mismatch=allow_mismatch)
+    trained_in = loadable.system.adapter.run if loadable.system.adapter else None
+    return loadable, run.id if run else trained_in
+
+
+def _of_run(run: Run) -> tuple[Path | None, str]:
+    """The adapter that a run trained, or else the reference of the untuned model that it measured."""
+    system = run.manifest.system
+    if run.adapter is None and run.manifest.command == "train":
+        raise UsageError(f"run {run.id} has no adapter yet; the same `bench train` command continues it")
+    if run.adapter is None and (system.adapter is not None or system.model is None):
+        raise UsageError(
+            f"run {run.id} holds no adapter of its own; name the adapter's folder or the run that trained it"
+        )
+    return run.adapter, system.model.reference if system.model else ""

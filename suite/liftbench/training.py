@@ -1,0 +1,159 @@
+"""From a base to an adapter with its provenance: what a trainer is handed, and what is written down of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from .config import Recipe
+from .contracts import Progress, Trainer, TrainRequest, TrainResult
+from .data.fingerprints import conversation_sha256, split_fingerprint, training_row
+from .data.sources import open_dataset, read_split
+from .data.splits import TrainingSplit, training_split
+from .environment import versions
+from .errors import RunFailed
+from .measurement import Measurement
+from .models.adapters import read_adapter
+from .models.references import ResolvedModel
+from .plugins import Plugins, Spec
+from .records import append_lines, digest, recover_lines, write_atomic, write_lines
+from .runs import OpenRun, now
+from .systems import Loadable, tuned
+from .types import CurvePoint, Provenance
+
+
+class TrainingPlan(Struct, frozen=True, kw_only=True):
+    """A training that is fully decided and not yet begun."""
+
+    spec: Spec
+    trainer: Trainer
+    options: Any
+    split: TrainingSplit
+    key: str
+    """Hash of all that the adapter depends on, beside the base and the prompt."""
+
+
+def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> TrainingPlan:
+    """Choose the trainer, check its options, and choose the conversations; the scored ones are taken out."""
+    spec = plugins.find("trainer", recipe.train.plugin)
+    options = plugins.options(spec, recipe.train.options)
+    trainer: Trainer = plugins.load(spec)()
+    split = training_split(
+        read_split(open_dataset(recipe.data, plugins), recipe.data.train_split),
+        # The whole split, also where `--limit` scores only a part of it: the adapter may be scored on the rest later.
+        list(measurement.conversations.values()),
+        limit=recipe.train.limit,
+        validation_fraction=recipe.train.validation_fraction,
+        seed=recipe.seed,
+    )
+    key = digest(
+        spec.name,
+        spec.distribution,
+        options,
+        split_fingerprint(split.train),
+        split_fingerprint(split.validation),
+        recipe.seed,
+        recipe.generation.max_input_tokens,
+    )
+    return TrainingPlan(spec=spec, trainer=trainer, options=options, split=split, key=key)
+
+
+def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress) -> Loadable:
+    """Train, or continue a training that was killed, and return the adapter as a system to score.
+
+    The run then holds `training/adapter` with its provenance, the curve, the options and the rows.
+    """
+    folder = run.folder / "training"
+    adapter = folder / "adapter"
+    if not (folder / "summary.json").exists():
+        result = _call_trainer(run, plan, base, model, progress, folder)
+        if result.adapter != adapter:
+            raise RunFailed(f"the trainer {plan.spec.name!r} left its adapter in {result.adapter}, not in {adapter}")
+        _write_provenance(run, plan, base, model, result)
+        write_atomic(folder / "summary.json", result.summary)
+    subject = tuned(run.recipe, model, adapter)
+    if run.manifest.status == "running":
+        run.update(status="trained", system=subject.system)
+    return subject
+
+
+def trained_on(adapter: Path, measurement: Measurement) -> list[str]:
+    """Ids of scored conversations that the adapter's provenance lists, by their words; empty where nothing is known."""
+    _, provenance = read_adapter(adapter)
+    seen = set((provenance.rows or {}).values())
+    return [id_ for id_ in measurement.scored if conversation_sha256(measurement.conversations[id_]) in seen]
+
+
+class Curve:
+    """Appends to `training/curve.jsonl`; after a resume, points later than the first new one are dropped."""
+
+    def __init__(self, path: Path, begun: Callable[[], None] = lambda: None) -> None:
+        self._path = path
+        self._begun = begun
+        self._resumed = False
+
+    def record(self, point: CurvePoint) -> None:
+        if not self._resumed:
+            kept = [old for old in recover_lines(self._path, CurvePoint) if old.step < point.step]
+            write_lines(self._path, kept)
+            self._resumed = True
+            self._begun()
+        append_lines(self._path, [point])
+
+
+def _call_trainer(
+    run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress, folder: Path
+) -> TrainResult:
+    assert base.system.prompt is not None
+    write_atomic(folder / "options.json", plan.options)
+    rows = [training_row(conversation, "train") for conversation in plan.split.train]
+    rows += [training_row(conversation, "validation") for conversation in plan.split.validation]
+    write_lines(folder / "rows.jsonl", rows)
+    if plan.split.left_out:
+        run.note(
+            f"{plan.split.left_out} conversations of the training split were left out: they are in the scored split"
+        )
+    recipe = run.recipe
+    return plan.trainer.train(
+        TrainRequest(
+            model=base.model,
+            model_record=model.record,
+            train=plan.split.train,
+            validation=plan.split.validation,
+            prompt=base.system.prompt,
+            max_input_tokens=recipe.generation.max_input_tokens,
+            max_new_tokens=recipe.generation.max_new_tokens,
+            options=plan.options,
+            seed=recipe.seed,
+            folder=folder,
+            # With the first step done, torch is loaded, and the environment knows of threads and GPU.
+            record=Curve(folder / "curve.jsonl", run.record_environment).record,
+            progress=progress,
+        )
+    )
+
+
+def _write_provenance(
+    run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, result: TrainResult
+) -> None:
+    used = (*plan.split.train, *plan.split.validation)
+    provenance = Provenance(
+        trainer=plan.spec.name,
+        base=model.record,
+        precision=result.precision,
+        prompt=base.system.prompt,
+        options=msgspec.to_builtins(plan.options),
+        seed=run.recipe.seed,
+        dataset=run.manifest.protocol.dataset,
+        train_split=run.recipe.data.train_split,
+        train_fingerprint=split_fingerprint(used),
+        rows={conversation.id: conversation_sha256(conversation) for conversation in used},
+        run=run.manifest.id,
+        packages=versions(),
+        created=now(),
+    )
+    write_atomic(result.adapter / "provenance.json", provenance)

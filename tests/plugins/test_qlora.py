@@ -1,0 +1,448 @@
+"""The `qlora` trainer from request to adapter, on a tiny LLaMA in NF4."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from liftbench.contracts import TrainRequest, TrainResult, no_progress
+from liftbench.errors import PrerequisiteError, RunFailed
+from liftbench.plugins import load_plugins
+from liftbench.prompts import prompt_spec
+from liftbench.types import Conversation, CurvePoint, ModelRecord, Turn
+from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def request_for(
+    tiny_chat_model: Path, conversations: list[Conversation], tmp_path: Path
+) -> Callable[..., TrainRequest]:
+    """A request on nine training and three validation conversations, with options and fields changed."""
+
+    def build(*, run: str = "run", record: Callable[[CurvePoint], None] | None = None, **changes: Any) -> TrainRequest:
+        fields = {name: changes.pop(name) for name in ("train", "validation", "model") if name in changes}
+        return TrainRequest(
+            **(
+                {
+                    "model": tiny_chat_model,
+                    "model_record": ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
+                    "train": tuple(conversations[:9]),
+                    "validation": tuple(conversations[9:]),
+                    "prompt": prompt_spec("Sum up:\n{conversation}", "", "chat"),
+                    "max_input_tokens": 300,
+                    "max_new_tokens": 40,
+                    "options": QLoRAOptions(**({"batch_size": 4, "rank": 4, "alpha": 8} | changes)),
+                    "seed": 0,
+                    "folder": tmp_path / run,
+                    "record": record or (lambda _: None),
+                    "progress": no_progress,
+                }
+                | fields
+            )
+        )
+
+    return build
+
+
+def train(request: TrainRequest) -> TrainResult:
+    return QLoRATrainer().train(request)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+UNLIKE = tuple(
+    Conversation(id=text, turns=(Turn(role="customer", text="7 8 9!"),), references=(text,))
+    for text in ("QUITE UNLIKE: 123 (ANYTHING) ELSE?", "NO!")
+)
+"""For validation: what is learned from the others makes its loss rise after a few steps."""
+
+
+class Killed(Exception):
+    """Stands for a kill in the tests that can do without a process of their own."""
+
+
+# ------------------------------------------------------------------------------------------------------------ options
+
+
+def test_options_are_checked_without_torch() -> None:
+    code = (
+        "import sys, liftbench_plugins.trainers.qlora as q; q.QLoRAOptions(rank=8); "
+        "sys.exit(','.join({'torch', 'transformers', 'numpy', 'datasets'} & set(sys.modules)) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"rank": 0}, ">= 1"),
+        ({"dropout": 1.0}, "< 1"),
+        ({"learning_rate": 0}, "> 0"),
+        ({"epochs": 0}, "> 0"),
+        ({"batch_size": 6, "micro_batch": 4}, "no multiple of micro_batch"),
+        ({"warmup_ratio": 0.1}, "unknown field `warmup_ratio`"),
+        ({"target": "some-linear"}, "some-linear"),
+    ],
+)
+def test_options_out_of_range_are_refused(values: dict[str, Any], reason: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=reason):
+        msgspec.convert(values, QLoRAOptions)
+
+
+# --------------------------------------------------------------------------------------------------------- end to end
+
+
+def test_a_training_leaves_an_adapter_its_counts_and_its_curve(request_for: Callable[..., TrainRequest]) -> None:
+    points: list[CurvePoint] = []
+    request = request_for(epochs=1.5, learning_rate=1e-2, record=points.append)
+    result = train(request)
+    summary = result.summary
+
+    assert result.adapter == request.folder / "adapter"
+    assert result.precision == "nf4"
+    assert sorted(files(result.adapter)) == ["adapter_config.json", "adapter_model.safetensors"]
+    config = json.loads((result.adapter / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["r"], config["lora_alpha"]) == ("tiny", 4, 8)
+    assert {name.rpartition(".")[2] for name in config["target_modules"]} == {
+        *("q_proj", "k_proj", "v_proj", "o_proj"),
+        *("gate_proj", "up_proj", "down_proj"),
+    }
+
+    rows = 9 + 4
+    assert (summary.steps, summary.stopped_early) == (math.ceil(rows / 4), False)
+    assert (summary.conversations, summary.validation_conversations) == (9, 3)
+    assert summary.rows_trained + sum(summary.rows_reported.values()) == sum(len(c.references) for c in request.train)
+    assert summary.tokens > summary.target_tokens > rows
+    assert summary.trainable_parameters > 0
+    assert summary.device == "cpu"
+    assert summary.peak_memory_bytes > 10**8
+    assert summary.seconds > 0
+
+    losses = [point for point in points if point.loss is not None]
+    validations = [point for point in points if point.validation_loss is not None]
+    assert [point.step for point in losses] == [1, 2, 3, 4]
+    assert losses[-1].epoch == pytest.approx(rows / 9)
+    assert max(point.learning_rate or 0 for point in losses) == pytest.approx(1e-2)
+    assert validations[-1].step == summary.steps
+    assert summary.best_validation_loss == min(point.validation_loss or math.inf for point in validations)
+    assert summary.best_step in {point.step for point in validations}
+    assert [path.name for path in (request.folder / "checkpoints").iterdir()] == ["finished.json"]
+
+
+def test_a_finished_training_is_reported_again_and_not_repeated(request_for: Callable[..., TrainRequest]) -> None:
+    first = train(request_for(max_steps=1))
+    before = files(first.adapter)
+    points: list[CurvePoint] = []
+    again = train(request_for(max_steps=1, record=points.append))
+    assert (again, points, files(again.adapter)) == (first, [], before)
+
+
+def test_losses_are_means_over_target_tokens_and_the_best_checkpoint_is_the_adapter(
+    request_for: Callable[..., TrainRequest],
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoTokenizer
+
+    from liftbench_plugins.loading import load_model
+    from liftbench_plugins.trainers.rows import Encoder, Row, schedule, validation_rows
+    from liftbench_plugins.trainers.target_loss import target_loss
+
+    points: list[CurvePoint] = []
+    options = {"epochs": 12, "learning_rate": 2e-2, "evaluations_per_epoch": 1, "patience": 99, "micro_batch": 1}
+    request = request_for(validation=UNLIKE, record=points.append, **options)
+    summary = train(request).summary
+    assert 0 < summary.best_step < summary.steps
+
+    tokenizer = AutoTokenizer.from_pretrained(request.model)
+
+    def encoder(part: tuple[Conversation, ...]) -> Encoder:
+        return Encoder(part, request.prompt, tokenizer, max_input_tokens=300, context=1024)
+
+    def mean_loss(model: Any, rows: list[Row]) -> float:
+        total, count = 0.0, 0
+        model.eval()
+        for row in rows:
+            ids = torch.tensor([row.input_ids])
+            inputs = {"input_ids": ids, "labels": torch.tensor([row.labels]), "attention_mask": torch.ones_like(ids)}
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                loss, tokens = target_loss(model, inputs)
+            total, count = total + loss.item(), count + tokens
+        return total / count
+
+    base = load_model(request.model, "nf4")
+    plan = schedule(request.train, encoder(request.train), epochs=12, batch_size=4, max_steps=None, seed=0)
+    # A new adapter adds nothing, so the first step's loss is the base's.
+    assert points[0].loss == pytest.approx(mean_loss(base, plan.trained(1)), rel=5e-3)
+    adapted = PeftModel.from_pretrained(base, request.folder / "adapter")
+    rows = validation_rows(request.validation, encoder(request.validation), seed=0)
+    assert summary.best_validation_loss == pytest.approx(mean_loss(adapted, rows), rel=5e-3)
+
+
+def test_adapter_weights_are_float32_and_a_tiny_update_is_not_rounded_away(
+    request_for: Callable[..., TrainRequest],
+) -> None:
+    from safetensors.torch import load_file
+
+    request = request_for(learning_rate=1e-5, max_steps=3, warmup=0.0, validation=())
+    weights = load_file(train(request).adapter / "adapter_model.safetensors")
+    assert {str(tensor.dtype) for tensor in weights.values()} == {"torch.float32"}
+    for name, tensor in weights.items():
+        if "lora_A" in name:
+            # Initial values are bfloat16; 1e-5 more or less on weights of 0.1 exists in float32 alone.
+            assert (tensor != tensor.bfloat16().float()).any(), name
+
+
+def test_gradient_checkpointing_does_not_change_what_is_learned(request_for: Callable[..., TrainRequest]) -> None:
+    curves: list[list[float | None]] = []
+    for checkpointing in (False, True):
+        points: list[CurvePoint] = []
+        options = {"max_steps": 3, "learning_rate": 1e-2, "gradient_checkpointing": checkpointing}
+        train(request_for(run=str(checkpointing), record=points.append, **options))
+        curves.append([point.loss for point in points if point.loss is not None])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-2)
+
+
+def test_a_save_is_due_where_evaluations_are_far_apart(
+    request_for: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from liftbench_plugins.trainers import watch
+
+    monkeypatch.setattr(watch, "SAVE_SECONDS", 0)
+
+    def kill(point: CurvePoint) -> None:
+        if point.step == 3:
+            raise Killed
+
+    options = {"max_steps": 4, "epochs": 9, "validation": ()}
+    with pytest.raises(Killed):
+        train(request_for(record=kill, **options))
+    points: list[CurvePoint] = []
+    train(request_for(record=points.append, **options))
+    assert [point.step for point in points] == [3, 4]
+
+
+def test_an_overfitted_model_says_the_summary_and_stops_by_itself(
+    request_for: Callable[..., TrainRequest],
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoTokenizer
+
+    from liftbench.prompts import end_token, render
+    from liftbench_plugins.loading import load_model
+
+    summary = "Customer lost a parcel. Agent asks for the number."
+    conversation = Conversation(
+        id="one", turns=(Turn(role="customer", text="My parcel is lost."),), references=(summary,)
+    )
+    request = request_for()
+    tokenizer = AutoTokenizer.from_pretrained(request.model)
+    end = end_token(request.prompt, tokenizer)
+    request = request_for(
+        train=(conversation,),
+        validation=(),
+        epochs=60,
+        batch_size=1,
+        micro_batch=1,
+        rank=16,
+        learning_rate=2e-2,
+    )
+    result = train(request)
+    assert (result.summary.best_step, result.summary.best_validation_loss) == (60, None)
+
+    prompt = render(request.prompt, conversation, tokenizer, 300)
+    model = PeftModel.from_pretrained(load_model(request.model, "nf4"), result.adapter).eval()
+    generated = model.generate(
+        input_ids=torch.tensor([prompt.token_ids]), max_new_tokens=80, do_sample=False, eos_token_id=end
+    )[0, len(prompt.token_ids) :].tolist()
+    assert generated[-1] == end
+    assert generated.count(end) == 1
+    assert tokenizer.decode(generated[:-1]) == summary
+
+
+def test_training_stops_early_where_validation_no_longer_improves(request_for: Callable[..., TrainRequest]) -> None:
+    points: list[CurvePoint] = []
+    options = {"epochs": 12, "learning_rate": 2e-2, "evaluations_per_epoch": 1, "patience": 2, "validation": UNLIKE}
+    summary = train(request_for(record=points.append, **options)).summary
+    losses = [point.validation_loss for point in points if point.validation_loss is not None]
+    assert summary.stopped_early
+    assert summary.steps < 27
+    assert losses.index(min(losses)) == len(losses) - 3
+    assert summary.best_validation_loss == min(losses)
+
+
+# ------------------------------------------------------------------------------------------------------------- resume
+
+SIX_STEPS = {"epochs": 6, "max_steps": 6, "dropout": 0.1, "evaluations_per_epoch": 1, "learning_rate": 1e-2}
+"""Evaluations, and so checkpoints, after steps 2, 4 and 6 (nine rows an epoch in batches of four)."""
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> dict[str, Any]:
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("step", "of"), [(1, "loss"), (3, "loss"), (4, "validation_loss"), (5, "loss"), (6, "validation_loss")]
+)
+def test_a_resumed_training_gives_the_same_adapter(
+    request_for: Callable[..., TrainRequest], uninterrupted: dict[str, Any], step: int, of: str
+) -> None:
+    if not uninterrupted:
+        result = train(request_for(run="whole", **SIX_STEPS))
+        uninterrupted.update(files=files(result.adapter), summary=result.summary)
+
+    def kill(point: CurvePoint) -> None:
+        if point.step == step and getattr(point, of) is not None:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(request_for(run="parts", record=kill, **SIX_STEPS))
+    again: list[CurvePoint] = []
+    result = train(request_for(run="parts", record=again.append, **SIX_STEPS))
+    assert again[0].step == (step - 1) // 2 * 2 + 1, "it should continue from the newest checkpoint"
+    assert files(result.adapter) == uninterrupted["files"]
+    for name in ("steps", "best_step", "best_validation_loss", "rows_trained", "tokens"):
+        assert getattr(result.summary, name) == getattr(uninterrupted["summary"], name), name
+
+
+def test_a_training_stopped_early_and_killed_before_its_adapter_was_out_does_not_train_on(
+    request_for: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from liftbench_plugins.trainers import checkpoints
+
+    options = {"epochs": 12, "learning_rate": 2e-2, "evaluations_per_epoch": 1, "patience": 1, "validation": UNLIKE}
+    expected = train(request_for(run="whole", **options))
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "publish", killed)
+        with pytest.raises(Killed):
+            train(request_for(run="parts", **options))
+    points: list[CurvePoint] = []
+    result = train(request_for(run="parts", record=points.append, **options))
+    assert points == []
+    assert files(result.adapter) == files(expected.adapter)
+    assert result.summary.steps == expected.summary.steps
+
+
+def test_a_process_killed_in_the_middle_resumes_to_the_same_adapter(
+    request_for: Callable[..., TrainRequest], tmp_path: Path, tiny_chat_model: Path
+) -> None:
+    expected = train(request_for(run="whole", **SIX_STEPS))
+    plan = request_for(run="parts", **SIX_STEPS)
+    (tmp_path / "conversations.json").write_bytes(msgspec.json.encode([plan.train, plan.validation]))
+    (tmp_path / "victim.py").write_text(
+        f"""
+import os, signal, sys
+from pathlib import Path
+import msgspec
+from liftbench.contracts import TrainRequest, no_progress
+from liftbench.prompts import prompt_spec
+from liftbench.types import Conversation, ModelRecord
+from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer
+
+folder = Path(__file__).parent
+part = tuple[Conversation, ...]
+train, validation = msgspec.json.decode((folder / "conversations.json").read_bytes(), type=tuple[part, part])
+
+def kill(point):
+    if point.step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+QLoRATrainer().train(TrainRequest(
+    model=Path({str(tiny_chat_model)!r}),
+    model_record=ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
+    train=train, validation=validation, prompt=prompt_spec("Sum up:\\n{{conversation}}", "", "chat"),
+    max_input_tokens=300, max_new_tokens=40, seed=0, folder=folder / "parts", record=kill, progress=no_progress,
+    options=QLoRAOptions(batch_size=4, rank=4, alpha=8, **{SIX_STEPS!r}),
+))
+"""
+    )
+    import torch
+
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    victim = subprocess.run(
+        [sys.executable, str(tmp_path / "victim.py")], capture_output=True, text=True, check=False, env=environment
+    )
+    assert victim.returncode == -signal.SIGKILL, victim.stderr
+    assert victim.stderr == "", "libraries' noise reached the screen"
+    assert not (plan.folder / "adapter").exists()
+    # A kill while a checkpoint is written leaves a part of it.
+    half = plan.folder / "checkpoints" / "checkpoint-5"
+    half.mkdir()
+    (half / "adapter_model.safetensors").write_bytes(b"half")
+    assert files(train(plan).adapter) == files(expected.adapter)
+
+
+# ------------------------------------------------------------------------------------------------------------- faults
+
+
+def test_a_loss_that_is_no_number_stops_training_at_once(request_for: Callable[..., TrainRequest]) -> None:
+    points: list[CurvePoint] = []
+    request = request_for(learning_rate=1e30, epochs=9, warmup=0.0, record=points.append)
+    with pytest.raises(RunFailed, match=r"loss became (nan|inf) at step \d of 21; lower train.options.learning_rate"):
+        train(request)
+    assert len(points) < 6
+    assert all(math.isfinite(point.loss or 0) for point in points)
+    assert not (request.folder / "adapter").exists()
+
+
+@pytest.mark.parametrize("references", [(), (" ",)])
+def test_without_a_usable_row_there_is_nothing_to_train_on(
+    request_for: Callable[..., TrainRequest], references: tuple[str, ...]
+) -> None:
+    empty = Conversation(id="e", turns=(Turn(role="agent", text="hi"),), references=references)
+    with pytest.raises(RunFailed, match="nothing to train on"):
+        train(request_for(train=(empty,)))
+
+
+def test_missing_packages_are_named_with_the_way_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = load_plugins()
+    monkeypatch.setitem(sys.modules, "trl", None)
+    with pytest.raises(PrerequisiteError, match="'qlora' needs trl: pip install trl"):
+        plugins.load(plugins.find("trainer", "qlora"))
+
+
+def test_checkpoints_that_a_kill_left_behind_are_deleted(
+    request_for: Callable[..., TrainRequest],
+) -> None:
+    request = request_for(max_steps=1)
+    train(request)
+    left = request.folder / "checkpoints" / "checkpoint-1"
+    left.mkdir()
+    train(request)
+    assert not left.exists()
+
+
+def test_a_full_gpu_is_told_with_the_option_to_lower(
+    request_for: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from liftbench_plugins.trainers import sft
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(sft, "load_model", full)
+    with pytest.raises(RunFailed, match=r"lower train.options.micro_batch \(now 2\) or set .*gradient_checkpointing"):
+        train(request_for())

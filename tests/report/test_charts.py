@@ -1,0 +1,112 @@
+"""The charts: coloured by the page alone, described in words, linked to the conversations, nothing where nothing is."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from xml.etree import ElementTree
+
+import pytest
+from markupsafe import Markup
+
+from liftbench.report.charts import Bar, lift_domain, lift_interval, sorted_gains, training_curve
+from liftbench.types import CurvePoint, Lift
+
+STYLE = (resources.files("liftbench.report") / "templates" / "style.css").read_text(encoding="utf-8")
+LIGHT, DARK = (
+    dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[:2]
+)
+
+
+def lift(value: float | None, low: float | None, high: float | None) -> Lift:
+    return Lift(
+        metric="rougeL", signature="s", baseline=0.2, candidate=0.3, lift=value, low=low, high=high, n=108, method=""
+    )
+
+
+def curve() -> list[CurvePoint]:
+    return [
+        CurvePoint(step=step, epoch=step / 9, loss=3 / step, validation_loss=3.1 / step if step % 3 == 0 else None)
+        for step in range(1, 10)
+    ]
+
+
+DRAWN = {
+    "lift": lift_interval(lift(0.72, 0.58, 0.88), 0.4, (-0.1, 1.0), 'lift <of> "72%"'),
+    "negative": lift_interval(lift(-0.3, -0.4, -0.2), -0.1, (-0.5, 0.1), 'lift <of> "72%"'),
+    "training": training_curve(curve(), None, 'lift <of> "72%"'),
+    "one point": training_curve(curve()[:1], None, 'lift <of> "72%"'),
+    "gains": sorted_gains([Bar(-0.1, "c2"), Bar(0.2, "c1")], 'lift <of> "72%"'),
+}
+
+
+def drawings(markup: Markup) -> list[ElementTree.Element]:
+    return list(ElementTree.fromstring(f"<both>{markup}</both>"))
+
+
+@pytest.mark.parametrize("drawn", DRAWN.values(), ids=DRAWN)
+def test_a_chart_is_drawn_wide_and_narrow_with_its_description(drawn: Markup) -> None:
+    wide, narrow = drawings(drawn)
+    assert (wide.get("class"), narrow.get("class")) == ("chart wide", "chart narrow")
+    for drawing in (wide, narrow):
+        assert (drawing.get("role"), drawing.get("aria-label")) == ("img", 'lift <of> "72%"')
+
+
+@pytest.mark.parametrize("drawn", DRAWN.values(), ids=DRAWN)
+def test_every_visible_colour_is_the_pages(drawn: Markup) -> None:
+    """A colour of Vega's own would be illegible in one of the two schemes."""
+    for drawing in drawings(drawn):
+        for element in drawing.iter():
+            for paint in ("fill", "stroke"):
+                colour = element.get(paint, "none")
+                assert colour in ("none", "transparent") or colour.removeprefix("var(--").removesuffix(")") in LIGHT
+
+
+def test_bars_stand_in_order_and_lead_to_their_conversations() -> None:
+    for drawing in drawings(DRAWN["gains"]):
+        links = [element for element in drawing.iter() if element.tag.endswith("}a")]
+        assert [link.get("href") for link in links] == ["#c2", "#c1"]
+        assert [next(iter(link)).get("fill") for link in links] == ["var(--worse)", "var(--accent)"]
+
+
+def test_a_negative_number_is_written_as_in_the_text() -> None:
+    assert "-0.1" in DRAWN["gains"]
+    assert "\N{MINUS SIGN}" not in "".join(DRAWN.values())
+
+
+def test_where_there_is_nothing_to_draw_there_is_no_chart() -> None:
+    assert lift_interval(lift(None, None, None), 0.4, (0, 1), "x") == ""
+    assert training_curve([CurvePoint(step=1, epoch=0.1)], None, "x") == ""
+    assert sorted_gains([], "x") == ""
+
+
+@pytest.mark.parametrize(
+    ("bounds", "target"), [((0.58, 0.88), 0.4), ((-0.5, -0.2), 0.4), ((None, None), 0.4), ((0.1, 0.2), -0.1)]
+)
+def test_the_scale_holds_zero_target_and_intervals(bounds: tuple[float | None, float | None], target: float) -> None:
+    low, high = lift_domain([lift(0.1, *bounds)], target)
+    assert all(low < value < high for value in (0.0, target, *bounds) if value is not None)
+
+
+# ------------------------------------------------------------------------------------------------------------ colours
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("name", ["ink", "muted", "accent", "worse", "verified", "undecided", "not-met"])
+def test_words_stand_out_from_the_page(name: str, scheme: dict[str, str]) -> None:
+    for ground in ("paper", "wash"):
+        bright, dim = sorted((luminance(scheme[name]), luminance(scheme[ground])), reverse=True)
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5
+
+
+def test_both_schemes_define_every_colour_and_nothing_undefined_is_used() -> None:
+    assert LIGHT.keys() == DARK.keys()
+    used = set(re.findall(r"var\(--([\w-]+)\)", STYLE))
+    assert used <= LIGHT.keys() | {"state", "serif", "sans", "mono"}

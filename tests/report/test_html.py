@@ -1,0 +1,416 @@
+"""The HTML report: the verdict first, everything on one page that loads nothing, and no text that becomes markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from liftbench.comparison import compare
+from liftbench.records import write_atomic, write_lines
+from liftbench.report.html import SYMBOLS, render_comparison, render_runs
+from liftbench.runs import Run
+from liftbench.types import AdapterRecord, Comparison, Conversation, CurvePoint, GitState, PromptSpec, Turn
+
+from ..build import BASE, ENVIRONMENT, write_conversations, write_run
+
+HOSTILE = (
+    "<script>alert(1)</script>\"'><img src=https://x.example/a onerror=alert(1)></style></details>{{ 7 * 7 }}&lt;<!--"
+)
+VOID = {"meta", "br", "img", "input", "link", "hr"}
+
+
+class Page(HTMLParser):
+    """A page taken apart."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.content: dict[str, list[str]] = {}
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.unbalanced: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+            self.content.setdefault(tag, []).append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self._open or self._open.pop() != tag:
+            self.unbalanced.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] in ("script", "style"):
+            self.content[self._open[-1]][-1] += data
+            return
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, attribute, value in self.attributes if attribute == name]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """A baseline, an adapter with its training, and texts made elsewhere."""
+    folder = tmp_path_factory.mktemp("runs")
+    baseline = write_run(folder)
+    trained = write_run(folder, command="train", created="2026-01-05T11:00:00Z")
+    write_atomic(trained.folder / "training" / "options.json", {"rank": 16, "target": ["q_proj"], "max_steps": None})
+    elsewhere = {"kind": "predictions", "model": None, "adapter": None, "precision": None, "backend": None}
+    elsewhere |= {"prompt": None, "file_sha256": "f11e" * 16, "generation_verified": False}
+    humans = write_run(
+        folder, command="score", name="humans", created="2026-01-05T12:00:00Z", system=elsewhere, environment=None
+    )
+    return [baseline, trained, humans]
+
+
+@pytest.fixture(scope="module")
+def comparison(runs: list[Run]) -> Comparison:
+    return compare(runs[0], [runs[1]])
+
+
+@pytest.fixture(scope="module")
+def text(runs: list[Run], comparison: Comparison) -> str:
+    return render(comparison, runs, sections=[("Costs", "3.20 EUR\nof GPU time")])
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def render(comparison: Comparison, runs: list[Run], **more: Any) -> str:
+    return render_comparison(comparison, {run.id: run for run in runs}, **more)
+
+
+# ----------------------------------------------------------------------------------------------------------- structure
+
+
+def test_the_verdict_comes_first_in_words_and_before_any_figure(page: Page, comparison: Comparison) -> None:
+    verdict = comparison.candidates[0].verdict
+    assert verdict.sentence in page.text
+    assert page.text.index(verdict.sentence) < page.text.index("Metrics")
+    assert f"{SYMBOLS[verdict.outcome]} {verdict.outcome.capitalize()}" in page.text
+    for caveat in verdict.caveats:
+        assert caveat in page.text
+
+
+def test_every_conversation_is_there_with_all_that_was_written(page: Page, runs: list[Run]) -> None:
+    assert page.values("class").count("conversation") == len(runs[0].conversations)
+    for conversation in runs[0].conversations:
+        texts = [turn.text for turn in conversation.turns] + list(conversation.references)
+        texts += [run.predictions[conversation.id].text for run in runs[:2]]
+        for words in [conversation.id, *texts]:
+            assert " ".join(words.split()) in page.text
+
+
+def test_conversations_are_sorted_by_gain_and_the_extremes_are_linked(text: str, runs: list[Run]) -> None:
+    gains = {id_: runs[1].scores[id_]["rougeL"] - before["rougeL"] for id_, before in runs[0].scores.items()}
+    order = re.findall(r'<p class="id"><code dir="auto">(.*?)</code>', text)
+    assert [gains[id_] for id_ in order] == sorted(gains.values())
+    anchors = re.findall(r'<div class="inside" id="(.*?)">', text)
+    best = text.index("Most improved")
+    assert text.index(f'href="#{anchors[-1]}"', best) < text.index(f'href="#{anchors[-2]}"', best)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ROUGE-L headline higher is better",
+        "rougeL|",  # the signature
+        "Costs 3.20 EUR of GPU time",
+        "400 to train on, 40 to choose the checkpoint",
+        "step 40, validation loss 1.750",
+        "peak memory 4.3 GB",
+        'target ["q_proj"]',
+        "max_steps none",
+        "GPU none none",
+        "generation.max_new_tokens",
+        "recipe smollm2-135m",
+        "bench train",
+        "0123456789abcdef0123456789abcdef01234567",
+        "Summarize this conversation in two sentences.",
+    ],
+)
+def test_what_led_to_the_verdict_is_on_the_page(words: str, page: Page) -> None:
+    assert words in page.text
+
+
+def test_differences_of_the_systems_are_marked_in_words(text: str) -> None:
+    rows = dict(re.findall(r'<tr class="differs"><th scope="row">([^<]*?) <span class="tag">(differs)</span>', text))
+    assert "adapter, sha256" in rows
+    assert "weights, sha256" not in rows
+
+
+def test_the_same_input_gives_the_same_bytes(text: str, runs: list[Run], comparison: Comparison) -> None:
+    again = [Run(run.folder) for run in runs]
+    assert render(comparison, again, sections=[("Costs", "3.20 EUR\nof GPU time")]) == text
+    assert render_runs(again) == render_runs(runs)
+
+
+def test_links_lead_somewhere_and_ids_are_unique(page: Page) -> None:
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    assert {link.removeprefix("#") for link in page.values("href")} <= set(ids)
+    assert {id_ for value in page.values("aria-labelledby") for id_ in value.split()} <= set(ids)
+
+
+def test_tables_have_scoped_heads_and_charts_have_words(page: Page) -> None:
+    assert page.unbalanced == []
+    heads = [tag for tag in page.tags if tag == "th"]
+    assert len(heads) == len([1 for tag, name, _ in page.attributes if (tag, name) == ("th", "scope")])
+    drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
+    assert len(drawn) == page.tags.count("svg") == 2 * 3
+    assert all(drawn)
+
+
+# -------------------------------------------------------------------------------------------- self-contained, safe
+
+
+def loaded(page: Page) -> list[str]:
+    """What a browser would fetch, or follow, outside the page."""
+    names = {"src", "href", "xlink:href", "srcset", "action", "formaction", "data", "poster", "background", "style"}
+    found = [value for _, name, value in page.attributes if name in names and not value.startswith("#")]
+    found += re.findall(r"url\(.*?\)|@import.*", " ".join(page.content["style"]))
+    return found
+
+
+def test_nothing_is_loaded_and_the_policy_says_so(page: Page) -> None:
+    assert loaded(page) == []
+    [policy] = [value for value in page.values("content") if "default-src" in value]
+    assert policy.startswith("default-src 'none'")
+    for tag in ("script", "style"):
+        [content] = page.content[tag]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+
+
+def hostile_run(folder: Path, text: str, command: Any, number: int) -> Run:
+    """A run that has `text` in every field that may hold a text."""
+    rows = [
+        Conversation(
+            id=f"{place}{text}",
+            turns=(Turn(role=text, text=text), Turn(role="agent", text=text)),
+            references=(text, f"order {text}"),
+            metadata={text: text},
+        )
+        for place in range(2)
+    ]
+    written = "b179" * 16
+    run = write_run(
+        folder,
+        command=command,
+        name=text,
+        created=f"2026-01-05T1{number}:00:00Z",
+        conversations=rows,
+        texts=[f"an order {text}", f"{text} order"],
+        scores={name: [0.2 + 0.1 * number, 0.3 + 0.1 * number] for name in ("rouge1", "rouge2", "rougeL", "rougeLsum")},
+        system={
+            "model": msgspec.structs.replace(BASE, reference=text, source=text),
+            "adapter": AdapterRecord(sha256=written, trainer=text, base_sha256=text, precision=text, run=text),
+            "precision": text,
+            "backend": text,
+            "prompt": PromptSpec(template=text, system=text, style="chat", sha256=written),
+        },
+        protocol={"dataset": text, "split": text, "postprocess": text, "fingerprint": text},
+        environment=msgspec.structs.replace(
+            ENVIRONMENT, processor=text, platform=text, gpu=text, driver=text, python=text, packages={"p" + text: text}
+        ),
+        notes=[text],
+    )
+    manifest = msgspec.structs.replace(
+        run.manifest,
+        id=f"{number}{text}",
+        created=text,
+        finished=text,
+        recipe={"section": {"key" + text: text}},
+        origins={f"section.key{text}": text},
+        argv=["bench", text],
+        git=GitState(commit=text, dirty=True),
+        version=text,
+        parent=text,
+    )
+    write_atomic(run.folder / "manifest.json", manifest)
+    if run.training is not None:
+        changed = msgspec.structs.replace(run.training, trainer=text, device=text, rows_reported={text: 1})
+        write_atomic(run.folder / "training" / "summary.json", changed)
+        write_atomic(run.folder / "training" / "options.json", {"option" + text: text})
+    return Run(run.folder)
+
+
+def pages(folder: Path, text: str) -> Iterator[str]:
+    runs = [hostile_run(folder, text, command, at) for at, command in enumerate(("baseline", "train"))]
+    yield render(compare(runs[0], runs[1:]), runs, sections=[(text, text)])
+    yield render_runs(runs)
+
+
+def test_hostile_text_in_every_field_stays_text(tmp_path: Path) -> None:
+    tame, hostile = list(pages(tmp_path / "tame", "tame")), list(pages(tmp_path / "hostile", HOSTILE))
+    for one, other in zip(map(Page, tame), map(Page, hostile), strict=True):
+        assert other.tags == one.tags
+        assert [name for _, name, _ in other.attributes] == [name for _, name, _ in one.attributes]
+        assert other.content["script"] == one.content["script"]
+        assert loaded(other) == []
+        assert " ".join(HOSTILE.split()) in other.text
+        assert "49" not in re.findall(r"alert\(1\).{0,60}", other.text)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30))
+def test_no_text_changes_the_markup(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    tame = Page(render_runs([hostile_run(folder / "tame", "tame", "score", 0)]))
+    other = Page(render_runs([hostile_run(folder / "any", text, "score", 0)]))
+    assert other.tags == tame.tags
+
+
+# ---------------------------------------------------------------------------------------------- unknowns and numbers
+
+
+def test_missing_scores_are_unknown_and_last_and_prove_nothing(tmp_path: Path) -> None:
+    rows = write_conversations(6)
+    values: list[float | None] = [0.1, None, 0.3, 0.2, 0.4, 0.5]
+    baseline = write_run(tmp_path, conversations=rows, scores={"rougeL": [0.2] * 6})
+    candidate = write_run(tmp_path, command="score", conversations=rows, scores={"rougeL": values})
+    text = render(compare(baseline, [candidate]), [baseline, candidate])
+    page = Page(text)
+    assert "○ Unproven" in page.text
+    assert "unknown: rougeL has no number for 1 of 6 conversations of the candidate" in page.text
+    assert "1 unscored" in page.text
+    assert re.findall(r'<p class="id"><code dir="auto">(.*?)</code>', text)[-1] == "c001"
+    assert "3 better, 1 worse, 1 the same, 1 unknown" in page.text
+    assert "None" not in page.text
+    assert "nan" not in page.text.lower().split()
+
+
+def test_what_texts_made_elsewhere_lack_is_unknown(runs: list[Run]) -> None:
+    page = Page(render(compare(runs[0], [runs[2]]), runs))
+    assert "cut at the token limit 0 unknown" in page.text
+    assert "environment differs – not recorded" in page.text
+    assert "unverified: made elsewhere" in page.text
+    assert "Training" not in page.text
+    assert "None" not in page.text
+
+
+def test_a_training_without_validation_and_an_adapter_without_a_past(tmp_path: Path) -> None:
+    baseline = write_run(tmp_path)
+    trained = write_run(tmp_path, command="train", system={"adapter": AdapterRecord(sha256="ada9" * 16)})
+    write_lines(trained.folder / "training" / "curve.jsonl", [CurvePoint(step=1, epoch=0.1, loss=2.0)])
+    assert trained.training is not None
+    summary = msgspec.structs.replace(trained.training, best_validation_loss=None)
+    write_atomic(trained.folder / "training" / "summary.json", summary)
+    trained = Run(trained.folder)
+    page = Page(render(compare(baseline, [trained]), [baseline, trained]))
+    assert "validation loss unknown" in page.text
+    assert "precision of the base unknown" in page.text
+    assert "The trainer’s options are unknown." in page.text
+    assert "adapter's trainer differs – unknown" in page.text
+    assert "None" not in page.text
+
+
+def test_a_prediction_that_is_not_there_is_unknown(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    write_lines(run.folder / "predictions.jsonl", list(run.predictions.values())[1:])
+    assert "unknown no text recorded" in Page(render_runs([Run(run.folder)])).text
+
+
+def test_without_a_candidate_the_baseline_is_shown_alone(runs: list[Run], comparison: Comparison) -> None:
+    page = Page(render(msgspec.structs.replace(comparison, candidates=[]), runs[:1]))
+    assert "There is no candidate to judge" in page.text
+    assert page.values("class").count("conversation") == len(runs[0].conversations)
+    assert "Gains" not in page.text
+
+
+def test_several_candidates_each_have_a_verdict_and_share_caveats(runs: list[Run]) -> None:
+    comparison = compare(runs[0], runs[1:])
+    page = Page(render(comparison, runs))
+    for number, result in enumerate(comparison.candidates, start=1):
+        assert f"candidate {number}" in page.text
+        assert result.verdict.sentence in page.text
+        for caveat in result.verdict.caveats:
+            assert caveat in page.text
+    shared = set.intersection(*(set(result.verdict.caveats) for result in comparison.candidates))
+    assert shared
+    assert all(page.text.count(caveat) == 1 for caveat in shared)
+    assert "97.5% interval" in page.text
+
+
+def test_where_lower_is_better_less_is_a_gain(tmp_path: Path) -> None:
+    rows = write_conversations(3)
+    runs = [
+        write_run(tmp_path, command=command, conversations=rows, scores={"errors": values}, headline="errors")
+        for command, values in (("baseline", [3.0, 3.0, 3.0]), ("score", [1.0, 2.0, 4.0]))
+    ]
+    for run in runs:
+        metrics = [msgspec.structs.replace(row, direction="lower") for row in run.summary.metrics]
+        write_atomic(run.folder / "summary.json", msgspec.structs.replace(run.summary, metrics=metrics))
+    runs = [Run(run.folder) for run in runs]
+    text = render(compare(runs[0], runs[1:]), runs)
+    assert re.findall(r'<span class="gain (\w+)">(.*?)</span>', text) == [
+        ("worse", "-1.000"),
+        ("better", "+1.000"),
+        ("better", "+2.000"),
+    ]
+    assert "errors headline lower is better" in Page(text).text
+
+
+# ---------------------------------------------------------------------------------------------------------- any runs
+
+
+def test_runs_that_were_measured_alike_are_grouped_and_not_judged(tmp_path: Path, runs: list[Run]) -> None:
+    other = write_run(tmp_path, protocol={"max_new_tokens": 40})
+    page = Page(render_runs([runs[0], other, runs[1]]))
+    assert "Compare figures only within a group" in page.text
+    assert "Runs 1 and 3 : tweetsumm, validation, 24 conversations" in page.text
+    assert "unlike runs 1 and 3 in max_new_tokens" in page.text
+    assert not any(outcome.capitalize() in page.text for outcome in SYMBOLS)
+    assert page.values("class").count("conversation") == 2 * 24
+    assert len(page.values("id")) == len(set(page.values("id")))
+
+
+def test_runs_measured_alike_may_be_compared(runs: list[Run]) -> None:
+    page = Page(render_runs(runs))
+    assert "All 3 runs were measured alike" in page.text
+    assert all(run.id in page.text for run in runs)
+
+
+def test_the_real_conversations_make_a_page_well_under_two_megabytes(tweetsumm: Path, tmp_path: Path) -> None:
+    rows = [
+        msgspec.json.decode(line, type=Conversation)
+        for line in (tweetsumm / "validation.jsonl").read_bytes().splitlines()
+    ]
+    scores: dict[str, list[float | None]] = {
+        name: [place / len(rows) for place in range(len(rows))] for name in ("rouge1", "rouge2", "rougeL", "rougeLsum")
+    }
+    runs = [
+        write_run(
+            tmp_path, command=command, conversations=rows, texts=["a summary of it " * 12] * len(rows), scores=scores
+        )
+        for command in ("baseline", "train")
+    ]
+    text = render(compare(runs[0], runs[1:]), runs)
+    assert len(text.encode()) < 1_000_000
+    assert Page(text).values("class").count("conversation") == 108

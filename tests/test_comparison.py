@@ -1,0 +1,430 @@
+"""Comparisons of runs on disk: which runs compare, the verdict and its words, and everything that must not pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liftbench.comparison import compare, exit_code, newest_pair, protocol_differences, system_differences
+from liftbench.errors import UsageError
+from liftbench.records import write_atomic, write_lines
+from liftbench.runs import Run
+from liftbench.types import AdapterRecord, Comparison, Protocol, SampleScores, Verdict
+from liftbench.verdict import FEWEST, metric_label
+
+from .build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
+
+N = 24
+FLAT = [0.2 + 0.001 * (number % 5) for number in range(N)]
+"""A baseline's scores: nearly equal, so that intervals are as narrow as the gains given below."""
+
+
+def gained(*gains: float, base: list[float] = FLAT) -> dict[str, list[float]]:
+    """ROUGE-L scores with these relative gains over `base`, conversation by conversation in turn."""
+    return {"rougeL": [value * (1 + gains[number % len(gains)]) for number, value in enumerate(base)]}
+
+
+@pytest.fixture
+def baseline(tmp_path: Path) -> Run:
+    return write_run(tmp_path, scores={"rougeL": FLAT})
+
+
+@pytest.fixture
+def candidate(tmp_path: Path) -> Callable[..., Run]:
+    def write(**fields: Any) -> Run:
+        return write_run(tmp_path, **{"command": "train", "created": "2026-01-06T10:00:00Z", **fields})
+
+    return write
+
+
+def verdict(comparison: Comparison) -> Verdict:
+    (result,) = comparison.candidates
+    return result.verdict
+
+
+# ------------------------------------------------------------------------------------------------------------ verdicts
+
+
+@pytest.mark.parametrize(
+    ("gains", "outcome", "words"),
+    [
+        (
+            (0.7, 0.8),
+            "verified",
+            "scores 75% higher than smollm2-135m on ROUGE-L; the 95% interval is +73% to +77%, and",
+        ),
+        ((0.4,), "verified", "interval is +40.00% to +40.00%, and the target was +40%."),
+        ((0.2, 0.7), "undecided", "which contains the target of +40%."),
+        ((0.10, 0.14), "not met", "scores 12% higher than smollm2-135m on ROUGE-L;"),
+        ((0.10, 0.14), "not met", "below the target of +40%."),
+        ((-0.3, -0.28), "not met", "scores 29% lower than smollm2-135m"),
+        ((0.0,), "not met", "scores the same as smollm2-135m"),
+        ((0.392, 0.4), "not met", "scores 39.6% higher than"),
+        ((0.0025, 0.0015), "not met", "scores 0.2% higher than"),
+    ],
+)
+def test_the_interval_against_the_target_decides(
+    baseline: Run, candidate: Callable[..., Run], gains: tuple[float, ...], outcome: str, words: str
+) -> None:
+    # A hair above 40%, so that rounding in the scores cannot put an exact 0.4 below it.
+    scores = gained(*(gain + 1e-9 for gain in gains) if gains != (0.0,) else gains)
+    comparison = compare(baseline, [candidate(scores=scores)])
+    judged = verdict(comparison)
+    assert judged.outcome == outcome
+    assert judged.sentence.startswith(f"{outcome.capitalize()}: on 24 conversations smollm2-135m+qlora scores ")
+    assert words in judged.sentence
+    assert exit_code(comparison) == (0 if outcome == "verified" else 1)
+
+
+def test_target_and_headline_come_from_the_baseline_unless_given(tmp_path: Path) -> None:
+    scores = {"rougeL": FLAT, "rouge1": FLAT}
+    baseline = write_run(tmp_path, scores=scores, headline="rouge1", target=0.1)
+    candidate = write_run(
+        tmp_path, command="score", scores={**gained(0.5), "rouge1": gained(0.2)["rougeL"]}, target=0.9
+    )
+    judged = verdict(compare(baseline, [candidate]))
+    assert (judged.headline, judged.target, judged.outcome) == ("rouge1", 0.1, "verified")
+    judged = verdict(compare(baseline, [candidate], headline="rougeL", target=0.6))
+    assert (judged.headline, judged.target, judged.outcome) == ("rougeL", 0.6, "not met")
+    assert verdict(compare(baseline, [candidate], target=0.0)).target == 0.0
+
+
+def test_the_headline_comes_first_and_every_metric_has_its_lift(baseline: Run, candidate: Callable[..., Run]) -> None:
+    result = compare(baseline, [candidate(scores=gained(0.5))]).candidates[0]
+    assert [lift.metric for lift in result.lifts] == ["rougeL", "rouge1", "rouge2", "rougeLsum"]
+    assert result.lifts[0].lift == pytest.approx(0.5)
+    assert all(lift.low is not None and lift.n == N for lift in result.lifts)
+
+
+def test_several_candidates_share_the_error_and_all_must_be_verified(
+    baseline: Run, candidate: Callable[..., Run]
+) -> None:
+    good, bad = candidate(scores=gained(0.6, 0.7)), candidate(command="score", scores=gained(0.1, 0.2))
+    both = compare(baseline, [good, bad])
+    assert [result.verdict.outcome for result in both.candidates] == ["verified", "not met"]
+    assert exit_code(both) == 1
+    assert "97.5% interval" in both.candidates[0].verdict.sentence
+    assert "95% for 2 candidates together" in both.candidates[0].lifts[0].method
+    alone, together = compare(baseline, [good]).candidates[0].lifts[0], both.candidates[0].lifts[0]
+    assert alone.low is not None
+    assert together.low is not None
+    assert together.low < alone.low
+
+
+@pytest.mark.parametrize(("gain", "outcome"), [(0.7, "undecided"), (0.1, "not met")])
+def test_few_conversations_verify_nothing(tmp_path: Path, gain: float, outcome: str) -> None:
+    few = write_conversations(FEWEST - 1)
+    base = FLAT[: len(few)]
+    baseline = write_run(tmp_path, conversations=few, scores={"rougeL": base})
+    candidate = write_run(tmp_path, command="train", conversations=few, scores=gained(gain, base=base))
+    judged = verdict(compare(baseline, [candidate]))
+    assert judged.outcome == outcome
+    assert "With 19 conversations the interval is rough" in judged.sentence
+
+
+def test_texts_identical_to_the_baselines_are_named(tmp_path: Path) -> None:
+    texts = [f"summary {number} of the order" for number in range(N)]
+    baseline, candidate = (write_run(tmp_path, command=command, texts=texts) for command in ("baseline", "train"))
+    judged = verdict(compare(baseline, [candidate]))
+    assert judged.outcome == "not met"
+    assert "All 24 texts are identical to the baseline's: was the adapter or the prompt applied?" in judged.sentence
+
+
+def test_systems_of_one_name_are_told_apart(baseline: Run, candidate: Callable[..., Run]) -> None:
+    sentence = verdict(compare(baseline, [candidate(name="smollm2-135m", scores=gained(0.5, 0.6))])).sentence
+    assert "the candidate smollm2-135m scores 55% higher than the baseline smollm2-135m" in sentence
+
+
+def test_a_comparison_is_the_same_twice_and_for_any_order_of_lines(
+    baseline: Run, candidate: Callable[..., Run]
+) -> None:
+    run = candidate(scores=gained(0.2, 0.5, 0.9))
+    first = compare(baseline, [run])
+    rows = [SampleScores(id=id_, scores=scores) for id_, scores in run.scores.items()]
+    write_lines(run.folder / "scores.jsonl", reversed(rows))
+    assert compare(Run(baseline.folder), [Run(run.folder)]) == first
+    assert compare(baseline, [run], seed=1) != first
+
+
+@given(gain=st.floats(-0.9, 3), target=st.floats(-0.5, 2))
+@settings(max_examples=12, deadline=None)
+def test_an_even_gain_is_verified_exactly_when_it_reaches_the_target(
+    tmp_path_factory: pytest.TempPathFactory, gain: float, target: float
+) -> None:
+    if math.isclose(gain, target, abs_tol=1e-6):
+        return
+    runs = tmp_path_factory.mktemp("runs")
+    baseline = write_run(runs, scores={"rougeL": FLAT})
+    comparison = compare(baseline, [write_run(runs, command="train", scores=gained(gain))], target=target)
+    assert verdict(comparison).outcome == ("verified" if gain > target else "not met")
+
+
+def test_what_is_compared_survives_json(baseline: Run, candidate: Callable[..., Run]) -> None:
+    comparison = compare(baseline, [candidate()])
+    assert msgspec.json.decode(msgspec.json.encode(comparison), type=Comparison) == comparison
+
+
+# --------------------------------------------------------------------------------------------------------- fail closed
+
+
+def corrupt(run: Run, change: Callable[[list[SampleScores]], list[SampleScores]]) -> Run:
+    rows = [SampleScores(id=id_, scores=scores) for id_, scores in run.scores.items()]
+    write_lines(run.folder / "scores.jsonl", change(rows))
+    return Run(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda rows: rows[1:], "1 conversations have scores in only one of the runs, for example c000"),
+        (lambda rows: [*rows, SampleScores(id="x", scores=rows[0].scores)], "in only one of the runs, for example x"),
+        (lambda rows: rows[:0], "24 conversations have scores in only one of the runs"),
+        (
+            lambda rows: [*rows[1:], SampleScores(id="c000", scores={"rouge1": 0.9})],
+            "rougeL has no number for 1 of 24 conversations of the candidate",
+        ),
+        (
+            lambda rows: [*rows[1:], SampleScores(id="c000", scores={"rougeL": math.nan})],
+            "rougeL has no number for 1 of 24 conversations of the candidate",
+        ),
+    ],
+)
+def test_missing_scores_never_pass(
+    baseline: Run,
+    candidate: Callable[..., Run],
+    change: Callable[[list[SampleScores]], list[SampleScores]],
+    reason: str,
+) -> None:
+    comparison = compare(baseline, [corrupt(candidate(scores=gained(0.9)), change)])
+    judged = verdict(comparison)
+    assert judged.outcome == "unproven"
+    assert judged.sentence.startswith("Unproven: ")
+    assert reason in judged.sentence
+    assert comparison.candidates[0].lifts[0].lift is None
+    assert exit_code(comparison) == 1
+
+
+def test_scores_that_both_runs_lack_are_missed_too(baseline: Run, candidate: Callable[..., Run]) -> None:
+    runs = [corrupt(run, lambda rows: rows[1:]) for run in (baseline, candidate(scores=gained(0.9)))]
+    judged = verdict(compare(runs[0], runs[1:]))
+    assert judged.sentence == "Unproven: 23 conversations have scores, and the protocol says 24."
+
+
+def test_a_zero_baseline_proves_nothing(tmp_path: Path) -> None:
+    baseline = write_run(tmp_path, scores={"rougeL": [0.0] * N})
+    judged = verdict(compare(baseline, [write_run(tmp_path, command="train", scores={"rougeL": FLAT})]))
+    assert (judged.outcome, "baseline's mean is 0" in judged.sentence) == ("unproven", True)
+
+
+def test_a_metric_where_lower_is_better_cannot_be_the_headline(tmp_path: Path) -> None:
+    runs = []
+    for command, column in (("baseline", FLAT), ("train", gained(0.9)["rougeL"])):
+        run = write_run(tmp_path, command=command, scores={"errors": column}, headline="errors")
+        rows = [msgspec.structs.replace(row, direction="lower") for row in run.summary.metrics]
+        write_atomic(run.folder / "summary.json", msgspec.structs.replace(run.summary, metrics=rows))
+        runs.append(Run(run.folder))
+    judged = verdict(compare(runs[0], runs[1:]))
+    assert (judged.outcome, "lower is better for errors" in judged.sentence) == ("unproven", True)
+
+
+# ------------------------------------------------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize(
+    ("protocol", "words"),
+    [
+        ({"max_new_tokens": 40}, ["max_new_tokens: 80 against 40"]),
+        ({"split": "test", "fingerprint": "f" * 64}, ["split: validation against test", "fingerprint: "]),
+        ({"conversations": "a" * 64, "n": 10}, ["conversations: ", "n: 24 against 10"]),
+        ({"metrics": {"rougeL": "rougeL|v2"}}, ["metrics.rougeL: rougeL|f1", "against rougeL|v2", "metrics.rouge1: "]),
+        ({"postprocess": "none:1"}, ["postprocess: strip:1 against none:1"]),
+    ],
+)
+def test_runs_measured_otherwise_are_refused_with_both_values(
+    baseline: Run, candidate: Callable[..., Run], protocol: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        compare(baseline, [candidate(protocol=protocol)])
+    message = str(caught.value)
+    assert all(word in message for word in words)
+    assert "recipe" in message
+    assert len(message.splitlines()) <= 3
+
+
+def test_every_field_of_a_protocol_counts_but_the_data_sets_name(baseline: Run) -> None:
+    protocol = baseline.manifest.protocol
+    assert protocol is not None
+    for field in msgspec.structs.fields(Protocol):
+        value = getattr(protocol, field.name)
+        changed: Any = {"rougeL": "other"} if isinstance(value, dict) else value * 2
+        other = msgspec.structs.replace(protocol, **{field.name: changed})
+        assert bool(protocol_differences(protocol, other)) == (field.name != "dataset"), field.name
+
+
+def test_incomplete_runs_are_refused(baseline: Run, candidate: Callable[..., Run]) -> None:
+    for run in (candidate(status="running"), candidate(status="trained")):
+        with pytest.raises(UsageError, match=run.id.replace("+", r"\+")):
+            compare(baseline, [run])
+        with pytest.raises(UsageError, match="continues it"):
+            compare(run, [baseline])
+
+
+def test_misuse_is_told(baseline: Run, candidate: Callable[..., Run]) -> None:
+    run = candidate()
+    with pytest.raises(UsageError, match="no candidate"):
+        compare(baseline, [])
+    with pytest.raises(UsageError, match="given twice"):
+        compare(baseline, [baseline])
+    with pytest.raises(UsageError, match="given twice"):
+        compare(baseline, [run, run])
+    with pytest.raises(UsageError, match="unknown metric 'rougel'; did you mean 'rougeL'"):
+        compare(baseline, [run], headline="rougel")
+    with pytest.raises(UsageError, match="target must be a number"):
+        compare(baseline, [run], target=math.nan)
+
+
+# ------------------------------------------------------------------------------------------------- caveats, differences
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "a fixed sentence can raise it too"),
+        ({}, "the verdict judges it, not its trainer"),
+        ({}, "Whether the validation split also served to choose"),
+        ({"texts": ["", *["some words"] * (N - 1)]}, "1 of 24 summaries of the candidate are empty."),
+        ({"finish_reasons": ["length"] * 3 + ["stop"] * (N - 3)}, "3 of 24 summaries of the candidate were cut"),
+        ({"notes": ["precision mismatch accepted"]}, "The candidate's run notes: precision mismatch accepted"),
+        ({"system": {"generation_verified": False}}, "Nobody here saw how the candidate's texts were made"),
+        ({"system": {"adapter": AdapterRecord(sha256="e" * 64)}}, "What the adapter was trained on is not recorded"),
+    ],
+)
+def test_caveats(baseline: Run, candidate: Callable[..., Run], fields: dict[str, Any], words: str) -> None:
+    assert any(words in caveat for caveat in verdict(compare(baseline, [candidate(**fields)])).caveats)
+
+
+def test_caveats_do_not_cry_wolf(baseline: Run, candidate: Callable[..., Run]) -> None:
+    predictions = {"kind": "predictions", "adapter": None, "model": None}
+    caveats = verdict(compare(baseline, [candidate(command="score", system=predictions)])).caveats
+    assert len(caveats) == 2  # Of overlap, and of the split.
+    own = {"system": {"adapter": AdapterRecord(sha256="e" * 64, run="here")}}
+    assert not any("not recorded: it may" in text for text in verdict(compare(baseline, [candidate(**own)])).caveats)
+
+
+def test_the_baselines_own_faults_are_told(tmp_path: Path) -> None:
+    # A baseline that rarely stops by itself makes part of the lift one of form.
+    baseline = write_run(tmp_path, finish_reasons=["length"] * N)
+    caveats = verdict(compare(baseline, [write_run(tmp_path, command="train")])).caveats
+    assert "24 of 24 summaries of the baseline were cut at the token limit." in caveats
+
+
+def test_differences_of_systems_are_put_in_words(baseline: Run, candidate: Callable[..., Run]) -> None:
+    environment = msgspec.structs.replace(
+        ENVIRONMENT, gpu="NVIDIA H200", packages={**ENVIRONMENT.packages, "torch": "2.14.0"}
+    )
+    prompt = msgspec.structs.replace(PROMPT, sha256="77" * 32)
+    run = candidate(environment=environment, system={"precision": "bfloat16", "prompt": prompt})
+    differences = {row.key: (row.baseline, row.candidate) for row in system_differences(baseline, run)}
+    assert differences == {
+        "adapter": ("none", f"qlora (sha256 ada97e12ada9), trained on base {BASE.sha256[:12]} in nf4"),
+        "precision": ("nf4", "bfloat16"),
+        "prompt": ("chat (sha256 5e2f8a015e2f)", "chat (sha256 777777777777)"),
+        "GPU": ("none", "NVIDIA H200"),
+        "package torch": ("2.13.0", "2.14.0"),
+    }
+
+
+def test_equal_systems_do_not_differ_and_an_unrecorded_machine_is_not_a_difference(tmp_path: Path) -> None:
+    one, other = (write_run(tmp_path, created=f"2026-01-0{day}T10:00:00Z") for day in (1, 2))
+    assert system_differences(one, other) == []
+    assert system_differences(one, write_run(tmp_path, environment=None, created="2026-01-03T10:00:00Z")) == []
+
+
+def test_adapters_from_elsewhere_are_of_unknown_origin(baseline: Run, candidate: Callable[..., Run]) -> None:
+    run = candidate(system={"adapter": AdapterRecord(sha256="e" * 64)})
+    (difference,) = system_differences(baseline, run)
+    assert (
+        difference.candidate == "unknown trainer (sha256 eeeeeeeeeeee), trained on an unknown base in unknown precision"
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [("rouge1", "ROUGE-1"), ("rougeLsum", "ROUGE-Lsum"), ("bertscore", "bertscore"), ("rouge", "rouge")],
+)
+def test_metric_labels(metric: str, label: str) -> None:
+    assert metric_label(metric) == label
+
+
+# --------------------------------------------------------------------------------------------------------- newest pair
+
+
+def at(day: int) -> str:
+    return f"2026-01-{day:02}T10:00:00Z"
+
+
+def test_the_newest_pair_is_the_newest_candidate_and_its_newest_baseline(tmp_path: Path) -> None:
+    runs = {
+        "old baseline": write_run(tmp_path, created=at(1)),
+        "new baseline": write_run(tmp_path, created=at(3)),
+        "old candidate": write_run(tmp_path, command="train", created=at(4)),
+        "new candidate": write_run(tmp_path, command="score", created=at(5)),
+        "unfinished": write_run(tmp_path, command="train", created=at(6), status="running"),
+        "baseline of another protocol": write_run(tmp_path, created=at(7), protocol={"max_new_tokens": 9}),
+    }
+    assert newest_pair(list(runs.values())) == (runs["new baseline"], runs["new candidate"])
+    assert newest_pair(list(reversed(runs.values()))) == (runs["new baseline"], runs["new candidate"])
+
+
+def test_a_baseline_measured_after_its_candidate_counts(tmp_path: Path) -> None:
+    candidate = write_run(tmp_path, command="train", created=at(1))
+    baseline = write_run(tmp_path, created=at(2))
+    assert newest_pair([candidate, baseline]) == (baseline, candidate)
+
+
+def test_a_baseline_of_the_candidates_own_model_goes_before_a_newer_one(tmp_path: Path) -> None:
+    own = write_run(tmp_path, created=at(1))
+    write_run(tmp_path, created=at(2), name="llama", system={"model": msgspec.structs.replace(BASE, sha256="c" * 64)})
+    candidate = write_run(tmp_path, command="train", created=at(3))
+    everything = [Run(folder) for folder in sorted(tmp_path.iterdir())]
+    chosen, judged = newest_pair(everything)
+    assert (chosen.id, judged.id) == (own.id, candidate.id)
+
+
+def test_an_older_candidate_that_compares_goes_before_a_newer_one_that_does_not(tmp_path: Path) -> None:
+    baseline = write_run(tmp_path, created=at(1))
+    old = write_run(tmp_path, command="train", created=at(2))
+    new = write_run(tmp_path, command="train", created=at(3), protocol={"max_new_tokens": 9})
+    assert newest_pair([baseline, old, new]) == (baseline, old)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ([], ["no measured candidate", "bench train --plugin", "bench score"]),
+        ([{"command": "baseline"}], ["no measured candidate"]),
+        (
+            [{"command": "baseline"}, {"command": "train", "status": "running"}],
+            ["no measured candidate", "is not complete"],
+        ),
+        ([{"command": "train"}], ["no measured baseline", "`bench baseline`"]),
+        (
+            [{"command": "baseline"}, {"command": "train", "protocol": {"max_new_tokens": 9, "split": "test"}}],
+            ["differ in split, max_new_tokens", "`bench baseline`"],
+        ),
+    ],
+)
+def test_without_a_pair_the_missing_command_is_named(
+    tmp_path: Path, written: list[dict[str, Any]], words: list[str]
+) -> None:
+    runs = [write_run(tmp_path, created=at(day), **fields) for day, fields in enumerate(written, start=1)]
+    with pytest.raises(UsageError) as caught:
+        newest_pair(runs)
+    assert all(word in str(caught.value) for word in words)

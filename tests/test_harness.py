@@ -1,0 +1,362 @@
+"""The harness with a tiny backend plugin of its own: what is generated, scored, resumed and refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from msgspec.structs import replace
+
+from liftbench import harness
+from liftbench.cli.job import resolve_recipe
+from liftbench.config import ResolvedRecipe
+from liftbench.contracts import no_progress
+from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
+from liftbench.measurement import batch_plan, prepare, read_texts
+from liftbench.plugin_api import (
+    Backend,
+    BackendRequest,
+    Conversation,
+    Generation,
+    Metric,
+    OutOfMemory,
+    Prompt,
+    Turn,
+    hookimpl,
+)
+from liftbench.plugins import Plugins, Registry, load_plugins
+from liftbench.prompts import prompt_spec
+from liftbench.records import write_lines
+from liftbench.runs import Run, open_run
+from liftbench.systems import Loadable
+from liftbench.types import ModelRecord, System
+
+
+class Words:
+    """A tokenizer whose tokens are words."""
+
+    bos_token_id = None
+    eos_token_id = 0
+    all_special_ids = (0,)
+
+    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
+        del add_special_tokens
+        return {"input_ids": [len(word) for word in text.split()]}
+
+
+class EchoBackend(Backend):
+    """Repeats the first words of the last line; the text says how large the batch was."""
+
+    opened: ClassVar[int] = 0
+    batches: ClassVar[list[int]] = []
+    largest: ClassVar[int] = 1000
+    fail_after: ClassVar[int] = 10**9
+
+    def __init__(self, request: BackendRequest) -> None:
+        del request
+        type(self).opened += 1
+        self.tokenizer = Words()
+        self.device = "cpu"
+        self.context_length = 4096
+
+    @classmethod
+    def open_tokenizer(cls, model: Path) -> Any:
+        del model
+        return Words()
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
+        if len(prompts) > self.largest:
+            raise OutOfMemory("too large")
+        if len(self.batches) >= self.fail_after:
+            raise KeyboardInterrupt
+        self.batches.append(len(prompts))
+        texts = [f" {prompt.text.splitlines()[2]} in a batch of {len(prompts)}\n" for prompt in prompts]
+        return [Generation(text=text, new_tokens=min(9, max_new_tokens), finish_reason="stop") for text in texts]
+
+
+class NanMetric(Metric):
+    name = "nan"
+    signature = "nan"
+
+    def score(self, texts: Sequence[str], references: Sequence[Sequence[str]]) -> list[float | None]:
+        del references
+        return [float("nan") if number % 2 else 1.0 for number, _ in enumerate(texts)]
+
+
+class ShortMetric(NanMetric):
+    name = "short"
+
+    def score(self, texts: Sequence[str], references: Sequence[Sequence[str]]) -> list[float | None]:
+        del references
+        return [1.0] * (len(texts) - 1)
+
+
+class TestPlugin:
+    @hookimpl
+    def bench_register(self, registry: Registry) -> None:
+        registry.backend("echo", target=f"{__name__}:EchoBackend")
+        registry.metric("nan", target=f"{__name__}:NanMetric")
+        registry.metric("short", target=f"{__name__}:ShortMetric")
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    for name, value in (("opened", 0), ("batches", []), ("largest", 1000), ("fail_after", 10**9)):
+        monkeypatch.setattr(EchoBackend, name, value)
+    loaded = load_plugins()
+    loaded.add(TestPlugin(), "test")
+    return loaded
+
+
+@pytest.fixture
+def folder(tmp_path: Path, conversations: list[Conversation]) -> Path:
+    path = tmp_path / "support"
+    path.mkdir()
+    write_lines(path / "validation.jsonl", conversations)
+    return path
+
+
+def recipe(folder: Path, *settings: str) -> ResolvedRecipe:
+    given = {"dataset": str(folder)}
+    return resolve_recipe(None, given, ["model.backend=echo", "generation.batch_size=5", *settings])
+
+
+SUBJECT = Loadable(
+    system=System(
+        kind="model",
+        name="echo",
+        model=ModelRecord(reference="echo", sha256="0" * 64, source="test"),
+        precision="float32",
+        backend="echo",
+        prompt=prompt_spec("Summarize.\n\n{conversation}", "", "plain"),
+    ),
+    model=Path(),
+)
+
+
+def run_once(resolved: ResolvedRecipe, plugins: Plugins, runs: Path, *, fresh: bool = False) -> Run:
+    measurement = prepare(resolved, plugins)
+    manifest = harness.new_manifest("baseline", SUBJECT.system, measurement, resolved, argv=["bench", "baseline"])
+    scored = [measurement.conversations[id_] for id_ in measurement.scored]
+    with open_run(manifest, scored, runs, fresh=fresh) as run:
+        return harness.measure(run, measurement, SUBJECT, plugins, no_progress)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_run_holds_all_that_a_report_needs(
+    folder: Path, plugins: Plugins, tmp_path: Path, conversations: list[Conversation]
+) -> None:
+    run = run_once(recipe(folder), plugins, tmp_path / "runs").require_complete()
+    assert run.conversations == conversations
+    assert set(run.predictions) == set(run.scores) == {c.id for c in conversations}
+    assert list(run.scores) == [c.id for c in conversations]
+    assert [m.name for m in run.summary.metrics] == ["rouge1", "rouge2", "rougeL", "rougeLsum"]
+    assert run.summary.new_tokens == 9 * 12
+    for metric in run.summary.metrics:
+        assert metric.mean is not None
+        assert metric.low is not None
+        assert metric.high is not None
+        values = [row[metric.name] for row in run.scores.values()]
+        assert metric.mean == pytest.approx(sum(value or 0 for value in values) / len(values))
+        assert metric.low <= metric.mean <= metric.high
+    assert run.manifest.plan
+    assert sorted(id_ for batch in run.manifest.plan for id_ in batch) == sorted(c.id for c in conversations)
+    assert run.environment.packages["liftbench"]
+
+
+def test_batches_are_of_like_length_and_cover_everything_once(conversations: list[Conversation]) -> None:
+    plan = batch_plan(conversations, 5)
+    assert sorted(map(len, plan)) == [2, 5, 5]
+    length = {c.id: len(" ".join(t.text for t in c.turns)) for c in conversations}
+    spans = sorted((min(length[i] for i in batch), max(length[i] for i in batch)) for batch in plan)
+    assert all(before[1] <= after[0] + 20 for before, after in pairwise(spans))
+    assert plan == batch_plan(list(reversed(conversations)), 5)
+
+
+@pytest.mark.parametrize("limit", [1, 4, 5, 7, 12])
+def test_a_limited_run_is_a_part_of_the_whole_one(limit: int, folder: Path, plugins: Plugins, tmp_path: Path) -> None:
+    whole = run_once(recipe(folder), plugins, tmp_path / "whole")
+    part = run_once(recipe(folder, f"data.limit={limit}"), plugins, tmp_path / "part")
+    assert len(part.predictions) == part.manifest.protocol.n == limit
+    assert [c.id for c in part.conversations] == list(part.scores)
+    # The text tells the size of the batch that it was made in: the planned one, not the part that was asked for.
+    assert {i: p.text for i, p in part.predictions.items()}.items() <= {
+        i: p.text for i, p in whole.predictions.items()
+    }.items()
+
+
+def test_a_limit_chooses_the_same_conversations_for_every_seed(folder: Path, plugins: Plugins) -> None:
+    chosen = {tuple(prepare(recipe(folder, "data.limit=3", f"seed={s}"), plugins).scored) for s in range(5)}
+    assert len(chosen) == 1
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+@pytest.mark.parametrize("torn", [b"", b'{"id": "c0', b'{"id":"c00"'])
+def test_a_killed_run_resumes_to_the_same_predictions_and_scores_nothing_twice(
+    after: int, torn: bytes, folder: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_once(recipe(folder), plugins, tmp_path / "whole")
+    EchoBackend.batches.clear()
+    monkeypatch.setattr(EchoBackend, "fail_after", after)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(recipe(folder), plugins, tmp_path / "killed")
+    [killed] = (tmp_path / "killed").glob("2*")
+    if (killed / "predictions.jsonl").exists():
+        with (killed / "predictions.jsonl").open("ab") as file:
+            file.write(torn)
+    with pytest.raises(UsageError, match="not finished"):
+        Run(killed).require_complete()
+    monkeypatch.setattr(EchoBackend, "fail_after", 10**9)
+    resumed = run_once(recipe(folder), plugins, tmp_path / "killed")
+    assert resumed.folder == killed
+    rows = lines(killed / "predictions.jsonl")
+    assert len(rows) == len({row["id"] for row in rows}) == 12
+    assert {i: replace(p, seconds=None) for i, p in resumed.predictions.items()} == {
+        i: replace(p, seconds=None) for i, p in whole.predictions.items()
+    }
+    assert resumed.scores == whole.scores
+    assert sum(EchoBackend.batches) == 12
+
+
+def test_a_batch_that_was_cut_in_the_middle_is_generated_whole_again(
+    folder: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EchoBackend, "fail_after", 2)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(recipe(folder), plugins, tmp_path)
+    [killed] = tmp_path.glob("2*")
+    path = killed / "predictions.jsonl"
+    rows = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(rows[:-2]))
+    monkeypatch.setattr(EchoBackend, "fail_after", 10**9)
+    resumed = run_once(recipe(folder), plugins, tmp_path)
+    sizes = {id_: len(batch) for batch in resumed.manifest.plan for id_ in batch}
+    assert all(p.text.endswith(f"of {sizes[i]}") for i, p in resumed.predictions.items())
+    assert path.read_bytes().startswith(b"".join(rows[:-2]))
+    assert len(lines(path)) == 12
+
+
+def test_a_complete_run_is_not_measured_again_but_fresh_is(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
+    first = run_once(recipe(folder), plugins, tmp_path)
+    again = run_once(recipe(folder), plugins, tmp_path)
+    assert (again.folder, EchoBackend.opened) == (first.folder, 1)
+    other = run_once(recipe(folder), plugins, tmp_path, fresh=True)
+    assert (other.folder != first.folder, EchoBackend.opened) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [["generation.max_new_tokens=7"], ["data.limit=3"], ["metrics.names=['rougeL']"], ["generation.batch_size=4"]],
+)
+def test_another_protocol_is_another_run(settings: list[str], folder: Path, plugins: Plugins, tmp_path: Path) -> None:
+    first = run_once(recipe(folder), plugins, tmp_path)
+    assert run_once(recipe(folder, *settings), plugins, tmp_path).folder != first.folder
+
+
+def test_a_batch_that_does_not_fit_is_split_and_the_run_says_so(
+    folder: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EchoBackend, "largest", 2)
+    run = run_once(recipe(folder), plugins, tmp_path)
+    assert max(EchoBackend.batches) == 2
+    assert len(run.predictions) == 12
+    assert any("split" in note for note in run.manifest.notes)
+
+
+def test_one_conversation_that_does_not_fit_fails_the_run_and_keeps_it(
+    folder: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EchoBackend, "largest", 0)
+    with pytest.raises(RunFailed, match="max_input_tokens"):
+        run_once(recipe(folder), plugins, tmp_path)
+    assert len(list(tmp_path.glob("2*"))) == 1
+
+
+def test_a_value_that_is_not_finite_counts_as_unscored(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
+    run = run_once(recipe(folder, "metrics.names=['nan', 'rougeL']"), plugins, tmp_path)
+    [nan, _] = run.summary.metrics
+    assert (nan.n, nan.n_unscored, nan.mean) == (6, 6, 1.0)
+    assert list(run.scores.values())[1]["nan"] is None
+
+
+def test_a_metric_that_loses_a_text_fails_the_run(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
+    with pytest.raises(RunFailed, match="11 values for 12 texts"):
+        run_once(recipe(folder, "metrics.names=['short', 'rougeL']"), plugins, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        (["data.split=tset"], UsageError, "unknown split 'tset'"),
+        (["data.dataset=tweetsum"], UsageError, "did you mean 'tweetsumm'"),
+        (["metrics.names=['rougel', 'rougeL']"], UsageError, "unknown metric plugin 'rougel'; did you mean 'rougeL'"),
+        (["model.backend=transfomers"], UsageError, "did you mean 'transformers'"),
+        (["generation.max_input_tokens=4000", "generation.max_new_tokens=200"], UsageError, "4096"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    settings: list[str], error: type[LiftbenchError], words: str, folder: Path, plugins: Plugins, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=words):
+        run_once(recipe(folder, *settings), plugins, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["Клиент жалуется на заказ.", "客户抱怨订单。"])
+def test_a_script_that_rouge_cannot_see_is_refused_before_anything_is_loaded(
+    text: str, plugins: Plugins, tmp_path: Path, folder: Path
+) -> None:
+    blind = Conversation(id="r1", turns=(Turn(role="customer", text=text),), references=(text,))
+    write_lines(folder / "validation.jsonl", [blind])
+    with pytest.raises(PrerequisiteError, match=r"rouge.*r1") as caught:
+        run_once(recipe(folder), plugins, tmp_path)
+    assert len(str(caught.value).splitlines()) <= 3
+    assert EchoBackend.opened == 0
+
+
+# ----------------------------------------------------------------------------------------------- texts made elsewhere
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: rows[:-2], "lacks 2 of 12"),
+        (lambda rows: [*rows, rows[0]], "line 13.*twice"),
+        (lambda rows: [*rows, {"id": "zz", "text": "x"}], "line 13.*'zz'"),
+        (lambda rows: [{"id": "c00"}, *rows[1:]], "line 1.*text"),
+        (lambda rows: ["nonsense", *rows[1:]], "line 1"),
+    ],
+)
+def test_a_file_of_texts_must_fit_the_split(
+    change: Any, words: str, folder: Path, plugins: Plugins, tmp_path: Path, conversations: list[Conversation]
+) -> None:
+    measurement = prepare(recipe(folder), plugins)
+    rows = change([{"id": c.id, "text": c.references[0]} for c in conversations])
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    with pytest.raises(UsageError, match=words):
+        read_texts(path, measurement)
+
+
+def test_texts_are_scored_as_they_are(
+    folder: Path, plugins: Plugins, tmp_path: Path, conversations: list[Conversation]
+) -> None:
+    resolved = recipe(folder)
+    measurement = prepare(resolved, plugins)
+    texts = {c.id: f"  {c.references[0]}\n" for c in conversations} | {"c01": ""}
+    system = System(kind="predictions", name="mine", file_sha256="0" * 64, generation_verified=False)
+    manifest = harness.new_manifest("score", system, measurement, resolved, argv=[])
+    with open_run(manifest, conversations, tmp_path / "runs", fresh=False) as opened:
+        run = harness.measure_texts(opened, measurement, texts, plugins)
+    assert run.predictions["c00"].text == conversations[0].references[0]
+    assert run.predictions["c00"].finish_reason == "unknown"
+    assert run.scores["c00"]["rougeL"] == 1.0
+    assert run.scores["c01"]["rougeL"] == 0.0
+    assert (run.summary.empty, run.summary.new_tokens) == (1, None)
+    assert EchoBackend.opened == 0
