@@ -17,7 +17,7 @@ PLUGINS = SUITE.parents[1] / "plugins" / "liftbench_plugins"
 
 LAYERS = [
     {"types", "errors", "hookspecs", "contracts"},
-    {"config", "plugins", "environment", "records", "runs", "stats"},
+    {"config", "plugins", "environment", "hub", "records", "runs", "stats"},
     {"data", "measurement", "metrics", "models", "prompts", "systems"},
     {"harness", "training", "comparison", "verdict", "plugin_api"},
     {"report", "cli", "__main__", "__init__"},

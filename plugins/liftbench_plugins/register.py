@@ -36,6 +36,11 @@ def bench_register(registry: Registry) -> None:
             name, target=f"liftbench.metrics.rouge:{name}", requires=("rouge_score",), summary=f"ROUGE F1: {summary}"
         )
     registry.dataset(
+        "helpdesk",
+        target="liftbench.data.helpdesk:Helpdesk",
+        summary="ships with the package: 264 conversations, 2 references each, key facts on test",
+    )
+    registry.dataset(
         "tweetsumm",
         target="liftbench_plugins.datasets.tweetsumm:TweetSumm",
         summary="customer support on Twitter, 1-5 human summaries a conversation",

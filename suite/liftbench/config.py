@@ -15,6 +15,9 @@ from .errors import UsageError, unknown
 
 DEFAULT_RECIPE = "smollm2-135m"
 
+OPEN_TABLES = ("train.options.", "data.options.")
+"""Sections whose keys belong to a plugin, which checks them."""
+
 Count = Annotated[int, Meta(ge=1)]
 Precision = Literal["float32", "bfloat16", "float16", "nf4"]
 
@@ -40,7 +43,11 @@ class DataSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     dataset: str = "tweetsumm"
     """A registered name, or a folder with a `<split>.jsonl` for each split."""
     data_dir: str | None = None
-    """Where a registered data set lies."""
+    """Where a registered data set lies: a folder, or `hub:org/name` where the data set can be read from the hub."""
+    options: dict[str, Any] = {}
+    """The data set plugin's own options."""
+    clean: bool = True
+    """Clean the conversations (see `data/cleaning.py`); the version is in the fingerprint."""
     split: str = "validation"
     """The split that is scored; a trainer never sees it."""
     train_split: str = "train"
@@ -195,8 +202,9 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
         raise UsageError(
             f"data.split and data.train_split are both {recipe.data.split!r}: what is trained on is never scored"
         )
-    if recipe.train.options:
-        origins.pop("train.options", None)
+    for table in OPEN_TABLES:
+        if any(key.startswith(table) for key in origins):
+            origins.pop(table.rstrip("."), None)
     return ResolvedRecipe(name=name, recipe=recipe, origins=origins)
 
 
@@ -212,7 +220,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 def _check_key(key: str, origin: str) -> None:
     known = dict(flatten(msgspec.to_builtins(Recipe())))
-    if key in known or key.startswith("train.options."):
+    if key in known or key.startswith(OPEN_TABLES):
         return
     sections = {name.partition(".")[0] for name in known if "." in name}
     if key in sections:

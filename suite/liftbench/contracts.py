@@ -26,10 +26,13 @@ def no_progress(done: int, total: int, message: str) -> None:
 
 
 class Dataset(ABC):
-    """A data set with named splits."""
+    """A data set with named splits. What it reads is cleaned by the suite, not by the data set."""
 
-    def __init__(self, data_dir: Path | None) -> None:
+    def __init__(self, data_dir: str | None, options: Any = None) -> None:
         self.data_dir = data_dir
+        """Where the data lies, as the user gave it: a folder, or `hub:org/name`."""
+        self.options = options
+        """Of the spec's options type; None where it names none."""
 
     @abstractmethod
     def splits(self) -> list[str]:

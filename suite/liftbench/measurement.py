@@ -13,7 +13,7 @@ from msgspec import Struct
 from .config import ResolvedRecipe
 from .contracts import Metric
 from .data.fingerprints import ids_sha256, split_fingerprint
-from .data.sources import open_dataset, read_split
+from .data.sources import cleaning, read_split
 from .errors import PrerequisiteError, UsageError
 from .plugins import Plugins
 from .prompts import transcript
@@ -50,7 +50,7 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins) -> Measurement:
     Raises `UsageError` or `PrerequisiteError` for data or metrics that cannot give a figure.
     """
     recipe = resolved.recipe
-    split = read_split(open_dataset(recipe.data, plugins), recipe.data.split)
+    split = read_split(recipe.data, recipe.data.split, plugins)
     metrics = [plugins.load(plugins.find("metric", name))() for name in recipe.metrics.names]
     conversations = {conversation.id: conversation for conversation in split}
     plan = batch_plan(split, recipe.generation.batch_size)
@@ -61,7 +61,7 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins) -> Measurement:
     protocol = Protocol(
         dataset=Path(recipe.data.dataset).name,
         split=recipe.data.split,
-        fingerprint=split_fingerprint(split),
+        fingerprint=split_fingerprint(split, cleaning(recipe.data)),
         conversations=ids_sha256(scored),
         n=len(scored),
         max_input_tokens=recipe.generation.max_input_tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import hub
 from .contracts import (
     Backend,
     BackendRequest,
@@ -61,6 +62,7 @@ __all__ = [
     "encode",
     "end_token",
     "hookimpl",
+    "hub",
     "read_jsonl",
     "render",
     "unknown",

@@ -30,7 +30,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     target: str
     """`package.module:attribute`, called to make the object."""
     options: str | None
-    """`package.module:Struct`, the type of a trainer's options."""
+    """`package.module:Struct`, the type of a trainer's or a data set's options."""
     requires: tuple[str, ...]
     """Import names of packages that it needs."""
     summary: str
@@ -81,10 +81,17 @@ class Registry:
         self._add("metric", name, target, None, requires, summary, api)
 
     def dataset(
-        self, name: str, *, target: str, requires: Sequence[str] = (), summary: str = "", api: int = API_VERSION
+        self,
+        name: str,
+        *,
+        target: str,
+        options: str | None = None,
+        requires: Sequence[str] = (),
+        summary: str = "",
+        api: int = API_VERSION,
     ) -> None:
-        """A `Dataset`, called with the data folder or None."""
-        self._add("dataset", name, target, None, requires, summary, api)
+        """A `Dataset`, called with the data folder or None, and with its options where it names their type."""
+        self._add("dataset", name, target, options, requires, summary, api)
 
     def _add(
         self, kind: Kind, name: str, target: str, options: str | None, requires: Sequence[str], summary: str, api: int
@@ -164,19 +171,20 @@ class Plugins:
         return _import(spec.target, spec)
 
     def options(self, spec: Spec, values: dict[str, Any]) -> Any:
-        """A trainer's options as its own type. Raises `UsageError` with the nearest names for an unknown option."""
+        """A plugin's options as its own type. Raises `UsageError` with the nearest names for an unknown option."""
         if spec.options is None:
             raise UsageError(f"the {spec.kind} {spec.name!r} takes no options")
         kind = _import(spec.options, spec)
         known = {field.encode_name for field in msgspec.structs.fields(kind)}
         for name in values:
             if name not in known:
-                raise unknown(f"option of the trainer {spec.name!r}:", name, known)
+                raise unknown(f"option of the {spec.kind} {spec.name!r}:", name, known)
         try:
             return msgspec.convert(values, kind)
         except msgspec.ValidationError as error:
             reason, _, place = str(error).partition(" - at `$")
-            raise UsageError(f"train.options{place.rstrip('`')}: {reason}") from error
+            section = {"trainer": "train", "dataset": "data"}[spec.kind]
+            raise UsageError(f"{section}.options{place.rstrip('`')}: {reason}") from error
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Call every plugin's `hook` by itself; one that raises becomes a `Problem` and stops nobody else."""

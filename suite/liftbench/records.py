@@ -33,6 +33,11 @@ def write_atomic(path: Path, value: Any) -> None:
     _replace(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file atomically."""
+    _replace(path, text.encode())
+
+
 def write_lines(path: Path, rows: Iterable[Any]) -> None:
     """Replace a JSON Lines file atomically."""
     _replace(path, _encoded(rows))

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from .config import Recipe
 from .errors import PrerequisiteError, UsageError
+from .hub import HUB
 from .models.adapters import CONFIGURATION, base_of, read_adapter
-from .models.references import HUB, ResolvedModel, is_chat_model, resolve
+from .models.references import ResolvedModel, is_chat_model, resolve
 from .prompts import prompt_spec
 from .runs import Run, run_at
 from .types import PromptSpec, System

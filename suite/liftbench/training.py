@@ -12,7 +12,7 @@ from msgspec import Struct
 from .config import Recipe
 from .contracts import Progress, Trainer, TrainRequest, TrainResult
 from .data.fingerprints import conversation_sha256, split_fingerprint, training_row
-from .data.sources import open_dataset, read_split
+from .data.sources import cleaning, read_split
 from .data.splits import TrainingSplit, training_split
 from .environment import versions
 from .errors import RunFailed
@@ -43,7 +43,7 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
     options = plugins.options(spec, recipe.train.options)
     trainer: Trainer = plugins.load(spec)()
     split = training_split(
-        read_split(open_dataset(recipe.data, plugins), recipe.data.train_split),
+        read_split(recipe.data, recipe.data.train_split, plugins),
         # The whole split, also where `--limit` scores only a part of it: the adapter may be scored on the rest later.
         list(measurement.conversations.values()),
         limit=recipe.train.limit,
@@ -54,8 +54,8 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         spec.name,
         spec.distribution,
         options,
-        split_fingerprint(split.train),
-        split_fingerprint(split.validation),
+        split_fingerprint(split.train, cleaning(recipe.data)),
+        split_fingerprint(split.validation, cleaning(recipe.data)),
         recipe.seed,
         recipe.generation.max_input_tokens,
     )
@@ -150,7 +150,7 @@ def _write_provenance(
         seed=run.recipe.seed,
         dataset=run.manifest.protocol.dataset,
         train_split=run.recipe.data.train_split,
-        train_fingerprint=split_fingerprint(used),
+        train_fingerprint=split_fingerprint(used, cleaning(run.recipe.data)),
         rows={conversation.id: conversation_sha256(conversation) for conversation in used},
         run=run.manifest.id,
         packages=versions(),

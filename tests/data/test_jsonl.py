@@ -74,7 +74,7 @@ def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_knows_its_splits(tmp_path: Path) -> None:
     write(tmp_path / "train.jsonl", GOOD)
     write(tmp_path / "test.jsonl", GOOD)
-    folder = JsonLinesFolder(tmp_path)
+    folder = JsonLinesFolder(str(tmp_path))
     assert folder.splits() == ["test", "train"]
     assert folder.read("test")[0].id == "a"
     with pytest.raises(UsageError, match="did you mean 'test'"):

@@ -72,7 +72,7 @@ def test_a_fingerprint_sees_order_references_and_metadata() -> None:
         [a, Conversation(id="b", turns=b.turns, references=("Other.",))],
         [a, Conversation(id="b", turns=b.turns, references=b.references, metadata={"company": "z"})],
     ]
-    assert len({split_fingerprint(variant) for variant in variants}) == len(variants)
+    assert len({split_fingerprint(variant, "none") for variant in variants}) == len(variants)
 
 
 def test_the_sketch_of_near_duplicates_overlaps_and_of_strangers_does_not() -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import traceback
 from typing import NoReturn
 
 import click
 
-from ..errors import LiftbenchError, unknown
+from ..errors import LiftbenchError
+from .lazy import LazyGroup
 
 COMMANDS = {
+    "demo": "The whole path on conversations that ship with the package.",
     "baseline": "Measure the untuned model.",
     "train": "Train an adapter through a plugin, then score it.",
     "score": "Measure a model, an adapter, or texts made elsewhere.",
     "compare": "Compare runs: the table, the verdict and an HTML report.",
     "report": "Write the HTML report of any runs.",
     "summarize": "Summarize one conversation.",
+    "data": "Import, check and split your own conversations.",
     "runs": "List the runs there are.",
     "recipes": "List the recipes that ship with the package.",
     "plugins": "List trainers, backends, metrics and data sets.",
@@ -25,30 +27,11 @@ COMMANDS = {
 """Here, not in the commands, so that `bench --help` need not import them. Each is `cli/<name>.py`."""
 
 
-class _LazyGroup(click.Group):
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"liftbench.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS:
-            raise unknown("command", args[0], COMMANDS)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    commands_help=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="liftbench", prog_name="bench")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:

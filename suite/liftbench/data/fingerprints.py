@@ -27,9 +27,9 @@ def conversation_sha256(conversation: Conversation) -> str:
     return hashlib.sha256(" ".join(_words_of(conversation)).encode()).hexdigest()
 
 
-def split_fingerprint(conversations: Iterable[Conversation]) -> str:
-    """Hash of a split as it is: order, ids, turns, references and metadata."""
-    return digest(list(conversations))
+def split_fingerprint(conversations: Iterable[Conversation], cleaning: str) -> str:
+    """Hash of a split as it is: order, ids, turns, references and metadata, and the version of what cleaned it."""
+    return digest(list(conversations), cleaning)
 
 
 def ids_sha256(ids: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,12 +15,19 @@ _decoder = msgspec.json.Decoder(Conversation)
 
 
 def read_jsonl(path: Path) -> list[Conversation]:
-    """Conversations of a file, in its order.
+    """Conversations of a file, in its order. Raises `UsageError` as `each_in_jsonl` does, and for an empty file."""
+    conversations = list(each_in_jsonl(path))
+    if not conversations:
+        raise UsageError(f"{path}: there is no conversation in this file")
+    return conversations
+
+
+def each_in_jsonl(path: Path, *, references_needed: bool = True) -> Iterator[Conversation]:
+    """Conversations of a file, one after the other, so that memory holds ids alone.
 
     Raises `UsageError` with file, line and reason: not JSON, a field missing or of a wrong type, a conversation
-    without turns, a turn or reference without text, no references, an id seen before.
+    without turns, a turn or reference without text, no references where they are needed, an id seen before.
     """
-    conversations: list[Conversation] = []
     seen: dict[str, int] = {}
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -29,16 +37,13 @@ def read_jsonl(path: Path) -> list[Conversation]:
                 conversation = _decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise UsageError(f"{path}, line {number}: {error}") from error
-            reason = _fault(conversation) or (
+            reason = _fault(conversation, references_needed=references_needed) or (
                 f"id {conversation.id!r} was seen on line {seen[conversation.id]}" if conversation.id in seen else None
             )
             if reason:
                 raise UsageError(f"{path}, line {number}: {reason}")
             seen[conversation.id] = number
-            conversations.append(conversation)
-    if not conversations:
-        raise UsageError(f"{path}: there is no conversation in this file")
-    return conversations
+            yield conversation
 
 
 def parse_conversation(raw: bytes, source: str) -> Conversation:
@@ -100,15 +105,22 @@ class JsonLinesFolder(Dataset):
     """A folder with `<split>.jsonl` for each split."""
 
     def splits(self) -> list[str]:
-        return sorted(path.stem for path in self._folder().glob("*.jsonl"))
+        return sorted(path.stem for path in self.folder.glob("*.jsonl"))
 
     def read(self, split: str) -> list[Conversation]:
-        path = self._folder() / f"{split}.jsonl"
+        return read_jsonl(self.path(split))
+
+    def path(self, split: str) -> Path:
+        """A split's file. Raises `UsageError` where there is none."""
+        path = self.folder / f"{split}.jsonl"
         if not path.is_file():
             raise unknown("split", split, self.splits())
-        return read_jsonl(path)
+        return path
 
-    def _folder(self) -> Path:
-        if self.data_dir is None or not self.data_dir.is_dir():
+    @property
+    def folder(self) -> Path:
+        """Where the files lie. Raises `PrerequisiteError` where there is no such folder."""
+        folder = Path(self.data_dir or "")
+        if not self.data_dir or not folder.is_dir():
             raise PrerequisiteError(f"there is no folder {self.data_dir} to read conversations from")
-        return self.data_dir
+        return folder

@@ -1,4 +1,4 @@
-"""From a data set's name or folder to its conversations."""
+"""From a data set's name or folder to its conversations: found, read, and cleaned in one place."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ..config import DataSection
 from ..contracts import Dataset
-from ..errors import unknown
+from ..errors import UsageError, unknown
 from ..plugins import Plugins
 from ..types import Conversation
+from .cleaning import CLEANING, clean
 from .jsonl import JsonLinesFolder
 
 
@@ -17,16 +18,35 @@ def open_dataset(section: DataSection, plugins: Plugins) -> Dataset:
     names = {spec.name for spec in plugins.specs if spec.kind == "dataset"}
     if section.dataset in names:
         spec = plugins.find("dataset", section.dataset)
-        opened: Dataset = plugins.load(spec)(Path(section.data_dir) if section.data_dir else None)
-        return opened
+        kind: type[Dataset] = plugins.load(spec)
+        if spec.options is None and not section.options:
+            return kind(section.data_dir)
+        return kind(section.data_dir, plugins.options(spec, section.options))
     if Path(section.dataset).is_dir():
-        return JsonLinesFolder(Path(section.dataset))
+        return JsonLinesFolder(section.dataset)
     error = unknown("dataset", section.dataset, names)
     raise type(error)(f"{error} (or a folder with <split>.jsonl files)")
 
 
-def read_split(dataset: Dataset, split: str) -> list[Conversation]:
-    """A split's conversations. Raises `UsageError` naming the nearest splits for an unknown one."""
+def read_split(section: DataSection, split: str, plugins: Plugins) -> list[Conversation]:
+    """A split's conversations, cleaned unless the recipe says otherwise.
+
+    Raises `UsageError` naming the nearest splits for an unknown one, and for a conversation of which cleaning leaves no
+    words.
+    """
+    dataset = open_dataset(section, plugins)
     if split not in dataset.splits():
         raise unknown("split", split, dataset.splits())
-    return dataset.read(split)
+    conversations = dataset.read(split)
+    if not section.clean:
+        return conversations
+    cleaned = [clean(conversation) for conversation in conversations]
+    for conversation in cleaned:
+        if not conversation.turns or not all(conversation.references):
+            raise UsageError(f"{section.dataset} {split}: nothing is left of {conversation.id!r} after cleaning")
+    return cleaned
+
+
+def cleaning(section: DataSection) -> str:
+    """The version of what cleans the conversations: a part of a split's fingerprint."""
+    return CLEANING if section.clean else "none"

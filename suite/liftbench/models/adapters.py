@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from ..errors import UsageError
+from ..hub import HUB
 from ..types import SCHEMA, AdapterRecord, Provenance
-from .references import ALIASES, HUB, files_sha256, is_hub_name, read_json
+from .references import ALIASES, files_sha256, is_hub_name, read_json
 
 CONFIGURATION = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"

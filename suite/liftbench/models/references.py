@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from .. import hub
 from ..errors import UsageError, unknown
+from ..hub import HUB
 from ..types import ModelRecord
-from . import hub, pypi
+from . import pypi
 from .cache import CONVERSION, Say, converted, file_sha256
 from .pypi import PinnedFile
 
@@ -31,8 +33,9 @@ ALIASES = {
 }
 """SmolLM2-135M-Instruct, a LLaMA (Apache-2.0). An alias means the same bytes everywhere, online or off."""
 
-HUB = "hub:"
-"""Begins a reference to a model on the hub: `hub:org/name` or `hub:org/name@revision`."""
+HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt"]
+NOT_NEEDED = ["*/*", "consolidated*"]
+"""Weights in other formats of their own (`original/`, `onnx/`, Mistral's consolidated files)."""
 
 SETTINGS = {".json", ".jinja", ".model", ".txt"}
 """Suffixes of what, beside the weights, decides what a model is asked and when it stops."""
@@ -115,7 +118,14 @@ def _from_gguf(reference: str, path: Path, say: Say) -> ResolvedModel:
 
 def _from_hub(reference: str) -> ResolvedModel:
     repository, revision = hub.parse(reference)
-    snapshot = hub.download(repository, revision)
+    snapshot = hub.download(
+        repository,
+        revision,
+        kind="model",
+        allow=HUB_FILES,
+        ignore=NOT_NEEDED,
+        instead="use a folder, a .gguf file or the alias smollm2-135m",
+    )
     source = f"hub {repository} @ {snapshot.name}"
     return _from_folder(reference, snapshot, source=source, name=repository.partition("/")[2])
 

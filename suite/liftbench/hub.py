@@ -1,21 +1,22 @@
-"""A model from the Hugging Face hub, pinned to a commit; that the hub cannot be reached is known within seconds."""
+"""Files of the Hugging Face hub, pinned to a commit; that the hub cannot be reached is known within seconds."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from ..errors import PrerequisiteError, UsageError
+from .errors import PrerequisiteError, UsageError
 
 T = TypeVar("T")
 
-NEEDED = ["*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt"]
-NOT_NEEDED = ["*/*", "consolidated*"]
-"""Weights in other formats of their own (`original/`, `onnx/`, Mistral's consolidated files)."""
+HUB = "hub:"
+"""Begins a reference to something on the hub: `hub:org/name` or `hub:org/name@revision`."""
+
+Kind = Literal["model", "dataset"]
 
 SECONDS_TO_ANSWER = 15.0
 """A time limit of the client counts for each address of the host, eight for huggingface.co, and for no DNS at all; so
@@ -26,15 +27,24 @@ def parse(reference: str) -> tuple[str, str | None]:
     """`hub:org/name@revision` as repository and revision (a branch, tag or commit; None for the default branch)."""
     matched = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", reference)
     if matched is None:
-        raise UsageError(f"{reference!r} is no model on the hub; write hub:org/name or hub:org/name@revision")
+        raise UsageError(f"{reference!r} names nothing on the hub; write hub:org/name or hub:org/name@revision")
     return matched[1], matched[2]
 
 
-def download(repository: str, revision: str | None) -> Path:
-    """The local snapshot of a repository, downloaded where needed; the folder's name is the commit.
+def download(
+    repository: str,
+    revision: str | None,
+    *,
+    kind: Kind,
+    allow: Sequence[str],
+    ignore: Sequence[str] = (),
+    instead: str,
+) -> Path:
+    """The local snapshot of those files of a repository that match the patterns; the folder's name is the commit.
 
     Without a connection, a snapshot that was downloaded whole before serves. Raises `UsageError` where there is no such
-    repository or revision, `PrerequisiteError` where the hub cannot be reached or does not let us in.
+    repository or revision, `PrerequisiteError` where the hub cannot be reached or does not let us in; `instead` says
+    what else would do.
     """
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
@@ -51,7 +61,7 @@ def download(repository: str, revision: str | None) -> Path:
     unreachable = ""
     try:
         try:
-            _within(SECONDS_TO_ANSWER, lambda: HfApi().model_info(repository, revision=revision))
+            _within(SECONDS_TO_ANSWER, lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind))
         except HfHubHTTPError as error:
             if error.response.status_code < 500:
                 raise
@@ -62,8 +72,9 @@ def download(repository: str, revision: str | None) -> Path:
             snapshot_download(
                 repository,
                 revision=revision,
-                allow_patterns=NEEDED,
-                ignore_patterns=NOT_NEEDED,
+                repo_type=kind,
+                allow_patterns=list(allow),
+                ignore_patterns=list(ignore) or None,
                 local_files_only=bool(unreachable),
             )
         )
@@ -73,18 +84,18 @@ def download(repository: str, revision: str | None) -> Path:
             "with `hf auth login` (or set HF_TOKEN)"
         ) from error
     except HFValidationError as error:
-        raise UsageError(f"{repository!r} is no name of a model on the hub: {_first_line(error)}") from error
+        raise UsageError(f"{repository!r} is no name of a {kind} on the hub: {_first_line(error)}") from error
     except RevisionNotFoundError as error:
         raise UsageError(f"{repository} has no revision {revision!r} on the hub") from error
     except RepositoryNotFoundError as error:
         raise UsageError(
-            f"there is no model {repository!r} on the hub, or it is private: check the name, or log in with "
+            f"there is no {kind} {repository!r} on the hub, or it is private: check the name, or log in with "
             "`hf auth login`"
         ) from error
     except (LocalEntryNotFoundError, IncompleteSnapshotError) as error:
         raise PrerequisiteError(
             f"the hub cannot be reached ({unreachable or _first_line(error)}), and {repository} is not in the local "
-            "cache as a whole; connect, or use a folder, a .gguf file or the alias smollm2-135m"
+            f"cache as a whole; connect, or {instead}"
         ) from error
     except HfHubHTTPError as error:
         raise PrerequisiteError(f"the hub refuses {repository}: {_first_line(error)}") from error

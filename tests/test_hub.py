@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from liftbench.errors import UsageError
-from liftbench.models.hub import parse
+from liftbench.hub import parse
 from liftbench.models.references import files_sha256
 
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
 
 RESOLVE = """
 import sys
-from liftbench.models import hub
+from liftbench import hub
 from liftbench.errors import LiftbenchError
 from liftbench.models.references import resolve
 hub.SECONDS_TO_ANSWER = 3.0

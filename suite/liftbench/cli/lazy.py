@@ -1,0 +1,41 @@
+"""A group whose commands are imported one by one, when they are called: the help of all of them is in the group."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from ..errors import unknown
+
+
+class LazyGroup(click.Group):
+    """Each command is `liftbench/cli/<prefix><name>.py`, which calls it `command`."""
+
+    def __init__(self, *arguments: Any, commands_help: Mapping[str, str], prefix: str = "", **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._help = commands_help
+        self._prefix = prefix
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(self._help)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._help:
+            return None
+        module = importlib.import_module(f"liftbench.cli.{self._prefix}{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self._help:
+            raise unknown("command", args[0], self._help)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._help.items()))

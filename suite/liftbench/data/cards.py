@@ -1,0 +1,54 @@
+"""Data cards: `card.md` in a data set's folder, which tells step by step what was done to the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from ..errors import UsageError
+from ..records import write_text
+
+CARD = "card.md"
+
+
+class CardEntry(Struct, frozen=True):
+    """One step: where the data came from, or what was done to them."""
+
+    heading: str
+    """What was done and when: `Imported on 2026-11-23`."""
+    lines: tuple[str, ...]
+    """One fact a line: files with their sha256, counts, options."""
+
+
+def write_card(folder: Path, title: str, history: Sequence[CardEntry]) -> None:
+    """Replace a folder's card atomically."""
+    text = [f"# {title}\n"]
+    for entry in history:
+        text += [f"\n## {entry.heading}\n\n", *(f"- {' '.join(line.split())}\n" for line in entry.lines)]
+    write_text(folder / CARD, "".join(text))
+
+
+def read_card(folder: Path) -> list[CardEntry]:
+    """The steps that a folder's card tells, oldest first; none where there is no card.
+
+    A card that people have written is read too: what stands under a heading is kept, a line each.
+    """
+    path = folder / CARD
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the data card {path}: {error}") from error
+    sections = re.split(r"^## +(.+)$", text, flags=re.MULTILINE)[1:]
+    return [
+        CardEntry(heading.strip(), tuple(_lines(body.splitlines())))
+        for heading, body in zip(sections[::2], sections[1::2], strict=True)
+    ]
+
+
+def _lines(body: Iterable[str]) -> list[str]:
+    return [line.removeprefix("- ").strip() for line in body if line.strip()]

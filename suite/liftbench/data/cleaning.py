@@ -1,0 +1,112 @@
+"""Cleaning: one step from text as people and exports leave it to text that a model is given.
+
+| what | becomes |
+|---|---|
+| HTML entities (`&amp;`, `&lt;3`), also doubly encoded ones | the characters they stand for |
+| Unicode | NFC; control and zero-width characters go; every run of white space is one space |
+| a link (`https://…`, `www.…`, `t.co/…`) | `<LINK>` |
+| a handle with a name (`@AppleSupport`) | the name without its `@` |
+| an anonymous handle (`@115712`) | nothing at the head of a turn, elsewhere `<USER>` |
+| emoji | one of a run of equal ones, without skin tone or variation selector |
+| speakers (`user`, `caller`, `rep`, `Assistant`, …) | `customer` or `agent`; any other word in lower case |
+| consecutive turns of one speaker | one turn |
+| a turn without text | gone |
+
+References and extracts lose entities, control characters and superfluous white space, and nothing else: they are what
+is scored against. Cleaning what is clean changes nothing.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Callable, Iterable
+
+import msgspec
+import regex
+
+from ..types import Conversation, Turn
+
+CLEANING = "clean-v1"
+"""Name and version: raised with every change of what comes out, because it is in a split's fingerprint."""
+
+LINK = "<LINK>"
+USER = "<USER>"
+
+ROLES = {
+    "customer": ("client", "user", "human", "caller", "consumer", "guest", "enduser", "visitor", "requester", "buyer"),
+    "agent": (
+        *("assistant", "support", "advisor", "adviser", "representative", "rep", "operator", "staff", "bot", "gpt"),
+        *("chatbot", "service", "helpdesk", "supportagent", "customerservice", "csr", "clerk"),
+    ),
+}
+"""Role → what exports call it, compared without case, white space and punctuation."""
+
+_ROLE_OF = {regex.sub(r"\W", "", name): role for role, names in ROLES.items() for name in (role, *names)}
+
+_GARBAGE = regex.compile(r"[\p{Cc}\p{Cs}\u200b-\u200c\u2060\ufeff\u00ad--\s]", regex.V1)
+_LINK = regex.compile(r"(?<![\w@])(?:https?://|www\.|t\.co/)[^\s<>]*[^\s<>.,;:!?'\")\]]", regex.IGNORECASE)
+_LINKS = regex.compile(rf"{LINK}(?:\s*{LINK})+")
+_FIRST_ANONYMOUS = regex.compile(r"^(?:@+\d{4,}\b[\s,:]*)+")
+_ANONYMOUS = regex.compile(r"(?<![\w.@])@+\d{4,}\b")
+_HANDLE = regex.compile(r"(?<![\w.@])@+(?=\w)")
+_MODIFIERS = regex.compile(r"[\p{Emoji_Modifier}\ufe0e\ufe0f]")
+_EMOJI_RUN = regex.compile(r"(\p{Extended_Pictographic}(?:\u200d\p{Extended_Pictographic})*)(?:\s*\1)+")
+_SPACE = regex.compile(r"\s+")
+
+
+def clean(conversation: Conversation) -> Conversation:
+    """The conversation as a model is given it; of one without any words, no turn is left."""
+    return msgspec.structs.replace(
+        conversation,
+        turns=tuple(_merged((role(turn.role), clean_turn(turn.text)) for turn in conversation.turns)),
+        references=tuple(map(clean_summary, conversation.references)),
+        extracts=tuple(map(clean_summary, conversation.extracts)),
+    )
+
+
+def clean_turn(text: str) -> str:
+    """A turn's text, cleaned."""
+    return _settled(_turn_once, text)
+
+
+def clean_summary(text: str) -> str:
+    """A reference's text, cleaned."""
+    return _settled(_plain, text)
+
+
+def role(speaker: str) -> str:
+    """`customer`, `agent`, or the speaker's own name in lower case."""
+    return _ROLE_OF.get(regex.sub(r"\W|_", "", speaker.casefold()), _SPACE.sub(" ", speaker.strip().casefold()))
+
+
+def _settled(step: Callable[[str], str], text: str) -> str:
+    # One replacement can uncover another (`&amp;lt;`, `@@12 @x`), and none lengthens a text for ever: repeated until
+    # nothing changes, the whole is idempotent.
+    while (done := step(text)) != text:
+        text = done
+    return text
+
+
+def _plain(text: str) -> str:
+    text = unicodedata.normalize("NFC", html.unescape(text))
+    return _SPACE.sub(" ", _GARBAGE.sub("", text)).strip()
+
+
+def _turn_once(text: str) -> str:
+    text = _LINKS.sub(LINK, _LINK.sub(LINK, _plain(text)))
+    text = _HANDLE.sub("", _ANONYMOUS.sub(USER, _FIRST_ANONYMOUS.sub("", text)))
+    return _EMOJI_RUN.sub(r"\1", _MODIFIERS.sub("", text)).strip()
+
+
+def _merged(turns: Iterable[tuple[str, str]]) -> Iterable[Turn]:
+    merged: list[Turn] = []
+    for speaker, text in turns:
+        if not text:
+            continue
+        if merged and merged[-1].role == speaker:
+            # Cleaned again, because two clean halves can meet in a run of emoji or links.
+            merged[-1] = Turn(role=speaker, text=clean_turn(f"{merged[-1].text} {text}"))
+        else:
+            merged.append(Turn(role=speaker, text=text))
+    return merged
