@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import subprocess
 import sys
 from importlib import metadata
@@ -59,6 +60,12 @@ def environment() -> Environment:
         driver=driver,
         packages=versions(),
     )
+
+
+def peak_memory() -> int:
+    """The most bytes of main memory that this process has held at once."""
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024  # Linux counts KiB
 
 
 def git_state(folder: Path) -> GitState | None:

@@ -17,6 +17,7 @@ from .contracts import (
     TrainResult,
 )
 from .data.jsonl import JsonLinesFolder, read_jsonl
+from .environment import peak_memory
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
 from .hookspecs import API_VERSION, hookimpl
 from .prompts import completion_ids, encode, end_token, render
@@ -63,6 +64,7 @@ __all__ = [
     "end_token",
     "hookimpl",
     "hub",
+    "peak_memory",
     "read_jsonl",
     "render",
     "unknown",

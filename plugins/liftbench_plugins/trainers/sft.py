@@ -5,8 +5,6 @@ Imports torch, transformers, PEFT, TRL and datasets: import this module only whe
 
 from __future__ import annotations
 
-import resource
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ from transformers import (
 )
 from trl import SFTConfig
 
-from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, TrainRequest
+from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, TrainRequest, peak_memory
 from liftbench_plugins.loading import device, load_model
 
 from . import checkpoints
@@ -176,7 +174,7 @@ def _summary(
         tokens=sum(len(row.input_ids) for row in trained),
         trainable_parameters=_parameters(chosen / checkpoints.WEIGHTS),
         seconds=seconds(state),
-        peak_memory_bytes=_peak_memory(),
+        peak_memory_bytes=peak_memory() if device() == "cpu" else int(torch.cuda.max_memory_allocated()),
         device=device() if device() == "cpu" else torch.cuda.get_device_name(0),
     )
 
@@ -184,10 +182,3 @@ def _summary(
 def _parameters(weights: Path) -> int:
     with safe_open(str(weights), framework="pt") as file:
         return sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118 - safe_open is no dict
-
-
-def _peak_memory() -> int:
-    if device() != "cpu":
-        return int(torch.cuda.max_memory_allocated())
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else largest * 1024  # Linux counts KiB

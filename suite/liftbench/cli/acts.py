@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..comparison import compare
+from ..contracts import Progress
 from ..errors import LiftbenchError
-from ..harness import measure, new_manifest
+from ..harness import measure, new_manifest, require_room
 from ..measurement import Measurement
+from ..models.references import context_length, resolve
 from ..plugins import Plugins
 from ..prompts import render
+from ..records import digest, write_text
+from ..report.html import render_comparison
 from ..runs import OpenRun, Run, open_run
-from ..systems import Loadable
-from ..training import TrainingPlan
-from ..types import Conversation, Manifest
+from ..systems import Loadable, untuned
+from ..training import TrainingPlan, train
+from ..types import Comparison, Conversation, Manifest
 from .job import Job, print_json
-from .progress import progress_bar
 
 _console = Console(stderr=True)
 
@@ -31,6 +38,7 @@ def measured(
     command: Literal["baseline", "score"],
     subject: Loadable,
     measurement: Measurement,
+    progress: Progress,
     parent: str | None = None,
 ) -> Run:
     """The complete run of a system: continued, reused or new."""
@@ -39,15 +47,54 @@ def measured(
     )
     with open_run(manifest, scored(measurement), job.runs, fresh=job.fresh) as run:
         announce(run, manifest, job.plugins)
-        return measure_with_bar(run, measurement, subject, job)
+        return completed(run, measurement, subject, job, progress)
 
 
-def measure_with_bar(run: OpenRun, measurement: Measurement, subject: Loadable, job: Job) -> Run:
-    """Measure unless it is done already."""
+@contextmanager
+def trained(
+    job: Job, measurement: Measurement, plan: TrainingPlan, progress: Progress
+) -> Iterator[tuple[OpenRun, Loadable]]:
+    """The run of a training, open to be scored, and its adapter as a system: continued, reused or new."""
+    recipe = job.resolved.recipe
+    model = resolve(recipe.model.reference)
+    # Now, and not when the adapter is scored: a training would be lost on budgets that do not fit.
+    require_room(recipe, context_length(model.path), model.name)
+    base = untuned(recipe, model)
+    system = replace(base.system, name=f"{model.name}+{plan.spec.name}", precision=plan.trainer.precision)
+    manifest = new_manifest("train", system, measurement, job.resolved, argv=sys.argv, extra_key=plan.key)
+    with open_run(manifest, scored(measurement), job.runs, fresh=job.fresh) as run:
+        announce(run, manifest, job.plugins)
+        yield run, train(run, plan, base, model, progress)
+
+
+def completed(run: OpenRun, measurement: Measurement, subject: Loadable, job: Job, progress: Progress) -> Run:
+    """The run, measured unless that is done already."""
     if run.manifest.status == "complete":
         return Run(run.folder)
-    with progress_bar("conversations") as progress:
-        return measure(run, measurement, subject, job.plugins, progress)
+    return measure(run, measurement, subject, job.plugins, progress)
+
+
+def compared(
+    baseline: Run,
+    candidates: Sequence[Run],
+    plugins: Plugins,
+    path: Path,
+    *,
+    target: float | None = None,
+    headline: str | None = None,
+) -> tuple[Comparison, dict[str, Run]]:
+    """The comparison, with its HTML report written to `path`, and its runs by id."""
+    comparison = compare(baseline, candidates, target=target, headline=headline)
+    by_id = {run.id: run for run in (baseline, *candidates)}
+    write_text(path, render_comparison(comparison, by_id, plugins.sections(comparison)))
+    for problem in plugins.problems:
+        say(f"warning: plugin {problem.plugin}: {problem.reason}")
+    return comparison, by_id
+
+
+def report_path(runs: Path, *compared_runs: Run) -> Path:
+    """Where the report of some runs goes, beside the folder of runs."""
+    return runs.parent / f"compare-{digest(*(run.id for run in compared_runs))[:8]}.html"
 
 
 def announce(run: OpenRun, manifest: Manifest, plugins: Plugins) -> None:

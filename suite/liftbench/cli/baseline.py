@@ -11,6 +11,7 @@ from ..models.references import resolve
 from ..systems import planned, untuned
 from .acts import measured, show_dry_run, show_run
 from .job import job_of, run_options
+from .progress import progress_bar
 
 
 @click.command("baseline")
@@ -23,4 +24,7 @@ def command(**given: Any) -> None:
         show_dry_run(job, measurement, lambda: planned(job.resolved.recipe))
         return
     recipe = job.resolved.recipe
-    show_run(measured(job, "baseline", untuned(recipe, resolve(recipe.model.reference)), measurement), job)
+    subject = untuned(recipe, resolve(recipe.model.reference))
+    with progress_bar("conversations") as progress:
+        run = measured(job, "baseline", subject, measurement, progress)
+    show_run(run, job)

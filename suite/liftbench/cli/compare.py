@@ -8,13 +8,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ..comparison import compare, exit_code, newest_pair
+from ..comparison import exit_code, newest_pair
 from ..plugins import load_plugins
-from ..records import digest, writing
-from ..report.html import render_comparison
 from ..report.terminal import comparison_table
 from ..runs import Run, find_run, runs_in
-from .acts import say
+from .acts import compared, report_path, say
 from .job import json_option, print_json, runs_option
 
 
@@ -34,16 +32,8 @@ def command(
     Exits with 0 only if the lift is verified, else with 1.
     """
     baseline, candidates = _chosen(names, runs)
-    comparison = compare(baseline, candidates, target=target, headline=headline)
-    by_id = {run.id: run for run in (baseline, *candidates)}
-    plugins = load_plugins()
-    name = f"compare-{digest(*by_id)[:8]}.html"
-    path = html or runs.parent / name
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render_comparison(comparison, by_id, plugins.sections(comparison)), encoding="utf-8")
-    for problem in plugins.problems:
-        say(f"warning: plugin {problem.plugin}: {problem.reason}")
+    path = html or report_path(runs, baseline, *candidates)
+    comparison, by_id = compared(baseline, candidates, load_plugins(), path, target=target, headline=headline)
     if as_json:
         print_json(comparison)
     else:

@@ -70,7 +70,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--dataset", help="Registered name, or a folder with <split>.jsonl files. [env: LIFTBENCH_DATASET]"
         ),
-        click.option("--data-dir", help="Where a registered data set lies. [env: LIFTBENCH_DATA_DIR]"),
+        click.option("--data-dir", help="Where a data set lies: a folder or hub:org/name. [env: LIFTBENCH_DATA_DIR]"),
         click.option("--split", help="The split to score. [env: LIFTBENCH_SPLIT]"),
         click.option("--limit", type=int, help="Score only so many conversations. [env: LIFTBENCH_LIMIT]"),
         click.option("--seed", type=int, help="Seed of training and intervals. [env: LIFTBENCH_SEED]"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 from rich.progress import (
@@ -12,6 +13,7 @@ from rich.progress import (
     MofNCompleteColumn,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -27,49 +29,61 @@ SECONDS_BETWEEN_LINES = 30.0
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Progress]:
     """A `Progress` to hand to the harness or a trainer; `unit` is what is counted (`conversations`, `steps`)."""
+    with progress_bars([("", unit)]) as (progress,):
+        yield progress
+
+
+@contextmanager
+def progress_bars(stages: Sequence[tuple[str, str]]) -> Iterator[list[Progress]]:
+    """One display for stages that follow each other: a `Progress` for each title and unit.
+
+    Nothing is shown before the first is called, so that work which turns out to be done leaves no empty bar.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines(console, unit)
+        yield [_Lines(console, title, unit) for title, unit in stages]
         return
-    bar = Bar(
-        TextColumn("{task.description}"),
+    bars = Bar(
+        TextColumn("{task.fields[title]}{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _Rate(unit),
+        _Rate(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
         speed_estimate_period=120,
     )
-    with bar:
-        task = bar.add_task("starting", total=None)
+    for title, unit in stages:
+        bars.add_task("", total=None, start=False, title=title and f"{title}  ", unit=unit)
+    try:
+        yield [partial(_show, bars, task.id) for task in bars.tasks]
+    finally:
+        bars.stop()
 
-        def show(done: int, total: int, message: str) -> None:
-            if bar.tasks[task].total is None:
-                # Work that was done before a resume must not count into the rate.
-                bar.reset(task, total=total, completed=done)
-            bar.update(task, completed=done, total=total, description=message)
 
-        yield show
+def _show(bars: Bar, task: TaskID, done: int, total: int, message: str) -> None:
+    bars.start()
+    if bars.tasks[task].total is None:
+        # Work that was done before a resume must not count into the rate.
+        bars.reset(task, total=total, completed=done)
+    bars.update(task, completed=done, total=total, description=message)
 
 
 class _Rate(ProgressColumn):
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self._unit = unit
-
     def render(self, task: Task) -> Text:
+        unit: str = task.fields["unit"]
         if not task.speed:
-            return Text(f"- {self._unit}/s")
+            return Text(f"- {unit}/s")
         if task.speed < 0.5:
-            return Text(f"{1 / task.speed:.1f} s/{self._unit.removesuffix('s')}")
-        return Text(f"{task.speed:.1f} {self._unit}/s")
+            return Text(f"{1 / task.speed:.1f} s/{unit.removesuffix('s')}")
+        return Text(f"{task.speed:.1f} {unit}/s")
 
 
 class _Lines:
-    def __init__(self, console: Console, unit: str) -> None:
+    def __init__(self, console: Console, title: str, unit: str) -> None:
         self._console = console
+        self._title = title and f"{title}: "
         self._unit = unit
         self._begun: tuple[float, int] | None = None
         self._last = 0.0
@@ -82,7 +96,7 @@ class _Lines:
             return
         self._last = now
         started, before = self._begun
-        line = f"{message}: {done}/{total} {self._unit}"
+        line = f"{self._title}{message}: {done}/{total} {self._unit}"
         if done > before and now > started:
             rate = (done - before) / (now - started)
             line += f", {rate:.2f}/s, {(total - done) / rate:.0f} s left"

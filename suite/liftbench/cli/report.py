@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..records import digest, writing
+from ..records import digest, write_text
 from ..report.html import render_runs
 from ..runs import find_run
 from .acts import say
@@ -21,7 +21,5 @@ def command(names: tuple[str, ...], html: Path | None, runs: Path) -> None:
     """Write one self-contained HTML page about any runs (folders, ids or parts of ids)."""
     found = [find_run(name, runs).require_complete() for name in names]
     path = html or runs.parent / f"report-{digest(*(run.id for run in found))[:8]}.html"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render_runs(found), encoding="utf-8")
+    write_text(path, render_runs(found))
     say(f"report: {path}")

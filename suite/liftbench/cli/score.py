@@ -19,6 +19,7 @@ from ..training import trained_on
 from ..types import System
 from .acts import announce, measured, scored, show_dry_run, show_run
 from .job import Job, job_of, run_options
+from .progress import progress_bar
 
 
 @click.command("score")
@@ -72,7 +73,9 @@ def command(
     if subject.adapter is not None and (seen := trained_on(subject.adapter, measurement)):
         note = f"the adapter was trained on {len(seen)} of the scored conversations (the first: {seen[0]})"
         subject = replace(subject, notes=[*subject.notes, note])
-    show_run(measured(job, "score", subject, measurement, parent), job)
+    with progress_bar("conversations") as progress:
+        run = measured(job, "score", subject, measurement, progress, parent)
+    show_run(run, job)
 
 
 def _score_texts(job: Job, path: Path, name: str) -> None:

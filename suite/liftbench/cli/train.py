@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
-from msgspec.structs import replace
 
-from ..harness import new_manifest, require_room
 from ..measurement import prepare
-from ..models.references import context_length, resolve
-from ..runs import Run, open_run
-from ..systems import planned, untuned
-from ..training import plan_training, train
-from .acts import announce, measure_with_bar, say, scored, show_dry_run, show_run
+from ..runs import Run
+from ..systems import planned
+from ..training import plan_training
+from .acts import completed, say, show_dry_run, show_run, trained
 from .job import job_of, print_json, run_options
-from .progress import progress_bar
+from .progress import progress_bars
 
 
 @click.command("train")
@@ -35,22 +31,15 @@ def command(no_score: bool, **given: Any) -> None:
     if job.dry_run:
         show_dry_run(job, measurement, lambda: planned(recipe), plan)
         return
-    model = resolve(recipe.model.reference)
-    # Now, and not when the adapter is scored: a training would be lost on budgets that do not fit.
-    require_room(recipe, context_length(model.path), model.name)
-    base = untuned(recipe, model)
-    system = replace(base.system, name=f"{model.name}+{plan.spec.name}", precision=plan.trainer.precision)
-    manifest = new_manifest("train", system, measurement, job.resolved, argv=sys.argv, extra_key=plan.key)
-    with open_run(manifest, scored(measurement), job.runs, fresh=job.fresh) as run:
-        announce(run, manifest, job.plugins)
-        with progress_bar("steps") as progress:
-            subject = train(run, plan, base, model, progress)
-        if not no_score:
-            show_run(measure_with_bar(run, measurement, subject, job), job)
-            return
-        if run.manifest.status == "trained":
-            say("trained, not scored; the same command without --no-score scores it")
-        if job.json:
-            print_json({"run": run.manifest.id, "folder": str(run.folder), "adapter": str(Run(run.folder).adapter)})
-        else:
-            click.echo(Run(run.folder).adapter)
+    stages = [("training", "steps"), ("scoring", "conversations")]
+    with progress_bars(stages) as (steps, scoring), trained(job, measurement, plan, steps) as (run, subject):
+        done = None if no_score else completed(run, measurement, subject, job, scoring)
+    if done is not None:
+        show_run(done, job)
+        return
+    if run.manifest.status == "trained":
+        say("trained, not scored; the same command without --no-score scores it")
+    if job.json:
+        print_json({"run": run.manifest.id, "folder": str(run.folder), "adapter": str(Run(run.folder).adapter)})
+    else:
+        click.echo(Run(run.folder).adapter)
