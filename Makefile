@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup test check format performance clean
+.PHONY: setup demo test check format performance clean
 
 # Build backends, too, come in the versions that are pinned.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -18,6 +18,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q torch==2.13.0
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	@touch $@
+
+demo: setup
+	$(BIN)/bench demo
 
 test: setup
 	$(BIN)/python -m pytest

@@ -229,9 +229,32 @@ def test_runs_go_where_the_environment_says(bench: Any, tmp_path: Path, monkeypa
     assert run.id in bench("runs", "--json").out
 
 
+def test_the_demo_measures_trains_and_compares_and_continues_with_what_is_done(bench: Any, data: Path) -> None:
+    options = ["--dataset", str(data), "--split", "validation", *SMALL, "--set", "train.options.max_steps=1"]
+    done = bench("demo", *options, "--html", "demo.html")
+    assert done.code == 0, done.err
+    assert "4 conversations of support validation are scored, 7 others trained on with qlora" in done.err
+    assert "Undecided: " in done.out or "Unproven: " in done.out
+    assert done.err.rstrip().endswith("report: demo.html")
+    assert Path("demo.html").read_text().startswith("<!doctype html>")
+    baseline, candidate = runs_in(Path("reports/runs"))
+    assert (baseline.manifest.command, candidate.manifest.command) == ("baseline", "train")
+    again = bench("demo", *options, "--json")
+    assert again.err.count("already measured") == 2
+    assert json.loads(again.out)["candidates"][0]["run"] == candidate.id
+
+
+def test_the_demo_runs_on_the_corpus_that_ships_with_the_package(bench: Any) -> None:
+    plan = json.loads(bench("demo", "--dry-run", "--json").out)
+    assert plan["counts"]["scored"] == 104
+    assert plan["counts"]["training"] == 115
+    assert "helpdesk" in json.dumps(plan["recipe"])
+    assert bench("demo", "--split", "tset", "--dry-run").code == 2
+
+
 def test_recipes_and_plugins_are_listed(bench: Any) -> None:
     recipes = json.loads(bench("recipes", "--json").out)
-    assert set(recipes) == {"smollm2-135m", "llama-2-7b", "llama-3.2-1b", "llama-3.1-8b"}
+    assert set(recipes) == {"helpdesk", "smollm2-135m", "llama-2-7b", "llama-3.2-1b", "llama-3.1-8b"}
     assert "(default)" in bench("recipes").out
     plugins = json.loads(bench("plugins", "--json").out)
     assert plugins["problems"] == []
