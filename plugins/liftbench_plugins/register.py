@@ -43,5 +43,17 @@ def bench_register(registry: Registry) -> None:
     registry.dataset(
         "tweetsumm",
         target="liftbench_plugins.datasets.tweetsumm:TweetSumm",
-        summary="customer support on Twitter, 1-5 human summaries a conversation",
+        summary="customer support on Twitter, 1-5 human summaries a conversation (from the hub, or any of its forms)",
+    )
+    registry.dataset(
+        "dialogsum",
+        target="liftbench_plugins.datasets.dialogsum:DialogSum",
+        summary="everyday dialogues, one human summary each (three in its test split)",
+    )
+    registry.dataset(
+        "datasets",
+        target="liftbench_plugins.datasets.mapped:MappedDataset",
+        options="liftbench_plugins.datasets.mapped:MappedOptions",
+        requires=("datasets",),
+        summary="anything that the datasets library loads, its columns mapped by the recipe",
     )

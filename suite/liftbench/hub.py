@@ -81,7 +81,7 @@ def download(
     except GatedRepoError as error:
         raise PrerequisiteError(
             f"{repository} is gated: accept its licence on its page on the hub, make an access token there, and log in "
-            "with `hf auth login` (or set HF_TOKEN)"
+            f"with `hf auth login` (or set HF_TOKEN); or {instead}"
         ) from error
     except HFValidationError as error:
         raise UsageError(f"{repository!r} is no name of a {kind} on the hub: {_first_line(error)}") from error

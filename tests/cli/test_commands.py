@@ -77,7 +77,6 @@ def test_help_lists_every_command(bench: Any) -> None:
         (["baseline", "--dataset", "DATA", "--model", "smolm2"], 2, "smollm2-135m"),
         (["baseline", "--dataset", "DATA", "--set", "generation.batchsize=2"], 2, "generation.batch_size"),
         (["baseline", "--dataset", "DATA", "--limit", "0"], 2, "data.limit"),
-        (["baseline"], 3, "--data-dir"),
         (["baseline", "--data-dir", "absent"], 3, "absent"),
         (["train", "--dataset", "DATA", "--plugin", "qlor"], 2, "did you mean 'qlora'"),
         (["train", "--dataset", "DATA", "--set", "train.options.rnak=4"], 2, "did you mean 'rank'"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from liftbench.data.jsonl import JsonLinesFolder, parse_conversation, read_jsonl
-from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError
+from liftbench.errors import LiftbenchError, UsageError
 
 GOOD: dict[str, Any] = {"id": "a", "turns": [{"role": "customer", "text": "Hello"}], "references": ["Greets."]}
 
@@ -79,24 +79,6 @@ def test_a_folder_knows_its_splits(tmp_path: Path) -> None:
     assert folder.read("test")[0].id == "a"
     with pytest.raises(UsageError, match="did you mean 'test'"):
         folder.read("tset")
-
-
-@pytest.mark.parametrize("folder", [None, "absent", "empty"])
-def test_tweetsumm_without_its_files_says_where_to_put_them(folder: str | None, tmp_path: Path) -> None:
-    from liftbench_plugins.datasets.tweetsumm import TweetSumm
-
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(PrerequisiteError, match="--data-dir"):
-        TweetSumm(tmp_path / folder if folder else None).splits()
-
-
-def test_tweetsumm_is_found_in_the_data_folder_and_below_it(tmp_path: Path) -> None:
-    from liftbench_plugins.datasets.tweetsumm import TweetSumm
-
-    below = tmp_path / "tweetsumm"
-    below.mkdir()
-    write(below / "train.jsonl", GOOD)
-    assert TweetSumm(tmp_path).splits() == TweetSumm(below).splits() == ["train"]
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,127 @@
-"""TweetSumm (Feigenblat et al., 2021): customer support on Twitter, with one to five human summaries each."""
+"""TweetSumm (Feigenblat et al., 2021): customer support on Twitter, with one to five human summaries each.
+
+Its tweets may not be shipped with this package. It is read from wherever it lies, in any of the forms in which it goes
+around, known by their content: the suite's JSON Lines, DialogStudio's JSON (a zip archive of it, too), and IBM's own
+files with Kaggle's table of tweets.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
-from liftbench.plugin_api import JsonLinesFolder, PrerequisiteError
+import msgspec
+
+from liftbench.plugin_api import Conversation, Dataset, PrerequisiteError, UsageError, hub, read_jsonl, unknown
+
+from .reading import Readers, by_split, in_order, split_name
+from .tweetsumm_dialogstudio import documents, read_documents
+from .tweetsumm_original import holds_tweets, original_split, read_original
+
+DEFAULT = "hub:Salesforce/dialogstudio"
+
+FOLDERS = ("tweetsumm", "original", "dialogstudio")
+"""Folders below the data folder in which its files are looked for, in any case."""
+
+FILES = (".json", ".jsonl", ".zip")
+
+INSTEAD = (
+    "put TweetSumm's files (DialogStudio's JSON, or IBM's JSON Lines and Kaggle's twcs.csv) into a folder and name it "
+    "with --data-dir DIR (or LIFTBENCH_DATA_DIR)"
+)
 
 
-class TweetSumm(JsonLinesFolder):
-    """TweetSumm from the suite's JSON Lines, in the data folder or in `tweetsumm/` below it."""
+class TweetSumm(Dataset):
+    """TweetSumm from a folder, or from a data set repository of the hub; by default DialogStudio's."""
 
-    @property
-    def folder(self) -> Path:
-        if self.data_dir is None:
-            raise PrerequisiteError(
-                "TweetSumm's tweets may not be shipped with this package:\n"
-                "put train.jsonl, validation.jsonl and test.jsonl into a folder "
-                "and name it with --data-dir DIR (or LIFTBENCH_DATA_DIR)."
-            )
-        for folder in (Path(self.data_dir), Path(self.data_dir) / "tweetsumm"):
-            if any(folder.glob("*.jsonl")):
-                return folder
-        raise PrerequisiteError(
-            f"there are no TweetSumm files (train.jsonl, validation.jsonl, …) in {self.data_dir}; see --data-dir"
+    def splits(self) -> list[str]:
+        return in_order(self._readers)
+
+    def read(self, split: str) -> list[Conversation]:
+        if split not in self._readers:
+            raise unknown("split", split, self.splits())
+        return self._readers[split]()
+
+    @cached_property
+    def _readers(self) -> Readers:
+        place = str(self.data_dir or DEFAULT)
+        return from_hub(place) if place.startswith(hub.HUB) else from_folder(Path(place))
+
+
+def from_folder(folder: Path) -> Readers:
+    """The splits in a folder, or in one of `FOLDERS` below it. Raises `PrerequisiteError` where there are none."""
+    if not folder.is_dir():
+        raise PrerequisiteError(f"there is no folder {folder} to read TweetSumm from; {INSTEAD}")
+    seen: list[str] = []
+    for place in _places(folder):
+        files = sorted(path for path in place.iterdir() if path.is_file())
+        if readers := _readers(files, place):
+            return readers
+        seen += [path.name for path in files]
+    found = f" (there are {', '.join(seen[:5])}{', …' if len(seen) > 5 else ''})" if seen else ""
+    raise PrerequisiteError(f"there are no TweetSumm files in {folder}{found}\n{INSTEAD}")
+
+
+def from_hub(reference: str) -> Readers:
+    """The splits in a data set repository, wherever its listing shows a JSON file or an archive of TweetSumm.
+
+    Raises `UsageError` where there is no such repository, or nothing of TweetSumm in it, and `PrerequisiteError` where
+    the hub cannot be reached.
+    """
+    repository, revision = hub.parse(reference)
+    own = "tweetsum" in repository.casefold()
+    patterns = [f"*{_any_case(name)}" for name in (FILES if own else [f"tweetsum*{suffix}" for suffix in FILES])]
+    snapshot = hub.download(repository, revision, kind="dataset", allow=patterns, instead=INSTEAD)
+    if readers := _readers(sorted(path for path in snapshot.rglob("*") if path.is_file()), snapshot):
+        return readers
+    raise UsageError(f"{reference} has no JSON file or zip archive of TweetSumm; {INSTEAD}")
+
+
+def _readers(files: Sequence[Path], place: Path) -> Readers:
+    lines = {path: _fields(path) for path in files if path.suffix.lower() == ".jsonl"}
+    own = [path for path, fields in lines.items() if "turns" in fields]
+    original = [path for path, fields in lines.items() if "tweet_ids_sentence_offset" in fields]
+    converted = [document for path in files for document in documents(path)]
+    present = [
+        f"{name} ({first})"
+        for name, first in (
+            ("the suite's JSON Lines", own[0].name if own else ""),
+            ("IBM's files", original[0].name if original else ""),
+            ("DialogStudio's JSON", converted[0].path.name if converted else ""),
         )
+        if first
+    ]
+    if len(present) > 1:
+        raise UsageError(f"{place} holds TweetSumm as {' and as '.join(present)}: keep one of them in a folder")
+    if original:
+        tables = [path for path in files if path.suffix.lower() == ".csv" and holds_tweets(path)]
+        found = by_split(original, original_split)
+        return {split: partial(read_original, path, tables) for split, path in found.items()}
+    if converted:
+        splits = read_documents(converted)
+        return {split: partial(list, conversations) for split, conversations in splits.items()}
+    return {
+        split: partial(read_jsonl, path) for split, path in by_split(own, lambda path: split_name(path.stem)).items()
+    }
+
+
+def _fields(path: Path) -> set[str]:
+    """The fields of a JSON Lines file's first row; none where it is empty or no object."""
+    with path.open("rb") as lines:
+        first = next((line for line in lines if line.strip()), b"{}")
+    try:
+        row = msgspec.json.decode(first)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}, line 1: {error}") from error
+    return set(row) if isinstance(row, dict) else set()
+
+
+def _places(folder: Path) -> list[Path]:
+    below = sorted(path for path in folder.iterdir() if path.name.casefold() in FOLDERS and path.is_dir())
+    return [folder, *(place for path in below for place in _places(path))]
+
+
+def _any_case(pattern: str) -> str:
+    """The hub's patterns tell cases apart: `[tT][wW]…` does not."""
+    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in pattern)

@@ -1,0 +1,206 @@
+"""Any data set that the `datasets` library can load, its columns mapped by the recipe. No code of a data set is run.
+
+```toml
+[data]
+dataset = "datasets"
+[data.options]
+path = "org/name"
+splits = { validation = "dev" }
+[data.options.columns]
+transcript = "dialogue"
+references = ["summary"]
+```
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from liftbench.plugin_api import (
+    Columns,
+    Conversation,
+    Dataset,
+    Row,
+    Tally,
+    UsageError,
+    check_names,
+    conversations,
+    hub,
+    unknown,
+)
+
+from .reading import in_order
+
+BUILDERS = ("csv", "json", "parquet")
+"""Formats that the library reads from `data_files` alone."""
+
+ON_THE_HUB = re.compile(r"(?:hub:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+
+INSTEAD = "give the files themselves: data.options.path = csv, json or parquet, and data.options.data_files"
+
+SCRIPTS = ("*.py",)
+"""Not even downloaded."""
+
+
+class MappedOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which data set, and what its columns mean."""
+
+    path: str
+    """`org/name` on the hub, a folder, or one of csv, json and parquet with `data_files`."""
+    name: str | None = None
+    """Of the configuration, where there are several."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub."""
+    data_files: str | list[str] | dict[str, str | list[str]] | None = None
+    """Files by split, patterns allowed; of a repository on the hub, no others are downloaded. Local files are looked
+    for in the data folder where there is one, else in the working directory."""
+    splits: dict[str, str] = {}
+    """What the suite calls a split → what the data set calls it."""
+    columns: Columns = Columns()
+    unusable: Literal["refuse", "leave out"] = "refuse"
+    """What becomes of rows that hold no conversation, and of conversations without a reference."""
+
+
+class MappedDataset(Dataset):
+    """A data set of the `datasets` library."""
+
+    options: MappedOptions
+
+    def splits(self) -> list[str]:
+        """The data set's splits, under the suite's names where `splits` gives them one."""
+        renamed = set(self.options.splits.values())
+        return in_order([*self.options.splits, *(name for name in self._loaded if name not in renamed)])
+
+    def read(self, split: str) -> list[Conversation]:
+        """Raises `UsageError` for a split or a column that is not there, with the nearest, and for rows that cannot be
+        used, with their numbers, unless `unusable` leaves them out."""
+        name = self.options.splits.get(split, split)
+        if split not in self.splits():
+            raise unknown("split", split, self.splits())
+        columns, where = self.options.columns, f"{self.options.path} {name}"
+        rows = (
+            Row(number=number, values=values, source=where) for number, values in enumerate(self._loaded[name], start=1)
+        )
+        tally = Tally()
+        found = conversations(rows, columns, tally)
+        check_names(columns, self._loaded[name].column_names)
+        if not columns.references:
+            raise UsageError("data.options.columns.references: name the columns that hold the human summaries")
+        try:
+            scorable = list(_scorable(found, tally))
+        except UsageError as error:
+            # The second line of an unclear speaker's error tells of the options of `bench data import`.
+            reason = str(error).partition("\n")[0]
+            raise UsageError(
+                f"{where}: {reason}\nsay it with data.options.columns.roles, and of all others with columns.others"
+            ) from error
+        # A message left out is one of the system's within a conversation, and none of the conversation's.
+        left_out = [some for some in tally.report().left_out if some.what != "message"]
+        if left_out and self.options.unusable == "refuse":
+            raise UsageError(f"{where}: {left_out[0]}\nto go on without them: data.options.unusable = 'leave out'")
+        if not scorable:
+            raise UsageError(f"{where}: there is no conversation in this split")
+        return scorable
+
+    @cached_property
+    def _loaded(self) -> dict[str, Any]:
+        """The library's data set of each split."""
+        import datasets
+
+        options = self.options
+        path, files = self._place()
+        try:
+            with _quietly():
+                loaded = datasets.load_dataset(path, options.name, data_files=files)
+        except datasets.exceptions.DatasetGenerationError as error:
+            raise UsageError(f"{options.path} cannot be read: {_reason(error.__cause__ or error)}") from error
+        except (FileNotFoundError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+            raise UsageError(f"{options.path} cannot be loaded: {_reason(error)}") from error
+        for theirs in options.splits.values():
+            if theirs not in loaded:
+                raise unknown("split", theirs, loaded)
+        return dict(loaded)
+
+    def _place(self) -> tuple[str, Any]:
+        """What the library is to load: a builder or a local folder, and the files of each split."""
+        options = self.options
+        base = Path(self.data_dir or ".")
+        if options.path in BUILDERS:
+            if options.data_files is None:
+                raise UsageError(f"data.options.path is {options.path!r}: name its files with data.options.data_files")
+            return options.path, _below(base, options.data_files)
+        if (base / options.path).is_dir():
+            return str(base / options.path), options.data_files
+        matched = ON_THE_HUB.fullmatch(options.path)
+        if matched is None:
+            error = unknown("builder", options.path, BUILDERS)
+            raise UsageError(f"data.options.path: {error} (or a folder, or org/name on the hub)")
+        allow = list(_patterns(options.data_files)) or ["*"]
+        snapshot = hub.download(
+            matched[1],
+            options.revision or matched[2],
+            kind="dataset",
+            allow=allow,
+            ignore=SCRIPTS,
+            instead=INSTEAD,
+        )
+        return str(snapshot), options.data_files
+
+
+def _scorable(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:
+    for conversation in found:
+        if not conversation.turns:
+            tally.leave_out("conversation", "nobody says anything", conversation.id)
+        elif not conversation.references:
+            tally.leave_out("conversation", "no reference", conversation.id)
+        else:
+            yield conversation
+
+
+def _reason(error: BaseException) -> str:
+    """What the library says, on one line; some of it goes on with an example of Python, or all known suffixes."""
+    return shorten(str(error), 240, placeholder=" …") or type(error).__name__
+
+
+def _below(base: Path, files: Any) -> Any:
+    """The same files with relative names seen from a folder. Raises `UsageError` for addresses, which nobody limits."""
+    if isinstance(files, dict):
+        return {split: _below(base, names) for split, names in files.items()}
+    if isinstance(files, list):
+        return [_below(base, name) for name in files]
+    if "://" in files:
+        raise UsageError(f"data.options.data_files: {files} is no local file; download it, or give a path on the hub")
+    return str(base / files)
+
+
+def _patterns(files: Any) -> Iterator[str]:
+    if isinstance(files, str):
+        yield files
+    elif files is not None:
+        for some in files.values() if isinstance(files, dict) else files:
+            yield from _patterns(some)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the library's bars, and without its log: what goes wrong is in its exceptions, too."""
+    import datasets
+
+    hidden = datasets.are_progress_bars_disabled()
+    verbosity = datasets.logging.get_verbosity()
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(verbosity)
+        if not hidden:
+            datasets.enable_progress_bars()
