@@ -16,7 +16,11 @@ from .contracts import (
     TrainRequest,
     TrainResult,
 )
+from .data.assembly import conversations
+from .data.columns import Columns, check_names
 from .data.jsonl import JsonLinesFolder, read_jsonl
+from .data.tables import Row
+from .data.tally import Tally
 from .environment import peak_memory
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
 from .hookspecs import API_VERSION, hookimpl
@@ -37,6 +41,7 @@ __all__ = [
     "API_VERSION",
     "Backend",
     "BackendRequest",
+    "Columns",
     "Comparison",
     "Conversation",
     "CurvePoint",
@@ -52,14 +57,18 @@ __all__ = [
     "Progress",
     "Prompt",
     "PromptSpec",
+    "Row",
     "RunFailed",
+    "Tally",
     "TrainRequest",
     "TrainResult",
     "Trainer",
     "TrainingSummary",
     "Turn",
     "UsageError",
+    "check_names",
     "completion_ids",
+    "conversations",
     "encode",
     "end_token",
     "hookimpl",

@@ -18,7 +18,21 @@ from liftbench.plugins import Plugins
 from liftbench.records import write_lines
 from liftbench.types import Conversation, Turn
 
-PIECES = ["&amp;", "&amp;lt;", "<LINK>", "http://", "www.x.y", "@", "@@", "@123456", "@Apple", "👍", "👍🏽", "\u200d", "️"]
+PIECES = [
+    "&amp;",
+    "&amp;lt;",
+    "<LINK>",
+    "http://",
+    "www.x.y",
+    "@",
+    "@@",
+    "@123456",
+    "@Apple",
+    "👍",
+    "👍🏽",
+    "\u200d",
+    "️",
+]
 messy = st.lists(st.one_of(st.text(max_size=6), st.sampled_from([*PIECES, " ", "\n", "e\u0301", "."]))).map("".join)
 
 
@@ -50,7 +64,10 @@ def test_a_turn(text: str, cleaned: str) -> None:
 
 
 def test_references_keep_handles_links_and_emoji() -> None:
-    assert clean_summary(" Customer  asked @Apple &amp; got https://a.b 👍👍 ") == "Customer asked @Apple & got https://a.b 👍👍"
+    assert (
+        clean_summary(" Customer  asked @Apple &amp; got https://a.b 👍👍 ")
+        == "Customer asked @Apple & got https://a.b 👍👍"
+    )
 
 
 @pytest.mark.parametrize(

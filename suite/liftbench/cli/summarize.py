@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..data.cleaning import clean
 from ..data.jsonl import parse_conversation
 from ..errors import UsageError
 from ..harness import summarize_one
@@ -38,6 +39,8 @@ def command(file: Path | None, adapter: str | None, **given: Any) -> None:
         raw, source = sys.stdin.buffer.read(), "standard input"
     conversation = parse_conversation(raw, source)
     recipe = job.resolved.recipe
+    if recipe.data.clean:
+        conversation = clean(conversation)
     subject, _ = named(adapter or recipe.model.reference, recipe, job.runs, base=job.told_model)
     for note in subject.notes:
         say(f"note: {note}")

@@ -24,7 +24,7 @@ def words(text: str) -> list[str]:
 
 def conversation_sha256(conversation: Conversation) -> str:
     """Hash of the turns' words: equal for conversations that differ only in case, punctuation or white space."""
-    return hashlib.sha256(" ".join(_words_of(conversation)).encode()).hexdigest()
+    return hashlib.sha256(" ".join(words_of(conversation)).encode()).hexdigest()
 
 
 def split_fingerprint(conversations: Iterable[Conversation], cleaning: str) -> str:
@@ -39,21 +39,23 @@ def ids_sha256(ids: Iterable[str]) -> str:
 
 def training_row(conversation: Conversation, part: Literal["train", "validation"]) -> TrainingRow:
     """What a leakage check needs to know of a training conversation, without its text."""
-    references = {h for text in conversation.references for h in _ngram_hashes(words(text), REFERENCE_WORDS)}
+    references = {h for text in conversation.references for h in ngram_hashes(words(text), REFERENCE_WORDS)}
     return TrainingRow(
         id=conversation.id,
         part=part,
         sha256=conversation_sha256(conversation),
-        shingles=sorted(_ngram_hashes(_words_of(conversation), SHINGLE_WORDS))[:SKETCH],
+        shingles=sorted(ngram_hashes(words_of(conversation), SHINGLE_WORDS))[:SKETCH],
         reference_ngrams=sorted(references),
     )
 
 
-def _words_of(conversation: Conversation) -> list[str]:
+def words_of(conversation: Conversation) -> list[str]:
+    """Words of all turns, one after the other."""
     return [word for turn in conversation.turns for word in words(turn.text)]
 
 
-def _ngram_hashes(tokens: list[str], n: int) -> set[int]:
+def ngram_hashes(tokens: list[str], n: int) -> set[int]:
+    """Hashes of the runs of `n` words, in [0, 2**63); of fewer words, the hash of them all."""
     # 63 bits, so that any JSON reader can hold them in a signed integer.
     return {
         int.from_bytes(hashlib.blake2b(" ".join(tokens[i : i + n]).encode(), digest_size=8).digest()) >> 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,18 @@ from ..errors import PrerequisiteError, UsageError, unknown
 from ..types import Conversation, Turn
 
 _decoder = msgspec.json.Decoder(Conversation)
+
+_TURN = re.compile(
+    r"""
+    (?:
+        [\[(]? (?:\d[\d./-]*[,T\s]++)? \d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)? (?:Z|\s?[ap]m\b)? [\])]? \s*+ (?:[-–]\s*+)?
+    )?+
+    \**+ (?P<name> [^:\s(\[*]+ (?:\s++[^:\s(\[*]+)? ) \s*+ (?:[(\[][^)\]]*[)\]])? \**+ \s*+ :(?!//) \** \s* (?P<text>.*)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A line that begins a turn: perhaps when, a name of one or two words, perhaps when, and what is said.
+Possessive, so that a long line takes no longer than its length."""
 
 
 def read_jsonl(path: Path) -> list[Conversation]:
@@ -64,21 +77,34 @@ def parse_conversation(raw: bytes, source: str) -> Conversation:
     return _parse_text(stripped, source)
 
 
+def turns_of(text: str, speaks: Callable[[str], bool] = lambda _: True) -> list[tuple[str, str]] | None:
+    """Speakers and what they say, from lines such as `Agent: …`, `[10:15] Agent: …`, `Agent (10:15): …`.
+
+    A line without a name of at most two words, or with a name that does not speak, continues the turn above it. None
+    if there is no turn above it.
+    """
+    turns: list[tuple[str, str]] = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        match = _TURN.match(line)
+        # A name has a letter: `12:30 is fine` is none.
+        if match and any(map(str.isalpha, match["name"])) and speaks(match["name"]):
+            turns.append((match["name"], match["text"]))
+        elif turns:
+            turns[-1] = (turns[-1][0], f"{turns[-1][1]} {line}".strip())
+        else:
+            return None
+    return turns or None
+
+
 def _parse_text(raw: bytes, source: str) -> Conversation:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"{source}: not UTF-8 text ({error.reason} at byte {error.start})") from error
-    turns: list[tuple[str, str]] = []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        speaker, colon, rest = line.partition(":")
-        if colon and speaker.strip() and len(speaker.split()) <= 2 and not rest.startswith("//"):
-            turns.append((speaker.strip().lower(), rest.strip()))
-        elif turns:
-            turns[-1] = (turns[-1][0], f"{turns[-1][1]} {line}".strip())
-        else:
-            raise UsageError(f"{source}: the first line names no speaker; write turns as `Customer: …` and `Agent: …`")
-    conversation = Conversation(id=source, turns=tuple(Turn(role=role, text=words) for role, words in turns))
+    turns = turns_of(text)
+    if turns is None:
+        raise UsageError(f"{source}: the first line names no speaker; write turns as `Customer: …` and `Agent: …`")
+    conversation = Conversation(id=source, turns=tuple(Turn(role=name.lower(), text=words) for name, words in turns))
     reason = _fault(conversation, references_needed=False)
     if reason:
         raise UsageError(f"{source}: {reason}")

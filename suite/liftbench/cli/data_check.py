@@ -1,0 +1,208 @@
+"""`bench data check`: what a data set is like, what is wrong with it, and a copy without personal data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..config import ResolvedRecipe
+from ..data.cards import CardEntry, read_card, write_card
+from ..data.findings import Finding
+from ..data.folders import beside, jsonl_files, new_folder, require_free
+from ..data.inspection import Inspection, Spread, TokenCounter, inspect
+from ..data.redaction import private_file, table_path, write_redacted
+from ..errors import PrerequisiteError, UsageError
+from ..models.cache import file_sha256
+from ..models.references import context_length, resolve
+from ..plugins import Plugins, load_plugins
+from ..prompts import render
+from ..systems import prompt_for
+from .acts import say
+from .job import json_option, print_json, resolve_recipe
+from .progress import progress_bar
+
+MANY_REFERENCES = 4
+MOST_SHOWN = 5
+"""Scripts and languages that are named."""
+
+
+@click.command("check")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--model", help="Whose tokens are counted (default: the recipe's). [env: LIFTBENCH_MODEL]")
+@click.option("--no-tokens", is_flag=True, help="Count no tokens; no model is needed then.")
+@click.option("--recipe", help="Name or TOML file of a recipe: its prompt, budgets and metrics.")
+@click.option("--redact", is_flag=True, help="Also write a copy in which personal data is replaced.")
+@click.option("--to", "target", type=click.Path(path_type=Path), help="Where to.  [default: FOLDER-redacted]")
+@click.option("--force", is_flag=True, help="Replace the data set that is there.")
+@json_option
+def command(
+    folder: Path,
+    model: str | None,
+    no_tokens: bool,
+    recipe: str | None,
+    redact: bool,
+    target: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Report what is in FOLDER and what is wrong with it.
+
+    Counts, lengths in the model's tokens, duplicates and near-duplicates, leaks between splits, suspicious references,
+    scripts and languages, and personal data. Exits with 2 if a run on these conversations would stop at an error.
+    """
+    files = jsonl_files(folder)
+    if target is not None and not redact:
+        raise UsageError("--to says where the redacted copy goes; it needs --redact")
+    target = target or beside(folder, "-redacted")
+    if redact:
+        _require_free(target, folder, replace=force)
+    resolved = resolve_recipe(recipe, {"model": model}, [])
+    plugins = load_plugins()
+    metrics = [plugins.load(plugins.find("metric", name))() for name in resolved.recipe.metrics.names]
+    tokens = None if no_tokens else _token_counter(resolved, plugins)
+    with progress_bar("conversations") as progress:
+        inspection = inspect(folder, files, metrics, tokens, progress)
+    if as_json:
+        print_json(inspection)
+    else:
+        _show(inspection)
+    if redact:
+        _write_redacted(folder, files, target)
+    if inspection.faulty:
+        sys.exit(UsageError.exit_code)
+
+
+def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter | None:
+    """Counts the tokens of prompts as the harness makes them, but for shortening.
+
+    None, and a line that says why, where the recipe's model cannot be had; a model that the user named must be there.
+    """
+    recipe = resolved.recipe
+    try:
+        model = resolve(recipe.model.reference, say)
+    except PrerequisiteError as error:
+        if resolved.origins["model.reference"].startswith(("command line", "environment")):
+            raise
+        say(f"tokens are not counted, because {recipe.model.reference} cannot be had: {error}")
+        return None
+    prompt = prompt_for(recipe, model)
+    tokenizer = plugins.load(plugins.find("backend", recipe.model.backend)).open_tokenizer(model.path)
+    return TokenCounter(
+        model=model.name,
+        budget=recipe.generation.max_input_tokens,
+        context=max(0, context_length(model.path) - recipe.generation.max_new_tokens),
+        count=lambda conversation: len(render(prompt, conversation, tokenizer, sys.maxsize).token_ids),
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- redacting
+
+
+def _require_free(target: Path, folder: Path, *, replace: bool) -> None:
+    require_free(target, folder, replace=replace)
+    table = table_path(target)
+    if table.exists() and not replace:
+        raise UsageError(f"{table}, of an earlier redaction, is there; --force replaces it, --to names another folder")
+
+
+def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
+    table = table_path(target)
+    with progress_bar("conversations") as progress, new_folder(target) as new, private_file(table) as replaced:
+        counts = write_redacted(files, new, replaced, progress)
+        entry = CardEntry(
+            heading=f"Redacted on {datetime.now(UTC):%Y-%m-%d}",
+            lines=(
+                *(f"from {folder.resolve().name}/{path.name}, sha256 {file_sha256(path)}" for path in files),
+                "replaced by placeholders: "
+                + (", ".join(f"{kind} {count} times" for kind, count in sorted(counts.items())) or "nothing"),
+                "what was replaced is kept apart from this folder",
+            ),
+        )
+        write_card(new, target.resolve().name, [*read_card(folder), entry])
+    say(
+        f"redacted copy: {target} ({counts.total()} replacements)\n"
+        f"what was replaced: {table}, which only you can read; keep it apart, or delete it"
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- showing
+
+
+def _show(inspection: Inspection) -> None:
+    out = Console()
+    out.print(_split_table(inspection))
+    for line in _facts(inspection):
+        out.print(line, highlight=False, markup=False)
+    if not inspection.findings:
+        out.print("nothing was found that needs looking at")
+        return
+    for finding, following in zip(inspection.findings, (*inspection.findings[1:], None), strict=True):
+        # One advice for several findings (kinds of personal data) is given once.
+        out.print(_finding_text(finding, None if following and following.advice == finding.advice else finding.advice))
+
+
+def _split_table(inspection: Inspection) -> Table:
+    """A column for each split."""
+    table = Table(title=inspection.folder, caption="lengths: median / 95% at most / longest; cleaned texts")
+    table.add_column("")
+    for split in inspection.splits:
+        table.add_column(split.name, justify="right")
+    splits = inspection.splits
+    table.add_row("conversations", *(f"{split.conversations:,}" for split in splits))
+    table.add_row("turns", *(_lengths(split.turns) for split in splits))
+    table.add_row("words", *(_lengths(split.words) for split in splits))
+    if inspection.model:
+        table.add_row("tokens of the prompt", *(_lengths(split.tokens) for split in splits))
+    table.add_row("words of a reference", *(_lengths(split.reference_words) for split in splits))
+    for number in range(MANY_REFERENCES):
+        if any(number in split.references for split in splits):
+            name = "1 reference" if number == 1 else f"{number or 'no'} references"
+            table.add_row(name, *(f"{split.references.get(number, 0):,}" for split in splits))
+    many = [sum(n for number, n in split.references.items() if number >= MANY_REFERENCES) for split in splits]
+    if any(many):
+        table.add_row(f"{MANY_REFERENCES} references or more", *(f"{count:,}" for count in many))
+    for role in ("customer", "agent"):
+        table.add_row(f"turns of {role}", *(f"{split.roles.get(role, 0):,}" for split in splits))
+    others = [sum(n for role, n in split.roles.items() if role not in ("customer", "agent")) for split in splits]
+    if any(others):
+        table.add_row("turns of others", *(f"{count:,}" for count in others))
+    table.add_row("changed by cleaning", *(f"{split.cleaned:,}" for split in splits))
+    return table
+
+
+def _lengths(spread: Spread | None) -> str:
+    return "–" if spread is None else f"{spread.p50} / {spread.p95} / {spread.max}"
+
+
+def _facts(inspection: Inspection) -> Iterator[str]:
+    if inspection.model:
+        yield f"tokens are those of {inspection.model}"
+    yield f"scripts: {_shares(inspection.scripts)}"
+    guessed = sum(inspection.languages.values())
+    sampled = f"guessed from {guessed:,} of {inspection.languages_sampled:,} conversations looked at"
+    yield f"languages: {_shares(inspection.languages)} ({sampled}; the others are too short)"
+
+
+def _shares(counts: Mapping[str, int]) -> str:
+    shown = list(counts.items())[:MOST_SHOWN]
+    total = sum(counts.values())
+    rest = total - sum(count for _, count in shown)
+    named = [f"{name} {count / total:.1%}" for name, count in shown]
+    return ", ".join(named + ([f"others {rest / total:.1%}"] if rest else [])) or "none"
+
+
+def _finding_text(finding: Finding, advice: str | None) -> Text:
+    style = "bold red" if finding.severity == "error" else "yellow"
+    text = Text.assemble((finding.severity, style), f": {finding.what}: {finding.count:,}")
+    if len(finding.splits) > 1:
+        text.append(f" ({', '.join(f'{split} {count:,}' for split, count in finding.splits.items())})")
+    more = ", …" if finding.count > len(finding.examples) else ""
+    text.append(f"\n  {', '.join(finding.examples)}{more}", style="dim")
+    return text.append(f"\n  → {advice}") if advice else text

@@ -1,0 +1,163 @@
+"""`bench data import`: from files as a help desk exports them to a folder of conversations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ..contracts import Progress
+from ..data.assembly import cleaned, conversations
+from ..data.cards import CardEntry, write_card
+from ..data.cleaning import CLEANING
+from ..data.columns import Columns
+from ..data.folders import new_folder, require_free
+from ..data.tables import Row, Table, open_table
+from ..data.tally import ImportReport, Tally
+from ..errors import UsageError
+from ..records import append_lines
+from ..types import Conversation
+from .acts import say
+from .import_columns import Mapping, column_options, mapping_of
+from .job import json_option, print_json
+from .progress import progress_bars
+
+FILE = "conversations.jsonl"
+SAMPLE_ROWS = 500
+BATCH = 1000
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--to", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to make.")
+@column_options
+@click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
+@click.option("--dry-run", is_flag=True, help="Show the columns and the first conversation; write nothing.")
+@json_option
+def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+    """Read conversations from CSV, TSV, JSON Lines or Parquet FILEs, and clean them.
+
+    A row is a message (--id, --speaker, --text), a conversation in words (--transcript), or a conversation in messages
+    as chat models are given them (--messages). What is not given is guessed from the columns' names; on a terminal,
+    what cannot be guessed is asked for.
+
+    \b
+    bench data import tickets.csv --to tickets --dry-run
+    bench data import tickets.csv --to tickets --speaker author --role "Ann Lee=agent" --others customer
+    """
+    tables = [open_table(path) for path in files]
+    samples = [list(islice(table.rows(), SAMPLE_ROWS)) for table in tables]
+    mapping = mapping_of(given, files, samples)
+    if dry_run:
+        _show_first(mapping, samples[0], tables, as_json)
+        return
+    for path in files:
+        require_free(to, path, replace=force)
+    say(f"columns: {mapping}")
+    tally = Tally()
+    with new_folder(to) as folder:
+        _write(folder / FILE, tables, mapping.columns, tally)
+        report = tally.report(note for table in tables for note in table.notes)
+        if not report.conversations:
+            raise UsageError(f"there is no conversation in {_names(files)}; {_why(report)}")
+        write_card(folder, to.resolve().name, [_card_entry(files, mapping, report)])
+    _show(to, mapping, report, as_json)
+
+
+def _write(path: Path, tables: Sequence[Table], columns: Columns, tally: Tally) -> None:
+    stages = [("reading", "KB"), ("writing", "conversations")] if columns.text else [("reading", "KB")]
+    with progress_bars(stages) as bars:
+        found: Iterable[Conversation] = conversations(_watched(tables, bars[0]), columns, tally)
+        if columns.text:
+            found = _counted(found, tally, bars[1])
+        clean = cleaned(found, tally)
+        while batch := list(islice(clean, BATCH)):
+            append_lines(path, batch)
+
+
+def _watched(tables: Sequence[Table], progress: Progress) -> Iterator[Row]:
+    sizes = [table.path.stat().st_size for table in tables]
+    total = sum(sizes) // 1024 + 1
+    for number, table in enumerate(tables):
+        before = sum(sizes[:number])
+        for count, row in enumerate(table.rows()):
+            if count % BATCH == 0:
+                progress(min((before + row.read) // 1024, total - 1), total, table.path.name)
+            yield row
+    progress(total, total, "done")
+
+
+def _counted(found: Iterable[Conversation], tally: Tally, progress: Progress) -> Iterator[Conversation]:
+    for count, conversation in enumerate(found, start=1):
+        if count % 100 == 0 or count == tally.gathered:
+            progress(count, tally.gathered or count, FILE)
+        yield conversation
+
+
+def _card_entry(files: Sequence[Path], mapping: Mapping, report: ImportReport) -> CardEntry:
+    lines = [f"from {path.name}, sha256 {_sha256(path)}" for path in files]
+    lines += [f"columns: {mapping}", *_counts(report), *map(str, report.left_out), *report.notes]
+    return CardEntry(f"Imported on {datetime.now(UTC):%Y-%m-%d}", (*lines, f"cleaned by {CLEANING}"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# -------------------------------------------------------------------------------------------------------- shown
+
+
+def _show(to: Path, mapping: Mapping, report: ImportReport, as_json: bool) -> None:
+    if as_json:
+        print_json({"folder": str(to), "columns": mapping.columns, "origins": mapping.origins, "report": report})
+        return
+    for line in (*_counts(report), *map(str, report.left_out), *(f"note: {note}" for note in report.notes)):
+        click.echo(line)
+    click.echo(f"{to / FILE} and a data card are written; next: bench data check {to}")
+
+
+def _show_first(mapping: Mapping, rows: Sequence[Row], tables: Sequence[Table], as_json: bool) -> None:
+    tally = Tally()
+    # All of them, because speakers that cannot be told apart come out at the end.
+    found = list(cleaned(conversations(rows, mapping.columns, tally), tally))
+    report = tally.report(note for table in tables for note in table.notes)
+    if not found:
+        raise UsageError(f"there is no conversation in the first {len(rows)} rows; {_why(report)}")
+    if as_json:
+        print_json({"columns": mapping.columns, "origins": mapping.origins, "conversation": found[0]})
+        return
+    out = Console()
+    out.print(mapping.table())
+    out.print(f"the first conversation in the first {len(rows)} rows:", style="bold", highlight=False)
+    for line in _told(found[0]):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _told(conversation: Conversation) -> Iterator[str]:
+    yield f"id: {conversation.id}"
+    yield from (f"{name}: {value}" for name, value in conversation.metadata.items())
+    yield from (f"reference: {text}" for text in conversation.references)
+    yield from (f"{turn.role.capitalize()}: {turn.text}" for turn in conversation.turns)
+
+
+def _counts(report: ImportReport) -> tuple[str, str]:
+    rows = f"{report.rows_used} of {report.rows} rows"
+    return (
+        f"{report.conversations} conversations with {report.turns} turns, from {rows}",
+        f"{report.with_references} with human summaries, {report.without_references} without",
+    )
+
+
+def _why(report: ImportReport) -> str:
+    return "; ".join(map(str, report.left_out[:2])) or "there are no rows"
+
+
+def _names(files: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in files)

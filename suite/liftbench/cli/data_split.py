@@ -1,0 +1,121 @@
+"""`bench data split`: train, validation and test without leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..data.cards import CardEntry, read_card, write_card
+from ..data.folders import beside, jsonl_files, new_folder, require_free
+from ..data.partition import CLUSTER, Partition, plan_partition, write_partition
+from ..models.cache import file_sha256
+from .acts import say
+from .job import json_option, print_json
+from .progress import progress_bar
+
+WORTH_SAYING = 0.01
+"""A miss of the wanted shares by more than this is explained."""
+
+
+@click.command("split")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--to", "target", type=click.Path(path_type=Path), help="The new folder.  [default: FOLDER-split]")
+@click.option("--train", type=float, default=0.8, show_default=True, help="Share of the conversations.")
+@click.option("--validation", type=float, default=0.1, show_default=True, help="Share of the conversations.")
+@click.option("--test", type=float, default=0.1, show_default=True, help="Share of the conversations.")
+@click.option("--cluster", default=CLUSTER, show_default=True, help="Metadata field that names the customer.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, another split.")
+@click.option("--force", is_flag=True, help="Replace the data set that is in the new folder.")
+@click.option("--dry-run", is_flag=True, help="Show the sizes and write nothing.")
+@json_option
+def command(
+    folder: Path,
+    target: Path | None,
+    train: float,
+    validation: float,
+    test: float,
+    cluster: str,
+    seed: int,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Part the conversations of FOLDER into train, validation and test.
+
+    Conversations of one customer (equal values of the cluster field), duplicates and near-duplicates stay together, so
+    that no part tells about another. Conversations without references are left out.
+    """
+    files = jsonl_files(folder)
+    target = target or beside(folder, "-split")
+    require_free(target, folder, replace=force)
+    fractions = {"train": train, "validation": validation, "test": test}
+    with progress_bar("conversations") as progress:
+        plan = plan_partition(files, fractions, progress, cluster=cluster, seed=seed)
+    if not dry_run:
+        with progress_bar("conversations") as progress, new_folder(target) as new:
+            write_partition(plan, files, new, progress)
+            entry = _card_entry(plan.partition, folder, files, seed)
+            write_card(new, target.resolve().name, [*read_card(folder), entry])
+    if as_json:
+        print_json({"folder": None if dry_run else str(target), "partition": plan.partition})
+        return
+    _show(plan.partition)
+    if dry_run:
+        say("nothing was written (--dry-run)")
+    else:
+        say(f"written: {target}\nnext: bench baseline --dataset {target}")
+
+
+def _card_entry(partition: Partition, source: Path, files: Sequence[Path], seed: int) -> CardEntry:
+    sizes = ", ".join(f"{part.name} {part.conversations} ({part.share:.1%})" for part in partition.parts)
+    return CardEntry(
+        heading=f"Split on {datetime.now(UTC):%Y-%m-%d}",
+        lines=(
+            *(f"from {source.resolve().name}/{path.name}, sha256 {file_sha256(path)}" for path in files),
+            f"{sizes}; seed {seed}",
+            *_notes(partition),
+        ),
+    )
+
+
+def _show(partition: Partition) -> None:
+    table = Table(title=f"{partition.conversations} conversations")
+    table.add_column("split")
+    for column in ("wanted", "got", "conversations", "references", "clusters", "groups"):
+        table.add_column(column, justify="right")
+    for part in partition.parts:
+        counts = (part.conversations, part.references, part.clusters, part.groups)
+        table.add_row(part.name, f"{part.wanted:.1%}", f"{part.share:.1%}", *map(str, counts))
+    out = Console()
+    out.print(table)
+    for line in _notes(partition):
+        out.print(line, highlight=False, markup=False)
+
+
+def _notes(partition: Partition) -> list[str]:
+    """What was left out, what was kept together, and why the sizes are not what was asked for."""
+    notes = [f"left out: {count} {reason}" for reason, count in partition.left_out.items()]
+    if partition.repeated:
+        notes.append(f"repeated are, for example: {', '.join(partition.repeated)}")
+    notes.append(
+        f"kept whole: {partition.clusters} clusters ({partition.field!r} in the metadata), {partition.near} pairs of "
+        f"near-duplicates, {partition.exact} duplicates with other references"
+    )
+    if not partition.clusters:
+        notes.append(
+            f"no conversation has {partition.field!r} in its metadata: one customer's conversations may be on both "
+            "sides of the split, unless --cluster names the field that tells customers apart"
+        )
+    if partition.miss > WORTH_SAYING:
+        largest = partition.largest
+        who = ", ".join(largest.clusters or largest.ids)
+        notes.append(
+            f"the shares miss what was asked for by up to {100 * partition.miss:.1f} percentage points, because groups "
+            f"stay whole: the largest, which is in {largest.part}, holds {largest.conversations} conversations ({who})"
+        )
+    return notes

@@ -1,0 +1,177 @@
+"""The columns of an import: given by options, guessed, or asked for on a terminal; each with its origin."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
+from rich.table import Table
+from rich.text import Text
+
+from ..data.assembly import list_in, words
+from ..data.columns import Columns, Role, check_form, check_names, missing
+from ..data.guessing import guess, kind_of
+from ..data.tables import Row
+from ..errors import UsageError
+from .acts import say
+
+Origin = Literal["given", "guessed", "asked"]
+
+ROLES: dict[str, Role] = {"customer": "customer", "agent": "agent"}
+SHOWN_VALUES = 3
+SHOWN_CHARACTERS = 32
+
+HOLDS = {
+    "text": "what is said (--text; --transcript or --messages where a row is a whole conversation)",
+    "speaker": "who says it (--speaker)",
+    "id": "the conversation's id (--id)",
+}
+
+
+class Mapping(Struct, frozen=True, kw_only=True):
+    """Columns, and where each of their fields comes from."""
+
+    columns: Columns
+    origins: dict[str, Origin]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{field} = {value} ({origin})" for field, value, origin in self._fields())
+
+    def table(self) -> Table:
+        """For the terminal."""
+        table = Table(title="columns")
+        for column in ("field", "column", "origin"):
+            table.add_column(column, overflow="fold")
+        for field, value, origin in self._fields():
+            table.add_row(field, Text(value), origin)
+        return table
+
+    def _fields(self) -> list[tuple[str, str, Origin]]:
+        values = to_builtins(self.columns)
+        return [(field, _shown(values[field]), origin) for field, origin in self.origins.items()]
+
+
+_column = partial(click.option, metavar="COLUMN")
+
+
+def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--id`, `--speaker`, … `--others`; the command hands what it was given to `mapping_of`."""
+    options = [
+        _column("--id", help="Names the conversation."),
+        _column("--speaker", help="Who says the message."),
+        _column("--text", help="What is said, where a row is a message."),
+        _column("--time", help="When it is said, or its number. Without one, the order of the rows."),
+        _column("--transcript", help="All that is said, where a row is a conversation in words."),
+        _column("--messages", help="The list of messages, where a row is a conversation in messages."),
+        _column("--reference", "references", multiple=True, help="A human summary; may be repeated."),
+        _column("--keep", multiple=True, help="Becomes metadata; may be repeated."),
+        _column("--cluster", help="Names the customer."),
+        click.option(
+            "--role",
+            "roles",
+            multiple=True,
+            metavar="VALUE=ROLE",
+            help="Who is meant by a value of the speaker's column: customer or agent; may be repeated.",
+        ),
+        click.option("--others", type=click.Choice(list(ROLES)), help="Who all other speakers are."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def mapping_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[Sequence[Row]]) -> Mapping:
+    """The columns from the values of `column_options` and the first rows of each file.
+
+    Raises `UsageError` with the columns where one that is needed is not given and cannot be guessed or asked for, and
+    for a column that a file does not have.
+    """
+    told = Columns(**{**given, "keep": given["keep"] or None, "roles": dict(map(_role, given["roles"]))})
+    names = [_column_names(rows, path) for path, rows in zip(files, samples, strict=True)]
+    check_names(told, names[0])
+    guessed = guess(names[0], samples[0], told)
+    columns = guessed
+    if missing(guessed):
+        if not sys.stdin.isatty():
+            raise UsageError(_open_question(guessed, names[0], samples[0]))
+        columns = _asked(guessed, names[0], samples[0])
+    check_form(columns)
+    for path, known in zip(files[1:], names[1:], strict=True):
+        _check_like_first(columns, path, known, files[0])
+    by_origin: list[tuple[Origin, Columns]] = [("given", told), ("guessed", guessed), ("asked", columns)]
+    origins = {
+        field: next(origin for origin, source in by_origin if getattr(source, field) == getattr(columns, field))
+        for field in to_builtins(columns)
+    }
+    return Mapping(columns=columns, origins=origins)
+
+
+def _role(text: str) -> tuple[str, Role]:
+    # The last one, because a name may hold an equals sign and a role does not.
+    value, equals, role = text.rpartition("=")
+    if not equals or not value.strip() or role.strip() not in ROLES:
+        raise UsageError(f"--role {text!r}: write VALUE=customer or VALUE=agent, for example --role 'Ann Lee=agent'")
+    return value.strip(), ROLES[role.strip()]
+
+
+def _column_names(rows: Sequence[Row], path: Path) -> list[str]:
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    if not names:
+        fault = next((f"; {row.place}: {row.fault}" for row in rows if row.fault), "")
+        raise UsageError(f"{path}: there is no row that can be read{fault}")
+    return names
+
+
+def _check_like_first(columns: Columns, path: Path, known: Sequence[str], first: Path) -> None:
+    try:
+        check_names(columns, known)
+    except UsageError as error:
+        raise UsageError(f"{path} has other columns than {first}: {error}") from error
+
+
+# ------------------------------------------------------------------------------------------------- what is missing
+
+
+def _open_question(columns: Columns, names: Sequence[str], rows: Sequence[Row]) -> str:
+    holds = " and ".join(HOLDS[field] for field in missing(columns))
+    return f"cannot tell which column holds {holds}\ncolumns: {', '.join(_with_values(name, rows) for name in names)}"
+
+
+def _asked(columns: Columns, names: Sequence[str], rows: Sequence[Row]) -> Columns:
+    say("columns:")
+    for name in names:
+        say(f"  {_with_values(name, rows)}")
+    if columns.text is None:
+        name = _ask("the column of what is said", names)
+        values = [row.values[name] for row in rows if words(row.values.get(name)) or list_in(row.values.get(name))]
+        columns = replace(columns, **{"text" if columns.speaker else kind_of(values): name})
+    for field, question in (("speaker", "the column of who says it"), ("id", "the column of the conversation's id")):
+        if field in missing(columns):
+            columns = replace(columns, **{field: _ask(question, names)})
+    return columns
+
+
+def _ask(question: str, names: Sequence[str]) -> str:
+    answer: str = click.prompt(question, type=click.Choice(list(names)), show_choices=False, err=True)
+    return answer
+
+
+def _with_values(name: str, rows: Sequence[Row]) -> str:
+    values = dict.fromkeys(filter(None, (_shown(row.values.get(name)) for row in rows)))
+    cut = (value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}…" for value in values)
+    return f"{name} ({', '.join(map(repr, islice(cut, SHOWN_VALUES)))})"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={role}" for key, role in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return words(value)

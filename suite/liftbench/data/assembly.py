@@ -1,0 +1,257 @@
+"""Rows to conversations, by their columns; every row is used, or told to a tally with the reason."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from ..types import Conversation, Scalar, Turn
+from .cleaning import clean
+from .columns import Columns, check_form
+from .gathering import Message, Messages
+from .jsonl import turns_of
+from .speakers import UNSPOKEN, Speakers
+from .tables import Row
+from .tally import Tally
+
+SPEAKER_KEYS = ("role", "speaker", "from", "author", "sender")
+TEXT_KEYS = ("content", "text", "message", "body", "value")
+
+
+def conversations(rows: Iterable[Row], columns: Columns, tally: Tally | None = None) -> Iterator[Conversation]:
+    """The conversations that rows hold, as they are; in the order in which they begin.
+
+    Rows of one conversation may lie apart: messages wait in a temporary file, and memory holds ids alone. What is left
+    out is told to `tally`. Raises `UsageError` for columns that do not go together, and at the end for speakers that
+    could not be told to be customer or agent.
+    """
+    check_form(columns)
+    read = _of_messages if columns.text else _of_rows
+    return read(rows, columns, Speakers(columns), Tally() if tally is None else tally)
+
+
+def cleaned(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:
+    """The conversations, cleaned; those of which no words are left are told to `tally`."""
+    for conversation in found:
+        done = clean(conversation)
+        if not done.turns:
+            tally.leave_out("conversation", "no words in it", conversation.id)
+            continue
+        done = msgspec.structs.replace(done, references=tuple(filter(None, done.references)))
+        tally.count_conversation(done)
+        yield done
+
+
+# ------------------------------------------------------------------------------------------------ a row, a message
+
+
+def _of_messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
+    with Messages(tally) as gathered:
+        gathered.add(_messages(rows, columns, speakers, tally))
+        speakers.check()
+        yield from gathered.conversations()
+
+
+def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Message]:
+    for row in _usable(rows, tally):
+        id_, text, speaker = (_cell(row, name) for name in (columns.id, columns.text, columns.speaker))
+        references = _references(row, columns)
+        if not id_:
+            tally.leave_out("row", "no conversation id", row.place)
+        elif not text and not references:
+            tally.leave_out("row", "no text", row.place)
+        elif text and not speaker and columns.others is None:
+            tally.leave_out("row", "no speaker", row.place)
+        elif (role := speakers.role(speaker) if text else "") in UNSPOKEN:
+            tally.leave_out("row", f"said by {speaker}", row.place)
+        elif role is not None:
+            yield Message(
+                conversation=id_,
+                role=role,
+                text=text,
+                time=_cell(row, columns.time),
+                references=references,
+                metadata=_metadata(row, columns, columns.keep or ()),
+                place=row.place,
+            )
+
+
+# ------------------------------------------------------------------------------------------- a row, a conversation
+
+
+class _Unusable(Exception):
+    """Why a value is no conversation."""
+
+
+def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
+    column = columns.messages or columns.transcript or ""
+    named = set(columns.named)
+    seen: set[str] = set()
+    for row in _usable(rows, tally):
+        id_ = _cell(row, columns.id) or f"row-{tally.rows}"
+        if id_ in seen:
+            tally.leave_out("row", "an id that an earlier row has", row.place)
+            continue
+        try:
+            said = _said_in(row.values.get(column), columns, speakers, tally)
+        except _Unusable as error:
+            tally.leave_out("row", str(error), row.place)
+            continue
+        seen.add(id_)
+        tally.rows_used += 1
+        turns = [(speakers.role(speaker), text) for speaker, text in said]
+        for role, _ in turns:
+            if role in UNSPOKEN:
+                tally.leave_out("message", f"said by {role}", id_)
+        keep = [name for name in row.values if name not in named] if columns.keep is None else columns.keep
+        yield Conversation(
+            id=id_,
+            turns=tuple(Turn(role=role, text=text) for role, text in turns if role and role not in UNSPOKEN),
+            references=_references(row, columns),
+            metadata=_metadata(row, columns, keep),
+        )
+    speakers.check()
+
+
+def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> list[tuple[str, str]]:
+    """Speakers and what they say, from a transcript or a list of messages. Raises `_Unusable`."""
+    said = list_in(value)
+    if said is None and columns.messages:
+        raise _Unusable("no list of messages")
+    if said is None:
+        return _said_in_text(words(value), speakers, tally)
+    if said and all(isinstance(message, str) for message in said):
+        return _said_in_text("\n".join(said), speakers, tally)
+    if not all(isinstance(message, Mapping) for message in said):
+        raise _Unusable("the messages are no objects")
+    found = [(_speaker(message), _content(message, tally)) for message in said]
+    if any(text and not speaker for speaker, text in found) and columns.others is None:
+        raise _Unusable(f"a message without {', '.join(SPEAKER_KEYS[:-1])} or {SPEAKER_KEYS[-1]}")
+    found = [(speaker, text) for speaker, text in found if text]
+    if not found:
+        raise _Unusable("no messages")
+    return found
+
+
+def _said_in_text(text: str, speakers: Speakers, tally: Tally) -> list[tuple[str, str]]:
+    if not text:
+        raise _Unusable("no transcript")
+    said = transcript_turns(text)
+    if said is None:
+        raise _Unusable("the transcript's first line names no speaker")
+    roles = {name: speakers.known(name) for name, _ in said}
+    if None not in roles.values() or not {"customer", "agent"} <= set(roles.values()) or roles[said[0][0]] is None:
+        return said
+    # Both sides are named by role: another word before a colon (`PS: …`) is not a third speaker.
+    for name in (name for name, role in roles.items() if role is None):
+        tally.remark("transcripts with a word before a colon that is taken for text, and not for a third speaker", name)
+    return transcript_turns(text, lambda name: roles[name] is not None) or said
+
+
+def transcript_turns(text: str, speaks: Callable[[str], bool] = lambda _: True) -> list[tuple[str, str]] | None:
+    """Speakers and what they say, as `turns_of`, with line breaks however an export writes them."""
+    text = re.sub(r"<br\s*/?>", "\n", text, flags=re.IGNORECASE)
+    if "\n" not in text:
+        text = text.replace("\\r\\n", "\n").replace("\\n", "\n")
+    return turns_of(text, speaks)
+
+
+def list_in(value: Any) -> list[Any] | None:
+    """A value's list: nested, in JSON or as Python writes one, or the `messages` of an object in JSON; else None."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    text = words(value)
+    if not text.startswith(("[", "{")):
+        return None
+    for read in (msgspec.json.decode, ast.literal_eval):
+        # The second reads what pandas writes for a list.
+        try:
+            decoded = read(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(decoded, dict):
+            decoded = decoded.get("messages", decoded.get("turns"))
+        return decoded if isinstance(decoded, list) else None
+    return None
+
+
+def _speaker(message: Mapping[str, Any]) -> str:
+    value = next((message[key] for key in SPEAKER_KEYS if message.get(key) is not None), None)
+    if isinstance(value, Mapping):
+        value = value.get("role") or value.get("name")
+    return words(value)
+
+
+def _content(message: Mapping[str, Any], tally: Tally) -> str:
+    value = next((message[key] for key in TEXT_KEYS if message.get(key) is not None), None)
+    if isinstance(value, Mapping):
+        value = value.get("parts")
+    if not isinstance(value, list):
+        return words(value)
+    parts = [words(part.get("text")) if isinstance(part, Mapping) else words(part) for part in value]
+    if not all(parts):
+        tally.remark("parts of messages that are not text (pictures, files), left out")
+    return "\n".join(filter(None, parts))
+
+
+# ---------------------------------------------------------------------------------------------------------- values
+
+
+def words(value: Any) -> str:
+    """A value as text: white space around it removed, whole floats without `.0`, nothing for None, NaN and lists."""
+    if isinstance(value, str):
+        return value.strip()
+    if value is None or value != value or isinstance(value, list | tuple | dict):
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _usable(rows: Iterable[Row], tally: Tally) -> Iterator[Row]:
+    for row in rows:
+        tally.rows += 1
+        if row.fault:
+            tally.leave_out("row", row.fault, row.place)
+        elif not any(words(value) or (value and isinstance(value, list | dict)) for value in row.values.values()):
+            tally.leave_out("row", "empty", row.place)
+        else:
+            yield row
+
+
+def _cell(row: Row, column: str | None) -> str:
+    return "" if column is None else words(row.values.get(column))
+
+
+def _references(row: Row, columns: Columns) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for name in columns.references:
+        value = row.values.get(name)
+        texts = value if isinstance(value, list | tuple) else list_in(value) if words(value)[:1] == "[" else None
+        found |= dict.fromkeys(filter(None, map(words, [value] if texts is None else texts)))
+    return tuple(found)
+
+
+def _metadata(row: Row, columns: Columns, keep: Iterable[str]) -> dict[str, Scalar]:
+    metadata: dict[str, Scalar] = {
+        name: kept for name in keep if (kept := _scalar(row.values.get(name))) not in (None, "")
+    }
+    if customer := _cell(row, columns.cluster):
+        metadata["cluster"] = customer
+    return metadata
+
+
+def _scalar(value: Any) -> Scalar:
+    # JSON readers elsewhere hold integers in 64 bits.
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    if isinstance(value, float) and isfinite(value):
+        return value
+    return words(value)

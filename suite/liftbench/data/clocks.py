@@ -1,0 +1,88 @@
+"""When a message was said: times as exports write them, made comparable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import product
+from math import isfinite
+
+Clock = Callable[[str], float | None]
+"""A time as a number to order by; None for one that cannot be read."""
+
+DAYS_FIRST = ("%d/%m/%Y", "%d/%m/%y", "%m/%d/%Y", "%m/%d/%y")
+MONTHS_FIRST = ("%m/%d/%Y", "%m/%d/%y", "%d/%m/%Y", "%d/%m/%y")
+OTHER_DATES = (
+    "%d.%m.%Y",
+    "%d.%m.%y",
+    "%d-%m-%Y",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%d %b %Y",
+    "%b %d %Y",
+    "%d %B %Y",
+    "%B %d %Y",
+)
+FORMATS = (
+    *map(" ".join, product((*OTHER_DATES, *DAYS_FIRST), ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f"))),
+    # A clock of twelve hours is American, and so is its date.
+    *map(" ".join, product((*OTHER_DATES, *MONTHS_FIRST), ("%I:%M %p", "%I:%M:%S %p"))),
+    *(*OTHER_DATES, *DAYS_FIRST),
+    "%a %b %d %H:%M:%S %z %Y",  # Twitter's
+    "%a %d %b %Y %H:%M:%S %z",  # e-mail's
+    "%d/%b/%Y:%H:%M:%S %z",
+)
+"""Tried in this order, on times without commas, where a column holds neither numbers nor ISO 8601."""
+
+
+def clock_for(times: Iterable[str]) -> tuple[Clock, str | None]:
+    """The clock that reads most of some times of a column, and what was doubtful about it.
+
+    Seconds since 1970 and message numbers are numbers, so one clock serves both.
+    """
+    seen = list(times)
+    clocks: list[Clock] = [_number, _iso, *(_formatted(pattern) for pattern in FORMATS)]
+    best = max(clocks, key=lambda clock: sum(clock(time) is not None for time in seen))
+    return best, _doubt(seen) if best not in (_number, _iso) else None
+
+
+def _doubt(times: list[str]) -> str | None:
+    # Read as a day and as a month alike: no time here has a number above 12 in either place.
+    heads = [re.match(r"(\d{1,2})/(\d{1,2})/", time) for time in times]
+    if not heads or not all(head and int(head[1]) <= 12 and int(head[2]) <= 12 for head in heads):
+        return None
+    order = "month/day" if re.search(r"[ap]m", times[0], re.IGNORECASE) else "day/month"
+    return f"dates such as {times[0]} were read as {order}, and could be the other way round"
+
+
+def _number(time: str) -> float | None:
+    try:
+        value = float(time)
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
+
+
+def _iso(time: str) -> float | None:
+    for text in (time, time.removesuffix(" UTC")):
+        try:
+            return _seconds(datetime.fromisoformat(text))
+        except ValueError:
+            continue
+    return None
+
+
+def _formatted(pattern: str) -> Clock:
+    def read(time: str) -> float | None:
+        try:
+            return _seconds(datetime.strptime(" ".join(time.replace(",", " ").split()), pattern))
+        except ValueError:
+            return None
+
+    return read
+
+
+def _seconds(moment: datetime) -> float:
+    # A time without a zone is compared with its like; UTC, so that no clock change reorders it.
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

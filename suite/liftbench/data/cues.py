@@ -1,0 +1,194 @@
+"""What gives a name away: the words before or after it, and what the name itself must be to be believed there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import regex
+from msgspec import Struct
+
+from .names import PARTICLES, gazetteer
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """What a text stands in."""
+
+    role: str = ""
+    """Who says it; empty for a summary or a metadata value."""
+    question: str = ""
+    """What it answers: the turn before, or a metadata field's name."""
+    company: frozenset[str] = frozenset()
+    """Folded words of the company's name: nobody's name."""
+    lowercase: frozenset[str] = frozenset()
+    """Words that the conversation writes without a capital, so that a capital proves no name."""
+
+
+Belief = Callable[[list[str], Setting], bool]
+"""Whether folded words, none of them one that is never in a name, are believed to be one."""
+
+
+class Cue(Struct, frozen=True):
+    """A pattern with the group `name`, and what the name must be."""
+
+    pattern: regex.Pattern[str]
+    believes: Belief
+    roles: tuple[str, ...] = ()
+    """Whose words it holds for; empty for everybody's."""
+
+
+# ------------------------------------------------------------------------------------------------- how a name looks
+
+_JOINT = r"(?:['’](?!(?:ll|re|ve)\b)\p{L}{2,}|-\p{L}+)"
+WORD = rf"\p{{L}}[\p{{L}}\p{{M}}]*{_JOINT}*"
+"""A word with the apostrophes and hyphens of a name, without a possessive `'s`."""
+_PART = rf"(?:\p{{Lu}}\.|(?=\p{{Lu}}){WORD})"
+_PARTICLE = rf"(?:{'|'.join(sorted(PARTICLES))})"
+NAME = rf"(?P<name>(?!Kia ora){_PART}(?:(?: |(?<=\.))(?:{_PARTICLE} ){{0,2}}{_PART}){{0,3}})"
+_LOWER = rf"(?P<name>(?=\p{{Ll}}){WORD}(?: (?=\p{{Ll}}){WORD})?)"
+ENDS = r"(?=[.!]?(?:,[^\n]{0,40})?\s*(?:(?:<LINK>|[\d/]{1,3})\s*)*(?:$|\n))"
+"""The end of a line or turn, after a town or a department, the number of the tweet, and links."""
+_STOP = r"(?=\s*(?:[,.!?:;\n<–-]|$))"
+
+
+# ------------------------------------------------------------------------------------------------- what is believed
+
+
+def anything(_words: list[str], _setting: Setting) -> bool:
+    """Whatever stands there."""
+    return True
+
+
+def known(words: list[str], _setting: Setting) -> bool:
+    """A first name, even one that is an ordinary word too, or a last name that is none."""
+    names = gazetteer()
+    return names.is_first(words[0]) or any(names.is_last(word) and not names.is_ordinary(word) for word in words)
+
+
+def surely_first(words: list[str], _setting: Setting) -> bool:
+    """A first name that is no ordinary word, or that a last name follows."""
+    names = gazetteer()
+    if not names.is_first(words[0]):
+        return False
+    return not names.is_ordinary(words[0]) or (len(words) > 1 and names.is_last(words[1]))
+
+
+def strange(words: list[str], _setting: Setting) -> bool:
+    """No word of the language."""
+    return not any(map(gazetteer().is_vocabulary, words))
+
+
+def plausible(words: list[str], setting: Setting) -> bool:
+    """A known name, or strange words."""
+    return known(words, setting) or strange(words, setting)
+
+
+def likely(words: list[str], setting: Setting) -> bool:
+    """A known name, or strange words that the conversation writes with a capital only."""
+    return known(words, setting) or (strange(words, setting) and setting.lowercase.isdisjoint(words))
+
+
+def first_or_two(words: list[str], setting: Setting) -> bool:
+    """Surely a first name, or two strange words."""
+    return surely_first(words, setting) or (len(words) > 1 and strange(words, setting) and likely(words, setting))
+
+
+# --------------------------------------------------------------------------------------------------------- the cues
+
+
+def _before(words: str, believes: Belief, *, then: str = "", roles: tuple[str, ...] = ()) -> Cue:
+    return Cue(regex.compile(rf"(?i:\b(?:{words})) {NAME}{then}"), believes, roles)
+
+
+def _before_lower(words: str) -> Cue:
+    """Without capitals, as in a chat, a name has to be surely one."""
+    return Cue(regex.compile(rf"(?i:\b(?:{words})) {_LOWER}"), surely_first)
+
+
+_TITLE = r"Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Mister|Herr|Frau|Mme|Mlle|Monsieur|Madame|Señora?|Sra?|Dra|Mdm"
+_NO_PERSON = r"(?!(?:Pepper|Martens?|Kipling|Selfridges?|Bean|Muscle|Oetker|Men|Universe|World)\b)"
+_TITLES = (
+    Cue(regex.compile(rf"\b(?:{_TITLE})\b\.? {_NO_PERSON}(?:and (?:Mrs|Mr|Ms)\.? )?{NAME}"), anything),
+    _before(r"ma['’]?am|madam|sir|lady", likely),
+    _before_lower(r"mr\.?|mrs\.?|dr\.?"),
+)
+
+_NAMED = (
+    r"(?<!\b(?:company|brand|product|user|file|network|store|shop|street|app) )name(?:['’]?s| is| was)"
+    r"|name(?: on (?:the )?(?:account|booking|card|order|policy))?:|i(?:['’]?m| am) called|call me|named|called"
+)
+_FURTHER = r"(?= (?:from|here|in|at|with|and I|calling|again)\b| ?[,.!-]|$)"
+_INTRODUCTIONS = (
+    _before(_NAMED, likely),
+    _before(r"(?:my|the) name(?:['’]?s| is)", anything),
+    _before_lower(r"name(?:['’]?s| is)|call me|this is|i['’]?m"),
+    _before(r"this is|it['’]?s|it is|i['’]?m|i am", first_or_two),
+    _before(r"this is|i['’]?m|i am", known, then=_FURTHER),
+    _before(r"i['’]m|i am", likely, then=r"(?=[.,!]| (?:from|here)\b)"),
+    _before(r"this is", likely, then=r"(?=[.,]| (?:from|here|in|at|with)\b)", roles=("agent",)),
+    _before(r"that['’]?s|is that", likely, then=r"(?=\?)"),
+    Cue(
+        regex.compile(
+            rf"(?:^|[,.!?:;–-] *|(?i:hi|hello|hey|morning|afternoon|evening|it['’]s|yes) ){NAME},? (?:speaking|here)\b"
+        ),
+        likely,
+    ),
+)
+
+_ROLES = r"""
+agent assistant aunt aunty auntie boss brother caller cardholder client colleague courier cousin customer dad daughter
+driver electrician engineer father friend granddaughter grandson guest host husband inspector instructor keyholder
+landlord manager mechanic mom mother mum neighbor neighbour nurse officer owner partner passenger pharmacist plumber
+receptionist recipient rep representative sister son supervisor teacher technician tenant uncle wife advisor adviser
+"""
+_OTHERS = (
+    _before(r"speaking (?:with|to)|through to|signed by|signed:?|attn:?|c/o|on behalf of|ask(?:ed)? for", likely),
+    _before(r"(?:spoke|spoken|talked|talking|chat(?:ted)?|dealt|speak) (?:to|with)", known),
+    _before(rf"(?:{'|'.join(_ROLES.split())}),?", likely),
+)
+
+_GREETING = r"hi|hello|hey|hiya|heya|dear|hallo|hola|bonjour|ciao|beste|liebe[rs]?|chère|cher|g['’]day"
+_DAYTIME = r"(?:good )?(?:morning|afternoon|evening)"
+_COURTESY = rf"(?:welcome(?: back)?|{_DAYTIME}|thanks|thank you|thx|ty|cheers|sorry|bye|goodbye|okay|ok|yes|no)"
+_MUCH = r"(?: (?:again|there|both|so much|very much|a lot|for waiting))?,?"
+_GREETINGS = (
+    _before(rf"(?:{_GREETING}){_MUCH}", surely_first),
+    _before(rf"(?:{_GREETING}){_MUCH}", known, then=_STOP),
+    _before(rf"(?:dear|beste|liebe[rs]?|chère|cher){_MUCH}", likely, then=_STOP),
+    # Whom an agent greets may have written the name in lower case before.
+    _before(rf"(?:{_GREETING}){_MUCH}", strange, then=_STOP, roles=("agent",)),
+    _before_lower(r"(?:hi|hello|hey|hiya|dear),?"),
+    _before(
+        rf"(?:{_COURTESY}|apologies|no problem|no worries|inconvenience|delay|trouble){_MUCH}",
+        likely,
+        then=_STOP,
+        roles=("agent",),
+    ),
+    _before(rf"{_COURTESY}{_MUCH}", known, then=_STOP),
+)
+
+_CLOSING = r"""
+regards thanks thank\ you thx best wishes cheers sincerely yours truly faithfully cordially greetings respectfully love
+ta ty groeten grüßen? gruß saludos cordialement
+"""
+_CLOSINGS = "|".join(regex.split(r"(?<!\\)\s+", _CLOSING.strip()))
+_SIGNATURES = (
+    Cue(regex.compile(rf"\b(?i:{_CLOSINGS})\b(?:[,.!]+\s*|\s+){NAME}{ENDS}"), plausible),
+    Cue(regex.compile(rf"\^ ?{NAME}(?=\W|$)"), anything),
+    Cue(regex.compile(rf"(?<=[.!?\n] ?)(?:--?|–|—|~) ?{NAME}{ENDS}"), plausible),
+    Cue(
+        regex.compile(rf"(?<=[.!?,]\s*\n\s*|\n\s*\n\s*){NAME}{ENDS}(?=[^\n]*(?:\n+[^\n]{{0,40}})?\s*$)"),
+        plausible,
+    ),
+    Cue(
+        regex.compile(rf"(?<=(?:[.!?]|<LINK>) ){NAME}[.!]?\s*(?:(?:<LINK>|[\d/]{{1,3}})\s*)*$"),
+        likely,
+        roles=("agent",),
+    ),
+)
+
+CUES = (*_TITLES, *_INTRODUCTIONS, *_OTHERS, *_GREETINGS, *_SIGNATURES)
+
+NAME_ASKED = regex.compile(r"(?i)\bname\b[^.?!]*\?")
+_WELL = r"yes|yeah|yep|sure|hi|hello|it['’]?s|um+|uh+|er|ok|okay|of course|certainly|well|so|that['’]?s|sorry"
+NAME_ANSWERED = regex.compile(rf"^\W*(?:(?i:{_WELL})\W+)*{NAME}(?:, {NAME}(?=[.!]?\s*(?:$|\p{{Lu}}-)))?")
+"""`Yes, it's Ngozi Okafor`, or last name first: `Birkett, Stanley.`"""

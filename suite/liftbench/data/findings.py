@@ -1,0 +1,195 @@
+"""What a check of a data set can find: how each finding is put, how serious it is, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from .suspicions import LEAST_WORDS
+
+Severity = Literal["error", "warning"]
+
+UNSPLIT = "conversations"
+"""The split of a folder fresh from `bench data import`: `bench data split` sorts out what no run could use."""
+
+SHOWN = 3
+"""Examples given of a finding."""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """Something to know about a data set, and what to do."""
+
+    severity: Severity
+    """`error`: a run would stop at it."""
+    kind: str
+    count: int
+    what: str
+    """What was found, in the plural."""
+    splits: dict[str, int]
+    """Split (or splits together, `test, train`) → how many."""
+    examples: tuple[str, ...]
+    """Ids, pairs of ids, or masked values."""
+    advice: str
+
+
+class Kind(Struct, frozen=True):
+    """How a kind of finding is put."""
+
+    severity: Severity
+    what: str
+    advice: str
+
+
+KINDS = {
+    "empty file": Kind("error", "files without a conversation", "delete them, or put conversations into them"),
+    "no summaries": Kind(
+        "error",
+        "files in which no conversation has a reference",
+        "a run needs human summaries: see that their column was mapped in bench data import, or write some",
+    ),
+    "no references": Kind(
+        "error",
+        "conversations without a reference",
+        "write summaries of them, or leave them out (bench data split does)",
+    ),
+    "no words": Kind(
+        "error",
+        "conversations of which cleaning leaves no words, or none of a reference",
+        "leave them out (bench data split does)",
+    ),
+    "invisible references": Kind(
+        "error",
+        "conversations with references that a metric of the recipe cannot see",
+        "choose metrics that can (metrics.names in the recipe), or leave them out",
+    ),
+    "same id": Kind(
+        "warning",
+        "conversations with the id of one in another split",
+        "give each its own id: training leaves out what has an id of the scored split",
+    ),
+    "duplicates across splits": Kind(
+        "warning",
+        "conversations with an exact duplicate in another split",
+        "put all into one folder and part them with bench data split, which keeps duplicates together",
+    ),
+    "near-duplicates across splits": Kind(
+        "warning",
+        "conversations with a near-duplicate in another split",
+        "put all into one folder and part them with bench data split, which keeps near-duplicates together",
+    ),
+    "clusters across splits": Kind(
+        "warning",
+        "conversations of a cluster (a customer) that another split has too",
+        "put all into one folder and part them with bench data split, which keeps a cluster together",
+    ),
+    "duplicates": Kind(
+        "warning",
+        "conversations that repeat one of their split",
+        "keep one of each, because they count twice in every figure (bench data split does where references are equal)",
+    ),
+    "near-duplicates": Kind(
+        "warning",
+        "conversations that nearly repeat one of their split",
+        "look at some: are they worth measuring twice?",
+    ),
+    "placeholder reference": Kind(
+        "warning", "references that are placeholders (n/a, test, todo)", "write summaries, or leave them out"
+    ),
+    "short reference": Kind("warning", f"references of fewer than {LEAST_WORDS} words", "see that they are summaries"),
+    "long reference": Kind("warning", "references longer than the conversation", "see that they are summaries of it"),
+    "copied reference": Kind(
+        "warning", "references that repeat a turn word by word", "see that the column of summaries was mapped"
+    ),
+    "shared reference": Kind(
+        "warning",
+        "references that another conversation has too",
+        "see that they were not mixed up, and are no canned text",
+    ),
+    "reference in another script": Kind(
+        "warning", "references in another script than the conversation", "see that they were not mixed up"
+    ),
+    "one turn": Kind("warning", "conversations of one turn", "see that no turns were lost in the import"),
+    "one speaker": Kind("warning", "conversations of one speaker", "see that speakers were told apart in the import"),
+    "other speakers": Kind(
+        "warning",
+        "conversations with speakers other than customer and agent",
+        "name them customer or agent, or leave them: the prompt shows them by their own names",
+    ),
+    "over the budget": Kind(
+        "warning",
+        "conversations too long for the prompt's budget",
+        "they lose turns from their middle; raise generation.max_input_tokens as far as the model's context allows",
+    ),
+    "over the context": Kind(
+        "warning",
+        "conversations too long for the model's context",
+        "they lose turns whatever the budget; a model with a longer context sees them whole",
+    ),
+    **{
+        f"personal data: {kind}": Kind("warning", named, "bench data check --redact replaces them in a copy")
+        for kind, named in {
+            "EMAIL": "e-mail addresses",
+            "PHONE": "phone numbers",
+            "CARD": "card numbers",
+            "IBAN": "account numbers",
+            "ADDRESS": "postal addresses",
+            "PERSON": "names of people",
+            "ORDER": "codes of orders, bookings or cases",
+        }.items()
+    },
+}
+"""Every kind, the gravest first."""
+
+_SORTED_OUT = {"no references", "no words"}
+"""What `bench data split` leaves out."""
+
+
+def mask(value: str) -> str:
+    """Personal data as it may be shown: the first character of each word, and the end of an e-mail address.
+
+    >>> mask("jane.doe@example.com"), mask("+44 20 7946 0958")
+    ('j***@e***.com', '4*** 2*** 7*** 0***')
+    """
+    if email := re.fullmatch(r"(.)[^@]*@(.)[^@]*(\.\w+)", value):
+        return f"{email[1]}***@{email[2]}***{email[3]}"
+    return " ".join(f"{word[0]}***" for word in re.findall(r"\w+", value))
+
+
+class Findings:
+    """Counts findings, and remembers the first examples of each."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
+        self._examples: dict[str, list[str]] = {kind: [] for kind in KINDS}
+
+    def note(self, kind: str, counts: Mapping[str, int], example: str) -> None:
+        """Something of a kind: split → how many more, and one of them."""
+        self._counts[kind].update(counts)
+        if len(self._examples[kind]) < SHOWN and example not in self._examples[kind]:
+            self._examples[kind].append(example)
+
+    def all(self) -> tuple[Finding, ...]:
+        """All that was found, the gravest first."""
+        found = [
+            Finding(
+                severity=_severity(kind, counts),
+                kind=kind,
+                count=counts.total(),
+                what=KINDS[kind].what,
+                splits=dict(counts),
+                examples=tuple(self._examples[kind]),
+                advice=KINDS[kind].advice,
+            )
+            for kind, counts in self._counts.items()
+            if counts
+        ]
+        return tuple(sorted(found, key=lambda finding: finding.severity))
+
+
+def _severity(kind: str, counts: Counter[str]) -> Severity:
+    # A split with such conversations stops every run that reads it; before the split they are only left out of it.
+    return "warning" if kind in _SORTED_OUT and set(counts) == {UNSPLIT} else KINDS[kind].severity

@@ -1,0 +1,79 @@
+"""The folders that data sets are kept in: what one holds, and how a new one comes about, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import UsageError
+from ..records import writing
+from .cards import CARD
+
+
+def jsonl_files(folder: Path) -> list[Path]:
+    """The files of conversations in a folder, by name. Raises `UsageError` if there are none."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder} to read conversations from")
+    files = sorted(folder.glob("*.jsonl"))
+    if not files:
+        raise UsageError(f"{folder} holds no .jsonl file; `bench data import` makes one of CSV, JSON Lines or Parquet")
+    return files
+
+
+def beside(folder: Path, suffix: str) -> Path:
+    """`<folder><suffix>`, next to it: where a new folder goes unless the user says otherwise."""
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    return named.with_name(f"{named.name}{suffix}")
+
+
+def count_lines(files: Iterable[Path]) -> int:
+    """Lines of some files: how many conversations there are to come, but for empty lines."""
+    total = 0
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                total += block.count(b"\n")
+    return total
+
+
+def require_free(target: Path, source: Path, *, replace: bool) -> None:
+    """Raise `UsageError` where a new folder would touch its source, or replace what may not be replaced.
+
+    Even when told to, only data sets are replaced: a slip of the pen must not cost a home directory.
+    """
+    here, there = source.resolve(), target.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise UsageError(f"{target} and {source}, which is read, may not be one nor lie in each other; see --to")
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise UsageError(f"{target} is a file; name a folder with --to")
+    names = [path.name for path in target.iterdir()]
+    others = [name for name in names if name != CARD and not name.endswith(".jsonl")]
+    if others:
+        raise UsageError(f"{target} holds other things than conversations ({others[0]}); name another folder with --to")
+    if names and not replace:
+        raise UsageError(f"{target} is not empty; --force replaces it, --to names another folder")
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into, which takes the target's place at the end; after an error the target is as it was."""
+    path = target.resolve()
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    old = path.with_name(f"{scratch.name}.old")
+    with writing(target):
+        scratch.mkdir(parents=True)
+        try:
+            yield scratch
+            if path.exists():
+                path.rename(old)
+            scratch.rename(path)
+        finally:
+            if old.exists() and not path.exists():
+                old.rename(path)
+            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)

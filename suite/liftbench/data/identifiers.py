@@ -1,0 +1,246 @@
+"""Finding what identifies a person by its shape: e-mail addresses, numbers of phones, cards and accounts, postal
+addresses, and the codes of orders, bookings and cases. Names of people are in `people`.
+
+What a library can verify is verified (Luhn's check digit, an IBAN's, a phone number's plan); the rest needs a cue
+beside it (`order`, `ending in`, a kind of street), because products, versions, dates and amounts look alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import regex
+from phonenumbers import PhoneNumberMatcher
+from stdnum import iban, luhn
+
+from .addresses import addresses
+from .spans import Span, cover
+
+
+def code_key(text: str) -> str:
+    """A code without case, spaces and hyphens: `kx 40921` is `KX-40921`."""
+    return "".join(filter(str.isalnum, text)).upper()
+
+
+def identifiers(text: str, question: str) -> list[Span]:
+    """The spans of a text, none overlapping, that are no names; `question` is what the text answers, if anything."""
+    found: list[Span] = []
+    for finder in _FINDERS:
+        spans = list(finder(text, question))
+        found += spans
+        text = cover(text, [(span.start, span.end) for span in spans])
+        if finder is _emails and not _DIGIT.search(text) and not _RECORD_LOCATOR.search(text):
+            break
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------------- e-mail
+
+_DIGIT = regex.compile(r"\d")
+_WORDS = regex.compile(r"\w+")
+_EMAIL = regex.compile(
+    r"[\w.+'-]*\w@\w[\w-]*(?:\.\w[\w-]*)+"
+    r"|(?i)\b[\w.+-]+ (?:at|\[at\]|\(at\)) [\w-]+(?: (?:dot|\[dot\]|\(dot\)) [\w-]+)*"
+    r" (?:dot|\[dot\]|\(dot\)) (?:com|org|net|edu|gov|info|biz|io|[a-z]{2})\b"
+)
+
+
+def _emails(text: str, _question: str) -> Iterator[Span]:
+    if "@" not in text and "dot" not in text:
+        return
+    for match in _EMAIL.finditer(text):
+        written = match[0].casefold()
+        spoken = regex.sub(r"\W*\bdot\b\W*", ".", regex.sub(r"\W*\bat\b\W*", "@", written))
+        yield Span("EMAIL", *match.span(), written if "@" in written else spoken)
+
+
+# --------------------------------------------------------------------------------------------- bank accounts, cards
+
+_IBAN = regex.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+_CARD = regex.compile(r"(?<![\w+£$€.,-])\d(?:[ -]?\d){12,18}(?![\w-])")
+_CARD_NAME = r"(?i:cards?|visa|master ?card|amex|american express|maestro|debit|credit)"
+_CARD_END = regex.compile(
+    rf"(?:[*x•#]{{2,4}}[ -]?)+(?P<last>\d{{4}})\b"
+    rf"|\b{_CARD_NAME}\b[^.?!\n\d]{{0,30}}?\b(?i:end(?:ing|s|ed)?|last (?:four|4)(?: digits)?)"
+    rf"(?: (?i:in|with|on|are|is|digits))*:? ?(?P<last>\d{{4}})\b"
+    rf"|\b(?i:last (?:four|4))\b[^.?!\n\d]{{0,20}}\b{_CARD_NAME}\b(?: (?i:is|are))?:? (?P<last>\d{{4}})\b"
+    rf"|\b{_CARD_NAME} (?:number |no\. ?)?(?:\.{{2,}}|…|-)? ?(?P<last>\d{{4}})\b(?! ?\d)"
+    rf"|\b(?i:ending)(?: (?i:in|with))? (?P<last>\d{{4}})\b(?=[^.?!\n\d]{{0,12}}\b{_CARD_NAME}\b)"
+)
+_LAST_DIGITS_ASKED = regex.compile(rf"\b(?i:last (?:four|4))\b[^.!?]*\b{_CARD_NAME}\b[^.!?]*\?")
+_LAST_DIGITS = regex.compile(r"\W*(?i:(?:yes|sure|it'?s|ok)\W+)*(?P<last>\d{4})\b")
+
+
+def _ibans(text: str, _question: str) -> Iterator[Span]:
+    for match in _IBAN.finditer(text):
+        written = match[0]
+        # The groups may run on into the next words in capitals.
+        while written and not iban.is_valid(written):
+            written = written.rpartition(" ")[0]
+        if written:
+            yield Span("IBAN", match.start(), match.start() + len(written), iban.compact(written))
+
+
+def _cards(text: str, question: str) -> Iterator[Span]:
+    if _LAST_DIGITS_ASKED.search(question) and (answer := _LAST_DIGITS.match(text)):
+        yield Span("CARD", *answer.span("last"), answer["last"])
+        text = cover(text, [answer.span("last")])
+    whole = [match for match in _CARD.finditer(text) if luhn.is_valid(regex.sub(r"\D", "", match[0]))]
+    for match in whole:
+        yield Span("CARD", *match.span(), regex.sub(r"\D", "", match[0])[-4:])
+    text = cover(text, [match.span() for match in whole])
+    for match in _CARD_END.finditer(text):
+        yield Span("CARD", *match.span("last"), match["last"])
+
+
+# ----------------------------------------------------------------------------------------------------------- phones
+
+_REGIONS = ("GB", "US", "IE", "AU", "IN", "NG", "DE", "FR", "NL", "ZA", "NZ", "ES", "IT", "PL", "PT", "SE", "JP")
+"""Whose numbering plans a number without its country's prefix is held against, in this order."""
+_PHONE = regex.compile(r"(?<![\w£$€.,/#-])(?:\+|\(?00)?[\d(](?:[\d ()./-]{5,}\d)(?![\w%£$€]|[.,:/-]\d)")
+_FICTITIOUS = regex.compile(
+    r"(?<![\w£$€.,/-])(?:(?:\+?1[ .-]?)?(?:\(\d{3}\)|\d{3})[ .-]?|(?:\(0\d{2,4}\)|0\d{2,4})[ -])?"
+    r"555[ .-]?\d{4}(?![\w%]|[.,:/-]\d)"
+)
+_VERSION = regex.compile(r"(?!(?:1\.)?\d{3}\.\d{3}\.\d{4}$)\d+(?:\.\d+)+")
+_PHONE_CUE = regex.compile(
+    r"(?i)\b(?:phone|telephone|tel|mobile|cell|whatsapp|landline|call(?:ed|ing)?|ring|rang|text(?:ed)?|reach|dial)\b[^\d?!]{0,30}$"
+)
+
+
+def _phones(text: str, question: str) -> Iterator[Span]:
+    fictitious = list(_FICTITIOUS.finditer(text))
+    for match in fictitious:
+        yield Span("PHONE", *match.span(), regex.sub(r"\D", "", match[0])[-10:])
+    text = cover(text, [match.span() for match in fictitious])
+    for match in _PHONE.finditer(text):
+        start, written = match.start(), match[0]
+        valid = _valid_phone(written)
+        if valid:
+            offset, raw, key = valid
+            yield Span("PHONE", start + offset, start + offset + len(raw), key)
+        elif 7 <= sum(map(str.isdigit, written)) <= 13 and _PHONE_CUE.search(
+            text[:start].rstrip() or question.rstrip(" ?")
+        ):
+            yield Span("PHONE", start, match.end(), regex.sub(r"\D", "", written).lstrip("0"))
+
+
+def _valid_phone(written: str) -> tuple[int, str, str] | None:
+    digits = sum(map(str.isdigit, written))
+    spaced = len(written.split()) == 3
+    if not written.startswith(("+", "0", "(")) and digits not in (10, 11) and not (digits == 9 and spaced):
+        return None
+    if written.startswith("0") and digits < 9:
+        return None
+    if _VERSION.fullmatch(written):
+        return None
+    for region in _REGIONS[:1] if written.startswith("+") else _REGIONS:
+        for match in PhoneNumberMatcher(written, region):
+            return match.start, match.raw_string, str(match.number.national_number)
+    return None
+
+
+# -------------------------------------------------------------------------------------------------------- addresses
+
+
+def _addresses(text: str, _question: str) -> Iterator[Span]:
+    for start, end in addresses(text):
+        yield Span("ADDRESS", start, end, " ".join(sorted(set(_WORDS.findall(text[start:end].casefold())))))
+
+
+# ------------------------------------------------------------------------------------------------------------ codes
+
+_CUED = (
+    r"orders?|bookings?|references?|refs?|tickets?|cases?|confirmation|tracking|accounts?|acct?|policy|policies|invoices?"
+    r"|memberships?|member|pnr|reservations?|jobs?|claims?|consignment|parcels?|shipment|serial|complaint|incident|rma"
+    r"|transaction|contract|customer|loyalty|passport|licen[cs]e|registration|agreement|application|docket|quote|repair"
+)
+_PLAIN_CODE = r"[A-Za-z0-9]+(?:[-/_][A-Za-z0-9]+)*"
+_CODE = (
+    rf"(?P<code>[A-Z]{{1,4}} ?\d{{2,}}(?:[ -]\d{{2,}})+|[A-Z]{{2,4}} \d{{5,}}|\d{{3,}}(?:[ -]\d{{3,}})+|{_PLAIN_CODE})"
+    r"(?![\w@%£$€]|[.,:]\d|[-/]\w)"
+)
+_GAP = (
+    r"(?:[ :;#=,(.\"'-]"
+    r"|\b(?:numbers?|nos?|nr|num|codes?|ids?|ref|reference|is|was|are|its|yours|under|here|being|s)\b){1,8}"
+)
+_NUMBERED = (
+    r"(?<!\b(?:phone|mobile|cell|contact|card|model|version|house|part|flight|train|bus) )\bnumber(?:['’]s| is|:)? "
+)
+_CODE_AFTER_CUE = regex.compile(
+    rf"(?:(?i:\b(?:{_CUED})\b{_GAP}|(?<!\w)# ?|\bn[o°]\. ?)|(?i:{_NUMBERED})(?=[A-Z]|\d+-)){_CODE}"
+)
+_CODE_NEXT = regex.compile(rf"(?:\s*,\s*(?:and |or )?|\s*&\s*|\s+(?:and|or)\s+){_CODE}")
+_CODE_ALONE = regex.compile(
+    r"(?<![\w£$€.,/@#-])(?P<code>"
+    r"(?=[A-Z0-9-]*\d[A-Z0-9-]*\d[A-Z0-9-]*\d)(?=[0-9-]*[A-Z])(?:[A-Z0-9]+-)+[A-Z0-9]+"  # KX-40921-B
+    r"|[A-Z]{1,4}\d{5,}[A-Z]{0,3}"  # GX5530912
+    r"|(?=(?:[A-Z]*\d){4})[A-Z]+\d+[A-Z]+\d[A-Z0-9]*|\d[A-Z]+\d{5,}[A-Z0-9]*"  # X7K29QP4, 1Z999AA10123456784
+    r")(?![\w@%£$€]|[.,:]\d|[-/]\w)"
+)
+_ASKED = regex.compile(
+    rf"(?i)\b(?:{_CUED})\b[^.!?]*(?:\?|$)"
+    rf"|\b(?:share|provide|send|give|confirm|tell)\b[^.!?]*\b(?:{_CUED}) (?:number|no|code|id|reference)\b"
+)
+_ANSWER = regex.compile(rf"(?<![\w£$€.,/@#-]){_CODE}")
+_RECORD_LOCATOR = regex.compile(
+    r"(?i:\b(?:booking|reservation|confirmation|pnr)\b(?: (?:reference|ref|code|number|is))*:? )(?P<code>[A-Z]{6})\b"
+)
+_NO_CODE = regex.compile(
+    r"(?i)\d+x\d+|\d{1,4}[-/]\d{1,2}(?:[-/]\d{1,4})?|\d{4}-\d{4}|0x\w*|(?:\d+(?:st|nd|rd|th))+|\d+(?:[gmtk]b|[km]g|[ckm]?m|ml|[ap]m|k|mins?|hours?|hrs?|days?)"
+    r"|(?:iphone|ipad|ios|macbook|ps|xbox|galaxy|windows|win|rtx|gtx|rx|wd|usb|ddr|kb|iso|cve|covid|fy|wpa|sha|utf)-?\d[\w-]*"
+    r"|[a-z]*\d{1,2}[ap]m\b.*|q[1-4]-\d+|e-?\d{1,4}"
+)
+_NO_CODE_CUE = regex.compile(
+    r"(?i)\b(?:error|model|version|firmware|build|update|driver|fault|part)s?(?: code)?[ :#]*$"
+)
+_UNIT_AFTER = regex.compile(
+    r" ?(?i:pounds|euros?|dollars|yen|rupees|naira|points|miles|gb|mb|kg|km|people|times|days|hours|minutes|am|pm)\b"
+)
+
+
+def _orders(text: str, _question: str) -> Iterator[Span]:
+    taken = 0
+    for match in _CODE_AFTER_CUE.finditer(text, overlapped=True):
+        if match.start("code") < taken or not _is_code(text, match, least=5):
+            continue
+        yield _order(match)
+        taken = match.end("code")
+        while (follower := _CODE_NEXT.match(text, taken)) and _is_code(text, follower, least=5):
+            yield _order(follower)
+            taken = follower.end("code")
+    for match in _RECORD_LOCATOR.finditer(text):
+        if match.start("code") >= taken and not match[0].isupper():
+            yield _order(match)
+
+
+def _answers(text: str, question: str) -> Iterator[Span]:
+    if _ASKED.search(question):
+        for match in _ANSWER.finditer(text):
+            if _is_code(text, match, least=5) and len(match["code"]) >= 5:
+                yield _order(match)
+
+
+def _codes(text: str, _question: str) -> Iterator[Span]:
+    for match in _CODE_ALONE.finditer(text):
+        if len(code_key(match["code"])) >= 6 and _is_code(text, match, least=5):
+            yield _order(match)
+
+
+def _order(match: regex.Match[str]) -> Span:
+    return Span("ORDER", *match.span("code"), code_key(match["code"]))
+
+
+def _is_code(text: str, match: regex.Match[str], *, least: int) -> bool:
+    code = match["code"]
+    digits = sum(map(str.isdigit, code))
+    if _NO_CODE.fullmatch(code) or _NO_CODE_CUE.search(text[: match.start("code")][-30:]):
+        return False
+    if digits == len(regex.sub(r"[\W_]", "", code)):
+        return digits >= least and not _UNIT_AFTER.match(text, match.end("code"))
+    return digits >= 3 or (digits == 2 and len(code) >= 6)
+
+
+_FINDERS: tuple[Callable[[str, str], Iterator[Span]], ...] = (
+    *(_emails, _ibans, _orders, _cards, _phones, _addresses, _codes, _answers),
+)

@@ -1,0 +1,304 @@
+"""What a data set is like and what is wrong with it, in one pass over its files: hashes and counts stay, texts do not.
+
+All is said of the conversations as cleaned, which is what a model is given.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from ..contracts import Metric, Progress
+from ..types import Conversation
+from .cleaning import CLEANING, clean
+from .duplicates import NearDuplicates
+from .findings import Finding, Findings, mask
+from .fingerprints import ngram_hashes, words, words_of
+from .folders import count_lines
+from .jsonl import each_in_jsonl
+from .partition import CLUSTER
+from .personal import find
+from .suspicions import main_script, suspicions
+
+LANGUAGES_SAMPLED = 2000
+"""Conversations whose language is guessed, spread evenly over the files: enough for shares within 2 points."""
+
+LANGUAGE_WORDS = 10
+"""The language of a conversation with fewer words is not guessed: the guess would be noise."""
+
+
+class Spread(Struct, frozen=True, kw_only=True):
+    """A distribution of lengths (nearest-rank percentiles)."""
+
+    p50: int
+    p95: int
+    max: int
+
+
+class SplitReport(Struct, frozen=True, kw_only=True):
+    """One file of a data set."""
+
+    name: str
+    conversations: int
+    turns: Spread
+    """Of a conversation."""
+    words: Spread
+    """Of a conversation."""
+    tokens: Spread | None
+    """Of the whole prompt of a conversation, before it is shortened; None where they were not counted."""
+    references: dict[int, int]
+    """References of a conversation → conversations with as many."""
+    reference_words: Spread
+    roles: dict[str, int]
+    """Speaker → turns."""
+    cleaned: int
+    """Conversations that cleaning changes. Nothing has to be done: every run cleans what it reads."""
+
+
+class Inspection(Struct, frozen=True, kw_only=True):
+    """What `bench data check --json` prints."""
+
+    folder: str
+    cleaning: str
+    """Name and version of the cleaning."""
+    splits: tuple[SplitReport, ...]
+    scripts: dict[str, int]
+    """Script of most letters → conversations."""
+    languages: dict[str, int]
+    """ISO 639 code → conversations of the sample, as py3langid guesses."""
+    languages_sampled: int
+    """Conversations looked at, those with too few words to tell included."""
+    model: str | None
+    """Whose tokens were counted."""
+    findings: tuple[Finding, ...]
+    """Errors first."""
+
+    @property
+    def faulty(self) -> bool:
+        """Whether a run would stop at it."""
+        return any(finding.severity == "error" for finding in self.findings)
+
+
+class TokenCounter(Struct, frozen=True, kw_only=True):
+    """How long a conversation is for a model."""
+
+    model: str
+    budget: int
+    """The most tokens that a prompt may have."""
+    context: int
+    """The most tokens of a prompt that leaves room for the summary; 0 where it is not known."""
+    count: Callable[[Conversation], int]
+    """Tokens of the conversation's whole prompt."""
+
+
+def inspect(
+    folder: Path, files: Sequence[Path], metrics: Iterable[Metric], tokens: TokenCounter | None, progress: Progress
+) -> Inspection:
+    """Look at every conversation of a folder's files once. Raises `UsageError` for a malformed line."""
+    total = count_lines(files)
+    inspector = _Inspector(metrics, tokens, every=max(1, -(-total // LANGUAGES_SAMPLED)))
+    done = 0
+    for path in files:
+        inspector.open(path.stem)
+        for conversation in each_in_jsonl(path, references_needed=False):
+            inspector.add(conversation)
+            done += 1
+            progress(done, total, f"checking {path.name}")
+    return inspector.report(str(folder))
+
+
+class _Split:
+    """What is counted of one file."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.conversations = 0
+        self.cleaned = 0
+        self.turns: Counter[int] = Counter()
+        self.words: Counter[int] = Counter()
+        self.tokens: Counter[int] = Counter()
+        self.references: Counter[int] = Counter()
+        self.reference_words: Counter[int] = Counter()
+        self.roles: Counter[str] = Counter()
+
+    def report(self) -> SplitReport:
+        return SplitReport(
+            name=self.name,
+            conversations=self.conversations,
+            turns=spread(self.turns),
+            words=spread(self.words),
+            tokens=spread(self.tokens) if self.tokens else None,
+            references=dict(sorted(self.references.items())),
+            reference_words=spread(self.reference_words),
+            roles=dict(self.roles.most_common()),
+            cleaned=self.cleaned,
+        )
+
+
+class _Inspector:
+    """Takes the conversations of one split after the other."""
+
+    def __init__(self, metrics: Iterable[Metric], tokens: TokenCounter | None, every: int) -> None:
+        # Metrics of one kind (the ROUGEs) see alike.
+        self._metrics = list({type(metric): metric for metric in metrics}.values())
+        self._tokens = tokens
+        self._every = every
+        self._findings = Findings()
+        self._splits: list[_Split] = []
+        self._duplicates = NearDuplicates()
+        self._ids: list[str] = []
+        self._split_of = array("H")
+        self._clusters: dict[str, list[int]] = {}
+        self._first_with_reference: dict[int, int] = {}
+        self._scripts: Counter[str] = Counter()
+        self._languages: Counter[str] = Counter()
+        self._sampled = 0
+
+    def open(self, name: str) -> None:
+        """Begin a split."""
+        self._splits.append(_Split(name))
+
+    def add(self, conversation: Conversation) -> None:
+        """Take a conversation of the split in."""
+        split = self._splits[-1]
+        cleaned = clean(conversation)
+        split.conversations += 1
+        split.cleaned += cleaned != conversation
+        number = self._duplicates.add(cleaned)
+        self._ids.append(conversation.id)
+        self._split_of.append(len(self._splits) - 1)
+        self._measure(cleaned, split)
+        self._judge(cleaned, split.name)
+        self._compare_references(cleaned, number, split.name)
+        value = conversation.metadata.get(CLUSTER)
+        if value is not None and str(value).strip():
+            self._clusters.setdefault(str(value).strip(), []).append(number)
+        text = " ".join(turn.text for turn in cleaned.turns)
+        self._scripts[main_script(text) or "none"] += 1
+        if number % self._every == 0:
+            self._sampled += 1
+            if len(words(text)) >= LANGUAGE_WORDS:
+                self._languages[_language(text)] += 1
+        for found in find(conversation):
+            self._findings.note(f"personal data: {found.kind}", {split.name: 1}, mask(found.text))
+
+    def report(self, folder: str) -> Inspection:
+        """What was found, now that everything is known."""
+        for split in self._splits:
+            if not split.conversations:
+                self._findings.note("empty file", {split.name: 1}, split.name)
+            elif split.references[0] == split.conversations:
+                self._findings.note("no summaries", {split.name: 1}, split.name)
+        self._compare_conversations()
+        return Inspection(
+            folder=folder,
+            cleaning=CLEANING,
+            splits=tuple(split.report() for split in self._splits),
+            scripts=dict(self._scripts.most_common()),
+            languages=dict(self._languages.most_common()),
+            languages_sampled=self._sampled,
+            model=self._tokens.model if self._tokens else None,
+            findings=self._findings.all(),
+        )
+
+    def _measure(self, cleaned: Conversation, split: _Split) -> None:
+        split.turns[len(cleaned.turns)] += 1
+        split.words[len(words_of(cleaned))] += 1
+        split.references[len(cleaned.references)] += 1
+        split.reference_words.update(len(words(reference)) for reference in cleaned.references)
+        split.roles.update(turn.role for turn in cleaned.turns)
+        if self._tokens is None:
+            return
+        length = self._tokens.count(cleaned)
+        split.tokens[length] += 1
+        if length > self._tokens.budget:
+            self._findings.note("over the budget", {split.name: 1}, cleaned.id)
+        if 0 < self._tokens.context < length:
+            self._findings.note("over the context", {split.name: 1}, cleaned.id)
+
+    def _judge(self, cleaned: Conversation, split: str) -> None:
+        if not cleaned.references:
+            self._findings.note("no references", {split: 1}, cleaned.id)
+        if not cleaned.turns or not all(cleaned.references):
+            self._findings.note("no words", {split: 1}, cleaned.id)
+            return
+        for suspicion in suspicions(cleaned):
+            self._findings.note(suspicion, {split: 1}, cleaned.id)
+        if any(metric.blind_to(cleaned.references) for metric in self._metrics):
+            self._findings.note("invisible references", {split: 1}, cleaned.id)
+
+    def _compare_references(self, cleaned: Conversation, number: int, split: str) -> None:
+        originals = self._duplicates.originals
+        for told in {tuple(words(reference)) for reference in cleaned.references} - {()}:
+            content = ngram_hashes(list(told), len(told)).pop()
+            first = self._first_with_reference.setdefault(content, number)
+            if originals[first] != originals[number]:
+                self._findings.note("shared reference", {split: 1}, f"{self._ids[first]} and {cleaned.id}")
+
+    def _compare_conversations(self) -> None:
+        """Note what several splits have, and what is in one of them twice."""
+        originals = self._duplicates.originals
+        exact = _alike(originals)
+        joined = self._duplicates.groups(self._duplicates.pairs()).all()
+        near = [group for group in joined if len({originals[number] for number in group}) > 1]
+        self._note_across("same id", _alike(self._ids))
+        self._note_across("duplicates across splits", exact)
+        self._note_across("near-duplicates across splits", near)
+        self._note_across("clusters across splits", self._clusters.values())
+        self._note_within("duplicates", exact)
+        # An exact duplicate is noted as such, and is no near-duplicate besides.
+        self._note_within("near-duplicates", [[n for n in group if originals[n] == n] for group in near])
+
+    def _note_across(self, kind: str, groups: Iterable[Sequence[int]]) -> None:
+        for group in groups:
+            places = [self._splits[self._split_of[number]].name for number in group]
+            other = next((place for place, name in enumerate(places) if name != places[0]), None)
+            if other is not None:
+                example = " and ".join(f"{self._ids[group[place]]} ({places[place]})" for place in (0, other))
+                self._findings.note(kind, Counter(places), example)
+
+    def _note_within(self, kind: str, groups: Iterable[Sequence[int]]) -> None:
+        for group in groups:
+            by_split: dict[str, list[str]] = {}
+            for number in group:
+                by_split.setdefault(self._splits[self._split_of[number]].name, []).append(self._ids[number])
+            for split, ids in by_split.items():
+                if len(ids) > 1:
+                    self._findings.note(kind, {split: len(ids) - 1}, " and ".join(ids[:2]))
+
+
+def spread(lengths: Counter[int]) -> Spread:
+    """The distribution of lengths that were counted; of none, zeros."""
+    ordered = sorted(lengths.items())
+    total = lengths.total()
+
+    def percentile(share: float) -> int:
+        below = 0
+        for length, count in ordered:
+            below += count
+            if below >= share * total:
+                return length
+        return 0
+
+    return Spread(p50=percentile(0.5), p95=percentile(0.95), max=percentile(1))
+
+
+def _alike(values: Iterable[Any]) -> list[list[int]]:
+    """The numbers of equal values, where there are several."""
+    found: dict[Any, list[int]] = {}
+    for number, value in enumerate(values):
+        found.setdefault(value, []).append(number)
+    return [numbers for numbers in found.values() if len(numbers) > 1]
+
+
+def _language(text: str) -> str:
+    # Imported here: its model takes a moment to load.
+    from py3langid import classify
+
+    language: str = classify(text)[0]
+    return language

@@ -1,0 +1,222 @@
+"""Finding the people whom a text names, by the cues in `cues` and by the gazetteer in `names`, and telling who is who.
+
+A word that is also an ordinary one (Grace, Mark, Summer) needs a cue or a last name beside it; a name that no gazetteer
+knows needs a cue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import regex
+from msgspec import Struct
+
+from .cues import CUES, NAME, NAME_ANSWERED, NAME_ASKED, WORD, Belief, Setting, anything, likely
+from .names import BRANDS, NEVER, PARTICLES, VERBS, fold, gazetteer
+from .spans import Span, cover
+
+
+class Mention(Struct, frozen=True):
+    """A name in a text."""
+
+    start: int
+    end: int
+    words: tuple[str, ...]
+    """Folded, without titles, initials and particles."""
+    initials: str
+
+
+_TOKEN = regex.compile(rf"\p{{Lu}}\.|{WORD}")
+_RUN = regex.compile(rf"(?<![\w@#&/_]){NAME}")
+_CAMEL = regex.compile(r"(?<!\b(?:Mc|Mac|Fitz|De|Di|Du|La|Le|Van|O))\p{Ll}\p{Lu}")
+_PLACE_AFTER = regex.compile(
+    r"['’]?s? (?:Airport|Arena|Avenue|Bay|Beach|Bridge|Cent(?:re|er)|Church|City|Close|College|County|Court|Drive|Hall"
+    r"|Hill|Hospital|Hotel|House|Islands?|Lane|Palace|Park|Rd|Road|School|Square|St|Stadium|Station|Street|University"
+    r"|Valley)\b"
+)
+_PLACE_BEFORE = regex.compile(
+    r"\b(?:San|Santa|Los|Las|New|Port|Fort|Lake|Mount|St|Saint|Cape|North|South|East|West|Upper|Lower|Great) $"
+)
+
+
+def mentions(text: str, setting: Setting) -> list[Mention]:
+    """The names in a text, none overlapping, in its order."""
+    found = [*_cued(text, setting), *_uncued(text, setting)]
+    kept: list[Mention] = []
+    for mention in sorted(found, key=lambda mention: (mention.start - mention.end, mention.start)):
+        if all(mention.end <= other.start or mention.start >= other.end for other in kept):
+            kept.append(mention)
+    return sorted(kept, key=lambda mention: mention.start)
+
+
+def _cued(text: str, setting: Setting) -> Iterator[Mention]:
+    for cue in CUES:
+        if cue.roles and setting.role not in cue.roles:
+            continue
+        for match in cue.pattern.finditer(text):
+            yield from _believed(text, match.span("name"), cue.believes, setting)
+    if NAME_ASKED.search(setting.question):
+        for match in NAME_ANSWERED.finditer(text):
+            parts = [part for span in match.spans("name") for part in _believed(text, span, likely, setting)]
+            if parts:
+                # `Birkett, Stanley.` is one person.
+                words = tuple(word for part in parts for word in part.words)
+                yield Mention(parts[0].start, parts[-1].end, words, parts[0].initials)
+
+
+def _uncued(text: str, setting: Setting) -> Iterator[Mention]:
+    """Names that their words give away, wherever they stand in a run of capitals."""
+    for run in _RUN.finditer(text):
+        tokens = list(_TOKEN.finditer(text, *run.span()))
+        words = [fold(token[0]) for token in tokens]
+        for position, token in enumerate(tokens):
+            following = words[position + 1] if position + 1 < len(words) else ""
+            if not _begins_name(token[0], words[position], following, setting):
+                continue
+            if words[position] in VERBS and _begins_sentence(text, token.start()):
+                continue
+            if _PLACE_AFTER.match(text, token.end()) or _PLACE_BEFORE.search(text[: token.start()][-8:]):
+                continue
+            for mention in _believed(text, (token.start(), run.end()), anything, setting):
+                if not _PLACE_AFTER.match(text, mention.end):
+                    yield mention
+
+
+def _begins_name(written: str, word: str, following: str, setting: Setting) -> bool:
+    """Whether a word and the one after it are a name without a cue."""
+    names = gazetteer()
+    last = names.is_last(following) and not names.is_ordinary(following)
+    if written.endswith("."):
+        return last
+    if len(word) < 3 or written.isupper() or word in setting.company:
+        return False
+    if not names.is_first(word):
+        return last and not names.is_vocabulary(word) and word not in setting.lowercase
+    if not names.is_ordinary(word):
+        return True
+    return last and word not in NEVER
+
+
+def _believed(text: str, span: tuple[int, int], believes: Belief, setting: Setting) -> Iterator[Mention]:
+    """The longest beginning of a stretch that can be a name, if it is believed."""
+    words: list[str] = []
+    initials = ""
+    end = span[0]
+    for token in _TOKEN.finditer(text, *span):
+        word = fold(token[0]).removesuffix(".")
+        if len(word) == 1 and token[0] != "I":
+            initials += word
+        elif word in PARTICLES and (words or initials):
+            continue
+        elif _can_be_name(token[0], word) and (_can_be_last if words else _can_be_first)(token[0], word, setting):
+            words.append(word)
+        else:
+            break
+        end = token.end()
+    if words and believes(words, setting):
+        yield Mention(span[0], end, tuple(words), initials)
+
+
+def _can_be_name(written: str, word: str) -> bool:
+    if len(word) == 1 or word in NEVER or word in BRANDS or _CAMEL.search(written):
+        return False
+    # In capitals may be initials, an abbreviation, or shouting.
+    return not written.isupper() or (len(word) > 3 and surely_a_name(word))
+
+
+def _can_be_first(_written: str, word: str, setting: Setting) -> bool:
+    return word not in setting.company
+
+
+def _can_be_last(written: str, word: str, setting: Setting) -> bool:
+    names = gazetteer()
+    if names.is_last(word):
+        return True
+    if written.islower() or names.is_vocabulary(word):
+        return False
+    return word not in setting.lowercase and word not in setting.company
+
+
+def surely_a_name(word: str) -> bool:
+    """Whether a folded word is a name and no ordinary word."""
+    names = gazetteer()
+    return not names.is_ordinary(word) and (names.is_first(word) or names.is_last(word))
+
+
+# ----------------------------------------------------------------------------------------------------------- who is who
+
+_WHOLE_WORD = regex.compile(rf"(?<![\w@#&/]){WORD}(?![\w@])")
+_BEGINS = regex.compile(r"(?:^|[.!?:;\n\"(“…]|\p{Extended_Pictographic}|- )\s*$")
+_SPELLED = regex.compile(r"\p{Lu}(?:-\p{Lu}){2,}")
+_BETWEEN = regex.compile(r" |(?: ?\p{Lu}\.? )")
+
+
+class Persons:
+    """Who is who in a conversation: `Mrs Okafor`, `Ngozi` and `Ngozi Okafor` are one person once the whole name is
+    told. A last name that two people share is taken for the first of them whose initial fits."""
+
+    def __init__(self, found: list[Mention]) -> None:
+        self._people: list[frozenset[str]] = []
+        self._of_word: dict[str, int] = {}
+        for mention in sorted(found, key=lambda mention: -len(mention.words)):
+            if self._fitting(mention) is None:
+                self._people.append(frozenset(mention.words))
+                for word in mention.words:
+                    self._of_word.setdefault(word, len(self._people) - 1)
+
+    def spans(self, text: str, found: list[Mention], lowercase: frozenset[str]) -> list[Span]:
+        """The mentions in a text, and all other occurrences of the names."""
+        spans = [Span("PERSON", mention.start, mention.end, str(self._fitting(mention))) for mention in found]
+        covered = cover(text, [(span.start, span.end) for span in spans])
+        spans += [
+            Span("PERSON", *match.span(), str(self._of_word[word]))
+            for match in _WHOLE_WORD.finditer(covered)
+            if (word := self._known(match[0])) and _counts(covered, match, word, lowercase)
+        ]
+        return _joined(text, sorted(spans, key=lambda span: span.start))
+
+    def _fitting(self, mention: Mention) -> int | None:
+        fitting = [
+            number
+            for number, words in enumerate(self._people)
+            if words.issuperset(mention.words) or len(words.intersection(mention.words)) > 1
+        ]
+        by_initial = [n for n in fitting if any(word[0] in mention.initials for word in self._people[n])]
+        return next(iter([*by_initial, *fitting]), None)
+
+    def _known(self, written: str) -> str | None:
+        word = fold(written)
+        if word in self._of_word:
+            return word
+        if _SPELLED.fullmatch(written):
+            letters = word.replace("-", "")
+            return next((name for name in self._of_word if name.startswith(letters)), None)
+        return None
+
+
+def _counts(text: str, match: regex.Match[str], word: str, lowercase: frozenset[str]) -> bool:
+    """Whether a word that is in somebody's name stands for it here: not where it may be the ordinary word."""
+    names = gazetteer()
+    if match[0].islower():
+        return surely_a_name(word) or not names.is_vocabulary(word)
+    if not names.is_ordinary(word):
+        return True
+    if word not in NEVER and word not in VERBS and word not in lowercase:
+        return True
+    return not _begins_sentence(text, match.start())
+
+
+def _begins_sentence(text: str, position: int) -> bool:
+    """Whether a capital at this position is due to the sentence's beginning."""
+    return not text[:position].strip() or bool(_BEGINS.search(text[max(0, position - 4) : position]))
+
+
+def _joined(text: str, spans: list[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for span in spans:
+        last = joined[-1] if joined else None
+        if last and last.key == span.key and _BETWEEN.fullmatch(text, last.end, span.start):
+            joined[-1] = Span("PERSON", last.start, span.end, span.key)
+        else:
+            joined.append(span)
+    return joined

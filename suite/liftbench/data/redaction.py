@@ -1,0 +1,58 @@
+"""A copy of a data set without personal data, and the table of what was replaced, kept apart from it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from ..contracts import Progress
+from ..records import writing
+from .folders import count_lines
+from .jsonl import each_in_jsonl
+from .personal import redact
+
+
+def table_path(target: Path) -> Path:
+    """The table of what a redacted folder replaced: beside the folder, so that it is not passed on with it."""
+    return target.with_name(f"{target.name}.replaced.jsonl")
+
+
+def write_redacted(files: Sequence[Path], folder: Path, table: BinaryIO, progress: Progress) -> Counter[str]:
+    """Write each file's conversations, redacted, into a folder, and a row for each value replaced into the table.
+
+    Returns how often something was replaced, by kind.
+    """
+    total = count_lines(files)
+    counts: Counter[str] = Counter()
+    done = 0
+    for path in files:
+        with (folder / path.name).open("wb") as out:
+            for conversation in each_in_jsonl(path, references_needed=False):
+                redacted, replacements = redact(conversation)
+                out.write(msgspec.json.encode(redacted) + b"\n")
+                for replacement in replacements:
+                    table.write(msgspec.json.encode(replacement) + b"\n")
+                    counts[replacement.kind] += replacement.count
+                done += 1
+                progress(done, total, f"redacting {path.name}")
+    return counts
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that its owner alone may read; it takes its place at the end, and after an error not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with writing(path):
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                yield out
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

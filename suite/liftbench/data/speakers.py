@@ -1,0 +1,65 @@
+"""Who is the customer and who the agent, told from what a speaker's column holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from shlex import quote
+
+from ..errors import UsageError
+from . import cleaning
+from .columns import Columns, Role, plain_name
+
+UNSPOKEN = ("system", "developer", "tool", "function")
+"""Roles of chat messages that are no part of the conversation."""
+
+YES, NO = ("true", "1", "1.0", "yes", "y", "t"), ("false", "0", "0.0", "no", "n", "f")
+FLAGS: dict[str, tuple[Role, Role]] = {
+    **dict.fromkeys(("inbound", "isinbound", "incoming", "isincoming"), ("customer", "agent")),
+    **dict.fromkeys(("iscustomer", "fromcustomer", "isuser", "isclient"), ("customer", "agent")),
+    **dict.fromkeys(("outbound", "isoutbound", "outgoing", "isagent", "fromagent", "isstaff"), ("agent", "customer")),
+}
+"""Columns that are true or false → who it is where they are."""
+DIRECTIONS: dict[str, Role] = {"inbound": "customer", "incoming": "customer", "outbound": "agent", "outgoing": "agent"}
+
+
+class Speakers:
+    """Tells customers from agents, and remembers those whom it could not tell."""
+
+    REMEMBERED = 10_000
+
+    def __init__(self, columns: Columns) -> None:
+        self._others = columns.others
+        self._roles: dict[str, Role] = {}
+        flags = FLAGS.get(plain_name(columns.speaker or ""))
+        if flags:
+            self._roles = {**dict.fromkeys(YES, flags[0]), **dict.fromkeys(NO, flags[1])}
+        self._roles |= DIRECTIONS | {_folded(value): role for value, role in columns.roles.items()}
+        self._unknown: Counter[str] = Counter()
+
+    def known(self, speaker: str) -> str | None:
+        """The role of a speaker that is given, or tells it by itself; `system` and the like as they are."""
+        role = self._roles.get(_folded(speaker)) or cleaning.role(speaker)
+        return role if role in ("customer", "agent", *UNSPOKEN) else None
+
+    def role(self, speaker: str) -> str | None:
+        """The role of a speaker; one who has none is remembered."""
+        role = self.known(speaker) or self._others
+        if role is None and (speaker in self._unknown or len(self._unknown) < self.REMEMBERED):
+            self._unknown[speaker] += 1
+        return role
+
+    def check(self) -> None:
+        """Raise `UsageError` with the most frequent speakers that have no role."""
+        if not self._unknown:
+            return
+        common = self._unknown.most_common(8)
+        shown = ", ".join(f"{name!r} ({count})" for name, count in common)
+        more = f" and {len(self._unknown) - len(common)} more" if len(self._unknown) > len(common) else ""
+        raise UsageError(
+            f"cannot tell whether these speakers are customers or agents: {shown}{more}\n"
+            f"say it of some with --role {quote(f'{common[0][0]}=agent')}, and of all others with --others customer"
+        )
+
+
+def _folded(speaker: str) -> str:
+    return " ".join(speaker.casefold().split())

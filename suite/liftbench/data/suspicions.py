@@ -1,0 +1,106 @@
+"""What looks wrong in one conversation, as cleaned: signs, not proofs, each for a person to look at."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal
+
+from ..types import Conversation
+from .fingerprints import words
+
+Suspicion = Literal[
+    "one turn",
+    "one speaker",
+    "other speakers",
+    "short reference",
+    "long reference",
+    "placeholder reference",
+    "copied reference",
+    "reference in another script",
+]
+
+LEAST_WORDS = 4
+"""A reference with fewer tells hardly what was wanted and what was done."""
+
+PLACEHOLDERS = frozenset(
+    (
+        *(
+            "n",
+            "a",
+            "na",
+            "nan",
+            "nil",
+            "none",
+            "null",
+            "no",
+            "not",
+            "available",
+            "unknown",
+            "missing",
+            "pending",
+            "yet",
+        ),
+        *("test", "tests", "testing", "todo", "tbd", "tba", "fixme", "wip", "x", "xx", "xxx", "abc", "asdf", "qwerty"),
+        *("summary", "reference", "placeholder", "example", "sample", "dummy", "empty", "blank", "foo", "bar"),
+        *("lorem", "ipsum", "dolor", "sit", "amet"),
+    )
+)
+"""A reference of these words alone says nothing."""
+
+_SCRIPTS = {
+    "CJK": "Han, Hiragana, Katakana",
+    "HIRAGANA": "Han, Hiragana, Katakana",
+    "KATAKANA": "Han, Hiragana, Katakana",
+}
+"""First word of a letter's Unicode name → its script, where they differ. Japanese is written in all three."""
+
+
+def suspicions(conversation: Conversation) -> Iterator[Suspicion]:
+    """What is suspicious about a cleaned conversation and its references, each once for each time it occurs."""
+    speakers = {turn.role for turn in conversation.turns}
+    if len(conversation.turns) == 1:
+        yield "one turn"
+    elif len(speakers) == 1:
+        yield "one speaker"
+    if speakers - {"customer", "agent"}:
+        yield "other speakers"
+    if not conversation.references:
+        return
+    turns = [words(turn.text) for turn in conversation.turns]
+    length = sum(map(len, turns))
+    script = main_script(" ".join(turn.text for turn in conversation.turns))
+    for reference in conversation.references:
+        told = words(reference)
+        if all(word in PLACEHOLDERS for word in told):
+            yield "placeholder reference"
+        elif len(told) < LEAST_WORDS:
+            yield "short reference"
+        elif told in turns:
+            yield "copied reference"
+        elif len(told) > length:
+            yield "long reference"
+        if script and (main_script(reference) or script) != script:
+            yield "reference in another script"
+
+
+def main_script(text: str) -> str | None:
+    """The script of most letters of a text (`Latin`, `Cyrillic`, …); None for a text without letters.
+
+    >>> main_script("Где мой новый iPhone?"), main_script("42 €")
+    ('Cyrillic', None)
+    """
+    if text.isascii():
+        return "Latin" if any(map(str.isalpha, text)) else None
+    counts = Counter(script for character in text if (script := _script(character)))
+    return max(counts, key=lambda script: (counts[script], script)) if counts else None
+
+
+@lru_cache(maxsize=1 << 14)
+def _script(character: str) -> str | None:
+    if not character.isalpha():
+        return None
+    name = unicodedata.name(unicodedata.normalize("NFKC", character)[0], "").partition(" ")[0]
+    return _SCRIPTS.get(name, name.capitalize()) or None

@@ -1,0 +1,289 @@
+"""Files to rows: delimited text, JSON Lines and Parquet, one row at a time, so that memory stays flat.
+
+What the rows mean is not known here (see `columns`). A row that cannot be read is a row too, with its fault.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Literal, cast
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import UsageError
+
+DELIMITERS = ",;\t|"
+EXCEL_DELIMITER = "sep="
+"""A first line `sep=;` tells Excel the delimiter, and is no header."""
+SUFFIXES = {
+    "delimited": (".csv", ".tsv", ".csv.gz", ".tsv.gz"),
+    "lines": (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"),
+    "parquet": (".parquet", ".pq"),
+}
+ARRAY_BYTES = 64 * 2**20
+"""A JSON array has to be in memory whole; a larger one is refused."""
+FIELD_CHARACTERS = 16 * 2**20
+SNIFFED_BYTES = 2**18
+SNIFFED_ROWS = 50
+BATCH_ROWS = 1024
+
+_END = "\0end of file\0"
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One row of a table."""
+
+    number: int
+    """The line that it begins on in a text file, else the row; from 1."""
+    values: dict[str, Any]
+    """By column. Text in delimited files; whatever the file holds, nested lists included, elsewhere."""
+    source: str = ""
+    """Name of the file."""
+    fault: str | None = None
+    """Why the row cannot be used; it has no values then."""
+    read: int = 0
+    """Bytes of the file that were read to get here."""
+
+    @property
+    def place(self) -> str:
+        """`file:number`, for people."""
+        return f"{self.source}:{self.number}" if self.source else str(self.number)
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """A file and how it is read."""
+
+    path: Path
+    form: Literal["delimited", "lines", "array", "parquet"]
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    notes: tuple[str, ...] = ()
+    """What a reader of the result should know of how the file was read."""
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, in the file's order.
+
+        Raises `UsageError` for a file that cannot be read to its end, and for columns without a name, or of one name.
+        """
+        read = {"delimited": _delimited, "lines": _lines, "array": _array, "parquet": _parquet}[self.form]
+        with _reading(self.path):
+            yield from read(self)
+
+
+def each_row(path: Path) -> Iterator[Row]:
+    """The rows of a file. Raises `UsageError` as `open_table` and `Table.rows` do."""
+    return open_table(path).rows()
+
+
+def open_table(path: Path) -> Table:
+    """How a file is to be read: by its suffix, its first bytes and, for the encoding of delimited text, all of it.
+
+    Raises `UsageError` for a suffix that is not known, a file that cannot be read, and a JSON array that is too large.
+    """
+    form = next((form for form, suffixes in SUFFIXES.items() if path.name.lower().endswith(suffixes)), None)
+    with _reading(path):
+        if form == "delimited":
+            return _open_delimited(path)
+        if form == "lines":
+            return _open_lines(path)
+        if form == "parquet":
+            path.open("rb").close()
+            return Table(path=path, form="parquet")
+    known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+    raise UsageError(f"{path}: cannot tell what this file is; read are {known} (save a spreadsheet as CSV)")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        # An OSError of gzip has no strerror, a missing file has one.
+        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """The file's bytes, unpacked, and the file itself, whose position is what has been read."""
+    with path.open("rb") as raw:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(raw) as unpacked:
+                yield cast(IO[bytes], unpacked), raw
+        else:
+            yield raw, raw
+
+
+# ------------------------------------------------------------------------------------------------- delimited text
+
+
+def _open_delimited(path: Path) -> Table:
+    encoding, notes = _encoding(path)
+    with _opened(path) as (stream, _):
+        text = codecs.getincrementaldecoder(encoding)("replace").decode(stream.read(SNIFFED_BYTES))
+    if not text.strip():
+        raise UsageError(f"{path}: the file is empty")
+    return Table(path=path, form="delimited", encoding=encoding, delimiter=_delimiter(text), notes=notes)
+
+
+def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
+    # The whole file, because the first umlaut may be on the last line.
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with _opened(path) as (stream, _):
+        chunk = stream.read(2**20)
+        if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16", ()
+        try:
+            while chunk:
+                decoder.decode(chunk)
+                chunk = stream.read(2**20)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            text = chunk.decode("utf-8", "replace")
+            broken = text.count("\ufffd")
+            if sum(not character.isascii() for character in text) > 2 * broken:
+                return "utf-8-sig", (f"{path.name}: UTF-8 with broken bytes, which were replaced by \ufffd",)
+            return "cp1252", (f"{path.name}: not UTF-8; read as Windows-1252 (cp1252)",)
+    return "utf-8-sig", ()
+
+
+def _delimiter(text: str) -> str:
+    first = text.partition("\n")[0].strip()
+    if first[:4].lower() == EXCEL_DELIMITER and len(first) == 5:
+        return first[4]
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        rows = list(islice(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), SNIFFED_ROWS))
+        width = len(rows[0])
+        alike = sum(len(row) == width for row in rows) / len(rows)
+        return (alike if width > 1 else 0.0, width)
+
+    return max(DELIMITERS, key=fit)
+
+
+def _delimited(table: Table) -> Iterator[Row]:
+    # An unclosed quotation mark swallows rows; the limit keeps it from swallowing the memory.
+    csv.field_size_limit(max(csv.field_size_limit(), FIELD_CHARACTERS))
+    with _opened(table.path) as (stream, raw):
+        # newline="": csv itself tells the end of a row from a line break within quotation marks.
+        text = io.TextIOWrapper(stream, table.encoding, errors="replace", newline="")
+        reader = csv.reader(_ended(text), delimiter=table.delimiter)
+        header: list[str] = []
+        line = 1
+        while True:
+            try:
+                fields = next(reader)
+            except csv.Error as error:
+                raise UsageError(f"{table.path}, line {line}: {error}; is a quotation mark left open there?") from error
+            if fields == [_END]:
+                break
+            if fields and fields[-1].endswith(_END):
+                raise UsageError(f"{table.path}, line {line}: a quotation mark is opened there and never closed")
+            if not header:
+                header = _header(fields, table.path, line)
+            elif fields:
+                yield _row(header, fields, line, table.path.name, raw.tell())
+            line = reader.line_num + 1
+
+
+def _ended(lines: Iterator[str]) -> Iterator[str]:
+    # csv ends an open quotation at the end of the file without a word; a row of our own tells.
+    yield from lines
+    yield _END
+
+
+def _header(fields: list[str], path: Path, line: int) -> list[str]:
+    if not any(fields) or fields[0].lower().startswith(EXCEL_DELIMITER):
+        return []
+    names = [field.strip() for field in fields]
+    if "" in names:
+        raise UsageError(
+            f"{path}, line {line}: column {names.index('') + 1} has no name; the first line has to name the columns"
+        )
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise UsageError(f"{path}, line {line}: two columns are called {repeated!r}; rename one of them")
+    return names
+
+
+def _row(header: list[str], fields: list[str], line: int, source: str, read: int) -> Row:
+    if len(fields) != len(header):
+        # Not the numbers of this row: reasons are counted, and rows of one reason told together.
+        which = "fewer" if len(fields) < len(header) else "more"
+        return Row(number=line, values={}, source=source, read=read, fault=f"{which} fields than the header names")
+    return Row(number=line, values=dict(zip(header, fields, strict=True)), source=source, read=read)
+
+
+# -------------------------------------------------------------------------------------------------- JSON, Parquet
+
+
+def _open_lines(path: Path) -> Table:
+    with _opened(path) as (stream, _):
+        start = stream.read(SNIFFED_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
+        if not start:
+            raise UsageError(f"{path}: the file is empty")
+        if not start.startswith(b"["):
+            return Table(path=path, form="lines")
+        size = len(start)
+        while size <= ARRAY_BYTES and (chunk := stream.read(2**20)):
+            size += len(chunk)
+    if size > ARRAY_BYTES:
+        raise UsageError(
+            f"{path}: a JSON array of more than {ARRAY_BYTES // 2**20} MB; turn it into JSON Lines, "
+            "an object a line, with `jq -c '.[]'`"
+        )
+    return Table(path=path, form="array", notes=(f"{path.name}: a JSON array, read into memory whole",))
+
+
+def _lines(table: Table) -> Iterator[Row]:
+    with _opened(table.path) as (stream, raw):
+        for number, line in enumerate(stream, start=1):
+            stripped = line.removeprefix(codecs.BOM_UTF8).strip()
+            if not stripped:
+                continue
+            try:
+                value = msgspec.json.decode(stripped)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                value = None
+            yield _json_row(value, number, table.path.name, raw.tell())
+
+
+def _array(table: Table) -> Iterator[Row]:
+    with _opened(table.path) as (stream, raw):
+        try:
+            values = msgspec.json.decode(stream.read().removeprefix(codecs.BOM_UTF8), type=list[Any])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{table.path}: {error}") from error
+        for number, value in enumerate(values, start=1):
+            yield _json_row(value, number, table.path.name, raw.tell())
+
+
+def _json_row(value: Any, number: int, source: str, read: int) -> Row:
+    if isinstance(value, dict):
+        return Row(number=number, values=value, source=source, read=read)
+    return Row(number=number, values={}, source=source, read=read, fault="not a JSON object")
+
+
+def _parquet(table: Table) -> Iterator[Row]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        # Buffered and not pre-buffered: else a whole row group lies in memory.
+        with parquet.ParquetFile(table.path, pre_buffer=False, buffer_size=2**16) as file:
+            size, total = table.path.stat().st_size, file.metadata.num_rows
+            number = 0
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(number=number, values=values, source=table.path.name, read=size * number // total)
+    except (pyarrow.ArrowException, NotImplementedError) as error:
+        raise UsageError(f"{table.path}: not a Parquet file that can be read ({error})") from error

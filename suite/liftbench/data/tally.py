@@ -1,0 +1,110 @@
+"""What became of the rows of an import: each one was used, or is told with its reason and place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from ..types import Conversation
+
+EXAMPLES = 5
+
+Kind = Literal["row", "message", "conversation"]
+
+
+class LeftOut(Struct, frozen=True, kw_only=True):
+    """What was left out for one reason."""
+
+    what: Kind
+    reason: str
+    count: int
+    first: tuple[str, ...]
+    """Places of the first rows (`file:line`), or ids of the first conversations."""
+
+    def __str__(self) -> str:
+        things = self.what if self.count == 1 else f"{self.what}s"
+        more = ", …" if self.count > len(self.first) else ""
+        return f"{self.count} {things} left out: {self.reason} ({', '.join(self.first)}{more})"
+
+
+class ImportReport(Struct, frozen=True, kw_only=True):
+    """What an import did; `rows` is `rows_used` and the rows of `left_out` together."""
+
+    rows: int
+    rows_used: int
+    conversations: int
+    turns: int
+    """As cleaned: what one speaker says without a break is one turn."""
+    with_references: int
+    without_references: int
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...]
+
+
+class Tally:
+    """Counts while rows are read; its report is right when all of them have been."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.rows_used = 0
+        self.gathered: int | None = None
+        """Conversations to come, once that is known."""
+        self._conversations = 0
+        self._turns = 0
+        self._with_references = 0
+        self._left_out: dict[tuple[Kind, str], _Count] = {}
+        self._remarks: dict[str, _Count] = {}
+        self._speakers: Counter[str] = Counter()
+
+    def leave_out(self, what: Kind, reason: str, place: str) -> None:
+        """Something is not in the result."""
+        self._left_out.setdefault((what, reason), _Count()).add(place)
+
+    def remark(self, text: str, example: str = "") -> None:
+        """Something is in the result otherwise than one would expect; equal remarks are counted."""
+        self._remarks.setdefault(text, _Count()).add(example)
+
+    def count_conversation(self, conversation: Conversation) -> None:
+        """A conversation is in the result."""
+        self._conversations += 1
+        self._turns += len(conversation.turns)
+        self._with_references += bool(conversation.references)
+        self._speakers.update(turn.role for turn in conversation.turns)
+
+    def report(self, notes: Iterable[str] = ()) -> ImportReport:
+        """What has been counted, with the notes of whoever read the files."""
+        silent = [role for role in ("customer", "agent") if self._conversations and not self._speakers[role]]
+        return ImportReport(
+            rows=self.rows,
+            rows_used=self.rows_used,
+            conversations=self._conversations,
+            turns=self._turns,
+            with_references=self._with_references,
+            without_references=self._conversations - self._with_references,
+            left_out=tuple(
+                LeftOut(what=what, reason=reason, count=count.total, first=tuple(count.first))
+                for (what, reason), count in sorted(self._left_out.items(), key=lambda item: -item[1].total)
+            ),
+            notes=(
+                *notes,
+                *(f"{text}: {count}" for text, count in self._remarks.items()),
+                *(f"nothing is said by the {role}; are the speakers told apart (--role)?" for role in silent),
+            ),
+        )
+
+
+class _Count:
+    def __init__(self) -> None:
+        self.total = 0
+        self.first: list[str] = []
+
+    def add(self, example: str) -> None:
+        self.total += 1
+        if example and example not in self.first and len(self.first) < EXAMPLES:
+            self.first.append(example)
+
+    def __str__(self) -> str:
+        return f"{self.total} ({', '.join(self.first)})" if self.first else str(self.total)

@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+import regex
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from liftbench.data.jsonl import read_jsonl
+from liftbench.data.names import fold, gazetteer
+from liftbench.data.personal import Finding, Replacement, find, redact
+from liftbench.types import Conversation, FalseFact, KeyFact, Turn
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def said(*texts: str, **fields: object) -> Conversation:
+    """A conversation whose turns alternate, the customer first."""
+    turns = tuple(Turn(role="agent" if number % 2 else "customer", text=text) for number, text in enumerate(texts))
+    return msgspec.convert({"id": "c", "turns": turns, **fields}, Conversation)
+
+
+MARK = regex.compile(r"\[(?P<kind>[A-Z]+):(?P<text>[^\]]+)\]")
+
+# What is personal is marked `[KIND:text]`; everything else has to be left alone.
+SENTENCES = [
+    # E-mail addresses
+    "Write to [EMAIL:ngozi.okafor+shop@example.co.uk], please.",
+    "it's [EMAIL:hank at example dot com]",
+    "My mail is [EMAIL:o'brien_1@mail.example.org].",
+    "I paid @ the till, 3 @ £5 each.",
+    "I looked at example dot points in the manual.",
+    # Phones
+    "Call me on [PHONE:+44 20 7946 0958] or [PHONE:07700 900123].",
+    "ring [PHONE:(206) 555-0142] after six",
+    "I'm on [PHONE:555-0170] all day.",
+    "My number is [PHONE:0803 123 4567], Lagos.",
+    "Reach me at [PHONE:+353 86 123 4567].",
+    "my mobile: [PHONE:98765 43210]",
+    "Whatsapp [PHONE:+48 600 123 456] works too",
+    "Version 61.0.3163.100 crashes, and so does 8.4.22.515.",
+    "It ran from 12/03/2026 10:30 to 14-03-2026 11:45.",
+    "I bought 1,250,000 points for £1,299.00 in 2024 2025.",
+    # Cards and bank accounts
+    "Paid with [CARD:4242 4242 4242 4242] yesterday.",
+    "The card ending [CARD:4410] was charged $3307.",
+    "my visa ends in [CARD:0911]",
+    "The last four digits of the card are [CARD:1881].",
+    "The receipt shows **** **** **** [CARD:1881].",
+    "My IBAN is [IBAN:GB29 NWBK 6016 1331 9268 19], thanks.",
+    "Send it to [IBAN:DE89370400440532013000].",
+    "The number 4242 4242 4242 4243 is not a card of mine.",
+    # Addresses
+    "I live at [ADDRESS:14 Oak Street, Leeds LS1 4AP] now.",
+    "Deliver to [ADDRESS:418 Alder St, Tacoma, WA 98402].",
+    "It's [ADDRESS:Flat 6 Harcourt Road], third floor.",
+    "Moving to [ADDRESS:Hauptstraße 12, 10115 Berlin] in May.",
+    "Send it to [ADDRESS:12 rue de la Paix, 75002 Paris].",
+    "We are at [ADDRESS:Keizersgracht 123, 1015 CJ Amsterdam].",
+    "The Eircode is [ADDRESS:A65 F4E2].",
+    "postal code [ADDRESS:E3B 0R1]",
+    "im at [ADDRESS:27 high street] the blue door",
+    "My office is at [ADDRESS:ul. Długa 14].",
+    "We drove 40 miles down the road, 3 lanes closed.",
+    "The MacBook M1 8GB costs more than the S9 64GB.",
+    "the 1603 Bristol Parkway train was late",
+    "It takes 5 minutes by road and 2 way street parking.",
+    # People, by cue
+    "My name is [PERSON:Ngozi Okafor] and I want a refund.",
+    "Hello, this is [PERSON:Priya Nair] calling about my bill.",
+    "I'm [PERSON:Tomasz Wiśniewski], we spoke yesterday.",
+    "Dear Mrs [PERSON:Wrona], thank you.",
+    "Regards,\n[PERSON:Siobhán Ní Bhroin]",
+    "Kind regards, [PERSON:Haruka Whitfield]",
+    "Thanks, [PERSON:Nguyễn Thị Minh]",
+    "You spoke with [PERSON:Mark] on Monday.",
+    "The account is in the name of Mr [PERSON:Green].",
+    "hi im [PERSON:priya], my order is late",
+    "Name: [PERSON:Emeka Obiora]",
+    "My colleague [PERSON:Piet] will ring you.",
+    "My husband [PERSON:Suresh] has the receipt.",
+    "We refunded it. ^[PERSON:Nell]",
+    "Dear Dr. [PERSON:O'Sullivan-Achterberg],",
+    # People, by the gazetteer
+    "Yesterday [PERSON:Kenji Amano] told me to wait.",
+    "I gave it to [PERSON:Folasade Okonkwo], not to you.",
+    "It was [PERSON:Grace Yeboah] who signed.",
+    "Ask [PERSON:Sinéad] about it, please.",
+    "[PERSON:Paweł Kowalski] never came.",
+    # No people
+    "Will you mark it as done? May I bill you in April?",
+    "Grace periods are short, and Summer is over.",
+    "Chase charged me again, so did Wells and Delta.",
+    "Dear Customer, thank you for contacting the Support Team.",
+    "Hi there, Good morning! Happy Monday, Merry Christmas.",
+    "I'm Irish and I live in Paris, near the River Mall.",
+    "Settings > General > About, then tap Reset.",
+    "Dr Pepper and Miss Selfridge are brands.",
+    "Please read the Terms And Conditions of Service.",
+    "We meet at Victoria Station, by Charlotte Street.",
+    # Codes
+    "Order [ORDER:KX-40921-B] has not come.",
+    "my order number is [ORDER:88212], where is it",
+    "Your booking reference: [ORDER:PNR7X2].",
+    "booking code [ORDER:KZBCKZ] for two",
+    "Jobs [ORDER:88212], [ORDER:88213] and [ORDER:88214] failed.",
+    "The parcel [ORDER:TD 8841 206] is late.",
+    "Tracking [ORDER:1Z999AA10123456784] says delivered.",
+    "See [ORDER:GX5530912], it is the same.",
+    "policy no. [ORDER:LE 309 774]",
+    "Ticket #[ORDER:104233] is open.",
+    "My iPhone 12 and PS5 run 11.1.2, the PC has an RTX3080.",
+    "Error E-104, then 0x80070057, after WD-40 and update KB4041676.",
+    "I ordered 2 canvases of 60x40 on 14/03/2026 for £42.50.",
+    "My order of 2024-05-14 cost 120000 yen, in case 500GB are too few.",
+    "Flight 2166 at 11:42, gate B12, room 308.",
+]
+
+
+def marked(sentence: str) -> tuple[str, list[tuple[str, str]]]:
+    return MARK.sub(r"\g<text>", sentence), [(match["kind"], match["text"]) for match in MARK.finditer(sentence)]
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_what_is_personal_is_found_and_nothing_else(sentence: str) -> None:
+    text, expected = marked(sentence)
+    assert [(finding.kind, finding.text) for finding in find(said(text))] == expected
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_only_what_is_personal_is_replaced(sentence: str) -> None:
+    text, expected = marked(sentence)
+    redacted, replacements = redact(said(text))
+    outside = MARK.split(sentence)[::3]
+    assert regex.split(r"<[A-Z]+_\d+>", redacted.turns[0].text) == outside
+    assert sorted((row.kind, row.value) for row in replacements) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        ("What's the name?", "Birkett, Stanley. B-I-R-K, E, double T.", ["Birkett, Stanley", "B-I-R-K"]),
+        ("Can I take your name and the postcode?", "Yes, it's Lindiwe Achterberg.", ["Lindiwe Achterberg"]),
+        ("May I have the last name on the account?", "Thibodeau, E3B 0R1", ["Thibodeau", "E3B 0R1"]),
+        ("Can I get the order number?", "sure 5520718", ["5520718"]),
+        ("Which phone can we call?", "0171 5550142", ["0171 5550142"]),
+        ("Is the lamp on?", "Yes, blinking. 5520718 times, it seems", []),
+        ("Have you got your name tag?", "No", []),
+    ],
+)
+def test_an_answer_is_understood_by_its_question(question: str, answer: str, expected: list[str]) -> None:
+    found = find(said("hello", question, answer))
+    assert [finding.text for finding in found if finding.where == "turn 3"] == expected
+
+
+def test_one_value_has_one_placeholder_however_it_is_written() -> None:
+    conversation = said(
+        "Dear Sir,\nmy parcel KX-40921-B is lost. Ring +44 20 7946 0958.\n\nNgozi Okafor",
+        "Dear Mrs Okafor, is kx 40921 b yours? And 020 7946 0958? Regards, Tomos",
+        "Yes. Ngozi.OKAFOR@example.com or ngozi.okafor@example.com, tell tomos. O-K-A-F-O-R.",
+    )
+    redacted, replacements = redact(conversation)
+    assert [turn.text for turn in redacted.turns] == [
+        "Dear Sir,\nmy parcel <ORDER_1> is lost. Ring <PHONE_1>.\n\n<PERSON_1>",
+        "Dear Mrs <PERSON_1>, is <ORDER_1> yours? And <PHONE_1>? Regards, <PERSON_2>",
+        "Yes. <EMAIL_1> or <EMAIL_1>, tell <PERSON_2>. <PERSON_1>.",
+    ]
+    assert replacements[0] == Replacement(
+        conversation="c", placeholder="<ORDER_1>", kind="ORDER", value="KX-40921-B", count=2
+    )
+    assert {row.placeholder: row.count for row in replacements} == {
+        "<ORDER_1>": 2,
+        "<PHONE_1>": 2,
+        "<PERSON_1>": 3,
+        "<PERSON_2>": 2,
+        "<EMAIL_1>": 2,
+    }
+
+
+def test_placeholders_reach_references_extracts_facts_and_their_forms() -> None:
+    conversation = said(
+        "My name is Ngozi Okafor, order KX-40921-B.",
+        references=["Okafor asks about KX-40921-B."],
+        extracts=["order KX-40921-B."],
+        facts=[
+            KeyFact(kind="owner", statement="Ngozi has to wait.", forms=("okafor|customer wait", "ngozi okafor wait")),
+            KeyFact(kind="identifier", statement="The order is KX-40921-B.", forms=("kx-40921-b",)),
+        ],
+        false_facts=[FalseFact(kind="detail_wrong", statement="Okafor has order KX-40922-B.")],
+    )
+    redacted, _ = redact(conversation)
+    assert redacted.references == ("<PERSON_1> asks about <ORDER_1>.",)
+    assert redacted.extracts == ("order <ORDER_1>.",)
+    assert redacted.facts[0].statement == "<PERSON_1> has to wait."
+    assert redacted.facts[0].forms == ("<PERSON_1>|customer wait", "<PERSON_1> wait")
+    assert redacted.facts[1].forms == ("<ORDER_1>",)
+    assert redacted.false_facts[0].statement == "<PERSON_1> has order <ORDER_2>."
+
+
+def test_metadata_keeps_the_company_and_the_groups_of_customers() -> None:
+    metadata = {
+        "company": "Okafor Energy",
+        "cluster": "Ngozi Okafor",
+        "customer": "Ngozi Okafor",
+        "agent_name": "Tomos",
+        "orderId": "5520718",
+        "order": 5520718,
+        "note": "asked by Ngozi",
+        "channel": "chat",
+        "vip": True,
+        "score": 0.5,
+    }
+    redacted, replacements = redact(said("Okafor Energy, ring Ngozi!", metadata=metadata))
+    assert redacted.turns[0].text == "Okafor Energy, ring <PERSON_1>!"
+    customer = redacted.metadata.pop("cluster")
+    assert redacted.metadata == {
+        "company": "Okafor Energy",
+        "customer": "<PERSON_1>",
+        "agent_name": "<PERSON_2>",
+        "orderId": "<ORDER_1>",
+        "order": "<ORDER_1>",
+        "note": "asked by <PERSON_1>",
+        "channel": "chat",
+        "vip": True,
+        "score": 0.5,
+    }
+    assert replacements[0] == Replacement(
+        conversation="c", placeholder=str(customer), kind="CUSTOMER", value="Ngozi Okafor", count=1
+    )
+    again, _ = redact(said("Hello", metadata={"cluster": "  ngozi  OKAFOR"}))
+    other, _ = redact(said("Hello", metadata={"cluster": "Grace Yeboah"}))
+    assert again.metadata["cluster"] == customer != other.metadata["cluster"]
+
+
+def test_a_word_that_is_no_name_by_itself_stays_beside_a_person_of_that_name() -> None:
+    redacted, _ = redact(said("I'm Will Adeyemi. Will you help? I will wait.", "Sure. So Will, the mark is green."))
+    assert [turn.text for turn in redacted.turns] == [
+        "I'm <PERSON_1>. Will you help? I will wait.",
+        "Sure. So <PERSON_1>, the mark is green.",
+    ]
+
+
+def test_numbering_goes_on_after_the_placeholders_of_an_earlier_redaction() -> None:
+    redacted, _ = redact(said("Dear <PERSON_2>, meet Mrs Okafor, order <ORDER_100>."))
+    assert redacted.turns[0].text == "Dear <PERSON_2>, meet Mrs <PERSON_3>, order <ORDER_100>."
+
+
+def test_a_finding_says_where() -> None:
+    finding = Finding(kind="PERSON", where="turn 2", start=3, end=8, text="Priya", placeholder="<PERSON_1>")
+    assert find(said("Hello", "Hi Priya!")) == [finding]
+
+
+def test_two_people_of_one_last_name_are_told_apart_by_first_names_and_initials() -> None:
+    redacted, _ = redact(said("My father Leonard Yeboah died. I am Grace Yeboah.", "Was it Mr L. Yeboah, dear Grace?"))
+    assert redacted.turns[1].text == "Was it Mr <PERSON_1>, dear <PERSON_2>?"
+    assert redacted.turns[0].text == "My father <PERSON_1> died. I am <PERSON_2>."
+
+
+PIECES = [marked(sentence)[0] for sentence in SENTENCES] + [
+    "<PERSON_3>",
+    "will",
+    "mark",
+    "ngozi",
+    "OKAFOR",
+    "\n",
+    "#",
+    "no.",
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map(" ".join), min_size=1, max_size=4),
+    st.lists(st.sampled_from(PIECES), max_size=2),
+    st.dictionaries(st.sampled_from(["name", "note", "company", "cluster"]), st.sampled_from(PIECES), max_size=3),
+)
+def test_redacting_what_is_redacted_changes_nothing_and_finds_nothing(
+    texts: list[str], references: list[str], metadata: dict[str, str]
+) -> None:
+    conversation = said(*texts, references=references, metadata=metadata)
+    redacted, replacements = redact(conversation)
+    assert find(redacted) == []
+    assert redact(redacted) == (redacted, [])
+    assert bool(find(conversation) or "cluster" in metadata) == bool(replacements)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=80))
+def test_any_text_survives(text: str) -> None:
+    redacted, replacements = redact(said(text))
+    restored = redacted.turns[0].text
+    if not replacements:
+        assert restored == text
+    assert find(redacted) == []
+
+
+def test_names_are_compared_without_case_and_diacritics() -> None:
+    names = gazetteer()
+    for name in ("Siobhán", "Paweł", "Ngozi", "Haruka", "Tomasz", "Priya", "Emeka"):
+        assert names.is_first(fold(name)), name
+    for name in ("Okafor", "Nguyễn", "O'Sullivan", "Banerjee"):
+        assert names.is_last(fold(name)), name
+    assert fold("O’NÉILL") == "o'neill"
+
+
+def test_names_are_read_only_when_they_are_needed() -> None:
+    code = "import sys, liftbench.data.personal; sys.exit('faker' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not (SHARED / "tweetsumm").is_dir(), reason="needs ../shared/data/tweetsumm")
+def test_real_conversations_can_be_redacted() -> None:
+    conversations = read_jsonl(SHARED / "tweetsumm" / "validation.jsonl")
+    kinds = set()
+    for conversation in conversations:
+        redacted, replacements = redact(conversation)
+        assert find(redacted) == []
+        kinds |= {row.kind for row in replacements}
+    assert kinds >= {"PERSON", "PHONE", "ORDER", "ADDRESS"}
