@@ -15,6 +15,7 @@ from liftbench import harness
 from liftbench.cli.job import resolve_recipe
 from liftbench.config import ResolvedRecipe
 from liftbench.contracts import no_progress
+from liftbench.data.cleaning import clean
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
 from liftbench.measurement import batch_plan, prepare, read_texts
 from liftbench.plugin_api import (
@@ -154,7 +155,7 @@ def test_a_run_holds_all_that_a_report_needs(
     folder: Path, plugins: Plugins, tmp_path: Path, conversations: list[Conversation]
 ) -> None:
     run = run_once(recipe(folder), plugins, tmp_path / "runs").require_complete()
-    assert run.conversations == conversations
+    assert run.conversations == [clean(conversation) for conversation in conversations]
     assert set(run.predictions) == set(run.scores) == {c.id for c in conversations}
     assert list(run.scores) == [c.id for c in conversations]
     assert [m.name for m in run.summary.metrics] == ["rouge1", "rouge2", "rougeL", "rougeLsum"]

@@ -41,7 +41,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(
 
     monkeypatch.setattr(records.os, "fsync", full)
     for write in (lambda: write_atomic(path, {"a": 2}), lambda: write_lines(path, [1]), lambda: append_lines(path, [])):
-        with pytest.raises(RunFailed, match=r"No space left.*continues"):
+        with pytest.raises(RunFailed, match=r"No space left.*same command again"):
             write()
     assert json.loads(path.read_text()) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]

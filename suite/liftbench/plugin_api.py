@@ -16,11 +16,11 @@ from .contracts import (
     TrainRequest,
     TrainResult,
 )
-from .data.assembly import conversations
-from .data.columns import Columns, check_names
+from .data.intake.assembly import conversations
+from .data.intake.columns import Columns, check_names
+from .data.intake.tables import Row
+from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
-from .data.tables import Row
-from .data.tally import Tally
 from .environment import peak_memory
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
 from .hookspecs import API_VERSION, hookimpl

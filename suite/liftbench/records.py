@@ -23,8 +23,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunFailed(
-            f"cannot write {path}: {error.strerror or error}; free some space (or choose --runs DIR) "
-            "and give the same command again: it continues"
+            f"cannot write {path}: {error.strerror or error}; free some space, or choose another folder, "
+            "and give the same command again"
         ) from error
 
 

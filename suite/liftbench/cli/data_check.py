@@ -14,10 +14,10 @@ from rich.text import Text
 
 from ..config import ResolvedRecipe
 from ..data.cards import CardEntry, read_card, write_card
-from ..data.findings import Finding
+from ..data.checking.findings import Finding
+from ..data.checking.inspection import Inspection, Spread, TokenCounter, inspect
 from ..data.folders import beside, jsonl_files, new_folder, require_free
-from ..data.inspection import Inspection, Spread, TokenCounter, inspect
-from ..data.redaction import private_file, table_path, write_redacted
+from ..data.privacy.redaction import private_file, table_path, write_redacted
 from ..errors import PrerequisiteError, UsageError
 from ..models.cache import file_sha256
 from ..models.references import context_length, resolve

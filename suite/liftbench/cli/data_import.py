@@ -13,13 +13,13 @@ import click
 from rich.console import Console
 
 from ..contracts import Progress
-from ..data.assembly import cleaned, conversations
 from ..data.cards import CardEntry, write_card
 from ..data.cleaning import CLEANING
-from ..data.columns import Columns
 from ..data.folders import new_folder, require_free
-from ..data.tables import Row, Table, open_table
-from ..data.tally import ImportReport, Tally
+from ..data.intake.assembly import cleaned, conversations
+from ..data.intake.columns import Columns
+from ..data.intake.tables import Row, Table, open_table
+from ..data.intake.tally import ImportReport, Tally
 from ..errors import UsageError
 from ..records import append_lines
 from ..types import Conversation

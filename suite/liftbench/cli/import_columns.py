@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 
-from ..data.assembly import list_in, words
-from ..data.columns import Columns, Role, check_form, check_names, missing
-from ..data.guessing import guess, kind_of
-from ..data.tables import Row
+from ..data.intake.assembly import list_in, words
+from ..data.intake.columns import Columns, Role, check_form, check_names, missing
+from ..data.intake.guessing import guess, kind_of
+from ..data.intake.tables import Row
 from ..errors import UsageError
 from .acts import say
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from ..types import Conversation, Scalar, Turn
-from .cleaning import clean
+from ...types import Conversation, Scalar, Turn
+from ..cleaning import clean
+from ..jsonl import turns_of
 from .columns import Columns, check_form
 from .gathering import Message, Messages
-from .jsonl import turns_of
 from .speakers import UNSPOKEN, Speakers
 from .tables import Row
 from .tally import Tally

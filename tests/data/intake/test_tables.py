@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from liftbench.data.tables import ARRAY_BYTES, each_row, open_table
+from liftbench.data.intake.tables import ARRAY_BYTES, each_row, open_table
 from liftbench.errors import UsageError
 
 

@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from ..contracts import Progress
-from ..records import writing
-from .folders import count_lines
-from .jsonl import each_in_jsonl
+from ...contracts import Progress
+from ...records import writing
+from ..folders import count_lines
+from ..jsonl import each_in_jsonl
 from .personal import redact
 
 

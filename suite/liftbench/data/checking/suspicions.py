@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
-from ..types import Conversation
-from .fingerprints import words
+from ...types import Conversation
+from ..fingerprints import words
 
 Suspicion = Literal[
     "one turn",

@@ -13,16 +13,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..contracts import Metric, Progress
-from ..types import Conversation
-from .cleaning import CLEANING, clean
-from .duplicates import NearDuplicates
+from ...contracts import Metric, Progress
+from ...types import Conversation
+from ..cleaning import CLEANING, clean
+from ..duplicates import NearDuplicates
+from ..fingerprints import ngram_hashes, words, words_of
+from ..folders import count_lines
+from ..jsonl import each_in_jsonl
+from ..partition import CLUSTER
+from ..privacy.personal import find
 from .findings import Finding, Findings, mask
-from .fingerprints import ngram_hashes, words, words_of
-from .folders import count_lines
-from .jsonl import each_in_jsonl
-from .partition import CLUSTER
-from .personal import find
 from .suspicions import main_script, suspicions
 
 LANGUAGES_SAMPLED = 2000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from shlex import quote
 
-from ..errors import UsageError
-from . import cleaning
+from ...errors import UsageError
+from .. import cleaning
 from .columns import Columns, Role, plain_name
 
 UNSPOKEN = ("system", "developer", "tool", "function")

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from ..errors import RunFailed
-from ..types import Conversation, Scalar, Turn
+from ...errors import RunFailed
+from ...types import Conversation, Scalar, Turn
 from .clocks import Clock, clock_for
 from .tally import Tally
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from liftbench.contracts import no_progress
-from liftbench.data.findings import KINDS, SHOWN, Finding, mask
-from liftbench.data.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
-from liftbench.data.suspicions import main_script
+from liftbench.data.checking.findings import KINDS, SHOWN, Finding, mask
+from liftbench.data.checking.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
+from liftbench.data.checking.suspicions import main_script
 from liftbench.errors import UsageError
 from liftbench.metrics.rouge import rouge1, rougeL
 from liftbench.records import write_lines

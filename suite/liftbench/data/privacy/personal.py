@@ -30,8 +30,8 @@ import msgspec
 import regex
 from msgspec import Struct
 
-from ..types import Conversation, FalseFact, KeyFact, Scalar, Turn
-from .cleaning import role
+from ...types import Conversation, FalseFact, KeyFact, Scalar, Turn
+from ..cleaning import role
 from .cues import Setting
 from .identifiers import code_key, identifiers
 from .names import fold

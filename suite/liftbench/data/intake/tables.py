@@ -19,7 +19,7 @@ from typing import IO, Any, Literal, cast
 import msgspec
 from msgspec import Struct
 
-from ..errors import UsageError
+from ...errors import UsageError
 
 DELIMITERS = ",;\t|"
 EXCEL_DELIMITER = "sep="

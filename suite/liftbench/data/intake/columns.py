@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..errors import UsageError, unknown
+from ...errors import UsageError, unknown
 
 Role = Literal["customer", "agent"]
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.data.assembly import cleaned
-from liftbench.data.clocks import clock_for
-from liftbench.data.columns import Columns, check_names
-from liftbench.data.guessing import guess
-from liftbench.data.tables import each_row
-from liftbench.data.tally import Tally
+from liftbench.data.intake.assembly import cleaned
+from liftbench.data.intake.clocks import clock_for
+from liftbench.data.intake.columns import Columns, check_names
+from liftbench.data.intake.guessing import guess
+from liftbench.data.intake.tables import each_row
+from liftbench.data.intake.tally import Tally
 from liftbench.errors import UsageError
 from liftbench.plugin_api import Conversation, Row, conversations
 

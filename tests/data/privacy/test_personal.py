@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liftbench.data.jsonl import read_jsonl
-from liftbench.data.names import fold, gazetteer
-from liftbench.data.personal import Finding, Replacement, find, redact
+from liftbench.data.privacy.names import fold, gazetteer
+from liftbench.data.privacy.personal import Finding, Replacement, find, redact
 from liftbench.types import Conversation, FalseFact, KeyFact, Turn
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
 def said(*texts: str, **fields: object) -> Conversation:
@@ -308,7 +308,7 @@ def test_names_are_compared_without_case_and_diacritics() -> None:
 
 
 def test_names_are_read_only_when_they_are_needed() -> None:
-    code = "import sys, liftbench.data.personal; sys.exit('faker' in sys.modules)"
+    code = "import sys, liftbench.data.privacy.personal; sys.exit('faker' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
