@@ -41,6 +41,8 @@ messy = st.lists(st.one_of(st.text(max_size=6), st.sampled_from([*PIECES, " ", "
     [
         ("Q&amp;A &lt;3 &#39;ok&#39;", "Q&A <3 'ok'"),
         ("twice &amp;amp; encoded", "twice & encoded"),
+        ("<p class='x'>Hello <b>you</b>,</p><br/>it <LINK> &lt;div&gt;bye</div>", "Hello you , it <LINK> bye"),
+        ("I <3 you, a < b > c, <PERSON_1>", "I <3 you, a < b > c, <PERSON_1>"),
         ("a\u200b zero\u00adwidth \ufeff\x07bell", "a zerowidth bell"),
         ("  many \t\n kinds\u00a0of   space ", "many kinds of space"),
         ("cafe\u0301", "caf\u00e9"),
@@ -92,6 +94,12 @@ def test_turns_of_one_speaker_are_joined_and_empty_ones_go() -> None:
     turns = [("user", "hello"), ("client", "anyone? 👍"), ("customer", "👍"), ("rep", "@123456"), ("Agent", "yes")]
     cleaned = clean(Conversation(id="a", turns=tuple(Turn(role=who, text=text) for who, text in turns)))
     assert cleaned.turns == (Turn(role="customer", text="hello anyone? 👍"), Turn(role="agent", text="yes"))
+
+
+def test_a_run_of_turns_is_cleaned_once_however_long() -> None:
+    turns = tuple(Turn(role="customer", text=f"word {number} 👍") for number in range(3000))
+    [turn] = clean(Conversation(id="a", turns=turns)).turns
+    assert turn.text.startswith("word 0 👍 word 1 👍")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "agent", "Kim"]), messy), max_size=5), messy)

@@ -161,3 +161,24 @@ def test_real_conversations_are_no_near_duplicates(tweetsumm: Path) -> None:
             duplicates.add(each)
     assert duplicates.pairs() == []
     assert list(duplicates.originals) == list(range(975))
+
+
+def test_strangers_who_share_a_long_greeting_are_no_duplicates() -> None:
+    words = random.Random(0)
+    greeting = " ".join(f"greeting{n}" for n in range(60))
+    near = NearDuplicates()
+    for number in range(600):
+        own = " ".join(f"w{words.randrange(10**6)}" for _ in range(30))
+        near.add(
+            Conversation(id=str(number), turns=(Turn(role="agent", text=greeting), Turn(role="customer", text=own)))
+        )
+    assert near.pairs() == []
+
+
+def test_a_resemblance_is_the_jaccard_index_of_the_shingles() -> None:
+    text = [f"w{n}" for n in range(60)]
+    near = NearDuplicates()
+    for turn in (text, [*text[:30], "other", *text[31:]]):
+        near.add(Conversation(id=turn[30], turns=(Turn(role="agent", text=" ".join(turn)),)))
+    [pair] = near.pairs()
+    assert pair.resemblance == pytest.approx(51 / 61)

@@ -133,6 +133,11 @@ class MappedDataset(Dataset):
         """What the library is to load: a builder or a local folder, and the files of each split."""
         options = self.options
         base = Path(self.data_dir or ".")
+        for name in _patterns(options.data_files):
+            if "://" in name:
+                raise UsageError(
+                    f"data.options.data_files: {name} is no local file; download it, or give a path on the hub"
+                )
         if options.path in BUILDERS:
             if options.data_files is None:
                 raise UsageError(f"data.options.path is {options.path!r}: name its files with data.options.data_files")
@@ -171,13 +176,11 @@ def _reason(error: BaseException) -> str:
 
 
 def _below(base: Path, files: Any) -> Any:
-    """The same files with relative names seen from a folder. Raises `UsageError` for addresses, which nobody limits."""
+    """The same files with relative names seen from a folder."""
     if isinstance(files, dict):
         return {split: _below(base, names) for split, names in files.items()}
     if isinstance(files, list):
         return [_below(base, name) for name in files]
-    if "://" in files:
-        raise UsageError(f"data.options.data_files: {files} is no local file; download it, or give a path on the hub")
     return str(base / files)
 
 

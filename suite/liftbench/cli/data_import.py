@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,7 +19,9 @@ from ..data.intake.assembly import cleaned, conversations
 from ..data.intake.columns import Columns
 from ..data.intake.tables import Row, Table, open_table
 from ..data.intake.tally import ImportReport, Tally
+from ..data.jsonl import IMPORTED
 from ..errors import UsageError
+from ..models.cache import file_sha256
 from ..records import append_lines
 from ..types import Conversation
 from .acts import say
@@ -28,7 +29,7 @@ from .import_columns import Mapping, column_options, mapping_of
 from .job import json_option, print_json
 from .progress import progress_bars
 
-FILE = "conversations.jsonl"
+FILE = f"{IMPORTED}.jsonl"
 SAMPLE_ROWS = 500
 BATCH = 1000
 
@@ -101,14 +102,11 @@ def _counted(found: Iterable[Conversation], tally: Tally, progress: Progress) ->
 
 
 def _card_entry(files: Sequence[Path], mapping: Mapping, report: ImportReport) -> CardEntry:
-    lines = [f"from {path.name}, sha256 {_sha256(path)}" for path in files]
-    lines += [f"columns: {mapping}", *_counts(report), *map(str, report.left_out), *report.notes]
+    lines = [f"from {path.name}, sha256 {file_sha256(path)}" for path in files]
+    # No speakers, ids or remarks: they can be people's names, and cards are what is passed on.
+    lines += [f"columns: {mapping.without_people()}", *_counts(report)]
+    lines += [left_out.counted for left_out in report.left_out]
     return CardEntry(f"Imported on {datetime.now(UTC):%Y-%m-%d}", (*lines, f"cleaned by {CLEANING}"))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # -------------------------------------------------------------------------------------------------------- shown

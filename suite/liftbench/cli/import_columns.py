@@ -44,6 +44,12 @@ class Mapping(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         return ", ".join(f"{field} = {value} ({origin})" for field, value, origin in self._fields())
 
+    def without_people(self) -> str:
+        """The columns, and how many speakers were given a role."""
+        given = len(self.columns.roles)
+        named = [f"{field} = {value} ({origin})" for field, value, origin in self._fields() if field != "roles"]
+        return ", ".join(named + ([f"roles of {given} speakers (given)"] if given else []))
+
     def table(self) -> Table:
         """For the terminal."""
         table = Table(title="columns")
@@ -125,7 +131,7 @@ def _column_names(rows: Sequence[Row], path: Path) -> list[str]:
     names = list(dict.fromkeys(name for row in rows for name in row.values))
     if not names:
         fault = next((f"; {row.place}: {row.fault}" for row in rows if row.fault), "")
-        raise UsageError(f"{path}: there is no row that can be read{fault}")
+        raise UsageError(f"{path}: there is no row below the header that can be read{fault}")
     return names
 
 

@@ -3,6 +3,7 @@
 | what | becomes |
 |---|---|
 | HTML entities (`&amp;`, `&lt;3`), also doubly encoded ones | the characters they stand for |
+| HTML tags (`<br>`, `<p class="x">`, `</div>`) | white space |
 | Unicode | NFC; control and zero-width characters go; every run of white space is one space |
 | a link (`https://…`, `www.…`, `t.co/…`) | `<LINK>` |
 | a handle with a name (`@AppleSupport`) | the name without its `@` |
@@ -12,15 +13,17 @@
 | consecutive turns of one speaker | one turn |
 | a turn without text | gone |
 
-References and extracts lose entities, control characters and superfluous white space, and nothing else: they are what
-is scored against. Cleaning what is clean changes nothing.
+References and extracts lose entities, tags, control characters and superfluous white space, and nothing else: they are
+what is scored against. Cleaning what is clean changes nothing.
 """
 
 from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 import regex
@@ -45,6 +48,11 @@ ROLES = {
 _ROLE_OF = {regex.sub(r"\W", "", name): role for role, names in ROLES.items() for name in (role, *names)}
 
 _GARBAGE = regex.compile(r"[\p{Cc}\p{Cs}\u200b-\u200c\u2060\ufeff\u00ad--\s]", regex.V1)
+_TAG = regex.compile(
+    r"</?(?:a|b|i|u|p|[bht]r|em|h[1-6]|li|[ou]l|t[dh]|div|img|pre|body|code|font|head|html|span|table|tbody|thead|strong"
+    r"|blockquote)(?:\s[^<>]*)?/?>",
+    regex.IGNORECASE,
+)
 _LINK = regex.compile(r"(?<![\w@])(?:https?://|www\.|t\.co/)[^\s<>]*[^\s<>.,;:!?'\")\]]", regex.IGNORECASE)
 _LINKS = regex.compile(rf"{LINK}(?:\s*{LINK})+")
 _FIRST_ANONYMOUS = regex.compile(r"^(?:@+\d{4,}\b[\s,:]*)+")
@@ -90,7 +98,7 @@ def _settled(step: Callable[[str], str], text: str) -> str:
 
 def _plain(text: str) -> str:
     text = unicodedata.normalize("NFC", html.unescape(text))
-    return _SPACE.sub(" ", _GARBAGE.sub("", text)).strip()
+    return _SPACE.sub(" ", _GARBAGE.sub("", _TAG.sub(" ", text))).strip()
 
 
 def _turn_once(text: str) -> str:
@@ -99,14 +107,9 @@ def _turn_once(text: str) -> str:
     return _EMOJI_RUN.sub(r"\1", _MODIFIERS.sub("", text)).strip()
 
 
-def _merged(turns: Iterable[tuple[str, str]]) -> Iterable[Turn]:
-    merged: list[Turn] = []
-    for speaker, text in turns:
-        if not text:
-            continue
-        if merged and merged[-1].role == speaker:
-            # Cleaned again, because two clean halves can meet in a run of emoji or links.
-            merged[-1] = Turn(role=speaker, text=clean_turn(f"{merged[-1].text} {text}"))
-        else:
-            merged.append(Turn(role=speaker, text=text))
-    return merged
+def _merged(turns: Iterable[tuple[str, str]]) -> Iterator[Turn]:
+    spoken = ((speaker, text) for speaker, text in turns if text)
+    for speaker, group in groupby(spoken, key=itemgetter(0)):
+        texts = [text for _, text in group]
+        # Cleaned again where there are several: two clean texts can meet in a run of emoji or links.
+        yield Turn(role=speaker, text=texts[0] if len(texts) == 1 else clean_turn(" ".join(texts)))

@@ -1,9 +1,9 @@
 """Duplicates among many conversations: equal ones by hash, nearly equal ones by MinHash.
 
 Two conversations resemble each other as far as they share word 5-grams: their resemblance is the Jaccard index of the
-two sets (Broder 1997, *On the resemblance and containment of documents*). MinHash estimates it from signatures of one
-size; locality-sensitive hashing finds the pairs worth estimating (Leskovec, Rajaraman and Ullman, *Mining of Massive
-Datasets*, chapter 3). Memory holds a signature for each conversation, 50 MB for 100,000, and no text.
+two sets (Broder 1997, *On the resemblance and containment of documents*). MinHash signatures and locality-sensitive
+hashing find the pairs worth looking at (Leskovec, Rajaraman and Ullman, *Mining of Massive Datasets*, chapter 3), whose
+hashed 5-grams are then compared. Memory holds these and no text: about a kilobyte for a conversation of 100 words.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from ..types import Conversation
 from .fingerprints import SHINGLE_WORDS, conversation_sha256, ngram_hashes, words_of
 
 NEAR = 0.6
-"""The least estimated resemblance of near-duplicates. The estimate's standard error with 128 hashes is 0.043 there:
-nearly every pair above 0.7 counts, nearly none below 0.5. Of 60 words, one may change (0.84), or two (0.70)."""
+"""The least resemblance of near-duplicates. Of 60 words, one may change (0.84), or two (0.70)."""
+
+WORTH_COMPARING = 0.5
+"""The least estimate by signatures, whose standard error is 0.043 at `NEAR`."""
 
 LEAST_SHINGLES = 20
 """A conversation with fewer has only exact duplicates. One changed word already takes two of them below `NEAR`; what
@@ -30,8 +32,15 @@ short conversations share beyond that is a greeting or a canned reply, which wou
 HASHES = 128
 ROWS = 4
 BANDS = HASHES // ROWS
-"""A pair is estimated if it agrees in all 4 hashes of any of the 32 bands: 98.8% of the pairs are at a resemblance of
+"""A pair is looked at if it agrees in all 4 hashes of any of the 32 bands: 98.8% of the pairs are at a resemblance of
 0.6, and 99.98% at 0.7."""
+
+LARGE = 256
+"""Conversations that agree in a band, above which they must agree in the next band too. So many only share a canned
+greeting; looking at all their pairs would take time by the square of them."""
+
+MOST_SHINGLES = 2048
+"""Hashes kept of a longer conversation, the least ones: the resemblance is then estimated, within 0.011."""
 
 _SHINGLES_AT_ONCE = 4096
 _random = random.Random(1997)
@@ -47,7 +56,7 @@ class NearPair(Struct, frozen=True):
     first: int
     second: int
     resemblance: float
-    """As estimated, in [NEAR, 1]."""
+    """In [NEAR, 1]."""
 
 
 class Groups:
@@ -90,6 +99,8 @@ class NearDuplicates:
         self._seen: dict[bytes, int] = {}
         self._numbers = array("q")
         self._signatures = bytearray()
+        self._shingles = bytearray()
+        self._ends = array("q", [0])
 
     def add(self, conversation: Conversation) -> int:
         """Take a conversation in; returns its number."""
@@ -102,6 +113,8 @@ class NearDuplicates:
         if len(shingles) >= LEAST_SHINGLES:
             self._numbers.append(number)
             self._signatures += signature(shingles).tobytes()
+            self._shingles += np.array(sorted(shingles)[:MOST_SHINGLES], dtype=np.uint64).tobytes()
+            self._ends.append(len(self._shingles) // 8)
         return number
 
     def pairs(self) -> list[NearPair]:
@@ -109,11 +122,23 @@ class NearDuplicates:
         signatures = np.frombuffer(self._signatures, dtype=np.uint32).reshape(-1, HASHES)
         groups = Groups(len(signatures))
         found: list[NearPair] = []
-        for start in range(0, HASHES, ROWS):
-            for bucket in _buckets(signatures[:, start : start + ROWS]):
-                for first, second, resemblance in _links(bucket, signatures, groups):
-                    found.append(NearPair(self._numbers[first], self._numbers[second], resemblance))
+        for band in range(BANDS):
+            for bucket in _buckets_of(band, signatures):
+                for first, second in _worth_comparing(bucket, signatures, groups):
+                    resemblance = self._resemblance(first, second)
+                    if resemblance >= NEAR:
+                        groups.join(first, second)
+                        found.append(NearPair(self._numbers[first], self._numbers[second], resemblance))
         return found
+
+    def _resemblance(self, first: int, second: int) -> float:
+        """The Jaccard index of two sets of shingles; of longer ones, by the least hashes of their union (Broder)."""
+        one, other = (
+            np.frombuffer(self._shingles, np.uint64, self._ends[i + 1] - self._ends[i], 8 * self._ends[i])
+            for i in (first, second)
+        )
+        union = np.union1d(one, other)[:MOST_SHINGLES]
+        return float(np.isin(union, np.intersect1d(one, other, assume_unique=True)).mean())
 
     def groups(self, pairs: Iterable[NearPair]) -> Groups:
         """All conversations, joined where they are exact duplicates or one of these pairs."""
@@ -136,10 +161,20 @@ def signature(shingles: set[int]) -> NDArray[np.uint32]:
     return least
 
 
-def _buckets(band: NDArray[np.uint32]) -> Iterator[NDArray[np.int64]]:
+def _buckets_of(band: int, signatures: NDArray[np.uint32]) -> Iterator[NDArray[np.int64]]:
+    """Numbers of signatures that agree in a band, and where too many do, in the next one too."""
+    for bucket in _alike(signatures, band):
+        if len(bucket) <= LARGE:
+            yield bucket
+        else:
+            for smaller in _alike(signatures[bucket], (band + 1) % BANDS):
+                yield bucket[smaller]
+
+
+def _alike(signatures: NDArray[np.uint32], band: int) -> Iterator[NDArray[np.int64]]:
     """Rows that agree in a band, two or more at a time."""
-    # Different rows may get one key, by chance: that costs an estimate, and finds nothing wrong.
-    keys = (band * _BAND_FACTORS).sum(axis=1)
+    # Different rows may get one key, by chance: that costs a comparison, and finds nothing wrong.
+    keys = (signatures[:, band * ROWS : (band + 1) * ROWS] * _BAND_FACTORS).sum(axis=1)
     order = np.argsort(keys, kind="stable")
     edges = np.flatnonzero(np.diff(keys[order])) + 1
     starts = np.concatenate(([0], edges))
@@ -149,17 +184,16 @@ def _buckets(band: NDArray[np.uint32]) -> Iterator[NDArray[np.int64]]:
         yield order[start:end]
 
 
-def _links(
+def _worth_comparing(
     bucket: NDArray[np.int64], signatures: NDArray[np.uint32], groups: Groups
-) -> Iterator[tuple[int, int, float]]:
-    """The pairs of a bucket that are near, except where a group holds both already; joins the groups."""
+) -> Iterator[tuple[int, int]]:
+    """The pairs of a bucket that look near, except where a group holds both already."""
     for place, first in enumerate(bucket.tolist()):
         others = bucket[place + 1 :]
         others = others[groups.labels[others] != groups.labels[first]]
         if not len(others):
             continue
-        resemblances = (signatures[others] == signatures[first]).mean(axis=1)
-        near = resemblances >= NEAR
-        for second, resemblance in zip(others[near].tolist(), resemblances[near].tolist(), strict=True):
-            groups.join(first, second)
-            yield first, second, resemblance
+        estimates = (signatures[others] == signatures[first]).mean(axis=1)
+        for second in others[estimates >= WORTH_COMPARING].tolist():
+            if groups.labels[second] != groups.labels[first]:
+                yield first, second

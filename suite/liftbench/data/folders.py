@@ -15,6 +15,8 @@ from .cards import CARD
 
 def jsonl_files(folder: Path) -> list[Path]:
     """The files of conversations in a folder, by name. Raises `UsageError` if there are none."""
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file; `bench data import {folder} --to FOLDER` makes a folder of it")
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder} to read conversations from")
     files = sorted(folder.glob("*.jsonl"))

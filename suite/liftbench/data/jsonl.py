@@ -12,6 +12,9 @@ from ..contracts import Dataset
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..types import Conversation, Turn
 
+IMPORTED = "conversations"
+"""The one split of a folder that was imported and not split yet."""
+
 _decoder = msgspec.json.Decoder(Conversation)
 
 _TURN = re.compile(

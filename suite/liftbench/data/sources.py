@@ -10,7 +10,7 @@ from ..errors import UsageError, unknown
 from ..plugins import Plugins
 from ..types import Conversation
 from .cleaning import CLEANING, clean
-from .jsonl import JsonLinesFolder
+from .jsonl import IMPORTED, JsonLinesFolder
 
 
 def open_dataset(section: DataSection, plugins: Plugins) -> Dataset:
@@ -35,8 +35,11 @@ def read_split(section: DataSection, split: str, plugins: Plugins) -> list[Conve
     words.
     """
     dataset = open_dataset(section, plugins)
-    if split not in dataset.splits():
-        raise unknown("split", split, dataset.splits())
+    splits = dataset.splits()
+    if split not in splits and splits == [IMPORTED]:
+        raise UsageError(f"{section.dataset} is not split yet: bench data split {section.dataset}")
+    if split not in splits:
+        raise unknown("split", split, splits)
     conversations = dataset.read(split)
     if not section.clean:
         return conversations

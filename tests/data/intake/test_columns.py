@@ -18,8 +18,8 @@ from liftbench.data.intake.assembly import cleaned
 from liftbench.data.intake.clocks import clock_for
 from liftbench.data.intake.columns import Columns, check_names
 from liftbench.data.intake.guessing import guess
-from liftbench.data.intake.tables import each_row
-from liftbench.data.intake.tally import Tally
+from liftbench.data.intake.tables import open_table
+from liftbench.data.intake.tally import UNSUMMARIZED, Tally
 from liftbench.errors import UsageError
 from liftbench.plugin_api import Conversation, Row, conversations
 
@@ -79,6 +79,46 @@ def test_messages_are_ordered_by_time_however_it_is_written(times: Sequence[str]
         read = rows(*({"id": "a", "who": "user", "text": str(n), "at": times[n]} for n in order))
         [conversation] = conversations(read, Columns(id="id", speaker="who", text="text", time="at"))
         assert [turn.text for turn in conversation.turns] == ["0", "1", "2"]
+
+
+def test_the_customer_is_told_by_the_first_row_that_tells_him() -> None:
+    read = table("id|who|text|customer", "1|bot|Welcome|", "1|user|Hi|c7", "2|user|Hi|c8", "2|agent|Yes|c9")
+    tally = Tally()
+    found = list(conversations(read, Columns(id="id", speaker="who", text="text", cluster="customer"), tally))
+    assert [conversation.metadata for conversation in found] == [{"cluster": "c7"}, {"cluster": "c8"}]
+    assert "conversations with several customers, of whom the first counts: 1 (2)" in tally.report().notes
+
+
+def test_nested_values_are_a_customer_or_told_to_be_left_out() -> None:
+    read = rows({"chat": "User: hi\nAgent: yes", "by": {"email": "a@b.example"}, "tags": ["x"], "n": 3})
+    tally = Tally()
+    [conversation] = conversations(read, Columns(transcript="chat", cluster="by"), tally)
+    assert conversation.metadata == {"cluster": "a@b.example", "n": 3}
+    assert "columns of nested values, left out: 1 (tags)" in tally.report().notes
+
+
+def test_a_speaker_who_was_given_a_role_and_says_nothing_is_a_slip_of_the_pen() -> None:
+    read = table("id|who|text", "1|Ann Krüger|Hello", "1|Bob|Hi")
+    columns = Columns(id="id", speaker="who", text="text", roles={"Ann Kruger": "agent"}, others="customer")
+    with pytest.raises(UsageError, match="unknown speaker 'Ann Kruger'; did you mean 'Ann Krüger'"):
+        list(conversations(read, columns))
+
+
+def test_who_is_taken_for_one_of_the_others_is_told() -> None:
+    read = table("id|who|text", "1|Ann|Hello", "1|Bob|Hi", "1|Bob|Hi!")
+    tally = Tally()
+    columns = Columns(id="id", speaker="who", text="text", roles={"ANN": "agent"}, others="customer")
+    [conversation] = conversations(read, columns, tally)
+    assert turns(conversation) == [("agent", "Hello"), ("customer", "Hi"), ("customer", "Hi!")]
+    assert "taken for the customer (--others): 'Bob' (2)" in tally.report().notes
+
+
+def test_a_row_without_a_speaker_is_nobodys() -> None:
+    read = table("id|who|text", "1|Ann|Hello", "1||nobody said this")
+    tally = Tally()
+    [conversation] = conversations(read, Columns(id="id", speaker="who", text="text", others="customer"), tally)
+    assert turns(conversation) == [("customer", "Hello")]
+    assert list(left_out(tally)) == ["row: no speaker"]
 
 
 def test_times_that_are_no_text() -> None:
@@ -447,7 +487,7 @@ def test_what_is_given_is_not_guessed() -> None:
 
 def test_real_tweets_have_no_conversation_id(tweetsumm: Path) -> None:
     # Tweets hang together by replies alone; the TweetSumm data set joins them, an import does not.
-    read = list(each_row(tweetsumm / "original" / "twcs_sample.csv"))
+    read = list(open_table(tweetsumm / "original" / "twcs_sample.csv").rows())
     columns = guess(list(read[0].values), read)
     assert columns == Columns(speaker="inbound", text="text", time="created_at")
     with pytest.raises(UsageError, match="id not given"):
@@ -458,19 +498,19 @@ def test_real_tweets_of_one_company_by_time(tweetsumm: Path) -> None:
     # As far as tweets go: speakers, times and texts are read; a column of threads is all that lacks.
     read = [
         msgspec.structs.replace(row, values={**row.values, "thread": row.values["in_response_to_tweet_id"] or "none"})
-        for row in each_row(tweetsumm / "original" / "twcs_sample.csv")
+        for row in open_table(tweetsumm / "original" / "twcs_sample.csv").rows()
     ]
     tally = Tally()
     columns = Columns(id="thread", speaker="inbound", text="text", time="created_at")
     found = list(cleaned(conversations(read, columns, tally), tally))
     assert {turn.role for conversation in found for turn in conversation.turns} == {"customer", "agent"}
     assert accounted(tally)
-    assert tally.report().notes == ()
+    assert tally.report().notes == (UNSUMMARIZED,)
 
 
 def test_real_dialogsum(tweetsumm: Path) -> None:
     path = tweetsumm.parent / "dialogsum" / "dialogsum.dev.jsonl"
-    read = list(each_row(path))
+    read = list(open_table(path).rows())
     columns = guess(list(read[0].values), read[:100], Columns(roles={"#Person1#": "agent"}, others="customer"))
     assert (columns.id, columns.transcript, columns.references) == ("fname", "dialogue", ("summary",))
     tally = Tally()

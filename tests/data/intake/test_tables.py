@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from liftbench.data.intake.tables import ARRAY_BYTES, each_row, open_table
+from liftbench.data.intake.tables import ARRAY_BYTES, open_table
 from liftbench.errors import UsageError
 
 
@@ -25,7 +25,7 @@ def write(path: Path, data: str | bytes) -> Path:
 
 
 def values(path: Path) -> list[dict[str, Any]]:
-    return [row.values for row in each_row(path)]
+    return [row.values for row in open_table(path).rows()]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -41,12 +41,12 @@ def test_delimiters_and_line_ends_are_found_out(delimiter: str, newline: str, tm
 
 def test_rows_know_the_line_that_they_begin_on_and_their_file(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", 'a,b\n1,"two\nlines"\n\n3,4\n')
-    assert [(row.number, row.place) for row in each_row(path)] == [(2, "x.csv:2"), (5, "x.csv:5")]
-    assert [row.read for row in each_row(path)] == [path.stat().st_size] * 2
+    assert [(row.number, row.place) for row in open_table(path).rows()] == [(2, "x.csv:2"), (5, "x.csv:5")]
+    assert [row.read for row in open_table(path).rows()] == [path.stat().st_size] * 2
 
 
 def test_ragged_rows_are_rows_with_a_fault(tmp_path: Path) -> None:
-    rows = list(each_row(write(tmp_path / "x.csv", "a,b\n1,2\n1\n1,2,3\n4,5\n")))
+    rows = list(open_table(write(tmp_path / "x.csv", "a,b\n1,2\n1\n1,2,3\n4,5\n")).rows())
     assert [(row.number, row.fault) for row in rows if row.fault] == [
         (3, "fewer fields than the header names"),
         (4, "more fields than the header names"),
@@ -99,7 +99,7 @@ def test_one_column(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(name: str, data: str | bytes, reason: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, data)
     with pytest.raises(UsageError) as caught:
-        list(each_row(path))
+        list(open_table(path).rows())
     assert str(path) in str(caught.value)
     assert reason in str(caught.value)
 
@@ -107,13 +107,13 @@ def test_a_file_that_cannot_be_read(name: str, data: str | bytes, reason: str, t
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet"])
 def test_a_file_that_is_not_there(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read .*No such file"):
-        each_row(tmp_path / name)
+        open_table(tmp_path / name).rows()
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.ndjson", "x.json", "x.jsonl.gz"])
 def test_json_lines(name: str, tmp_path: Path) -> None:
     data = '\ufeff{"a": 1, "b": [{"c": "ü"}]}\n\n[1]\n{"a"\n{"d": null}'.encode()
-    rows = list(each_row(write(tmp_path / name, gzip.compress(data) if name.endswith(".gz") else data)))
+    rows = list(open_table(write(tmp_path / name, gzip.compress(data) if name.endswith(".gz") else data)).rows())
     assert [(row.number, row.values, row.fault) for row in rows] == [
         (1, {"a": 1, "b": [{"c": "ü"}]}, None),
         (3, {}, "not a JSON object"),
@@ -132,7 +132,7 @@ def test_parquet_with_nested_messages(tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
     rows = [{"id": number, "messages": messages, "score": None, "price": Decimal("1.50")} for number in range(3000)]
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "x.parquet", row_group_size=1000)
-    read = list(each_row(tmp_path / "x.parquet"))
+    read = list(open_table(tmp_path / "x.parquet").rows())
     assert [row.values for row in read] == rows
     assert (read[0].number, read[-1].number, read[-1].read) == (1, 3000, (tmp_path / "x.parquet").stat().st_size)
 
@@ -178,10 +178,16 @@ def test_memory_is_flat(name: str, tmp_path: Path) -> None:
         del rows
         tracemalloc.start()
         try:
-            assert sum(1 for _ in each_row(path)) == count
+            assert sum(1 for _ in open_table(path).rows()) == count
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
 
     peak(2000)  # what is imported on the way counts once
     assert peak(20_000) < 2 * peak(2000)
+
+
+def test_a_cell_longer_than_csvs_own_limit_is_read(tmp_path: Path) -> None:
+    long = "word " * 40_000
+    [row] = open_table(write(tmp_path / "x.csv", f"id;text\n1;{long}\n")).rows()
+    assert row.values["text"].strip() == long.strip()

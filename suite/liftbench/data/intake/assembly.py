@@ -20,6 +20,7 @@ from .tables import Row
 from .tally import Tally
 
 SPEAKER_KEYS = ("role", "speaker", "from", "author", "sender")
+CUSTOMER_KEYS = ("id", "email", "phone", "name")
 TEXT_KEYS = ("content", "text", "message", "body", "value")
 
 
@@ -53,7 +54,7 @@ def cleaned(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversatio
 def _of_messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
     with Messages(tally) as gathered:
         gathered.add(_messages(rows, columns, speakers, tally))
-        speakers.check()
+        speakers.check(tally)
         yield from gathered.conversations()
 
 
@@ -65,7 +66,7 @@ def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: 
             tally.leave_out("row", "no conversation id", row.place)
         elif not text and not references:
             tally.leave_out("row", "no text", row.place)
-        elif text and not speaker and columns.others is None:
+        elif text and not speaker:
             tally.leave_out("row", "no speaker", row.place)
         elif (role := speakers.role(speaker) if text else "") in UNSPOKEN:
             tally.leave_out("row", f"said by {speaker}", row.place)
@@ -76,7 +77,7 @@ def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: 
                 text=text,
                 time=_cell(row, columns.time),
                 references=references,
-                metadata=_metadata(row, columns, columns.keep or ()),
+                metadata=_metadata(row, columns, columns.keep or (), tally),
                 place=row.place,
             )
 
@@ -113,9 +114,9 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
             id=id_,
             turns=tuple(Turn(role=role, text=text) for role, text in turns if role and role not in UNSPOKEN),
             references=_references(row, columns),
-            metadata=_metadata(row, columns, keep),
+            metadata=_metadata(row, columns, keep, tally),
         )
-    speakers.check()
+    speakers.check(tally)
 
 
 def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> list[tuple[str, str]]:
@@ -239,13 +240,24 @@ def _references(row: Row, columns: Columns) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _metadata(row: Row, columns: Columns, keep: Iterable[str]) -> dict[str, Scalar]:
-    metadata: dict[str, Scalar] = {
-        name: kept for name in keep if (kept := _scalar(row.values.get(name))) not in (None, "")
-    }
-    if customer := _cell(row, columns.cluster):
+def _metadata(row: Row, columns: Columns, keep: Iterable[str], tally: Tally) -> dict[str, Scalar]:
+    metadata: dict[str, Scalar] = {}
+    for name in keep:
+        value = row.values.get(name)
+        if isinstance(value, list | tuple | dict):
+            tally.remark("columns of nested values, left out", name)
+        elif (kept := _scalar(value)) not in (None, ""):
+            metadata[name] = kept
+    if customer := _customer(row.values.get(columns.cluster or "")):
         metadata["cluster"] = customer
     return metadata
+
+
+def _customer(value: Any) -> str:
+    """What tells a customer from others; of an object (`{"id": 7, "email": …}`), its first field that does."""
+    if isinstance(value, Mapping):
+        return next(filter(None, (words(value.get(key)) for key in CUSTOMER_KEYS)), "")
+    return words(value)
 
 
 def _scalar(value: Any) -> Scalar:

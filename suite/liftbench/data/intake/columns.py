@@ -38,7 +38,7 @@ class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """Human summaries: one in each column, or several in a list."""
     keep: tuple[str, ...] | None = None
     """Columns that become metadata. None: none where a row is a message, else all that serve nothing else; of a
-    conversation in several rows the first one counts."""
+    conversation in several rows the first value counts."""
     cluster: str | None = None
     """What names the customer: `metadata["cluster"]`."""
     roles: dict[str, Role] = {}

@@ -100,8 +100,19 @@ class Messages:
             id=messages[0].conversation,
             turns=tuple(turns),
             references=tuple(dict.fromkeys(text for message in messages for text in message.references)),
-            metadata=messages[0].metadata,
+            metadata=self._metadata(messages),
         )
+
+    def _metadata(self, messages: Sequence[Message]) -> dict[str, Scalar]:
+        """The first value of each field: many exports tell the customer in the customer's own rows alone."""
+        found: dict[str, Scalar] = {}
+        for message in messages:
+            found = {**message.metadata, **found}
+            if message.metadata.get("cluster", found.get("cluster")) != found.get("cluster"):
+                self._tally.remark(
+                    "conversations with several customers, of whom the first counts", message.conversation
+                )
+        return found
 
     def _in_order(self, messages: list[Message], clock: Clock) -> list[Message]:
         if not any(message.time for message in messages):

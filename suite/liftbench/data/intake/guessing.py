@@ -35,10 +35,22 @@ TIMES = (
 TRANSCRIPTS = ("transcript", "transcription", "conversation", "dialogue", "dialog", "chat", "chatlog", "log", "history")
 MESSAGES = ("messages", "turns", "utterances", "conversation", "conversations", "dialogue", "dialog", "history", "chat")
 SUMMARIES = (
+    *(f"{kind}summary" for kind in (*_KINDS, "resolution", "closing", "human", "agent")),
     *("summary", "summaries", "reference", "references", "abstract", "humansummary", "goldsummary", "abstractive"),
     *(f"{name}{number}" for name in ("summary", "reference") for number in range(1, 10)),
 )
-NOTES = ("resolutionnotes", "agentnotes", "closingnotes", "wrapupnotes", "wrapup", "notes", "resolution")
+NOTES = (
+    "resolutionnotes",
+    "closingnote",
+    "resolutionnote",
+    "wrapupnote",
+    "agentnotes",
+    "closingnotes",
+    "wrapupnotes",
+    "wrapup",
+    "notes",
+    "resolution",
+)
 """Taken for summaries only where no column is called one."""
 CUSTOMERS = (
     *("customerid", "requesterid", "clientid", "accountid", "contactid", "customer", "requester", "client"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from shlex import quote
 
-from ...errors import UsageError
+from ...errors import UsageError, unknown
 from .. import cleaning
 from .columns import Columns, Role, plain_name
+from .tally import Tally
 
 UNSPOKEN = ("system", "developer", "tool", "function")
 """Roles of chat messages that are no part of the conversation."""
@@ -23,7 +24,7 @@ DIRECTIONS: dict[str, Role] = {"inbound": "customer", "incoming": "customer", "o
 
 
 class Speakers:
-    """Tells customers from agents, and remembers those whom it could not tell."""
+    """Tells customers from agents, and remembers whom it could tell by `others` alone, or not at all."""
 
     REMEMBERED = 10_000
 
@@ -34,6 +35,8 @@ class Speakers:
         if flags:
             self._roles = {**dict.fromkeys(YES, flags[0]), **dict.fromkeys(NO, flags[1])}
         self._roles |= DIRECTIONS | {_folded(value): role for value, role in columns.roles.items()}
+        self._given = {_folded(value): value for value in columns.roles}
+        self._met: set[str] = set()
         self._unknown: Counter[str] = Counter()
 
     def known(self, speaker: str) -> str | None:
@@ -42,19 +45,33 @@ class Speakers:
         return role if role in ("customer", "agent", *UNSPOKEN) else None
 
     def role(self, speaker: str) -> str | None:
-        """The role of a speaker; one who has none is remembered."""
-        role = self.known(speaker) or self._others
-        if role is None and (speaker in self._unknown or len(self._unknown) < self.REMEMBERED):
+        """The role of a speaker, `others` for one who has none of his own."""
+        role = self.known(speaker)
+        if role is not None:
+            if self._given:
+                self._met.add(_folded(speaker))
+            return role
+        if speaker in self._unknown or len(self._unknown) < self.REMEMBERED:
             self._unknown[speaker] += 1
-        return role
+        return self._others
 
-    def check(self) -> None:
-        """Raise `UsageError` with the most frequent speakers that have no role."""
+    def check(self, tally: Tally) -> None:
+        """Tell who was taken for one of the others.
+
+        Raises `UsageError` for a speaker who was given a role and does not occur, which is a slip of the pen, and with
+        the most frequent speakers where some have no role.
+        """
+        strangers = [value for key, value in self._given.items() if key not in self._met]
+        if strangers and self._unknown:
+            raise unknown("speaker", strangers[0], [name for name, _ in self._unknown.most_common(20)])
         if not self._unknown:
             return
         common = self._unknown.most_common(8)
         shown = ", ".join(f"{name!r} ({count})" for name, count in common)
         more = f" and {len(self._unknown) - len(common)} more" if len(self._unknown) > len(common) else ""
+        if self._others:
+            tally.remark(f"taken for the {self._others} (--others): {shown}{more}")
+            return
         raise UsageError(
             f"cannot tell whether these speakers are customers or agents: {shown}{more}\n"
             f"say it of some with --role {quote(f'{common[0][0]}=agent')}, and of all others with --others customer"

@@ -79,11 +79,6 @@ class Table(Struct, frozen=True, kw_only=True):
             yield from read(self)
 
 
-def each_row(path: Path) -> Iterator[Row]:
-    """The rows of a file. Raises `UsageError` as `open_table` and `Table.rows` do."""
-    return open_table(path).rows()
-
-
 def open_table(path: Path) -> Table:
     """How a file is to be read: by its suffix, its first bytes and, for the encoding of delimited text, all of it.
 
@@ -156,12 +151,18 @@ def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _delimiter(text: str) -> str:
+    # An unclosed quotation mark swallows rows; the limit keeps it from swallowing the memory.
+    csv.field_size_limit(max(csv.field_size_limit(), FIELD_CHARACTERS))
     first = text.partition("\n")[0].strip()
     if first[:4].lower() == EXCEL_DELIMITER and len(first) == 5:
         return first[4]
 
     def fit(delimiter: str) -> tuple[float, int]:
-        rows = list(islice(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), SNIFFED_ROWS))
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        try:
+            rows = list(islice(filter(None, reader), SNIFFED_ROWS))
+        except csv.Error:
+            return 0.0, 0
         width = len(rows[0])
         alike = sum(len(row) == width for row in rows) / len(rows)
         return (alike if width > 1 else 0.0, width)
@@ -170,8 +171,6 @@ def _delimiter(text: str) -> str:
 
 
 def _delimited(table: Table) -> Iterator[Row]:
-    # An unclosed quotation mark swallows rows; the limit keeps it from swallowing the memory.
-    csv.field_size_limit(max(csv.field_size_limit(), FIELD_CHARACTERS))
     with _opened(table.path) as (stream, raw):
         # newline="": csv itself tells the end of a row from a line break within quotation marks.
         text = io.TextIOWrapper(stream, table.encoding, errors="replace", newline="")

@@ -12,6 +12,8 @@ from ...types import Conversation
 
 EXAMPLES = 5
 
+UNSUMMARIZED = "there are no human summaries, without which nothing can be scored; name their column (--reference)"
+
 Kind = Literal["row", "message", "conversation"]
 
 
@@ -25,9 +27,14 @@ class LeftOut(Struct, frozen=True, kw_only=True):
     """Places of the first rows (`file:line`), or ids of the first conversations."""
 
     def __str__(self) -> str:
-        things = self.what if self.count == 1 else f"{self.what}s"
         more = ", …" if self.count > len(self.first) else ""
-        return f"{self.count} {things} left out: {self.reason} ({', '.join(self.first)}{more})"
+        return f"{self.counted} ({', '.join(self.first)}{more})"
+
+    @property
+    def counted(self) -> str:
+        """Without the examples, which may be people's names."""
+        things = self.what if self.count == 1 else f"{self.what}s"
+        return f"{self.count} {things} left out: {self.reason}"
 
 
 class ImportReport(Struct, frozen=True, kw_only=True):
@@ -90,7 +97,8 @@ class Tally:
             ),
             notes=(
                 *notes,
-                *(f"{text}: {count}" for text, count in self._remarks.items()),
+                *(f"{text}: {count}" if count.first else text for text, count in self._remarks.items()),
+                *([UNSUMMARIZED] if self._conversations and not self._with_references else ()),
                 *(f"nothing is said by the {role}; are the speakers told apart (--role)?" for role in silent),
             ),
         )
