@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from liftbench.types import Conversation, Turn
 
 from .tiny import build_tiny_llama
+
+# Properties are about results: how long an example takes depends on what else the machine does.
+settings.register_profile("liftbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("liftbench")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

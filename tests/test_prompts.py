@@ -89,7 +89,7 @@ def test_a_tokenizer_without_an_end_is_refused() -> None:
         end_token(prompt_spec(TEMPLATE, "", "plain"), Endless())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=9), st.integers(6, 80))
 def test_the_budget_always_holds_and_first_and_last_turn_stay(lengths: list[int], budget: int) -> None:
     tokenizer = BosTokenizer()

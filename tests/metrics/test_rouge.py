@@ -185,7 +185,7 @@ anything = st.text(st.one_of(st.sampled_from(string.printable), st.characters())
 
 
 @given(texts | anything, st.lists(texts | anything, min_size=1, max_size=4), st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_values_are_shares_and_do_not_depend_on_the_order_of_references(
     text: str, references: list[str], order: random.Random
 ) -> None:
@@ -198,7 +198,7 @@ def test_values_are_shares_and_do_not_depend_on_the_order_of_references(
 
 
 @given(texts | anything, texts | anything)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_values_are_those_of_the_package(text: str, reference: str) -> None:
     theirs = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True).score(reference, text)
     for name in ("rouge1", "rouge2", "rougeL"):
@@ -209,13 +209,13 @@ def test_values_are_those_of_the_package(text: str, reference: str) -> None:
 
 
 @given(texts)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_reference_scores_one_against_itself(text: str) -> None:
     said = f"the agent {text}"  # Two visible tokens, which a bigram needs.
     assert {score(name, said, said) for name in NAMES} == {1.0}
 
 
 @given(anything)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_splitting_loses_nothing_but_white_space(text: str) -> None:
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())

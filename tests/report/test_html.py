@@ -278,7 +278,7 @@ def test_hostile_text_in_every_field_stays_text(tmp_path: Path) -> None:
         assert "49" not in re.findall(r"alert\(1\).{0,60}", other.text)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30))
 def test_no_text_changes_the_markup(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("any")

@@ -113,8 +113,10 @@ class NearDuplicates:
         if len(shingles) >= LEAST_SHINGLES:
             self._numbers.append(number)
             self._signatures += signature(shingles).tobytes()
-            self._shingles += np.array(sorted(shingles)[:MOST_SHINGLES], dtype=np.uint64).tobytes()
-            self._ends.append(len(self._shingles) // 8)
+            # The high half of 63 bits: small enough to keep, and strangers hardly ever share one.
+            kept = [shingle >> 31 for shingle in sorted(shingles)[:MOST_SHINGLES]]
+            self._shingles += np.array(kept, dtype=np.uint32).tobytes()
+            self._ends.append(len(self._shingles) // 4)
         return number
 
     def pairs(self) -> list[NearPair]:
@@ -134,7 +136,7 @@ class NearDuplicates:
     def _resemblance(self, first: int, second: int) -> float:
         """The Jaccard index of two sets of shingles; of longer ones, by the least hashes of their union (Broder)."""
         one, other = (
-            np.frombuffer(self._shingles, np.uint64, self._ends[i + 1] - self._ends[i], 8 * self._ends[i])
+            np.frombuffer(self._shingles, np.uint32, self._ends[i + 1] - self._ends[i], 4 * self._ends[i])
             for i in (first, second)
         )
         union = np.union1d(one, other)[:MOST_SHINGLES]
