@@ -209,8 +209,10 @@ def test_a_redacted_copy_with_its_table_beside_it(bench: Any, tmp_path: Path) ->
     assert "example.com" not in (target / "conversations.jsonl").read_text()
     assert "<EMAIL_1>" in (target / "conversations.jsonl").read_text()
     rows = [json.loads(line) for line in table.read_text().splitlines()]
+    key, *replaced = rows
+    assert len(bytes.fromhex(key["key"])) == 32
     assert {"conversation": "c3", "kind": "EMAIL", "value": "jane3@example.com"}.items() <= next(
-        row for row in rows if row["conversation"] == "c3" and row["kind"] == "EMAIL"
+        row for row in replaced if row["conversation"] == "c3" and row["kind"] == "EMAIL"
     ).items()
     assert stat.S_IMODE(table.stat().st_mode) == 0o600
     assert "tickets-redacted.replaced.jsonl" in done.err
@@ -222,6 +224,50 @@ def test_a_redacted_copy_with_its_table_beside_it(bench: Any, tmp_path: Path) ->
         "tickets-redacted.replaced.jsonl",
     ]
     assert bench("check", "tickets-redacted", "--no-tokens").out.count("e-mail") == 0
+
+
+def test_the_card_of_a_redacted_copy_keeps_of_earlier_steps_what_names_nobody(
+    bench: Any, data: Path, tmp_path: Path
+) -> None:
+    imported = CardEntry(
+        "Imported on 2026-01-01", (f"from ann-lee.csv, sha256 {'0f' * 32}", "columns: roles = Ann Lee=agent")
+    )
+    write_card(data, "tickets", [imported, CardEntry("Ann Lee looked at it", ("and found it good",))])
+    assert bench("check", "tickets", "--redact", "--no-tokens").code == 0
+    first, second, redacted = read_card(tmp_path / "tickets-redacted")
+    assert first == CardEntry("Imported on 2026-01-01", (f"from a file with sha256 {'0f' * 32}",))
+    assert second == CardEntry("An earlier step", ())
+    assert any("another redaction's key" in line for line in redacted.lines)
+
+
+def test_a_redacted_copy_can_take_the_place_of_the_folder_one_is_in(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    done = bench("check", "../tickets", "--redact", "--to", ".", "--no-tokens")
+    assert (done.code, "Traceback" in done.err) == (0, False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "here.replaced.jsonl", "tickets"]
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["card.md", "conversations.jsonl"]
+
+
+def test_where_the_folder_cannot_be_replaced_its_table_stays(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench("check", "tickets", "--redact", "--no-tokens").code == 0
+    table = tmp_path / "tickets-redacted.replaced.jsonl"
+    before = table.read_bytes()
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if target.name == "tickets-redacted" and not path.name.endswith(".old"):
+            raise OSError(16, "Device or resource busy")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    assert bench("check", "tickets", "--redact", "--no-tokens", "--force").code == 4
+    assert table.read_bytes() == before
+    assert (tmp_path / "tickets-redacted" / "conversations.jsonl").exists()
 
 
 def test_a_table_of_replacements_is_not_overwritten_unasked(bench: Any, tmp_path: Path) -> None:

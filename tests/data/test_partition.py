@@ -171,6 +171,26 @@ def test_what_is_left_out(second: Conversation, left_out: dict[str, int], tmp_pa
     assert partition.repeated == (("b",) if REPEATED in left_out else ())
 
 
+def test_one_customer_is_one_cluster_however_written(tmp_path: Path) -> None:
+    names = ["Ann Lee", " ann  lee", "ANN LEE", "bob", "  "]
+    pool = [conversation(f"c{n}", long_text(n, -1), customer=names[n % 5]) for n in range(20)]
+    partition = split(tmp_path, pool, cluster="customer").partition
+    assert partition.clusters == 2
+    assert (partition.largest.conversations, partition.largest.clusters) == (12, ("ann lee",))
+
+
+@pytest.mark.parametrize("value", ["<EMAIL_1>", "Mrs <PERSON_2>"])
+def test_a_field_that_was_redacted_tells_no_customers_apart(value: str, tmp_path: Path) -> None:
+    pool = [conversation(f"c{n}", long_text(n, -1), customer=value) for n in range(9)]
+    with pytest.raises(UsageError, match=r"'customer' was redacted[^;]*; split before redacting, or .* --cluster"):
+        split(tmp_path, pool, cluster="customer")
+
+
+def test_the_digests_of_a_redaction_are_clusters(tmp_path: Path) -> None:
+    pool = [conversation(f"c{n}", long_text(n, -1), cluster=f"<CUSTOMER_{n % 4:016x}>") for n in range(12)]
+    assert split(tmp_path, pool).partition.clusters == 4
+
+
 def test_a_cluster_is_compared_as_text_and_zero_is_one(tmp_path: Path) -> None:
     pool = [conversation(f"c{n}", long_text(n, -1), customer=[0, "0", 1][n % 3]) for n in range(9)]
     partition = split(tmp_path, pool, {"train": 0.5, "test": 0.5}, cluster="customer").partition

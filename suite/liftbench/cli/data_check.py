@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -114,7 +115,8 @@ def _require_free(target: Path, folder: Path, *, replace: bool) -> None:
 
 def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
     table = table_path(target)
-    with progress_bar("conversations") as progress, new_folder(target) as new, private_file(table) as replaced:
+    # The folder takes its place first: where it cannot, the table there goes on belonging to the folder there.
+    with progress_bar("conversations") as progress, private_file(table) as replaced, new_folder(target) as new:
         counts = write_redacted(files, new, replaced, progress)
         entry = CardEntry(
             heading=f"Redacted on {datetime.now(UTC):%Y-%m-%d}",
@@ -122,13 +124,25 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
                 *(f"from {folder.resolve().name}/{path.name}, sha256 {file_sha256(path)}" for path in files),
                 "replaced by placeholders: "
                 + (", ".join(f"{kind} {count} times" for kind, count in sorted(counts.items())) or "nothing"),
-                "what was replaced is kept apart from this folder",
+                "what was replaced is kept apart from this folder, with the key of the digests that stand for "
+                "customers and ids; under another redaction's key, they are others",
+                "of the steps before, hashes are kept; what else their lines said may name people, and is in the card "
+                "of the data that was redacted",
             ),
         )
-        write_card(new, target.resolve().name, [*read_card(folder), entry])
+        write_card(new, target.resolve().name, [*map(_without_names, read_card(folder)), entry])
     say(
         f"redacted copy: {target} ({counts.total()} replacements)\n"
         f"what was replaced: {table}, which only you can read; keep it apart, or delete it"
+    )
+
+
+def _without_names(entry: CardEntry) -> CardEntry:
+    """An earlier step's hashes. Its options, its file names and what people wrote may name customers and agents."""
+    known = re.fullmatch(r"(?:Imported|Redacted|Split) on \d{4}-\d{2}-\d{2}", entry.heading)
+    hashes = re.findall(r"\bsha256 [0-9a-f]{64}\b", "\n".join(entry.lines))
+    return CardEntry(
+        entry.heading if known else "An earlier step", tuple(f"from a file with {each}" for each in hashes)
     )
 
 

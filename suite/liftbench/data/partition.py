@@ -20,10 +20,12 @@ from ..errors import RunFailed, UsageError, unknown
 from ..records import digest
 from ..types import Conversation
 from .cleaning import clean
+from .clusters import cluster_of
 from .duplicates import NearDuplicates, NearPair
 from .fingerprints import conversation_sha256
 from .folders import count_lines
 from .jsonl import each_in_jsonl
+from .privacy.placeholders import has_numbered
 
 CLUSTER = "cluster"
 """The metadata field that names the customer."""
@@ -64,7 +66,7 @@ class LargestGroup(Struct, frozen=True, kw_only=True):
     conversations: int
     part: str
     clusters: tuple[str, ...]
-    """Some of the clusters in it; none where it holds duplicates alone."""
+    """Some of the clusters in it, as they are compared; none where it holds duplicates alone."""
     ids: tuple[str, ...]
     """Some of the conversations in it."""
 
@@ -104,8 +106,8 @@ def plan_partition(
 ) -> Plan:
     """Decide where each conversation of some files goes; the same conversations and seed give the same parts.
 
-    Raises `UsageError` for a malformed line, an id in two files, a cluster field that no conversation has, fractions
-    that do not add up to 1, and fewer groups than parts.
+    Raises `UsageError` for a malformed line, an id in two files, a cluster field that no conversation has or that was
+    redacted, fractions that do not add up to 1, and fewer groups than parts.
     """
     wanted = _wanted(fractions)
     rows = _Rows(cluster)
@@ -216,9 +218,18 @@ class _Rows:
         self._places.append(self._duplicates.add(cleaned))
         self._ids.append(conversation.id)
         self._references.append(len(cleaned.references))
-        value = conversation.metadata.get(self._field)
-        name = "" if value is None else str(value).strip()
+        name = self._cluster(conversation)
         self._clusters.append(self._cluster_numbers.setdefault(name, len(self._cluster_numbers)) if name else -1)
+
+    def _cluster(self, conversation: Conversation) -> str | None:
+        name = cluster_of(conversation, self._field)
+        if name and has_numbered(name):
+            raise UsageError(
+                f"conversation {conversation.id!r}: metadata field {self._field!r} was redacted, and its "
+                f"{conversation.metadata[self._field]!r} is somebody else in every conversation; split before "
+                "redacting, or name the field to `bench data import` with --cluster, which redacting keeps apart"
+            )
+        return name
 
     def plan(self, wanted: Mapping[str, float], seed: int) -> Plan:
         """Where everything goes, now that everything is known."""

@@ -144,7 +144,7 @@ def test_duplicates_within_and_across_splits(tmp_path: Path) -> None:
         ],
         validation=[
             long("across", text),
-            long("stranger", text.replace("w", "u"), cluster="bob"),
+            long("stranger", text.replace("w", "u"), cluster=" BOB "),
             long("own", "Hello"),
         ],
     )

@@ -10,10 +10,13 @@ import regex
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from liftbench.data.cleaning import clean
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.privacy.names import fold, gazetteer
 from liftbench.data.privacy.personal import Finding, Replacement, find, redact
 from liftbench.types import Conversation, FalseFact, KeyFact, Turn
+
+KEY = b"a key that tests share"
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
@@ -134,7 +137,7 @@ def test_what_is_personal_is_found_and_nothing_else(sentence: str) -> None:
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_only_what_is_personal_is_replaced(sentence: str) -> None:
     text, expected = marked(sentence)
-    redacted, replacements = redact(said(text))
+    redacted, replacements = redact(said(text), KEY)
     outside = MARK.split(sentence)[::3]
     assert regex.split(r"<[A-Z]+_\d+>", redacted.turns[0].text) == outside
     assert sorted((row.kind, row.value) for row in replacements) == sorted(expected)
@@ -163,7 +166,7 @@ def test_one_value_has_one_placeholder_however_it_is_written() -> None:
         "Dear Mrs Okafor, is kx 40921 b yours? And 020 7946 0958? Regards, Tomos",
         "Yes. Ngozi.OKAFOR@example.com or ngozi.okafor@example.com, tell tomos. O-K-A-F-O-R.",
     )
-    redacted, replacements = redact(conversation)
+    redacted, replacements = redact(conversation, KEY)
     assert [turn.text for turn in redacted.turns] == [
         "Dear Sir,\nmy parcel <ORDER_1> is lost. Ring <PHONE_1>.\n\n<PERSON_1>",
         "Dear Mrs <PERSON_1>, is <ORDER_1> yours? And <PHONE_1>? Regards, <PERSON_2>",
@@ -192,7 +195,7 @@ def test_placeholders_reach_references_extracts_facts_and_their_forms() -> None:
         ],
         false_facts=[FalseFact(kind="detail_wrong", statement="Okafor has order KX-40922-B.")],
     )
-    redacted, _ = redact(conversation)
+    redacted, _ = redact(conversation, KEY)
     assert redacted.references == ("<PERSON_1> asks about <ORDER_1>.",)
     assert redacted.extracts == ("order <ORDER_1>.",)
     assert redacted.facts[0].statement == "<PERSON_1> has to wait."
@@ -214,7 +217,7 @@ def test_metadata_keeps_the_company_and_the_groups_of_customers() -> None:
         "vip": True,
         "score": 0.5,
     }
-    redacted, replacements = redact(said("Okafor Energy, ring Ngozi!", metadata=metadata))
+    redacted, replacements = redact(said("Okafor Energy, ring Ngozi!", metadata=metadata), KEY)
     assert redacted.turns[0].text == "Okafor Energy, ring <PERSON_1>!"
     customer = redacted.metadata.pop("cluster")
     assert redacted.metadata == {
@@ -231,13 +234,123 @@ def test_metadata_keeps_the_company_and_the_groups_of_customers() -> None:
     assert replacements[0] == Replacement(
         conversation="c", placeholder=str(customer), kind="CUSTOMER", value="Ngozi Okafor", count=1
     )
-    again, _ = redact(said("Hello", metadata={"cluster": "  ngozi  OKAFOR"}))
-    other, _ = redact(said("Hello", metadata={"cluster": "Grace Yeboah"}))
+    again, _ = redact(said("Hello", metadata={"cluster": "  ngozi  OKAFOR"}), KEY)
+    other, _ = redact(said("Hello", metadata={"cluster": "Grace Yeboah"}), KEY)
     assert again.metadata["cluster"] == customer != other.metadata["cluster"]
 
 
+@pytest.mark.parametrize("blank", ["", "  ", None])
+def test_a_blank_cluster_names_nobody(blank: str | None) -> None:
+    conversation = said("Hello", metadata={"cluster": blank})
+    assert redact(conversation, KEY) == (conversation, [])
+
+
+def test_digests_need_the_key() -> None:
+    conversation = said("Hello", id="jane.doe@example.com", metadata={"cluster": "Jane Doe"})
+    one, _ = redact(conversation, KEY)
+    other, _ = redact(conversation, b"another key")
+    assert one.id != other.id
+    assert one.metadata["cluster"] != other.metadata["cluster"]
+    assert redact(one, b"another key") == (one, [])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("phone", 447700900123, "<PHONE_1>"),
+        ("phone_f", 447700900123.0, "<PHONE_1>"),
+        ("PhoneNumber", 447700900123, "<PHONE_1>"),
+        ("tel", 5550170, "<PHONE_1>"),
+        ("mobile", "0803 123 4567", "<PHONE_1>"),
+        ("caller", 447700900123, "<PHONE_1>"),
+        ("card", 4242424242424242, "<CARD_1>"),
+        ("card", 4242424242424243.0, "<CARD_1>"),
+        ("card_last4", "4410", "<CARD_1>"),
+        ("last4", 4410, "<CARD_1>"),
+        ("order", 5530912, "<ORDER_1>"),
+        ("ticket_id", 5530912.0, "<ORDER_1>"),
+        ("created_at", 1700000000, 1700000000),
+        ("order_total", 129900, 129900),
+        ("rating", 4, 4),
+        ("share", 0.25, 0.25),
+        ("limit", float("inf"), float("inf")),
+        ("vip", True, True),
+        ("customer_name", "jane doe", "<PERSON_1>"),
+        ("customername", "the ordinary baker", "<PERSON_1>"),
+        ("surname", "Иванова", "<PERSON_1>"),
+        ("assignee", "JD", "<PERSON_1>"),
+        ("customer", "jane doe, jane@example.com", "<PERSON_1>, <EMAIL_1>"),
+        ("agent", "bot", "bot"),
+        ("contact", "email", "email"),
+        ("product_name", "jane lamp", "jane lamp"),
+        ("customer_city", "Leeds", "Leeds"),
+    ],
+)
+def test_a_metadata_field_is_understood_by_its_name(key: str, value: object, expected: object) -> None:
+    redacted, _ = redact(said("Hello there", metadata={key: value}), KEY)
+    assert redacted.metadata == {key: expected}
+
+
+def test_forms_lose_what_the_statements_lose() -> None:
+    conversation = said(
+        "I'm Grace Yeboah, call 5550170.",
+        facts=[
+            KeyFact(
+                kind="owner",
+                statement="Grace Yeboah (grace.y@example.com) of 14 Oak Street has to call 020 7946 0958.",
+                forms=("grace|customer wait", "grace.y@example.com|mail", "14 oak|elm street", "call|ring 02079460958"),
+            )
+        ],
+    )
+    redacted, _ = redact(conversation, KEY)
+    assert redacted.facts[0].forms == (
+        "<PERSON_1>|customer wait",
+        "<EMAIL_1>|mail",
+        "<ADDRESS_1>|elm street",
+        "call|ring <PHONE_2>",
+    )
+
+
+def test_speakers_called_by_name_become_persons_and_plain_words_stay() -> None:
+    roles = ("ngozi okafor", "Supervisor", "SPEAKER_01", "#Person1#", "Agent", "A", "+44 7700 900123")
+    conversation = Conversation(id="c", turns=tuple(Turn(role=role, text="Thanks, Okafor!") for role in roles))
+    redacted, _ = redact(conversation, KEY)
+    assert [turn.role for turn in redacted.turns] == ["<PERSON_1>", *roles[1:-1], "<PHONE_1>"]
+    assert {turn.text for turn in redacted.turns} == {"Thanks, <PERSON_1>!"}
+    assert redact(clean(redacted), KEY) == (clean(redacted), [])
+
+
+@pytest.mark.parametrize(
+    "personal", ["jane.doe@example.com", "ngozi_okafor_3", "chat-ngozi-okafor", "5520718", "+353861234567"]
+)
+def test_an_id_that_tells_who_it_is_becomes_a_digest(personal: str) -> None:
+    redacted, replacements = redact(said("My order number is 5520718", id=personal), KEY)
+    assert regex.fullmatch(r"<ID_[0-9a-f]{16}>", redacted.id)
+    assert {row.conversation for row in replacements} == {redacted.id}
+    assert Replacement(conversation=redacted.id, placeholder=redacted.id, kind="ID", value=personal, count=1) in (
+        replacements
+    )
+    assert redact(redacted, KEY) == (redacted, [])
+    assert redact(said("Hello", id=f"{personal} 2"), KEY)[0].id != redacted.id
+
+
+@pytest.mark.parametrize(
+    "plain", ["c12", "TCK-88213", "4242424242424242", "abe8394cdc05834bb62186ca96d0c19a", "bank_card-07", "delta-3"]
+)
+def test_an_id_that_is_a_code_stays(plain: str) -> None:
+    assert redact(said("Hello", id=plain), KEY)[0].id == plain
+
+
+@pytest.mark.parametrize("word", ["a" * 20_000, "1" * 20_000, "aB3-" * 5_000, "x*" * 10_000, "((" * 10_000])
+def test_a_word_without_end_hides_nothing_and_is_gone_through_once(word: str) -> None:
+    texts = [finding.text for finding in find(said(f"Mail jane@example.com {word} or 4242 4242 4242 4242"))]
+    assert texts == ["jane@example.com", "4242 4242 4242 4242"]
+
+
 def test_a_word_that_is_no_name_by_itself_stays_beside_a_person_of_that_name() -> None:
-    redacted, _ = redact(said("I'm Will Adeyemi. Will you help? I will wait.", "Sure. So Will, the mark is green."))
+    redacted, _ = redact(
+        said("I'm Will Adeyemi. Will you help? I will wait.", "Sure. So Will, the mark is green."), KEY
+    )
     assert [turn.text for turn in redacted.turns] == [
         "I'm <PERSON_1>. Will you help? I will wait.",
         "Sure. So <PERSON_1>, the mark is green.",
@@ -245,7 +358,7 @@ def test_a_word_that_is_no_name_by_itself_stays_beside_a_person_of_that_name() -
 
 
 def test_numbering_goes_on_after_the_placeholders_of_an_earlier_redaction() -> None:
-    redacted, _ = redact(said("Dear <PERSON_2>, meet Mrs Okafor, order <ORDER_100>."))
+    redacted, _ = redact(said("Dear <PERSON_2>, meet Mrs Okafor, order <ORDER_100>."), KEY)
     assert redacted.turns[0].text == "Dear <PERSON_2>, meet Mrs <PERSON_3>, order <ORDER_100>."
 
 
@@ -255,7 +368,9 @@ def test_a_finding_says_where() -> None:
 
 
 def test_two_people_of_one_last_name_are_told_apart_by_first_names_and_initials() -> None:
-    redacted, _ = redact(said("My father Leonard Yeboah died. I am Grace Yeboah.", "Was it Mr L. Yeboah, dear Grace?"))
+    redacted, _ = redact(
+        said("My father Leonard Yeboah died. I am Grace Yeboah.", "Was it Mr L. Yeboah, dear Grace?"), KEY
+    )
     assert redacted.turns[1].text == "Was it Mr <PERSON_1>, dear <PERSON_2>?"
     assert redacted.turns[0].text == "My father <PERSON_1> died. I am <PERSON_2>."
 
@@ -282,16 +397,16 @@ def test_redacting_what_is_redacted_changes_nothing_and_finds_nothing(
     texts: list[str], references: list[str], metadata: dict[str, str]
 ) -> None:
     conversation = said(*texts, references=references, metadata=metadata)
-    redacted, replacements = redact(conversation)
+    redacted, replacements = redact(conversation, KEY)
     assert find(redacted) == []
-    assert redact(redacted) == (redacted, [])
+    assert redact(redacted, KEY) == (redacted, [])
     assert bool(find(conversation) or "cluster" in metadata) == bool(replacements)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_survives(text: str) -> None:
-    redacted, replacements = redact(said(text))
+    redacted, replacements = redact(said(text), KEY)
     restored = redacted.turns[0].text
     if not replacements:
         assert restored == text
@@ -317,7 +432,7 @@ def test_real_conversations_can_be_redacted() -> None:
     conversations = read_jsonl(SHARED / "tweetsumm" / "validation.jsonl")
     kinds = set()
     for conversation in conversations:
-        redacted, replacements = redact(conversation)
+        redacted, replacements = redact(conversation, KEY)
         assert find(redacted) == []
         kinds |= {row.kind for row in replacements}
     assert kinds >= {"PERSON", "PHONE", "ORDER", "ADDRESS"}

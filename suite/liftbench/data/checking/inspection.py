@@ -16,6 +16,7 @@ from msgspec import Struct
 from ...contracts import Metric, Progress
 from ...types import Conversation
 from ..cleaning import CLEANING, clean
+from ..clusters import cluster_of
 from ..duplicates import NearDuplicates
 from ..fingerprints import ngram_hashes, words, words_of
 from ..folders import count_lines
@@ -175,9 +176,8 @@ class _Inspector:
         self._measure(cleaned, split)
         self._judge(cleaned, split.name)
         self._compare_references(cleaned, number, split.name)
-        value = conversation.metadata.get(CLUSTER)
-        if value is not None and str(value).strip():
-            self._clusters.setdefault(str(value).strip(), []).append(number)
+        if (cluster := cluster_of(conversation, CLUSTER)) is not None:
+            self._clusters.setdefault(cluster, []).append(number)
         text = " ".join(turn.text for turn in cleaned.turns)
         self._scripts[main_script(text) or "none"] += 1
         if number % self._every == 0:

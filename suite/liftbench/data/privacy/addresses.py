@@ -8,7 +8,7 @@ import regex
 
 from .spans import cover
 
-_WORD = r"(?:St\. )?\p{Lu}[\p{L}'’-]*"
+_WORD = r"(?:St\. )?\p{Lu}[\p{L}'’-]{0,40}"
 _STREET = (
     r"Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Close|Way|Court|Ct|Crescent|Cres|Terrace|Tce|Place|Pl|Square|Sq|Gardens?"
     r"|Grove|Boulevard|Blvd|Parkway|Pkwy|Highway|Hwy|Circle|Cir|Trail|Row|Mews|Hill|Park|Parade|Walk|Rise|View|Green|Lawns?"

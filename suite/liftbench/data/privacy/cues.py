@@ -134,16 +134,18 @@ _INTRODUCTIONS = (
     ),
 )
 
-_ROLES = r"""
+_ROLE_WORDS = """
 agent assistant aunt aunty auntie boss brother caller cardholder client colleague courier cousin customer dad daughter
 driver electrician engineer father friend granddaughter grandson guest host husband inspector instructor keyholder
 landlord manager mechanic mom mother mum neighbor neighbour nurse officer owner partner passenger pharmacist plumber
 receptionist recipient rep representative sister son supervisor teacher technician tenant uncle wife advisor adviser
 """
+ROLES = frozenset(_ROLE_WORDS.split())
+"""What people are to each other or to a company."""
 _OTHERS = (
     _before(r"speaking (?:with|to)|through to|signed by|signed:?|attn:?|c/o|on behalf of|ask(?:ed)? for", likely),
     _before(r"(?:spoke|spoken|talked|talking|chat(?:ted)?|dealt|speak) (?:to|with)", known),
-    _before(rf"(?:{'|'.join(_ROLES.split())}),?", likely),
+    _before(rf"(?:{'|'.join(_ROLE_WORDS.split())}),?", likely),
 )
 
 _GREETING = r"hi|hello|hey|hiya|heya|dear|hallo|hola|bonjour|ciao|beste|liebe[rs]?|chère|cher|g['’]day"
@@ -188,7 +190,7 @@ _SIGNATURES = (
 
 CUES = (*_TITLES, *_INTRODUCTIONS, *_OTHERS, *_GREETINGS, *_SIGNATURES)
 
-NAME_ASKED = regex.compile(r"(?i)\bname\b[^.?!]*\?")
+NAME_ASKED = regex.compile(r"(?i)\bname\b[^.?!]{0,200}\?")
 _WELL = r"yes|yeah|yep|sure|hi|hello|it['’]?s|um+|uh+|er|ok|okay|of course|certainly|well|so|that['’]?s|sorry"
 NAME_ANSWERED = regex.compile(rf"^\W*(?:(?i:{_WELL})\W+)*{NAME}(?:, {NAME}(?=[.!]?\s*(?:$|\p{{Lu}}-)))?")
 """`Yes, it's Ngozi Okafor`, or last name first: `Birkett, Stanley.`"""

@@ -38,9 +38,11 @@ def identifiers(text: str, question: str) -> list[Span]:
 
 _DIGIT = regex.compile(r"\d")
 _WORDS = regex.compile(r"\w+")
+# What stands before the @ has 64 characters at most (RFC 5321) and is not tried in parts: lines of base64 would take
+# minutes.
 _EMAIL = regex.compile(
-    r"[\w.+'-]*\w@\w[\w-]*(?:\.\w[\w-]*)+"
-    r"|(?i)\b[\w.+-]+ (?:at|\[at\]|\(at\)) [\w-]+(?: (?:dot|\[dot\]|\(dot\)) [\w-]+)*"
+    r"[\w.+'-]{1,64}+(?<=\w)@\w[\w-]*+(?:\.\w[\w-]*+)+"
+    r"|(?i)\b[\w.+-]{1,64}+ (?:at|\[at\]|\(at\)) [\w-]+(?: (?:dot|\[dot\]|\(dot\)) [\w-]+)*"
     r" (?:dot|\[dot\]|\(dot\)) (?:com|org|net|edu|gov|info|biz|io|[a-z]{2})\b"
 )
 
@@ -60,14 +62,19 @@ _IBAN = regex.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})
 _CARD = regex.compile(r"(?<![\w+£$€.,-])\d(?:[ -]?\d){12,18}(?![\w-])")
 _CARD_NAME = r"(?i:cards?|visa|master ?card|amex|american express|maestro|debit|credit)"
 _CARD_END = regex.compile(
-    rf"(?:[*x•#]{{2,4}}[ -]?)+(?P<last>\d{{4}})\b"
+    rf"(?<![*x•#])(?:[*x•#]{{2,16}}+[ -]?+){{1,6}}+(?P<last>\d{{4}})\b"
     rf"|\b{_CARD_NAME}\b[^.?!\n\d]{{0,30}}?\b(?i:end(?:ing|s|ed)?|last (?:four|4)(?: digits)?)"
     rf"(?: (?i:in|with|on|are|is|digits))*:? ?(?P<last>\d{{4}})\b"
     rf"|\b(?i:last (?:four|4))\b[^.?!\n\d]{{0,20}}\b{_CARD_NAME}\b(?: (?i:is|are))?:? (?P<last>\d{{4}})\b"
     rf"|\b{_CARD_NAME} (?:number |no\. ?)?(?:\.{{2,}}|…|-)? ?(?P<last>\d{{4}})\b(?! ?\d)"
     rf"|\b(?i:ending)(?: (?i:in|with))? (?P<last>\d{{4}})\b(?=[^.?!\n\d]{{0,12}}\b{_CARD_NAME}\b)"
 )
-_LAST_DIGITS_ASKED = regex.compile(rf"\b(?i:last (?:four|4))\b[^.!?]*\b{_CARD_NAME}\b[^.!?]*\?")
+_LAST_DIGITS_ASKED = regex.compile(
+    rf"\b(?i:last (?:four|4))\b[^.!?]{{0,80}}\b{_CARD_NAME}\b[^.!?]{{0,80}}\?"
+    rf"|^(?:(?:\w+ )?{_CARD_NAME}(?: \w+){{0,3}}|last)\?$"
+)
+"""A question in words, or a metadata field's: `card?`, `card last?` of `card_last4`, `last?`."""
+_CARD_ASKED = regex.compile(rf"^(?:\w+ )?{_CARD_NAME}(?: \w+){{0,3}}\?$")
 _LAST_DIGITS = regex.compile(r"\W*(?i:(?:yes|sure|it'?s|ok)\W+)*(?P<last>\d{4})\b")
 
 
@@ -85,7 +92,8 @@ def _cards(text: str, question: str) -> Iterator[Span]:
     if _LAST_DIGITS_ASKED.search(question) and (answer := _LAST_DIGITS.match(text)):
         yield Span("CARD", *answer.span("last"), answer["last"])
         text = cover(text, [answer.span("last")])
-    whole = [match for match in _CARD.finditer(text) if luhn.is_valid(regex.sub(r"\D", "", match[0]))]
+    asked = _CARD_ASKED.search(question)
+    whole = [match for match in _CARD.finditer(text) if asked or luhn.is_valid(regex.sub(r"\D", "", match[0]))]
     for match in whole:
         yield Span("CARD", *match.span(), regex.sub(r"\D", "", match[0])[-4:])
     text = cover(text, [match.span() for match in whole])
@@ -97,14 +105,15 @@ def _cards(text: str, question: str) -> Iterator[Span]:
 
 _REGIONS = ("GB", "US", "IE", "AU", "IN", "NG", "DE", "FR", "NL", "ZA", "NZ", "ES", "IT", "PL", "PT", "SE", "JP")
 """Whose numbering plans a number without its country's prefix is held against, in this order."""
-_PHONE = regex.compile(r"(?<![\w£$€.,/#-])(?:\+|\(?00)?[\d(](?:[\d ()./-]{5,}\d)(?![\w%£$€]|[.,:/-]\d)")
+_PHONE = regex.compile(r"(?<![\w£$€.,/#-])(?:\+|\(?00)?[\d(](?:[\d ()./-]{5,40}\d)(?![\w%£$€]|[.,:/-]\d)")
 _FICTITIOUS = regex.compile(
     r"(?<![\w£$€.,/-])(?:(?:\+?1[ .-]?)?(?:\(\d{3}\)|\d{3})[ .-]?|(?:\(0\d{2,4}\)|0\d{2,4})[ -])?"
     r"555[ .-]?\d{4}(?![\w%]|[.,:/-]\d)"
 )
 _VERSION = regex.compile(r"(?!(?:1\.)?\d{3}\.\d{3}\.\d{4}$)\d+(?:\.\d+)+")
 _PHONE_CUE = regex.compile(
-    r"(?i)\b(?:phone|telephone|tel|mobile|cell|whatsapp|landline|call(?:ed|ing)?|ring|rang|text(?:ed)?|reach|dial)\b[^\d?!]{0,30}$"
+    r"(?i)\b(?:(?:phone|telephone|tel|mobile|cell)(?:number|no)?|msisdn|fax|whatsapp|landline|call(?:ed|er|ing)?|contact"
+    r"|ring|rang|text(?:ed)?|reach|dial)\b[^\d?!]{0,30}$"
 )
 
 
@@ -179,8 +188,8 @@ _CODE_ALONE = regex.compile(
     r")(?![\w@%£$€]|[.,:]\d|[-/]\w)"
 )
 _ASKED = regex.compile(
-    rf"(?i)\b(?:{_CUED})\b[^.!?]*(?:\?|$)"
-    rf"|\b(?:share|provide|send|give|confirm|tell)\b[^.!?]*\b(?:{_CUED}) (?:number|no|code|id|reference)\b"
+    rf"(?i)\b(?:{_CUED})\b[^.!?]{{0,200}}(?:\?|$)"
+    rf"|\b(?:share|provide|send|give|confirm|tell)\b[^.!?]{{0,200}}\b(?:{_CUED}) (?:number|no|code|id|reference)\b"
 )
 _ANSWER = regex.compile(rf"(?<![\w£$€.,/@#-]){_CODE}")
 _RECORD_LOCATOR = regex.compile(

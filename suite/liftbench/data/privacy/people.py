@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import regex
 from msgspec import Struct
 
-from .cues import CUES, NAME, NAME_ANSWERED, NAME_ASKED, WORD, Belief, Setting, anything, likely
+from ..cleaning import role
+from .cues import CUES, NAME, NAME_ANSWERED, NAME_ASKED, ROLES, WORD, Belief, Setting, anything, likely
 from .names import BRANDS, NEVER, PARTICLES, VERBS, fold, gazetteer
-from .spans import Span, cover
+from .spans import COVER, Span, cover
 
 
 class Mention(Struct, frozen=True):
@@ -41,12 +42,37 @@ _PLACE_BEFORE = regex.compile(
 
 def mentions(text: str, setting: Setting) -> list[Mention]:
     """The names in a text, none overlapping, in its order."""
-    found = [*_cued(text, setting), *_uncued(text, setting)]
+    found = [*_cued(text, setting), *uncued(text, setting)]
     kept: list[Mention] = []
     for mention in sorted(found, key=lambda mention: (mention.start - mention.end, mention.start)):
         if all(mention.end <= other.start or mention.start >= other.end for other in kept):
             kept.append(mention)
     return sorted(kept, key=lambda mention: mention.start)
+
+
+_STRETCH = regex.compile(rf"\p{{L}}(?:[^{COVER}]*[\p{{L}}\p{{M}}\d.])?")
+_NOBODY = """
+all anonymous anybody auto automatic bot chat chatbot email everybody internal ivr moderator na narrator nobody none
+note null other party person phone participant public sms speaker spk system test third unassigned unknown voice web
+asesor berater cliente conseiller klant kunde kundin medewerker mitarbeiter operatore
+"""
+NOBODY = ROLES | frozenset(_NOBODY.split())
+"""Folded words that name fields hold and speakers are called, and that are nobody's name."""
+
+
+def whole_names(text: str) -> list[Mention]:
+    """The names in a text that is one as a whole, a name field's value or a speaker: all that is not covered."""
+    found: list[Mention] = []
+    for stretch in _STRETCH.finditer(text):
+        words = [fold(token[0]) for token in _TOKEN.finditer(stretch[0]) if token[0][1:].strip(".")]
+        names = tuple(word for word in words if not _is_nobody(word))
+        if names:
+            found.append(Mention(*stretch.span(), names, ""))
+    return found
+
+
+def _is_nobody(word: str) -> bool:
+    return word in NOBODY or role(word) in ("customer", "agent")
 
 
 def _cued(text: str, setting: Setting) -> Iterator[Mention]:
@@ -64,7 +90,7 @@ def _cued(text: str, setting: Setting) -> Iterator[Mention]:
                 yield Mention(parts[0].start, parts[-1].end, words, parts[0].initials)
 
 
-def _uncued(text: str, setting: Setting) -> Iterator[Mention]:
+def uncued(text: str, setting: Setting) -> Iterator[Mention]:
     """Names that their words give away, wherever they stand in a run of capitals."""
     for run in _RUN.finditer(text):
         tokens = list(_TOKEN.finditer(text, *run.span()))

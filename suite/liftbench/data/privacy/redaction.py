@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,31 +11,44 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from msgspec import Struct
 
 from ...contracts import Progress
 from ...records import writing
-from ..folders import count_lines
+from ..folders import beside, count_lines
 from ..jsonl import each_in_jsonl
 from .personal import redact
+
+KEY_BYTES = 32
+
+
+class KeyRow(Struct, frozen=True):
+    """The first row of the table: the key of the redaction's digests, with which one could be made again."""
+
+    key: str
+    """In hexadecimal."""
 
 
 def table_path(target: Path) -> Path:
     """The table of what a redacted folder replaced: beside the folder, so that it is not passed on with it."""
-    return target.with_name(f"{target.name}.replaced.jsonl")
+    return beside(target, ".replaced.jsonl")
 
 
 def write_redacted(files: Sequence[Path], folder: Path, table: BinaryIO, progress: Progress) -> Counter[str]:
-    """Write each file's conversations, redacted, into a folder, and a row for each value replaced into the table.
+    """Write each file's conversations, redacted, into a folder; the key and a row for each value replaced, to a table.
 
-    Returns how often something was replaced, by kind.
+    The key is new and random: customers and ids of two redactions do not match. Returns how often something was
+    replaced, by kind.
     """
+    key = secrets.token_bytes(KEY_BYTES)
+    table.write(msgspec.json.encode(KeyRow(key.hex())) + b"\n")
     total = count_lines(files)
     counts: Counter[str] = Counter()
     done = 0
     for path in files:
         with (folder / path.name).open("wb") as out:
             for conversation in each_in_jsonl(path, references_needed=False):
-                redacted, replacements = redact(conversation)
+                redacted, replacements = redact(conversation, key)
                 out.write(msgspec.json.encode(redacted) + b"\n")
                 for replacement in replacements:
                     table.write(msgspec.json.encode(replacement) + b"\n")
