@@ -37,6 +37,10 @@ SENTENCES = [
     "My mail is [EMAIL:o'brien_1@mail.example.org].",
     "I paid @ the till, 3 @ £5 each.",
     "I looked at example dot points in the manual.",
+    # German, in which much is capitalized
+    "Können Sie bitte Ihren Händler fragen? Sie haben recht. Kontaktieren Sie uns.",
+    "Viele Grüße [PERSON:Jan Kowalski]",
+    "Gruß [PERSON:Hans Müller]",
     # Phones
     "Call me on [PHONE:+44 20 7946 0958] or [PHONE:07700 900123].",
     "ring [PHONE:(206) 555-0142] after six",

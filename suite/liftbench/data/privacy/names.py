@@ -31,6 +31,10 @@ something sorry speak speaking still such sunday support sure team thank thanks 
 theres these they theyre thing this those though through thursday til till to today tomorrow tonight too try trying
 tuesday two ty under until up upon us use very wait want wants was we wednesday welcome well went were what whats when
 where which while who whom why with within without wont would yeah yep yes yesterday yet you your youre yours
+abend anfrage antwort bestellung bitte danke dein dem den der des dich die dir ein eine einen er es euch freundliche
+freundlichen gruß gruße grußen gruss grusse grussen gute guten handler ich ihm ihn ihnen ihr ihre ihrem ihren ihrer
+ihres kunde kunden kundin liebe lieber mein meine mich mir mit morgen nachricht rechnung sie tag uns unser unsere
+viele vielen wir
 """
 """Folded words that are no part of a name, whatever stands before them."""
 
