@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from liftbench.cli.main import main
 from liftbench.types import Conversation, Turn
 
 from .tiny import build_tiny_llama
@@ -37,6 +41,32 @@ def tiny_chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a random LLaMA without a chat template."""
     return build_tiny_llama(tmp_path_factory.mktemp("tiny-base"), chat=False)
+
+
+class Outcome(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Outcome]:
+    """Runs `bench …` in this process, in an empty folder, 200 columns wide."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
 
 
 @pytest.fixture

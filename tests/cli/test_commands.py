@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from liftbench.cli.main import COMMANDS, main
+from liftbench.cli.main import COMMANDS
 from liftbench.plugin_api import Conversation
 from liftbench.records import write_lines
 from liftbench.runs import Run, runs_in
@@ -17,28 +16,11 @@ from liftbench.runs import Run, runs_in
 from ..build import write_run
 
 
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
 @pytest.fixture
-def bench(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_chat_model: Path
-) -> Any:
-    """Runs `bench …` in this process, in an empty folder, with the tiny model and few new tokens."""
-    monkeypatch.chdir(tmp_path)
+def bench(command_line: Any, monkeypatch: pytest.MonkeyPatch, tiny_chat_model: Path) -> Any:
+    """Runs `bench …` with the tiny model."""
     monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
-
-    return run
+    return command_line
 
 
 @pytest.fixture

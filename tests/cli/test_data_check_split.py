@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from liftbench.cli.main import main
 from liftbench.data.cards import CardEntry, read_card, write_card
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import PrerequisiteError
@@ -20,28 +19,12 @@ from liftbench.types import Conversation, Turn
 pytestmark = pytest.mark.usefixtures("data")
 
 
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
 @pytest.fixture
-def bench(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_chat_model: Path
-) -> Any:
-    """Runs `bench data …` in this process, in an empty folder, 80 columns wide."""
-    monkeypatch.chdir(tmp_path)
+def bench(command_line: Any, monkeypatch: pytest.MonkeyPatch, tiny_chat_model: Path) -> Any:
+    """Runs `bench data …` with the tiny model, 80 columns wide."""
     monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
     monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["bench", "data", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
-
-    return run
+    return partial(command_line, "data")
 
 
 def conversation(number: int, **metadata: str) -> Conversation:

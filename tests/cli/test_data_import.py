@@ -14,7 +14,6 @@ import pytest
 from pyarrow import parquet
 
 from liftbench.cli import data_import
-from liftbench.cli.main import main
 from liftbench.data.cards import read_card
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.errors import UsageError
@@ -41,11 +40,6 @@ AGENTS = ["--role", "Anna Weiß=agent", "--role", "Tom Ray=agent", "--others", "
 CHAT = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
 
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
 class Typed(io.StringIO):
     """What a person types."""
 
@@ -54,18 +48,12 @@ class Typed(io.StringIO):
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
-    """Runs `bench data import …` in this process, in an empty folder; `typed` is what a person at a terminal types."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+def bench(command_line: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs `bench data import …`; `typed` is what a person at a terminal types."""
 
-    def run(*arguments: str, typed: str | None = None) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["bench", "data", "import", *arguments])
+    def run(*arguments: str, typed: str | None = None) -> Any:
         monkeypatch.setattr(sys, "stdin", io.StringIO() if typed is None else Typed(typed))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+        return command_line("data", "import", *arguments)
 
     return run
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from liftbench.cli.main import main
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.types import Conversation, Turn
 from liftbench_plugins.datasets.dialogsum import DialogSum
@@ -138,17 +136,12 @@ def test_without_its_files_it_says_where_to_put_them(folder: str | None, tmp_pat
         DialogSum(str(tmp_path / folder) if folder else None).splits()
 
 
-def test_a_dry_run_shows_a_prompt(
-    tmp_path: Path, tiny_chat_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_shows_a_prompt(tmp_path: Path, tiny_chat_model: Path, command_line: Any) -> None:
     write(tmp_path / "dialogsum.dev.jsonl", GOOD)
-    monkeypatch.chdir(tmp_path)
     arguments = ["baseline", "--dataset", "dialogsum", "--data-dir", str(tmp_path), "--model", str(tiny_chat_model)]
-    monkeypatch.setattr(sys, "argv", ["bench", *arguments, "--dry-run", "--json"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    shown = json.loads(capsys.readouterr().out)
-    assert not ended.value.code
+    done = command_line(*arguments, "--dry-run", "--json")
+    assert done.code == 0, done.err
+    shown = json.loads(done.out)
     assert shown["counts"] == {"split": 1, "scored": 1, "references": 1}
     text = next(value for name, value in shown["prompt"].items() if name.startswith("prompt of"))
     assert "Person1: Hello.\nPerson2: Hi, Tom." in text

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from liftbench.cli.main import main
 from liftbench.errors import UsageError
 from liftbench.plugin_api import Columns
 from liftbench.types import Conversation, Turn
@@ -287,24 +286,12 @@ references = ["gist"]
 
 
 @pytest.fixture
-def bench(
-    tmp_path: Path, tiny_chat_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Any:
-    """Runs `bench baseline` with a recipe of mapped columns and shows what it would do: exit code, output, errors."""
+def bench(command_line: Any, tmp_path: Path, tiny_chat_model: Path) -> Any:
+    """Runs `bench baseline` with a recipe of mapped columns, and shows what it would do."""
     write_lines(tmp_path / "train.jsonl", *CALLS)
     write_lines(tmp_path / "dev.jsonl", *CALLS)
     (tmp_path / "mine.toml").write_text(RECIPE)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        command = ["bench", "baseline", "mine.toml", "--model", str(tiny_chat_model), "--dry-run", "--json", *arguments]
-        monkeypatch.setattr(sys, "argv", command)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(command_line, "baseline", "mine.toml", "--model", str(tiny_chat_model), "--dry-run", "--json")
 
 
 def test_a_dry_run_of_a_recipe_with_columns(bench: Any) -> None:

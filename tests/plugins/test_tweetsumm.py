@@ -6,7 +6,6 @@ import csv
 import json
 import re
 import socket
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.cli.main import main
 from liftbench.data.cleaning import clean
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.types import Conversation, Turn
@@ -588,24 +586,17 @@ def test_without_the_hub_the_way_to_local_files_is_told(tmp_path: Path, place: s
 
 @pytest.mark.parametrize("form", ["original", "dialogstudio"])
 def test_a_dry_run_shows_a_prompt_from_either_form(
-    form: str,
-    tmp_path: Path,
-    tiny_chat_model: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    form: str, tmp_path: Path, tiny_chat_model: Path, command_line: Any
 ) -> None:
     if form == "original":
         write_lines(tmp_path / "final_valid_tweetsum.jsonl", original_row())
         write_table(tmp_path / "twcs.csv", TWEETS)
     else:
         write_json(tmp_path / "val.json", entries("val", "d1"))
-    monkeypatch.chdir(tmp_path)
     arguments = ["baseline", "--dataset", "tweetsumm", "--data-dir", str(tmp_path), "--model", str(tiny_chat_model)]
-    monkeypatch.setattr(sys, "argv", ["bench", *arguments, "--dry-run", "--json"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    shown = json.loads(capsys.readouterr().out)
-    assert not ended.value.code
+    done = command_line(*arguments, "--dry-run", "--json")
+    assert done.code == 0, done.err
+    shown = json.loads(done.out)
     assert shown["counts"] == {"split": 1, "scored": 1, "references": 2}
     text = next(value for name, value in shown["prompt"].items() if name.startswith("prompt of"))
     assert "Where is it?" in text
