@@ -123,7 +123,7 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
             lines=(
                 *(f"from {folder.resolve().name}/{path.name}, sha256 {file_sha256(path)}" for path in files),
                 "replaced by placeholders: "
-                + (", ".join(f"{kind} {count} times" for kind, count in sorted(counts.items())) or "nothing"),
+                + (", ".join(f"{kind} {count}" for kind, count in sorted(counts.items())) or "nothing"),
                 "what was replaced is kept apart from this folder, with the key of the digests that stand for "
                 "customers and ids; under another redaction's key, they are others",
                 "of the steps before, hashes are kept; what else their lines said may name people, and is in the card "
@@ -201,7 +201,8 @@ def _facts(inspection: Inspection) -> Iterator[str]:
     yield f"scripts: {_shares(inspection.scripts)}"
     guessed = sum(inspection.languages.values())
     sampled = f"guessed from {guessed:,} of {inspection.languages_sampled:,} conversations looked at"
-    yield f"languages: {_shares(inspection.languages)} ({sampled}; the others are too short)"
+    short = "; the others are too short" if guessed < inspection.languages_sampled else ""
+    yield f"languages: {_shares(inspection.languages)} ({sampled}{short})"
 
 
 def _shares(counts: Mapping[str, int]) -> str:
