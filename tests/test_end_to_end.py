@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from liftbench.data.cleaning import clean
 from liftbench.data.fingerprints import conversation_sha256
 from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics.rouge import Rouge
@@ -93,7 +94,7 @@ def test_the_adapter_is_whole_and_its_provenance_lists_what_it_was_trained_on(ma
     assert provenance["trainer"] == "qlora"
     by_id = {c.id: c for c in read_jsonl(tweetsumm / "train.jsonl")}
     assert len(provenance["rows"]) == USED
-    assert all(conversation_sha256(by_id[id_]) == sha for id_, sha in provenance["rows"].items())
+    assert all(conversation_sha256(clean(by_id[id_])) == sha for id_, sha in provenance["rows"].items())
     assert not set(provenance["rows"]) & {c.id for c in read_jsonl(tweetsumm / "validation.jsonl")}
     rows = [json.loads(line) for line in (made.trained.folder / "training" / "rows.jsonl").read_text().splitlines()]
     assert {row["part"] for row in rows} == {"train", "validation"}
