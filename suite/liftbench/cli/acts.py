@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -14,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..comparison import compare
 from ..contracts import Progress
 from ..errors import LiftbenchError
 from ..harness import measure, new_manifest, require_room
@@ -22,12 +20,10 @@ from ..measurement import Measurement
 from ..models.references import context_length, resolve
 from ..plugins import Plugins
 from ..prompts import render
-from ..records import digest, write_text
-from ..report.html import render_comparison
 from ..runs import OpenRun, Run, open_run
 from ..systems import Loadable, untuned
 from ..training import TrainingPlan, train
-from ..types import Comparison, Conversation, Manifest
+from ..types import Conversation, Manifest
 from .job import Job, print_json
 
 _console = Console(stderr=True)
@@ -72,29 +68,6 @@ def completed(run: OpenRun, measurement: Measurement, subject: Loadable, job: Jo
     if run.manifest.status == "complete":
         return Run(run.folder)
     return measure(run, measurement, subject, job.plugins, progress)
-
-
-def compared(
-    baseline: Run,
-    candidates: Sequence[Run],
-    plugins: Plugins,
-    path: Path,
-    *,
-    target: float | None = None,
-    headline: str | None = None,
-) -> tuple[Comparison, dict[str, Run]]:
-    """The comparison, with its HTML report written to `path`, and its runs by id."""
-    comparison = compare(baseline, candidates, target=target, headline=headline)
-    by_id = {run.id: run for run in (baseline, *candidates)}
-    write_text(path, render_comparison(comparison, by_id, plugins.sections(comparison)))
-    for problem in plugins.problems:
-        say(f"warning: plugin {problem.plugin}: {problem.reason}")
-    return comparison, by_id
-
-
-def report_path(runs: Path, *compared_runs: Run) -> Path:
-    """Where the report of some runs goes, beside the folder of runs."""
-    return runs.parent / f"compare-{digest(*(run.id for run in compared_runs))[:8]}.html"
 
 
 def announce(run: OpenRun, manifest: Manifest, plugins: Plugins) -> None:

@@ -12,7 +12,8 @@ from ..comparison import exit_code, newest_pair
 from ..plugins import load_plugins
 from ..report.terminal import comparison_table
 from ..runs import Run, find_run, runs_in
-from .acts import compared, report_path, say
+from .acts import say
+from .comparing import compared, report_path
 from .job import json_option, print_json, runs_option
 
 

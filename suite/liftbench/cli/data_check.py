@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,13 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ..config import ResolvedRecipe
-from ..data.cards import CardEntry, read_card, write_card
+from ..data.cards import CardEntry, read_card, step, write_card
 from ..data.checking.findings import Finding
 from ..data.checking.inspection import Inspection, Spread, TokenCounter, inspect
 from ..data.folders import beside, jsonl_files, new_folder, require_free
 from ..data.privacy.redaction import private_file, table_path, write_redacted
 from ..errors import PrerequisiteError, UsageError
-from ..models.cache import file_sha256
 from ..models.references import context_length, resolve
 from ..plugins import Plugins, load_plugins
 from ..prompts import render
@@ -118,10 +116,10 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
     # The folder takes its place first: where it cannot, the table there goes on belonging to the folder there.
     with progress_bar("conversations") as progress, private_file(table) as replaced, new_folder(target) as new:
         counts = write_redacted(files, new, replaced, progress)
-        entry = CardEntry(
-            heading=f"Redacted on {datetime.now(UTC):%Y-%m-%d}",
-            lines=(
-                *(f"from {folder.resolve().name}/{path.name}, sha256 {file_sha256(path)}" for path in files),
+        entry = step(
+            "Redacted",
+            files,
+            (
                 "replaced by placeholders: "
                 + (", ".join(f"{kind} {count}" for kind, count in sorted(counts.items())) or "nothing"),
                 "what was replaced is kept apart from this folder, with the key of the digests that stand for "
@@ -129,6 +127,7 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
                 "of the steps before, hashes are kept; what else their lines said may name people, and is in the card "
                 "of the data that was redacted",
             ),
+            within=f"{folder.resolve().name}/",
         )
         write_card(new, target.resolve().name, [*map(_without_names, read_card(folder)), entry])
     say(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import click
 from rich.console import Console
 
 from ..contracts import Progress
-from ..data.cards import CardEntry, write_card
+from ..data.cards import CardEntry, step, write_card
 from ..data.cleaning import CLEANING
 from ..data.folders import new_folder, require_free
 from ..data.intake.assembly import cleaned, conversations
@@ -21,7 +20,6 @@ from ..data.intake.tables import Row, Table, open_table
 from ..data.intake.tally import ImportReport, Tally
 from ..data.jsonl import IMPORTED
 from ..errors import UsageError
-from ..models.cache import file_sha256
 from ..records import append_lines
 from ..types import Conversation
 from .acts import say
@@ -102,11 +100,10 @@ def _counted(found: Iterable[Conversation], tally: Tally, progress: Progress) ->
 
 
 def _card_entry(files: Sequence[Path], mapping: Mapping, report: ImportReport) -> CardEntry:
-    lines = [f"from {path.name}, sha256 {file_sha256(path)}" for path in files]
     # No speakers, ids or remarks: they can be people's names, and cards are what is passed on.
-    lines += [f"columns: {mapping.without_people()}", *_counts(report)]
+    lines = [f"columns: {mapping.without_people()}", *_counts(report)]
     lines += [left_out.counted for left_out in report.left_out]
-    return CardEntry(f"Imported on {datetime.now(UTC):%Y-%m-%d}", (*lines, f"cleaned by {CLEANING}"))
+    return step("Imported", files, [*lines, f"cleaned by {CLEANING}"])
 
 
 # -------------------------------------------------------------------------------------------------------- shown

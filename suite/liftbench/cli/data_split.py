@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from ..data.cards import CardEntry, read_card, write_card
+from ..data.cards import CardEntry, read_card, step, write_card
+from ..data.clusters import CLUSTER
 from ..data.folders import beside, jsonl_files, new_folder, require_free
-from ..data.partition import CLUSTER, Partition, plan_partition, write_partition
-from ..models.cache import file_sha256
+from ..data.partition import Partition, plan_partition, write_partition
 from .acts import say
 from .job import json_option, print_json
 from .progress import progress_bar
@@ -73,14 +72,8 @@ def command(
 
 def _card_entry(partition: Partition, source: Path, files: Sequence[Path], seed: int) -> CardEntry:
     sizes = ", ".join(f"{part.name} {part.conversations} ({part.share:.1%})" for part in partition.parts)
-    return CardEntry(
-        heading=f"Split on {datetime.now(UTC):%Y-%m-%d}",
-        lines=(
-            *(f"from {source.resolve().name}/{path.name}, sha256 {file_sha256(path)}" for path in files),
-            f"{sizes}; seed {seed}",
-            *_notes(partition),
-        ),
-    )
+    lines = (f"{sizes}; seed {seed}", *_notes(partition))
+    return step("Split", files, lines, within=f"{source.resolve().name}/")
 
 
 def _show(partition: Partition) -> None:

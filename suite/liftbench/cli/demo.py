@@ -15,7 +15,8 @@ from ..models.references import resolve
 from ..report.terminal import comparison_table
 from ..systems import planned, untuned
 from ..training import plan_training
-from .acts import compared, completed, measured, report_path, say, show_dry_run, trained
+from .acts import completed, measured, say, show_dry_run, trained
+from .comparing import compared, report_path
 from .job import job_of, print_json, run_options
 from .progress import progress_bars
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
 
 from ..errors import UsageError
-from ..records import write_text
+from ..records import file_sha256, write_text
 
 CARD = "card.md"
 
@@ -21,6 +22,12 @@ class CardEntry(Struct, frozen=True):
     """What was done and when: `Imported on 2026-11-23`."""
     lines: tuple[str, ...]
     """One fact a line: files with their sha256, counts, options."""
+
+
+def step(done: str, files: Iterable[Path], lines: Iterable[str], *, within: str = "") -> CardEntry:
+    """What was done today to some files; `within` stands before their names."""
+    sources = (f"from {within}{path.name}, sha256 {file_sha256(path)}" for path in files)
+    return CardEntry(f"{done} on {datetime.now(UTC):%Y-%m-%d}", (*sources, *lines))
 
 
 def write_card(folder: Path, title: str, history: Sequence[CardEntry]) -> None:

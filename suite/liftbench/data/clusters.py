@@ -6,6 +6,9 @@ import unicodedata
 
 from ..types import Conversation
 
+CLUSTER = "cluster"
+"""The metadata field that names the customer."""
+
 
 def cluster_of(conversation: Conversation, field: str) -> str | None:
     """The customer that a field of the metadata names, fit to be compared; None where it is missing or blank.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ..errors import PrerequisiteError
+from ..records import file_sha256
 from .jsonl import JsonLinesFolder
 
 FROZEN = {
@@ -29,7 +29,7 @@ class Helpdesk(JsonLinesFolder):
     def path(self, split: str) -> Path:
         """A split's file. Raises `PrerequisiteError` where it is not the frozen one."""
         path = super().path(split)
-        if hashlib.sha256(path.read_bytes()).hexdigest() != FROZEN[split]:
+        if file_sha256(path) != FROZEN[split]:
             raise PrerequisiteError(
                 f"{path.name} of helpdesk is not the file that ships with this version; install liftbench again"
             )

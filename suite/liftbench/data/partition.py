@@ -20,15 +20,12 @@ from ..errors import RunFailed, UsageError, unknown
 from ..records import digest
 from ..types import Conversation
 from .cleaning import clean
-from .clusters import cluster_of
+from .clusters import CLUSTER, cluster_of
 from .duplicates import NearDuplicates, NearPair
 from .fingerprints import conversation_sha256
 from .folders import count_lines
 from .jsonl import each_in_jsonl
 from .privacy.placeholders import has_numbered
-
-CLUSTER = "cluster"
-"""The metadata field that names the customer."""
 
 LARGEST_SHARE = 0.25
 """A group that makes up more of its part than this goes where most room is left, as a rule into `train`: a test split

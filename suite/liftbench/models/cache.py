@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from msgspec import Struct
 from safetensors import SafetensorError
 
 from ..errors import PrerequisiteError
+from ..records import file_sha256
 
 CONVERSION = 2
 """Raised when `gguf` writes something else than before; older conversions are then made again."""
@@ -32,12 +32,6 @@ class Marker(Struct, frozen=True, kw_only=True):
     source_sha256: str
     files: dict[str, str]
     """File name → sha256."""
-
-
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file's contents, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cache_folder() -> Path:

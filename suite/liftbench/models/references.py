@@ -18,9 +18,10 @@ from msgspec import Struct
 from .. import hub
 from ..errors import UsageError, unknown
 from ..hub import HUB
+from ..records import file_sha256
 from ..types import ModelRecord
 from . import pypi
-from .cache import CONVERSION, Say, converted, file_sha256
+from .cache import CONVERSION, Say, converted
 from .pypi import PinnedFile
 
 ALIASES = {

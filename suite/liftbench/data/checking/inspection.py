@@ -16,12 +16,11 @@ from msgspec import Struct
 from ...contracts import Metric, Progress
 from ...types import Conversation
 from ..cleaning import CLEANING, clean
-from ..clusters import cluster_of
+from ..clusters import CLUSTER, cluster_of
 from ..duplicates import NearDuplicates
 from ..fingerprints import ngram_hashes, words, words_of
 from ..folders import count_lines
 from ..jsonl import each_in_jsonl
-from ..partition import CLUSTER
 from ..privacy.personal import find
 from .findings import Finding, Findings, mask
 from .suspicions import main_script, suspicions

@@ -12,6 +12,7 @@ import msgspec
 
 from ...types import Conversation, Scalar, Turn
 from ..cleaning import clean
+from ..clusters import CLUSTER
 from ..jsonl import turns_of
 from .columns import Columns, check_form
 from .gathering import Message, Messages
@@ -249,7 +250,7 @@ def _metadata(row: Row, columns: Columns, keep: Iterable[str], tally: Tally) -> 
         elif (kept := _scalar(value)) not in (None, ""):
             metadata[name] = kept
     if customer := _customer(row.values.get(columns.cluster or "")):
-        metadata["cluster"] = customer
+        metadata[CLUSTER] = customer
     return metadata
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ...errors import RunFailed
 from ...types import Conversation, Scalar, Turn
+from ..clusters import CLUSTER
 from .clocks import Clock, clock_for
 from .tally import Tally
 
@@ -108,7 +109,7 @@ class Messages:
         found: dict[str, Scalar] = {}
         for message in messages:
             found = {**message.metadata, **found}
-            if message.metadata.get("cluster", found.get("cluster")) != found.get("cluster"):
+            if message.metadata.get(CLUSTER, found.get(CLUSTER)) != found.get(CLUSTER):
                 self._tally.remark(
                     "conversations with several customers, of whom the first counts", message.conversation
                 )

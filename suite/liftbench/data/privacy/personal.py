@@ -34,7 +34,7 @@ import regex
 from msgspec import Struct
 
 from ...types import Conversation, Scalar
-from ..clusters import cluster_of
+from ..clusters import CLUSTER, cluster_of
 from .identifiers import identifiers
 from .people import Mention, Persons, mentions, uncued, whole_names
 from .placeholders import Register, is_digest, keyed_digest, placeholders
@@ -99,12 +99,12 @@ def redact(conversation: Conversation, key: bytes) -> tuple[Conversation, list[R
 
 
 def _without_customer(conversation: Conversation, key: bytes) -> tuple[Conversation, list[Replacement]]:
-    customer = cluster_of(conversation, "cluster")
+    customer = cluster_of(conversation, CLUSTER)
     if customer is None or is_digest(customer):
         return conversation, []
     placeholder = keyed_digest("CUSTOMER", customer, key)
-    replacement = _replacement(placeholder, "CUSTOMER", str(conversation.metadata["cluster"]), 1)
-    metadata: dict[str, Scalar] = {**conversation.metadata, "cluster": placeholder}
+    replacement = _replacement(placeholder, "CUSTOMER", str(conversation.metadata[CLUSTER]), 1)
+    metadata: dict[str, Scalar] = {**conversation.metadata, CLUSTER: placeholder}
     return msgspec.structs.replace(conversation, metadata=metadata), [replacement]
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from ...types import Conversation, FalseFact, KeyFact, Turn
 from ..cleaning import role
+from ..clusters import CLUSTER
 from .cues import Setting
 from .fields import field, searchable
 from .names import fold
@@ -54,7 +55,7 @@ def texts(conversation: Conversation) -> Iterator[Text]:
     for number, false_fact in enumerate(conversation.false_facts, start=1):
         yield Text(where=f"false fact {number}", text=false_fact.statement, setting=summary)
     for key, value in conversation.metadata.items():
-        written = None if key in ("company", "cluster") else searchable(key, value)
+        written = None if key in ("company", CLUSTER) else searchable(key, value)
         if written is not None:
             named = field(key)
             setting = msgspec.structs.replace(summary, question=named.question)
