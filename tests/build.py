@@ -115,7 +115,8 @@ def write_run(
     environment: Environment | None = ENVIRONMENT,
     finish_reasons: Sequence[Literal["stop", "length", "unknown"]] | None = None,
     training: bool | None = None,
-    headline: str = "rougeL",
+    headlines: Sequence[str] = ("rougeL",),
+    best_prompt: bool = False,
     target: float = 0.4,
     seed: int = 0,
     notes: Sequence[str] = (),
@@ -212,7 +213,8 @@ def write_run(
         system=measured,
         protocol=how,
         plan=[ids[at : at + 8] for at in range(0, len(ids), 8)],
-        headline=headline,
+        headlines=tuple(headlines),
+        tuned=best_prompt,
         target=target,
         seed=seed,
         recipe={"model": measured.name, "generation": {"max_new_tokens": how.max_new_tokens}},
@@ -275,7 +277,7 @@ def write_training(folder: Path, *, steps: int = 50) -> None:
 
 @cache  # Stemming would otherwise be most of the time that the tests of comparisons take.
 def _score(name: Name, text: str, references: tuple[str, ...]) -> float | None:
-    return METRICS[name].score([text], [references])[0]
+    return METRICS[name].score([text], [Conversation(id="", turns=(), references=references)])[0]
 
 
 def _summarize(name: str, column: Sequence[float | None], signature: str) -> MetricSummary:

@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face hub's HTTP interface, on this machine: model and data set repositories of one commit.
+"""A stand-in for the Hugging Face hub's HTTP interface, on this machine: repositories of one commit.
 
 The client reads its endpoint once, at import: what asks the stand-in runs in a process of its own.
 """
@@ -24,9 +24,15 @@ NOWHERE = "http://127.0.0.1:9"
 class Hub:
     """Repositories as folders by their ids; one called `gated` asks for its licence, one called `down` answers 503."""
 
-    def __init__(self, *, models: Mapping[str, Path] | None = None, datasets: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        models: Mapping[str, Path] | None = None,
+        datasets: Mapping[str, Path] | None = None,
+        spaces: Mapping[str, Path] | None = None,
+    ) -> None:
         self.asked: list[str] = []
-        repositories = {"models": dict(models or {}), "datasets": dict(datasets or {})}
+        repositories = {"models": dict(models or {}), "datasets": dict(datasets or {}), "spaces": dict(spaces or {})}
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,8 +45,8 @@ class Hub:
                 match parts:
                     case ["api", kind, organization, name, *rest] if kind in repositories:
                         self.describe(repositories[kind], f"{organization}/{name}", rest)
-                    case ["datasets", organization, name, "resolve", _, *path]:
-                        self.hand_out(repositories["datasets"], f"{organization}/{name}", path)
+                    case ["datasets" | "spaces" as kind, organization, name, "resolve", _, *path]:
+                        self.hand_out(repositories[kind], f"{organization}/{name}", path)
                     case [organization, name, "resolve", _, *path]:
                         self.hand_out(repositories["models"], f"{organization}/{name}", path)
                     case _:

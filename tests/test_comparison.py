@@ -12,12 +12,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.comparison import compare, exit_code, newest_pair, protocol_differences, system_differences
+from liftbench.comparison import (
+    best_prompted,
+    compare,
+    exit_code,
+    newest_pair,
+    protocol_differences,
+    system_differences,
+)
 from liftbench.errors import UsageError
 from liftbench.records import write_atomic, write_lines
 from liftbench.runs import Run
-from liftbench.types import AdapterRecord, Comparison, Protocol, SampleScores, Verdict
+from liftbench.types import (
+    AdapterRecord,
+    Comparison,
+    MetricInfo,
+    Protocol,
+    SampleScores,
+    Verdict,
+    Yardstick,
+    Yardsticks,
+)
 from liftbench.verdict import FEWEST, metric_label
+from liftbench.yardsticks import HUMANS, Beside
 
 from .build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
 
@@ -58,12 +75,12 @@ def verdict(comparison: Comparison) -> Verdict:
         (
             (0.7, 0.8),
             "verified",
-            "scores 75% higher than smollm2-135m on ROUGE-L; the 95% interval is +73% to +77%, and",
+            "scores 75% higher than smollm2-135m on ROUGE-L (95% interval +73% to +77%); the target of +40% is reached",
         ),
-        ((0.4,), "verified", "interval is +40.00% to +40.00%, and the target was +40%."),
-        ((0.2, 0.7), "undecided", "which contains the target of +40%."),
-        ((0.10, 0.14), "not met", "scores 12% higher than smollm2-135m on ROUGE-L;"),
-        ((0.10, 0.14), "not met", "below the target of +40%."),
+        ((0.4,), "verified", "(95% interval +40.00% to +40.00%); the target of +40% is reached"),
+        ((0.2, 0.7), "undecided", "the target of +40% lies within the interval"),
+        ((0.10, 0.14), "not met", "scores 12% higher than smollm2-135m on ROUGE-L ("),
+        ((0.10, 0.14), "not met", "the target of +40% is not reached"),
         ((-0.3, -0.28), "not met", "scores 29% lower than smollm2-135m"),
         ((0.0,), "not met", "scores the same as smollm2-135m"),
         ((0.392, 0.4), "not met", "scores 39.6% higher than"),
@@ -85,14 +102,14 @@ def test_the_interval_against_the_target_decides(
 
 def test_target_and_headline_come_from_the_baseline_unless_given(tmp_path: Path) -> None:
     scores = {"rougeL": FLAT, "rouge1": FLAT}
-    baseline = write_run(tmp_path, scores=scores, headline="rouge1", target=0.1)
+    baseline = write_run(tmp_path, scores=scores, headlines=["rouge1"], target=0.1)
     candidate = write_run(
         tmp_path, command="score", scores={**gained(0.5), "rouge1": gained(0.2)["rougeL"]}, target=0.9
     )
     judged = verdict(compare(baseline, [candidate]))
-    assert (judged.headline, judged.target, judged.outcome) == ("rouge1", 0.1, "verified")
-    judged = verdict(compare(baseline, [candidate], headline="rougeL", target=0.6))
-    assert (judged.headline, judged.target, judged.outcome) == ("rougeL", 0.6, "not met")
+    assert (judged.headlines, judged.target, judged.outcome) == (("rouge1",), 0.1, "verified")
+    judged = verdict(compare(baseline, [candidate], headlines=["rougeL"], target=0.6))
+    assert (judged.headlines, judged.target, judged.outcome) == (("rougeL",), 0.6, "not met")
     assert verdict(compare(baseline, [candidate], target=0.0)).target == 0.0
 
 
@@ -226,12 +243,169 @@ def test_a_zero_baseline_proves_nothing(tmp_path: Path) -> None:
 def test_a_metric_where_lower_is_better_cannot_be_the_headline(tmp_path: Path) -> None:
     runs = []
     for command, column in (("baseline", FLAT), ("train", gained(0.9)["rougeL"])):
-        run = write_run(tmp_path, command=command, scores={"errors": column}, headline="errors")
+        run = write_run(tmp_path, command=command, scores={"errors": column}, headlines=["errors"])
         rows = [msgspec.structs.replace(row, direction="lower") for row in run.summary.metrics]
         write_atomic(run.folder / "summary.json", msgspec.structs.replace(run.summary, metrics=rows))
         runs.append(Run(run.folder))
     judged = verdict(compare(runs[0], runs[1:]))
-    assert (judged.outcome, "lower is better for errors" in judged.sentence) == ("unproven", True)
+    assert (judged.outcome, "higher is better, and errors is none" in judged.sentence) == ("unproven", True)
+
+
+# ---------------------------------------------------------------------------------------------------- several headlines
+
+
+BOTH = ["rougeL", "rouge1"]
+
+
+def two(low: float, high: float) -> dict[str, list[float]]:
+    """A gain on ROUGE-L and one on ROUGE-1."""
+    return {name: [value * (1 + gain) for value in FLAT] for name, gain in (("rougeL", low), ("rouge1", high))}
+
+
+@pytest.mark.parametrize(
+    ("gains", "outcome", "words"),
+    [
+        ((0.7, 0.8), "verified", "the target of +40% is reached on each"),
+        ((0.7, 0.2), "not met", "the target of +40% is reached on ROUGE-L and is not reached on ROUGE-1"),
+        ((0.2, 0.7), "not met", "the target of +40% is reached on ROUGE-1 and is not reached on ROUGE-L"),
+        ((0.2, 0.1), "not met", "the target of +40% is not reached on each"),
+    ],
+)
+def test_the_target_must_be_reached_on_every_headline(
+    tmp_path: Path, candidate: Callable[..., Run], gains: tuple[float, float], outcome: str, words: str
+) -> None:
+    baseline = write_run(tmp_path, scores={"rougeL": FLAT, "rouge1": FLAT}, headlines=BOTH)
+    comparison = compare(baseline, [candidate(scores=two(*gains))])
+    judged = verdict(comparison)
+    assert (judged.outcome, judged.headlines) == (outcome, tuple(BOTH))
+    assert words in judged.sentence
+    assert [lift.metric for lift in comparison.candidates[0].lifts[:2]] == BOTH
+
+
+def test_one_headline_without_a_number_proves_nothing(tmp_path: Path, candidate: Callable[..., Run]) -> None:
+    baseline = write_run(tmp_path, scores={"rougeL": FLAT, "rouge1": FLAT}, headlines=BOTH)
+    missing = {"rougeL": gained(0.9)["rougeL"], "rouge1": [None, *FLAT[1:]]}
+    assert verdict(compare(baseline, [candidate(scores=missing)])).outcome == "unproven"
+
+
+def test_only_a_checker_takes_the_words_overlap_only_away(tmp_path: Path, candidate: Callable[..., Run]) -> None:
+    def checked(run: Run) -> Run:
+        rows = [msgspec.structs.replace(row, sees="faithfulness" if row.name == "checker" else row.sees)
+                for row in run.summary.metrics]  # fmt: skip
+        write_atomic(run.folder / "summary.json", msgspec.structs.replace(run.summary, metrics=rows))
+        return Run(run.folder)
+
+    column = {"rougeL": FLAT, "checker": FLAT}
+    baseline = checked(write_run(tmp_path, scores=column))
+    judged = verdict(compare(baseline, [checked(candidate(scores=column | gained(0.9)))]))
+    assert "(overlap only)" not in judged.sentence
+    assert not any("faithfulness checker" in caveat for caveat in judged.caveats)
+    plain = verdict(compare(write_run(tmp_path, scores={"rougeL": FLAT}), [candidate(scores=gained(0.9))]))
+    assert plain.sentence.endswith("(overlap only).")
+
+
+# ------------------------------------------------------------------------------------------------------------- prompts
+
+
+@pytest.fixture
+def prompted(tmp_path: Path) -> Callable[..., Run]:
+    def write(gain: float, **fields: Any) -> Run:
+        name = "smollm2-135m (best prompt)"
+        return write_run(tmp_path, **{"name": name, "best_prompt": True, "scores": gained(gain), **fields})
+
+    return write
+
+
+def test_both_lifts_are_always_shown_and_the_recipe_says_which_is_judged(
+    baseline: Run, candidate: Callable[..., Run], prompted: Callable[..., Run]
+) -> None:
+    rival, run = prompted(0.3), candidate(scores=gained(0.6))
+    over_plain = compare(baseline, [run], best_prompted=rival)
+    (result,) = over_plain.candidates
+    assert (result.verdict.outcome, result.verdict.against) == ("verified", "baseline")
+    assert "Over the best-prompted baseline it is +23% on ROUGE-L" in result.verdict.sentence
+    assert result.prompted[0].lift == pytest.approx(1.6 / 1.3 - 1)
+    over_best = compare(baseline, [run], best_prompted=rival, against="best-prompted")
+    (result,) = over_best.candidates
+    assert (result.verdict.outcome, result.verdict.against) == ("not met", "best-prompted")
+    assert "23% higher than smollm2-135m (best prompt)" in result.verdict.sentence
+    assert "Over the plain baseline it is +60% on ROUGE-L" in result.verdict.sentence
+
+
+def test_judging_over_prompts_that_were_not_tried_proves_nothing(baseline: Run, candidate: Callable[..., Run]) -> None:
+    comparison = compare(baseline, [candidate(scores=gained(0.9))], against="best-prompted")
+    assert verdict(comparison).outcome == "unproven"
+    assert "bench baseline --tune" in verdict(comparison).sentence
+    assert "best-prompted" in comparison.missing
+
+
+def test_the_recipe_of_the_baseline_says_over_what(tmp_path: Path, candidate: Callable[..., Run]) -> None:
+    baseline = write_run(tmp_path, scores={"rougeL": FLAT})
+    recipe = {"metrics": {"against": "best-prompted"}}
+    write_atomic(baseline.folder / "manifest.json", msgspec.structs.replace(baseline.manifest, recipe=recipe))
+    assert verdict(compare(Run(baseline.folder), [candidate()])).against == "best-prompted"
+
+
+def test_the_rival_is_the_newest_best_prompt_of_the_same_model_and_protocol(
+    baseline: Run, candidate: Callable[..., Run], prompted: Callable[..., Run]
+) -> None:
+    old, new = prompted(0.1), prompted(0.2, created="2026-01-07T10:00:00Z")
+    other = prompted(0.3, created="2026-01-08T10:00:00Z", protocol={"max_new_tokens": 7})
+    running = prompted(0.4, created="2026-01-09T10:00:00Z", status="running")
+    everyone = [baseline, candidate(), old, new, other, running]
+    assert best_prompted(baseline, everyone) is new
+    assert best_prompted(baseline, [baseline, other]) is None
+    # And a best-prompted run is never taken for the plain baseline.
+    assert newest_pair([baseline, new, candidate()])[0].id == baseline.id
+    with pytest.raises(UsageError, match="--against best-prompted"):
+        compare(new, [candidate()])
+
+
+# ---------------------------------------------------------------------------------------------------- floors, ceilings
+
+
+def yardsticks(baseline: Run, **columns: list[float | None]) -> Beside:
+    rows = [
+        Yardstick(name=name, role="humans" if name == HUMANS else "floor", scores={"rougeL": column})
+        for name, column in columns.items()
+    ]
+    found = Yardsticks(
+        key="k",
+        dataset="tweetsumm",
+        split="validation",
+        metrics=[MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap")],
+        ids=[one.id for one in baseline.conversations],
+        rows=rows,
+    )
+    return Beside(yardsticks=found)
+
+
+def test_a_candidate_stands_between_the_best_control_and_the_humans(
+    baseline: Run, candidate: Callable[..., Run]
+) -> None:
+    humans: dict[str, list[float | None]] = {HUMANS: [None, *(3 * value for value in FLAT[1:])]}
+    beside = yardsticks(baseline, weak=[0.5 * value for value in FLAT], strong=list(FLAT), **humans)
+    comparison = compare(baseline, [candidate(scores=gained(0.5))], beside)
+    (position,) = comparison.candidates[0].positions
+    # Compared where the humans have a score, too.
+    assert (position.floor, position.n) == ("strong", N - 1)
+    assert position.value == pytest.approx(0.25)
+    assert [one.role for one in comparison.standings] == ["floor", "floor", "baseline", "candidate", "humans"]
+    assert comparison.standings[-1].means["rougeL"] == pytest.approx(3 * sum(FLAT[1:]) / (N - 1))
+
+
+def test_a_candidate_that_a_control_beats_is_told_so(baseline: Run, candidate: Callable[..., Run]) -> None:
+    humans: dict[str, list[float | None]] = {HUMANS: [3 * value for value in FLAT]}
+    beside = yardsticks(baseline, constant=[2 * value for value in FLAT], **humans)
+    judged = verdict(compare(baseline, [candidate(scores=gained(0.9))], beside))
+    assert any("does not beat constant, a control without a model" in caveat for caveat in judged.caveats)
+
+
+def test_what_should_stand_beside_and_does_not_is_named(baseline: Run, candidate: Callable[..., Run]) -> None:
+    missing = compare(baseline, [candidate()]).missing
+    assert set(missing) == {"best-prompted", "controls", "validity"}
+    beside = Beside(missing={"controls": "the data are gone", "validity": "the data are gone"})
+    assert compare(baseline, [candidate()], beside).missing["controls"] == "the data are gone"
 
 
 # ------------------------------------------------------------------------------------------------------------ refusals
@@ -285,7 +459,7 @@ def test_misuse_is_told(baseline: Run, candidate: Callable[..., Run]) -> None:
     with pytest.raises(UsageError, match="given twice"):
         compare(baseline, [run, run])
     with pytest.raises(UsageError, match="unknown metric 'rougel'; did you mean 'rougeL'"):
-        compare(baseline, [run], headline="rougel")
+        compare(baseline, [run], headlines=["rougel"])
     with pytest.raises(UsageError, match="target must be a number"):
         compare(baseline, [run], target=math.nan)
 
@@ -296,7 +470,9 @@ def test_misuse_is_told(baseline: Run, candidate: Callable[..., Run]) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({}, "a fixed sentence can raise it too"),
+        ({}, "All headlines count shared words"),
+        ({}, "No faithfulness checker was run"),
+        ({}, "What a prompt alone buys was not measured"),
         ({}, "the verdict judges it, not its trainer"),
         ({}, "Whether the validation split also served to choose"),
         ({"texts": ["", *["some words"] * (N - 1)]}, "1 of 24 summaries of the candidate are empty."),
@@ -313,7 +489,7 @@ def test_caveats(baseline: Run, candidate: Callable[..., Run], fields: dict[str,
 def test_caveats_do_not_cry_wolf(baseline: Run, candidate: Callable[..., Run]) -> None:
     predictions = {"kind": "predictions", "adapter": None, "model": None}
     caveats = verdict(compare(baseline, [candidate(command="score", system=predictions)])).caveats
-    assert len(caveats) == 2  # Of overlap, and of the split.
+    assert len(caveats) == 4  # Of overlap, of a checker, of prompts, and of the split.
     own = {"system": {"adapter": AdapterRecord(sha256="e" * 64, run="here")}}
     assert not any("not recorded: it may" in text for text in verdict(compare(baseline, [candidate(**own)])).caveats)
 

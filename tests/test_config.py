@@ -31,7 +31,7 @@ def test_the_stronger_origin_wins_and_is_recorded(monkeypatch: pytest.MonkeyPatc
     path.write_text("seed = 1\n[data]\nsplit = 'a'\nlimit = 10\n[generation]\nmax_new_tokens = 50\n")
     monkeypatch.setenv("LIFTBENCH_SPLIT", "b")
     monkeypatch.setenv("LIFTBENCH_LIMIT", "20")
-    resolved = resolve_recipe(str(path), {"limit": 30}, ["seed=0"])
+    resolved = resolve_recipe(str(path), {"limit": 30}, [], ["seed=0"])
     got = {
         key: (value, resolved.origins[key])
         for key, value in {
@@ -61,7 +61,7 @@ def test_the_stronger_origin_wins_and_is_recorded(monkeypatch: pytest.MonkeyPatc
         ({"data": {"limit": 0}}, ["data.limit", ">= 1"]),
         ({"model": {"precision": "int3"}}, ["model.precision", "int3"]),
         ({"metrics": {"names": []}}, ["metrics.names"]),
-        ({"metrics": {"headline": "bleu"}}, ["metrics.headline", "bleu", "rougeL"]),
+        ({"metrics": {"headlines": ["bleu"]}}, ["metrics.headlines", "bleu", "rougeL"]),
         ({"metrics": {"target": 0}}, ["metrics.target"]),
         ({"data": {"split": "train"}}, ["data.train_split", "never scored"]),
     ],

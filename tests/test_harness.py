@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from liftbench import harness
 from liftbench.cli.job import resolve_recipe
-from liftbench.config import ResolvedRecipe
+from liftbench.config import METRICS, ResolvedRecipe
 from liftbench.contracts import no_progress
 from liftbench.data.cleaning import clean
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
@@ -123,7 +123,7 @@ def folder(tmp_path: Path, conversations: list[Conversation]) -> Path:
 
 def recipe(folder: Path, *settings: str) -> ResolvedRecipe:
     given = {"dataset": str(folder)}
-    return resolve_recipe(None, given, ["model.backend=echo", "generation.batch_size=5", *settings])
+    return resolve_recipe(None, given, [], ["model.backend=echo", "generation.batch_size=5", *settings])
 
 
 SUBJECT = Loadable(
@@ -158,7 +158,7 @@ def test_a_run_holds_all_that_a_report_needs(
     assert run.conversations == [clean(conversation) for conversation in conversations]
     assert set(run.predictions) == set(run.scores) == {c.id for c in conversations}
     assert list(run.scores) == [c.id for c in conversations]
-    assert [m.name for m in run.summary.metrics] == ["rouge1", "rouge2", "rougeL", "rougeLsum"]
+    assert [m.name for m in run.summary.metrics] == list(METRICS)
     assert run.summary.new_tokens == 9 * 12
     for metric in run.summary.metrics:
         assert metric.mean is not None
@@ -252,13 +252,30 @@ def test_a_complete_run_is_not_measured_again_but_fresh_is(folder: Path, plugins
     assert (other.folder != first.folder, EchoBackend.opened) == (True, 2)
 
 
+def names(*metrics: str) -> list[str]:
+    """Settings for these metrics, ROUGE-L the headline."""
+    return [f"metrics.names={list(metrics)!r}", "metrics.headlines=['rougeL']"]
+
+
 @pytest.mark.parametrize(
     "settings",
-    [["generation.max_new_tokens=7"], ["data.limit=3"], ["metrics.names=['rougeL']"], ["generation.batch_size=4"]],
+    [["generation.max_new_tokens=7"], ["data.limit=3"], ["generation.batch_size=4"]],
 )
 def test_another_protocol_is_another_run(settings: list[str], folder: Path, plugins: Plugins, tmp_path: Path) -> None:
     first = run_once(recipe(folder), plugins, tmp_path)
     assert run_once(recipe(folder, *settings), plugins, tmp_path).folder != first.folder
+
+
+def test_other_metrics_score_the_texts_that_are_there(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
+    first = run_once(recipe(folder), plugins, tmp_path)
+    texts = (first.folder / "predictions.jsonl").read_bytes()
+    generated = len(EchoBackend.batches)
+    again = run_once(recipe(folder, *names("words", "rougeL")), plugins, tmp_path)
+    assert (again.folder, len(EchoBackend.batches)) == (first.folder, generated)
+    assert (again.folder / "predictions.jsonl").read_bytes() == texts
+    assert again.manifest.status == "complete"
+    assert [row.name for row in again.summary.metrics] == list(again.manifest.protocol.metrics) == ["words", "rougeL"]
+    assert {name for scores in again.scores.values() for name in scores} == {"words", "rougeL"}
 
 
 def test_a_batch_that_does_not_fit_is_split_and_the_run_says_so(
@@ -281,7 +298,7 @@ def test_one_conversation_that_does_not_fit_fails_the_run_and_keeps_it(
 
 
 def test_a_value_that_is_not_finite_counts_as_unscored(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
-    run = run_once(recipe(folder, "metrics.names=['nan', 'rougeL']"), plugins, tmp_path)
+    run = run_once(recipe(folder, *names("nan", "rougeL")), plugins, tmp_path)
     [nan, _] = run.summary.metrics
     assert (nan.n, nan.n_unscored, nan.mean) == (6, 6, 1.0)
     assert list(run.scores.values())[1]["nan"] is None
@@ -289,7 +306,7 @@ def test_a_value_that_is_not_finite_counts_as_unscored(folder: Path, plugins: Pl
 
 def test_a_metric_that_loses_a_text_fails_the_run(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
     with pytest.raises(RunFailed, match="11 values for 12 texts"):
-        run_once(recipe(folder, "metrics.names=['short', 'rougeL']"), plugins, tmp_path)
+        run_once(recipe(folder, *names("short", "rougeL")), plugins, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +314,7 @@ def test_a_metric_that_loses_a_text_fails_the_run(folder: Path, plugins: Plugins
     [
         (["data.split=tset"], UsageError, "unknown split 'tset'"),
         (["data.dataset=tweetsum"], UsageError, "did you mean 'tweetsumm'"),
-        (["metrics.names=['rougel', 'rougeL']"], UsageError, "unknown metric plugin 'rougel'; did you mean 'rougeL'"),
+        (["metrics.extra=['rougel']"], UsageError, "unknown metric plugin 'rougel'; did you mean 'rougeL'"),
         (["model.backend=transfomers"], UsageError, "did you mean 'transformers'"),
         (["generation.max_input_tokens=4000", "generation.max_new_tokens=200"], UsageError, "4096"),
     ],

@@ -18,8 +18,8 @@ PLUGINS = SUITE.parents[1] / "plugins" / "liftbench_plugins"
 LAYERS = [
     {"types", "errors", "hookspecs", "contracts"},
     {"config", "plugins", "environment", "hub", "records", "runs", "stats"},
-    {"data", "measurement", "metrics", "models", "prompts", "systems"},
-    {"harness", "training", "comparison", "verdict", "plugin_api"},
+    {"controls", "corruptions", "data", "measurement", "metrics", "models", "negation", "prompts", "systems"},
+    {"harness", "yardsticks", "training", "tuning", "tuning_plan", "comparison", "verdict", "plugin_api", "selfcheck"},
     {"report", "cli", "__main__", "__init__"},
 ]
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}

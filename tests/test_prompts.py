@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liftbench.errors import UsageError
-from liftbench.prompts import GAP, completion_ids, end_token, prompt_spec, render, transcript
-from liftbench.types import Conversation, Turn
+from liftbench.prompts import (
+    GAP,
+    choose_shots,
+    completion_ids,
+    cut_text,
+    end_token,
+    finish_text,
+    is_cut,
+    prompt_spec,
+    render,
+    transcript,
+)
+from liftbench.types import Conversation, PromptSpec, Shot, Turn
 
 TEMPLATE = "Summarize.\n\n{conversation}"
+SHOTS = (
+    Shot(id="a", transcript="Customer: Lost.\nAgent: Found.", summary="Customer lost. Agent found."),
+    Shot(id="b", transcript="Customer: Broken.", summary="Customer broke it."),
+)
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +142,25 @@ def test_a_template_needs_one_place_for_the_conversation(template: str) -> None:
         prompt_spec(template, "", "chat")
 
 
-def test_the_hash_sees_template_system_and_style() -> None:
+def test_the_hash_sees_all_of_a_prompt() -> None:
     specs = [
         prompt_spec(TEMPLATE, "", "chat"),
         prompt_spec(TEMPLATE, "", "plain"),
         prompt_spec(TEMPLATE + " ", "", "chat"),
         prompt_spec(TEMPLATE, "x", "chat"),
+        prompt_spec(TEMPLATE, "", "chat", prefill="x"),
+        prompt_spec(TEMPLATE, "", "chat", shots=SHOTS),
+        prompt_spec(TEMPLATE, "", "chat", shots=SHOTS[:1]),
+        prompt_spec(TEMPLATE, "", "chat", stop=["x"]),
+        prompt_spec(TEMPLATE, "", "chat", stop=["x", "y"]),
+        prompt_spec(TEMPLATE, "", "chat", max_words=3),
     ]
-    assert len({spec.sha256 for spec in specs}) == 4
+    assert len({spec.sha256 for spec in specs}) == len(specs)
+
+
+def test_a_prompt_that_older_adapters_know_keeps_its_hash() -> None:
+    known = hashlib.sha256(f"chat\0\0{TEMPLATE}".encode()).hexdigest()
+    assert prompt_spec(TEMPLATE, "", "chat").sha256 == known
 
 
 def test_braces_in_a_conversation_are_left_alone(chat: Any) -> None:
@@ -156,3 +183,144 @@ def test_a_template_that_tells_the_date_tells_the_same_one_every_day(tiny_chat_m
     spec = prompt_spec(TEMPLATE, "", "chat")
     assert render(spec, conversation("Hi"), tokenizer, 500).text.startswith("Today: 26 Jul 2024\n")
     assert end_token(spec, tokenizer) == tokenizer.convert_tokens_to_ids("<|im_end|>")
+
+
+# --------------------------------------------------------------------------------------- prefill, shots and the end
+
+
+@pytest.mark.parametrize("style", ["chat", "plain"])
+def test_a_prefill_follows_the_ids_of_the_same_prompt_without_it(chat: Any, base: Any, style: Any) -> None:
+    tokenizer = chat if style == "chat" else base
+    bare = render(prompt_spec(TEMPLATE, "", style), conversation("Hi"), tokenizer, 500)
+    spec = prompt_spec(TEMPLATE, "", style, prefill=" Customer is complaining ")
+    prompt = render(spec, conversation("Hi"), tokenizer, 500)
+    assert prompt.text == bare.text + "Customer is complaining"
+    assert prompt.token_ids[: len(bare.token_ids)] == bare.token_ids
+    assert tokenizer.decode(prompt.token_ids) == prompt.text
+    assert prompt.sha256 != bare.sha256
+
+
+def test_a_prefill_brings_no_second_bos() -> None:
+    spec = prompt_spec(TEMPLATE, "", "plain", prefill="Customer is", shots=SHOTS)
+    assert render(spec, conversation("Hi"), BosTokenizer(), 500).token_ids.count(1) == 1
+
+
+def test_shots_are_turns_of_a_chat(chat: Any) -> None:
+    spec = prompt_spec(TEMPLATE, "Be brief.", "chat", shots=SHOTS[:1], prefill="Customer")
+    assert render(spec, conversation("Hi"), chat, 500).text == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n"
+        "<|im_start|>user\nSummarize.\n\nCustomer: Lost.\nAgent: Found.<|im_end|>\n"
+        "<|im_start|>assistant\nCustomer lost. Agent found.<|im_end|>\n"
+        "<|im_start|>user\nSummarize.\n\nCustomer: Hi<|im_end|>\n"
+        "<|im_start|>assistant\nCustomer"
+    )
+
+
+def test_shots_repeat_the_plain_frame(base: Any) -> None:
+    spec = prompt_spec(TEMPLATE, "Be brief.", "plain", shots=SHOTS)
+    assert render(spec, conversation("Hi"), base, 500).text == (
+        "Be brief.\n\n"
+        "Summarize.\n\nCustomer: Lost.\nAgent: Found.\n\nSummary:\nCustomer lost. Agent found.\n\n"
+        "Summarize.\n\nCustomer: Broken.\n\nSummary:\nCustomer broke it.\n\n"
+        "Summarize.\n\nCustomer: Hi\n\nSummary:\n"
+    )
+
+
+def test_braces_in_a_shot_are_left_alone(base: Any) -> None:
+    shot = Shot(id="a", transcript="Customer: {conversation}", summary="{message}")
+    text = render(prompt_spec(TEMPLATE, "", "plain", shots=[shot]), conversation("Hi"), base, 500).text
+    assert text.startswith("Summarize.\n\nCustomer: {conversation}\n\nSummary:\n{message}\n\nSummarize.")
+
+
+def test_the_conversation_is_shortened_and_never_the_shots_or_the_prefill() -> None:
+    spec = prompt_spec(TEMPLATE, "", "plain", shots=SHOTS, prefill="Customer is complaining")
+    talk = conversation("first", "b " * 30, "c " * 30, "d " * 30, "last")
+    prompt = render(spec, talk, BosTokenizer(), 70)
+    assert len(prompt.token_ids) <= 70
+    assert prompt.turns_dropped > 0
+    assert prompt.text.endswith("Summary:\nCustomer is complaining")
+    assert all(shot.transcript in prompt.text and shot.summary in prompt.text for shot in SHOTS)
+
+
+def test_shots_that_leave_no_room_are_an_error() -> None:
+    with pytest.raises(UsageError, match="with its 2 shots is longer than 20 tokens"):
+        render(prompt_spec(TEMPLATE, "", "plain", shots=SHOTS), conversation("Hi"), BosTokenizer(), 20)
+
+
+@pytest.mark.parametrize(
+    ("told", "generated", "text", "cut"),
+    [
+        ({}, "  A text. \n", "A text.", False),
+        ({}, "", "", False),
+        ({"prefill": "Customer is"}, " angry.\n", "Customer is angry.", False),
+        ({"prefill": "Customer is "}, " angry.", "Customer is angry.", False),
+        # The model may go on with the prefill's last word.
+        ({"prefill": "Customer"}, "s are angry.", "Customers are angry.", False),
+        ({"prefill": "Customer"}, "", "Customer", False),
+        ({"stop": ["\n"]}, "\n\nOne line.\nAnother.", "One line.", True),
+        ({"stop": ["\n"]}, "One line.\n", "One line.", True),
+        ({"stop": ["\n"]}, "One line.", "One line.", False),
+        ({"stop": ["Agent:", "Customer:"]}, "Yes. Customer: Hi Agent: Oh", "Yes.", True),
+        ({"stop": ["no"], "prefill": "Customer now"}, " is not here", "Customer now is", True),
+        ({"stop": ["\n"], "prefill": "Customer"}, "\nAgent", "Customer", True),
+        ({"max_words": 3}, "one two three", "one two three", False),
+        ({"max_words": 3}, " one  two\nthree, four", "one  two\nthree,", True),
+        ({"max_words": 3, "prefill": "one two"}, " three four", "one two three", True),
+        ({"max_words": 3, "stop": ["two"]}, "one two three four", "one", True),
+        ({"max_words": 1, "stop": ["two"]}, "one and two", "one", True),
+    ],
+)
+def test_how_a_text_ends(told: dict[str, Any], generated: str, text: str, cut: bool) -> None:
+    spec = prompt_spec(TEMPLATE, "", "chat", **told)
+    assert finish_text(spec, generated) == text
+    assert is_cut(spec, generated) is cut
+
+
+def test_an_empty_stop_string_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"prompt\.stop"):
+        prompt_spec(TEMPLATE, "", "chat", stop=["\n", ""])
+
+
+@given(
+    st.text(alphabet="ab .\n", max_size=60),
+    st.text(alphabet="ab ", max_size=6),
+    st.lists(st.text(alphabet="ab.\n", min_size=1, max_size=3), max_size=2),
+    st.integers(0, 6),
+)
+def test_cutting_later_is_cutting_at_once(generated: str, prefill: str, stop: list[str], max_words: int) -> None:
+    def spec(**told: Any) -> PromptSpec:
+        return prompt_spec(TEMPLATE, "", "chat", prefill=prefill, **told)
+
+    cut = spec(stop=stop, max_words=max_words)
+    text = finish_text(cut, generated)
+    assert cut_text(cut, finish_text(spec(), generated)) == text
+    assert cut_text(cut, text) == text
+    assert finish_text(spec(), generated).startswith(text)
+    assert text.startswith(cut.prefill) or max_words
+    assert not any(string in text[len(cut.prefill) :] for string in stop)
+    assert not max_words or len(text.split()) <= max_words
+
+
+def with_references(number: int, length: int, *references: str) -> Conversation:
+    turns = tuple(Turn(role="customer", text="word " * length) for _ in range(2))
+    return Conversation(id=f"c{number}", turns=turns, references=references)
+
+
+def test_shots_are_short_conversations_with_typical_summaries() -> None:
+    talks = [
+        with_references(0, 50, "Customer asks for a refund. Agent agrees."),
+        with_references(1, 2, "Quite unlike all others!"),
+        with_references(2, 3, "Something else.", "Customer asks for a parcel. Agent agrees."),
+        with_references(3, 60, "Customer asks for a parcel. Agent agrees."),
+        with_references(4, 1),
+        *(with_references(number, 70, "Customer asks for a seat. Agent agrees.") for number in range(5, 9)),
+    ]
+    shots = choose_shots(talks, 3)
+    # The shorter quarter first, the typical ones of it before others; then the rest.
+    assert [shot.id for shot in shots[:2]] == ["c2", "c1"]
+    assert shots[0].summary == "Customer asks for a parcel. Agent agrees."
+    assert shots[0].transcript == transcript(talks[2].turns)
+    assert choose_shots(talks[::-1], 2) == shots[:2]
+    assert choose_shots(talks, 0) == ()
+    with pytest.raises(UsageError, match="8 conversations with a summary"):
+        choose_shots(talks, 9)

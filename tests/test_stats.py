@@ -221,3 +221,37 @@ def test_a_mean_of_what_is_not_finite_is_a_fault_of_the_caller(value: float) -> 
 )
 def test_percent(share: float, shown: str) -> None:
     assert stats.percent(share) == shown
+
+
+# ------------------------------------------------------------------------------------------------------------ positions
+
+
+def test_a_position_is_a_ratio_of_differences_of_means() -> None:
+    found = stats.position([0.2, 0.4], [0.1, 0.3], [0.5, 0.7], seed=0)
+    assert found == (pytest.approx(0.25), pytest.approx(0.25), pytest.approx(0.25), "")
+
+
+@given(pairs, st.floats(0.1, 5), st.floats(-2, 2))
+@settings(max_examples=30)
+def test_a_position_does_not_depend_on_the_scale(columns: tuple[Values, Values], factor: float, shift: float) -> None:
+    floor, values = columns
+    ceiling = [value + 1 for value in floor]
+    before = stats.position(values, floor, ceiling, seed=1, resamples=200)
+    moved = [[factor * value + shift for value in column] for column in (values, floor, ceiling)]
+    after = stats.position(*moved, seed=1, resamples=200)
+    assert after[:3] == pytest.approx(before[:3], rel=1e-6, abs=1e-6)
+    # Where lower is better everything is mirrored, and the place is the same.
+    mirrored = stats.position(
+        *([-value for value in column] for column in (values, floor, ceiling)), seed=1, resamples=200
+    )
+    assert mirrored[:3] == pytest.approx(before[:3])
+
+
+@pytest.mark.parametrize(
+    ("floor", "ceiling", "words"),
+    [([0.1, 0.5], [0.1, 0.5], "stand apart"), ([0.1, 0.9], [0.5, 0.5], "stand apart"), ([0.1], [0.5], "at least 2")],
+)
+def test_without_a_scale_there_is_no_position(floor: Values, ceiling: Values, words: str) -> None:
+    found = stats.position([0.3] * len(floor), floor, ceiling, seed=0)
+    assert found.value is None
+    assert words in found.problem

@@ -107,7 +107,7 @@ def resolved(tmp_path: Path, conversations: list[Conversation], tiny_chat_model:
     write_lines(folder / "train.jsonl", [*conversations[4:], conversations[0], again])
     given = {"dataset": str(folder), "model": str(tiny_chat_model), "plugin": "scale"}
     settings = ["train.options={scale=0.2}", "generation.max_new_tokens=4", "model.precision=float32", "seed=7"]
-    return resolve_recipe(str(_empty(tmp_path)), given, settings)
+    return resolve_recipe(str(_empty(tmp_path)), given, [], settings)
 
 
 def _empty(folder: Path) -> Path:

@@ -10,6 +10,57 @@ if TYPE_CHECKING:
     from liftbench.plugins import Registry
 
 
+METRICS = (
+    ("rouge1", "rouge:rouge1", "ROUGE F1: unigram overlap"),
+    ("rouge2", "rouge:rouge2", "ROUGE F1: bigram overlap"),
+    ("rougeL", "rouge:rougeL", "ROUGE F1: longest common subsequence"),
+    ("rougeLsum", "rouge:rougeLsum", "ROUGE F1: longest common subsequence, sentence by sentence"),
+    ("content-overlap", "content:ContentOverlap", "F1 of stems weighted by how much they tell (idf)"),
+    ("cider-d", "content:CiderD", "CIDEr-D: cosine of tf-idf n-grams"),
+    ("key-facts", "facts:KeyFacts", "share of a conversation's hand-written key facts that are told"),
+    (
+        "unsupported-facts",
+        "unsupported:UnsupportedFacts",
+        "numbers, dates, codes and names that the conversation lacks",
+    ),
+    ("role-accuracy", "roles:RoleAccuracy", "share of sentences given to the speaker whose turns support them"),
+    ("coverage", "form:Coverage", "share of words copied from the conversation"),
+    ("density", "form:Density", "mean squared length of the copied passages"),
+    ("compression", "form:Compression", "words of the conversation for each word of the summary"),
+    ("novel-bigrams", "form:NovelBigrams", "share of bigrams that are not in the conversation"),
+    ("repetition", "form:Repetition", "share of trigrams that were there before"),
+    ("words", "form:Words", "length in words"),
+)
+METRIC_PLUGINS = (
+    ("chrf", "chrf:Chrf", ("sacrebleu",), "chrF: character n-grams (sacreBLEU)"),
+    ("bertscore", "bertscore:BertScore", ("torch", "bert_score"), "BERTScore F1; :MODEL for another encoder"),
+    (
+        "embedding",
+        "embedding:Embedding",
+        ("torch", "transformers"),
+        "cosine of sentence embeddings; :MODEL for another",
+    ),
+    (
+        "minicheck",
+        "faithfulness:MiniCheck",
+        ("torch", "transformers"),
+        "sentences that the conversation supports; :MODEL",
+    ),
+    ("summac", "faithfulness:SummaC", ("torch", "transformers"), "entailment by an NLI model, SummaC-style; :MODEL"),
+    ("evaluate", "evaluate_bridge:Evaluate", ("evaluate",), "any metric of the evaluate library; :PATH_OR_NAME"),
+)
+CONTROLS = (
+    ("best-constant", "BestConstant", "one sentence for all: the training reference that scores best on training"),
+    ("slot-template", "SlotTemplate", "fixed phrases around the first customer and the last agent words"),
+    ("random-summary", "RandomSummary", "a random training reference"),
+    ("lead-1", "lead_1", "the first turn"),
+    ("lead-2", "lead_2", "the first two turns"),
+    ("longest-turn", "LongestTurn", "the longest turn"),
+    ("whole-conversation", "WholeConversation", "all turns"),
+    ("extractive-oracle", "ExtractiveOracle", "the turns that score best against the references: a bound for copying"),
+)
+
+
 @hookimpl
 def bench_register(registry: Registry) -> None:
     """Backends, trainers, metrics and data sets."""
@@ -26,15 +77,12 @@ def bench_register(registry: Registry) -> None:
         requires=("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets"),
         summary="LoRA on a base in NF4 with double quantization (TRL, PEFT, bitsandbytes), CPU or CUDA",
     )
-    for name, summary in (
-        ("rouge1", "unigram overlap"),
-        ("rouge2", "bigram overlap"),
-        ("rougeL", "longest common subsequence"),
-        ("rougeLsum", "longest common subsequence, sentence by sentence"),
-    ):
-        registry.metric(
-            name, target=f"liftbench.metrics.rouge:{name}", requires=("rouge_score",), summary=f"ROUGE F1: {summary}"
-        )
+    for name, target, summary in METRICS:
+        registry.metric(name, target=f"liftbench.metrics.{target}", summary=summary)
+    for name, target, requires, summary in METRIC_PLUGINS:
+        registry.metric(name, target=f"liftbench_plugins.metrics.{target}", requires=requires, summary=summary)
+    for name, target, summary in CONTROLS:
+        registry.control(name, target=f"liftbench.controls:{target}", summary=summary)
     registry.dataset(
         "helpdesk",
         target="liftbench.data.helpdesk:Helpdesk",

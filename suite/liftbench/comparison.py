@@ -4,29 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
 from . import stats
 from .errors import UsageError, unknown
 from .runs import Run
-from .types import AdapterRecord, CandidateResult, Comparison, Difference, Lift, Protocol, System
-from .verdict import judge
+from .types import (
+    AdapterRecord,
+    Against,
+    CandidateResult,
+    Comparison,
+    Difference,
+    Lift,
+    MetricInfo,
+    Position,
+    Protocol,
+    Standing,
+    System,
+    Yardstick,
+    Yardsticks,
+)
+from .verdict import Lifted, judge
+from .yardsticks import Beside
+
+NOTHING = Beside(missing={"controls": "not measured", "validity": "not measured"})
+NO_PROMPTS = "what a prompt alone buys was not measured: `bench baseline --tune` searches for the best prompt"
 
 
 def compare(
     baseline: Run,
     candidates: Sequence[Run],
+    beside: Beside = NOTHING,
     *,
+    best_prompted: Run | None = None,
     target: float | None = None,
-    headline: str | None = None,
+    headlines: Sequence[str] = (),
+    against: Against | None = None,
     seed: int | None = None,
 ) -> Comparison:
     """Judge each candidate's lift over the baseline; what is not given comes from the baseline's manifest.
 
-    Raises `UsageError` where there is nothing to judge: a run that is incomplete, measured under another protocol,
-    given twice or without the headline metric. Where a number cannot be trusted the verdict is *unproven*, with the
-    reason: a missing score never passes.
+    `best_prompted` is the same model with the best prompt that was found; the lift over it is always shown, and judged
+    where `against` (or the baseline's recipe) says so. Raises `UsageError` where there is nothing to judge: a run that
+    is incomplete, measured under another protocol, given twice or without a headline metric. Where a number cannot be
+    trusted the verdict is *unproven*, with the reason: a missing score never passes.
     """
     if not candidates:
         raise UsageError("there is no candidate to compare with the baseline")
@@ -34,30 +57,81 @@ def compare(
     twice = next((id_ for id_ in ids if ids.count(id_) > 1), None)
     if twice:
         raise UsageError(f"run {twice} is given twice; compare a baseline with other runs")
-    target = baseline.manifest.target if target is None else target
+    if baseline.manifest.tuned:
+        raise UsageError(
+            f"{baseline.id} has the best prompt, not the plain one; --against best-prompted judges over it"
+        )
+    manifest = baseline.manifest
+    target = manifest.target if target is None else target
     if not math.isfinite(target):
         raise UsageError(f"the target must be a number such as 0.4 (40%), not {target}")
-    headline = baseline.manifest.headline if headline is None else headline
-    seed = baseline.manifest.seed if seed is None else seed
+    headlines = tuple(headlines) or manifest.headlines
+    against = against or recorded_against(baseline)
+    seed = manifest.seed if seed is None else seed
     protocol = _protocol(baseline)
-    for candidate in candidates:
-        _require_comparable(baseline, candidate)
-    if headline not in protocol.metrics:
-        raise unknown("metric", headline, protocol.metrics)
+    rivals = [best_prompted] if best_prompted else []
+    for run in (*rivals, *candidates):
+        _require_comparable(baseline, run)
+    for headline in headlines:
+        if headline not in protocol.metrics:
+            raise unknown("metric", headline, protocol.metrics)
 
-    names = sorted(protocol.metrics, key=lambda name: name != headline)
+    metrics = sorted(_metrics(baseline), key=lambda metric: _place(metric.name, headlines))
+    names = [metric.name for metric in metrics]
     results = []
     for candidate in candidates:
         lifts = [_lift(baseline, candidate, name, seed, len(candidates)) for name in names]
+        prompted = [_lift(rival, candidate, name, seed, len(candidates)) for rival in rivals for name in names]
+        positions = _positions(candidate, headlines, beside.yardsticks, seed) if beside.yardsticks else []
+        lifted = Lifted(
+            baseline=baseline,
+            candidate=candidate,
+            best_prompted=best_prompted,
+            lifts=lifts[: len(headlines)],
+            prompted=prompted[: len(headlines)],
+            positions=positions,
+        )
         results.append(
             CandidateResult(
                 run=candidate.id,
-                verdict=judge(baseline, candidate, lifts[0], target),
+                verdict=judge(lifted, against, target),
                 lifts=lifts,
+                prompted=prompted,
+                positions=positions,
                 differences=system_differences(baseline, candidate),
             )
         )
-    return Comparison(baseline=baseline.id, protocol=protocol, candidates=results)
+    return Comparison(
+        baseline=baseline.id,
+        best_prompted=best_prompted.id if best_prompted else None,
+        protocol=protocol,
+        metrics=metrics,
+        headlines=headlines,
+        standings=_standings(baseline, best_prompted, candidates, beside.yardsticks),
+        validity=beside.validity,
+        missing=beside.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
+        candidates=results,
+    )
+
+
+def recorded_against(baseline: Run) -> Against:
+    """Over which baseline its recipe judges a lift."""
+    section = baseline.manifest.recipe.get("metrics")
+    told = section.get("against") if isinstance(section, dict) else None
+    return "best-prompted" if told == "best-prompted" else "baseline"
+
+
+def best_prompted(baseline: Run, runs: Sequence[Run]) -> Run | None:
+    """The newest run of the baseline's own model with a prompt that was searched for, measured as the baseline was."""
+    found = [
+        run
+        for run in runs
+        if run.manifest.tuned
+        and run.manifest.status == "complete"
+        and _model(run) == _model(baseline)
+        and not protocol_differences(_protocol(baseline), _protocol(run))
+    ]
+    return max(found, key=lambda run: (run.manifest.created, run.id), default=None)
 
 
 def exit_code(comparison: Comparison) -> int:
@@ -73,7 +147,7 @@ def newest_pair(runs: Sequence[Run]) -> tuple[Run, Run]:
     """
     newest_first = sorted(runs, key=lambda run: (run.manifest.created, run.id), reverse=True)
     complete = [run for run in newest_first if run.manifest.status == "complete"]
-    baselines = [run for run in complete if run.manifest.command == "baseline"]
+    baselines = [run for run in complete if run.manifest.command == "baseline" and not run.manifest.tuned]
     candidates = [run for run in complete if run.manifest.command != "baseline"]
     for candidate in candidates:
         matching = [run for run in baselines if not protocol_differences(_protocol(run), _protocol(candidate))]
@@ -212,3 +286,86 @@ def _lift(baseline: Run, candidate: Run, metric: str, seed: int, comparisons: in
     else:
         return lift
     return msgspec.structs.replace(lift, baseline=None, candidate=None, lift=None, low=None, high=None, problem=problem)
+
+
+# ---------------------------------------------------------------------------------------------------- floors, ceilings
+
+
+def _positions(candidate: Run, headlines: Sequence[str], yardsticks: Yardsticks, seed: int) -> list[Position]:
+    return [position for name in headlines if (position := _position(candidate, name, yardsticks, seed)) is not None]
+
+
+def _position(candidate: Run, metric: str, yardsticks: Yardsticks, seed: int) -> Position | None:
+    """The candidate between the best control and the humans; None where one of the two was not measured."""
+    humans = next(row for row in yardsticks.rows if row.role == "humans").scores[metric]
+    floors = [row for row in yardsticks.rows if row.role == "floor" and row.scores]
+    own = [candidate.scores.get(id_, {}).get(metric) for id_ in yardsticks.ids]
+    whole = [
+        at
+        for at, columns in enumerate(zip(humans, own, *(row.scores[metric] for row in floors), strict=True))
+        if all(value is not None for value in columns)
+    ]
+    if not floors or not whole:
+        return None
+    lower = next(info for info in yardsticks.metrics if info.name == metric).direction == "lower"
+
+    def some(column: Sequence[float | None]) -> list[float]:
+        return [value for at in whole if (value := column[at]) is not None]
+
+    def mean(values: Sequence[float]) -> float:
+        return sum(values) / len(values)
+
+    floor = max(floors, key=lambda row: (-1 if lower else 1) * mean(some(row.scores[metric])))
+    bottom, middle, top = some(floor.scores[metric]), some(own), some(humans)
+    found = stats.position(middle, bottom, top, seed=seed)
+    return Position(
+        metric=metric,
+        floor=floor.name,
+        n=len(whole),
+        floor_mean=mean(bottom),
+        candidate_mean=mean(middle),
+        ceiling_mean=mean(top),
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        problem=found.problem,
+    )
+
+
+def _standings(
+    baseline: Run, best: Run | None, candidates: Sequence[Run], yardsticks: Yardsticks | None
+) -> list[Standing]:
+    rows = yardsticks.rows if yardsticks else []
+    measured: list[tuple[Literal["baseline", "best-prompted", "candidate"], Run]] = [("baseline", baseline)]
+    measured += [("best-prompted", best)] if best else []
+    measured += [("candidate", run) for run in candidates]
+    return [
+        *(standing(row) for row in rows if row.role == "floor"),
+        *(
+            Standing(
+                name=run.manifest.system.name,
+                role=role,
+                means={row.name: row.mean for row in run.summary.metrics},
+            )
+            for role, run in measured
+        ),
+        *(standing(row) for role in ("bound", "humans") for row in rows if row.role == role),
+    ]
+
+
+def standing(row: Yardstick) -> Standing:
+    """A yardstick's means, each over the conversations that have a value."""
+    known = {name: [value for value in column if value is not None] for name, column in row.scores.items()}
+    means = {name: sum(values) / len(values) if values else None for name, values in known.items()}
+    return Standing(name=row.name, role=row.role, note=row.note or row.missing, means=means)
+
+
+def _metrics(run: Run) -> list[MetricInfo]:
+    return [
+        MetricInfo(name=row.name, signature=row.signature, direction=row.direction, sees=row.sees)
+        for row in run.summary.metrics
+    ]
+
+
+def _place(metric: str, headlines: Sequence[str]) -> int:
+    return headlines.index(metric) if metric in headlines else len(headlines)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import UsageError, unknown
+from .types import Against
 
 DEFAULT_RECIPE = "smollm2-135m"
 
@@ -19,12 +20,32 @@ OPEN_TABLES = ("train.options.", "data.options.")
 """Sections whose keys belong to a plugin, which checks them."""
 
 Count = Annotated[int, Meta(ge=1)]
+CountOrNone = Annotated[int, Meta(ge=0)]
 Precision = Literal["float32", "bfloat16", "float16", "nf4"]
 
 DEFAULT_TEMPLATE = (
     "Below is a conversation between a customer and a customer support agent.\n\n{conversation}\n\n"
     "Summarize this conversation in one or two sentences: what the customer wanted, and what the agent did."
 )
+
+
+METRICS = (
+    "rouge1",
+    "rouge2",
+    "rougeL",
+    "rougeLsum",
+    "content-overlap",
+    "cider-d",
+    "chrf",
+    "unsupported-facts",
+    "role-accuracy",
+    "coverage",
+    "density",
+    "compression",
+    "novel-bigrams",
+    "repetition",
+)
+"""What needs no model, and so costs seconds."""
 
 
 class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +83,14 @@ class PromptSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     system: str = ""
     style: Literal["auto", "chat", "plain"] = "auto"
     """`auto`: `chat` where the model has a chat template, else `plain`."""
+    prefill: str = ""
+    """The beginning of the summary, which the model continues."""
+    shots: CountOrNone = 0
+    """Worked examples before the conversation, chosen from the training split (see `prompts.choose_shots`)."""
+    stop: tuple[str, ...] = ()
+    """A summary ends before the first of these strings."""
+    max_words: CountOrNone = 0
+    """A summary is cut after so many words; 0: it is not."""
 
 
 class GenerationSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,10 +104,17 @@ class GenerationSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class MetricsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is computed, and what the lift is judged on."""
 
-    names: Annotated[tuple[str, ...], Meta(min_length=1)] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
-    headline: str = "rougeL"
+    names: Annotated[tuple[str, ...], Meta(min_length=1)] = METRICS
+    extra: tuple[str, ...] = ()
+    """More of them, beside `names`: `bertscore`, `key-facts`, `evaluate:PATH`, … (`--metric` adds here)."""
+    checkers: tuple[str, ...] = ()
+    """Metrics that are left out, with the reason in the run, where their model cannot be had: `minicheck:hub:…`."""
+    headlines: Annotated[tuple[str, ...], Meta(min_length=1)] = ("rougeL", "content-overlap")
+    """What the lift is judged on: it must reach the target on each of them."""
     target: Annotated[float, Meta(gt=0)] = 0.4
     """As a fraction: 0.4 is 40%."""
+    against: Against = "baseline"
+    """Over which of the two the lift is judged; the other is always shown beside it."""
 
 
 class TrainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +129,24 @@ class TrainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The trainer plugin's own options."""
 
 
+class TuneSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The prompts that `bench baseline --tune` may try; what `[prompt]` says is always one of them."""
+
+    templates: tuple[str, ...] = ()
+    """Beside the recipe's own; empty: those of `tuning_plan.TEMPLATES`."""
+    prefills: tuple[str, ...] = ("", "auto")
+    """`auto`: how the summaries of the training split most often begin, if they do."""
+    shots: tuple[CountOrNone, ...] = (0, 2)
+    max_words: tuple[CountOrNone | Literal["auto"], ...] = (0, "auto")
+    """0: no cut; `auto`: the median length of the summaries of the training split."""
+    stop: tuple[str, ...] = ("", "\n")
+    """One string a trial; empty: none."""
+    conversations: Count = 32
+    """Development conversations, from the training split; none of the scored ones."""
+    trials: Count = 12
+    """The most prompts that texts are generated with; cutting texts that are there costs nothing."""
+
+
 class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A resolved recipe."""
 
@@ -102,6 +156,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: ModelSection = ModelSection()
     data: DataSection = DataSection()
     prompt: PromptSection = PromptSection()
+    tune: TuneSection = TuneSection()
     generation: GenerationSection = GenerationSection()
     metrics: MetricsSection = MetricsSection()
     train: TrainSection = TrainSection()
@@ -194,10 +249,10 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
         key = place.rstrip("`").partition("[")[0]
         origin = origins.get(key)
         raise UsageError(f"{key or name}: {reason}" + (f" (from {origin})" if origin else "")) from error
-    if recipe.metrics.headline not in recipe.metrics.names:
-        raise UsageError(
-            f"metrics.headline: {recipe.metrics.headline!r} is not in metrics.names ({', '.join(recipe.metrics.names)})"
-        )
+    required = (*recipe.metrics.names, *recipe.metrics.extra)
+    for headline in recipe.metrics.headlines:
+        if headline not in required:
+            raise UsageError(f"metrics.headlines: {headline!r} is not in metrics.names ({', '.join(required)})")
     if recipe.data.split == recipe.data.train_split:
         raise UsageError(
             f"data.split and data.train_split are both {recipe.data.split!r}: what is trained on is never scored"

@@ -1,4 +1,4 @@
-"""What a plugin's objects must do: base classes of trainers, backends, metrics and data sets, and what they get.
+"""What a plugin's objects must do: base classes of trainers, backends, metrics, controls and data sets, and input.
 
 The core calls these and nothing else; first-party plugins implement them as anybody's would.
 """
@@ -12,7 +12,17 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
-from .types import Conversation, CurvePoint, FinishReason, ModelRecord, PromptSpec, TrainingSummary
+from .types import (
+    Conversation,
+    CurvePoint,
+    Direction,
+    Finding,
+    FinishReason,
+    ModelRecord,
+    PromptSpec,
+    Sees,
+    TrainingSummary,
+)
 
 Progress = Callable[[int, int, str], None]
 """`progress(done, total, message)`: called as often as you like; faces turn it into a bar with rate and time left."""
@@ -46,22 +56,70 @@ class Dataset(ABC):
 # ----------------------------------------------------------------------------------------------------------- metrics
 
 
+class MetricRequest(Struct, frozen=True, kw_only=True):
+    """What a metric may be made from."""
+
+    argument: str = ""
+    """What stands after the colon of its name: `hub:org/model` of `minicheck:hub:org/model`."""
+    training: tuple[Conversation, ...] = ()
+    """The training split, for what has to be known of a data set beforehand: document frequencies, common words. Where
+    there is none, the whole scored split stands in, as the authors of CIDEr did it."""
+    training_split: str = "none"
+    """The name of the split that `training` is; what depends on it says so in its signature."""
+
+
 class Metric(ABC):
-    """Scores texts against references."""
+    """Scores texts, each against its own conversation and its human summaries."""
 
     name: str
+    """As registered, with its argument where it has one: `rougeL`, `minicheck:hub:org/model`."""
     signature: str
     """All that the numbers depend on: package and version, options, reference rule, model. Equal names with unequal
     signatures never compare."""
-    direction: Literal["higher", "lower"] = "higher"
+    direction: Direction = "higher"
+    sees: Sees = "overlap"
+
+    def __init__(self, request: MetricRequest) -> None:
+        """Raise `PrerequisiteError` for a model or data that cannot be had."""
 
     @abstractmethod
-    def score(self, texts: Sequence[str], references: Sequence[Sequence[str]]) -> list[float | None]:
-        """One value per text (None: no number can be had), each against its own one or more references."""
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        """One value per text (None: no number can be had), each against its own conversation's `references`."""
+
+    def findings(self, text: str, conversation: Conversation) -> list[Finding]:
+        """The places in a text that its value comes from, for the report; none by default."""
+        return []
 
     def blind_to(self, references: Sequence[str]) -> str | None:
         """Why this metric cannot see these references (a script its tokenizer drops), or None if it can."""
         return None
+
+
+# ---------------------------------------------------------------------------------------------------------- controls
+
+
+class ControlRequest(Struct, frozen=True, kw_only=True):
+    """What a control may learn from."""
+
+    training: tuple[Conversation, ...]
+    """The training split; empty where there is none."""
+    seed: int
+
+
+class Control(ABC):
+    """A system without a model: what it scores, anything that understands must beat."""
+
+    role: ClassVar[Literal["floor", "bound"]] = "floor"
+    """`bound`: it looks at the scored references, and so bounds from above what its kind of system can reach."""
+    note: str = ""
+    """What it settled on, for the report: the constant's own words."""
+
+    def __init__(self, request: ControlRequest) -> None:
+        """Learn what there is to learn. Raise `PrerequisiteError` where the training split is too small for it."""
+
+    @abstractmethod
+    def write(self, conversations: Sequence[Conversation]) -> list[str]:
+        """One text a conversation; a `floor` never looks at `references`, `facts` or `extracts`."""
 
 
 # ---------------------------------------------------------------------------------------------------------- backends
@@ -82,6 +140,7 @@ class Generation(Struct, frozen=True, kw_only=True):
     """What a backend made of one prompt."""
 
     text: str
+    """The continuation as it follows the prompt's text: a space at its beginning is kept."""
     new_tokens: int
     """Tokens generated, the end token included."""
     finish_reason: FinishReason

@@ -17,15 +17,17 @@ from .environment import git_state, versions
 from .errors import RunFailed, UsageError
 from .measurement import Measurement, postprocess
 from .plugins import Plugins
-from .prompts import render
+from .prompts import finish_text, is_cut, render
 from .records import append_lines, digest, recover_lines, write_atomic, write_lines
 from .runs import OpenRun, Run, now, run_id
 from .systems import Loadable
 from .types import (
     Conversation,
     Manifest,
+    MetricInfo,
     MetricSummary,
     Prediction,
+    PromptSpec,
     RunSummary,
     SampleScores,
     System,
@@ -44,7 +46,9 @@ def new_manifest(
     notes: Sequence[str] = (),
 ) -> Manifest:
     """The manifest of a run that has not begun. Its key covers all that determines the result."""
-    key = digest(command, system, measurement.protocol, measurement.plan, resolved.recipe.seed, extra_key)
+    # Not the metrics: texts that are there are scored anew, not written anew, when others are asked for.
+    how = msgspec.structs.replace(measurement.protocol, metrics={})
+    key = digest(command, system, how, measurement.plan, resolved.recipe.seed, extra_key)
     created = now()
     return Manifest(
         id=run_id(system.name, measurement.protocol.dataset, key, created),
@@ -55,9 +59,10 @@ def new_manifest(
         system=system,
         protocol=measurement.protocol,
         plan=measurement.plan if system.kind == "model" else [],
-        headline=resolved.recipe.metrics.headline,
+        headlines=resolved.recipe.metrics.headlines,
         target=resolved.recipe.metrics.target,
         seed=resolved.recipe.seed,
+        training=measurement.training_fingerprint,
         recipe=msgspec.to_builtins(resolved.recipe),
         origins=resolved.origins,
         argv=list(argv),
@@ -65,6 +70,7 @@ def new_manifest(
         version=versions().get("liftbench", "unknown"),
         parent=parent,
         notes=list(notes),
+        skipped=measurement.skipped,
     )
 
 
@@ -103,19 +109,32 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
 
 
 def score(predictions: Sequence[Prediction], measurement: Measurement) -> list[SampleScores]:
-    """Every metric on every prediction, each computed once; a value that is not finite counts as unscored (None)."""
+    """Every metric on every prediction, each computed once, with where in the text it comes from."""
     texts = [prediction.text for prediction in predictions]
-    references = [measurement.conversations[prediction.id].references for prediction in predictions]
-    columns = {metric.name: metric.score(texts, references) for metric in measurement.metrics}
-    for name, column in columns.items():
-        if len(column) != len(texts):
-            raise RunFailed(
-                f"the metric {name!r} gave {len(column)} values for {len(texts)} texts: a fault of its plugin"
-            )
+    conversations = [measurement.conversations[prediction.id] for prediction in predictions]
+    columns = {metric.name: values(metric, texts, conversations) for metric in measurement.metrics}
     return [
-        SampleScores(id=prediction.id, scores={name: _finite(column[row]) for name, column in columns.items()})
+        SampleScores(
+            id=prediction.id,
+            scores={name: column[row] for name, column in columns.items()},
+            findings={
+                metric.name: found
+                for metric in measurement.metrics
+                if (found := metric.findings(prediction.text, conversations[row]))
+            },
+        )
         for row, prediction in enumerate(predictions)
     ]
+
+
+def values(metric: Metric, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+    """One value per text; one that is not finite counts as none. Raises `RunFailed` where some are too many or few."""
+    found = metric.score(texts, conversations) if texts else []
+    if len(found) != len(texts):
+        raise RunFailed(
+            f"the metric {metric.name!r} gave {len(found)} values for {len(texts)} texts: a fault of its plugin"
+        )
+    return [value if value is not None and math.isfinite(value) else None for value in found]
 
 
 def summarize(
@@ -124,18 +143,19 @@ def summarize(
     """Means with 95% bootstrap intervals, and counts of what went wrong while generating."""
     rows = []
     for metric in metrics:
-        values = [value for row in scores if (value := row.scores[metric.name]) is not None]
-        mean, low, high = stats.mean_interval(values, seed=seed)
+        column = [value for row in scores if (value := row.scores[metric.name]) is not None]
+        mean, low, high = stats.mean_interval(column, seed=seed)
         rows.append(
             MetricSummary(
                 name=metric.name,
                 mean=mean,
                 low=low,
                 high=high,
-                n=len(values),
-                n_unscored=len(scores) - len(values),
+                n=len(column),
+                n_unscored=len(scores) - len(column),
                 signature=metric.signature,
                 direction=metric.direction,
+                sees=metric.sees,
             )
         )
     tokens = [prediction.new_tokens for prediction in predictions if prediction.new_tokens is not None]
@@ -156,11 +176,11 @@ def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend
     """Load a system. Raises `UsageError` where the budgets do not fit the model's context."""
     spec = plugins.find("backend", recipe.model.backend)
     system = subject.system
-    assert system.prompt is not None
     assert system.precision is not None
-    backend: Backend = plugins.load(spec)(
-        BackendRequest(model=subject.model, adapter=subject.adapter, precision=system.precision, prompt=system.prompt)
+    request = BackendRequest(
+        model=subject.model, adapter=subject.adapter, precision=system.precision, prompt=_prompt_of(system)
     )
+    backend: Backend = plugins.load(spec)(request)
     try:
         require_room(recipe, backend.context_length, system.name)
     except UsageError:
@@ -183,7 +203,7 @@ def summarize_one(conversation: Conversation, subject: Loadable, recipe: Recipe,
     """One conversation's summary, the way the harness would make it (in a batch of its own)."""
     backend = open_backend(subject, recipe, plugins)
     try:
-        return _generate_batch(backend, [conversation], subject.system, recipe, [])[0]
+        return generate_batch(backend, [conversation], _prompt_of(subject.system), recipe, [])[0]
     finally:
         backend.close()
 
@@ -197,6 +217,7 @@ def _generate_missing(
     done: dict[str, Prediction],
 ) -> None:
     recipe = run.recipe
+    prompt = _prompt_of(subject.system)
     total = len(measurement.scored)
     wanted = set(measurement.scored)
     count = len(done)
@@ -211,9 +232,7 @@ def _generate_missing(
             missing = {id_ for id_ in batch if id_ in wanted and id_ not in done}
             if not missing:
                 continue
-            rows = _generate_batch(
-                backend, [measurement.conversations[id_] for id_ in batch], subject.system, recipe, notes
-            )
+            rows = generate_batch(backend, [measurement.conversations[id_] for id_ in batch], prompt, recipe, notes)
             append_lines(run.folder / "predictions.jsonl", [row for row in rows if row.id in missing])
             count += len(missing)
             progress(count, total, f"generating on {backend.device}")
@@ -223,28 +242,34 @@ def _generate_missing(
             run.note(*notes)
 
 
-def _generate_batch(
-    backend: Backend, conversations: Sequence[Conversation], system: System, recipe: Recipe, notes: list[str]
+def generate_batch(
+    backend: Backend, conversations: Sequence[Conversation], spec: PromptSpec, recipe: Recipe, notes: list[str]
 ) -> list[Prediction]:
-    assert system.prompt is not None
+    """The summaries of one batch, as they are scored; `notes` takes what a reader of the run must know."""
     budget = recipe.generation.max_input_tokens
-    prompts = [render(system.prompt, conversation, backend.tokenizer, budget) for conversation in conversations]
+    prompts = [render(spec, conversation, backend.tokenizer, budget) for conversation in conversations]
     started = time.perf_counter()
     generations = _generate_or_split(backend, prompts, recipe.generation.max_new_tokens, notes)
     seconds = (time.perf_counter() - started) / len(prompts)
+    texts = [postprocess(finish_text(spec, generation.text)) for generation in generations]
     return [
         Prediction(
             id=conversation.id,
-            text=postprocess(generation.text),
+            text=text,
             prompt_sha256=prompt.sha256,
             prompt_tokens=len(prompt.token_ids),
             new_tokens=generation.new_tokens,
-            finish_reason=generation.finish_reason,
+            finish_reason="stop" if is_cut(spec, generation.text) else generation.finish_reason,
             turns_dropped=prompt.turns_dropped,
             seconds=seconds,
         )
-        for conversation, prompt, generation in zip(conversations, prompts, generations, strict=True)
+        for conversation, prompt, generation, text in zip(conversations, prompts, generations, texts, strict=True)
     ]
+
+
+def _prompt_of(system: System) -> PromptSpec:
+    assert system.prompt is not None
+    return system.prompt
 
 
 def _generate_or_split(
@@ -268,5 +293,6 @@ def _generate_or_split(
     ]
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def metric_info(metric: Metric) -> MetricInfo:
+    """A metric as records name it."""
+    return MetricInfo(name=metric.name, signature=metric.signature, direction=metric.direction, sees=metric.sees)

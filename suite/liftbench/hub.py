@@ -16,7 +16,7 @@ T = TypeVar("T")
 HUB = "hub:"
 """Begins a reference to something on the hub: `hub:org/name` or `hub:org/name@revision`."""
 
-Kind = Literal["model", "dataset"]
+Kind = Literal["model", "dataset", "space"]
 
 SECONDS_TO_ANSWER = 15.0
 """A time limit of the client counts for each address of the host, eight for huggingface.co, and for no DNS at all; so

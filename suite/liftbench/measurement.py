@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from .config import ResolvedRecipe
-from .contracts import Metric
+from .config import MetricsSection, ResolvedRecipe
+from .contracts import Metric, MetricRequest
 from .data.fingerprints import ids_sha256, split_fingerprint
-from .data.sources import cleaning, read_split
+from .data.sources import cleaning, open_dataset, read_split
 from .errors import PrerequisiteError, UsageError
 from .plugins import Plugins
 from .prompts import transcript
@@ -42,6 +42,11 @@ class Measurement(Struct, frozen=True, kw_only=True):
     """The ids to score, in the split's order."""
     plan: list[list[str]]
     metrics: list[Metric]
+    training: list[Conversation]
+    """The training split; empty where the data set has none."""
+    training_fingerprint: str
+    skipped: dict[str, str]
+    """Checkers that could not be had, with the reason."""
 
 
 def prepare(resolved: ResolvedRecipe, plugins: Plugins) -> Measurement:
@@ -50,8 +55,12 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins) -> Measurement:
     Raises `UsageError` or `PrerequisiteError` for data or metrics that cannot give a figure.
     """
     recipe = resolved.recipe
-    split = read_split(recipe.data, recipe.data.split, plugins)
-    metrics = [plugins.load(plugins.find("metric", name))() for name in recipe.metrics.names]
+    dataset = open_dataset(recipe.data, plugins)
+    split = read_split(dataset, recipe.data, recipe.data.split)
+    has_training = recipe.data.train_split in dataset.splits()
+    training = read_split(dataset, recipe.data, recipe.data.train_split) if has_training else []
+    fitted_on = recipe.data.train_split if has_training else recipe.data.split
+    metrics, skipped = load_metrics(recipe.metrics, training or split, fitted_on, plugins)
     conversations = {conversation.id: conversation for conversation in split}
     plan = batch_plan(split, recipe.generation.batch_size)
     planned = [id_ for batch in plan for id_ in batch]
@@ -69,7 +78,37 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins) -> Measurement:
         postprocess=POSTPROCESS,
         metrics={metric.name: metric.signature for metric in metrics},
     )
-    return Measurement(protocol=protocol, conversations=conversations, scored=scored, plan=plan, metrics=metrics)
+    return Measurement(
+        protocol=protocol,
+        conversations=conversations,
+        scored=scored,
+        plan=plan,
+        metrics=metrics,
+        training=training,
+        training_fingerprint=split_fingerprint(training, cleaning(recipe.data)) if training else "",
+        skipped=skipped,
+    )
+
+
+def load_metrics(
+    section: MetricsSection, training: Sequence[Conversation], training_split: str, plugins: Plugins
+) -> tuple[list[Metric], dict[str, str]]:
+    """The recipe's metrics, each once, and the checkers that cannot be had, with the reason.
+
+    Raises `UsageError` or `PrerequisiteError` for any other metric that cannot be had.
+    """
+    metrics: list[Metric] = []
+    skipped = {}
+    for name in dict.fromkeys((*section.names, *section.extra, *section.checkers)):
+        registered, _, argument = name.partition(":")
+        request = MetricRequest(argument=argument, training=tuple(training), training_split=training_split)
+        try:
+            metrics.append(plugins.load(plugins.find("metric", registered))(request))
+        except PrerequisiteError as error:
+            if name not in section.checkers:
+                raise
+            skipped[name] = str(error)
+    return metrics, skipped
 
 
 def batch_plan(conversations: Sequence[Conversation], batch_size: int) -> list[list[str]]:

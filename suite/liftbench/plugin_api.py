@@ -6,9 +6,12 @@ from . import hub
 from .contracts import (
     Backend,
     BackendRequest,
+    Control,
+    ControlRequest,
     Dataset,
     Generation,
     Metric,
+    MetricRequest,
     OutOfMemory,
     Progress,
     Prompt,
@@ -24,12 +27,16 @@ from .data.jsonl import JsonLinesFolder, read_jsonl
 from .environment import peak_memory
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
 from .hookspecs import API_VERSION, hookimpl
-from .prompts import completion_ids, encode, end_token, render
-from .records import write_atomic
+from .metrics.rouge import SPLITTER, split_sentences
+from .models.encoders import resolve_encoder
+from .models.references import ResolvedModel, read_json, to_stderr
+from .prompts import completion_ids, encode, end_token, render, transcript
+from .records import file_sha256, write_atomic
 from .types import (
     Comparison,
     Conversation,
     CurvePoint,
+    Finding,
     Manifest,
     ModelRecord,
     PromptSpec,
@@ -39,24 +46,30 @@ from .types import (
 
 __all__ = [
     "API_VERSION",
+    "SPLITTER",
     "Backend",
     "BackendRequest",
     "Columns",
     "Comparison",
+    "Control",
+    "ControlRequest",
     "Conversation",
     "CurvePoint",
     "Dataset",
+    "Finding",
     "Generation",
     "JsonLinesFolder",
     "LiftbenchError",
     "Manifest",
     "Metric",
+    "MetricRequest",
     "ModelRecord",
     "OutOfMemory",
     "PrerequisiteError",
     "Progress",
     "Prompt",
     "PromptSpec",
+    "ResolvedModel",
     "Row",
     "RunFailed",
     "Tally",
@@ -71,11 +84,17 @@ __all__ = [
     "conversations",
     "encode",
     "end_token",
+    "file_sha256",
     "hookimpl",
     "hub",
     "peak_memory",
+    "read_json",
     "read_jsonl",
     "render",
+    "resolve_encoder",
+    "split_sentences",
+    "to_stderr",
+    "transcript",
     "unknown",
     "write_atomic",
 ]

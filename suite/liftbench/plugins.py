@@ -19,7 +19,7 @@ from .types import Comparison
 
 T = TypeVar("T")
 
-Kind = Literal["trainer", "backend", "metric", "dataset"]
+Kind = Literal["trainer", "backend", "metric", "control", "dataset"]
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -77,8 +77,14 @@ class Registry:
     def metric(
         self, name: str, *, target: str, requires: Sequence[str] = (), summary: str = "", api: int = API_VERSION
     ) -> None:
-        """A `Metric`, called without arguments."""
+        """A `Metric`, called with a `MetricRequest`; `NAME:ARGUMENT` in a recipe hands it the argument."""
         self._add("metric", name, target, None, requires, summary, api)
+
+    def control(
+        self, name: str, *, target: str, requires: Sequence[str] = (), summary: str = "", api: int = API_VERSION
+    ) -> None:
+        """A `Control`, called with a `ControlRequest`."""
+        self._add("control", name, target, None, requires, summary, api)
 
     def dataset(
         self,

@@ -1,4 +1,5 @@
-"""From a conversation to the tokens that a model sees, the same in training and in generation.
+"""From a conversation to the tokens that a model sees, the same in training and in generation, and from what it writes
+to the text that is scored.
 
 A tokenizer here is anything with transformers' interface; this module imports none.
 """
@@ -6,11 +7,17 @@ A tokenizer here is anything with transformers' interface; this module imports n
 from __future__ import annotations
 
 import hashlib
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from .contracts import Prompt
+from .data.fingerprints import words
 from .errors import UsageError
-from .types import Conversation, PromptSpec, Turn
+from .records import digest
+from .types import Conversation, PromptSpec, Shot, Turn
 
 PLAIN_FRAME = "{message}\n\nSummary:\n"
 """Around the message of a base model, which knows no roles."""
@@ -23,12 +30,67 @@ GAP = "[…]"
 """Stands for what was left out of a conversation that does not fit."""
 
 
-def prompt_spec(template: str, system: str, style: Literal["chat", "plain"]) -> PromptSpec:
-    """A prompt with its hash. Raises `UsageError` where the template does not say where the conversation goes."""
+def prompt_spec(
+    template: str,
+    system: str,
+    style: Literal["chat", "plain"],
+    *,
+    prefill: str = "",
+    shots: Sequence[Shot] = (),
+    stop: Sequence[str] = (),
+    max_words: int = 0,
+) -> PromptSpec:
+    """A prompt with its hash. White space around the prefill is dropped: the model writes the space that follows it.
+
+    Raises `UsageError` where the template does not say where the conversation goes, and for an empty stop string.
+    """
     if template.count("{conversation}") != 1:
         raise UsageError("prompt.template must contain {conversation} exactly once: the transcript goes there")
-    digest = hashlib.sha256("\0".join((style, system, template)).encode()).hexdigest()
-    return PromptSpec(template=template, system=system, style=style, sha256=digest)
+    if "" in stop:
+        raise UsageError("prompt.stop: every text contains the empty string, and would end before its first word")
+    prefill = prefill.strip()
+    parts = [style, system, template]
+    # Without any of these, the hash is the one in the provenance of adapters that were trained before there were any.
+    if prefill or shots or stop or max_words:
+        parts.append(digest(prefill, [(shot.transcript, shot.summary) for shot in shots], stop, max_words))
+    return PromptSpec(
+        template=template,
+        system=system,
+        style=style,
+        prefill=prefill,
+        shots=tuple(shots),
+        stop=tuple(stop),
+        max_words=max_words,
+        sha256=hashlib.sha256("\0".join(parts).encode()).hexdigest(),
+    )
+
+
+def choose_shots(conversations: Sequence[Conversation], count: int) -> tuple[Shot, ...]:
+    """Short conversations with typical summaries; more of them begin with the same ones.
+
+    Taken from the shorter quarter, while it lasts, by the cosine of the summary's set of words with the centroid of all
+    summaries' sets. Raises `UsageError` if there are fewer with a summary.
+    """
+    summarized = [conversation for conversation in conversations if conversation.references]
+    if len(summarized) < count:
+        raise UsageError(
+            f"prompt.shots asks for {count} examples, and the training split has {len(summarized)} conversations with "
+            "a summary that are not scored"
+        )
+    sets = {text: set(words(text)) for conversation in summarized for text in conversation.references}
+    frequency = Counter(word for conversation in summarized for text in conversation.references for word in sets[text])
+
+    def typicality(text: str) -> float:
+        return sum(frequency[word] for word in sets[text]) / math.sqrt(len(sets[text]) or 1)
+
+    by_length = sorted(summarized, key=lambda c: (len(transcript(c.turns)), c.id))
+    examples = [(c, max(c.references, key=typicality)) for c in by_length]
+    quarter = math.ceil(len(examples) / 4)
+    ranked = [
+        *sorted(examples[:quarter], key=lambda example: -typicality(example[1])),
+        *sorted(examples[quarter:], key=lambda example: -typicality(example[1])),
+    ]
+    return tuple(Shot(id=c.id, transcript=transcript(c.turns), summary=text.strip()) for c, text in ranked[:count])
 
 
 def transcript(turns: tuple[Turn, ...]) -> str:
@@ -37,17 +99,19 @@ def transcript(turns: tuple[Turn, ...]) -> str:
 
 
 def render(spec: PromptSpec, conversation: Conversation, tokenizer: Any, max_input_tokens: int) -> Prompt:
-    """The prompt for one conversation, at most `max_input_tokens` long.
+    """The prompt for one conversation, shots and prefill included, at most `max_input_tokens` long.
 
     A conversation that does not fit loses whole turns from its middle (the problem stands at the beginning, the
     outcome at the end); if its first and last turn are too long by themselves, each is cut after as many words as fit.
-    Raises `UsageError` if not even the instruction fits.
+    Raises `UsageError` if not even the instruction, the shots and the prefill fit.
     """
     turns = conversation.turns
+    # Encoded apart, as a training target is: the ids before it are those of the same prompt without it.
+    prefill: list[int] = tokenizer(spec.prefill, add_special_tokens=False)["input_ids"] if spec.prefill else []
 
     def attempt(kept: tuple[Turn, ...]) -> tuple[str, list[int]]:
         text = _frame(spec, transcript(kept), tokenizer)
-        return text, encode(text, spec, tokenizer)
+        return text + spec.prefill, [*encode(text, spec, tokenizer), *prefill]
 
     text, token_ids = attempt(turns)
     dropped = 0
@@ -75,15 +139,38 @@ def render(spec: PromptSpec, conversation: Conversation, tokenizer: Any, max_inp
                 else:
                     high = middle - 1
             if best is None:
+                shown = f" with its {len(spec.shots)} shots" if spec.shots else ""
                 raise UsageError(
-                    f"the prompt alone is longer than {max_input_tokens} tokens; raise generation.max_input_tokens"
+                    f"the prompt alone{shown} is longer than {max_input_tokens} tokens; "
+                    "raise generation.max_input_tokens"
                 )
             text, token_ids = best
             dropped = len(turns) - fewest or 1
         else:
             dropped = len(turns) - sum(turn.role != "" for turn in kept)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return Prompt(text=text, token_ids=token_ids, sha256=digest, turns_dropped=dropped)
+    return Prompt(
+        text=text, token_ids=token_ids, sha256=hashlib.sha256(text.encode()).hexdigest(), turns_dropped=dropped
+    )
+
+
+def finish_text(spec: PromptSpec, generated: str) -> str:
+    """What a model wrote after a prompt, as the text that is scored: the prefill before it, and cut as the prompt says.
+
+    `generated` is the continuation as it follows the prompt, its first space included.
+    """
+    return cut_text(spec, spec.prefill + generated)
+
+
+def cut_text(spec: PromptSpec, text: str) -> str:
+    """A text that begins with the prefill, without white space around it, up to the prompt's `stop` or `max_words`."""
+    text = text.lstrip()
+    return text[: _end(spec, text)].rstrip()
+
+
+def is_cut(spec: PromptSpec, generated: str) -> bool:
+    """Whether the prompt's `stop` or `max_words` ended the text, and not the model."""
+    text = (spec.prefill + generated).lstrip()
+    return _end(spec, text) < len(text)
 
 
 def encode(text: str, spec: PromptSpec, tokenizer: Any) -> list[int]:
@@ -126,15 +213,27 @@ def end_token(spec: PromptSpec, tokenizer: Any) -> int:
 
 
 def _frame(spec: PromptSpec, conversation_text: str, tokenizer: Any) -> str:
+    shown = [(spec.template.replace("{conversation}", shot.transcript), shot.summary) for shot in spec.shots]
     message = spec.template.replace("{conversation}", conversation_text)
     if spec.style == "plain":
-        if spec.system:
-            message = f"{spec.system}\n\n{message}"
-        return PLAIN_FRAME.replace("{message}", message)
+        frames = [PLAIN_FRAME.replace("{message}", example) + summary for example, summary in shown]
+        return "\n\n".join(filter(None, [spec.system, *frames, PLAIN_FRAME.replace("{message}", message)]))
     messages = [{"role": "system", "content": spec.system}] if spec.system else []
+    for example, summary in shown:
+        messages += [{"role": "user", "content": example}, {"role": "assistant", "content": summary}]
     messages.append({"role": "user", "content": message})
     text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, date_string=DATE)
     return text
+
+
+def _end(spec: PromptSpec, text: str) -> int:
+    # The prefill is the prompt's own: a stop string in it ends nothing.
+    stops = [at for stop in spec.stop if (at := text.find(stop, len(spec.prefill))) >= 0]
+    end = min(stops, default=len(text))
+    if not spec.max_words:
+        return end
+    ends = [word.end() for word in re.finditer(r"\S+", text[:end])]
+    return ends[spec.max_words - 1] if len(ends) > spec.max_words else end
 
 
 def _ends(turns: tuple[Turn, ...], keep: int) -> tuple[Turn, ...]:

@@ -2,7 +2,8 @@
 
 ```
 <utc>-<system>-<dataset>-<key>/
-  manifest.json  environment.json  conversations.jsonl  predictions.jsonl  scores.jsonl  summary.json  training/
+  manifest.json  environment.json  conversations.jsonl  predictions.jsonl  scores.jsonl  summary.json
+  training/  tuning/
 ```
 """
 
@@ -28,11 +29,14 @@ from .types import (
     Conversation,
     CurvePoint,
     Environment,
+    Finding,
     Manifest,
     Prediction,
     RunSummary,
     SampleScores,
     TrainingSummary,
+    TuneSummary,
+    TuneTrial,
 )
 
 
@@ -67,6 +71,17 @@ class Run:
         return {row.id: row.scores for row in read_lines(self.folder / "scores.jsonl", SampleScores)}
 
     @cached_property
+    def findings(self) -> dict[str, list[Finding]]:
+        """Id → the places in its summary that metrics pointed at, in order."""
+        rows = read_lines(self.folder / "scores.jsonl", SampleScores)
+        return {
+            row.id: sorted(
+                (one for some in row.findings.values() for one in some), key=lambda one: (one.start, one.end)
+            )
+            for row in rows
+        }
+
+    @cached_property
     def summary(self) -> RunSummary:
         return read_record(self.folder / "summary.json", RunSummary)
 
@@ -86,6 +101,18 @@ class Run:
         """The trainer's options, defaults included; empty where none are recorded."""
         path = self.folder / "training" / "options.json"
         return read_record(path, dict[str, Any]) if path.exists() else {}
+
+    @cached_property
+    def tuning(self) -> TuneSummary | None:
+        """What a search of prompts chose; None where there was none, or while it goes on."""
+        path = self.folder / "tuning" / "summary.json"
+        return read_record(path, TuneSummary) if path.exists() else None
+
+    @cached_property
+    def trials(self) -> list[TuneTrial]:
+        """The prompts that were tried, in their order; empty where there was no search."""
+        path = self.folder / "tuning" / "trials.jsonl"
+        return read_lines(path, TuneTrial) if path.exists() else []
 
     @property
     def adapter(self) -> Path | None:
@@ -166,6 +193,8 @@ def _read_manifest(folder: Path) -> Manifest:
             f"{folder.name} was made by a newer liftbench (run schema {schema}, this one reads up to {SCHEMA}): "
             "upgrade liftbench"
         )
+    if isinstance(schema, int) and schema < SCHEMA:
+        raise UsageError(f"{folder.name} was made by an older liftbench (run schema {schema}); measure it again")
     try:
         return msgspec.convert(raw, Manifest)
     except msgspec.ValidationError as error:
@@ -222,8 +251,8 @@ def open_run(
 ) -> Iterator[OpenRun]:
     """The run with the manifest's key: the newest one there is, to be continued, or a new one.
 
-    A complete run is yielded as it is: nothing is measured twice unless `fresh`. The key's lock is held meanwhile;
-    raises `RunFailed` if another process holds it.
+    A complete run is yielded as it is, unless other metrics are asked for: nothing is generated twice unless `fresh`.
+    The key's lock is held meanwhile; raises `RunFailed` if another process holds it.
     """
     with writing(runs):
         runs.mkdir(parents=True, exist_ok=True)
@@ -239,10 +268,12 @@ def open_run(
         same = [] if fresh else [run for run in runs_in(runs) if run.manifest.key == manifest.key]
         if same:
             run = OpenRun(same[-1].folder, same[-1].manifest)
-            asked = {"headline": manifest.headline, "target": manifest.target}
-            if asked != {"headline": run.manifest.headline, "target": run.manifest.target}:
-                # What the run is judged on may change; it needs no new measurement.
-                run.update(recipe=manifest.recipe, origins=manifest.origins, **asked)
+            asked = {name: getattr(manifest, name) for name in ("headlines", "target", "protocol", "skipped")}
+            if any(value != getattr(run.manifest, name) for name, value in asked.items()):
+                # What it is judged on may change without a measurement; other metrics score the texts that are there.
+                rescore = run.manifest.protocol != manifest.protocol and run.manifest.status == "complete"
+                status = {"status": "trained" if run.manifest.command == "train" else "running"} if rescore else {}
+                run.update(recipe=manifest.recipe, origins=manifest.origins, **asked, **status)
             yield run
         else:
             yield _create(manifest, conversations, runs)

@@ -1,4 +1,4 @@
-"""Seeded bootstrap intervals over conversations: of a mean, and of the lift of a candidate over a baseline.
+"""Seeded bootstrap intervals over conversations: of a mean, of a lift, and of a place between two ends.
 
 The unit that is resampled is the conversation, because conversations are what the next team's data would differ in.
 Percentile intervals after Efron & Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13; paired, after
@@ -101,6 +101,45 @@ def lift(
         chunks.append((after[index].mean(axis=1) - bottoms) / bottoms)
     low, high = _bounds(np.concatenate(chunks), level)
     return replace(means, lift=(top - bottom) / bottom, low=low, high=high)
+
+
+CROSSED = 0.01
+"""Share of resamples in which floor and ceiling may change places: it is too small to move a bound at 2.5% far."""
+
+
+class PositionInterval(NamedTuple):
+    """A position between a floor (0) and a ceiling (1) with the bounds of its 95% interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    problem: str = ""
+    """Why there is no number, if there is none."""
+
+
+def position(
+    values: Sequence[float], floor: Sequence[float], ceiling: Sequence[float], *, seed: int, resamples: int = RESAMPLES
+) -> PositionInterval:
+    """(mean of values - of floor) / (mean of ceiling - of floor), with a paired percentile bootstrap interval.
+
+    The three hold one finite value per conversation, in the same order. Where the ceiling does not stand apart from
+    the floor, on one side of it in all but `CROSSED` of the resamples, there is no scale to stand on, and `problem` says
+    so.
+    """
+    if len(values) < 2:
+        return PositionInterval(
+            None, None, None, f"an interval needs at least 2 conversations, and there are {len(values)}"
+        )
+    stacked = np.stack([np.asarray(column, dtype=np.float64) for column in (values, floor, ceiling)])
+    observed, bottom, top = stacked.mean(axis=1)
+    means = np.concatenate(
+        [stacked[:, index].mean(axis=2) for index in _resampled(stacked.shape[1], resamples, seed)], axis=1
+    )
+    scale = means[2] - means[1]
+    if top == bottom or (scale * (top - bottom) <= 0).mean() > CROSSED or not scale.all():
+        return PositionInterval(None, None, None, "the ceiling does not stand apart from the floor")
+    low, high = _bounds((means[0] - means[1]) / scale, 0.95)
+    return PositionInterval(float((observed - bottom) / (top - bottom)), low, high)
 
 
 def percent(share: float) -> str:

@@ -8,13 +8,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .config import Recipe
+from .data.sources import open_dataset, read_split
+from .data.splits import unscored
 from .errors import PrerequisiteError, UsageError
 from .hub import HUB
 from .models.adapters import CONFIGURATION, base_of, read_adapter
 from .models.references import ResolvedModel, is_chat_model, resolve
-from .prompts import prompt_spec
+from .plugins import Plugins
+from .prompts import choose_shots, prompt_spec
 from .runs import Run, run_at
-from .types import PromptSpec, System
+from .types import PromptSpec, Shot, System
 
 
 class Loadable(Struct, frozen=True, kw_only=True):
@@ -27,38 +30,65 @@ class Loadable(Struct, frozen=True, kw_only=True):
     """What a reader of its run must know."""
 
 
-def untuned(recipe: Recipe, model: ResolvedModel) -> Loadable:
-    """A model without an adapter, in the recipe's precision."""
+def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) -> Loadable:
+    """A model without an adapter, in the recipe's precision; `shots` are `recipe_shots`, where it asks for any."""
     system = System(
         kind="model",
         name=model.name,
         model=model.record,
         precision=recipe.model.precision,
         backend=recipe.model.backend,
-        prompt=prompt_for(recipe, model),
+        prompt=prompt_for(recipe, model, shots),
     )
     return Loadable(system=system, model=model.path)
 
 
-def planned(recipe: Recipe) -> Loadable:
+def planned(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
     """The recipe's untuned model, unless it would have to be downloaded from the hub: `PrerequisiteError`."""
     if recipe.model.reference.startswith(HUB):
         raise PrerequisiteError("a dry run downloads no model from the hub")
-    return untuned(recipe, resolve(recipe.model.reference))
+    return untuned(recipe, resolve(recipe.model.reference), shots)
 
 
-def prompt_for(recipe: Recipe, model: ResolvedModel) -> PromptSpec:
+def recipe_shots(recipe: Recipe, plugins: Plugins) -> tuple[Shot, ...]:
+    """The worked examples that the recipe's prompt asks for, none of them a scored conversation.
+
+    No data is read where it asks for none. Raises `UsageError` where the training split has too few.
+    """
+    if not recipe.prompt.shots:
+        return ()
+    dataset = open_dataset(recipe.data, plugins)
+    training, scored = (read_split(dataset, recipe.data, name) for name in (recipe.data.train_split, recipe.data.split))
+    return choose_shots(unscored(training, scored), recipe.prompt.shots)
+
+
+def prompt_for(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) -> PromptSpec:
     """The recipe's prompt in the style that suits the model: `auto` is `chat` where it has a chat template."""
     section = recipe.prompt
+    assert len(shots) == section.shots
     chat = is_chat_model(model.path)
     if section.style == "chat" and not chat:
         raise UsageError(f"prompt.style is 'chat', but {model.name} has no chat template; use 'plain' or 'auto'")
     through_template = chat if section.style == "auto" else section.style == "chat"
-    return prompt_spec(section.template, section.system, "chat" if through_template else "plain")
+    return prompt_spec(
+        section.template,
+        section.system,
+        "chat" if through_template else "plain",
+        prefill=section.prefill,
+        shots=shots,
+        stop=section.stop,
+        max_words=section.max_words,
+    )
 
 
 def tuned(
-    recipe: Recipe, model: ResolvedModel, adapter: Path, *, precision: str | None = None, allow_mismatch: bool = False
+    recipe: Recipe,
+    model: ResolvedModel,
+    adapter: Path,
+    *,
+    shots: tuple[Shot, ...] = (),
+    precision: str | None = None,
+    allow_mismatch: bool = False,
 ) -> Loadable:
     """A model with an adapter, on the base and in the precision that the adapter was trained on.
 
@@ -85,7 +115,7 @@ def tuned(
             f"the adapter {adapter} does not fit: {'; '.join(mismatches)}.\n"
             "Score it on its own base, or insist with --allow-mismatch (the run will say so)."
         )
-    prompt = prompt_for(recipe, model)
+    prompt = prompt_for(recipe, model, shots)
     if provenance.prompt is not None and provenance.prompt.sha256 != prompt.sha256:
         notes.append("the adapter was trained with another prompt")
     system = System(
@@ -106,14 +136,16 @@ def named(
     recipe: Recipe,
     runs: Path,
     *,
+    shots: tuple[Shot, ...] = (),
     base: str | None = None,
     precision: str | None = None,
     allow_mismatch: bool = False,
 ) -> tuple[Loadable, str | None]:
     """The system that a user names: an adapter's folder, a run (its adapter, or its model), or a model reference.
 
-    `base` is the model reference asked for beside an adapter; without it the adapter's own base is taken. Also
-    returns the id of the run that it came from. Raises `UsageError` or `PrerequisiteError`.
+    The prompt is the recipe's, unless the run is one that a prompt was searched for (`bench baseline --tune`): then it
+    is the one that was found. `base` is the model reference asked for beside an adapter; without it the adapter's own
+    base is taken. Also returns the id of the run that it came from. Raises `UsageError` or `PrerequisiteError`.
     """
     run = run_at(name, runs)
     if run is not None:
@@ -121,14 +153,30 @@ def named(
     else:
         adapter, reference = (Path(name) if (Path(name) / CONFIGURATION).is_file() else None), name
     if adapter is None:
-        loadable = untuned(recipe, resolve(reference))
+        loadable = untuned(recipe, resolve(reference), shots)
+        if run is not None and run.manifest.tuned:
+            loadable = _with_prompt_of(run, loadable)
         if precision:
             loadable = replace(loadable, system=replace(loadable.system, precision=precision))
         return loadable, run.id if run else None
     model = resolve(base or base_of(adapter) or recipe.model.reference)
-    loadable = tuned(recipe, model, adapter, precision=precision, allow_mismatch=allow_mismatch)
+    loadable = tuned(recipe, model, adapter, shots=shots, precision=precision, allow_mismatch=allow_mismatch)
     trained_in = loadable.system.adapter.run if loadable.system.adapter else None
     return loadable, run.id if run else trained_in
+
+
+def best_prompted(plain: Loadable, prompt: PromptSpec) -> Loadable:
+    """The same model with the prompt that a search found."""
+    name = f"{plain.system.name} (best prompt)"
+    return replace(plain, system=replace(plain.system, name=name, prompt=prompt))
+
+
+def _with_prompt_of(run: Run, plain: Loadable) -> Loadable:
+    if run.tuning is None or run.manifest.system.prompt is None:
+        raise UsageError(f"run {run.id} has found no prompt yet; the same `bench baseline --tune` command continues it")
+    note = f"the prompt is the one that {run.id} found on development data"
+    found = best_prompted(plain, run.manifest.system.prompt)
+    return replace(found, notes=[*found.notes, note])
 
 
 def _of_run(run: Run) -> tuple[Path | None, str]:

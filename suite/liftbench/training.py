@@ -12,10 +12,10 @@ from msgspec import Struct
 from .config import Recipe
 from .contracts import Progress, Trainer, TrainRequest, TrainResult
 from .data.fingerprints import conversation_sha256, split_fingerprint, training_row
-from .data.sources import cleaning, read_split
+from .data.sources import cleaning, open_dataset, read_split
 from .data.splits import TrainingSplit, training_split
 from .environment import versions
-from .errors import RunFailed
+from .errors import RunFailed, UsageError
 from .measurement import Measurement
 from .models.adapters import read_adapter
 from .models.references import ResolvedModel
@@ -38,12 +38,22 @@ class TrainingPlan(Struct, frozen=True, kw_only=True):
 
 
 def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> TrainingPlan:
-    """Choose the trainer, check its options, and choose the conversations; the scored ones are taken out."""
+    """Choose the trainer, check its options, and choose the conversations; the scored ones are taken out.
+
+    Raises `UsageError` for a prompt that begins, shows or cuts the summary, which an adapter learns whole.
+    """
+    for key in ("prefill", "shots", "stop", "max_words"):
+        if getattr(recipe.prompt, key):
+            raise UsageError(
+                f"prompt.{key} is set, and an adapter is trained to write the whole summary after the plain prompt; "
+                f"train without prompt.{key}"
+            )
     spec = plugins.find("trainer", recipe.train.plugin)
     options = plugins.options(spec, recipe.train.options)
     trainer: Trainer = plugins.load(spec)()
     split = training_split(
-        read_split(recipe.data, recipe.data.train_split, plugins),
+        # Read again only to say which splits there are.
+        measurement.training or read_split(open_dataset(recipe.data, plugins), recipe.data, recipe.data.train_split),
         # The whole split, also where `--limit` scores only a part of it: the adapter may be scored on the rest later.
         list(measurement.conversations.values()),
         limit=recipe.train.limit,

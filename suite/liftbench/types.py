@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-SCHEMA = 1
+SCHEMA = 2
 
 Scalar = str | int | float | bool | None
 
@@ -90,8 +90,20 @@ class AdapterRecord(Struct, frozen=True, kw_only=True):
     """Id of the run that trained it."""
 
 
+class Shot(Struct, frozen=True, kw_only=True):
+    """A worked example in a prompt: a conversation with its summary."""
+
+    id: str
+    """Of the conversation, in the training split."""
+    transcript: str
+    summary: str
+
+
 class PromptSpec(Struct, frozen=True, kw_only=True):
-    """How a conversation becomes the text that a model sees. Part of the system: a better prompt is a rival."""
+    """How a conversation becomes the text that a model sees, and where its answer ends (see `prompts`).
+
+    Part of the system: a better prompt is a rival.
+    """
 
     template: str
     """The user's message; `{conversation}` marks where the transcript goes."""
@@ -99,8 +111,16 @@ class PromptSpec(Struct, frozen=True, kw_only=True):
     """The system message; empty for none."""
     style: Literal["chat", "plain"]
     """`chat`: through the model's own chat template; `plain`: for base models, `prompts.PLAIN_FRAME` around it."""
+    prefill: str = ""
+    """The beginning of the summary, which the model continues; it is part of the scored text."""
+    shots: tuple[Shot, ...] = ()
+    """What comes before the conversation: turns of a chat, or the plain frame again and again."""
+    stop: tuple[str, ...] = ()
+    """A text ends before the first of these strings."""
+    max_words: int = 0
+    """A text is cut after so many words, those of `prefill` included; 0: it is not."""
     sha256: str
-    """Hash of template, system message and style."""
+    """Hash of all of these, but the ids of the shots."""
 
 
 class System(Struct, frozen=True, kw_only=True):
@@ -158,19 +178,39 @@ class Prediction(Struct, frozen=True, kw_only=True):
     new_tokens: int | None = None
     """Generated tokens, the end token included."""
     finish_reason: FinishReason = "unknown"
-    """`stop`: the model ended by itself; `length`: it was cut at `max_new_tokens`."""
+    """`stop`: the model ended by itself, or the prompt's `stop` or `max_words` ended the text; `length`: it was cut at
+    `max_new_tokens`."""
     turns_dropped: int = 0
     """Turns left out of the prompt because the conversation did not fit `max_input_tokens`."""
     seconds: float | None = None
     """Wall time of its batch divided by the batch's size."""
 
 
-class SampleScores(Struct, frozen=True, kw_only=True):
+Direction = Literal["higher", "lower", "neither"]
+"""Which way is better; `neither` for what only describes (a length)."""
+
+Sees = Literal["overlap", "meaning", "facts", "faithfulness", "form"]
+"""What a metric looks at: shared words with the references, likeness of meaning to them, single facts, whether the
+conversation supports the text, or the text's form."""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """A place in a summary that a metric's value comes from: `summary[start:end]`."""
+
+    start: int
+    end: int
+    kind: str
+    """What was found there: `unsupported number`, …"""
+
+
+class SampleScores(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One conversation's scores (a line of `scores.jsonl`)."""
 
     id: str
     scores: dict[str, float | None]
     """Metric name → value; None where the metric gave no number."""
+    findings: dict[str, list[Finding]] = {}
+    """Metric name → where in the summary its value comes from."""
 
 
 class MetricSummary(Struct, frozen=True, kw_only=True):
@@ -186,8 +226,8 @@ class MetricSummary(Struct, frozen=True, kw_only=True):
     """Conversations with a score."""
     n_unscored: int
     signature: str
-    direction: Literal["higher", "lower"] = "higher"
-    """Which way is better."""
+    direction: Direction = "higher"
+    sees: Sees = "overlap"
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
@@ -285,6 +325,53 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
     """Hashes of the word 8-grams of its references."""
 
 
+# ------------------------------------------------------------------------------------------------------------ tuning
+
+
+class TuneTrial(Struct, frozen=True, kw_only=True):
+    """One prompt, tried on the development conversations (a line of `tuning/trials.jsonl`)."""
+
+    number: int
+    """From 1, which is the recipe's own prompt, as it is."""
+    generation_pass: int
+    """From 1. The trials of one pass are the same generations, cut in different ways (`stop`, `max_words`)."""
+    prompt: PromptSpec
+    n: int
+    """Conversations."""
+    means: dict[str, float | None]
+    """Headline → mean over the conversations that have a score; empty where the prompt could not be tried."""
+    gain: float | None = None
+    """Geometric mean, over the headlines, of its mean divided by that of trial 1; None where it cannot be had."""
+    mean_words: float
+    empty: int
+    """Texts without a character."""
+    seconds: float
+    """Generation time of its pass."""
+    problem: str = ""
+    """Why it could not be tried, if it could not."""
+
+
+class TuneSummary(Struct, frozen=True, kw_only=True):
+    """`tuning/summary.json`: what a search of prompts tried and chose."""
+
+    chosen: int
+    """Number of the trial with the greatest gain; the earliest of equals."""
+    headlines: tuple[str, ...]
+    """The metrics it was chosen by."""
+    trials: int
+    possible: int
+    """Trials that the whole declared set would have been."""
+    passes: int
+    most_passes: int
+    """Generation passes made, and the budget of them."""
+    split: str
+    conversations: int
+    development: str
+    """The split that the development conversations are from, their number, and sha256 over their ids, sorted."""
+    seconds: float
+    """Generation time of all passes."""
+
+
 # -------------------------------------------------------------------------------------------------------------- runs
 
 
@@ -311,8 +398,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
     protocol: Protocol
     plan: list[list[str]]
     """Conversation ids in generation batches, over the whole split (see `harness`); empty for texts made elsewhere."""
-    headline: str
-    """The metric that the lift is judged on."""
+    headlines: tuple[str, ...]
+    """The metrics that the lift is judged on."""
+    training: str = ""
+    """Fingerprint of the training split, which metrics and controls learn from; empty where there is none."""
     target: float
     """The lift to reach, as a fraction: 0.4 is 40%."""
     seed: int
@@ -326,6 +415,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Of liftbench."""
     parent: str | None = None
     """Id of the run that trained the adapter, where that is another run."""
+    tuned: bool = False
+    """The prompt was chosen among trials on development data (`tuning/`); `system` holds it once it is."""
+    skipped: dict[str, str] = {}
+    """Metrics that were asked for and could not be had, with the reason."""
     notes: list[str] = []
     """What a reader must know: precision mismatches told to be accepted, batches split for memory, …"""
 
@@ -344,6 +437,84 @@ class Environment(Struct, frozen=True, kw_only=True):
     gpu: str | None
     driver: str | None
     packages: dict[str, str]
+
+
+# -------------------------------------------------------------------------------------------------------- yardsticks
+
+
+class MetricInfo(Struct, frozen=True, kw_only=True):
+    """A metric as it was made."""
+
+    name: str
+    signature: str
+    direction: Direction
+    sees: Sees
+
+
+class Yardstick(Struct, frozen=True, kw_only=True):
+    """What a system without a model, or the humans themselves, score on the conversations of a protocol."""
+
+    name: str
+    role: Literal["floor", "bound", "humans"]
+    """`floor`: a control; `bound`: a control that saw the references; `humans`: the references, leave one out."""
+    note: str = ""
+    """What it settled on: the constant's own words, …"""
+    scores: dict[str, list[float | None]] = {}
+    """Metric name → a value for each of `Yardsticks.ids`; None where there is none (a single reference left out leaves
+    nothing to compare it with)."""
+    texts: list[str] = []
+    """One for each of `Yardsticks.ids`; none of humans, who wrote several."""
+    missing: str = ""
+    """Why there are no scores, if there are none."""
+
+
+class Yardsticks(Struct, frozen=True, kw_only=True):
+    """`controls.json`: floors, bounds and the human ceiling for one data set and its metrics."""
+
+    schema: int = SCHEMA
+    key: str
+    """Hash of all that they depend on (see `yardsticks.py`)."""
+    dataset: str
+    split: str
+    metrics: list[MetricInfo]
+    ids: list[str]
+    rows: list[Yardstick]
+
+
+class Cost(Struct, frozen=True, kw_only=True):
+    """What one corruption of the human summaries costs on one metric: a cell of the validity table."""
+
+    corruption: str
+    metric: str
+    n: int
+    """Conversations that it could be applied to."""
+    human: float | None
+    """Mean of the untouched summaries over these conversations."""
+    corrupted: float | None
+    cost: float | None
+    """(human - corrupted) / (human - floor): 0 is unseen, 1 is as bad as another conversation's summary."""
+    low: float | None
+    high: float | None
+    """Bounds of its 95% interval (see `stats.position`)."""
+    problem: str = ""
+    """Why there is no number, if there is none."""
+
+
+class Validity(Struct, frozen=True, kw_only=True):
+    """`validity.json`: what each metric sees of what can be wrong with a summary."""
+
+    schema: int = SCHEMA
+    key: str
+    dataset: str
+    split: str
+    n: int
+    """Conversations whose summaries were corrupted."""
+    against_itself: bool
+    """Whether a summary was held against itself, because no conversation has a second one."""
+    metrics: list[MetricInfo]
+    corruptions: dict[str, str]
+    """Name → what it does, in a line."""
+    costs: list[Cost]
 
 
 # ------------------------------------------------------------------------------------------------------- comparisons
@@ -371,12 +542,18 @@ class Lift(Struct, frozen=True, kw_only=True):
 
 Outcome = Literal["verified", "undecided", "not met", "unproven"]
 
+Against = Literal["baseline", "best-prompted"]
+"""Over which of the two a lift is judged."""
+
 
 class Verdict(Struct, frozen=True, kw_only=True):
     """What one candidate's lift amounts to."""
 
     outcome: Outcome
-    headline: str
+    """The least favourable of those on each headline."""
+    headlines: tuple[str, ...]
+    """The metrics it was judged on: the target must be reached on each."""
+    against: Against
     target: float
     sentence: str
     """The verdict in one or two sentences that a reader without statistics understands."""
@@ -392,6 +569,36 @@ class Difference(Struct, frozen=True, kw_only=True):
     candidate: str
 
 
+class Position(Struct, frozen=True, kw_only=True):
+    """Where a candidate stands between the best control (0) and the humans (1) on one metric."""
+
+    metric: str
+    floor: str
+    """Name of the control that scores best, of those that saw no reference."""
+    n: int
+    """Conversations on which the humans, too, have a score; all three are compared on these."""
+    floor_mean: float | None
+    candidate_mean: float | None
+    ceiling_mean: float | None
+    value: float | None
+    """(candidate - floor) / (ceiling - floor)."""
+    low: float | None
+    high: float | None
+    """Bounds of its 95% interval (see `stats.position`)."""
+    problem: str = ""
+    """Why there is no number, if there is none."""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """One system's means on every metric: a line of the table of all systems."""
+
+    name: str
+    role: Literal["floor", "baseline", "best-prompted", "candidate", "bound", "humans"]
+    note: str = ""
+    means: dict[str, float | None]
+    """Metric name → mean over the conversations that have a value; empty where nothing could be measured."""
+
+
 class CandidateResult(Struct, frozen=True, kw_only=True):
     """One candidate against the baseline."""
 
@@ -399,7 +606,11 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     """Run id."""
     verdict: Verdict
     lifts: list[Lift]
-    """One per metric, the headline first."""
+    """Over the baseline, one per metric, the headlines first."""
+    prompted: list[Lift]
+    """The same over the best-prompted baseline; empty where none was measured."""
+    positions: list[Position]
+    """One per headline; empty where no yardsticks could be had."""
     differences: list[Difference]
     """How its system differs from the baseline's."""
 
@@ -410,5 +621,15 @@ class Comparison(Struct, frozen=True, kw_only=True):
     schema: int = SCHEMA
     baseline: str
     """Run id."""
+    best_prompted: str | None
+    """Run id of the same model with the best prompt that was found, if one was measured."""
     protocol: Protocol
+    metrics: list[MetricInfo]
+    """The headlines first."""
+    headlines: tuple[str, ...]
+    standings: list[Standing]
+    """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
+    validity: Validity | None
+    missing: dict[str, str]
+    """What should stand beside a verdict and could not be had (`best-prompted`, `controls`, `validity`), and why."""
     candidates: list[CandidateResult]

@@ -1,12 +1,16 @@
-"""From a lift to a verdict: the outcome, a sentence that a team lead understands, and what it does not show."""
+"""From lifts to a verdict: the outcome, a sentence that a team lead understands, and what it does not show."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from msgspec import Struct
 
 from . import stats
 from .runs import Run
-from .types import Lift, Outcome, Verdict
+from .types import Against, Cost, Lift, Outcome, Position, Validity, Verdict
+from .yardsticks import FLOOR
 
 FEWEST = 20
 """Conversations for a *verified*. Percentile intervals on few are too narrow: of normal data a nominal 95% interval
@@ -17,32 +21,73 @@ NOTEWORTHY = 0.02
 """Share of empty or cut summaries above which a caveat mentions them."""
 
 OVERLAP = (
-    "ROUGE counts shared words: it cannot see whether facts are right, roles are swapped or an outcome is negated, and "
-    "a fixed sentence can raise it too, so this verdict alone does not show that the summaries are better informed."
+    "All headlines count shared words: they hardly see whether facts are right, roles are swapped or an outcome is "
+    "negated. The validity table has what each of them sees."
 )
 
 
-def judge(baseline: Run, candidate: Run, lift: Lift, target: float) -> Verdict:
-    """The verdict on the headline metric's lift.
+CHECKER = (
+    "No faithfulness checker was run, so nothing here says whether the summaries are true (a recipe names one in "
+    "metrics.checkers)."
+)
 
-    *Verified* if the interval's lower bound is at least the target, *not met* if its upper bound is below, else
-    *undecided*; fewer than `FEWEST` conversations verify nothing; *unproven* where there is no number to judge.
+SEVERITY: tuple[Outcome, ...] = ("unproven", "not met", "undecided", "verified")
+"""The outcome of several headlines is the first of these that any of them has."""
+
+
+class Lifted(Struct, frozen=True, kw_only=True):
+    """All that a verdict on one candidate is made from; of the lifts and positions those on the headlines."""
+
+    baseline: Run
+    candidate: Run
+    best_prompted: Run | None
+    lifts: list[Lift]
+    """Over the baseline."""
+    prompted: list[Lift]
+    """Over the best-prompted baseline; empty where there is none."""
+    positions: list[Position]
+
+
+def judge(lifted: Lifted, against: Against, target: float) -> Verdict:
+    """The verdict: the target must be reached on every headline, so no correction for several of them is due.
+
+    A headline is *verified* if its interval's lower bound is at least the target, *not met* if its upper bound is
+    below, else *undecided*; fewer than `FEWEST` conversations verify nothing; *unproven* where there is no number to
+    judge. The verdict is the least favourable of them.
     """
-    directions = {row.name: row.direction for row in candidate.summary.metrics}
-    outcome, reason = _outcome(lift, target, directions.get(lift.metric, "higher"))
+    over, lifts, rival, others = lifted.baseline, lifted.lifts, lifted.best_prompted, lifted.prompted
+    if against == "best-prompted":
+        over, lifts, rival, others = rival or over, others, lifted.baseline, lifted.lifts
+    outcomes = [_outcome(lift, target, _direction(lifted.candidate, lift.metric)) for lift in lifts]
+    if not outcomes:
+        outcomes = [
+            ("unproven", "the lift is judged over the best-prompted baseline, and `bench baseline --tune` is missing")
+        ]
+    outcome = min((outcome for outcome, _ in outcomes), key=SEVERITY.index)
+    reason = next((reason for one, reason in outcomes if one == outcome and reason), "")
     if outcome == "unproven":
-        sentence = f"Unproven: {reason}."
+        words = [f"Unproven: {reason}."]
     else:
-        sentence = f"{outcome.capitalize()}: {_figures(baseline, candidate, lift, target)}"
-        sentence += f" {reason}" if reason else ""
-    if _texts(baseline) == _texts(candidate):
-        sentence += f" All {lift.n} texts are identical to the baseline's: was the adapter or the prompt applied?"
+        words = [
+            f"{outcome.capitalize()}: {_figures(over, lifted.candidate, lifts, target)}",
+            *([reason] if reason else []),
+        ]
+    if rival and others:
+        words.append(_beside(rival, others, target))
+    if _texts(over) == _texts(lifted.candidate):
+        words.append(
+            f"All {len(over.predictions)} texts are identical to the baseline's: was the adapter or the prompt applied?"
+        )
+    sentence = " ".join(words)
+    if outcome != "unproven" and not _checked(lifted.candidate):
+        sentence = f"{sentence.rstrip('.')} (overlap only)."
     return Verdict(
         outcome=outcome,
-        headline=lift.metric,
+        headlines=tuple(lift.metric for lift in lifted.lifts),
+        against=against,
         target=target,
         sentence=sentence,
-        caveats=_caveats(baseline, candidate, lift.metric),
+        caveats=_caveats(lifted),
     )
 
 
@@ -55,9 +100,18 @@ def metric_label(metric: str) -> str:
     return re.sub(r"^rouge(?=.)", "ROUGE-", metric)
 
 
+def listed(words: Sequence[str]) -> str:
+    """`one, two and three`."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def _direction(run: Run, metric: str) -> str:
+    return next((row.direction for row in run.summary.metrics if row.name == metric), "higher")
+
+
 def _outcome(lift: Lift, target: float, direction: str) -> tuple[Outcome, str]:
     if direction != "higher":
-        return "unproven", f"lower is better for {lift.metric}, and a lift is judged on a metric where higher is better"
+        return "unproven", f"a lift is judged on a metric where higher is better, and {lift.metric} is none"
     if lift.problem or lift.low is None or lift.high is None:
         return "unproven", lift.problem or "the lift has no interval"
     few = f"With {lift.n} conversations the interval is rough: {FEWEST} are the least to verify anything on."
@@ -69,28 +123,64 @@ def _outcome(lift: Lift, target: float, direction: str) -> tuple[Outcome, str]:
     return "undecided", reason
 
 
-def _figures(baseline: Run, candidate: Run, lift: Lift, target: float) -> str:
-    assert lift.lift is not None
-    assert lift.low is not None
-    assert lift.high is not None
-    before, after = baseline.manifest.system.name, candidate.manifest.system.name
+def _figures(over: Run, candidate: Run, lifts: Sequence[Lift], target: float) -> str:
+    before, after = over.manifest.system.name, candidate.manifest.system.name
     if before == after:
         before, after = f"the baseline {before}", f"the candidate {after}"
+    level = lifts[0].method.partition(" ")[0]
+    first, *rest = (_gain(lift, target) for lift in lifts)
+    gains = [f"{first[0]} {before} on {first[1]} ({level} interval {first[2]})"]
+    gains += [f"{gain} on {metric} ({interval})".replace(" than on", " on") for gain, metric, interval in rest]
+    goal = f"the target of {'-' if target < 0 else '+'}{stats.percent(abs(target))}"
+    return f"on {lifts[0].n} conversations {after} scores {listed(gains)}; {_reached(lifts, target, goal)}."
+
+
+def _gain(lift: Lift, target: float) -> tuple[str, str, str]:
+    """`72% higher than`, `ROUGE-L`, `+58% to +88%`."""
+    if lift.lift is None or lift.low is None or lift.high is None:
+        return "nothing comparable to", metric_label(lift.metric), "no interval"
     digits = lift_digits(lift.lift, lift.low, lift.high, target)
-    gain = f"{abs(lift.lift):.{digits}%}"
-    change = f"{gain} {'higher' if lift.lift > 0 else 'lower'} than" if lift.lift else "the same as"
-    goal = f"{'-' if target < 0 else '+'}{stats.percent(abs(target))}"
-    if lift.high < target:
-        against = f"below the target of {goal}"
-    elif lift.low < target:
-        against = f"which contains the target of {goal}"
-    else:
-        against = f"and the target was {goal}"
-    level = lift.method.partition(" ")[0]
-    return (
-        f"on {lift.n} conversations {after} scores {change} {before} on {metric_label(lift.metric)}; "
-        f"the {level} interval is {lift.low:+.{digits}%} to {lift.high:+.{digits}%}, {against}."
+    change = (
+        f"{abs(lift.lift):.{digits}%} {'higher' if lift.lift > 0 else 'lower'} than" if lift.lift else "the same as"
     )
+    return change, metric_label(lift.metric), f"{lift.low:+.{digits}%} to {lift.high:+.{digits}%}"
+
+
+def _reached(lifts: Sequence[Lift], target: float, goal: str) -> str:
+    """`the target of +40% lies below both intervals`, or on which headline it does not."""
+    places: dict[str, list[str]] = {"is reached": [], "lies within the interval": [], "is not reached": []}
+    for lift in lifts:
+        assert lift.low is not None
+        assert lift.high is not None
+        where = (
+            "is reached"
+            if lift.low >= target
+            else "is not reached"
+            if lift.high < target
+            else "lies within the interval"
+        )
+        places[where].append(metric_label(lift.metric))
+    said = {where: metrics for where, metrics in places.items() if metrics}
+    if len(said) == 1:
+        where = next(iter(said))
+        return f"{goal} {where}" + (" on each" if len(lifts) > 1 else "")
+    return f"{goal} " + " and ".join(f"{where} on {listed(metrics)}" for where, metrics in said.items())
+
+
+def _beside(rival: Run, lifts: Sequence[Lift], target: float) -> str:
+    """The lift that was not judged, in a sentence: neither is shown without the other."""
+    what = "best-prompted baseline" if rival.manifest.tuned else "plain baseline"
+    gains = [
+        f"{lift.lift:+.{lift_digits(lift.lift, lift.low, lift.high, target)}%} on {metric_label(lift.metric)}"
+        if lift.lift is not None and lift.low is not None and lift.high is not None
+        else f"no number on {metric_label(lift.metric)}"
+        for lift in lifts
+    ]
+    return f"Over the {what} it is {listed(gains)}."
+
+
+def _checked(run: Run) -> bool:
+    return any(row.sees == "faithfulness" and row.n for row in run.summary.metrics)
 
 
 def lift_digits(lift: float, low: float, high: float, target: float) -> int:
@@ -106,8 +196,21 @@ def _texts(run: Run) -> dict[str, str]:
     return {id_: prediction.text for id_, prediction in run.predictions.items()}
 
 
-def _caveats(baseline: Run, candidate: Run, metric: str) -> list[str]:
-    caveats = [OVERLAP] if metric.startswith("rouge") else []
+def _caveats(lifted: Lifted) -> list[str]:
+    candidate = lifted.candidate
+    headlines = [lift.metric for lift in lifted.lifts]
+    sees = {row.name: row.sees for row in candidate.summary.metrics}
+    caveats = [OVERLAP] if all(sees.get(metric) == "overlap" for metric in headlines) else []
+    if not _checked(candidate):
+        caveats.append(CHECKER)
+    for position in lifted.positions:
+        if position.candidate_mean is not None and position.floor_mean is not None and (position.value or 0) <= 0:
+            caveats.append(
+                f"On {metric_label(position.metric)} it does not beat {position.floor}, a control without a model: "
+                f"{position.candidate_mean:.3f} against {position.floor_mean:.3f}."
+            )
+    if lifted.best_prompted is None:
+        caveats.append("What a prompt alone buys was not measured (`bench baseline --tune`).")
     protocol, adapter = candidate.manifest.protocol, candidate.manifest.system.adapter
     if adapter is not None:
         caveats.append(
@@ -121,12 +224,43 @@ def _caveats(baseline: Run, candidate: Run, metric: str) -> list[str]:
         f"Whether the {protocol.split} split also served to choose prompts or settings is not recorded; "
         "if it did, this is a development result."
     )
-    for who, run in (("candidate", candidate), ("baseline", baseline)):
+    for who, run in (("candidate", candidate), ("baseline", lifted.baseline)):
         if not run.manifest.system.generation_verified:
             caveats.append(f"Nobody here saw how the {who}'s texts were made (generation unverified).")
         summary = run.summary
         for count, fault in ((summary.empty, "are empty"), (summary.cut, "were cut at the token limit")):
             if count > NOTEWORTHY * summary.n:
                 caveats.append(f"{count} of {summary.n} summaries of the {who} {fault}.")
+        caveats.extend(f"{metric} was left out: {reason}" for metric, reason in run.manifest.skipped.items())
         caveats.extend(f"The {who}'s run notes: {note}" for note in run.manifest.notes)
-    return caveats
+    return list(dict.fromkeys(caveats))
+
+
+BLIND, SEEN = 0.1, 0.5
+"""A corruption that surely costs less than `BLIND` of the human-to-floor range is not seen; more than `SEEN`, it is."""
+
+
+def validity_words(validity: Validity, metric: str) -> str:
+    """What a metric can and cannot see of what can be wrong with a summary, in a sentence.
+
+    Only corruptions whose intervals settle it are named; the others cost something between.
+    """
+    costs = [cost for cost in validity.costs if cost.metric == metric and cost.corruption != FLOOR and not cost.problem]
+    if not costs:
+        return f"{metric_label(metric)}: nothing could be measured."
+    blind = [_named(cost) for cost in costs if cost.high is not None and cost.high < BLIND]
+    seen = [_named(cost) for cost in costs if cost.low is not None and cost.low > SEEN]
+    words = []
+    if blind:
+        words.append(f"cannot see {listed(blind)}")
+    if seen:
+        words.append(f"sees {listed(seen)}")
+    return (
+        f"{metric_label(metric)} {'; it '.join(words)}."
+        if words
+        else f"{metric_label(metric)} sees all of them a little."
+    )
+
+
+def _named(cost: Cost) -> str:
+    return cost.corruption.replace("-", " ")

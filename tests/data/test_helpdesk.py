@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections import Counter, defaultdict
 from functools import cache
@@ -19,6 +18,7 @@ from liftbench.data.duplicates import NearDuplicates
 from liftbench.data.fingerprints import words
 from liftbench.data.helpdesk import FROZEN, Helpdesk
 from liftbench.errors import PrerequisiteError
+from liftbench.metrics.facts import tells
 from liftbench.types import Conversation
 
 STEMMER = PorterStemmer()
@@ -146,15 +146,3 @@ def rouge_l(one: tuple[str, ...], other: tuple[str, ...]) -> float:
         row = (row + common | row - common) & whole
     longest = len(one) - row.bit_count()
     return 2 * longest / (len(one) + len(other))
-
-
-def tells(text: str, forms: tuple[str, ...]) -> bool:
-    """Whether a text matches a form: every word of it, or one of its alternatives, as a stem."""
-    there = stems(text)
-    return any(all(any(stems(word) <= there for word in term.split("|")) for term in form.split()) for form in forms)
-
-
-@cache
-def stems(text: str) -> frozenset[str]:
-    plain = text.lower().replace("’", "'").replace("'s", "")
-    return frozenset(STEMMER.stem(word) for word in re.findall(r"\d+(?:[.,:]\d+)*|[a-z0-9]+", plain))

@@ -1,25 +1,44 @@
-"""ROUGE: the values of rouge-score's own tests (many are ROUGE-1.5.5's), and the package itself on random texts."""
+"""ROUGE: the values of rouge-score's own tests (many are ROUGE-1.5.5's), and the package on real and made texts."""
 
 from __future__ import annotations
 
+import json
 import random
 import string
+from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import import_module
+from importlib.metadata import version
+from itertools import pairwise, permutations
+from pathlib import Path
 from statistics import fmean
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.tokenizers import DefaultTokenizer
 
+from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics import rouge
-from liftbench.metrics.rouge import NAMES, Name, Rouge, split_sentences
+from liftbench.metrics.rouge import NAMES, Name, Rouge, all_pairs, f1, split_sentences
+from liftbench.types import Conversation, Turn
 
 METRICS = {name: Rouge(name) for name in NAMES}
+OURS: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL")
+
+# The package's own tokenizer, which stems each text once: its stemming is most of what it takes.
+JUDGE = RougeScorer(OURS, tokenizer=SimpleNamespace(tokenize=cache(DefaultTokenizer(use_stemmer=True).tokenize)))
+
+
+def conversation(*references: str) -> Conversation:
+    return Conversation(id="c", turns=(Turn(role="customer", text="My parcel is late."),), references=references)
 
 
 def score(name: Name, text: str, *references: str) -> float:
-    (value,) = METRICS[name].score([text], [references])
+    (value,) = METRICS[name].score([text], [conversation(*references)])
     assert value is not None
     return value
 
@@ -94,12 +113,12 @@ def test_a_conversation_with_two_references_gets_their_mean_not_their_maximum() 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_a_reference_there_is_no_number(name: Name) -> None:
-    assert METRICS[name].score(["a summary", "a summary"], [[], ["a summary"]]) == [None, 1.0]
+    assert METRICS[name].score(["a summary", "a summary"], [conversation(), conversation("a summary")]) == [None, 1.0]
 
 
 def test_texts_and_references_must_pair_up() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        METRICS["rougeL"].score(["one", "two"], [["one"]])
+        METRICS["rougeL"].score(["one", "two"], [conversation("one")])
 
 
 # ----------------------------------------------------------------------------------------------------------- identity
@@ -116,7 +135,11 @@ def test_texts_and_references_must_pair_up() -> None:
 )
 def test_each_metric_is_reached_by_its_name_and_signs_its_numbers(name: Name, signature: str) -> None:
     metric = getattr(import_module("liftbench.metrics.rouge"), name)()
-    assert (metric.name, metric.signature, metric.direction) == (name, signature, "higher")
+    assert (metric.name, metric.signature, metric.direction, metric.sees) == (name, signature, "higher", "overlap")
+
+
+def test_signatures_name_the_version_that_these_tests_compare_with() -> None:
+    assert version("rouge-score") == rouge.EQUALS
 
 
 @pytest.mark.parametrize(
@@ -181,6 +204,8 @@ words = st.sampled_from(
 )
 marks = st.sampled_from([" ", " ", " ", ". ", "! ", "\n", ", "])
 texts = st.lists(st.tuples(words, marks), max_size=25).map(lambda rows: "".join(word + mark for word, mark in rows))
+# Of more than 64 words, too: the width of a word of the bit-parallel search.
+repeated = st.tuples(texts, st.integers(2, 6)).map(lambda row: row[0] * row[1])
 anything = st.text(st.one_of(st.sampled_from(string.printable), st.characters()), max_size=60)
 
 
@@ -197,17 +222,6 @@ def test_values_are_shares_and_do_not_depend_on_the_order_of_references(
         assert value == pytest.approx(score(name, text, *shuffled))
 
 
-@given(texts | anything, texts | anything)
-@settings(max_examples=100)
-def test_values_are_those_of_the_package(text: str, reference: str) -> None:
-    theirs = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True).score(reference, text)
-    for name in ("rouge1", "rouge2", "rougeL"):
-        assert score(name, text, reference) == theirs[name].fmeasure
-    by_line = ["\n".join(split_sentences(side)) for side in (reference, text)]
-    theirs = RougeScorer(["rougeLsum"], use_stemmer=True).score(*by_line)
-    assert score("rougeLsum", text, reference) == theirs["rougeLsum"].fmeasure
-
-
 @given(texts)
 @settings(max_examples=100)
 def test_a_reference_scores_one_against_itself(text: str) -> None:
@@ -219,3 +233,80 @@ def test_a_reference_scores_one_against_itself(text: str) -> None:
 @settings(max_examples=100)
 def test_splitting_loses_nothing_but_white_space(text: str) -> None:
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
+
+
+# -------------------------------------------------------------------------------------------- against the package
+
+
+def assert_equal_to_the_package(pairs: Iterable[tuple[str, str]]) -> None:
+    """Every value is the package's to the last bit, single and in a table of all pairs of these texts."""
+    rows = list(pairs)
+    theirs = [[values[name].fmeasure for name in OURS] for values in (JUDGE.score(*row[::-1]) for row in rows)]
+    assert [[f1(name, *row) for name in OURS] for row in rows] == theirs
+    texts, references = (list(dict.fromkeys(side)) for side in zip(*rows, strict=True))
+    at = [texts.index(text) for text, _ in rows], [references.index(reference) for _, reference in rows]
+    for column, name in enumerate(OURS):
+        assert all_pairs(name, texts, references)[at].tolist() == [row[column] for row in theirs]
+
+
+def human_pairs(conversations: Iterable[Conversation]) -> Iterator[tuple[str, str]]:
+    """Each reference against each other one of its conversation, and the longest turn against each."""
+    for one in conversations:
+        yield from permutations(one.references, 2)
+        longest = max((turn.text for turn in one.turns), key=len)
+        yield from ((longest, reference) for reference in one.references)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_every_pair_of_tweetsumm_scores_as_in_the_package(tweetsumm: Path, split: str) -> None:
+    assert_equal_to_the_package(human_pairs(read_jsonl(tweetsumm / f"{split}.jsonl")))
+
+
+def test_every_pair_of_dialogsum_scores_as_in_the_package() -> None:
+    path = Path(__file__).resolve().parents[3] / "shared" / "data" / "dialogsum" / "dialogsum.dev.jsonl"
+    if not path.is_file():
+        pytest.skip("the DialogSum files are not beside this checkout (../shared/data/dialogsum)")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert_equal_to_the_package((max(row["dialogue"].split("\n"), key=len), row["summary"]) for row in rows)
+    # Whole dialogues are longer than a machine word has bits.
+    assert_equal_to_the_package((row["dialogue"], row["summary"]) for row in rows[::5])
+    assert_equal_to_the_package((one["dialogue"], other["dialogue"]) for one, other in pairwise(rows[:9]))
+
+
+@given(texts | repeated | anything, texts | repeated | anything)
+@settings(max_examples=200)
+def test_made_up_texts_score_as_in_the_package(text: str, reference: str) -> None:
+    assert_equal_to_the_package([(text, reference), (reference, text), (text, text)])
+
+
+@given(texts | anything, texts | anything)
+@settings(max_examples=100)
+def test_the_package_computes_rouge_lsum_on_our_sentences(text: str, reference: str) -> None:
+    package = RougeScorer(["rougeLsum"], use_stemmer=True)
+    theirs = package.score(*("\n".join(split_sentences(side)) for side in (reference, text)))
+    assert score("rougeLsum", text, reference) == theirs["rougeLsum"].fmeasure
+
+
+# ---------------------------------------------------------------------------------------------------------- all pairs
+
+
+@given(st.lists(texts | repeated | anything, max_size=6), st.lists(texts | anything, max_size=4), st.integers(1, 9))
+@settings(max_examples=100)
+def test_all_pairs_are_the_single_pairs_in_blocks_of_any_size(rows: list[str], columns: list[str], block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rouge, "BLOCK", block)
+        for name in NAMES:
+            table = all_pairs(name, rows, columns)
+            assert (table.shape, table.dtype) == ((len(rows), len(columns)), np.float64)
+            assert table.tolist() == [[f1(name, text, reference) for reference in columns] for text in rows]
+
+
+def test_more_words_than_there_are_characters_below_the_surrogates_stay_apart() -> None:
+    digits = string.digits + string.ascii_lowercase
+    short = [a + b + c for a in digits for b in digits for c in digits]
+    many = " ".join([*short, *(f"{number:05}" for number in range(0xE000 - len(short) + 10))])
+    last = many.split()[-20:]
+    assert f1("rougeL", many, many) == 1.0
+    assert all_pairs("rougeL", [many, " ".join(last)], [" ".join(reversed(last))])[:, 0] == pytest.approx(
+        [2 / (0xE000 + 30), 1 / 20]
+    )

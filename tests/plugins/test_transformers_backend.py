@@ -294,3 +294,19 @@ def test_the_default_model_answers_in_english_and_stops() -> None:
     [generation] = backend.generate([prompt], 48)
     assert "capital of France is Paris" in generation.text
     assert generation.finish_reason == "stop"
+
+
+def test_the_space_before_a_continuation_is_kept_by_a_tokenizer_that_drops_the_first_one(
+    tiny_base_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Llama 2's does: without it, a prefill's last word and the model's first would be one."""
+    from tokenizers import decoders
+
+    backend = open_backend(tiny_base_model, prompt=PLAIN)
+    steps = [decoders.ByteLevel(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    backend.tokenizer.backend_tokenizer.decoder = decoders.Sequence(steps)
+    written = backend.tokenizer(" about an order")["input_ids"]
+    assert backend.tokenizer.decode(written) == "about an order"
+    monkeypatch.setattr(backend, "_decode", lambda prompts, _: [written for _ in prompts])
+    [generation] = backend.generate([Prompt(text="complaining", token_ids=[70, 71], sha256="")], 9)
+    assert generation.text == " about an order"

@@ -183,7 +183,7 @@ def test_tables_have_scoped_heads_and_charts_have_words(page: Page) -> None:
     heads = [tag for tag in page.tags if tag == "th"]
     assert len(heads) == len([1 for tag, name, _ in page.attributes if (tag, name) == ("th", "scope")])
     drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert len(drawn) == page.tags.count("svg") == 2 * 3
+    assert len(drawn) == page.tags.count("svg") == 2 * 4
     assert all(drawn)
 
 
@@ -361,7 +361,7 @@ def test_several_candidates_each_have_a_verdict_and_share_caveats(runs: list[Run
 def test_where_lower_is_better_less_is_a_gain(tmp_path: Path) -> None:
     rows = write_conversations(3)
     runs = [
-        write_run(tmp_path, command=command, conversations=rows, scores={"errors": values}, headline="errors")
+        write_run(tmp_path, command=command, conversations=rows, scores={"errors": values}, headlines=["errors"])
         for command, values in (("baseline", [3.0, 3.0, 3.0]), ("score", [1.0, 2.0, 4.0]))
     ]
     for run in runs:

@@ -75,7 +75,7 @@ def test_runs_are_listed_whole_with_their_headline_or_their_status(tmp_path: Pat
     done = write_run(tmp_path, scores={"rougeL": [0.25] * 24})
     unfinished = write_run(tmp_path, command="train", status="running", created="2026-01-05T11:00:00Z")
     (unfinished.folder / "summary.json").unlink()
-    nameless = write_run(tmp_path, command="score", headline="absent", created="2026-01-05T12:00:00Z")
+    nameless = write_run(tmp_path, command="score", headlines=["absent"], created="2026-01-05T12:00:00Z")
     out = shown(runs_table([Run(run.folder) for run in (done, unfinished, nameless)]))
     assert f"{done.id} baseline 24 ROUGE-L 0.250" in words(out)
     assert f"{unfinished.id} train 24 running" in words(out)

@@ -67,7 +67,7 @@ class TransformersBackend(Backend):
             gc.collect()
             torch.cuda.empty_cache()
             raise OutOfMemory(reason) from None
-        return [self._generation(row) for row in rows]
+        return [self._generation(prompt.token_ids, row) for prompt, row in zip(prompts, rows, strict=True)]
 
     def close(self) -> None:
         import torch
@@ -120,9 +120,12 @@ class TransformersBackend(Backend):
             mask = torch.cat([mask, mask.new_ones((len(alive), 1))], dim=1)
         return made
 
-    def _generation(self, ids: list[int]) -> Generation:
+    def _generation(self, prompt: list[int], ids: list[int]) -> Generation:
         stopped = bool(ids) and ids[-1] in self._stops
-        text: str = self.tokenizer.decode(ids[:-1] if stopped else ids, skip_special_tokens=True)
+        # After the prompt, because a SentencePiece tokenizer drops the space before the first token that it decodes.
+        before: str = self.tokenizer.decode(prompt, skip_special_tokens=True)
+        whole: str = self.tokenizer.decode([*prompt, *(ids[:-1] if stopped else ids)], skip_special_tokens=True)
+        text = whole[len(before) :]
         return Generation(text=text, new_tokens=len(ids), finish_reason="stop" if stopped else "length")
 
 

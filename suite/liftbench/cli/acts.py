@@ -107,7 +107,7 @@ def show_run(run: Run, job: Job) -> None:
     table.add_column("n", justify="right")
     for metric in summary.metrics:
         interval = "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
-        name = f"{metric.name} *" if metric.name == run.manifest.headline else metric.name
+        name = f"{metric.name} *" if metric.name in run.manifest.headlines else metric.name
         table.add_row(name, "–" if metric.mean is None else f"{metric.mean:.3f}", interval, str(metric.n))
     out = Console()
     out.print(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 from rich.console import Console
@@ -12,6 +13,7 @@ from ..comparison import exit_code, newest_pair
 from ..plugins import load_plugins
 from ..report.terminal import comparison_table
 from ..runs import Run, find_run, runs_in
+from ..types import Against
 from .acts import say
 from .comparing import compared, report_path
 from .job import json_option, print_json, runs_option
@@ -20,21 +22,34 @@ from .job import json_option, print_json, runs_option
 @click.command("compare")
 @click.argument("names", nargs=-1, metavar="[BASELINE] [CANDIDATE]...")
 @click.option("--target", type=float, help="The lift to reach, as a fraction (default: the baseline's recipe's).")
-@click.option("--headline", help="The metric to judge on (default: the baseline's recipe's).")
+@click.option("--headline", "headlines", multiple=True, help="A metric to judge on (default: the baseline's recipe's).")
+@click.option(
+    "--against",
+    type=click.Choice(get_args(Against)),
+    help="Over which of the two to judge the lift (default: the baseline's recipe's); both are shown.",
+)
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
 @json_option
 @runs_option
 def command(
-    names: tuple[str, ...], target: float | None, headline: str | None, html: Path | None, as_json: bool, runs: Path
+    names: tuple[str, ...],
+    target: float | None,
+    headlines: tuple[str, ...],
+    against: Against | None,
+    html: Path | None,
+    as_json: bool,
+    runs: Path,
 ) -> None:
-    """Compare runs by folder, id or a part of an id: the table, the verdict and an HTML report.
+    """Compare runs by folder, id or a part of an id: floors and ceilings, the verdict and an HTML report.
 
     Of a single run the newest comparable counterpart is taken; without arguments, the newest comparable pair.
     Exits with 0 only if the lift is verified, else with 1.
     """
     baseline, candidates = _chosen(names, runs)
     path = html or report_path(runs, baseline, *candidates)
-    comparison, by_id = compared(baseline, candidates, load_plugins(), path, target=target, headline=headline)
+    comparison, by_id = compared(
+        baseline, candidates, load_plugins(), path, target=target, headlines=headlines, against=against
+    )
     if as_json:
         print_json(comparison)
     else:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..comparison import compare
+from ..comparison import best_prompted, compare
 from ..plugins import Plugins
 from ..records import digest, write_text
 from ..report.html import render_comparison
-from ..runs import Run
-from ..types import Comparison
+from ..runs import Run, runs_in
+from ..types import Against, Comparison
+from ..yardsticks import beside
 from .acts import say
+from .progress import progress_bars
 
 
 def compared(
@@ -24,11 +26,20 @@ def compared(
     path: Path,
     *,
     target: float | None = None,
-    headline: str | None = None,
+    headlines: Sequence[str] = (),
+    against: Against | None = None,
 ) -> tuple[Comparison, dict[str, Run]]:
-    """The comparison, with its HTML report written to `path`, and its runs by id."""
-    comparison = compare(baseline, candidates, target=target, headline=headline)
-    by_id = {run.id: run for run in (baseline, *candidates)}
+    """The comparison, with its HTML report written to `path`, and its runs by id.
+
+    What stands beside it, controls and the validity table, is measured now where it is not kept from before.
+    """
+    with progress_bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
+        measured = beside(baseline.require_complete(), plugins, on_controls, on_validity)
+    best = best_prompted(baseline, runs_in(baseline.folder.parent))
+    comparison = compare(
+        baseline, candidates, measured, best_prompted=best, target=target, headlines=headlines, against=against
+    )
+    by_id = {run.id: run for run in (baseline, *([best] if best else []), *candidates)}
     write_text(path, render_comparison(comparison, by_id, plugins.sections(comparison)))
     for problem in plugins.problems:
         say(f"warning: plugin {problem.plugin}: {problem.reason}")

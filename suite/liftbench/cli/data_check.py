@@ -22,7 +22,7 @@ from ..errors import PrerequisiteError, UsageError
 from ..models.references import context_length, resolve
 from ..plugins import Plugins, load_plugins
 from ..prompts import render
-from ..systems import prompt_for
+from ..systems import prompt_for, recipe_shots
 from .acts import say
 from .job import json_option, print_json, resolve_recipe
 from .progress import progress_bar
@@ -62,7 +62,7 @@ def command(
     target = target or beside(folder, "-redacted")
     if redact:
         _require_free(target, folder, replace=force)
-    resolved = resolve_recipe(recipe, {"model": model}, [])
+    resolved = resolve_recipe(recipe, {"model": model}, [], [])
     plugins = load_plugins()
     metrics = [plugins.load(plugins.find("metric", name))() for name in resolved.recipe.metrics.names]
     tokens = None if no_tokens else _token_counter(resolved, plugins)
@@ -91,7 +91,7 @@ def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter |
             raise
         say(f"tokens are not counted, because {recipe.model.reference} cannot be had: {error}")
         return None
-    prompt = prompt_for(recipe, model)
+    prompt = prompt_for(recipe, model, recipe_shots(recipe, plugins))
     tokenizer = plugins.load(plugins.find("backend", recipe.model.backend)).open_tokenizer(model.path)
     return TokenCounter(
         model=model.name,

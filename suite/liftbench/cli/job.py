@@ -74,6 +74,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--split", help="The split to score. [env: LIFTBENCH_SPLIT]"),
         click.option("--limit", type=int, help="Score only so many conversations. [env: LIFTBENCH_LIMIT]"),
         click.option("--seed", type=int, help="Seed of training and intervals. [env: LIFTBENCH_SEED]"),
+        click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Another metric, beside the recipe's."),
         click.option("--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any key of the recipe."),
         click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off."),
         json_option,
@@ -96,7 +97,9 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def job_of(given: dict[str, Any]) -> Job:
     """A job from the values of `recipe_options` or `run_options`."""
     return Job(
-        resolved=resolve_recipe(given["recipe"], {name: given.get(name) for name in OVERRIDES}, given["settings"]),
+        resolved=resolve_recipe(
+            given["recipe"], {name: given.get(name) for name in OVERRIDES}, given["metrics"], given["settings"]
+        ),
         plugins=load_plugins(given["no_plugin"]),
         runs=given["runs"],
         fresh=given.get("fresh", False),
@@ -105,10 +108,15 @@ def job_of(given: dict[str, Any]) -> Job:
     )
 
 
-def resolve_recipe(name: str | None, given: dict[str, Any], settings: Sequence[str]) -> ResolvedRecipe:
-    """Command line > environment > recipe > default."""
+def resolve_recipe(
+    name: str | None, given: dict[str, Any], metrics: Sequence[str], settings: Sequence[str]
+) -> ResolvedRecipe:
+    """Command line > environment > recipe > default; `metrics` come beside the recipe's own."""
     recipe = name or DEFAULT_RECIPE
     layers = [read_recipe(recipe)]
+    if metrics:
+        extra = layers[0].values.get("metrics", {}).get("extra", [])
+        layers.append(Layer("command line", nested({"metrics.extra": [*extra, *metrics]})))
     for option, key in OVERRIDES.items():
         variable = f"LIFTBENCH_{option.upper()}"
         if value := os.environ.get(variable):

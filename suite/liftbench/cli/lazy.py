@@ -12,7 +12,7 @@ from ..errors import unknown
 
 
 class LazyGroup(click.Group):
-    """Each command is `liftbench/cli/<prefix><name>.py`, which calls it `command`."""
+    """Each command is `liftbench/cli/<prefix><name>.py` (with `_` for `-`), which calls it `command`."""
 
     def __init__(self, *arguments: Any, commands_help: Mapping[str, str], prefix: str = "", **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -25,7 +25,7 @@ class LazyGroup(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._help:
             return None
-        module = importlib.import_module(f"liftbench.cli.{self._prefix}{cmd_name}")
+        module = importlib.import_module(f"liftbench.cli.{self._prefix}{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -16,6 +16,8 @@ COMMANDS = {
     "baseline": "Measure the untuned model.",
     "train": "Train an adapter through a plugin, then score it.",
     "score": "Measure a model, an adapter, or texts made elsewhere.",
+    "controls": "What systems without a model score, and the humans.",
+    "validate-metrics": "What each metric can and cannot see, on your own data.",
     "compare": "Compare runs: the table, the verdict and an HTML report.",
     "report": "Write the HTML report of any runs.",
     "summarize": "Summarize one conversation.",
@@ -23,6 +25,7 @@ COMMANDS = {
     "runs": "List the runs there are.",
     "recipes": "List the recipes that ship with the package.",
     "plugins": "List trainers, backends, metrics and data sets.",
+    "selfcheck": "Check the metrics against published values, offline.",
 }
 """Here, not in the commands, so that `bench --help` need not import them. Each is `cli/<name>.py`."""
 

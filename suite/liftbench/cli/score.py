@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..harness import measure_texts, new_manifest
 from ..measurement import prepare, read_texts
 from ..runs import Run, open_run
-from ..systems import named
+from ..systems import named, recipe_shots
 from ..training import trained_on
 from ..types import System
 from .acts import announce, measured, scored, show_dry_run, show_run
@@ -63,6 +63,7 @@ def command(
         system,
         job.resolved.recipe,
         job.runs,
+        shots=recipe_shots(job.resolved.recipe, job.plugins),
         base=job.told_model,
         precision=precision,
         allow_mismatch=allow_mismatch,

@@ -12,7 +12,7 @@ from ..data.cleaning import clean
 from ..data.jsonl import parse_conversation
 from ..errors import UsageError
 from ..harness import summarize_one
-from ..systems import named
+from ..systems import named, recipe_shots
 from .acts import say
 from .job import job_of, print_json, recipe_options
 
@@ -21,7 +21,9 @@ from .job import job_of, print_json, recipe_options
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @recipe_options
 @click.option("--recipe", help="Name or TOML file of a recipe.")
-@click.option("--adapter", help="An adapter's folder, or the run that trained it (default: the untuned model).")
+@click.option(
+    "--adapter", help="An adapter's folder, or a run: its adapter or its prompt (default: the untuned model)."
+)
 def command(file: Path | None, adapter: str | None, **given: Any) -> None:
     """Summarize the conversation in FILE, or on standard input.
 
@@ -41,7 +43,8 @@ def command(file: Path | None, adapter: str | None, **given: Any) -> None:
     recipe = job.resolved.recipe
     if recipe.data.clean:
         conversation = clean(conversation)
-    subject, _ = named(adapter or recipe.model.reference, recipe, job.runs, base=job.told_model)
+    shots = recipe_shots(recipe, job.plugins)
+    subject, _ = named(adapter or recipe.model.reference, recipe, job.runs, shots=shots, base=job.told_model)
     for note in subject.notes:
         say(f"note: {note}")
     prediction = summarize_one(conversation, subject, recipe, job.plugins)

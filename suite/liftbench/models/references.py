@@ -41,7 +41,15 @@ NOT_NEEDED = ["*/*", "consolidated*"]
 SETTINGS = {".json", ".jinja", ".model", ".txt"}
 """Suffixes of what, beside the weights, decides what a model is asked and when it stops."""
 
-TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"))
+TOKENIZERS = (
+    ("tokenizer.json",),
+    ("tokenizer.model",),
+    ("vocab.json", "merges.txt"),
+    ("vocab.txt",),  # BERT
+    ("spiece.model",),  # ALBERT, T5
+    ("spm.model",),  # DeBERTa v3
+    ("sentencepiece.bpe.model",),  # XLM-RoBERTa
+)
 
 
 class ResolvedModel(Struct, frozen=True, kw_only=True):
@@ -66,13 +74,13 @@ def resolve(reference: str, say: Say = to_stderr) -> ResolvedModel:
     """
     path = Path(reference).expanduser()
     if reference.startswith(HUB):
-        return _from_hub(reference)
+        return from_hub(reference, instead="use a folder, a .gguf file or the alias smollm2-135m")
     if reference in ALIASES:
         return _from_package(reference, say)
     if path.is_file() and path.suffix == ".gguf":
         return _from_gguf(reference, path, say)
     if reference and path.is_dir():
-        return _from_folder(reference, path, source="folder", name=path.resolve().name)
+        return from_folder(reference, path, source="folder", name=path.resolve().name)
     error = unknown("model", reference, ALIASES)
     also = f"on the hub it would be hub:{reference}" if is_hub_name(reference) else "hub:org/name works too"
     raise UsageError(f"{error}.\nNo folder and no .gguf file has this name either; {also}")
@@ -117,21 +125,16 @@ def _from_gguf(reference: str, path: Path, say: Say) -> ResolvedModel:
     return ResolvedModel(path=converted(path.stem, sha256, obtain, say), record=record, name=path.stem)
 
 
-def _from_hub(reference: str) -> ResolvedModel:
+def from_hub(reference: str, *, instead: str) -> ResolvedModel:
+    """The model of a `hub:` reference, downloaded; `instead` says what else would do (see `hub.download`)."""
     repository, revision = hub.parse(reference)
-    snapshot = hub.download(
-        repository,
-        revision,
-        kind="model",
-        allow=HUB_FILES,
-        ignore=NOT_NEEDED,
-        instead="use a folder, a .gguf file or the alias smollm2-135m",
-    )
+    snapshot = hub.download(repository, revision, kind="model", allow=HUB_FILES, ignore=NOT_NEEDED, instead=instead)
     source = f"hub {repository} @ {snapshot.name}"
-    return _from_folder(reference, snapshot, source=source, name=repository.partition("/")[2])
+    return from_folder(reference, snapshot, source=source, name=repository.partition("/")[2])
 
 
-def _from_folder(reference: str, folder: Path, *, source: str, name: str) -> ResolvedModel:
+def from_folder(reference: str, folder: Path, *, source: str, name: str) -> ResolvedModel:
+    """The model in a folder. Raises `UsageError` if it lacks something or its weights are no safetensors."""
     reason = _fault(folder)
     if reason:
         raise UsageError(f"{reference} is not a model that can be loaded: {reason}")

@@ -45,6 +45,59 @@ class Bar(Struct, frozen=True):
     """Id of the page's element about this conversation."""
 
 
+class Step(Struct, frozen=True):
+    """A system's mean on the way from the plain baseline to the humans."""
+
+    name: str
+    value: float
+    role: str
+
+
+def waterfall(steps: Sequence[Step], floor: float | None, description: str) -> Markup:
+    """A bar a step, from the mean before it to its own; the first and the humans' stand on the ground.
+
+    A dashed line is the best control.
+    """
+    if len(steps) < 2:
+        return Markup()
+    rows, before = [], 0.0
+    for place, step in enumerate(steps):
+        whole = place == 0 or step.role == "humans"
+        rows.append(
+            {
+                "name": step.name,
+                "from": 0.0 if whole else before,
+                "to": step.value,
+                "label": f"{step.value:.3f}",
+                "colour": MUTED if whole else ACCENT if step.value >= before else WORSE,
+            }
+        )
+        before = step.value
+    top = max([step.value for step in steps] + ([floor] if floor is not None else []))
+    order = [step.name for step in steps]
+    x = alt.X(
+        "to:Q", title=None, scale=alt.Scale(domain=[0, 1.16 * top], nice=False), axis=alt.Axis(tickCount=5, grid=False)
+    )
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labels=False, ticks=False))
+    data = alt.Chart(alt.Data(values=rows))
+    layers = [
+        data.mark_bar(height=15).encode(x=x, x2="from:Q", y=y, color=alt.Color("colour:N", scale=None)),
+        data.mark_text(align="left", dx=5, color=INK, fontSize=12)
+        .encode(x=alt.X("end:Q", scale=alt.Scale(domain=[0, 1.16 * top], nice=False)), y=y, text="label:N")
+        .transform_calculate(end="max(datum.to, datum.from)"),
+        data.mark_text(align="left", color=INK, fontSize=12, dy=-15).encode(x=alt.value(2), y=y, text="name:N"),
+    ]
+    if floor is not None:
+        line = alt.Chart(alt.Data(values=[{"to": floor, "words": "best control"}]))
+        layers += [
+            line.mark_rule(color=INK, strokeWidth=1.25, strokeDash=[5, 4]).encode(x=x),
+            line.mark_text(color=INK, align="left", dx=4, fontSize=12).encode(x=x, y=alt.value(-9), text="words:N"),
+        ]
+    drawing = alt.layer(*layers)
+    height = 38 * len(steps)
+    return _render(lambda inner: drawing.properties(width=inner, height=height), Padding(8, 24, 20, 24), description)
+
+
 def lift_domain(lifts: Sequence[Lift], target: float) -> tuple[float, float]:
     """A range of lifts that holds zero, the target and all intervals, so that candidates share one scale."""
     bounds = [0.0, target, *(bound for lift in lifts for bound in (lift.low, lift.high) if bound is not None)]

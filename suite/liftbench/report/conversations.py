@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..runs import Run
-from ..types import Conversation, Prediction
+from ..types import Conversation, Finding, Prediction
 from . import numbers
 
 
@@ -20,12 +20,20 @@ class Subject(Struct, frozen=True, kw_only=True):
     run: Run
 
 
+class Piece(Struct, frozen=True):
+    """A part of a text, with what metrics found in it."""
+
+    text: str
+    kind: str = ""
+    """`unsupported number`, …; empty where nothing was found."""
+
+
 class Text(Struct, frozen=True, kw_only=True):
     """One system's summary of one conversation."""
 
     subject: Subject
-    text: str | None
-    """None where the run holds no prediction."""
+    pieces: list[Piece] | None
+    """The text, in pieces; None where the run holds no prediction."""
     facts: list[str]
     """What a reader must know of it: its length, that it was cut at the limit, …"""
     scores: list[float | None]
@@ -73,10 +81,20 @@ def _text(subject: Subject, id_: str, metrics: Sequence[str]) -> Text:
     scores = subject.run.scores.get(id_, {})
     return Text(
         subject=subject,
-        text=prediction.text if prediction else None,
+        pieces=_pieces(prediction.text, subject.run.findings.get(id_, [])) if prediction else None,
         facts=_facts(prediction) if prediction else ["no text recorded"],
         scores=[scores.get(metric) for metric in metrics],
     )
+
+
+def _pieces(text: str, findings: Sequence[Finding]) -> list[Piece]:
+    """The text cut at what was found in it; of findings that overlap, the first counts."""
+    pieces, at = [], 0
+    for finding in findings:
+        if finding.start >= at:
+            pieces += [Piece(text[at : finding.start]), Piece(text[finding.start : finding.end], finding.kind)]
+            at = finding.end
+    return [piece for piece in (*pieces, Piece(text[at:])) if piece.text]
 
 
 def _facts(prediction: Prediction) -> list[str]:

@@ -206,11 +206,12 @@ def _record(run: Run) -> dict[str, str]:
         "finished": manifest.finished or UNKNOWN,
         "status": manifest.status,
         "seed": str(manifest.seed),
-        "headline": manifest.headline,
+        "headlines": ", ".join(manifest.headlines),
         "target": target(manifest.target),
         "liftbench": manifest.version,
         "git commit": git,
         "adapter trained by run": manifest.parent or ("itself" if manifest.command == "train" else NONE),
+        "left out": "\n".join(f"{name}: {reason}" for name, reason in manifest.skipped.items()) or NONE,
         "notes": "\n".join(manifest.notes) or NONE,
     }
 

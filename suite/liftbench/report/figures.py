@@ -8,11 +8,27 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from ..comparison import protocol_differences
-from ..types import CandidateResult, Lift, MetricSummary
-from ..verdict import metric_label
+from ..types import CandidateResult, Comparison, Direction, Lift, MetricSummary, Position
+from ..verdict import metric_label, validity_words
 from . import charts, facts, numbers
 from .conversations import Entry, Subject, entries
 from .facts import Row
+
+
+class Headline(Struct, frozen=True, kw_only=True):
+    """One metric that a candidate is judged on."""
+
+    lift: Lift
+    """The one that is judged."""
+    over: str
+    """Over what: `baseline` or `best-prompted baseline`."""
+    other: Lift | None
+    """Over the other of the two, if it was measured."""
+    other_over: str
+    position: Position | None
+    chart: Markup
+    sight: str
+    """What the metric can and cannot see, as measured; empty where it was not."""
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -20,8 +36,7 @@ class Judged(Struct, frozen=True, kw_only=True):
 
     subject: Subject
     result: CandidateResult
-    headline: Lift
-    chart: Markup
+    headlines: list[Headline]
     caveats: list[str]
     """Those that do not hold for all candidates alike."""
 
@@ -41,7 +56,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     name: str
     label: str
     headline: bool
-    lower_is_better: bool
+    direction: Direction
     signature: str
     rows: list[MetricRow]
 
@@ -89,38 +104,78 @@ def shared_caveats(results: Sequence[CandidateResult]) -> list[str]:
     return [caveat for caveat in first if all(caveat in other for other in others)]
 
 
-def verdicts(candidates: Sequence[Subject], results: Sequence[CandidateResult]) -> list[Judged]:
-    """Each candidate with its verdict and its interval, all drawn on one scale."""
-    judged = []
+def verdicts(candidates: Sequence[Subject], comparison: Comparison) -> list[Judged]:
+    """Each candidate with its verdict and its intervals, those on one metric all drawn on one scale."""
+    results = comparison.candidates
     shared = shared_caveats(results)
-    headlines = [result.lifts[0] for result in results]
-    for subject, result, headline in zip(candidates, results, headlines, strict=True):
-        target = result.verdict.target
-        domain = charts.lift_domain(headlines, target)
-        words = (
-            f"Lift {numbers.lift(headline, target)}, {numbers.level(headline)} "
-            f"{numbers.lift_interval(headline, target)}, target {numbers.target(target)}."
-        )
-        chart = charts.lift_interval(headline, target, domain, words)
+    judged = []
+    for subject, result in zip(candidates, results, strict=True):
         own = [caveat for caveat in result.verdict.caveats if caveat not in shared]
-        judged.append(Judged(subject=subject, result=result, headline=headline, chart=chart, caveats=own))
+        shown = [_headline(comparison, result, place) for place in range(len(comparison.headlines))]
+        judged.append(Judged(subject=subject, result=result, headlines=shown, caveats=own))
     return judged
 
 
-def metric_rows(subjects: Sequence[Subject], headline: str, lifts: Sequence[Sequence[Lift] | None]) -> list[Metric]:
-    """Every metric of any of the runs, the headline first; `lifts` are a subject's, None for one that has none."""
+def _headline(comparison: Comparison, result: CandidateResult, place: int) -> Headline:
+    verdict = result.verdict
+    both = {"baseline": result.lifts, "best-prompted": result.prompted or result.lifts}
+    lift, target = both[verdict.against][place], verdict.target
+    swapped = verdict.against == "best-prompted"
+    other = result.lifts if swapped else result.prompted
+    others = [each.prompted if swapped and each.prompted else each.lifts for each in comparison.candidates]
+    domain = charts.lift_domain([lifts[place] for lifts in others], target)
+    words = (
+        f"{metric_label(lift.metric)}: lift {numbers.lift(lift, target)}, {numbers.level(lift)} "
+        f"{numbers.lift_interval(lift, target)}, target {numbers.target(target)}."
+    )
+    names = ["baseline", "best-prompted baseline"]
+    return Headline(
+        lift=lift,
+        over=names[swapped],
+        other=other[place] if other else None,
+        other_over=names[not swapped],
+        position=next((one for one in result.positions if one.metric == lift.metric), None),
+        chart=charts.lift_interval(lift, target, domain, words),
+        sight=validity_words(comparison.validity, lift.metric) if comparison.validity else "",
+    )
+
+
+def waterfalls(comparison: Comparison) -> list[tuple[str, Markup]]:
+    """Of each headline its label and the steps from the plain baseline to the humans, drawn."""
+    roles = {"baseline": "plain baseline", "best-prompted": "best prompt", "candidate": "", "humans": "humans"}
+    drawn = []
+    for metric in comparison.headlines:
+        steps = [
+            charts.Step(roles[one.role] or one.name, mean, one.role)
+            for one in comparison.standings
+            if one.role in roles and (mean := one.means.get(metric)) is not None
+        ]
+        floors = [
+            mean for one in comparison.standings if one.role == "floor" and (mean := one.means.get(metric)) is not None
+        ]
+        words = (
+            f"{metric_label(metric)}: " + ", ".join(f"{step.name} {numbers.score(step.value)}" for step in steps) + "."
+        )
+        drawn.append((metric_label(metric), charts.waterfall(steps, max(floors, default=None), words)))
+    return drawn
+
+
+def metric_rows(
+    subjects: Sequence[Subject], headlines: Sequence[str], lifts: Sequence[Sequence[Lift] | None]
+) -> list[Metric]:
+    """Every metric of any of the runs, the headlines first; `lifts` are a subject's, None for one that has none."""
     summaries = [{row.name: row for row in subject.run.summary.metrics} for subject in subjects]
     names = dict.fromkeys(name for by_name in summaries for name in by_name)
     by_metric = [{lift.metric: lift for lift in some or ()} for some in lifts]
     listed = []
-    for name in sorted(names, key=lambda name: name != headline):
+    for name in sorted(names, key=lambda name: headlines.index(name) if name in headlines else len(headlines)):
         known = next(by_name[name] for by_name in summaries if name in by_name)
         listed.append(
             Metric(
                 name=name,
                 label=metric_label(name),
-                headline=name == headline,
-                lower_is_better=known.direction == "lower",
+                headline=name in headlines,
+                direction=known.direction,
                 signature=known.signature,
                 rows=[
                     MetricRow(subject=subject, summary=by_name.get(name), lift=some.get(name))
@@ -183,9 +238,8 @@ def _differing(one: Subject, other: Subject) -> list[str]:
 
 
 def _group(number: int, members: list[Subject], first: Subject) -> Group:
-    headline = members[0].run.manifest.headline
-    metrics = metric_rows(members, headline, [None] * len(members))
-    sign = -1 if metrics and metrics[0].lower_is_better else 1
+    metrics = metric_rows(members, members[0].run.manifest.headlines, [None] * len(members))
+    sign = -1 if metrics and metrics[0].direction == "lower" else 1
     names = [member.role.removeprefix("run ") for member in members]
     listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     return Group(

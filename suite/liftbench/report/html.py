@@ -16,7 +16,8 @@ from ..types import Comparison
 from ..verdict import metric_label
 from . import facts, numbers
 from .conversations import Subject, entries
-from .figures import alike, gains, metric_rows, shared_caveats, trainings, verdicts
+from .figures import alike, gains, metric_rows, shared_caveats, trainings, verdicts, waterfalls
+from .tables import sight, sight_tables, standing_tables
 
 SYMBOLS = {"verified": "✓", "undecided": "?", "not met": "✗", "unproven": "○"}
 """A verdict is told apart by symbol and word, never by its colour alone."""
@@ -34,18 +35,21 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         _subject("candidate" if len(results) == 1 else f"candidate {number}", runs[result.run])
         for number, result in enumerate(results, start=1)
     ]
-    headline = results[0].verdict.headline if results else baseline.manifest.headline
-    metrics = metric_rows(subjects, headline, [None, *(result.lifts for result in results)])
-    sign = -1 if metrics and metrics[0].lower_is_better else 1
+    metrics = metric_rows(subjects, comparison.headlines, [None, *(result.lifts for result in results)])
+    sign = -1 if metrics and metrics[0].direction == "lower" else 1
     listed = entries(subjects, [metric.name for metric in metrics], sign)
     page: str = _template("comparison.html.j2").render(
         title=_title(subjects),
         comparison=comparison,
         subjects=subjects,
-        judged=verdicts(subjects[1:], results),
+        judged=verdicts(subjects[1:], comparison),
+        waterfalls=waterfalls(comparison),
+        standings=standing_tables(comparison.metrics, comparison.standings),
+        sights=sight_tables(comparison.validity) if comparison.validity else [],
         shared_caveats=shared_caveats(results),
         metrics=metrics,
-        headline=metric_label(headline),
+        headline=metric_label(comparison.headlines[0]),
+        labels=[metric_label(name) for name in comparison.headlines],
         trainings=trainings(subjects),
         gains=[gains(listed, subject, place) for place, subject in enumerate(subjects[1:])],
         entries=listed,
@@ -106,9 +110,20 @@ def _environment() -> Environment:
         "symbols": SYMBOLS,
         "facts": facts,
     }
+    found.filters |= {"label": metric_label, "sight": sight}
     found.filters |= {
         name: getattr(numbers, name)
-        for name in ("score", "score_interval", "difference", "lift", "lift_interval", "level", "count")
+        for name in (
+            "score",
+            "score_interval",
+            "difference",
+            "lift",
+            "lift_interval",
+            "level",
+            "count",
+            "cost",
+            "signed",
+        )
     }
     return found
 

@@ -49,6 +49,24 @@ def lift_interval(judged: Lift, goal: float) -> str:
     return f"{judged.low:+.{digits}%} to {judged.high:+.{digits}%}"
 
 
+def cost(value: float | None) -> str:
+    """A share of the human-to-floor range.
+
+    >>> cost(0.354), cost(-0.004), cost(None)
+    ('35%', '0%', '–')
+    """
+    return "–" if value is None or _missing(value) else f"{round(100 * value):d}%"
+
+
+def signed(value: float | None) -> str:
+    """A position between floor (0) and ceiling (1).
+
+    >>> signed(0.716), signed(-0.2)
+    ('0.72', '-0.20')
+    """
+    return UNKNOWN if value is None or _missing(value) else f"{value:.2f}"
+
+
 def target(value: float) -> str:
     """The lift to reach.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -10,27 +11,92 @@ from rich.table import Table
 from rich.text import Text
 
 from ..runs import Run
-from ..types import CandidateResult, Comparison, Lift
-from ..verdict import metric_label
+from ..types import CandidateResult, Comparison, Cost, Lift, MetricInfo, Position, Standing, Validity
+from ..verdict import metric_label, validity_words
 from . import numbers
+from .tables import Mean, StandingTable, sight, sight_tables, standing_tables
+
+COLUMNS = 5
+"""Of numbers beside each other, so that names of systems fit before them."""
 
 STYLES = {"verified": "bold green", "undecided": "bold yellow", "not met": "bold red", "unproven": "bold magenta"}
 
 
 def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> RenderableType:
-    """A table of metrics, the verdict and its caveats for each candidate; `runs` holds the comparison's runs by id."""
+    """All systems, then each candidate's table of metrics, verdict and caveats; `runs` holds the runs by id."""
     baseline = runs[comparison.baseline]
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [standing_table(comparison.metrics, comparison.standings)]
+    if comparison.validity is not None:
+        parts += [Text(), *(_plain(validity_words(comparison.validity, name)) for name in comparison.headlines)]
+    parts += [_plain(f"{name}: {why}", "dim") for name, why in comparison.missing.items()]
+    if not comparison.candidates:
+        parts.append(_plain(f"There is no candidate to judge; the baseline is {baseline.id}."))
     for result in comparison.candidates:
-        parts += [_candidate(baseline, runs[result.run], result), Text()]
-    if not parts:
-        return _plain(f"There is no candidate to judge; the baseline is {baseline.id}.")
-    return Group(*parts[:-1])
+        parts += [Text(), _candidate(baseline, runs[result.run], comparison, result)]
+    return Group(*parts)
+
+
+def standing_table(metrics: Sequence[MetricInfo], standings: Sequence[Standing]) -> RenderableType:
+    """Every system on every metric, in a table for each group of metrics."""
+    found = standing_tables(metrics, standings)
+    tables = [table for one in found for table in _wide(one.title, "system", one.metrics, _means(one))]
+    return Group(
+        *tables, Text("↓ lower is better, · neither way; † saw the references; bold: the best of the rest", "dim")
+    )
+
+
+def sight_table(validity: Validity) -> RenderableType:
+    """What each corruption costs on each metric, and in words what each metric sees."""
+    tables = [
+        table
+        for found in sight_tables(validity)
+        for table in _wide(
+            found.title,
+            "corruption",
+            found.metrics,
+            [(name.replace("-", " "), [_cost(cost) for cost in costs]) for name, _, costs in found.rows],
+        )
+    ]
+    about = Text("share of the way from the humans down to another conversation's summary; red: not seen", "dim")
+    return Group(*tables, about, *(_plain(validity_words(validity, metric.name)) for metric in validity.metrics))
+
+
+def _means(found: StandingTable) -> list[tuple[str, list[Text]]]:
+    def cell(mean: Mean) -> Text:
+        return Text("–" if mean.value is None else numbers.score(mean.value), "bold" if mean.best else "")
+
+    shown = {"floor": "", "bound": " †", "humans": ""}
+    return [
+        (f"{one.name}{shown.get(one.role, f' ({one.role})')}", [cell(mean) for mean in means])
+        for one, means in found.rows
+    ]
+
+
+def _cost(cost: Cost | None) -> Text:
+    styles = {"blind": "red", "seen": "bold", "": ""}
+    return Text("–") if cost is None else Text(numbers.cost(cost.cost), styles[sight(cost)])
+
+
+def _wide(
+    title: str, first: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Text]]]
+) -> Iterator[RenderableType]:
+    """A table, or as many as it takes to fit a terminal of 80 columns."""
+    for start in range(0, len(columns), COLUMNS):
+        table = _table()
+        table.title = title if not start else None
+        table.add_column(first, overflow="fold")
+        for column in columns[start : start + COLUMNS]:
+            heading = column if len(column) < 10 else column.replace("-", "-\n")
+            table.add_column(_plain(heading), justify="right", overflow="fold")
+        for name, cells in rows:
+            table.add_row(_plain(name), *cells[start : start + COLUMNS])
+        yield table
+        yield Text()
 
 
 def runs_table(runs: Sequence[Run]) -> RenderableType:
     """One line a run: its id, what made it, how much was scored and the headline."""
-    headlines = {metric_label(run.manifest.headline) for run in runs}
+    headlines = {metric_label(run.manifest.headlines[0]) for run in runs}
     one_headline = len(headlines) == 1
     table = _table()
     table.add_column("run", overflow="fold", ratio=3, min_width=12)
@@ -41,24 +107,29 @@ def runs_table(runs: Sequence[Run]) -> RenderableType:
         manifest = run.manifest
         headline: str = manifest.status
         if manifest.status == "complete":
-            found = [row for row in run.summary.metrics if row.name == manifest.headline]
+            found = [row for row in run.summary.metrics if row.name == manifest.headlines[0]]
             headline = numbers.score(found[0].mean if found else None)
             if not one_headline:
-                headline = f"{metric_label(manifest.headline)} {headline}"
+                headline = f"{metric_label(manifest.headlines[0])} {headline}"
         table.add_row(_plain(run.id), manifest.command, numbers.count(manifest.protocol.n), _plain(headline))
     return table
 
 
-def _candidate(baseline: Run, candidate: Run, result: CandidateResult) -> RenderableType:
+def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: CandidateResult) -> RenderableType:
     verdict = result.verdict
     names = [run.manifest.system.name for run in (baseline, candidate)]
     table = _table()
     table.title = _plain(f"{names[1]} against {names[0]}")
     table.add_column("metric", overflow="fold")
-    for heading in ("baseline", "candidate", "lift", "interval"):
+    for heading in ("baseline", "candidate", "lift", "interval", *(["over best prompt"] if result.prompted else [])):
         table.add_column(heading, justify="right", overflow="fold")
-    for lift in result.lifts:
-        table.add_row(*_cells(lift, verdict.target), style="bold" if lift.metric == verdict.headline else "")
+    described = {metric.name for metric in comparison.metrics if metric.direction == "neither"}
+    for lift, other in zip_longest(result.lifts, result.prompted):
+        if lift.metric not in described:
+            more = [_plain(numbers.lift(other, verdict.target))] if other else []
+            table.add_row(
+                *_cells(lift, verdict.target), *more, style="bold" if lift.metric in verdict.headlines else ""
+            )
     sentence = _plain(verdict.sentence)
     head, colon, _ = sentence.plain.partition(":")
     if colon and head.lower() == verdict.outcome:
@@ -66,11 +137,22 @@ def _candidate(baseline: Run, candidate: Run, result: CandidateResult) -> Render
     caveats = Table.grid(padding=(0, 1))
     for caveat in verdict.caveats:
         caveats.add_row("-", _plain(caveat, "dim"))
-    about = _plain(f"bold: the headline; {result.lifts[0].method}" if result.lifts else "", "dim")
-    shown: list[RenderableType] = [table, about, Text(), sentence]
+    about = _plain(f"bold: the headlines; {result.lifts[0].method}" if result.lifts else "", "dim")
+    shown: list[RenderableType] = [table, about, *map(_position, result.positions), Text(), sentence]
     if verdict.caveats:
         shown += [Text(), Text("What this does not show:", style="dim"), caveats]
     return Group(*shown)
+
+
+def _position(position: Position) -> Text:
+    label = metric_label(position.metric)
+    if position.value is None:
+        return _plain(f"{label}: no place between {position.floor} and the humans: {position.problem}", "dim")
+    return _plain(
+        f"{label}: {numbers.signed(position.value)} of the way from the best control ({position.floor}, "
+        f"{numbers.score(position.floor_mean)}) to the humans ({numbers.score(position.ceiling_mean)}); "
+        f"95% interval {numbers.signed(position.low)} to {numbers.signed(position.high)}"
+    )
 
 
 def _cells(lift: Lift, target: float) -> list[Text]:

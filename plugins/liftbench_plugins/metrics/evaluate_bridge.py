@@ -1,0 +1,129 @@
+"""Any metric of Hugging Face's `evaluate` library, from a local script or from the hub."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from liftbench.plugin_api import Conversation, Metric, MetricRequest, PrerequisiteError, UsageError, file_sha256, hub
+
+PROBE = "The customer asks for a refund."
+"""Scored against itself when the metric is made, so that what is wrong shows before anything is generated."""
+
+
+class Evaluate(Metric):
+    """One number of an `evaluate` metric for each summary: the mean over references of `compute` on the single pair.
+
+    The argument is a script (`metrics/mine.py`, or a folder `metrics/mine` that has `mine.py`), a name (`chrf`), or a
+    community's (`org/name`, `org/name@revision`); `#key` behind it picks one of several numbers. Higher is taken to be
+    better. The aggregate over many pairs that some metrics define is not used: intervals need a value for each summary.
+    """
+
+    sees = "overlap"
+
+    def __init__(self, request: MetricRequest) -> None:
+        reference, _, key = request.argument.partition("#")
+        if not reference:
+            raise UsageError("evaluate needs a metric: evaluate:PATH_OR_NAME, or evaluate:PATH_OR_NAME#KEY")
+        self.name = f"evaluate:{request.argument}"
+        script = _local_script(Path(reference).expanduser())
+        if script is None:
+            script, origin = _fetch(reference)
+        else:
+            origin = f"script:{file_sha256(script)[:12]}"
+        self._metric = _load(script)
+        self._reference = reference
+        self._key = self._choose(self._compute(PROBE, PROBE), key or None, script.stem)
+        self.signature = f"evaluate:{script.stem}|{self._key}|refs:mean|{origin}|evaluate:{version('evaluate')}"
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        """The number for each text, mean over its references: 0.0 for an empty text, None without a reference, and
+        where the metric gives no finite number."""
+        return [self._mean(text, one.references) for text, one in zip(texts, conversations, strict=True)]
+
+    def _mean(self, text: str, references: Sequence[str]) -> float | None:
+        if not references:
+            return None
+        if not text.strip():
+            return 0.0
+        values = [self._compute(text, reference).get(self._key, math.nan) for reference in references]
+        mean = sum(values) / len(values)
+        return mean if math.isfinite(mean) else None
+
+    def _compute(self, text: str, reference: str) -> dict[str, float]:
+        try:
+            result = self._metric.compute(predictions=[text], references=[reference])
+        except ImportError as error:
+            raise PrerequisiteError(f"the evaluate metric {self._reference} needs a package: {error}") from error
+        except Exception as error:  # anybody's script
+            reason = str(error).strip().partition("\n")[0]
+            raise UsageError(
+                f"the evaluate metric {self._reference} failed on a text and a reference: {type(error).__name__}: "
+                f"{reason}"
+            ) from error
+        return _numbers(result)
+
+    def _choose(self, numbers: dict[str, float], key: str | None, own: str) -> str:
+        if key in numbers:
+            return key
+        if key is None and len(numbers) == 1:
+            return next(iter(numbers))
+        if key is None and own in numbers:
+            return own
+        if not numbers:
+            raise UsageError(f"the evaluate metric {self._reference} gives no number for a single summary")
+        wrong = f"has no {key!r}" if key else "gives several numbers"
+        raise UsageError(
+            f"the evaluate metric {self._reference} {wrong}; pick one: "
+            f"{', '.join(f'evaluate:{self._reference}#{known}' for known in numbers)}"
+        )
+
+
+def _local_script(path: Path) -> Path | None:
+    if path.is_file():
+        return path
+    inside = path / f"{path.name}.py"
+    if inside.is_file():
+        return inside
+    if path.suffix == ".py" or path.is_dir() or path.is_absolute():
+        raise UsageError(f"there is no metric script {inside if path.is_dir() else path}")
+    return None
+
+
+def _fetch(name: str) -> tuple[Path, str]:
+    repository, revision = hub.parse(f"hub:{name}" if "/" in name else f"hub:evaluate-metric/{name}")
+    folder = hub.download(
+        repository, revision, kind="space", allow=["*.py"], instead="save the metric's script and name its path"
+    )
+    script = folder / f"{repository.partition('/')[2]}.py"
+    if not script.is_file():
+        raise UsageError(f"{repository} on the hub has no {script.name}, so it is no metric of evaluate")
+    return script, f"hub:{repository}@{folder.name[:12]}"
+
+
+def _load(script: Path) -> Any:
+    import evaluate
+
+    try:
+        # In memory: otherwise each pair is written to the library's cache.
+        return evaluate.load(str(script), keep_in_memory=True, seed=0)
+    except (ImportError, ConnectionError) as error:
+        raise PrerequisiteError(f"the evaluate metric {script.name} cannot be loaded: {error}") from error
+    except Exception as error:  # anybody's script
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(f"{script} is no metric of evaluate: {type(error).__name__}: {reason}") from error
+
+
+def _numbers(result: Any) -> dict[str, float]:
+    """The numbers of a metric's answer; a list of one, as metrics give that answer for each pair, is its number."""
+    numbers = {}
+    for key, value in (result or {}).items():
+        single = value[0] if isinstance(value, list) and len(value) == 1 else value
+        try:
+            numbers[str(key)] = float(single)
+        except (TypeError, ValueError):
+            continue
+    return numbers

@@ -1,0 +1,243 @@
+"""Faithfulness: whether the conversation supports a summary's sentences, as a model trained to check that sees it.
+
+No reference is looked at. The models are had by reference, as a folder or from the hub; none ships with the suite.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any, ClassVar
+
+from liftbench.plugin_api import (
+    SPLITTER,
+    Conversation,
+    Finding,
+    Metric,
+    MetricRequest,
+    ResolvedModel,
+    UsageError,
+    read_json,
+    resolve_encoder,
+    split_sentences,
+    transcript,
+)
+from liftbench_plugins.metrics.encoding import Reader
+
+THRESHOLD = 0.5
+"""A sentence with a lower probability of being supported is a finding."""
+
+BLOCK, STEP = 4, 2
+"""Turns in one of SummaC's premises, and from one to the next: a question and its answer are seen together."""
+
+ENTAILMENT = {"entailment", "entail", "supports"}
+"""What NLI models call it (VitaminC's: `SUPPORTS`), in lower case."""
+
+Fits = Callable[[str], bool]
+
+
+class Checker(Metric):
+    """The mean over a summary's sentences of the highest probability that any part of the conversation supports one.
+
+    In [0, 1]; 0.0 for an empty text, None where nobody said anything. Nothing is cut: a conversation that does not fit
+    the model is read in several windows of turns, and a sentence that takes more than half of it is checked in parts.
+    """
+
+    sees = "faithfulness"
+    registered: ClassVar[str]
+    default: ClassVar[str]
+    """The model, where the metric's name has no argument."""
+    method: ClassVar[str]
+    """For the signature: what is compared with a sentence."""
+
+    def __init__(self, request: MetricRequest) -> None:
+        self.name = f"{self.registered}:{request.argument}" if request.argument else self.registered
+        source = resolve_encoder(
+            request.argument or self.default, instead=f"name a folder that has the model: {self.registered}:FOLDER"
+        )
+        self._reader = Reader(self.architecture(source), source)
+        self._prepare(source)
+        self._supported: dict[tuple[str, str], float] = {}
+        self.signature = (
+            f"{self.registered}|mean of sentences|max of {self.method}|sentences:{SPLITTER}|tokens:{self._reader.limit}"
+            f"|weights:{source.record.sha256[:12]}|transformers:{version('transformers')}"
+        )
+
+    def architecture(self, source: ResolvedModel) -> str:  # noqa: ARG002 - some look at it
+        """The class of transformers that the model is loaded as."""
+        return "AutoModelForSequenceClassification"
+
+    @abstractmethod
+    def _prepare(self, source: ResolvedModel) -> None:
+        """Find out how the model answers. Raise `UsageError` for one that answers another question."""
+
+    @abstractmethod
+    def _blocks(self, lines: Sequence[str], sentence: str) -> list[str]:
+        """The parts of a conversation, given by turns, that a sentence is held against."""
+
+    @abstractmethod
+    def _input(self, block: str, sentence: str) -> tuple[str, ...]:
+        """What the tokenizer is given."""
+
+    @abstractmethod
+    def _support(self, batch: Any) -> Any:
+        """The probability of support for each row of a batch."""
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        """The mean support of each text's sentences by its conversation; see the class."""
+        self._learn(texts, conversations)
+        return [self._mean(text, one) for text, one in zip(texts, conversations, strict=True)]
+
+    def findings(self, text: str, conversation: Conversation) -> list[Finding]:
+        """The sentences that are more likely not supported than supported."""
+        self._learn([text], [conversation])
+        found = []
+        end = 0
+        for sentence in self._sentences(text):
+            start = text.index(sentence, end)
+            end = start + len(sentence)
+            if self._supported.get((transcript(conversation.turns), sentence), 1.0) < THRESHOLD:
+                found.append(Finding(start=start, end=end, kind="unsupported sentence"))
+        return found
+
+    def _mean(self, text: str, conversation: Conversation) -> float | None:
+        if not any(turn.text.strip() for turn in conversation.turns):
+            return None
+        sentences = self._sentences(text)
+        if not sentences:
+            return 0.0
+        document = transcript(conversation.turns)
+        return sum(self._supported[document, sentence] for sentence in sentences) / len(sentences)
+
+    def _sentences(self, text: str) -> list[str]:
+        half = self._reader.limit // 2
+        return [
+            part
+            for sentence in split_sentences(text)
+            for part in parts(sentence.strip(), lambda part: self._reader.count(part) <= half)
+        ]
+
+    def _learn(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> None:
+        keys: list[tuple[str, str]] = []
+        inputs: list[tuple[str, ...]] = []
+        asked = set(self._supported)
+        for text, conversation in zip(texts, conversations, strict=True):
+            document = transcript(conversation.turns)
+            lines = [transcript((turn,)) for turn in conversation.turns if turn.text.strip()]
+            for sentence in self._sentences(text):
+                if not lines or (document, sentence) in asked:
+                    continue
+                asked.add((document, sentence))
+                blocks = self._blocks(lines, sentence)
+                keys += [(document, sentence)] * len(blocks)
+                inputs += [self._input(block, sentence) for block in blocks]
+        self._reader.warn_of_cuts(self.name, inputs)
+        for key, support in zip(keys, self._reader.read(inputs, self._support), strict=True):
+            self._supported[key] = max(float(support), self._supported.get(key, 0.0))
+
+    def _fits(self, sentence: str) -> Fits:
+        return lambda block: self._reader.count(*self._input(block, sentence)) <= self._reader.limit
+
+
+class MiniCheck(Checker):
+    """MiniCheck (Tang et al. 2024, https://arxiv.org/abs/2404.10774) by its RoBERTa, DeBERTa or Flan-T5 model.
+
+    A sentence is held against the whole conversation, or against windows of turns as long as the model takes them.
+    """
+
+    registered = "minicheck"
+    default = "hub:lytang/MiniCheck-RoBERTa-Large"
+    method = "windows"
+
+    def architecture(self, source: ResolvedModel) -> str:
+        architectures = read_json(source.path / "config.json").get("architectures") or []
+        generates = any("ConditionalGeneration" in name for name in architectures)
+        return "AutoModelForSeq2SeqLM" if generates else "AutoModelForSequenceClassification"
+
+    def _prepare(self, source: ResolvedModel) -> None:
+        self._generates = self.architecture(source) == "AutoModelForSeq2SeqLM"
+        labels = self._reader.model.config.num_labels
+        if not self._generates and labels != 2:
+            raise UsageError(
+                f"{source.record.reference} is no MiniCheck model: it tells {labels} labels apart, not supported from "
+                "unsupported"
+            )
+        # The first token of each answer; T5's `0` begins with a token for white space, which `1` has within.
+        self._answers = [self._reader.tokenizer(one, add_special_tokens=False)["input_ids"][0] for one in ("0", "1")]
+
+    def _blocks(self, lines: Sequence[str], sentence: str) -> list[str]:
+        return windows(lines, self._fits(sentence))
+
+    def _input(self, block: str, sentence: str) -> tuple[str, ...]:
+        # Not a pair: the models were trained on one text with an end token in it.
+        joined = f"{block}{self._reader.tokenizer.eos_token or self._reader.tokenizer.sep_token}{sentence}"
+        return (f"predict: {joined}" if self._generates else joined,)
+
+    def _support(self, batch: Any) -> Any:
+        import torch
+
+        model = self._reader.model
+        if not self._generates:
+            return model(**batch).logits.softmax(dim=-1)[:, 1]
+        start = torch.full_like(batch["input_ids"][:, :1], model.config.decoder_start_token_id)
+        logits = model(**batch, decoder_input_ids=start).logits[:, 0]
+        return logits[:, self._answers].softmax(dim=-1)[:, 1]
+
+
+class SummaC(Checker):
+    """Zero-shot SummaC (Laban et al. 2022, https://arxiv.org/abs/2111.09525) by a model of natural language inference.
+
+    A sentence is the hypothesis, every few neighbouring turns a premise; the probability of entailment is what counts.
+    """
+
+    registered = "summac"
+    default = "hub:tals/albert-xlarge-vitaminc-mnli"
+    method = f"blocks of {BLOCK} turns every {STEP}"
+
+    def _prepare(self, source: ResolvedModel) -> None:
+        labels = self._reader.model.config.id2label
+        found = [index for index, label in labels.items() if str(label).lower() in ENTAILMENT]
+        if len(found) != 1:
+            raise UsageError(
+                f"{source.record.reference} does not say which of its labels is entailment: id2label in its "
+                f"config.json has {', '.join(map(str, labels.values()))}"
+            )
+        self._entailment = int(found[0])
+
+    def _blocks(self, lines: Sequence[str], sentence: str) -> list[str]:
+        starts = range(0, max(len(lines) - BLOCK + STEP, 1), STEP)
+        fits = self._fits(sentence)
+        return [block for start in starts for block in windows(lines[start : start + BLOCK], fits)]
+
+    def _input(self, block: str, sentence: str) -> tuple[str, ...]:
+        return block, sentence
+
+    def _support(self, batch: Any) -> Any:
+        return self._reader.model(**batch).logits.softmax(dim=-1)[:, self._entailment]
+
+
+def windows(lines: Sequence[str], fits: Fits) -> list[str]:
+    """The lines as one text, or halved until every part fits; a line that does not fit by itself in `parts`."""
+    text = "\n".join(lines)
+    if fits(text):
+        return [text]
+    if len(lines) == 1:
+        return parts(text, fits)
+    middle = len(lines) // 2
+    return windows(lines[:middle], fits) + windows(lines[middle:], fits)
+
+
+def parts(text: str, fits: Fits) -> list[str]:
+    """The text, halved near its middle, between words where it has several, until every part fits.
+
+    >>> parts("one two three", lambda part: len(part) <= 7)
+    ['one two', 'three']
+    """
+    if fits(text) or len(text) < 2:
+        return [text]
+    half = (len(text) + 1) // 2
+    before = text.rfind(" ", 1, half + 1)
+    after = text.find(" ", half)
+    middle = before if before > 0 else after if after > 0 else half
+    return [part for side in (text[:middle], text[middle:]) if side.strip() for part in parts(side.strip(), fits)]

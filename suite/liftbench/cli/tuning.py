@@ -1,0 +1,147 @@
+"""The part of `bench baseline` that searches for the best prompt, and shows what was tried."""
+
+from __future__ import annotations
+
+import sys
+
+from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..harness import new_manifest
+from ..measurement import Measurement
+from ..models.references import resolve
+from ..runs import Run, open_run
+from ..systems import best_prompted, planned, untuned
+from ..tuning import search
+from ..tuning_plan import TuningPlan, plan_tuning
+from ..types import TuneTrial
+from .acts import announce, completed, scored, show_dry_run, show_run
+from .job import Job, print_json
+from .progress import progress_bars
+
+SHOWN = 10
+"""Trials in the table, beside the plain prompt."""
+
+
+def best_prompted_baseline(job: Job, measurement: Measurement) -> None:
+    """Search, measure the best prompt as a run (continued, reused or new), and show both."""
+    recipe = job.resolved.recipe
+    plan = plan_tuning(recipe, measurement, job.plugins)
+    shots = plan.shots[: recipe.prompt.shots]
+    if job.dry_run:
+        if not job.json:
+            show_dry_run(job, measurement, lambda: planned(recipe, shots))
+        _show_plan(plan, job)
+        return
+    plain = untuned(recipe, resolve(recipe.model.reference), shots)
+    assert plain.system.prompt is not None
+    # The plain prompt stands in for the one that is not known yet; with the plan it decides which is found.
+    system = best_prompted(plain, plain.system.prompt).system
+    manifest = new_manifest("baseline", system, measurement, job.resolved, argv=sys.argv, extra_key=plan.key)
+    manifest = replace(manifest, tuned=True)
+    stages = [("search", "conversations"), ("scoring", "conversations")]
+    with (
+        progress_bars(stages) as (searching, scoring),
+        open_run(manifest, scored(measurement), job.runs, fresh=job.fresh) as open_,
+    ):
+        announce(open_, manifest, job.plugins)
+        subject = search(open_, plan, plain, measurement, job.plugins, searching)
+        run = completed(open_, measurement, subject, job, scoring)
+    if job.json:
+        _print_run(run)
+        return
+    _show_trials(run)
+    show_run(run, job)
+
+
+def _show_plan(plan: TuningPlan, job: Job) -> None:
+    choices, conversations = len(plan.choices), len(plan.development)
+    if job.json:
+        print_json(
+            {
+                "templates": plan.templates,
+                "prefills": plan.prefills,
+                "shots": {"numbers": plan.shot_counts, "examples": plan.shots},
+                "cuts": plan.cuts,
+                "development": {"split": plan.split, "ids": [conversation.id for conversation in plan.development]},
+                "passes": {"declared": choices, "at most": plan.most_passes},
+            }
+        )
+        return
+    table = Table(title="prompts declared by [tune], the recipe's own first", show_lines=True)
+    table.add_column("what")
+    table.add_column("values", overflow="fold")
+    rows = [("template", template) for template in plan.templates]
+    rows += [("prefills", ", ".join(map(repr, plan.prefills))), ("shots", ", ".join(map(str, plan.shot_counts)))]
+    rows += [("cuts", "\n".join(_cut(cut.max_words, cut.stop) for cut in plan.cuts))]
+    for what, values in rows:
+        table.add_row(what, Text(values))
+    out = Console()
+    out.print(table)
+    out.print(
+        f"{choices} prompts declared, {plan.most_passes} passes at most over {conversations} conversations of "
+        f"{plan.split}; {choices * len(plan.cuts)} trials with the cuts, which cost no pass",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _print_run(run: Run) -> None:
+    print_json(
+        {
+            "run": run.id,
+            "folder": str(run.folder),
+            "manifest": run.manifest,
+            "summary": run.summary,
+            "tuning": run.tuning,
+            "trials": _best_first(run),
+        }
+    )
+
+
+def _show_trials(run: Run) -> None:
+    assert run.tuning is not None
+    ranked = _best_first(run)
+    shown = ranked[:SHOWN]
+    shown += [trial for trial in ranked[SHOWN:] if trial.number == 1]
+    templates = list(dict.fromkeys(trial.prompt.template for trial in run.trials))
+    table = Table(title=f"{len(ranked)} prompts on {run.tuning.conversations} conversations of {run.tuning.split}")
+    for column in ("trial", *run.tuning.headlines, "gain", "words", "empty"):
+        table.add_column(column, justify="right")
+    for column in ("template", "prefill", "shots", "cut"):
+        table.add_column(column)
+    for trial in shown:
+        prompt = trial.prompt
+        table.add_row(
+            f"{trial.number} (plain)" if trial.number == 1 else str(trial.number),
+            *(_number(trial.means.get(name)) for name in run.tuning.headlines),
+            "–" if trial.gain is None else f"{trial.gain - 1:+.0%}",
+            f"{trial.mean_words:.0f}",
+            str(trial.empty),
+            str(templates.index(prompt.template) + 1),
+            Text(prompt.prefill or "–"),
+            str(len(prompt.shots)),
+            trial.problem or _cut(prompt.max_words, prompt.stop),
+        )
+    out = Console()
+    out.print(table)
+    chosen = run.trials[run.tuning.chosen - 1].prompt
+    out.print(f"the template of trial {run.tuning.chosen}:", highlight=False, style="bold")
+    out.print(chosen.template, highlight=False, markup=False)
+
+
+def _best_first(run: Run) -> list[TuneTrial]:
+    chosen = run.tuning.chosen if run.tuning else 0
+    return sorted(run.trials, key=lambda trial: (trial.number != chosen, -(trial.gain or 0.0), trial.number))
+
+
+def _cut(max_words: int, stop: tuple[str, ...]) -> str:
+    parts = [f"after {max_words} words"] if max_words else []
+    parts += [f"before {', '.join(map(repr, stop))}"] if stop else []
+    return " or ".join(parts) or "none"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

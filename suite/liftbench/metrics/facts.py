@@ -1,0 +1,56 @@
+"""Key-fact recall: how many of a conversation's hand-written facts a summary tells, by the facts' surface forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from ..contracts import Metric, MetricRequest
+from ..types import Conversation
+from .tokens import stems
+
+_NUMBER = re.compile(r"(?<![a-z0-9])\d+(?:[.,:]\d+)*")
+_POSSESSIVE = re.compile(r"['’]s\b")
+
+
+def tells(text: str, forms: Iterable[str]) -> bool:
+    """Whether a text tells a fact by one of its forms (see `types.KeyFact`).
+
+    The words of a form are compared by their stems and may stand anywhere, in any order; a number counts only whole.
+
+    >>> tells("She was refunded £1,500 in April.", ["1,500 refund|repay"]), tells("It cost £1,500.", ["500"])
+    (True, False)
+    """
+    there = _words(text)
+    return any(all(any(_words(word) <= there for word in term.split("|")) for term in form.split()) for form in forms)
+
+
+@lru_cache(maxsize=1 << 15)
+def _words(text: str) -> frozenset[str]:
+    plain = _POSSESSIVE.sub("", text.lower())
+    return frozenset((*_NUMBER.findall(plain), *stems(_NUMBER.sub(" ", plain))))
+
+
+class KeyFacts(Metric):
+    """Share of a conversation's key facts that the text tells, in [0, 1].
+
+    It does not see what else the text says: a summary that tells a fact and its opposite has told it.
+    """
+
+    name = "key-facts"
+    signature = "key-facts|recall|forms:1|stemmer:porter"
+    sees = "facts"
+
+    def __init__(self, request: MetricRequest = MetricRequest()) -> None:  # noqa: B008
+        pass
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        """The share for each text: 0.0 for an empty one, None where the conversation has no facts."""
+        return [_recall(text, conversation) for text, conversation in zip(texts, conversations, strict=True)]
+
+
+def _recall(text: str, conversation: Conversation) -> float | None:
+    if not conversation.facts:
+        return None
+    return sum(tells(text, fact.forms) for fact in conversation.facts) / len(conversation.facts)

@@ -1,0 +1,148 @@
+"""What a summary looks like beside its conversation: how much is copied and in what runs, how short, how repetitive.
+
+Coverage, density and compression follow Grusky, Naaman & Artzi 2018 (Newsroom, https://aclanthology.org/N18-1065). All
+count words as `data.fingerprints.words` splits them, and the conversation is the words of its turns, one after the
+other: a copied passage may run from one turn into the next. None of them says that a summary is good.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise, takewhile
+from typing import ClassVar
+
+from ..contracts import Metric, MetricRequest
+from ..data.fingerprints import words, words_of
+from ..types import Conversation, Direction
+
+Tokens = tuple[str, ...]
+
+TOKENS = "words:nfkc-casefold"
+
+
+class Form(Metric):
+    """A figure of a text and its conversation; no reference is looked at, and nothing is learned."""
+
+    definition: ClassVar[str]
+    """What the signature says beside name and words."""
+    direction: Direction = "neither"
+    sees = "form"
+
+    def __init__(self, request: MetricRequest = MetricRequest()) -> None:  # noqa: ARG002, B008
+        self.signature = f"{self.name}|{self.definition}|{TOKENS}"
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        """One value a text; None where the figure has no meaning (a share of nothing)."""
+        return [
+            self.value(tuple(words(text)), tuple(words_of(one))) for text, one in zip(texts, conversations, strict=True)
+        ]
+
+    @abstractmethod
+    def value(self, summary: Tokens, conversation: Tokens) -> float | None:
+        """The figure for a summary and a conversation in words."""
+
+
+class Coverage(Form):
+    """Share of the summary's words that stand in copied fragments, in [0, 1]; None for an empty text."""
+
+    name = "coverage"
+    definition = "newsroom"
+
+    def value(self, summary: Tokens, conversation: Tokens) -> float | None:
+        """Sum of the fragments' lengths, divided by the summary's."""
+        return sum(fragments(summary, conversation)) / len(summary) if summary else None
+
+
+class Density(Form):
+    """Mean length of the fragment that a word is copied in (0 if in none), in [0, words]; None for an empty text."""
+
+    name = "density"
+    definition = "newsroom"
+
+    def value(self, summary: Tokens, conversation: Tokens) -> float | None:
+        """Sum of the fragments' squared lengths, divided by the summary's length."""
+        return sum(n * n for n in fragments(summary, conversation)) / len(summary) if summary else None
+
+
+class Compression(Form):
+    """Words of the conversation for each word of the summary, 0 or more; None for an empty text."""
+
+    name = "compression"
+    definition = "newsroom"
+
+    def value(self, summary: Tokens, conversation: Tokens) -> float | None:
+        """The conversation's length divided by the summary's."""
+        return len(conversation) / len(summary) if summary else None
+
+
+class NovelBigrams(Form):
+    """Share of the summary's bigrams that the conversation does not have, in [0, 1]; None for fewer than two words."""
+
+    name = "novel-bigrams"
+    definition = "of-all"
+
+    def value(self, summary: Tokens, conversation: Tokens) -> float | None:
+        """A bigram counts as often as the summary has it."""
+        bigrams = list(pairwise(summary))
+        known = set(pairwise(conversation))
+        return sum(bigram not in known for bigram in bigrams) / len(bigrams) if bigrams else None
+
+
+class Repetition(Form):
+    """Share of the summary's trigrams that it had before, in [0, 1); 0.0 for fewer than four words.
+
+    A text that cannot stop comes near 1; people repeat hardly anything.
+    """
+
+    name = "repetition"
+    definition = "trigrams"
+    direction = "lower"
+
+    def value(self, summary: Tokens, conversation: Tokens) -> float:
+        """Looks at the summary alone."""
+        del conversation
+        trigrams = list(zip(summary, summary[1:], summary[2:], strict=False))
+        return 1 - len(set(trigrams)) / len(trigrams) if trigrams else 0.0
+
+
+class Words(Form):
+    """Length in words."""
+
+    name = "words"
+    definition = "count"
+
+    def value(self, summary: Tokens, conversation: Tokens) -> float:
+        """Looks at the summary alone."""
+        del conversation
+        return float(len(summary))
+
+
+# Coverage and density ask for the same fragments.
+@lru_cache(maxsize=1 << 12)
+def fragments(summary: Tokens, conversation: Tokens) -> tuple[int, ...]:
+    """Lengths of the passages that the summary shares with the conversation, in order: F(A, S) of the Newsroom paper.
+
+    Greedy: from the left, each time the longest passage that begins here and stands anywhere in the conversation.
+
+    >>> fragments(("the", "parcel", "is", "late", "again"), ("where", "is", "the", "parcel", "is", "late"))
+    (4,)
+    """
+    places = defaultdict(list)
+    for place, word in enumerate(conversation):
+        places[word].append(place)
+    lengths = []
+    start = 0
+    while start < len(summary):
+        longest = max((_run(summary[start:], conversation[place:]) for place in places[summary[start]]), default=0)
+        if longest:
+            lengths.append(longest)
+        start += max(longest, 1)
+    return tuple(lengths)
+
+
+def _run(left: Tokens, right: Tokens) -> int:
+    """How many words two texts begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))

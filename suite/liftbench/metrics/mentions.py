@@ -1,0 +1,195 @@
+"""What a summary states that can be checked by its letters: numbers, amounts, dates, times, codes and names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import regex
+from msgspec import Struct
+
+from ..data.privacy.names import fold
+from ..data.privacy.spans import cover
+from .lexicon import Lexicon
+from .quantities import CARDINALS, MONTH, NUMERAL, SCALES, WEEKDAY, calendar_key, clock, month_key, readings, spelled
+
+Kind = Literal["number", "amount", "date", "time", "code", "name"]
+
+
+class Mention(Struct, frozen=True):
+    """A detail that a text mentions: `text[start:end]`."""
+
+    start: int
+    end: int
+    kind: Kind
+    text: str
+    """As written."""
+    parts: tuple[frozenset[str], ...]
+    """For each part the readings that it can have: `4 July` has two parts, `1,000` is one part with one reading. A
+    reading that all parts share is one of the whole mention: data without punctuation write `3-5` as 35."""
+
+
+def mentions(text: str, lexicon: Lexicon = Lexicon()) -> list[Mention]:  # noqa: B008 - it is frozen
+    """The details of a text, none overlapping, in its order.
+
+    `lexicon` tells names from ordinary words. Without one, a capital within a sentence makes a name, and so does one
+    at its beginning unless the gazetteer knows the word as an ordinary one.
+
+    >>> [(mention.kind, mention.text) for mention in mentions("Ana paid Vistamoor £5 for KX-40921 on 4 July.")]
+    [('name', 'Ana'), ('name', 'Vistamoor'), ('amount', '£5'), ('code', 'KX-40921'), ('date', '4 July')]
+    """
+    found: list[Mention] = []
+    left = _PLACEHOLDER.sub(lambda match: " " * len(match[0]), text)
+    for finder in (_addresses, dates, times, _amounts, _grouped_digits, _codes, _ranges, _numbers, _number_words):
+        more = list(finder(left))
+        found += more
+        left = cover(left, [(mention.start, mention.end) for mention in more])
+    found += _names(left, lexicon)
+    return sorted(found, key=lambda mention: mention.start)
+
+
+_PLACEHOLDER = regex.compile(r"<\w+>|&\w+;?")
+"""`<LINK>`, and what is left of HTML's `&amp;`."""
+
+
+def alphanumeric(text: str) -> str:
+    """A text without case, diacritics and all that is no letter or digit: `kx 40921` is `KX-40921`."""
+    return "".join(filter(str.isalnum, fold(text)))
+
+
+# --------------------------------------------------------------------------------------------------- dates and times
+
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_UNMISTAKABLE = (
+    r"(?i:january|february|april|june|july|august|september|october|november|december"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)"
+)
+"""Not `may`, `march`, `sat` and the like: they need a capital, or a day beside them."""
+_DATE = regex.compile(
+    rf"\b{_DAY}(?: of)? (?i:{MONTH})\b(?:,? \d{{4}})?|\b(?i:{MONTH})\.? {_DAY}\b(?:,? \d{{4}})?|\b{MONTH},? \d{{4}}\b"
+    rf"|\b(?:{MONTH}|{WEEKDAY}|{_UNMISTAKABLE})\b"
+    r"|(?<![\w/-])\d{1,2}(?P<mark>[/.-])\d{1,2}(?P=mark)\d{2}(?:\d{2})?(?![\w/-])|\b\d{4}-\d{2}-\d{2}\b"
+)
+_DATE_PART = regex.compile(r"\d+|\p{L}{3,}")
+_TIME = regex.compile(
+    r"(?<![\w.,:])(?P<hour>\d{1,2})"
+    r"(?:(?::|\.(?=\d\d ?[ap]\.?m))(?P<minute>\d{2})(?: ?[ap]\.?m\b)?| ?[ap]\.?m\b| o['’]?clock\b)(?![\w:])",
+    regex.IGNORECASE,
+)
+
+
+def dates(text: str) -> Iterator[Mention]:
+    """Days, months, weekdays and years in any order and spelling. Which number of `3/11` is the month is left open."""
+    for match in _DATE.finditer(text):
+        written = _DATE_PART.findall(match[0])
+        numeric = all(part.isdigit() for part in written)
+        joined = readings("".join(written)) if numeric else frozenset()
+        parts = tuple(joined.union(_date_readings(part, numeric)) for part in written)
+        yield Mention(*match.span(), "date", match[0], parts)
+
+
+def _date_readings(part: str, numeric: bool) -> Iterator[str]:
+    if not part[0].isdigit():
+        yield calendar_key(part)
+        return
+    yield from readings(part)
+    if numeric and (month := month_key(int(part))):
+        yield month
+
+
+def times(text: str) -> Iterator[Mention]:
+    """Times of day in digits: with minutes, `am`, `pm` or `o'clock`."""
+    for match in _TIME.finditer(text):
+        yield Mention(*match.span(), "time", match[0], (clock(int(match["hour"]), int(match["minute"] or 0)),))
+
+
+# ------------------------------------------------------------------------------------------------ amounts and numbers
+
+_SIGN = r"(?:[£$€₦₹¥]|\bR(?=\d))"
+_CURRENCY = (
+    r"(?i:dollars?|pounds?|euros?|cents?|pence|pesos?|rupees?|naira|rand|quid|bucks|usd|cad|aud|nzd|gbp|eur|inr|rs)"
+)
+_FIGURE = rf"(?P<figure>{NUMERAL}[kK]?)"
+_AMOUNT = regex.compile(
+    rf"{_SIGN} ?{_FIGURE}(?!\w)|(?<![\w.,]){_FIGURE}(?: ?{_SIGN}| {_CURRENCY}\b)|\b{_CURRENCY}\.? ?{_FIGURE}(?!\w)"
+)
+_RANGE = regex.compile(rf"(?<![\w.,])(?P<low>{NUMERAL})(?: ?[-–/] ?| to )(?P<high>{NUMERAL})(?!\w)")
+_NUMBER = regex.compile(rf"(?<!\w)(?<!\d[.,:]){_FIGURE}(?!\d)(?:\p{{Ll}}{{1,5}}\b)?")
+
+
+_COUNTING = CARDINALS.keys() | SCALES.keys()
+
+
+def _amounts(text: str) -> Iterator[Mention]:
+    for match in _AMOUNT.finditer(text):
+        yield Mention(*match.span(), "amount", match[0], (readings(match["figure"]),))
+
+
+def _ranges(text: str) -> Iterator[Mention]:
+    for match in _RANGE.finditer(text):
+        joined = readings(f"{match['low']}{match['high']}")
+        parts = (readings(match["low"]) | joined, readings(match["high"]) | joined)
+        yield Mention(*match.span(), "number", match[0], parts)
+
+
+def _numbers(text: str) -> Iterator[Mention]:
+    for match in _NUMBER.finditer(text):
+        yield Mention(*match.span(), "number", match[0], (readings(match["figure"]),))
+
+
+def _number_words(text: str) -> Iterator[Mention]:
+    for run in spelled(text):
+        # `one` is a pronoun more often than a number.
+        if run.words != ("one",) and run.words[0] in CARDINALS and _COUNTING.issuperset(run.words):
+            parts = tuple(readings(run.joined) | {str(value)} for value in run.values)
+            yield Mention(run.start, run.end, "number", text[run.start : run.end], parts)
+
+
+# --------------------------------------------------------------------------------------------------- codes, addresses
+
+_ADDRESS = regex.compile(r"[\w.+-]+@\w[\w.-]*\w|@\w+|(?i:https?://|www\.)\S*[\w/]")
+_GROUPED_DIGITS = regex.compile(r"(?<![\w.,/-])\+?\(?\d+\)?(?:[ -]\(?\d+\)?)+(?![\w/-])")
+_CODE = regex.compile(r"(?<!\w)(?=\S*\d)(?=[^\s\p{L}]*\p{L})[\p{L}\d]+(?:[-/_.][\p{L}\d]+)*(?!\w)")
+_COUNTED = regex.compile(rf"{NUMERAL}(?:\p{{Ll}}{{1,5}}|-?\p{{L}}{{1,2}}|(?:-\p{{Ll}}+)+)")
+"""A number with its unit (`30min`, `42V`, `1st`), or one that begins a compound (`7-year-old`)."""
+
+
+def _addresses(text: str) -> Iterator[Mention]:
+    return map(_code, _ADDRESS.finditer(text))
+
+
+def _grouped_digits(text: str) -> Iterator[Mention]:
+    """Of telephones, cards and cases: seven digits and more."""
+    return (_code(match) for match in _GROUPED_DIGITS.finditer(text) if len(alphanumeric(match[0])) >= 7)
+
+
+def _codes(text: str) -> Iterator[Mention]:
+    for match in _CODE.finditer(text):
+        has_both = any(map(str.isdigit, match[0])) and any(map(str.isalpha, match[0]))
+        if has_both and not _COUNTED.fullmatch(match[0]):
+            yield _code(match)
+
+
+def _code(match: regex.Match[str]) -> Mention:
+    return Mention(*match.span(), "code", match[0], (frozenset({alphanumeric(match[0])}),))
+
+
+# -------------------------------------------------------------------------------------------------------------- names
+
+_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*(?:['’&-][\p{L}\p{M}]+)*")
+_POSSESSIVE = regex.compile(r"['’]s$")
+
+
+def _names(text: str, lexicon: Lexicon) -> list[Mention]:
+    """Names, those of several words as one."""
+    names: list[Mention] = []
+    for match in _WORD.finditer(text):
+        word = _POSSESSIVE.sub("", match[0])
+        if not lexicon.is_name(word, match.start(), text):
+            continue
+        name = Mention(match.start(), match.start() + len(word), "name", word, (frozenset({alphanumeric(word)}),))
+        if names and text[names[-1].end : name.start] == " ":
+            first = names.pop()
+            name = Mention(first.start, name.end, "name", text[first.start : name.end], first.parts + name.parts)
+        names.append(name)
+    return names

@@ -1,0 +1,150 @@
+"""Numbers, times and calendar words as people write them, each with the readings by which two spellings are one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import regex
+from msgspec import Struct
+
+NUMERAL = r"\d+(?:[.,:]\d+)*"
+_THOUSANDS = regex.compile(r"\d{1,3}(?:,\d{2,3})+(?:\.\d+)?")
+_DIGITS = regex.compile(r"\d+")
+
+
+def readings(numeral: str) -> frozenset[str]:
+    """What a numeral may stand for: its value, and its digits alone, as data without punctuation write it.
+
+    >>> sorted(readings("1,184.60")), sorted(readings("0815")), sorted(readings("20k"))
+    (['1184.6', '118460'], ['815'], ['20000'])
+    """
+    if numeral[-1:] in "kK":
+        return readings(f"{numeral[:-1]},000")
+    digits = _plain("".join(_DIGITS.findall(numeral)))
+    value = numeral.replace(",", "") if _THOUSANDS.fullmatch(numeral) else numeral.replace(",", ".")
+    whole, point, fraction = value.partition(".")
+    if not whole.isdigit() or (point and not fraction.isdigit()):
+        return frozenset({digits})
+    fraction = fraction.rstrip("0")
+    return frozenset({digits, f"{_plain(whole)}.{fraction}" if fraction else _plain(whole)})
+
+
+def clock(hour: int, minute: int) -> frozenset[str]:
+    """A time of day on either clock face: `18:00`, `6 pm` and `6:00` share a reading.
+
+    >>> sorted(clock(18, 0) & clock(6, 0))
+    ['t6:00']
+    """
+    return frozenset({f"t{hour}:{minute:02}", f"t{(hour - 1) % 12 + 1}:{minute:02}"})
+
+
+def _plain(digits: str) -> str:
+    return digits.lstrip("0") or "0"
+
+
+# --------------------------------------------------------------------------------------------------- numbers in words
+
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ORDINALS = (
+    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth"
+)
+CARDINALS = {
+    **{word: value for value, word in enumerate(f"{_UNITS} eighteen nineteen".split())},
+    **{word: 10 * value for value, word in enumerate(_TENS.split(), start=2)},
+}
+SCALES = {"hundred": 100, "thousand": 1000, "grand": 1000, "lakh": 100_000, "million": 1_000_000}
+ORDINALS = {
+    **{word: value for value, word in enumerate(_ORDINALS.split())},
+    **{f"{word}th": value for word, value in CARDINALS.items() if 15 <= value < 20},
+    **{f"{word[:-1]}ieth": value for word, value in CARDINALS.items() if value >= 20},
+}
+OTHERWISE = {"oh": 0, "nought": 0, "once": 1, "both": 2, "couple": 2, "double": 2, "pair": 2, "twice": 2}
+"""Words that tell a number without being one; they support a number and are none themselves."""
+
+_WORDS = {**CARDINALS, **SCALES, **ORDINALS, **OTHERWISE, "dozen": 12, "noon": 12, "midday": 12, "midnight": 12}
+_WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
+_RUN = regex.compile(rf"(?i)\b(?:{_WORD})s?(?:(?:-|,? |(?<=hundred|thousand),? and )(?:{_WORD}))*\b")
+_PART = regex.compile(rf"(?i)\b(?:{_WORD})")
+
+
+class Spelled(Struct, frozen=True):
+    """A run of number words, `text[start:end]`."""
+
+    start: int
+    end: int
+    words: tuple[str, ...]
+    values: tuple[int, ...]
+    """What the run says: `twenty-five` is one number, `two two six` are three."""
+
+    @property
+    def joined(self) -> str:
+        """The digits of all its numbers, as codes, years, times and prices are read out: `226`, `2026`, `1140`."""
+        return "".join(map(str, self.values))
+
+
+def spelled(text: str) -> Iterator[Spelled]:
+    """The runs of number words in a text.
+
+    >>> [(run.values, run.joined) for run in spelled("two two six; one hundred and twenty; twenty twenty-six")]
+    [((2, 2, 6), '226'), ((120,), '120'), ((20, 26), '2026')]
+    """
+    for run in _RUN.finditer(text):
+        words = tuple(match[0].lower() for match in _PART.finditer(run[0]))
+        yield Spelled(*run.span(), words, tuple(_values(words)))
+
+
+def in_digits(text: str) -> str:
+    """The text with number words as digits, joined where they are read out one by one.
+
+    >>> in_digits("JC one four four two oh, the twenty-third of May")
+    'JC 14420, the 23th of May'
+    """
+    for run in reversed(list(spelled(text))):
+        ordinal = "th" if run.words[-1] in ORDINALS else ""
+        text = f"{text[: run.start]}{run.joined}{ordinal}{text[run.end :]}"
+    return text
+
+
+def _values(words: tuple[str, ...]) -> Iterator[int]:
+    total, current, last = 0, 0, None
+    for word in words:
+        value = _WORDS[word]
+        if word in SCALES:
+            total, current = (total, max(current, 1) * 100) if value == 100 else (total + max(current, 1) * value, 0)
+        elif last is None or last in SCALES or (20 <= _WORDS[last] < 100 and 0 < value < 10):
+            current += value
+        else:
+            yield total + current
+            total, current = 0, value
+        last = word
+    yield total + current
+
+
+# ------------------------------------------------------------------------------------------------------ calendar words
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    r"|Nov(?:ember)?|Dec(?:ember)?)"
+)
+WEEKDAY = r"(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?|Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun)"
+
+
+def calendar_key(word: str) -> str:
+    """What all spellings of a month or weekday share: their first three letters, marked so that they are no word.
+
+    >>> calendar_key("Sept"), calendar_key("Thursdays"), calendar_key("MAY")
+    ('~sep', '~thu', '~may')
+    """
+    return f"~{word[:3].lower()}"
+
+
+def month_key(number: int) -> str | None:
+    """The `calendar_key` of a month's number, None for what is none."""
+    return calendar_key(_MONTHS[number - 1]) if 1 <= number <= 12 else None

@@ -1,0 +1,177 @@
+"""Role accuracy: does a summary give the customer's matter to the customer, and the agent's answer to the agent?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from ..contracts import Metric, MetricRequest
+from ..types import Conversation, Finding, Turn
+from .rouge import SPLITTER, split_sentences
+from .tokens import stems
+
+VERSION = "subjects-1"
+"""Of the role words and of the rule that finds subjects; changing either means raising it."""
+
+# `customer service` and `user name` name nobody; what is said of `the service` or `the company` may be said of neither
+# speaker; a guest, a buyer or a passenger is as often a third person. None of them counts.
+_NOBODY = r"(?:service|support|care|relation|experience|account|name|id|interface|manual|guide|number|base)s?"
+_DESK = r"(?:customer\s+)?(?:service|support|care)"
+_ROLE_WORDS = {
+    "customer": rf"(?:customer|client|caller|user|consumer)s?\b(?!\s+{_NOBODY}\b)",
+    "agent": rf"(?:(?:{_DESK}\s+)?(?:agent|representative|rep|advis[eo]r|operator|assistant)|{_DESK}\s+team)s?\b",
+}
+_EITHER = re.compile(
+    rf"(?P<article>\ban?\s+)?\b(?:(?P<agent>{_ROLE_WORDS['agent']})|(?P<customer>{_ROLE_WORDS['customer']}))", re.I
+)
+
+# A role word is a subject where a clause begins: first in its sentence, after a mark, or after a conjunction. Elsewhere
+# something is done to it ("asked the customer to …"), or another subject tells of it ("says that the agent …").
+_CLAUSE_BEGINS = re.compile(
+    r"(?:^|[,;:]|\b(?:and|but|then|while|when|before|after))\W*(?:(?:the|an?|this|another)\W+)?$",
+    re.I,
+)
+
+
+def swap_roles(text: str) -> str | None:
+    """The text with customer and agent exchanged, case, plural and articles kept; None where it names neither.
+
+    Synonyms count (`client`, `caller`, `support team`, …) and become the plain word of the other side.
+
+    >>> swap_roles("An agent called. Customers' parcels are late, the customer service is closed")
+    "A customer called. Agents' parcels are late, the customer service is closed"
+    """
+    swapped, n = _EITHER.subn(_other_role, text)
+    return swapped if n else None
+
+
+class RoleAccuracy(Metric):
+    """Mean over a summary's claims about a speaker of the share of their words that this speaker said; in [0, 1].
+
+    A claim is what stands between a role word (`customer`, `agent`, their synonyms, or whatever other roles the turns
+    have) that begins a clause and the next such word, or the sentence's end. Its words, as stems, that exactly one
+    speaker of the conversation said are evidence for that speaker; the claim's value is `(1 + words of the speaker that
+    it names) / (speakers + words of any one speaker)`, so that it is 1/2 where two speakers' words weigh the same or
+    nothing is known.
+
+    It looks at the words of the turns, at no reference and at nothing learned. It does not see who did what inside a
+    clause ("the customer was told to …" is the agent's saying), pronouns, people's own names, negation, or roles
+    confused in words that no turn has. It reads English summaries; one of another conversation lies near 1/2.
+
+    Kept because it tells human summaries from the same with roles swapped (AUC, ties half): 0.99 on TweetSumm's
+    validation split (347 of 352 summaries name a speaker as subject), 0.89 on helpdesk's test split (67 of 208: most go
+    by names).
+    """
+
+    # What was measured and left out: a naive Bayes prior on which stems training references give to which role has an
+    # AUC of 0.999 on TweetSumm, but 0.77 on helpdesk, and gives 0.85 to the summary of another conversation. Weighing
+    # words by idf changes the AUC by about 0.01.
+
+    name = "role-accuracy"
+    signature = f"role-accuracy|mean-claim|stemmer:porter|words:{VERSION}|sentences:{SPLITTER}"
+    sees = "facts"
+
+    def __init__(self, request: MetricRequest = MetricRequest()) -> None:  # noqa: B008
+        """Nothing is learned from the training split."""
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        """One value a text; None where it says nothing of a speaker by role, or fewer than two spoke."""
+        return [self._mean(text, one) for text, one in zip(texts, conversations, strict=True)]
+
+    def findings(self, text: str, conversation: Conversation) -> list[Finding]:
+        """The claims whose words are rather another speaker's than that of the one they name."""
+        return [
+            Finding(start=claim.start, end=claim.end, kind=f"not what the {claim.role} said")
+            for claim, value in _judged(text, conversation)
+            if value < 1 / len(_own_words(conversation.turns))
+        ]
+
+    def _mean(self, text: str, conversation: Conversation) -> float | None:
+        values = [value for _, value in _judged(text, conversation)]
+        return sum(values) / len(values) if values else None
+
+
+class _Claim(NamedTuple):
+    role: str
+    start: int
+    end: int
+    words: frozenset[str]
+
+
+def _judged(text: str, conversation: Conversation) -> list[tuple[_Claim, float]]:
+    own = _own_words(conversation.turns)
+    if len(own) < 2:
+        return []
+    judged = []
+    for claim in _claims(text, tuple(own)):
+        said = {role: len(claim.words & words) for role, words in own.items()}
+        judged.append((claim, (1 + said[claim.role]) / (len(own) + sum(said.values()))))
+    return judged
+
+
+@lru_cache(maxsize=1 << 12)
+def _own_words(turns: tuple[Turn, ...]) -> dict[str, frozenset[str]]:
+    """Role → the stems that nobody else in the conversation said."""
+    said: dict[str, set[str]] = {}
+    for turn in turns:
+        said.setdefault(_canonical(turn.role), set()).update(stems(turn.text))
+    return {
+        role: frozenset(words.difference(*(others for other, others in said.items() if other != role)))
+        for role, words in said.items()
+    }
+
+
+@cache
+def _canonical(role: str) -> str:
+    """`customer` or `agent` for any of their words, else the role itself, in lower case."""
+    lower = role.strip().lower()
+    return next((name for name, pattern in _ROLE_WORDS.items() if re.fullmatch(pattern, lower)), lower)
+
+
+@cache
+def _pattern(roles: tuple[str, ...]) -> re.Pattern[str]:
+    """One group a role, in order: `lastindex` tells which. A role without a name is never named."""
+    own = {role: rf"(?:{re.escape(role) or '(?!)'})s?\b" for role in roles} | _ROLE_WORDS
+    return re.compile("|".join(rf"\b({own[role]})" for role in roles), re.I)
+
+
+@lru_cache(maxsize=1 << 15)
+def _claims(text: str, roles: tuple[str, ...]) -> tuple[_Claim, ...]:
+    pattern = _pattern(roles)
+    claims = []
+    begin = 0
+    for sentence in split_sentences(text):
+        begin = text.index(sentence, begin)
+        subjects = [
+            (clause.start(), found)
+            for found in pattern.finditer(sentence)
+            if (clause := _CLAUSE_BEGINS.search(sentence, 0, found.start()))
+        ]
+        # The first claim has what stands before its subject, too ("After the refund failed, the customer …").
+        starts = [0, *(start for start, _ in subjects[1:])]
+        ends = [*starts[1:], len(sentence)]
+        for (_, subject), start, end in zip(subjects, starts, ends, strict=False):
+            rest = sentence[start : subject.start()] + " " + sentence[subject.end() : end]
+            role = roles[(subject.lastindex or 1) - 1]
+            claims.append(_Claim(role, begin + start, begin + end, frozenset(stems(rest))))
+        begin += len(sentence)
+    return tuple(claims)
+
+
+def _other_role(found: re.Match[str]) -> str:
+    word = found["agent"] or found["customer"]
+    other = "customer" if found["agent"] else "agent"
+    plural = "s" if word[-1] in "sS" else ""
+    cased = _like(word, other + plural)
+    article = found["article"]
+    if article is None:
+        return cased
+    return article[0] + ("n" if other == "agent" else "") + article[1:].lstrip("nN") + cased
+
+
+def _like(model: str, word: str) -> str:
+    if model.isupper():
+        return word.upper()
+    return word.capitalize() if model[0].isupper() else word

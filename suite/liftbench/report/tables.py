@@ -1,0 +1,103 @@
+"""The two wide tables, cut into narrow ones by what metrics look at: every system's means, and the validity table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from ..types import Cost, MetricInfo, Sees, Standing, Validity
+from ..verdict import BLIND, SEEN, metric_label
+
+GROUPS: dict[str, tuple[Sees, ...]] = {
+    "Words shared with the human summaries": ("overlap",),
+    "Meaning and facts": ("meaning", "facts", "faithfulness"),
+    "Form": ("form",),
+}
+
+ARROWS = {"higher": "", "lower": " ↓", "neither": " ·"}
+"""Behind a metric's name where higher is not better."""
+
+
+class Mean(Struct, frozen=True):
+    """One system on one metric."""
+
+    value: float | None
+    best: bool
+    """Whether no model, prompt or control does better; bounds and humans do not count."""
+
+
+class StandingTable(Struct, frozen=True, kw_only=True):
+    """Every system on some metrics."""
+
+    title: str
+    metrics: list[str]
+    """Labels, with a mark where higher is not better."""
+    rows: list[tuple[Standing, list[Mean]]]
+
+
+class SightTable(Struct, frozen=True, kw_only=True):
+    """What every corruption costs on some metrics."""
+
+    title: str
+    metrics: list[str]
+    rows: list[tuple[str, str, list[Cost | None]]]
+    """Corruption, what it does, and a cost for each metric."""
+
+
+def standing_tables(metrics: Sequence[MetricInfo], standings: Sequence[Standing]) -> list[StandingTable]:
+    """A table for each group of metrics; what could not be measured has empty means."""
+    tables = []
+    for title, some in _grouped(metrics).items():
+        best = {metric.name: _best(metric, standings) for metric in some}
+        rows = [
+            (one, [Mean(one.means.get(metric.name), _is(one, metric.name, best[metric.name])) for metric in some])
+            for one in standings
+        ]
+        tables.append(StandingTable(title=title, metrics=[label(metric) for metric in some], rows=rows))
+    return tables
+
+
+def sight_tables(validity: Validity) -> list[SightTable]:
+    """A table for each group of metrics."""
+    cells: Mapping[tuple[str, str], Cost] = {(cost.corruption, cost.metric): cost for cost in validity.costs}
+    return [
+        SightTable(
+            title=title,
+            metrics=[label(metric) for metric in some],
+            rows=[
+                (name, what, [cells.get((name, metric.name)) for metric in some])
+                for name, what in validity.corruptions.items()
+            ],
+        )
+        for title, some in _grouped(validity.metrics).items()
+    ]
+
+
+def sight(cost: Cost) -> str:
+    """`blind`, `seen` or nothing, as the interval of a cost settles it."""
+    if cost.high is not None and cost.high < BLIND:
+        return "blind"
+    return "seen" if cost.low is not None and cost.low > SEEN else ""
+
+
+def label(metric: MetricInfo) -> str:
+    """A metric's name over a column."""
+    return metric_label(metric.name) + ARROWS[metric.direction]
+
+
+def _grouped(metrics: Sequence[MetricInfo]) -> dict[str, list[MetricInfo]]:
+    found = {title: [metric for metric in metrics if metric.sees in sees] for title, sees in GROUPS.items()}
+    return {title: some for title, some in found.items() if some}
+
+
+def _best(metric: MetricInfo, standings: Sequence[Standing]) -> float | None:
+    rivals = [one.means.get(metric.name) for one in standings if one.role not in ("bound", "humans")]
+    known = [value for value in rivals if value is not None]
+    if not known or metric.direction == "neither":
+        return None
+    return max(known) if metric.direction == "higher" else min(known)
+
+
+def _is(one: Standing, metric: str, best: float | None) -> bool:
+    return best is not None and one.role not in ("bound", "humans") and one.means.get(metric) == best

@@ -1,0 +1,104 @@
+"""Values that metrics must give: from their packages' own tests, from published code, and worked out by hand.
+
+Each `fixtures/<name>.json` holds cases: a registered metric, its inputs, the value and where it comes from. They are
+rerun offline, through the registry that every run goes through. Metrics that need a model have none here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from .contracts import Metric, MetricRequest
+from .errors import UsageError
+from .plugins import Plugins
+from .types import Conversation
+
+SHIPPED = Path(str(resources.files("liftbench"))) / "fixtures"
+
+
+class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One value that a metric must give."""
+
+    metric: str
+    """As registered, with its argument where it has one."""
+    text: str
+    references: tuple[str, ...]
+    expected: float
+    tolerance: float = 1e-9
+    """Largest difference, either way; wider where the source prints few digits."""
+    source: str
+    """Where the value comes from."""
+
+
+class Fixtures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of cases."""
+
+    about: str
+    training: tuple[tuple[str, ...], ...] = ()
+    """The references of each training conversation, for metrics that need frequencies."""
+    cases: tuple[Case, ...]
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """What became of one case."""
+
+    fixture: str
+    """File and number of the case, from 1: `rouge.json, case 3`."""
+    metric: str
+    source: str
+    expected: float
+    found: float | None
+    passed: bool
+    signature: str
+    """Of the metric that gave `found`."""
+
+
+def selfcheck(plugins: Plugins, folder: Path = SHIPPED) -> list[Check]:
+    """Every case of a folder's fixtures, in order of file names.
+
+    Raises `UsageError` where there are no cases, a file is damaged, or a metric is unknown, and `PrerequisiteError`
+    for one whose packages are missing.
+    """
+    checks = [check for path in sorted(folder.glob("*.json")) for check in _checks(path, plugins)]
+    if not checks:
+        raise UsageError(f"there are no fixtures in {folder}: nothing was checked")
+    return checks
+
+
+def _checks(path: Path, plugins: Plugins) -> Iterator[Check]:
+    fixtures = _read(path)
+    training = tuple(_conversation(references) for references in fixtures.training)
+    metrics: dict[str, Metric] = {}
+    for number, case in enumerate(fixtures.cases, start=1):
+        if case.metric not in metrics:
+            name, _, argument = case.metric.partition(":")
+            request = MetricRequest(argument=argument, training=training, training_split=path.stem)
+            metrics[case.metric] = plugins.load(plugins.find("metric", name))(request)
+        metric = metrics[case.metric]
+        (found,) = metric.score([case.text], [_conversation(case.references)])
+        yield Check(
+            fixture=f"{path.name}, case {number}",
+            metric=case.metric,
+            source=case.source,
+            expected=case.expected,
+            found=found,
+            # Not a number is within no tolerance.
+            passed=found is not None and abs(found - case.expected) <= case.tolerance,
+            signature=metric.signature,
+        )
+
+
+def _conversation(references: tuple[str, ...]) -> Conversation:
+    return Conversation(id="fixture", turns=(), references=references)
+
+
+def _read(path: Path) -> Fixtures:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Fixtures)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the fixtures {path} cannot be read: {error}") from error

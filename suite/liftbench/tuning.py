@@ -1,0 +1,208 @@
+"""What a prompt alone buys: a declared, budgeted search of prompts on development data, every trial of it recorded.
+
+If the generation passes of the whole declared set fit the budget, all are made, in the order in which they are
+declared. Else one thing varies at a time: the templates with everything else as in the recipe's own prompt, then the
+prefills with the best template so far, then the shots with the best of both; and so on in rounds, until a round finds
+nothing better or the budget is spent. Cuts cost nothing: the texts of every pass are scored with each of them.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from .config import Recipe
+from .contracts import Backend, Progress
+from .data.fingerprints import ids_sha256
+from .errors import UsageError
+from .harness import generate_batch, open_backend, score
+from .measurement import Measurement, batch_plan
+from .plugins import Plugins
+from .prompts import cut_text
+from .records import append_lines, recover_lines, write_atomic, write_lines
+from .runs import OpenRun
+from .systems import Loadable, best_prompted
+from .tuning_plan import Choice, Cut, TuningPlan
+from .types import Prediction, PromptSpec, TuneSummary, TuneTrial
+
+
+def search(
+    run: OpenRun, plan: TuningPlan, plain: Loadable, measurement: Measurement, plugins: Plugins, progress: Progress
+) -> Loadable:
+    """Search, or continue a search that was killed, and return the model with the best prompt as a system to score.
+
+    The run then holds `tuning/`. The plain prompt is among the trials: on the development data the best is never worse.
+    """
+    assert plain.system.prompt is not None
+    folder = run.folder / "tuning"
+    trials = recover_lines(folder / "trials.jsonl", TuneTrial)
+    if not (folder / "summary.json").exists():
+        backend = open_backend(plain, run.recipe, plugins)
+        searching = _Search(run, plan, plain.system.prompt, measurement)
+        try:
+            trials = searching.trials(backend, progress)
+        finally:
+            backend.close()
+            run.note(*searching.notes)
+        write_atomic(folder / "summary.json", _summary(run.recipe, plan, trials))
+        run.note(
+            f"the prompt was chosen among {len(trials)} on {len(plan.development)} conversations of the split "
+            f"{plan.split!r}"
+        )
+    subject = best_prompted(plain, best_trial(trials, run.recipe.metrics.headlines).prompt)
+    if run.manifest.system != subject.system:
+        run.update(system=subject.system)
+    return subject
+
+
+def best_trial(trials: Sequence[TuneTrial], headlines: Sequence[str]) -> TuneTrial:
+    """The trial with the greatest geometric mean over the headlines; the earliest of equals."""
+    return max(trials, key=lambda trial: merit(trial.means, headlines))
+
+
+def merit(means: dict[str, float | None], headlines: Sequence[str]) -> float:
+    """Geometric mean of the headlines' means; 0 where one of them is missing.
+
+    Prompts stand in the same order by it as by its ratio to that of the plain prompt, which may be zero.
+    """
+    values = [max(means.get(name) or 0.0, 0.0) for name in headlines]
+    return math.prod(values) ** (1 / len(values))
+
+
+class _Search:
+    """One search, which goes the way it would have gone if it had not been killed."""
+
+    def __init__(self, run: OpenRun, plan: TuningPlan, plain: PromptSpec, measurement: Measurement) -> None:
+        self._plan = plan
+        self._plain = plain
+        self._recipe = run.recipe
+        self._headlines = self._recipe.metrics.headlines
+        self._development = replace(
+            measurement,
+            conversations={conversation.id: conversation for conversation in plan.development},
+            scored=[conversation.id for conversation in plan.development],
+            plan=batch_plan(plan.development, self._recipe.generation.batch_size),
+            metrics=[metric for metric in measurement.metrics if metric.name in self._headlines],
+        )
+        self._path = run.folder / "tuning" / "trials.jsonl"
+        self._tried: dict[Choice, list[TuneTrial]] = {}
+        self.notes: list[str] = []
+        """What a reader of the run must know."""
+
+    def trials(self, backend: Backend, progress: Progress) -> list[TuneTrial]:
+        """Make the passes that are not there yet, and return all trials in their order."""
+        recorded = self._recorded()
+        for choice in self._order():
+            if choice in self._tried:
+                continue
+            if len(self._tried) == self._plan.most_passes:
+                break
+            if choice not in recorded:
+                recorded[choice] = self._try(choice, backend, progress)
+                append_lines(self._path, recorded[choice])
+            # Also what is there already, one after the other: the order depends on what was tried before.
+            self._tried[choice] = recorded[choice]
+        self._show(progress, len(self._plan.development) * (self._plan.most_passes - len(self._tried)), "searched")
+        return self._all()
+
+    def _order(self) -> Iterator[Choice]:
+        plan = self._plan
+        if len(plan.choices) <= plan.most_passes:
+            yield from plan.choices
+            return
+        yield plan.choices[0]
+        best = None
+        while best != self._best():
+            best = self._best()
+            for thing, values in (
+                ("template", plan.templates),
+                ("prefill", plan.prefills),
+                ("shots", plan.shot_counts),
+            ):
+                around = self._best()
+                for value in values:
+                    yield replace(around, **{thing: value})
+
+    def _best(self) -> Choice:
+        return _choice(best_trial(self._all(), self._headlines).prompt)
+
+    def _all(self) -> list[TuneTrial]:
+        return [trial for trials in self._tried.values() for trial in trials]
+
+    def _recorded(self) -> dict[Choice, list[TuneTrial]]:
+        """The passes that are there whole; what a kill left of another is dropped from the file."""
+        passes: dict[Choice, list[TuneTrial]] = {}
+        for trial in recover_lines(self._path, TuneTrial):
+            passes.setdefault(_choice(trial.prompt), []).append(trial)
+        whole = {c: trials for c, trials in passes.items() if trials[0].problem or len(trials) == len(self._plan.cuts)}
+        write_lines(self._path, [trial for trials in whole.values() for trial in trials])
+        return whole
+
+    def _try(self, choice: Choice, backend: Backend, progress: Progress) -> list[TuneTrial]:
+        message = f"prompt {len(self._tried) + 1} on {backend.device}"
+        self._show(progress, 0, message)
+        uncut = self._plan.spec(choice, Cut(), self._plain)
+        rows: list[Prediction] = []
+        try:
+            for batch in self._development.plan:
+                conversations = [self._development.conversations[id_] for id_ in batch]
+                rows += generate_batch(backend, conversations, uncut, self._recipe, self.notes)
+                self._show(progress, len(rows), message)
+        except UsageError as error:
+            if not self._tried:
+                raise
+            # So many shots may not fit the input budget, which is no reason to lose the rest of the search.
+            spec = self._plan.spec(choice, self._plan.cuts[0], self._plain)
+            return [self._trial(len(self._all()) + 1, spec, [], str(error))]
+        specs = [self._plan.spec(choice, cut, self._plain) for cut in self._plan.cuts]
+        trials = [self._trial(number, spec, rows) for number, spec in enumerate(specs, start=len(self._all()) + 1)]
+        plain = merit((self._all() or trials)[0].means, self._headlines)
+        return [replace(t, gain=merit(t.means, self._headlines) / plain if plain else None) for t in trials]
+
+    def _trial(self, number: int, spec: PromptSpec, uncut: Sequence[Prediction], problem: str = "") -> TuneTrial:
+        rows = [replace(row, text=cut_text(spec, row.text)) for row in uncut]
+        return TuneTrial(
+            number=number,
+            generation_pass=len(self._tried) + 1,
+            prompt=spec,
+            n=len(rows),
+            means={} if problem else self._means(rows),
+            mean_words=sum(len(row.text.split()) for row in rows) / max(len(rows), 1),
+            empty=sum(not row.text for row in rows),
+            seconds=sum(row.seconds or 0.0 for row in rows),
+            problem=problem,
+        )
+
+    def _means(self, rows: Sequence[Prediction]) -> dict[str, float | None]:
+        scores = score(rows, self._development)
+        columns = {
+            m.name: [v for row in scores if (v := row.scores[m.name]) is not None] for m in self._development.metrics
+        }
+        return {name: statistics.fmean(values) if values else None for name, values in columns.items()}
+
+    def _show(self, progress: Progress, more: int, message: str) -> None:
+        each = len(self._plan.development)
+        progress(len(self._tried) * each + more, self._plan.most_passes * each, message)
+
+
+def _choice(prompt: PromptSpec) -> Choice:
+    return Choice(prompt.template, prompt.prefill, len(prompt.shots))
+
+
+def _summary(recipe: Recipe, plan: TuningPlan, trials: Sequence[TuneTrial]) -> TuneSummary:
+    passes = {trial.generation_pass: trial.seconds for trial in trials}
+    return TuneSummary(
+        chosen=best_trial(trials, recipe.metrics.headlines).number,
+        headlines=recipe.metrics.headlines,
+        trials=len(trials),
+        possible=len(plan.choices) * len(plan.cuts),
+        passes=len(passes),
+        most_passes=recipe.tune.trials,
+        split=plan.split,
+        conversations=len(plan.development),
+        development=ids_sha256(conversation.id for conversation in plan.development),
+        seconds=sum(passes.values()),
+    )

@@ -1,0 +1,179 @@
+"""What a search of prompts may try, declared before anything is generated; and on which conversations.
+
+What may vary is a template, a prefill, a number of shots, and how a text is cut.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+
+from .config import Recipe, TuneSection
+from .data.sources import open_dataset, read_split
+from .data.splits import unscored
+from .errors import UsageError
+from .measurement import Measurement
+from .plugins import Plugins
+from .prompts import choose_shots, prompt_spec
+from .records import digest
+from .types import Conversation, PromptSpec, Shot
+
+TEMPLATES = (
+    "Below is a conversation between a customer and a customer support agent.\n\n{conversation}\n\n"
+    "Summarize this conversation in two short sentences. The first begins with 'Customer' and says what the customer "
+    "wanted. The second begins with 'Agent' and says what the agent did.",
+    "Below is a conversation between a customer and a customer support agent.\n\n{conversation}\n\n"
+    "Summarize it in the form: Customer is complaining about ... . Agent ... .",
+    "{conversation}\n\nSummarize this conversation as briefly as you can. Write nothing but the summary.",
+)
+"""What is tried where a recipe names no templates: two ask for the form `Customer … . Agent …`, one for brevity."""
+
+T = TypeVar("T")
+
+AUTO = "auto"
+
+COMMON = 0.05
+"""The least share of the training summaries that begin with the opening that `auto` stands for."""
+
+CONTINUED = 0.6
+"""The least share of those that begin with an opening and go on with the same word, for it to be longer by this word.
+On TweetSumm 63% of 'Customer is' go on with 'complaining', and 54% of these with 'about'."""
+
+
+class Choice(Struct, frozen=True):
+    """What texts are generated with; the number is of shots."""
+
+    template: str
+    prefill: str
+    shots: int
+
+
+class Cut(Struct, frozen=True):
+    """How texts that are there are cut."""
+
+    max_words: int = 0
+    stop: tuple[str, ...] = ()
+
+
+class TuningPlan(Struct, frozen=True, kw_only=True):
+    """A search that is fully declared and not yet begun. The first of each is the recipe's own."""
+
+    templates: tuple[str, ...]
+    prefills: tuple[str, ...]
+    shot_counts: tuple[int, ...]
+    cuts: tuple[Cut, ...]
+    shots: tuple[Shot, ...]
+    """As many as the greatest of `shot_counts`; fewer are the first of these."""
+    development: tuple[Conversation, ...]
+    split: str
+    """Where they are from."""
+    most_passes: int
+    """Generation passes to make: the budget, or the whole declared set where it is smaller."""
+    key: str
+    """Hash of all that the choice depends on, beside the model."""
+
+    @property
+    def choices(self) -> list[Choice]:
+        """All of them, in the order in which they are declared."""
+        return [Choice(*values) for values in itertools.product(self.templates, self.prefills, self.shot_counts)]
+
+    def spec(self, choice: Choice, cut: Cut, plain: PromptSpec) -> PromptSpec:
+        """The prompt, in the style and with the system message of the plain one."""
+        return prompt_spec(
+            choice.template,
+            plain.system,
+            plain.style,
+            prefill=choice.prefill,
+            shots=self.shots[: choice.shots],
+            stop=cut.stop,
+            max_words=cut.max_words,
+        )
+
+
+def plan_tuning(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> TuningPlan:
+    """Declare the prompts, and choose shots and development conversations from the training split.
+
+    None of these is scored, and none is a duplicate of a scored one or of another. Raises `UsageError` where there are
+    too few, or where a headline is not a score of which more is better.
+    """
+    headlines = [metric for metric in measurement.metrics if metric.name in recipe.metrics.headlines]
+    for metric in headlines:
+        if metric.direction != "higher":
+            raise UsageError(f"--tune chooses by the headlines, and of {metric.name!r} more is not better")
+    # Read again only to say which splits there are.
+    training = measurement.training or read_split(
+        open_dataset(recipe.data, plugins), recipe.data, recipe.data.train_split
+    )
+    pool = [c for c in unscored(training, list(measurement.conversations.values())) if c.references]
+    references = [reference for conversation in pool for reference in conversation.references]
+    section = recipe.tune
+    shot_counts = _distinct(recipe.prompt.shots, *section.shots)
+    shots = choose_shots(pool, max(shot_counts))
+    shown = {shot.id for shot in shots}
+    development = [conversation for conversation in pool if conversation.id not in shown]
+    random.Random(recipe.seed).shuffle(development)
+    development = development[: section.conversations]
+    if not development:
+        raise UsageError(f"the split {recipe.data.train_split!r} has no conversation left to try prompts on")
+    templates = _distinct(recipe.prompt.template, *(section.templates or TEMPLATES))
+    for template in templates:
+        prompt_spec(template, "", "plain")
+    prefills = _distinct(recipe.prompt.prefill.strip(), *_prefills(section, references))
+    cuts = _cuts(recipe, references)
+    declared = len(templates) * len(prefills) * len(shot_counts)
+    return TuningPlan(
+        templates=templates,
+        prefills=prefills,
+        shot_counts=shot_counts,
+        cuts=cuts,
+        shots=shots,
+        development=tuple(development),
+        split=recipe.data.train_split,
+        most_passes=min(section.trials, declared),
+        key=digest(
+            *(templates, prefills, shot_counts, cuts, shots, development, section.trials),
+            {metric.name: metric.signature for metric in headlines},
+        ),
+    )
+
+
+def common_opening(texts: Sequence[str]) -> str | None:
+    """The two to four words that summaries most often begin with; None where no two words are common enough.
+
+    The commonest two words are made longer while the summaries that begin with them mostly go on alike.
+    """
+    opening: tuple[str, ...] = ()
+    split = [tuple(text.split()) for text in texts]
+    while len(opening) < 4:
+        longer = max(2, len(opening) + 1)
+        begin_so = [text for text in split if text[: len(opening)] == opening and len(text) > longer]
+        if not begin_so:
+            break
+        [(candidate, count)] = Counter(text[:longer] for text in begin_so).most_common(1)
+        if count < (CONTINUED if opening else COMMON) * len(begin_so):
+            break
+        opening = candidate
+    return " ".join(opening) or None
+
+
+def _prefills(section: TuneSection, references: Sequence[str]) -> list[str]:
+    opening = common_opening(references)
+    return [opening or "" if prefill == AUTO else prefill.strip() for prefill in section.prefills]
+
+
+def _cuts(recipe: Recipe, references: Sequence[str]) -> tuple[Cut, ...]:
+    median = round(statistics.median(len(reference.split()) for reference in references))
+    lengths = [median if isinstance(words, str) else words for words in recipe.tune.max_words]
+    stops = [(stop,) if stop else () for stop in recipe.tune.stop]
+    own = (recipe.prompt.max_words, recipe.prompt.stop)
+    return tuple(Cut(*cut) for cut in _distinct(own, *itertools.product(lengths, stops)))
+
+
+def _distinct(*values: T) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))

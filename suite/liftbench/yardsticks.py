@@ -1,0 +1,274 @@
+"""What a score is held against: floors, bounds and the humans, and what each metric sees of a spoilt summary.
+
+Both depend on the data set and its metrics alone, not on any model, so each is measured once and kept beside the runs:
+`yardsticks/<key>/controls.json` and `validity.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from . import stats
+from .config import Recipe, ResolvedRecipe
+from .contracts import Control, ControlRequest, Metric, Progress
+from .corruptions import CORRUPTIONS, Case, Material
+from .errors import LiftbenchError, UsageError
+from .harness import metric_info, values
+from .measurement import Measurement, postprocess, prepare
+from .plugins import Plugins
+from .records import digest, read_record, write_atomic
+from .runs import Run
+from .types import Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
+
+VERSION = 1
+"""Raised when the same data and metrics would give other figures than before."""
+
+HUMANS = "humans, leave one out"
+
+FLOOR = "another-conversation"
+"""The corruption that is the floor: a good summary, of something else."""
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """Where the yardsticks of a protocol are kept."""
+
+    folder: Path
+    key: str
+
+    @property
+    def controls(self) -> Path:
+        return self.folder / self.key[:16] / "controls.json"
+
+    @property
+    def validity(self) -> Path:
+        return self.folder / self.key[:16] / "validity.json"
+
+
+def kept(protocol: Protocol, training: str, seed: int, plugins: Plugins, runs: Path) -> Kept:
+    """Where the yardsticks of a protocol are, or will be; `training` is the training split's fingerprint."""
+    controls = sorted((spec.name, spec.distribution) for spec in plugins.specs if spec.kind == "control")
+    # Budgets and post-processing of models are not in it: no yardstick is generated.
+    about = (protocol.fingerprint, protocol.conversations, protocol.metrics, training, controls, seed, VERSION)
+    return Kept(folder=runs.parent / "yardsticks", key=digest(*about))
+
+
+class Beside(Struct, frozen=True, kw_only=True):
+    """What stands beside a comparison."""
+
+    yardsticks: Yardsticks | None = None
+    validity: Validity | None = None
+    missing: dict[str, str] = {}
+    """`controls`, `validity` → why it could not be had."""
+
+
+def beside(run: Run, plugins: Plugins, on_controls: Progress, on_validity: Progress) -> Beside:
+    """The yardsticks of a run's protocol: as they are kept, else measured now from the run's own recipe.
+
+    What cannot be had (the data are gone, or are no longer what they were) is missing, with the reason.
+    """
+    manifest = run.manifest
+    place = kept(manifest.protocol, manifest.training, manifest.seed, plugins, run.folder.parent)
+    if place.controls.exists() and place.validity.exists():
+        return Beside(
+            yardsticks=read_record(place.controls, Yardsticks),
+            validity=read_record(place.validity, Validity),
+            missing={},
+        )
+    try:
+        measurement = _measurement(run, plugins)
+        yardsticks = controls(measurement, place, manifest.seed, plugins, on_controls)
+    except LiftbenchError as error:
+        return Beside(missing={"controls": str(error), "validity": str(error)})
+    try:
+        table = validity(measurement, place, manifest.seed, plugins, on_validity)
+    except LiftbenchError as error:
+        return Beside(yardsticks=yardsticks, missing={"validity": str(error)})
+    return Beside(yardsticks=yardsticks, validity=table)
+
+
+def _measurement(run: Run, plugins: Plugins) -> Measurement:
+    """What a run was measured by, made again from its recipe."""
+    recipe = msgspec.convert(run.manifest.recipe, Recipe)
+    measurement = prepare(ResolvedRecipe(name="", recipe=recipe, origins=run.manifest.origins), plugins)
+    if measurement.protocol != run.manifest.protocol or measurement.training_fingerprint != run.manifest.training:
+        raise UsageError(
+            f"the data set or the metrics are no longer those that {run.id} was measured with; measure it again"
+        )
+    return measurement
+
+
+def controls(measurement: Measurement, place: Kept, seed: int, plugins: Plugins, progress: Progress) -> Yardsticks:
+    """Every control and the humans on every metric: read where they are kept, else measured and kept.
+
+    A control that cannot be had (it learns, and there is no training split) is in it with the reason.
+    """
+    if place.controls.exists():
+        return read_record(place.controls, Yardsticks)
+    conversations = [measurement.conversations[id_] for id_ in measurement.scored]
+    specs = [spec for spec in plugins.specs if spec.kind == "control"]
+    rows = []
+    for done, spec in enumerate(specs):
+        progress(done, len(specs) + 1, spec.name)
+        request = ControlRequest(training=tuple(measurement.training), seed=seed)
+        try:
+            control: Control = plugins.load(plugins.find("control", spec.name))(request)
+        except LiftbenchError as error:
+            rows.append(Yardstick(name=spec.name, role="floor", missing=str(error)))
+            continue
+        texts = [postprocess(text) for text in control.write(conversations)]
+        scores = {metric.name: values(metric, texts, conversations) for metric in measurement.metrics}
+        rows.append(Yardstick(name=spec.name, role=control.role, note=control.note, scores=scores, texts=texts))
+    progress(len(specs), len(specs) + 1, HUMANS)
+    rows.append(_humans(conversations, measurement.metrics))
+    progress(len(specs) + 1, len(specs) + 1, "done")
+    found = Yardsticks(
+        key=place.key,
+        dataset=measurement.protocol.dataset,
+        split=measurement.protocol.split,
+        metrics=[metric_info(metric) for metric in measurement.metrics],
+        ids=measurement.scored,
+        rows=rows,
+    )
+    write_atomic(place.controls, found)
+    return found
+
+
+def _humans(conversations: Sequence[Conversation], metrics: Sequence[Metric]) -> Yardstick:
+    """Each reference against the others of its conversation, averaged: what a human scores against humans."""
+    pairs = [(place, *left_out) for place, one in enumerate(conversations) for left_out in _leave_one_out(one)]
+    scores = {}
+    for metric in metrics:
+        column = values(metric, [text for _, text, _ in pairs], [others for _, _, others in pairs])
+        by_place: list[list[float]] = [[] for _ in conversations]
+        for (place, _, _), value in zip(pairs, column, strict=True):
+            if value is not None:
+                by_place[place].append(value)
+        scores[metric.name] = [sum(some) / len(some) if some else None for some in by_place]
+    return Yardstick(name=HUMANS, role="humans", scores=scores)
+
+
+def _leave_one_out(conversation: Conversation) -> list[tuple[str, Conversation]]:
+    references = conversation.references
+    return [
+        (text, replace(conversation, references=(*references[:at], *references[at + 1 :])))
+        for at, text in enumerate(references)
+    ]
+
+
+# ----------------------------------------------------------------------------------------------------------- validity
+
+
+class _Held(Struct, frozen=True):
+    """A human summary, what it is held against, and the place of its conversation."""
+
+    place: int
+    text: str
+    against: Conversation
+
+
+def validity(measurement: Measurement, place: Kept, seed: int, plugins: Plugins, progress: Progress) -> Validity:
+    """What each corruption of the human summaries costs on each metric, as a share of the human-to-floor range.
+
+    The floor is another conversation's summary. Every human summary is corrupted and, like its untouched self, held
+    against the other summaries of its conversation; a conversation's value is the mean of its summaries. Where no
+    conversation has a second summary, each is held against itself, and the table says so. Metrics of form are left out:
+    nothing is true or false about a length. Read where it is kept, else measured and kept.
+    """
+    if place.validity.exists():
+        return read_record(place.validity, Validity)
+    conversations = [measurement.conversations[id_] for id_ in measurement.scored]
+    cases = [
+        _Held(at, text, against)
+        for at, one in enumerate(conversations)
+        for text, against in _leave_one_out(one)
+        if against.references
+    ]
+    against_itself = not cases
+    if against_itself:
+        cases = [_Held(at, one.references[0], one) for at, one in enumerate(conversations) if one.references]
+    if not cases:
+        raise UsageError("no conversation has a human summary, so there is nothing to corrupt")
+    written = {
+        row.name: dict(zip(measurement.scored, row.texts, strict=True))
+        for row in controls(measurement, place, seed, plugins, progress).rows
+        if row.texts
+    }
+    material = Material(conversations, training=measurement.training, written=written, seed=seed)
+    spoilt = {
+        name: [corruption.apply(Case(conversations[case.place], case.text, material)) for case in cases]
+        for name, corruption in CORRUPTIONS.items()
+    }
+    metrics = [metric for metric in measurement.metrics if metric.sees != "form"]
+    costs: list[Cost] = []
+    for done, metric in enumerate(metrics):
+        progress(done, len(metrics), metric.name)
+        costs += _costs(metric, cases, spoilt, seed)
+    progress(len(metrics), len(metrics), "done")
+    found = Validity(
+        key=place.key,
+        dataset=measurement.protocol.dataset,
+        split=measurement.protocol.split,
+        n=len({case.place for case in cases}),
+        against_itself=against_itself,
+        metrics=[metric_info(metric) for metric in metrics],
+        corruptions={name: corruption.description for name, corruption in CORRUPTIONS.items()},
+        costs=costs,
+    )
+    write_atomic(place.validity, found)
+    return found
+
+
+def _costs(metric: Metric, cases: Sequence[_Held], spoilt: dict[str, list[str | None]], seed: int) -> list[Cost]:
+    def scored(texts: Sequence[str | None]) -> list[float | None]:
+        """None where a text could not be made."""
+        there = [(at, text) for at, text in enumerate(texts) if text is not None]
+        found: list[float | None] = [None] * len(texts)
+        scores = values(metric, [text for _, text in there], [cases[at].against for at, _ in there])
+        for (at, _), score in zip(there, scores, strict=True):
+            found[at] = score
+        return found
+
+    columns = {name: scored(texts) for name, texts in spoilt.items()}
+    human = scored([case.text for case in cases])
+    return [_cost(metric, name, cases, human, column, columns[FLOOR], seed) for name, column in columns.items()]
+
+
+def _cost(
+    metric: Metric,
+    name: str,
+    cases: Sequence[_Held],
+    human: Sequence[float | None],
+    corrupted: Sequence[float | None],
+    floor: Sequence[float | None],
+    seed: int,
+) -> Cost:
+    by_place: dict[int, list[tuple[float, float, float]]] = {}
+    for case, *three in zip(cases, human, corrupted, floor, strict=True):
+        whole = tuple(value for value in three if value is not None)
+        if len(whole) == 3:
+            by_place.setdefault(case.place, []).append(whole)
+    means = [[sum(column) / len(column) for column in zip(*some, strict=True)] for some in by_place.values()]
+    if not means:
+        return Cost(
+            corruption=name, metric=metric.name, n=0, human=None, corrupted=None, cost=None, low=None, high=None,
+            problem="it could be applied to no summary, or the metric gave no number",
+        )  # fmt: skip
+    before, after, bottom = (list(column) for column in zip(*means, strict=True))
+    # A position between the floor (0) and the humans (1); its distance from the humans is the cost.
+    found = stats.position(after, bottom, before, seed=seed)
+    return Cost(
+        corruption=name,
+        metric=metric.name,
+        n=len(means),
+        human=sum(before) / len(before),
+        corrupted=sum(after) / len(after),
+        cost=None if found.value is None else 1 - found.value,
+        low=None if found.high is None else 1 - found.high,
+        high=None if found.low is None else 1 - found.low,
+        problem=found.problem,
+    )

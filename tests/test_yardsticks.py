@@ -1,0 +1,229 @@
+"""Yardsticks: floors, the humans and the validity table, on helpdesk and on small data of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from rouge_score.rouge_scorer import RougeScorer
+
+from liftbench import yardsticks
+from liftbench.cli.job import resolve_recipe
+from liftbench.contracts import Metric, no_progress
+from liftbench.corruptions import CORRUPTIONS
+from liftbench.errors import UsageError
+from liftbench.measurement import Measurement, prepare
+from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
+from liftbench.plugins import Plugins, Registry, load_plugins
+from liftbench.records import write_lines
+from liftbench.types import Cost, Validity, Yardstick, Yardsticks
+from liftbench.verdict import validity_words
+
+
+class Blind(Metric):
+    """Gives every text the same value."""
+
+    name = "blind"
+    signature = "blind|1"
+    sees = "facts"
+
+    def __init__(self, request: MetricRequest) -> None:
+        del request
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        del conversations
+        return [0.5 for _ in texts]
+
+
+class Exact(Blind):
+    """1 for one of the conversation's own references, as `HOME` has them, else 0."""
+
+    name = "exact"
+    signature = "exact|1"
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        return [float(text in HOME.get(one.id, ())) for text, one in zip(texts, conversations, strict=True)]
+
+
+HOME: dict[str, tuple[str, ...]] = {}
+
+
+class TestPlugin:
+    @hookimpl
+    def bench_register(self, registry: Registry) -> None:
+        registry.metric("blind", target=f"{__name__}:Blind")
+        registry.metric("exact", target=f"{__name__}:Exact")
+
+
+@pytest.fixture
+def plugins() -> Plugins:
+    loaded = load_plugins()
+    loaded.add(TestPlugin(), "test")
+    return loaded
+
+
+def measurement_of(folder: Path, plugins: Plugins, *metrics: str) -> Measurement:
+    names = [f"metrics.names={list(metrics)!r}", f"metrics.headlines={[metrics[0]]!r}"]
+    return prepare(resolve_recipe(None, {"dataset": str(folder)}, [], names), plugins)
+
+
+def place_of(measurement: Measurement, plugins: Plugins, folder: Path) -> yardsticks.Kept:
+    return yardsticks.kept(
+        measurement.protocol, measurement.training_fingerprint, 0, plugins, folder / "reports" / "runs"
+    )
+
+
+def controls_of(measurement: Measurement, plugins: Plugins, folder: Path) -> Yardsticks:
+    return yardsticks.controls(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
+
+
+def validity_of(measurement: Measurement, plugins: Plugins, folder: Path) -> Validity:
+    return yardsticks.validity(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
+
+
+@pytest.fixture
+def support(tmp_path: Path, conversations: list[Conversation]) -> Path:
+    """A folder with both splits; the training split is the other's conversations, with other words."""
+    folder = tmp_path / "support"
+    write_lines(folder / "validation.jsonl", conversations)
+    others = [
+        replace(one, id=f"t{one.id}", references=tuple(f"{text} Again." for text in one.references))
+        for one in conversations
+    ]
+    write_lines(folder / "train.jsonl", others)
+    return folder
+
+
+def row(found: Yardsticks, name: str) -> Yardstick:
+    return next(row for row in found.rows if row.name == name)
+
+
+def cost(found: Validity, metric: str, corruption: str) -> Cost:
+    return next(one for one in found.costs if (one.metric, one.corruption) == (metric, corruption))
+
+
+# ------------------------------------------------------------------------------------------------------------ controls
+
+
+def test_humans_are_scored_by_leaving_one_out(support: Path, plugins: Plugins, tmp_path: Path) -> None:
+    measurement = measurement_of(support, plugins, "rougeL")
+    found = controls_of(measurement, plugins, tmp_path)
+    scorer = RougeScorer(["rougeL"], use_stemmer=True)
+    for id_, value in zip(found.ids, row(found, yardsticks.HUMANS).scores["rougeL"], strict=True):
+        references = measurement.conversations[id_].references
+        pairs = [
+            scorer.score(other, one)["rougeL"].fmeasure
+            for at, one in enumerate(references)
+            for other in (*references[:at], *references[at + 1 :])
+        ]
+        assert value == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
+
+
+def test_every_registered_control_is_measured_and_says_what_it_is(
+    support: Path, plugins: Plugins, tmp_path: Path
+) -> None:
+    found = controls_of(measurement_of(support, plugins, "rougeL", "words"), plugins, tmp_path)
+    registered = [spec.name for spec in plugins.specs if spec.kind == "control"]
+    assert [one.name for one in found.rows] == [*registered, yardsticks.HUMANS]
+    for one in found.rows:
+        assert not one.missing
+        assert {len(column) for column in one.scores.values()} == {len(found.ids)}
+    assert row(found, "extractive-oracle").role == "bound"
+    assert row(found, "best-constant").texts == [row(found, "best-constant").note] * len(found.ids)
+
+
+def test_without_a_training_split_what_learns_is_missing_with_the_reason(
+    tmp_path: Path, conversations: list[Conversation], plugins: Plugins
+) -> None:
+    folder = tmp_path / "support"
+    write_lines(folder / "validation.jsonl", conversations)
+    found = controls_of(measurement_of(folder, plugins, "rougeL"), plugins, tmp_path)
+    assert "train" in row(found, "best-constant").missing
+    assert row(found, "best-constant").scores == {}
+    assert not row(found, "lead-1").missing
+
+
+def test_they_are_measured_once_for_the_same_data_and_metrics(support: Path, plugins: Plugins, tmp_path: Path) -> None:
+    measurement = measurement_of(support, plugins, "rougeL")
+    found = controls_of(measurement, plugins, tmp_path)
+    calls = []
+    again = yardsticks.controls(
+        measurement, place_of(measurement, plugins, tmp_path), 0, plugins, lambda *step: calls.append(step)
+    )
+    assert (again, calls) == (found, [])
+    other = measurement_of(support, plugins, "rougeL", "words")
+    assert place_of(other, plugins, tmp_path) != place_of(measurement, plugins, tmp_path)
+
+
+def test_other_training_conversations_are_other_yardsticks(support: Path, plugins: Plugins, tmp_path: Path) -> None:
+    before = place_of(measurement_of(support, plugins, "rougeL"), plugins, tmp_path)
+    lines = (support / "train.jsonl").read_text().splitlines()
+    (support / "train.jsonl").write_text("\n".join(lines[1:]) + "\n")
+    assert place_of(measurement_of(support, plugins, "rougeL"), plugins, tmp_path) != before
+
+
+# ------------------------------------------------------------------------------------------------------------ validity
+
+
+def test_another_conversations_summary_costs_all(
+    support: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measurement = measurement_of(support, plugins, "exact")
+    for id_, one in measurement.conversations.items():
+        monkeypatch.setitem(HOME, id_, one.references)
+    found = validity_of(measurement, plugins, tmp_path)
+    assert set(found.corruptions) == set(CORRUPTIONS)
+    assert cost(found, "exact", yardsticks.FLOOR).cost == 1.0
+    assert cost(found, "exact", "words-shuffled").cost == 1.0
+    assert cost(found, "exact", "words-shuffled").human == 1.0
+
+
+def test_a_metric_that_sees_nothing_has_no_scale(support: Path, plugins: Plugins, tmp_path: Path) -> None:
+    found = validity_of(measurement_of(support, plugins, "blind"), plugins, tmp_path)
+    assert {one.cost for one in found.costs} == {None}
+    assert "does not stand apart" in cost(found, "blind", "roles-swapped").problem
+    assert validity_words(found, "blind") == "blind: nothing could be measured."
+
+
+def test_only_conversations_with_a_second_summary_count(support: Path, plugins: Plugins, tmp_path: Path) -> None:
+    measurement = measurement_of(support, plugins, "rougeL", "words")
+    found = validity_of(measurement, plugins, tmp_path)
+    several = [one for one in measurement.conversations.values() if len(one.references) > 1]
+    assert (found.n, found.against_itself) == (len(several), False)
+    assert [metric.name for metric in found.metrics] == ["rougeL"]  # a length is neither right nor wrong
+
+
+def test_single_summaries_are_held_against_themselves_and_it_says_so(
+    tmp_path: Path, conversations: list[Conversation], plugins: Plugins
+) -> None:
+    folder = tmp_path / "support"
+    write_lines(folder / "validation.jsonl", [replace(one, references=one.references[:1]) for one in conversations])
+    found = validity_of(measurement_of(folder, plugins, "rougeL"), plugins, tmp_path)
+    assert found.against_itself
+    assert cost(found, "rougeL", "words-shuffled").human == 1.0
+
+
+def test_without_a_human_summary_there_is_nothing_to_corrupt(support: Path, plugins: Plugins, tmp_path: Path) -> None:
+    measurement = measurement_of(support, plugins, "rougeL")
+    bare = {id_: replace(one, references=()) for id_, one in measurement.conversations.items()}
+    place = yardsticks.Kept(folder=tmp_path, key="0" * 64)
+    with pytest.raises(UsageError, match="no conversation has a human summary"):
+        yardsticks.validity(replace(measurement, conversations=bare), place, 0, plugins, no_progress)
+
+
+def test_on_helpdesk_the_table_says_what_is_known_of_these_metrics(plugins: Plugins, tmp_path: Path) -> None:
+    resolved = resolve_recipe("helpdesk", {}, [], [])
+    found = validity_of(prepare(resolved, plugins), plugins, tmp_path)
+    # Words in another order are the same words, so a bag of them cannot see it, and a subsequence can.
+    assert abs(cost(found, "content-overlap", "words-shuffled").cost or 0) < 1e-9
+    assert (cost(found, "rougeL", "words-shuffled").low or 0) > 0.3
+    # A constant tells nothing that is rare.
+    assert (cost(found, "content-overlap", "best-constant").low or 0) > 0.8
+    # What they are for: one detail is another one, and one more is unsupported; roles are swapped.
+    replaced = cost(found, "unsupported-facts", "detail-replaced")
+    assert (replaced.corrupted or 0) - (replaced.human or 0) > 0.9
+    assert (cost(found, "role-accuracy", "roles-swapped").low or 0) > 0.5
+    assert "cannot see" in validity_words(found, "content-overlap")
+    assert "words shuffled" in validity_words(found, "content-overlap")
