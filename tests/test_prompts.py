@@ -258,7 +258,7 @@ def test_shots_that_leave_no_room_are_an_error() -> None:
         ({"prefill": "Customer"}, "s are angry.", "Customers are angry.", False),
         ({"prefill": "Customer"}, "", "Customer", False),
         ({"stop": ["\n"]}, "\n\nOne line.\nAnother.", "One line.", True),
-        ({"stop": ["\n"]}, "One line.\n", "One line.", True),
+        ({"stop": ["\n"]}, "One line.\n", "One line.", False),
         ({"stop": ["\n"]}, "One line.", "One line.", False),
         ({"stop": ["Agent:", "Customer:"]}, "Yes. Customer: Hi Agent: Oh", "Yes.", True),
         ({"stop": ["no"], "prefill": "Customer now"}, " is not here", "Customer now is", True),

@@ -224,6 +224,7 @@ def test_on_helpdesk_the_table_says_what_is_known_of_these_metrics(plugins: Plug
     # What they are for: one detail is another one, and one more is unsupported; roles are swapped.
     replaced = cost(found, "unsupported-facts", "detail-replaced")
     assert (replaced.corrupted or 0) - (replaced.human or 0) > 0.9
-    assert (cost(found, "role-accuracy", "roles-swapped").low or 0) > 0.5
+    swapped = cost(found, "role-accuracy", "roles-swapped")
+    assert (swapped.human or 0) - (swapped.corrupted or 0) > 0.2
     assert "cannot see" in validity_words(found, "content-overlap")
     assert "words shuffled" in validity_words(found, "content-overlap")

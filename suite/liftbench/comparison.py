@@ -20,6 +20,7 @@ from .types import (
     Lift,
     MetricInfo,
     Position,
+    PromptSpec,
     Protocol,
     Standing,
     System,
@@ -76,7 +77,7 @@ def compare(
         if headline not in protocol.metrics:
             raise unknown("metric", headline, protocol.metrics)
 
-    metrics = sorted(_metrics(baseline), key=lambda metric: _place(metric.name, headlines))
+    metrics = sorted(_metrics(baseline, headlines), key=lambda metric: _place(metric.name, headlines))
     names = [metric.name for metric in metrics]
     results = []
     for candidate in candidates:
@@ -345,12 +346,24 @@ def _standings(
             Standing(
                 name=run.manifest.system.name,
                 role=role,
+                note=_prompt_words(run.manifest.system.prompt) if role == "best-prompted" else "",
                 means={row.name: row.mean for row in run.summary.metrics},
             )
             for role, run in measured
         ),
         *(standing(row) for role in ("bound", "humans") for row in rows if row.role == role),
     ]
+
+
+def _prompt_words(prompt: PromptSpec | None) -> str:
+    """What was found to be the best prompt."""
+    if prompt is None:
+        return ""
+    words = [f"begun with {prompt.prefill!r}"] if prompt.prefill else []
+    words += [f"{len(prompt.shots)} examples shown"] if prompt.shots else []
+    words += [f"cut after {prompt.max_words} words"] if prompt.max_words else []
+    words += [f"ended at {', '.join(map(repr, prompt.stop))}"] if prompt.stop else []
+    return "; ".join([*words, f"template: {prompt.template}"])
 
 
 def standing(row: Yardstick) -> Standing:
@@ -360,10 +373,12 @@ def standing(row: Yardstick) -> Standing:
     return Standing(name=row.name, role=row.role, note=row.note or row.missing, means=means)
 
 
-def _metrics(run: Run) -> list[MetricInfo]:
+def _metrics(run: Run, headlines: Sequence[str]) -> list[MetricInfo]:
+    """Those that these data can be scored by: without hand-written facts, say, `key-facts` has nothing to say."""
     return [
         MetricInfo(name=row.name, signature=row.signature, direction=row.direction, sees=row.sees)
         for row in run.summary.metrics
+        if row.n or row.name in headlines
     ]
 
 

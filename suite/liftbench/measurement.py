@@ -14,7 +14,7 @@ from .config import MetricsSection, ResolvedRecipe
 from .contracts import Metric, MetricRequest
 from .data.fingerprints import ids_sha256, split_fingerprint
 from .data.sources import cleaning, open_dataset, read_split
-from .errors import PrerequisiteError, UsageError
+from .errors import LiftbenchError, PrerequisiteError, UsageError
 from .plugins import Plugins
 from .prompts import transcript
 from .types import Conversation, Protocol
@@ -102,9 +102,10 @@ def load_metrics(
     for name in dict.fromkeys((*section.names, *section.extra, *section.checkers)):
         registered, _, argument = name.partition(":")
         request = MetricRequest(argument=argument, training=tuple(training), training_split=training_split)
+        spec = plugins.find("metric", registered)
         try:
-            metrics.append(plugins.load(plugins.find("metric", registered))(request))
-        except PrerequisiteError as error:
+            metrics.append(plugins.load(spec)(request))
+        except LiftbenchError as error:
             if name not in section.checkers:
                 raise
             skipped[name] = str(error)

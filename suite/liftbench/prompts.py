@@ -162,14 +162,17 @@ def finish_text(spec: PromptSpec, generated: str) -> str:
 
 
 def cut_text(spec: PromptSpec, text: str) -> str:
-    """A text that begins with the prefill, without white space around it, up to the prompt's `stop` or `max_words`."""
-    text = text.lstrip()
+    """A text that begins with the prefill, up to the prompt's `stop` or `max_words`.
+
+    White space around it is dropped first, so that a text that was scored uncut can be cut later.
+    """
+    text = text.strip()
     return text[: _end(spec, text)].rstrip()
 
 
 def is_cut(spec: PromptSpec, generated: str) -> bool:
     """Whether the prompt's `stop` or `max_words` ended the text, and not the model."""
-    text = (spec.prefill + generated).lstrip()
+    text = (spec.prefill + generated).strip()
     return _end(spec, text) < len(text)
 
 

@@ -123,8 +123,7 @@ def position(
     """(mean of values - of floor) / (mean of ceiling - of floor), with a paired percentile bootstrap interval.
 
     The three hold one finite value per conversation, in the same order. Where the ceiling does not stand apart from
-    the floor, on one side of it in all but `CROSSED` of the resamples, there is no scale to stand on, and `problem` says
-    so.
+    the floor, on one side of it in all but `CROSSED` of the resamples, there is no scale, and `problem` says so.
     """
     if len(values) < 2:
         return PositionInterval(

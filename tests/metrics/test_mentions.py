@@ -134,7 +134,7 @@ def test_another_spelling_supports(detail: str, turn: str) -> None:
         ("Tuesday", "date", "Thursday"),
         ("May", "date", "may I come in"),
         ("18:00", "time", "after 6 days, 600 units"),
-        ("$1", "amount", "an hour for one of them at $11"),
+        ("$1", "amount", "an hour at $11"),
         ("KX-40922", "code", "KX-40921"),
         ("PS4", "code", "PS5 with 4 games"),
         ("Bo", "name", "about Bob"),

@@ -88,7 +88,7 @@ PATTERNS = {
 }
 NAMES = {
     "helpdesk": "Margaret|Tomasz|Priyanka|Chidi Okonkwo|Leila Haddad|Henrik|Rosalind Pike|Mateo|Yusuf Demir|Saoirse"
-    "|Greta|Kwame|Brightwater|Northgate Energy|Quillfeather|Zentrix|Harborline|Casa Verde|Pellworth|Oxley|Nimbus Pro|Voltano",
+    "|Greta|Kwame|Brightwater|Northgate Energy|Quillfeather|Zentrix|Harborline|Casa Verde|Pellworth|Oxley|Nimbus Pro",
     "tweetsumm": "Netflix|Tesco|Amazon|Walmart|Comcast|Vodafone|Samsung|Playstation|Lyft|Starbucks|Sony|Kindle|Android"
     "|Manchester|Chicago|Leeds|Birmingham|Instagram|Photoshop|Ryanair|Groupon|Fitbit",
 }
@@ -211,9 +211,12 @@ def test_planted_replacements_are_found_in_tweetsumm(real: Corpus) -> None:
         assert found[kind][0] >= 0.9 * found[kind][1], kind
 
 
-def test_human_summaries_are_left_in_peace(helpdesk: Corpus, real: Corpus) -> None:
-    """The class's docstring states the figures."""
+def test_helpdesks_human_summaries_are_left_in_peace(helpdesk: Corpus) -> None:
+    """The class's docstring states the figures, here and below."""
     assert max(alarms(helpdesk)) < 0.05
+
+
+def test_tweetsumms_human_summaries_are_left_in_peace(real: Corpus) -> None:
     assert max(alarms(real)) < 0.01
 
 

@@ -5,13 +5,14 @@ import socket
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.models.encoders import resolve_encoder
-from liftbench.plugin_api import Conversation, MetricRequest, Turn, read_jsonl
-from liftbench_plugins.metrics.bertscore import BertScore, best_layer
+from liftbench.plugin_api import Conversation, MetricRequest, ModelRecord, ResolvedModel, Turn, read_jsonl
+from liftbench_plugins.metrics.bertscore import BertScore, documented_layer
 
 from ..tiny_bert import build_tiny_bert, build_tiny_t5
 
@@ -102,6 +103,22 @@ def test_all_at_once_score_what_each_scores_alone(bert: Path) -> None:
     assert together == pytest.approx(alone, abs=1e-5)
 
 
+def test_the_packages_order_of_texts_never_decides_on_batches(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bert_score import utils
+
+    encode, encoded = utils.get_bert_embedding, []
+
+    def counted(texts: list[str], *rest: Any, **options: Any) -> Any:
+        encoded.append(len(texts))
+        return encode(texts, *rest, **options)
+
+    monkeypatch.setattr(utils, "get_bert_embedding", counted)
+    conversations = [conversation(f"order {number}", f"parcel {number}") for number in range(40)]
+    BertScore(MetricRequest(argument=str(bert))).score([f"late {number}" for number in range(40)], conversations)
+    # 80 pairs, 32 at once: a text with its two references, whose 16 + 32 texts are one batch.
+    assert encoded == [48, 48, 24]
+
+
 def test_replaced_references_are_seen(bert: Path) -> None:
     metric = BertScore(MetricRequest(argument=str(bert)))
     [same] = metric.score(["order late"], [conversation("order late")])
@@ -153,17 +170,20 @@ def test_a_tokenizer_that_names_no_limit_does_not_stop_it(bert: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("name", "layers", "expected"),
-    [("roberta-base", 12, 10), ("mine", 2, 2), ("bert-base-uncased", 12, 9), ("bert-large-uncased", 2, 2)],
+    ("reference", "name", "expected"),
+    [
+        ("hub:FacebookAI/roberta-large", "roberta-large", 17),
+        ("hub:microsoft/deberta-v3-base@main", "deberta-v3-base", 9),
+        ("/models/bert-base-uncased", "bert-base-uncased", 9),
+        ("/models/mine", "mine", None),
+        ("minilm", "minilm", None),
+    ],
 )
 def test_the_layer_is_the_documented_one_of_a_model_that_the_package_knows(
-    bert: Path, tmp_path: Path, name: str, layers: int, expected: int
+    reference: str, name: str, expected: int | None
 ) -> None:
-    folder = tmp_path / name
-    shutil.copytree(bert, folder)
-    settings = folder / "config.json"
-    settings.write_text(settings.read_text().replace('"num_hidden_layers": 2', f'"num_hidden_layers": {layers}'))
-    assert best_layer(resolve_encoder(str(folder))) == expected
+    record = ModelRecord(reference=reference, sha256="0" * 64, source="folder")
+    assert documented_layer(ResolvedModel(path=Path(), record=record, name=name)) == expected
 
 
 def test_an_earlier_layer_scores_what_the_package_says_of_it(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:

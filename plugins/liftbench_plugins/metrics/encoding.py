@@ -48,8 +48,8 @@ class Reader:
         missing = sorted(name for name in found["missing_keys"] if "pooler" not in name)
         if missing:
             raise UsageError(
-                f"{reference} cannot be loaded as {architecture}: it has no weights for {len(missing)} of its parameters "
-                f"(the first: {missing[0]})"
+                f"{reference} cannot be loaded as {architecture}: it lacks weights of {len(missing)} parameters (the "
+                f"first: {missing[0]})"
             )
         reads_only = architecture == "AutoModel" and model.config.is_encoder_decoder
         self.model = (model.get_encoder() if reads_only else model).to(device()).eval()

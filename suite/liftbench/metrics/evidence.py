@@ -80,7 +80,7 @@ _DIGITS = regex.compile(r"\d+")
 _MONEY = regex.compile(r"(?i) (?:pounds?|dollars?|euros?)(?: and)? ")
 _CALENDAR_WORD = rf"(?:{MONTH}|{WEEKDAY})\b"
 _CALENDAR = regex.compile(
-    rf"\b{_CALENDAR_WORD}|(?i:\b(?!(?:may|mar|march|sun|sat|wed|mon)\b){_CALENDAR_WORD}"
+    rf"\b{_CALENDAR_WORD}|(?i:\b(?!(?:may|mar|march|sun|mon|wed)\b){_CALENDAR_WORD}"
     rf"|(?<=\b(?:in|since|until|till|of|last|next|by|from|early|late|mid|on|this) ){_CALENDAR_WORD}"
     rf"|(?<=\d(?:st|nd|rd|th)? ){_CALENDAR_WORD}|\b{_CALENDAR_WORD}(?= \d))"
 )

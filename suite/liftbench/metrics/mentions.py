@@ -48,7 +48,7 @@ def mentions(text: str, lexicon: Lexicon = Lexicon()) -> list[Mention]:  # noqa:
     return sorted(found, key=lambda mention: mention.start)
 
 
-_PLACEHOLDER = regex.compile(r"<\w+>|&\w+;?")
+_PLACEHOLDER = regex.compile(r"<\w+>|&[a-z]+;?")
 """`<LINK>`, and what is left of HTML's `&amp;`."""
 
 
@@ -141,17 +141,18 @@ def _number_words(text: str) -> Iterator[Mention]:
     for run in spelled(text):
         # `one` is a pronoun more often than a number.
         if run.words != ("one",) and run.words[0] in CARDINALS and _COUNTING.issuperset(run.words):
-            parts = tuple(readings(run.joined) | {str(value)} for value in run.values)
+            joined = readings(run.joined)
+            parts = tuple(joined | {str(value)} for value in run.values)
             yield Mention(run.start, run.end, "number", text[run.start : run.end], parts)
 
 
 # --------------------------------------------------------------------------------------------------- codes, addresses
 
-_ADDRESS = regex.compile(r"[\w.+-]+@\w[\w.-]*\w|@\w+|(?i:https?://|www\.)\S*[\w/]")
+_ADDRESS = regex.compile(r"(?<![\w.+-])[\w.+-]++@\w[\w.-]*\w|@\w+|(?i:https?://|www\.)\S*[\w/]")
 _GROUPED_DIGITS = regex.compile(r"(?<![\w.,/-])\+?\(?\d+\)?(?:[ -]\(?\d+\)?)+(?![\w/-])")
-_CODE = regex.compile(r"(?<!\w)(?=\S*\d)(?=[^\s\p{L}]*\p{L})[\p{L}\d]+(?:[-/_.][\p{L}\d]+)*(?!\w)")
-_COUNTED = regex.compile(rf"{NUMERAL}(?:\p{{Ll}}{{1,5}}|-?\p{{L}}{{1,2}}|(?:-\p{{Ll}}+)+)")
-"""A number with its unit (`30min`, `42V`, `1st`), or one that begins a compound (`7-year-old`)."""
+_CODE = regex.compile(r"(?<!\w)[\p{L}\d]++(?:[-/_.][\p{L}\d]++)*+(?!\w)")
+_COUNTED = regex.compile(rf"{NUMERAL}(?:\p{{Ll}}{{1,5}}|-?\p{{L}}{{1,2}}|(?:-\p{{Ll}}+)+|\.\p{{L}}+)")
+"""A number with its unit (`30min`, `42V`), that begins a compound (`7-year-old`) or ends a sentence (`11.Then`)."""
 
 
 def _addresses(text: str) -> Iterator[Mention]:

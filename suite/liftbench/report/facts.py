@@ -12,7 +12,7 @@ from msgspec import Struct
 from ..config import flatten
 from ..errors import UsageError
 from ..runs import Run
-from ..types import Environment, System
+from ..types import Environment, PromptSpec, System
 from .conversations import Subject
 from .numbers import UNKNOWN, count, duration, per_second, score, size, target
 
@@ -140,9 +140,18 @@ def _system(system: System) -> dict[str, str]:
             "prompt style": prompt.style,
             "system message": prompt.system or NONE,
             "prompt template": prompt.template,
+            "beginning of the summary": prompt.prefill or NONE,
+            "examples in the prompt": ", ".join(shot.id for shot in prompt.shots) or NONE,
+            "summary ends": _ends(prompt),
         }
     words["generation"] = "seen by this suite" if system.generation_verified else "unverified: made elsewhere"
     return words
+
+
+def _ends(prompt: PromptSpec) -> str:
+    ends = [f"after {prompt.max_words} words"] if prompt.max_words else []
+    ends += [f"before {stop!r}" for stop in prompt.stop]
+    return ", ".join([*ends, "where the model ends it"])
 
 
 def environments(subjects: Sequence[Subject]) -> list[Row]:

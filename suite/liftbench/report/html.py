@@ -35,6 +35,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         _subject("candidate" if len(results) == 1 else f"candidate {number}", runs[result.run])
         for number, result in enumerate(results, start=1)
     ]
+    rivals = [_subject("best prompt", runs[comparison.best_prompted])] if comparison.best_prompted else []
     metrics = metric_rows(subjects, comparison.headlines, [None, *(result.lifts for result in results)])
     sign = -1 if metrics and metrics[0].direction == "lower" else 1
     listed = entries(subjects, [metric.name for metric in metrics], sign)
@@ -42,6 +43,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         title=_title(subjects),
         comparison=comparison,
         subjects=subjects,
+        measured=[subjects[0], *rivals, *subjects[1:]],
         judged=verdicts(subjects[1:], comparison),
         waterfalls=waterfalls(comparison),
         standings=standing_tables(comparison.metrics, comparison.standings),
