@@ -17,7 +17,7 @@ from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics.evidence import Evidence
 from liftbench.metrics.mentions import mentions
 from liftbench.metrics.roles import swap_roles
-from liftbench.metrics.rouge import split_sentences
+from liftbench.metrics.sentences import split_sentences
 from liftbench.negation import negate
 from liftbench.types import Conversation, Turn
 

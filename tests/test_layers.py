@@ -19,7 +19,18 @@ LAYERS = [
     {"types", "errors", "hookspecs", "contracts"},
     {"config", "plugins", "environment", "hub", "records", "runs", "stats"},
     {"controls", "corruptions", "data", "measurement", "metrics", "models", "negation", "prompts", "systems"},
-    {"harness", "yardsticks", "training", "tuning", "tuning_plan", "comparison", "verdict", "plugin_api", "selfcheck"},
+    {
+        "harness",
+        "yardsticks",
+        "training",
+        "tuning",
+        "tuning_plan",
+        "comparison",
+        "standings",
+        "verdict",
+        "plugin_api",
+        "selfcheck",
+    },
     {"report", "cli", "__main__", "__init__"},
 ]
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}

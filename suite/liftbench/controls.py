@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from .contracts import Control, ControlRequest
 from .errors import PrerequisiteError
-from .metrics.rouge import Rouge, all_pairs, split_sentences
+from .metrics.rouge import Rouge, all_pairs
+from .metrics.sentences import split_sentences
 from .records import digest
 from .types import Conversation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .metrics.rouge import split_sentences
+from .metrics.sentences import split_sentences
 
 _AUXILIARIES = frozenset(
     ("is", "are", "was", "were", "can", "could", "will", "would", "shall", "should", "may", "might", "must")

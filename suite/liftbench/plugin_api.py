@@ -27,7 +27,7 @@ from .data.jsonl import JsonLinesFolder, read_jsonl
 from .environment import peak_memory
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
 from .hookspecs import API_VERSION, hookimpl
-from .metrics.rouge import SPLITTER, split_sentences
+from .metrics.sentences import SPLITTER, split_sentences
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
 from .prompts import completion_ids, encode, end_token, render, transcript

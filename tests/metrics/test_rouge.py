@@ -23,7 +23,8 @@ from rouge_score.tokenizers import DefaultTokenizer
 
 from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics import rouge
-from liftbench.metrics.rouge import NAMES, Name, Rouge, all_pairs, f1, split_sentences
+from liftbench.metrics.rouge import NAMES, Name, Rouge, all_pairs, f1
+from liftbench.metrics.sentences import split_sentences
 from liftbench.types import Conversation, Turn
 
 METRICS = {name: Rouge(name) for name in NAMES}

@@ -121,6 +121,8 @@ def show_run(run: Run, job: Job) -> None:
     out.print(", ".join(counts), highlight=False)
     if not run.manifest.system.generation_verified:
         out.print("generation unverified: nobody here saw how these texts were made", highlight=False)
+    for name, reason in run.manifest.skipped.items():
+        out.print(f"left out: {name}: {reason}", highlight=False, markup=False)
     for note in run.manifest.notes:
         out.print(f"note: {note}", highlight=False, markup=False)
     out.print(f"run: {run.folder}", highlight=False, markup=False, soft_wrap=True)

@@ -8,9 +8,9 @@ import click
 from rich.console import Console
 
 from .. import yardsticks
-from ..comparison import standing
 from ..measurement import prepare
 from ..report.terminal import standing_table
+from ..standings import standing
 from .acts import say
 from .job import job_of, print_json, recipe_options
 from .progress import progress_bar

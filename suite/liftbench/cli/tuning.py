@@ -17,6 +17,7 @@ from ..systems import best_prompted, planned, untuned
 from ..tuning import search
 from ..tuning_plan import TuningPlan, plan_tuning
 from ..types import TuneTrial
+from ..verdict import metric_label
 from .acts import announce, completed, scored, show_dry_run, show_run
 from .job import Job, print_json
 from .progress import progress_bars
@@ -108,22 +109,16 @@ def _show_trials(run: Run) -> None:
     shown += [trial for trial in ranked[SHOWN:] if trial.number == 1]
     templates = list(dict.fromkeys(trial.prompt.template for trial in run.trials))
     table = Table(title=f"{len(ranked)} prompts on {run.tuning.conversations} conversations of {run.tuning.split}")
-    for column in ("trial", *run.tuning.headlines, "gain", "words", "empty"):
+    for column in ("trial", *map(metric_label, run.tuning.headlines), "gain", "words"):
         table.add_column(column, justify="right")
-    for column in ("template", "prefill", "shots", "cut"):
-        table.add_column(column)
+    table.add_column("prompt")
     for trial in shown:
-        prompt = trial.prompt
         table.add_row(
-            f"{trial.number} (plain)" if trial.number == 1 else str(trial.number),
+            f"{trial.number}",
             *(_number(trial.means.get(name)) for name in run.tuning.headlines),
             "–" if trial.gain is None else f"{trial.gain - 1:+.0%}",
             f"{trial.mean_words:.0f}",
-            str(trial.empty),
-            str(templates.index(prompt.template) + 1),
-            Text(prompt.prefill or "–"),
-            str(len(prompt.shots)),
-            trial.problem or _cut(prompt.max_words, prompt.stop),
+            Text(_prompt(trial, templates)),
         )
     out = Console()
     out.print(table)
@@ -135,6 +130,18 @@ def _show_trials(run: Run) -> None:
 def _best_first(run: Run) -> list[TuneTrial]:
     chosen = run.tuning.chosen if run.tuning else 0
     return sorted(run.trials, key=lambda trial: (trial.number != chosen, -(trial.gain or 0.0), trial.number))
+
+
+def _prompt(trial: TuneTrial, templates: list[str]) -> str:
+    prompt = trial.prompt
+    words = ["plain: "] if trial.number == 1 else []
+    words += [f"template {templates.index(prompt.template) + 1}"]
+    words += [f", begun with {prompt.prefill!r}"] if prompt.prefill else []
+    words += [f", {len(prompt.shots)} examples"] if prompt.shots else []
+    words += [f", cut {_cut(prompt.max_words, prompt.stop)}"] if prompt.max_words or prompt.stop else []
+    words += [f", {trial.empty} empty"] if trial.empty else []
+    words += [f": {trial.problem}"] if trial.problem else []
+    return "".join(words)
 
 
 def _cut(max_words: int, stop: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..contracts import Metric, MetricRequest
 from ..types import Conversation, Finding, Turn
-from .rouge import SPLITTER, split_sentences
+from .sentences import SPLITTER, split_sentences
 from .tokens import stems
 
 VERSION = "subjects-1"

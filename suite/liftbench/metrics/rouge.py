@@ -9,7 +9,6 @@ ROUGE-Lsum stays with the package: its union of common subsequences depends on h
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence, Sized
 from functools import cache, lru_cache, partial
@@ -25,6 +24,7 @@ from rapidfuzz.process import cdist
 
 from ..contracts import Metric, MetricRequest
 from ..types import Conversation
+from .sentences import SPLITTER, split_sentences
 from .tokens import stems
 
 Name = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
@@ -33,26 +33,10 @@ NAMES: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 EQUALS = "0.1.2"
 """The version of `rouge-score` whose ROUGE-1, 2 and L are computed here; the tests hold both against each other."""
 
-SPLITTER = "regex-1"
-"""Name and version of `split_sentences`; changing the rule means raising it."""
-
 BLOCK = 1 << 20
 """Pairs that `all_pairs` works on at a time."""
 
 _ORDER: dict[Name, int] = {"rouge1": 1, "rouge2": 2}
-_SENTENCE_END = re.compile(r"""([.!?]["'”’)\]]*)\s+""")
-
-
-def split_sentences(text: str) -> list[str]:
-    """The sentences of a text: one ends at a line break, or at `.`, `!` or `?` (and closing marks) before white space.
-
-    It knows no abbreviations (`Dr. No` is two sentences), which is the price of a rule that fits in a line, needs no
-    downloaded data and never changes under a signature.
-
-    >>> split_sentences('He said "no!" Then he left. v1.2 is out')
-    ['He said "no!"', 'Then he left.', 'v1.2 is out']
-    """
-    return [line for line in _SENTENCE_END.sub(r"\1\n", text).split("\n") if line.strip()]
 
 
 class Rouge(Metric):
