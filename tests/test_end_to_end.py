@@ -81,7 +81,7 @@ def test_the_scores_are_those_of_the_texts(made: Made) -> None:
     metric = Rouge("rougeL")
     for run in (made.baseline, made.trained):
         order = [c.id for c in run.conversations]
-        expected = metric.score([run.predictions[i].text for i in order], [c.references for c in run.conversations])
+        expected = metric.score([run.predictions[i].text for i in order], run.conversations)
         assert [run.scores[i]["rougeL"] for i in order] == expected
 
 

@@ -217,14 +217,7 @@ lead_1 = partial(Lead, 1)
 lead_2 = partial(Lead, 2)
 
 
-class Copy(Control):
-    """Text of the conversation itself."""
-
-    def __init__(self, request: ControlRequest) -> None:
-        """There is nothing to learn."""
-
-
-class LongestTurn(Copy):
+class LongestTurn(Control):
     """The turn with most words, the first of equals."""
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
@@ -232,7 +225,7 @@ class LongestTurn(Copy):
         return [max((turn.text for turn in one.turns), key=lambda text: len(text.split())) for one in conversations]
 
 
-class WholeConversation(Copy):
+class WholeConversation(Control):
     """All turns: what echoing the conversation scores."""
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
@@ -240,7 +233,7 @@ class WholeConversation(Copy):
         return [" ".join(turn.text for turn in one.turns) for one in conversations]
 
 
-class ExtractiveOracle(Copy):
+class ExtractiveOracle(Control):
     """Greedy choice of turns by ROUGE-L against the scored references, mean over them: a bound for copying turns.
 
     After Nallapati et al. 2017 (https://arxiv.org/abs/1611.04230), section 2.2: the turn that raises the score most is

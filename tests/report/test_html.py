@@ -19,7 +19,23 @@ from liftbench.comparison import compare
 from liftbench.records import write_atomic, write_lines
 from liftbench.report.html import SYMBOLS, render_comparison, render_runs
 from liftbench.runs import Run
-from liftbench.types import AdapterRecord, Comparison, Conversation, CurvePoint, GitState, PromptSpec, Turn
+from liftbench.types import (
+    AdapterRecord,
+    Comparison,
+    Conversation,
+    Cost,
+    CurvePoint,
+    Finding,
+    GitState,
+    MetricInfo,
+    PromptSpec,
+    SampleScores,
+    Turn,
+    Validity,
+    Yardstick,
+    Yardsticks,
+)
+from liftbench.yardsticks import HUMANS, Beside
 
 from ..build import BASE, ENVIRONMENT, write_conversations, write_run
 
@@ -185,6 +201,70 @@ def test_tables_have_scoped_heads_and_charts_have_words(page: Page) -> None:
     drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
     assert len(drawn) == page.tags.count("svg") == 2 * 4
     assert all(drawn)
+
+
+# ------------------------------------------------------------------------------------------- floors, ceilings, sight
+
+
+def beside(runs: list[Run]) -> Beside:
+    ids = [one.id for one in runs[0].conversations]
+    info = MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap")
+    rows = [
+        Yardstick(name="best-constant", role="floor", note="Customer <b>complains</b>.", scores={"rougeL": [0.1] * len(ids)}),
+        Yardstick(name="slot-template", role="floor", missing="there is no training split"),
+        Yardstick(name=HUMANS, role="humans", scores={"rougeL": [0.9, *[0.8] * (len(ids) - 1)]}),
+    ]
+    costs = [
+        Cost(corruption=name, metric="rougeL", n=9, human=0.9, corrupted=0.8, cost=cost, low=cost - 0.02, high=cost + 0.02)
+        for name, cost in (("another-conversation", 1.0), ("roles-swapped", 0.04), ("half-cut-off", 0.7))
+    ]
+    return Beside(
+        yardsticks=Yardsticks(key="k", dataset="d", split="s", metrics=[info], ids=ids, rows=rows),
+        validity=Validity(
+            key="k", dataset="d", split="s", n=9, against_itself=False, metrics=[info],
+            corruptions={cost.corruption: "what it does" for cost in costs}, costs=costs,
+        ),
+    )  # fmt: skip
+
+
+def test_floors_ceilings_prompts_and_sight_are_on_the_page(tmp_path: Path, runs: list[Run]) -> None:
+    rival = write_run(tmp_path, name="smollm2-135m (best prompt)", best_prompt=True, texts=["Customer asks."] * 24)
+    comparison = compare(runs[0], runs[1:2], beside(runs), best_prompted=rival)
+    page = Page(render(comparison, [*runs, rival]))
+    assert page.unbalanced == []
+    for words in (
+        "best-constant",
+        "Customer <b>complains</b>.",
+        "there is no training split",
+        "humans, leave one out",
+        "best prompt",
+        "roles swapped what it does",
+        "ROUGE-L cannot see roles swapped; it sees half cut off.",
+        "Over the best-prompted baseline",
+        "best control: best-constant",
+    ):
+        assert words in page.text, words
+    drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
+    assert any("plain baseline" in label and "humans 0.8" in label for label in drawn)
+
+
+def test_what_was_not_measured_is_said(page: Page) -> None:
+    assert "What a prompt alone buys was not measured" in page.text
+    assert "Not here (controls): not measured" in page.text
+
+
+def test_findings_are_marked_in_the_text(tmp_path: Path) -> None:
+    baseline, candidate = write_run(tmp_path), write_run(tmp_path, command="train", created="2026-01-05T11:00:00Z")
+    rows = [SampleScores(id=id_, scores=scores) for id_, scores in candidate.scores.items()]
+    first = rows[0].id
+    found = [Finding(start=0, end=8, kind="unsupported name"), Finding(start=3, end=9, kind="hidden by the first")]
+    rows[0] = msgspec.structs.replace(rows[0], findings={"unsupported-facts": found})
+    write_lines(candidate.folder / "scores.jsonl", rows)
+    again = [baseline, Run(candidate.folder)]
+    text = render(compare(again[0], again[1:]), again)
+    wanted = candidate.predictions[first].text[:8]
+    assert text.count(f'<mark title="unsupported name">{wanted}</mark>') == 1
+    assert "hidden by the first" not in text
 
 
 # -------------------------------------------------------------------------------------------- self-contained, safe

@@ -91,7 +91,7 @@ def waterfall(steps: Sequence[Step], floor: float | None, description: str) -> M
         line = alt.Chart(alt.Data(values=[{"to": floor, "words": "best control"}]))
         layers += [
             line.mark_rule(color=INK, strokeWidth=1.25, strokeDash=[5, 4]).encode(x=x),
-            line.mark_text(color=INK, align="left", dx=4, fontSize=12).encode(x=x, y=alt.value(-9), text="words:N"),
+            line.mark_text(color=INK, align="right", dx=-4, fontSize=12).encode(x=x, y=alt.value(-9), text="words:N"),
         ]
     drawing = alt.layer(*layers)
     height = 38 * len(steps)

@@ -16,7 +16,7 @@ from ..verdict import metric_label, validity_words
 from . import numbers
 from .tables import Mean, StandingTable, sight, sight_tables, standing_tables
 
-COLUMNS = 5
+COLUMNS = 4
 """Of numbers beside each other, so that names of systems fit before them."""
 
 STYLES = {"verified": "bold green", "undecided": "bold yellow", "not met": "bold red", "unproven": "bold magenta"}
@@ -65,9 +65,9 @@ def _means(found: StandingTable) -> list[tuple[str, list[Text]]]:
     def cell(mean: Mean) -> Text:
         return Text("–" if mean.value is None else numbers.score(mean.value), "bold" if mean.best else "")
 
-    shown = {"floor": "", "bound": " †", "humans": ""}
+    shown = {"bound": " †", "baseline": " (baseline)", "candidate": " (candidate)"}
     return [
-        (f"{one.name}{shown.get(one.role, f' ({one.role})')}", [cell(mean) for mean in means])
+        (f"{one.name}{shown.get(one.role, '')}", [cell(mean) for mean in means])
         for one, means in found.rows
     ]
 
