@@ -88,7 +88,10 @@ def _prompt_words(prompt: PromptSpec | None) -> str:
 
 
 def standing(row: Yardstick) -> Standing:
-    """A yardstick's means, each over the conversations that have a value."""
+    """A yardstick's means over the conversations that have a value; none where those are fewer than a tenth."""
     known = {name: [value for value in column if value is not None] for name, column in row.scores.items()}
-    means = {name: sum(values) / len(values) if values else None for name, values in known.items()}
+    means = {
+        name: sum(values) / len(values) if values and 10 * len(values) >= len(row.scores[name]) else None
+        for name, values in known.items()
+    }
     return Standing(name=row.name, role=row.role, note=row.note or row.missing, means=means)

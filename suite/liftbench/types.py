@@ -577,9 +577,9 @@ class Position(Struct, frozen=True, kw_only=True):
     """Name of the control that scores best, of those that saw no reference."""
     n: int
     """Conversations on which the humans, too, have a score; all three are compared on these."""
-    floor_mean: float | None
-    candidate_mean: float | None
-    ceiling_mean: float | None
+    floor_mean: float
+    candidate_mean: float
+    ceiling_mean: float
     value: float | None
     """(candidate - floor) / (ceiling - floor)."""
     low: float | None

@@ -204,7 +204,8 @@ def _caveats(lifted: Lifted) -> list[str]:
     if not _checked(candidate):
         caveats.append(CHECKER)
     for position in lifted.positions:
-        if position.candidate_mean is not None and position.floor_mean is not None and (position.value or 0) <= 0:
+        # Headlines are metrics where higher is better.
+        if position.candidate_mean <= position.floor_mean:
             caveats.append(
                 f"On {metric_label(position.metric)} it does not beat {position.floor}, a control without a model: "
                 f"{position.candidate_mean:.3f} against {position.floor_mean:.3f}."

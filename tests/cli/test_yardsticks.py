@@ -78,14 +78,18 @@ def test_a_checker_that_cannot_be_had_is_left_out_with_the_reason(
     shown = command_line("score", "--predictions", "texts.jsonl", "--dataset", str(data), *missing)
     assert "left out: minicheck:absent-folder" in shown.out
     # A name that no plugin has is a mistake, not a model that cannot be had.
-    done = command_line("score", "--predictions", "texts.jsonl", "--dataset", str(data), "--set", "metrics.checkers=['x']")
+    done = command_line(
+        "score", "--predictions", "texts.jsonl", "--dataset", str(data), "--set", "metrics.checkers=['x']"
+    )
     assert (done.code, "unknown metric plugin 'x'" in done.err) == (2, True)
 
 
 def test_compare_shows_floors_ceilings_and_what_is_missing(
     command_line: Bench, data: Path, texts: dict[str, str]
 ) -> None:
-    before = scored(command_line, data, "before", {id_: "Nothing of the kind." for id_ in texts} | {"c00": "order wrong"})
+    before = scored(
+        command_line, data, "before", dict.fromkeys(texts, "Nothing of the kind.") | {"c00": "order wrong"}
+    )
     after = scored(command_line, data, "after", texts)
     done = command_line("compare", before, after, "--json")
     assert done.code == 1, done.err

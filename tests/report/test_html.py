@@ -210,12 +210,23 @@ def beside(runs: list[Run]) -> Beside:
     ids = [one.id for one in runs[0].conversations]
     info = MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap")
     rows = [
-        Yardstick(name="best-constant", role="floor", note="Customer <b>complains</b>.", scores={"rougeL": [0.1] * len(ids)}),
+        Yardstick(
+            name="best-constant", role="floor", note="Customer <b>complains</b>.", scores={"rougeL": [0.1] * len(ids)}
+        ),
         Yardstick(name="slot-template", role="floor", missing="there is no training split"),
         Yardstick(name=HUMANS, role="humans", scores={"rougeL": [0.9, *[0.8] * (len(ids) - 1)]}),
     ]
     costs = [
-        Cost(corruption=name, metric="rougeL", n=9, human=0.9, corrupted=0.8, cost=cost, low=cost - 0.02, high=cost + 0.02)
+        Cost(
+            corruption=name,
+            metric="rougeL",
+            n=9,
+            human=0.9,
+            corrupted=0.8,
+            cost=cost,
+            low=cost - 0.02,
+            high=cost + 0.02,
+        )
         for name, cost in (("another-conversation", 1.0), ("roles-swapped", 0.04), ("half-cut-off", 0.7))
     ]
     return Beside(

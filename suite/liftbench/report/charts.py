@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from ..types import CurvePoint, Lift, TrainingSummary
 from . import numbers
+from .tables import Step
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
@@ -43,14 +44,6 @@ class Bar(Struct, frozen=True):
     gain: float
     anchor: str
     """Id of the page's element about this conversation."""
-
-
-class Step(Struct, frozen=True):
-    """A system's mean on the way from the plain baseline to the humans."""
-
-    name: str
-    value: float
-    role: str
 
 
 def waterfall(steps: Sequence[Step], floor: float | None, description: str) -> Markup:

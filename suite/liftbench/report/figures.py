@@ -13,6 +13,7 @@ from ..verdict import metric_label, validity_words
 from . import charts, facts, numbers
 from .conversations import Entry, Subject, entries
 from .facts import Row
+from .tables import waterfall
 
 
 class Headline(Struct, frozen=True, kw_only=True):
@@ -142,14 +143,9 @@ def _headline(comparison: Comparison, result: CandidateResult, place: int) -> He
 
 def waterfalls(comparison: Comparison) -> list[tuple[str, Markup]]:
     """Of each headline its label and the steps from the plain baseline to the humans, drawn."""
-    roles = {"baseline": "plain baseline", "best-prompted": "best prompt", "candidate": "", "humans": "humans"}
     drawn = []
     for metric in comparison.headlines:
-        steps = [
-            charts.Step(roles[one.role] or one.name, mean, one.role)
-            for one in comparison.standings
-            if one.role in roles and (mean := one.means.get(metric)) is not None
-        ]
+        steps = waterfall(comparison, metric)
         floors = [
             mean for one in comparison.standings if one.role == "floor" and (mean := one.means.get(metric)) is not None
         ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from ..types import Cost, MetricInfo, Sees, Standing, Validity
+from ..types import Comparison, Cost, MetricInfo, Sees, Standing, Validity
 from ..verdict import BLIND, SEEN, metric_label
 
 GROUPS: dict[str, tuple[Sees, ...]] = {
@@ -25,6 +25,14 @@ class Mean(Struct, frozen=True):
     value: float | None
     best: bool
     """Whether no model, prompt or control does better; bounds and humans do not count."""
+
+
+class Step(Struct, frozen=True):
+    """A system's mean on the way from the plain baseline to the humans."""
+
+    name: str
+    value: float
+    role: str
 
 
 class StandingTable(Struct, frozen=True, kw_only=True):
@@ -56,6 +64,16 @@ def standing_tables(metrics: Sequence[MetricInfo], standings: Sequence[Standing]
         ]
         tables.append(StandingTable(title=title, metrics=[label(metric) for metric in some], rows=rows))
     return tables
+
+
+def waterfall(comparison: Comparison, metric: str) -> list[Step]:
+    """What the prompt buys, what training buys on top, and what is left to the humans: the means that are there."""
+    names = {"baseline": "plain baseline", "best-prompted": "best prompt", "humans": "humans"}
+    return [
+        Step(names.get(one.role, one.name), mean, one.role)
+        for one in comparison.standings
+        if one.role in (*names, "candidate") and (mean := one.means.get(metric)) is not None
+    ]
 
 
 def sight_tables(validity: Validity) -> list[SightTable]:

@@ -14,7 +14,7 @@ from ..runs import Run
 from ..types import CandidateResult, Comparison, Cost, Lift, MetricInfo, Position, Standing, Validity
 from ..verdict import metric_label, validity_words
 from . import numbers
-from .tables import Mean, StandingTable, sight, sight_tables, standing_tables
+from .tables import Mean, StandingTable, sight, sight_tables, standing_tables, waterfall
 
 COLUMNS = 4
 """Of numbers beside each other, so that names of systems fit before them."""
@@ -26,6 +26,9 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
     """All systems, then each candidate's table of metrics, verdict and caveats; `runs` holds the runs by id."""
     baseline = runs[comparison.baseline]
     parts: list[RenderableType] = [standing_table(comparison.metrics, comparison.standings)]
+    for name in comparison.headlines:
+        steps = [f"{step.name} {numbers.score(step.value)}" for step in waterfall(comparison, name)]
+        parts.append(_plain(f"{metric_label(name)}: {' → '.join(steps)}"))
     if comparison.validity is not None:
         parts += [Text(), *(_plain(validity_words(comparison.validity, name)) for name in comparison.headlines)]
     parts += [_plain(f"{name}: {why}", "dim") for name, why in comparison.missing.items()]
@@ -66,10 +69,7 @@ def _means(found: StandingTable) -> list[tuple[str, list[Text]]]:
         return Text("–" if mean.value is None else numbers.score(mean.value), "bold" if mean.best else "")
 
     shown = {"bound": " †", "baseline": " (baseline)", "candidate": " (candidate)"}
-    return [
-        (f"{one.name}{shown.get(one.role, '')}", [cell(mean) for mean in means])
-        for one, means in found.rows
-    ]
+    return [(f"{one.name}{shown.get(one.role, '')}", [cell(mean) for mean in means]) for one, means in found.rows]
 
 
 def _cost(cost: Cost | None) -> Text:
