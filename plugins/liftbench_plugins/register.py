@@ -63,7 +63,7 @@ CONTROLS = (
 
 @hookimpl
 def bench_register(registry: Registry) -> None:
-    """Backends, trainers, metrics and data sets."""
+    """Backends, trainers, metrics, controls and data sets."""
     registry.backend(
         "transformers",
         target="liftbench_plugins.backends.transformers:TransformersBackend",

@@ -87,9 +87,7 @@ def test_a_checker_that_cannot_be_had_is_left_out_with_the_reason(
 def test_compare_shows_floors_ceilings_and_what_is_missing(
     command_line: Bench, data: Path, texts: dict[str, str]
 ) -> None:
-    before = scored(
-        command_line, data, "before", dict.fromkeys(texts, "Nothing of the kind.") | {"c00": "order wrong"}
-    )
+    before = scored(command_line, data, "before", dict.fromkeys(texts, "Nothing of the kind.") | {"c00": "order wrong"})
     after = scored(command_line, data, "after", texts)
     done = command_line("compare", before, after, "--json")
     assert done.code == 1, done.err

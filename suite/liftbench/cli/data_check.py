@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..config import ResolvedRecipe
+from ..config import MetricsSection, ResolvedRecipe
 from ..data.cards import CardEntry, read_card, step, write_card
 from ..data.checking.findings import Finding
 from ..data.checking.inspection import Inspection, Spread, TokenCounter, inspect
 from ..data.folders import beside, jsonl_files, new_folder, require_free
 from ..data.privacy.redaction import private_file, table_path, write_redacted
 from ..errors import PrerequisiteError, UsageError
+from ..measurement import load_metrics
 from ..models.references import context_length, resolve
 from ..plugins import Plugins, load_plugins
 from ..prompts import render
@@ -64,7 +65,8 @@ def command(
         _require_free(target, folder, replace=force)
     resolved = resolve_recipe(recipe, {"model": model}, [], [])
     plugins = load_plugins()
-    metrics = [plugins.load(plugins.find("metric", name))() for name in resolved.recipe.metrics.names]
+    # Those that need no model: they are asked only which references they can see.
+    metrics, _ = load_metrics(MetricsSection(names=resolved.recipe.metrics.names), (), "none", plugins)
     tokens = None if no_tokens else _token_counter(resolved, plugins)
     with progress_bar("conversations") as progress:
         inspection = inspect(folder, files, metrics, tokens, progress)

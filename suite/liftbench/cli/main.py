@@ -24,7 +24,7 @@ COMMANDS = {
     "data": "Import, check and split your own conversations.",
     "runs": "List the runs there are.",
     "recipes": "List the recipes that ship with the package.",
-    "plugins": "List trainers, backends, metrics and data sets.",
+    "plugins": "List trainers, backends, metrics, controls and data sets.",
     "selfcheck": "Check the metrics against published values, offline.",
 }
 """Here, not in the commands, so that `bench --help` need not import them. Each is `cli/<name>.py`."""

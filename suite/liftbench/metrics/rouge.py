@@ -25,7 +25,7 @@ from rapidfuzz.process import cdist
 from ..contracts import Metric, MetricRequest
 from ..types import Conversation
 from .sentences import SPLITTER, split_sentences
-from .tokens import stems
+from .tokens import stems, unseen
 
 Name = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
 NAMES: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
@@ -55,16 +55,7 @@ class Rouge(Metric):
 
     def blind_to(self, references: Sequence[str]) -> str | None:
         """Why these references are out of sight: most letters of one of them are outside a–z, and so dropped."""
-        for number, reference in enumerate(references, start=1):
-            letters = [letter for letter in reference.lower() if letter.isalpha()]
-            unseen = sum(not letter.isascii() for letter in letters)
-            if 2 * unseen > len(letters):
-                shown = reference if len(reference) <= 40 else f"{reference[:39]}…"
-                return (
-                    f"ROUGE's tokenizer keeps only a–z and 0–9, so {unseen} of the {len(letters)} letters of reference "
-                    f"{number} ({shown!r}) are invisible to it: even identical texts would score about 0"
-                )
-        return None
+        return unseen(references)
 
     def _mean(self, text: str, references: Sequence[str]) -> float | None:
         if not references:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -20,6 +21,20 @@ def stems(text: str) -> tuple[str, ...]:
     """
     stemmed = (_stem(word) if len(word) > 3 else word for word in _WORD.findall(text.lower()))
     return tuple(stem for stem in stemmed if stem)
+
+
+def unseen(references: Sequence[str]) -> str | None:
+    """Why a metric of these words cannot see one of some references, or None if it can: it is in another script."""
+    for number, reference in enumerate(references, start=1):
+        letters = [letter for letter in reference.lower() if letter.isalpha()]
+        dropped = sum(not letter.isascii() for letter in letters)
+        if 2 * dropped > len(letters):
+            shown = reference if len(reference) <= 40 else f"{reference[:39]}…"
+            return (
+                f"ROUGE's tokenizer keeps only a–z and 0–9, so {dropped} of the {len(letters)} letters of reference "
+                f"{number} ({shown!r}) are invisible to it: even identical texts would score about 0"
+            )
+    return None
 
 
 @lru_cache(maxsize=1 << 18)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -205,12 +206,13 @@ def records(subjects: Sequence[Subject]) -> list[Row]:
 
 def _record(run: Run) -> dict[str, str]:
     manifest = run.manifest
+    program, *arguments = manifest.argv
     git = UNKNOWN
     if manifest.git is not None:
         git = manifest.git.commit + (" with uncommitted changes" if manifest.git.dirty else "")
     return {
         "run": manifest.id,
-        "command line": shlex.join(manifest.argv),
+        "command line": shlex.join([Path(program).name, *arguments]),
         "begun": manifest.created,
         "finished": manifest.finished or UNKNOWN,
         "status": manifest.status,

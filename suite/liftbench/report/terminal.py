@@ -121,7 +121,7 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
     table = _table()
     table.title = _plain(f"{names[1]} against {names[0]}")
     table.add_column("metric", overflow="fold")
-    for heading in ("baseline", "candidate", "lift", "interval", *(["over best prompt"] if result.prompted else [])):
+    for heading in ("baseline", "candidate", "lift", "interval", *(["over best\nprompt"] if result.prompted else [])):
         table.add_column(heading, justify="right", overflow="fold")
     described = {metric.name for metric in comparison.metrics if metric.direction == "neither"}
     for lift, other in zip_longest(result.lifts, result.prompted):
@@ -138,7 +138,8 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
     for caveat in verdict.caveats:
         caveats.add_row("-", _plain(caveat, "dim"))
     about = _plain(f"bold: the headlines; {result.lifts[0].method}" if result.lifts else "", "dim")
-    shown: list[RenderableType] = [table, about, *map(_position, result.positions), Text(), sentence]
+    reasons = [_plain(f"{metric_label(lift.metric)}: {lift.problem}", "dim") for lift in result.lifts if lift.problem]
+    shown: list[RenderableType] = [table, about, *reasons, *map(_position, result.positions), Text(), sentence]
     if verdict.caveats:
         shown += [Text(), Text("What this does not show:", style="dim"), caveats]
     return Group(*shown)
@@ -156,15 +157,12 @@ def _position(position: Position) -> Text:
 
 
 def _cells(lift: Lift, target: float) -> list[Text]:
-    if lift.lift is None:
-        means = [numbers.score(lift.baseline), numbers.score(lift.candidate)]
-        return [_plain(metric_label(lift.metric)), *map(Text, means), Text(numbers.UNKNOWN), _plain(lift.problem)]
     words = [
         metric_label(lift.metric),
         numbers.score(lift.baseline),
         numbers.score(lift.candidate),
         numbers.lift(lift, target),
-        numbers.lift_interval(lift, target),
+        numbers.lift_interval(lift, target) if lift.lift is not None else "",
     ]
     return [_plain(word) for word in words]
 

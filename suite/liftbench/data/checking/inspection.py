@@ -144,8 +144,9 @@ class _Inspector:
     """Takes the conversations of one split after the other."""
 
     def __init__(self, metrics: Iterable[Metric], tokens: TokenCounter | None, every: int) -> None:
-        # Metrics of one kind (the ROUGEs) see alike.
-        self._metrics = list({type(metric): metric for metric in metrics}.values())
+        # Metrics of one kind (the ROUGEs) see alike; most see every script.
+        kinds = {type(metric).blind_to: metric for metric in metrics}
+        self._metrics = [metric for blind_to, metric in kinds.items() if blind_to is not Metric.blind_to]
         self._tokens = tokens
         self._every = every
         self._findings = Findings()
