@@ -55,7 +55,7 @@ def test_the_best_prompt_is_found_measured_and_shown(bench: Any) -> None:
     assert all(row.text.startswith("Customer complains about the") for row in run.predictions.values())
     for words in (
         "32 prompts on 3 conversations of train",
-        "(plain)",
+        "plain: template 1",
         "'\\n'",
         "rougeL",
         "note: the prompt was chosen",

@@ -12,7 +12,7 @@ from liftbench.config import DataSection
 from liftbench.data.cleaning import CLEANING, clean, clean_summary, clean_turn, role
 from liftbench.data.fingerprints import split_fingerprint
 from liftbench.data.jsonl import read_jsonl
-from liftbench.data.sources import cleaning, read_split
+from liftbench.data.sources import cleaning, open_dataset, read_split
 from liftbench.errors import UsageError
 from liftbench.plugins import Plugins
 from liftbench.records import write_lines
@@ -126,8 +126,10 @@ def test_the_version_is_in_the_fingerprint_and_cleaning_can_be_left_out(tmp_path
     conversation = Conversation(id="a", turns=(Turn(role="user", text="a &amp; b"),), references=("x",))
     write_lines(tmp_path / "test.jsonl", [conversation])
     raw, cleaned = DataSection(dataset=str(tmp_path), clean=False), DataSection(dataset=str(tmp_path))
-    assert read_split(raw, "test", Plugins()) == [conversation]
-    assert read_split(cleaned, "test", Plugins())[0].turns == (Turn(role="customer", text="a & b"),)
+    assert read_split(open_dataset(raw, Plugins()), raw, "test") == [conversation]
+    assert read_split(open_dataset(cleaned, Plugins()), cleaned, "test")[0].turns == (
+        Turn(role="customer", text="a & b"),
+    )
     assert (cleaning(raw), cleaning(cleaned)) == ("none", CLEANING)
     assert split_fingerprint([conversation], "none") != split_fingerprint([conversation], CLEANING)
 
@@ -137,5 +139,6 @@ def test_a_conversation_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> 
         tmp_path / "test.jsonl",
         [Conversation(id="ghost", turns=(Turn(role="user", text="@123456"),), references=("x",))],
     )
+    section = DataSection(dataset=str(tmp_path))
     with pytest.raises(UsageError, match="nothing is left of 'ghost' after cleaning"):
-        read_split(DataSection(dataset=str(tmp_path)), "test", Plugins())
+        read_split(open_dataset(section, Plugins()), section, "test")
