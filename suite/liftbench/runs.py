@@ -268,7 +268,7 @@ def open_run(
         same = [] if fresh else [run for run in runs_in(runs) if run.manifest.key == manifest.key]
         if same:
             run = OpenRun(same[-1].folder, same[-1].manifest)
-            asked = {name: getattr(manifest, name) for name in ("headlines", "target", "protocol", "skipped")}
+            asked = {name: getattr(manifest, name) for name in ("headlines", "target", "protocol", "training", "skipped")}
             if any(value != getattr(run.manifest, name) for name, value in asked.items()):
                 # What it is judged on may change without a measurement; other metrics score the texts that are there.
                 rescore = run.manifest.protocol != manifest.protocol and run.manifest.status == "complete"

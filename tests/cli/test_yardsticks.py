@@ -124,3 +124,10 @@ def test_changed_data_are_not_taken_for_those_that_were_scored(
     write_lines(data / "train.jsonl", conversations[7:])
     found = json.loads(command_line("compare", before, after, "--json").out)
     assert "no longer those" in found["missing"]["controls"]
+    # Scored again, the same texts stand beside yardsticks that learned from the new training split.
+    again = [
+        scored(command_line, data, "before", dict.fromkeys(texts, "A customer and an agent.")),
+        scored(command_line, data, "after", texts),
+    ]
+    assert again == [before, after]
+    assert "controls" not in json.loads(command_line("compare", *again, "--json").out)["missing"]
