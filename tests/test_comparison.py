@@ -341,24 +341,24 @@ def test_judging_over_prompts_that_were_not_tried_proves_nothing(baseline: Run, 
 
 def test_the_recipe_of_the_baseline_says_over_what(tmp_path: Path, candidate: Callable[..., Run]) -> None:
     baseline = write_run(tmp_path, scores={"rougeL": FLAT})
-    recipe = {"metrics": {"against": "best-prompted"}}
-    write_atomic(baseline.folder / "manifest.json", msgspec.structs.replace(baseline.manifest, recipe=recipe))
+    write_atomic(baseline.folder / "manifest.json", msgspec.structs.replace(baseline.manifest, against="best-prompted"))
     assert verdict(compare(Run(baseline.folder), [candidate()])).against == "best-prompted"
 
 
-def test_the_rival_is_the_newest_best_prompt_of_the_same_model_and_protocol(
+def test_the_rival_is_the_strongest_best_prompt_of_the_same_model_and_protocol(
     baseline: Run, candidate: Callable[..., Run], prompted: Callable[..., Run]
 ) -> None:
-    old, new = prompted(0.1), prompted(0.2, created="2026-01-07T10:00:00Z")
-    other = prompted(0.3, created="2026-01-08T10:00:00Z", protocol={"max_new_tokens": 7})
-    running = prompted(0.4, created="2026-01-09T10:00:00Z", status="running")
-    everyone = [baseline, candidate(), old, new, other, running]
-    assert best_prompted(baseline, everyone) is new
+    strong, lazy = prompted(0.3), prompted(0.2, created="2026-01-07T10:00:00Z")
+    other = prompted(0.5, created="2026-01-08T10:00:00Z", protocol={"max_new_tokens": 7})
+    running = prompted(0.6, created="2026-01-09T10:00:00Z", status="running")
+    coarse = prompted(0.7, created="2026-01-10T10:00:00Z", system={"precision": "nf4-other"})
+    everyone = [baseline, candidate(), strong, lazy, other, running, coarse]
+    assert best_prompted(baseline, everyone) is strong
     assert best_prompted(baseline, [baseline, other]) is None
     # And a best-prompted run is never taken for the plain baseline.
-    assert newest_pair([baseline, new, candidate()])[0].id == baseline.id
+    assert newest_pair([baseline, lazy, candidate()])[0].id == baseline.id
     with pytest.raises(UsageError, match="--against best-prompted"):
-        compare(new, [candidate()])
+        compare(lazy, [candidate()])
 
 
 # ---------------------------------------------------------------------------------------------------- floors, ceilings
@@ -388,7 +388,7 @@ def test_a_candidate_stands_between_the_best_control_and_the_humans(
     comparison = compare(baseline, [candidate(scores=gained(0.5))], beside)
     (position,) = comparison.candidates[0].positions
     # Compared where the humans have a score, too.
-    assert (position.floor, position.n) == ("strong", N - 1)
+    assert (position.floor, position.n, position.n_humans) == ("strong", N, N - 1)
     assert position.value == pytest.approx(0.25)
     assert [one.role for one in comparison.standings] == ["floor", "floor", "baseline", "candidate", "humans"]
     assert comparison.standings[-1].means["rougeL"] == pytest.approx(3 * sum(FLAT[1:]) / (N - 1))
@@ -398,14 +398,33 @@ def test_a_candidate_that_a_control_beats_is_told_so(baseline: Run, candidate: C
     humans: dict[str, list[float | None]] = {HUMANS: [3 * value for value in FLAT]}
     beside = yardsticks(baseline, constant=[2 * value for value in FLAT], **humans)
     judged = verdict(compare(baseline, [candidate(scores=gained(0.9))], beside))
-    assert any("does not beat constant, a control without a model" in caveat for caveat in judged.caveats)
+    assert any("not shown to beat the control constant, which has no model" in caveat for caveat in judged.caveats)
+
+
+def test_without_a_second_summary_the_controls_still_count(baseline: Run, candidate: Callable[..., Run]) -> None:
+    humans: dict[str, list[float | None]] = {HUMANS: [None] * N}
+    beside = yardsticks(baseline, constant=[2 * value for value in FLAT], **humans)
+    comparison = compare(baseline, [candidate(scores=gained(0.9))], beside)
+    (position,) = comparison.candidates[0].positions
+    assert (position.n, position.n_humans, position.value, position.ceiling_mean) == (N, 0, None, None)
+    assert any("not shown to beat the control constant" in caveat for caveat in verdict(comparison).caveats)
+
+
+def test_a_control_that_is_surely_beaten_is_no_caveat(baseline: Run, candidate: Callable[..., Run]) -> None:
+    humans: dict[str, list[float | None]] = {HUMANS: [3 * value for value in FLAT]}
+    comparison = compare(baseline, [candidate(scores=gained(0.9))], yardsticks(baseline, constant=list(FLAT), **humans))
+    (position,) = comparison.candidates[0].positions
+    assert (position.gap_low or 0) > 0
+    assert not any("shown to beat" in caveat for caveat in verdict(comparison).caveats)
 
 
 def test_what_should_stand_beside_and_does_not_is_named(baseline: Run, candidate: Callable[..., Run]) -> None:
     missing = compare(baseline, [candidate()]).missing
     assert set(missing) == {"best-prompted", "controls", "validity"}
     beside = Beside(missing={"controls": "the data are gone", "validity": "the data are gone"})
-    assert compare(baseline, [candidate()], beside).missing["controls"] == "the data are gone"
+    comparison = compare(baseline, [candidate()], beside)
+    assert comparison.missing["controls"] == "the data are gone"
+    assert "Not measured: controls: the data are gone" in verdict(comparison).caveats
 
 
 # ------------------------------------------------------------------------------------------------------------ refusals
@@ -489,7 +508,7 @@ def test_caveats(baseline: Run, candidate: Callable[..., Run], fields: dict[str,
 def test_caveats_do_not_cry_wolf(baseline: Run, candidate: Callable[..., Run]) -> None:
     predictions = {"kind": "predictions", "adapter": None, "model": None}
     caveats = verdict(compare(baseline, [candidate(command="score", system=predictions)])).caveats
-    assert len(caveats) == 4  # Of overlap, of a checker, of prompts, and of the split.
+    assert len(caveats) == 6  # Of overlap, a checker, controls, the validity table, prompts, and the split.
     own = {"system": {"adapter": AdapterRecord(sha256="e" * 64, run="here")}}
     assert not any("not recorded: it may" in text for text in verdict(compare(baseline, [candidate(**own)])).caveats)
 

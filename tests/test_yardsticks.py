@@ -18,7 +18,7 @@ from liftbench.measurement import Measurement, prepare
 from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
 from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.records import write_lines
-from liftbench.types import Cost, Validity, Yardstick, Yardsticks
+from liftbench.types import Cost, Turn, Validity, Yardstick, Yardsticks
 from liftbench.verdict import validity_words
 
 
@@ -89,7 +89,12 @@ def support(tmp_path: Path, conversations: list[Conversation]) -> Path:
     folder = tmp_path / "support"
     write_lines(folder / "validation.jsonl", conversations)
     others = [
-        replace(one, id=f"t{one.id}", references=tuple(f"{text} Again." for text in one.references))
+        replace(
+            one,
+            id=f"t{one.id}",
+            turns=(*one.turns, Turn(role="customer", text="And again.")),
+            references=tuple(f"{text} Again." for text in one.references),
+        )
         for one in conversations
     ]
     write_lines(folder / "train.jsonl", others)
@@ -143,6 +148,25 @@ def test_without_a_training_split_what_learns_is_missing_with_the_reason(
     assert "train" in row(found, "best-constant").missing
     assert row(found, "best-constant").scores == {}
     assert not row(found, "lead-1").missing
+
+
+def test_a_floor_never_sees_what_it_is_scored_by(
+    support: Path, plugins: Plugins, tmp_path: Path, conversations: list[Conversation]
+) -> None:
+    # The training split holds the scored conversations, too: what learns must not learn from those.
+    lines = (support / "validation.jsonl").read_text() + (support / "train.jsonl").read_text()
+    (support / "train.jsonl").write_text(lines)
+    found = controls_of(measurement_of(support, plugins, "rougeL"), plugins, tmp_path)
+    own = {reference for one in conversations for reference in one.references}
+    for name in ("best-constant", "random-summary"):
+        assert not own & set(row(found, name).texts)
+
+
+def test_what_is_kept_and_cannot_be_read_is_measured_again(support: Path, plugins: Plugins, tmp_path: Path) -> None:
+    measurement = measurement_of(support, plugins, "rougeL")
+    found = controls_of(measurement, plugins, tmp_path)
+    place_of(measurement, plugins, tmp_path).controls.write_text("{")
+    assert controls_of(measurement, plugins, tmp_path) == found
 
 
 def test_they_are_measured_once_for_the_same_data_and_metrics(support: Path, plugins: Plugins, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from . import stats
 from .errors import UsageError, unknown
 from .runs import Run
-from .standings import positions, standings
+from .standings import positions, standings, unmeasured
 from .types import (
     AdapterRecord,
     Against,
@@ -62,7 +62,7 @@ def compare(
     if not math.isfinite(target):
         raise UsageError(f"the target must be a number such as 0.4 (40%), not {target}")
     headlines = tuple(headlines) or manifest.headlines
-    against = against or recorded_against(baseline)
+    against = against or manifest.against
     seed = manifest.seed if seed is None else seed
     protocol = _protocol(baseline)
     rivals = [best_prompted] if best_prompted else []
@@ -86,6 +86,7 @@ def compare(
             lifts=lifts[: len(headlines)],
             prompted=prompted[: len(headlines)],
             positions=places,
+            unmeasured=unmeasured(beside),
         )
         results.append(
             CandidateResult(
@@ -110,24 +111,33 @@ def compare(
     )
 
 
-def recorded_against(baseline: Run) -> Against:
-    """Over which baseline its recipe judges a lift."""
-    section = baseline.manifest.recipe.get("metrics")
-    told = section.get("against") if isinstance(section, dict) else None
-    return "best-prompted" if told == "best-prompted" else "baseline"
-
-
 def best_prompted(baseline: Run, runs: Sequence[Run]) -> Run | None:
-    """The newest run of the baseline's own model with a prompt that was searched for, measured as the baseline was."""
+    """Of the runs of the baseline's own model with a prompt that was searched for, the strongest on its headlines.
+
+    The same weights, settings, precision and backend, measured as the baseline was; strongest by the product of the
+    headlines' means, and of equals the newest: a later, lazier search takes no rival away.
+    """
     found = [
         run
         for run in runs
         if run.manifest.tuned
         and run.manifest.status == "complete"
-        and _model(run) == _model(baseline)
+        and _bare(run) == _bare(baseline)
         and not protocol_differences(_protocol(baseline), _protocol(run))
     ]
-    return max(found, key=lambda run: (run.manifest.created, run.id), default=None)
+
+    def strength(run: Run) -> tuple[float, str]:
+        means = {row.name: row.mean or 0.0 for row in run.summary.metrics}
+        return math.prod(means.get(name, 0.0) for name in baseline.manifest.headlines), run.manifest.created
+
+    return max(found, key=strength, default=None)
+
+
+def _bare(run: Run) -> tuple[object, ...]:
+    """What a system is but for its prompt."""
+    system = run.manifest.system
+    settings = system.model.settings_sha256 if system.model else None
+    return _model(run), settings, system.adapter, system.precision, system.backend
 
 
 def exit_code(comparison: Comparison) -> int:

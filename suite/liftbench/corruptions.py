@@ -15,6 +15,7 @@ from functools import partial
 from msgspec import Struct
 from rapidfuzz.distance import Levenshtein
 
+from .data.clusters import CLUSTER, cluster_of
 from .data.privacy.names import fold, gazetteer
 from .metrics.evidence import Evidence
 from .metrics.lexicon import learn
@@ -77,7 +78,7 @@ class Corruption(Struct, frozen=True):
 
 # ------------------------------------------------------------------------------------------------ another text instead
 
-_APART = ("cluster", "company")
+_APART = (CLUSTER, "company")
 """Metadata that tell which conversations are alike."""
 
 
@@ -90,7 +91,7 @@ def _another_conversation(case: Case) -> str | None:
         if other.id != own.id and not set(own.references).issuperset(other.references)
     ]
     told = [key for key in _APART if key in own.metadata]
-    unlike = [other for other in others if all(other.metadata.get(key) != own.metadata[key] for key in told)]
+    unlike = [other for other in others if all(cluster_of(other, key) != cluster_of(own, key) for key in told)]
     if not others:
         return None
     generator = case.generator()

@@ -34,6 +34,11 @@ from .types import (
 )
 
 
+def is_measured(run: OpenRun, measurement: Measurement) -> bool:
+    """Whether a run is complete and has the metrics that are asked for."""
+    return run.manifest.status == "complete" and run.manifest.protocol == measurement.protocol
+
+
 def new_manifest(
     command: Literal["baseline", "train", "score"],
     system: System,
@@ -60,6 +65,7 @@ def new_manifest(
         protocol=measurement.protocol,
         plan=measurement.plan if system.kind == "model" else [],
         headlines=resolved.recipe.metrics.headlines,
+        against=resolved.recipe.metrics.against,
         target=resolved.recipe.metrics.target,
         seed=resolved.recipe.seed,
         training=measurement.training_fingerprint,
@@ -103,7 +109,7 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
     scores = score(predictions, measurement)
     write_lines(run.folder / "scores.jsonl", scores)
     write_atomic(run.folder / "summary.json", summarize(predictions, scores, measurement.metrics, run.manifest.seed))
-    run.update(status="complete", finished=now())
+    run.update(**run.asked_of(measurement.protocol), status="complete", finished=now())
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)
     return Run(run.folder)
 

@@ -32,6 +32,7 @@ from .types import (
     Finding,
     Manifest,
     Prediction,
+    Protocol,
     RunSummary,
     SampleScores,
     TrainingSummary,
@@ -204,12 +205,23 @@ def _read_manifest(folder: Path) -> Manifest:
 # ----------------------------------------------------------------------------------------------------------- open runs
 
 
+JUDGED = ("headlines", "target", "against", "training", "skipped")
+"""Fields of a manifest that say how the run is to be judged."""
+
+
 class OpenRun:
     """A run being made by this process, which holds its lock."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
+        self.asked = manifest
+        """What the present command would write, were the run new."""
+
+    def asked_of(self, protocol: Protocol) -> dict[str, Any]:
+        """The fields that a command may change in a run that is there, without generating anything."""
+        names = ("recipe", "origins", *JUDGED)
+        return {name: getattr(self.asked, name) for name in names} | {"protocol": protocol}
 
     @property
     def recipe(self) -> Recipe:
@@ -251,7 +263,7 @@ def open_run(
 ) -> Iterator[OpenRun]:
     """The run with the manifest's key: the newest one there is, to be continued, or a new one.
 
-    A complete run is yielded as it is, unless other metrics are asked for: nothing is generated twice unless `fresh`.
+    A complete run is yielded as it is; nothing is generated twice unless `fresh`.
     The key's lock is held meanwhile; raises `RunFailed` if another process holds it.
     """
     with writing(runs):
@@ -268,12 +280,12 @@ def open_run(
         same = [] if fresh else [run for run in runs_in(runs) if run.manifest.key == manifest.key]
         if same:
             run = OpenRun(same[-1].folder, same[-1].manifest)
-            asked = {name: getattr(manifest, name) for name in ("headlines", "target", "protocol", "training", "skipped")}
-            if any(value != getattr(run.manifest, name) for name, value in asked.items()):
-                # What it is judged on may change without a measurement; other metrics score the texts that are there.
-                rescore = run.manifest.protocol != manifest.protocol and run.manifest.status == "complete"
-                status = {"status": "trained" if run.manifest.command == "train" else "running"} if rescore else {}
-                run.update(recipe=manifest.recipe, origins=manifest.origins, **asked, **status)
+            run.asked = manifest
+            if run.manifest.protocol == manifest.protocol:
+                # What it is judged on may change; that needs no new measurement. Other metrics do: see `finish`.
+                changes = run.asked_of(manifest.protocol)
+                if any(value != getattr(run.manifest, name) for name, value in changes.items() if name in JUDGED):
+                    run.update(**changes)
             yield run
         else:
             yield _create(manifest, conversations, runs)

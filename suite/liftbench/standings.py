@@ -9,48 +9,69 @@ from typing import Literal
 from . import stats
 from .runs import Run
 from .types import Position, PromptSpec, Standing, Yardstick, Yardsticks
+from .yardsticks import Beside
 
 
 def positions(candidate: Run, headlines: Sequence[str], yardsticks: Yardsticks, seed: int) -> list[Position]:
-    """The candidate's place on each headline on which both a control and the humans have a score."""
+    """How the candidate stands to the best control and the humans, on each headline that a control has a score on."""
     return [position for name in headlines if (position := _position(candidate, name, yardsticks, seed)) is not None]
 
 
-def _position(candidate: Run, metric: str, yardsticks: Yardsticks, seed: int) -> Position | None:
-    """The candidate between the best control and the humans; None where one of the two was not measured."""
-    humans = next(row for row in yardsticks.rows if row.role == "humans").scores[metric]
-    floors = [row for row in yardsticks.rows if row.role == "floor" and row.scores]
-    own = [candidate.scores.get(id_, {}).get(metric) for id_ in yardsticks.ids]
-    whole = [
-        at
-        for at, columns in enumerate(zip(humans, own, *(row.scores[metric] for row in floors), strict=True))
-        if all(value is not None for value in columns)
+def unmeasured(beside: Beside) -> list[str]:
+    """What should set a floor, or show what the metrics see, and could not be measured, with the reason."""
+    rows = beside.yardsticks.rows if beside.yardsticks else []
+    missing = {row.missing: row.name for row in rows if row.missing}
+    return [f"{name}: {why}" for name, why in beside.missing.items()] + [
+        f"{', '.join(row.name for row in rows if row.missing == why)}: {why}" for why in missing
     ]
+
+
+def _position(candidate: Run, metric: str, yardsticks: Yardsticks, seed: int) -> Position | None:
+    """None where no control, or not the candidate, has a score."""
+    own = [candidate.scores.get(id_, {}).get(metric) for id_ in yardsticks.ids]
+    floors = {row.name: row.scores[metric] for row in yardsticks.rows if row.role == "floor" and row.scores}
+    floors = {name: column for name, column in floors.items() if any(value is not None for value in column)}
+    whole = _whole(own, *floors.values())
     if not floors or not whole:
         return None
     lower = next(info for info in yardsticks.metrics if info.name == metric).direction == "lower"
-
-    def some(column: Sequence[float | None]) -> list[float]:
-        return [value for at in whole if (value := column[at]) is not None]
-
-    def mean(values: Sequence[float]) -> float:
-        return sum(values) / len(values)
-
-    floor = max(floors, key=lambda row: (-1 if lower else 1) * mean(some(row.scores[metric])))
-    bottom, middle, top = some(floor.scores[metric]), some(own), some(humans)
-    found = stats.position(middle, bottom, top, seed=seed)
+    best = max(floors, key=lambda name: (-1 if lower else 1) * _mean(floors[name], whole))
+    gaps = [one - other for one, other in zip(_some(own, whole), _some(floors[best], whole), strict=True)]
+    _, gap_low, gap_high = stats.mean_interval(gaps, seed=seed)
+    humans = next(row for row in yardsticks.rows if row.role == "humans").scores[metric]
+    common = _whole(own, floors[best], humans)
+    found = stats.position(*(_some(column, common) for column in (own, floors[best], humans)), seed=seed)
     return Position(
         metric=metric,
-        floor=floor.name,
+        floor=best,
         n=len(whole),
-        floor_mean=mean(bottom),
-        candidate_mean=mean(middle),
-        ceiling_mean=mean(top),
+        floor_mean=_mean(floors[best], whole),
+        candidate_mean=_mean(own, whole),
+        gap_low=gap_low,
+        gap_high=gap_high,
+        n_humans=len(common),
+        ceiling_mean=_mean(humans, common) if common else None,
         value=found.value,
         low=found.low,
         high=found.high,
         problem=found.problem,
     )
+
+
+Column = Sequence[float | None]
+
+
+def _whole(*columns: Column) -> list[int]:
+    """Where all columns have a value."""
+    return [at for at, values in enumerate(zip(*columns, strict=True)) if all(value is not None for value in values)]
+
+
+def _some(column: Column, places: Sequence[int]) -> list[float]:
+    return [value for at in places if (value := column[at]) is not None]
+
+
+def _mean(column: Column, places: Sequence[int]) -> float:
+    return sum(_some(column, places)) / len(places)
 
 
 def standings(

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from .config import Recipe
 from .contracts import Backend, Progress
 from .data.fingerprints import ids_sha256
-from .errors import UsageError
+from .errors import RunFailed, UsageError
 from .harness import generate_batch, open_backend, score
 from .measurement import Measurement, batch_plan
 from .plugins import Plugins
@@ -47,11 +47,12 @@ def search(
         finally:
             backend.close()
             run.note(*searching.notes)
-        write_atomic(folder / "summary.json", _summary(run.recipe, plan, trials))
         run.note(
             f"the prompt was chosen among {len(trials)} on {len(plan.development)} conversations of the split "
             f"{plan.split!r}"
         )
+        # Last: with it, a search is over.
+        write_atomic(folder / "summary.json", _summary(run.recipe, plan, trials))
     subject = best_prompted(plain, best_trial(trials, run.recipe.metrics.headlines).prompt)
     if run.manifest.system != subject.system:
         run.update(system=subject.system)
@@ -151,10 +152,10 @@ class _Search:
                 conversations = [self._development.conversations[id_] for id_ in batch]
                 rows += generate_batch(backend, conversations, uncut, self._recipe, self.notes)
                 self._show(progress, len(rows), message)
-        except UsageError as error:
+        except (UsageError, RunFailed) as error:
             if not self._tried:
                 raise
-            # So many shots may not fit the input budget, which is no reason to lose the rest of the search.
+            # So many shots may not fit the input budget or the memory: no reason to lose the rest of the search.
             spec = self._plan.spec(choice, self._plan.cuts[0], self._plain)
             return [self._trial(len(self._all()) + 1, spec, [], str(error))]
         specs = [self._plan.spec(choice, cut, self._plain) for cut in self._plan.cuts]

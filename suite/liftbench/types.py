@@ -186,6 +186,9 @@ class Prediction(Struct, frozen=True, kw_only=True):
     """Wall time of its batch divided by the batch's size."""
 
 
+Against = Literal["baseline", "best-prompted"]
+"""Over which of the two a lift is judged."""
+
 Direction = Literal["higher", "lower", "neither"]
 """Which way is better; `neither` for what only describes (a length)."""
 
@@ -400,6 +403,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Conversation ids in generation batches, over the whole split (see `harness`); empty for texts made elsewhere."""
     headlines: tuple[str, ...]
     """The metrics that the lift is judged on."""
+    against: Against = "baseline"
     training: str = ""
     """Fingerprint of the training split, which metrics and controls learn from; empty where there is none."""
     target: float
@@ -542,9 +546,6 @@ class Lift(Struct, frozen=True, kw_only=True):
 
 Outcome = Literal["verified", "undecided", "not met", "unproven"]
 
-Against = Literal["baseline", "best-prompted"]
-"""Over which of the two a lift is judged."""
-
 
 class Verdict(Struct, frozen=True, kw_only=True):
     """What one candidate's lift amounts to."""
@@ -570,16 +571,21 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class Position(Struct, frozen=True, kw_only=True):
-    """Where a candidate stands between the best control (0) and the humans (1) on one metric."""
+    """How a candidate stands to the best control, and where between it (0) and the humans (1), on one metric."""
 
     metric: str
     floor: str
     """Name of the control that scores best, of those that saw no reference."""
     n: int
-    """Conversations on which the humans, too, have a score; all three are compared on these."""
+    """Conversations on which the candidate and the controls have a score."""
     floor_mean: float
     candidate_mean: float
-    ceiling_mean: float
+    gap_low: float | None
+    gap_high: float | None
+    """Bounds of the 95% paired bootstrap interval of candidate - floor."""
+    n_humans: int
+    """Those of them on which the humans, too, have a score: the place is measured on these."""
+    ceiling_mean: float | None
     value: float | None
     """(candidate - floor) / (ceiling - floor)."""
     low: float | None

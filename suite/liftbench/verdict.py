@@ -46,6 +46,8 @@ class Lifted(Struct, frozen=True, kw_only=True):
     prompted: list[Lift]
     """Over the best-prompted baseline; empty where there is none."""
     positions: list[Position]
+    unmeasured: list[str]
+    """Controls and the validity table, where they could not be measured, with the reason."""
 
 
 def judge(lifted: Lifted, against: Against, target: float) -> Verdict:
@@ -205,11 +207,12 @@ def _caveats(lifted: Lifted) -> list[str]:
         caveats.append(CHECKER)
     for position in lifted.positions:
         # Headlines are metrics where higher is better.
-        if position.candidate_mean <= position.floor_mean:
+        if position.gap_low is None or position.gap_low <= 0:
             caveats.append(
-                f"On {metric_label(position.metric)} it does not beat {position.floor}, a control without a model: "
-                f"{position.candidate_mean:.3f} against {position.floor_mean:.3f}."
+                f"On {metric_label(position.metric)} it is not shown to beat the control {position.floor}, which has no "
+                f"model: {position.candidate_mean:.3f} against {position.floor_mean:.3f}."
             )
+    caveats += [f"Not measured: {what}" for what in lifted.unmeasured]
     if lifted.best_prompted is None:
         caveats.append("What a prompt alone buys was not measured (`bench baseline --tune`).")
     protocol, adapter = candidate.manifest.protocol, candidate.manifest.system.adapter
@@ -251,16 +254,16 @@ def validity_words(validity: Validity, metric: str) -> str:
         return f"{metric_label(metric)}: nothing could be measured."
     blind = [_named(cost) for cost in costs if cost.high is not None and cost.high < BLIND]
     seen = [_named(cost) for cost in costs if cost.low is not None and cost.low > SEEN]
+    fooled = [_named(cost) for cost in costs if cost.high is not None and cost.high < 0]
+    blind = [name for name in blind if name not in fooled]
     words = []
+    if fooled:
+        words.append(f"prefers {listed(fooled)} to the humans' own")
     if blind:
         words.append(f"cannot see {listed(blind)}")
     if seen:
         words.append(f"sees {listed(seen)}")
-    return (
-        f"{metric_label(metric)} {'; it '.join(words)}."
-        if words
-        else f"{metric_label(metric)} sees all of them a little."
-    )
+    return f"{metric_label(metric)} {'; it '.join(words)}." if words else f"{metric_label(metric)}: nothing is settled."
 
 
 def _named(cost: Cost) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,16 +18,19 @@ from . import stats
 from .config import Recipe, ResolvedRecipe
 from .contracts import Control, ControlRequest, Metric, Progress
 from .corruptions import CORRUPTIONS, Case, Material
+from .data.splits import unscored
 from .errors import LiftbenchError, UsageError
 from .harness import metric_info, values
 from .measurement import Measurement, postprocess, prepare
 from .plugins import Plugins
 from .records import digest, read_record, write_atomic
 from .runs import Run
-from .types import Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
+from .types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
 
 VERSION = 1
 """Raised when the same data and metrics would give other figures than before."""
+
+Record = TypeVar("Record", Yardsticks, Validity)
 
 HUMANS = "humans, leave one out"
 
@@ -51,10 +55,18 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 def kept(protocol: Protocol, training: str, seed: int, plugins: Plugins, runs: Path) -> Kept:
     """Where the yardsticks of a protocol are, or will be; `training` is the training split's fingerprint."""
-    controls = sorted((spec.name, spec.distribution) for spec in plugins.specs if spec.kind == "control")
+    controls = sorted((spec.name, spec.target, spec.distribution) for spec in plugins.specs if spec.kind == "control")
     # Budgets and post-processing of models are not in it: no yardstick is generated.
-    about = (protocol.fingerprint, protocol.conversations, protocol.metrics, training, controls, seed, VERSION)
-    return Kept(folder=runs.parent / "yardsticks", key=digest(*about))
+    about = (protocol.fingerprint, protocol.conversations, protocol.metrics, training, controls, seed, VERSION, SCHEMA)
+    return Kept(folder=runs.resolve().parent / "yardsticks", key=digest(*about))
+
+
+def _there(path: Path, kind: type[Record]) -> Record | None:
+    """A record that is kept; one that cannot be read is measured again."""
+    try:
+        return read_record(path, kind)
+    except UsageError:
+        return None
 
 
 class Beside(Struct, frozen=True, kw_only=True):
@@ -72,13 +84,10 @@ def beside(run: Run, plugins: Plugins, on_controls: Progress, on_validity: Progr
     What cannot be had (the data are gone, or are no longer what they were) is missing, with the reason.
     """
     manifest = run.manifest
-    place = kept(manifest.protocol, manifest.training, manifest.seed, plugins, run.folder.parent)
-    if place.controls.exists() and place.validity.exists():
-        return Beside(
-            yardsticks=read_record(place.controls, Yardsticks),
-            validity=read_record(place.validity, Validity),
-            missing={},
-        )
+    place = kept(manifest.protocol, manifest.training, manifest.seed, plugins, run.folder.resolve().parent)
+    kept_controls, kept_validity = _there(place.controls, Yardsticks), _there(place.validity, Validity)
+    if kept_controls and kept_validity:
+        return Beside(yardsticks=kept_controls, validity=kept_validity)
     try:
         measurement = _measurement(run, plugins)
         yardsticks = controls(measurement, place, manifest.seed, plugins, on_controls)
@@ -107,20 +116,23 @@ def controls(measurement: Measurement, place: Kept, seed: int, plugins: Plugins,
 
     A control that cannot be had (it learns, and there is no training split) is in it with the reason.
     """
-    if place.controls.exists():
-        return read_record(place.controls, Yardsticks)
+    if (there := _there(place.controls, Yardsticks)) is not None:
+        return there
     conversations = [measurement.conversations[id_] for id_ in measurement.scored]
     specs = [spec for spec in plugins.specs if spec.kind == "control"]
+    training = tuple(unscored(measurement.training, list(measurement.conversations.values())))
     rows = []
     for done, spec in enumerate(specs):
         progress(done, len(specs) + 1, spec.name)
-        request = ControlRequest(training=tuple(measurement.training), seed=seed)
+        request = ControlRequest(training=training, seed=seed)
         try:
             control: Control = plugins.load(plugins.find("control", spec.name))(request)
         except LiftbenchError as error:
             rows.append(Yardstick(name=spec.name, role="floor", missing=str(error)))
             continue
-        texts = [postprocess(text) for text in control.write(conversations)]
+        # A floor cannot look at what it is scored by.
+        shown = conversations if control.role == "bound" else [_bare(one) for one in conversations]
+        texts = [postprocess(text) for text in control.write(shown)]
         scores = {metric.name: values(metric, texts, conversations) for metric in measurement.metrics}
         rows.append(Yardstick(name=spec.name, role=control.role, note=control.note, scores=scores, texts=texts))
     progress(len(specs), len(specs) + 1, HUMANS)
@@ -152,6 +164,10 @@ def _humans(conversations: Sequence[Conversation], metrics: Sequence[Metric]) ->
     return Yardstick(name=HUMANS, role="humans", scores=scores)
 
 
+def _bare(conversation: Conversation) -> Conversation:
+    return replace(conversation, references=(), extracts=(), facts=(), false_facts=())
+
+
 def _leave_one_out(conversation: Conversation) -> list[tuple[str, Conversation]]:
     references = conversation.references
     return [
@@ -179,8 +195,8 @@ def validity(measurement: Measurement, place: Kept, seed: int, plugins: Plugins,
     conversation has a second summary, each is held against itself, and the table says so. Metrics of form are left out:
     nothing is true or false about a length. Read where it is kept, else measured and kept.
     """
-    if place.validity.exists():
-        return read_record(place.validity, Validity)
+    if (there := _there(place.validity, Validity)) is not None:
+        return there
     conversations = [measurement.conversations[id_] for id_ in measurement.scored]
     cases = [
         _Held(at, text, against)

@@ -69,7 +69,7 @@ def test_a_local_script_scores_each_text_against_each_reference(tmp_path: Path) 
         conversation("late"),
         conversation(),
     ]
-    assert bridge.score(texts, conversations) == [1.0, pytest.approx((1 + 1 / 3 + 0) / 3), 0.0, 0.0, None]
+    assert bridge.score(texts, conversations) == [1.0, pytest.approx((1 + 1 / 3 + 0) / 3), 0.0, None, None]
     assert bridge.name == f"evaluate:{script}"
     assert bridge.signature == (
         f"evaluate:mine|overlap|refs:mean|script:{file_sha256(script)[:12]}|evaluate:{version('evaluate')}"

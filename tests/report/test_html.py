@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from liftbench.comparison import compare
 from liftbench.records import write_atomic, write_lines
 from liftbench.report.html import SYMBOLS, render_comparison, render_runs
+from liftbench.report.tables import waterfall
 from liftbench.runs import Run
 from liftbench.types import (
     AdapterRecord,
@@ -257,6 +258,21 @@ def test_floors_ceilings_prompts_and_sight_are_on_the_page(tmp_path: Path, runs:
         assert words in page.text, words
     drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
     assert any("plain baseline" in label and "humans 0.8" in label for label in drawn)
+
+
+def test_a_lift_over_prompts_that_were_not_tried_is_not_the_one_over_the_plain_baseline(runs: list[Run]) -> None:
+    comparison = compare(runs[0], runs[1:2], against="best-prompted")
+    page = Page(render(comparison, runs[:2]))
+    plain = comparison.candidates[0].lifts[0]
+    assert page.text.count(f"{plain.lift:+.0%}") == page.text.count(f"{plain.lift:+.0%} ") >= 1
+    assert "Lift over the best-prompted baseline" not in page.text
+    assert not [value for tag, name, value in page.attributes if (tag, name) == ("p", "class") and value == "figure"]
+
+
+def test_rival_candidates_build_upon_the_same_step(runs: list[Run]) -> None:
+    steps = waterfall(compare(runs[0], runs[1:]), "rougeL")
+    assert [step.role for step in steps] == ["baseline", "candidate", "candidate"]
+    assert [step.start for step in steps] == [0.0, steps[0].value, steps[0].value]
 
 
 def test_what_was_not_measured_is_said(page: Page) -> None:

@@ -18,10 +18,12 @@ class Evaluate(Metric):
     """One number of an `evaluate` metric for each summary: the mean over references of `compute` on the single pair.
 
     The argument is a script (`metrics/mine.py`, or a folder `metrics/mine` that has `mine.py`), a name (`chrf`), or a
-    community's (`org/name`, `org/name@revision`); `#key` behind it picks one of several numbers. Higher is taken to be
-    better. The aggregate over many pairs that some metrics define is not used: intervals need a value for each summary.
+    community's (`org/name`, `org/name@revision`); `#key` behind it picks one of several numbers. Which way is better is
+    not known (of an error rate it is down), so no lift is judged on it. The aggregate over many pairs that some metrics
+    define is not used: intervals need a value for each summary.
     """
 
+    direction = "neither"
     sees = "overlap"
 
     def __init__(self, request: MetricRequest) -> None:
@@ -40,15 +42,13 @@ class Evaluate(Metric):
         self.signature = f"evaluate:{script.stem}|{self._key}|refs:mean|{origin}|evaluate:{version('evaluate')}"
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """The number for each text, mean over its references: 0.0 for an empty text, None without a reference, and
-        where the metric gives no finite number."""
+        """The number for each text, mean over its references; None for an empty text (of an error rate 0.0 would be the
+        best), without a reference, and where the metric gives no finite number."""
         return [self._mean(text, one.references) for text, one in zip(texts, conversations, strict=True)]
 
     def _mean(self, text: str, references: Sequence[str]) -> float | None:
-        if not references:
+        if not references or not text.strip():
             return None
-        if not text.strip():
-            return 0.0
         values = [self._compute(text, reference).get(self._key, math.nan) for reference in references]
         mean = sum(values) / len(values)
         return mean if math.isfinite(mean) else None

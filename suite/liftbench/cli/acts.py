@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..contracts import Progress
 from ..errors import LiftbenchError
-from ..harness import measure, new_manifest, require_room
+from ..harness import is_measured, measure, new_manifest, require_room
 from ..measurement import Measurement
 from ..models.references import context_length, resolve
 from ..plugins import Plugins
@@ -65,7 +65,7 @@ def trained(
 
 def completed(run: OpenRun, measurement: Measurement, subject: Loadable, job: Job, progress: Progress) -> Run:
     """The run, measured unless that is done already."""
-    if run.manifest.status == "complete":
+    if is_measured(run, measurement):
         return Run(run.folder)
     return measure(run, measurement, subject, job.plugins, progress)
 
@@ -73,7 +73,10 @@ def completed(run: OpenRun, measurement: Measurement, subject: Loadable, job: Jo
 def announce(run: OpenRun, manifest: Manifest, plugins: Plugins) -> None:
     """Say whether the run is new, continued or there already, and let observers know."""
     if run.manifest.status == "complete":
-        say(f"already measured: {run.folder} (--fresh measures again)")
+        same = run.manifest.protocol == manifest.protocol
+        say(
+            f"already measured: {run.folder} (--fresh measures again)" if same else f"scoring the texts of {run.folder}"
+        )
         return
     if run.manifest.id == manifest.id and run.manifest.created == manifest.created:
         say(f"run {run.folder}")

@@ -65,7 +65,7 @@ def _chosen(names: tuple[str, ...], runs: Path) -> tuple[Run, list[Run]]:
     there = runs_in(runs)
     if names:
         named = find_run(names[0], runs)
-        is_baseline = named.manifest.command == "baseline"
+        is_baseline = named.manifest.command == "baseline" and not named.manifest.tuned
         there = [named, *(run for run in there if (run.manifest.command == "baseline") != is_baseline)]
     baseline, candidate = newest_pair(there)
     say(f"baseline:  {baseline.id}\ncandidate: {candidate.id}")

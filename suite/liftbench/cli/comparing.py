@@ -35,7 +35,8 @@ def compared(
     """
     with progress_bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
         measured = beside(baseline.require_complete(), plugins, on_controls, on_validity)
-    best = best_prompted(baseline, runs_in(baseline.folder.parent))
+    given = {run.id for run in (baseline, *candidates)}
+    best = best_prompted(baseline, [run for run in runs_in(baseline.folder.resolve().parent) if run.id not in given])
     comparison = compare(
         baseline, candidates, measured, best_prompted=best, target=target, headlines=headlines, against=against
     )

@@ -65,7 +65,7 @@ def command(
         _require_free(target, folder, replace=force)
     resolved = resolve_recipe(recipe, {"model": model}, [], [])
     plugins = load_plugins()
-    # Those that need no model: they are asked only which references they can see.
+    # They are asked only which references they can see, and learn nothing.
     metrics, _ = load_metrics(MetricsSection(names=resolved.recipe.metrics.names), (), "none", plugins)
     tokens = None if no_tokens else _token_counter(resolved, plugins)
     with progress_bar("conversations") as progress:

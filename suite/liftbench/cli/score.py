@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..config import Precision
 from ..errors import UsageError
-from ..harness import measure_texts, new_manifest
+from ..harness import is_measured, measure_texts, new_manifest
 from ..measurement import prepare, read_texts
 from ..runs import Run, open_run
 from ..systems import named, recipe_shots
@@ -89,5 +89,5 @@ def _score_texts(job: Job, path: Path, name: str) -> None:
     manifest = new_manifest("score", system, measurement, job.resolved, argv=sys.argv)
     with open_run(manifest, scored(measurement), job.runs, fresh=job.fresh) as run:
         announce(run, manifest, job.plugins)
-        done = run.manifest.status == "complete"
+        done = is_measured(run, measurement)
         show_run(Run(run.folder) if done else measure_texts(run, measurement, texts, job.plugins), job)

@@ -47,31 +47,28 @@ class Bar(Struct, frozen=True):
 
 
 def waterfall(steps: Sequence[Step], floor: float | None, description: str) -> Markup:
-    """A bar a step, from the mean before it to its own; the first and the humans' stand on the ground.
+    """A bar a step, from the mean that it builds upon to its own.
 
     A dashed line is the best control.
     """
     if len(steps) < 2:
         return Markup()
-    rows, before = [], 0.0
-    for place, step in enumerate(steps):
-        whole = place == 0 or step.role == "humans"
-        rows.append(
-            {
-                "name": step.name,
-                "from": 0.0 if whole else before,
-                "to": step.value,
-                "label": f"{step.value:.3f}",
-                "colour": MUTED if whole else ACCENT if step.value >= before else WORSE,
-            }
-        )
-        before = step.value
+    rows = [
+        {
+            "place": place,
+            "name": step.name,
+            "from": step.start,
+            "to": step.value,
+            "label": f"{step.value:.3f}",
+            "colour": MUTED if not step.start else ACCENT if step.value >= step.start else WORSE,
+        }
+        for place, step in enumerate(steps)
+    ]
     top = max([step.value for step in steps] + ([floor] if floor is not None else []))
-    order = [step.name for step in steps]
     x = alt.X(
         "to:Q", title=None, scale=alt.Scale(domain=[0, 1.16 * top], nice=False), axis=alt.Axis(tickCount=5, grid=False)
     )
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labels=False, ticks=False))
+    y = alt.Y("place:O", title=None, axis=alt.Axis(labels=False, ticks=False))
     data = alt.Chart(alt.Data(values=rows))
     layers = [
         data.mark_bar(height=15).encode(x=x, x2="from:Q", y=y, color=alt.Color("colour:N", scale=None)),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..comparison import protocol_differences
 from ..types import CandidateResult, Comparison, Direction, Lift, MetricSummary, Position
@@ -119,12 +120,14 @@ def verdicts(candidates: Sequence[Subject], comparison: Comparison) -> list[Judg
 
 def _headline(comparison: Comparison, result: CandidateResult, place: int) -> Headline:
     verdict = result.verdict
-    both = {"baseline": result.lifts, "best-prompted": result.prompted or result.lifts}
-    lift, target = both[verdict.against][place], verdict.target
-    swapped = verdict.against == "best-prompted"
-    other = result.lifts if swapped else result.prompted
-    others = [each.prompted if swapped and each.prompted else each.lifts for each in comparison.candidates]
-    domain = charts.lift_domain([lifts[place] for lifts in others], target)
+    swapped, target = verdict.against == "best-prompted", verdict.target
+    judged, other = (result.prompted, result.lifts) if swapped else (result.lifts, result.prompted)
+    nothing = replace(
+        result.lifts[place], baseline=None, candidate=None, lift=None, low=None, high=None, problem="not measured"
+    )
+    lift = judged[place] if judged else nothing
+    others = [each.prompted if swapped else each.lifts for each in comparison.candidates]
+    domain = charts.lift_domain([lifts[place] for lifts in others if lifts], target)
     words = (
         f"{metric_label(lift.metric)}: lift {numbers.lift(lift, target)}, {numbers.level(lift)} "
         f"{numbers.lift_interval(lift, target)}, target {numbers.target(target)}."

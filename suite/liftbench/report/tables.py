@@ -33,6 +33,9 @@ class Step(Struct, frozen=True):
     name: str
     value: float
     role: str
+    start: float
+    """The mean that it builds upon: of the step before, 0.0 for the baseline and the humans. Candidates are rivals of
+    each other, and each builds upon the same."""
 
 
 class StandingTable(Struct, frozen=True, kw_only=True):
@@ -69,11 +72,17 @@ def standing_tables(metrics: Sequence[MetricInfo], standings: Sequence[Standing]
 def waterfall(comparison: Comparison, metric: str) -> list[Step]:
     """What the prompt buys, what training buys on top, and what is left to the humans: the means that are there."""
     names = {"baseline": "plain baseline", "best-prompted": "best prompt", "humans": "humans"}
-    return [
-        Step(names.get(one.role, one.name), mean, one.role)
-        for one in comparison.standings
-        if one.role in (*names, "candidate") and (mean := one.means.get(metric)) is not None
-    ]
+    steps: list[Step] = []
+    ground = 0.0
+    for one in comparison.standings:
+        mean = one.means.get(metric)
+        if mean is None or one.role not in (*names, "candidate"):
+            continue
+        start = 0.0 if one.role in ("baseline", "humans") else ground
+        steps.append(Step(names.get(one.role, one.name), mean, one.role, start))
+        if one.role != "candidate":
+            ground = mean
+    return steps
 
 
 def sight_tables(validity: Validity) -> list[SightTable]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -14,7 +14,7 @@ from ..runs import Run
 from ..types import CandidateResult, Comparison, Cost, Lift, MetricInfo, Position, Standing, Validity
 from ..verdict import metric_label, validity_words
 from . import numbers
-from .tables import Mean, StandingTable, sight, sight_tables, standing_tables, waterfall
+from .tables import Mean, StandingTable, label, sight, sight_tables, standing_tables, waterfall
 
 COLUMNS = 4
 """Of numbers beside each other, so that names of systems fit before them."""
@@ -27,7 +27,10 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
     baseline = runs[comparison.baseline]
     parts: list[RenderableType] = [standing_table(comparison.metrics, comparison.standings)]
     for name in comparison.headlines:
-        steps = [f"{step.name} {numbers.score(step.value)}" for step in waterfall(comparison, name)]
+        steps = [
+            " or ".join(f"{step.name} {numbers.score(step.value)}" for step in some)
+            for _, some in groupby(waterfall(comparison, name), key=lambda step: step.role)
+        ]
         parts.append(_plain(f"{metric_label(name)}: {' → '.join(steps)}"))
     if comparison.validity is not None:
         parts += [Text(), *(_plain(validity_words(comparison.validity, name)) for name in comparison.headlines)]
@@ -60,7 +63,12 @@ def sight_table(validity: Validity) -> RenderableType:
             [(name.replace("-", " "), [_cost(cost) for cost in costs]) for name, _, costs in found.rows],
         )
     ]
-    about = Text("share of the way from the humans down to another conversation's summary; red: not seen", "dim")
+    against = "itself, as none has a second one" if validity.against_itself else "the others of its conversation"
+    about = _plain(
+        f"share of the way from the humans down to another conversation's summary, each held against {against}; "
+        f"{validity.n} conversations; red: not seen",
+        "dim",
+    )
     return Group(*tables, about, *(_plain(validity_words(validity, metric.name)) for metric in validity.metrics))
 
 
@@ -124,11 +132,14 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
     for heading in ("baseline", "candidate", "lift", "interval", *(["over best\nprompt"] if result.prompted else [])):
         table.add_column(heading, justify="right", overflow="fold")
     described = {metric.name for metric in comparison.metrics if metric.direction == "neither"}
+    labels = {metric.name: label(metric) for metric in comparison.metrics}
     for lift, other in zip_longest(result.lifts, result.prompted):
         if lift.metric not in described:
             more = [_plain(numbers.lift(other, verdict.target))] if other else []
             table.add_row(
-                *_cells(lift, verdict.target), *more, style="bold" if lift.metric in verdict.headlines else ""
+                *_cells(lift, labels[lift.metric], verdict.target),
+                *more,
+                style="bold" if lift.metric in verdict.headlines else "",
             )
     sentence = _plain(verdict.sentence)
     head, colon, _ = sentence.plain.partition(":")
@@ -146,19 +157,19 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
 
 
 def _position(position: Position) -> Text:
-    label = metric_label(position.metric)
+    metric = metric_label(position.metric)
     if position.value is None:
-        return _plain(f"{label}: no place between {position.floor} and the humans: {position.problem}", "dim")
+        return _plain(f"{metric}: no place between {position.floor} and the humans: {position.problem}", "dim")
     return _plain(
-        f"{label}: {numbers.signed(position.value)} of the way from the best control ({position.floor}, "
+        f"{metric}: {numbers.signed(position.value)} of the way from the best control ({position.floor}, "
         f"{numbers.score(position.floor_mean)}) to the humans ({numbers.score(position.ceiling_mean)}); "
         f"95% interval {numbers.signed(position.low)} to {numbers.signed(position.high)}"
     )
 
 
-def _cells(lift: Lift, target: float) -> list[Text]:
+def _cells(lift: Lift, name: str, target: float) -> list[Text]:
     words = [
-        metric_label(lift.metric),
+        name,
         numbers.score(lift.baseline),
         numbers.score(lift.candidate),
         numbers.lift(lift, target),
