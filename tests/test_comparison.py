@@ -398,7 +398,7 @@ def test_a_candidate_that_a_control_beats_is_told_so(baseline: Run, candidate: C
     humans: dict[str, list[float | None]] = {HUMANS: [3 * value for value in FLAT]}
     beside = yardsticks(baseline, constant=[2 * value for value in FLAT], **humans)
     judged = verdict(compare(baseline, [candidate(scores=gained(0.9))], beside))
-    assert any("not shown to beat the control constant, which has no model" in caveat for caveat in judged.caveats)
+    assert any("not shown to beat the control constant, with no model" in caveat for caveat in judged.caveats)
 
 
 def test_without_a_second_summary_the_controls_still_count(baseline: Run, candidate: Callable[..., Run]) -> None:

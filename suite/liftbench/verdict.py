@@ -209,7 +209,7 @@ def _caveats(lifted: Lifted) -> list[str]:
         # Headlines are metrics where higher is better.
         if position.gap_low is None or position.gap_low <= 0:
             caveats.append(
-                f"On {metric_label(position.metric)} it is not shown to beat the control {position.floor}, which has no "
+                f"On {metric_label(position.metric)} it is not shown to beat the control {position.floor}, with no "
                 f"model: {position.candidate_mean:.3f} against {position.floor_mean:.3f}."
             )
     caveats += [f"Not measured: {what}" for what in lifted.unmeasured]

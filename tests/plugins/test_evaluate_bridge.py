@@ -74,7 +74,7 @@ def test_a_local_script_scores_each_text_against_each_reference(tmp_path: Path) 
     assert bridge.signature == (
         f"evaluate:mine|overlap|refs:mean|script:{file_sha256(script)[:12]}|evaluate:{version('evaluate')}"
     )
-    assert (bridge.direction, bridge.sees) == ("higher", "overlap")
+    assert (bridge.direction, bridge.sees) == ("neither", "overlap")
 
 
 def test_a_folder_stands_for_the_script_of_its_name(tmp_path: Path) -> None:
