@@ -3,7 +3,8 @@
 If the generation passes of the whole declared set fit the budget, all are made, in the order in which they are
 declared. Else one thing varies at a time: the templates with everything else as in the recipe's own prompt, then the
 prefills with the best template so far, then the shots with the best of both; and so on in rounds, until a round finds
-nothing better or the budget is spent. Cuts cost nothing: the texts of every pass are scored with each of them.
+nothing better. What is left of the budget goes to the rest of the set, in the order in which it is declared. Cuts cost
+nothing: the texts of every pass are scored with each of them.
 """
 
 from __future__ import annotations
@@ -126,6 +127,8 @@ class _Search:
                 around = self._best()
                 for value in values:
                     yield replace(around, **{thing: value})
+        # A budget is there to be spent: the stronger the rival, the more a lift over it says.
+        yield from plan.choices
 
     def _best(self) -> Choice:
         return _choice(best_trial(self._all(), self._headlines).prompt)
