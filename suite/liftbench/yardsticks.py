@@ -56,8 +56,9 @@ class Kept(Struct, frozen=True, kw_only=True):
 def kept(protocol: Protocol, training: str, seed: int, plugins: Plugins, runs: Path) -> Kept:
     """Where the yardsticks of a protocol are, or will be; `training` is the training split's fingerprint."""
     controls = sorted((spec.name, spec.target, spec.distribution) for spec in plugins.specs if spec.kind == "control")
-    # Budgets and post-processing of models are not in it: no yardstick is generated.
-    about = (protocol.fingerprint, protocol.conversations, protocol.metrics, training, controls, seed, VERSION, SCHEMA)
+    # Token budgets are not in it: no yardstick is generated.
+    how = (protocol.fingerprint, protocol.conversations, protocol.postprocess, protocol.metrics)
+    about = (*how, training, controls, seed, VERSION, SCHEMA)
     return Kept(folder=runs.resolve().parent / "yardsticks", key=digest(*about))
 
 
