@@ -53,6 +53,19 @@ ENVIRONMENT = Environment(
     packages={"liftbench": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "peft": "0.21.2"},
 )
 
+
+class Words:
+    """A tokenizer whose tokens are words."""
+
+    bos_token_id = None
+    eos_token_id = 0
+    all_special_ids = (0,)
+
+    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
+        del add_special_tokens
+        return {"input_ids": [len(word) for word in text.split()]}
+
+
 THINGS = ("order", "refund", "parcel", "login", "invoice", "flight", "router", "card", "seat", "charger", "app", "bill")
 TROUBLES = ("has not arrived", "is wrong again", "stopped working after the update")
 REMEDIES = ("asks for a direct message with the details", "promises a new one within three days", "explains the steps")

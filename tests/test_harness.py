@@ -36,17 +36,7 @@ from liftbench.runs import Run, open_run
 from liftbench.systems import Loadable
 from liftbench.types import ModelRecord, System
 
-
-class Words:
-    """A tokenizer whose tokens are words."""
-
-    bos_token_id = None
-    eos_token_id = 0
-    all_special_ids = (0,)
-
-    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
-        del add_special_tokens
-        return {"input_ids": [len(word) for word in text.split()]}
+from .build import Words
 
 
 class EchoBackend(Backend):

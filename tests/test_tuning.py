@@ -37,20 +37,10 @@ from liftbench.tuning import merit, search
 from liftbench.tuning_plan import TEMPLATES, Cut, common_opening, plan_tuning
 from liftbench.types import ModelRecord, System
 
+from .build import Words
+
 GOOD = "Write well.\n\n{conversation}"
 BAD = "Write badly.\n\n{conversation}"
-
-
-class Letters:
-    """A tokenizer whose tokens are words; there is no end of a text but the limit."""
-
-    bos_token_id = None
-    eos_token_id = 0
-    all_special_ids = (0,)
-
-    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
-        del add_special_tokens
-        return {"input_ids": [len(word) for word in text.split()]}
 
 
 class SuggestibleBackend(Backend):
@@ -63,14 +53,14 @@ class SuggestibleBackend(Backend):
     def __init__(self, request: BackendRequest) -> None:
         del request
         type(self).opened += 1
-        self.tokenizer = Letters()
+        self.tokenizer = Words()
         self.device = "cpu"
         self.context_length = 4096
 
     @classmethod
     def open_tokenizer(cls, model: Path) -> Any:
         del model
-        return Letters()
+        return Words()
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         del max_new_tokens

@@ -70,9 +70,7 @@ def measurement_of(folder: Path, plugins: Plugins, *metrics: str) -> Measurement
 
 
 def place_of(measurement: Measurement, plugins: Plugins, folder: Path) -> yardsticks.Kept:
-    return yardsticks.kept(
-        measurement.protocol, measurement.training_fingerprint, 0, plugins, folder / "reports" / "runs"
-    )
+    return yardsticks.place_of(measurement, 0, plugins, folder / "reports" / "runs")
 
 
 def controls_of(measurement: Measurement, plugins: Plugins, folder: Path) -> Yardsticks:

@@ -109,7 +109,7 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
     scores = score(predictions, measurement)
     write_lines(run.folder / "scores.jsonl", scores)
     write_atomic(run.folder / "summary.json", summarize(predictions, scores, measurement.metrics, run.manifest.seed))
-    run.update(**run.asked_of(measurement.protocol), status="complete", finished=now())
+    run.update(**run.asked_anew, status="complete", finished=now())
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)
     return Run(run.folder)
 

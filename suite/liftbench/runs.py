@@ -32,7 +32,6 @@ from .types import (
     Finding,
     Manifest,
     Prediction,
-    Protocol,
     RunSummary,
     SampleScores,
     TrainingSummary,
@@ -218,10 +217,10 @@ class OpenRun:
         self.asked = manifest
         """What the present command would write, were the run new."""
 
-    def asked_of(self, protocol: Protocol) -> dict[str, Any]:
-        """The fields that a command may change in a run that is there, without generating anything."""
-        names = ("recipe", "origins", *JUDGED)
-        return {name: getattr(self.asked, name) for name in names} | {"protocol": protocol}
+    @property
+    def asked_anew(self) -> dict[str, Any]:
+        """What a command may change in a run that is there, without generating anything."""
+        return {name: getattr(self.asked, name) for name in ("recipe", "origins", "protocol", *JUDGED)}
 
     @property
     def recipe(self) -> Recipe:
@@ -283,7 +282,7 @@ def open_run(
             run.asked = manifest
             if run.manifest.protocol == manifest.protocol:
                 # What it is judged on may change; that needs no new measurement. Other metrics do: see `finish`.
-                changes = run.asked_of(manifest.protocol)
+                changes = run.asked_anew
                 if any(value != getattr(run.manifest, name) for name, value in changes.items() if name in JUDGED):
                     run.update(**changes)
             yield run

@@ -62,6 +62,11 @@ def kept(protocol: Protocol, training: str, seed: int, plugins: Plugins, runs: P
     return Kept(folder=runs.resolve().parent / "yardsticks", key=digest(*about))
 
 
+def place_of(measurement: Measurement, seed: int, plugins: Plugins, runs: Path) -> Kept:
+    """Where the yardsticks of what is measured are, or will be."""
+    return kept(measurement.protocol, measurement.training_fingerprint, seed, plugins, runs)
+
+
 def _there(path: Path, kind: type[Record]) -> Record | None:
     """A record that is kept; one that cannot be read is measured again."""
     try:

@@ -27,7 +27,7 @@ def command(**given: Any) -> None:
     job = job_of(given)
     measurement = prepare(job.resolved, job.plugins)
     seed = job.resolved.recipe.seed
-    place = yardsticks.kept(measurement.protocol, measurement.training_fingerprint, seed, job.plugins, job.runs)
+    place = yardsticks.place_of(measurement, seed, job.plugins, job.runs)
     with progress_bar("metrics") as progress:
         found = yardsticks.validity(measurement, place, seed, job.plugins, progress)
     if job.json:
