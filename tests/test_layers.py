@@ -17,8 +17,20 @@ PLUGINS = SUITE.parents[1] / "plugins" / "liftbench_plugins"
 
 LAYERS = [
     {"types", "errors", "hookspecs", "contracts"},
-    {"config", "plugins", "environment", "hub", "records", "runs", "stats"},
-    {"controls", "corruptions", "data", "measurement", "metrics", "models", "negation", "prompts", "systems"},
+    {"config", "plugins", "environment", "hub", "records", "resampling", "runs", "significance", "stats"},
+    {
+        "controls",
+        "corruptions",
+        "data",
+        "faults",
+        "measurement",
+        "metrics",
+        "models",
+        "negation",
+        "prompts",
+        "slices",
+        "systems",
+    },
     {
         "harness",
         "yardsticks",
@@ -26,6 +38,8 @@ LAYERS = [
         "tuning",
         "tuning_plan",
         "comparison",
+        "guards",
+        "sensitivity",
         "standings",
         "verdict",
         "plugin_api",

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import UsageError, unknown
-from .types import Against
+from .types import Against, Limits
 
 DEFAULT_RECIPE = "smollm2-135m"
 
@@ -159,6 +159,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tune: TuneSection = TuneSection()
     generation: GenerationSection = GenerationSection()
     metrics: MetricsSection = MetricsSection()
+    guards: Limits = Limits()
     train: TrainSection = TrainSection()
 
 

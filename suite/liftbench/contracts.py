@@ -90,6 +90,13 @@ class Metric(ABC):
         """The places in a text that its value comes from, for the report; none by default."""
         return []
 
+    def variants(self) -> dict[str, Metric]:
+        """Other defensible ways to compute it (`without stemming`), by name; none by default.
+
+        The sensitivity page shows what the lift would be by each of them.
+        """
+        return {}
+
     def blind_to(self, references: Sequence[str]) -> str | None:
         """Why this metric cannot see these references (a script its tokenizer drops), or None if it can."""
         return None

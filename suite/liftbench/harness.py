@@ -48,6 +48,7 @@ def new_manifest(
     argv: Sequence[str],
     extra_key: str = "",
     parent: str | None = None,
+    family: str = "",
     notes: Sequence[str] = (),
 ) -> Manifest:
     """The manifest of a run that has not begun. Its key covers all that determines the result."""
@@ -67,6 +68,8 @@ def new_manifest(
         headlines=resolved.recipe.metrics.headlines,
         against=resolved.recipe.metrics.against,
         target=resolved.recipe.metrics.target,
+        limits=resolved.recipe.guards,
+        family=family,
         seed=resolved.recipe.seed,
         training=measurement.training_fingerprint,
         recipe=msgspec.to_builtins(resolved.recipe),
@@ -231,6 +234,7 @@ def _generate_missing(
     backend = open_backend(subject, recipe, plugins)
     # Now that torch is loaded, the environment knows of threads and GPU.
     run.record_environment()
+    run.update(device=backend.device)
     notes: list[str] = []
     try:
         progress(count, total, f"generating on {backend.device}")

@@ -34,6 +34,7 @@ from .types import (
     Prediction,
     RunSummary,
     SampleScores,
+    TrainingRow,
     TrainingSummary,
     TuneSummary,
     TuneTrial,
@@ -90,6 +91,12 @@ class Run:
         """The training curve, empty where nothing was trained."""
         path = self.folder / "training" / "curve.jsonl"
         return read_lines(path, CurvePoint) if path.exists() else []
+
+    @cached_property
+    def training_rows(self) -> list[TrainingRow] | None:
+        """What the adapter was trained on, as hashes; None where that is not known."""
+        path = self.folder / "training" / "rows.jsonl"
+        return read_lines(path, TrainingRow) if path.exists() else None
 
     @cached_property
     def training(self) -> TrainingSummary | None:
@@ -204,7 +211,7 @@ def _read_manifest(folder: Path) -> Manifest:
 # ----------------------------------------------------------------------------------------------------------- open runs
 
 
-JUDGED = ("headlines", "target", "against", "training", "skipped")
+JUDGED = ("headlines", "target", "against", "limits", "training", "skipped")
 """Fields of a manifest that say how the run is to be judged."""
 
 

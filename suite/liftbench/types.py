@@ -6,9 +6,9 @@ run can be read in one place. `SCHEMA` changes when an older suite could misread
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 SCHEMA = 2
 
@@ -378,6 +378,19 @@ class TuneSummary(Struct, frozen=True, kw_only=True):
 # -------------------------------------------------------------------------------------------------------------- runs
 
 
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the guards of a verdict allow (the recipe's section `[guards]`)."""
+
+    slices: tuple[str, ...] = ("turns", "length", "references")
+    """Parts of the data on none of which the candidate may be significantly worse than the baseline: the number of
+    turns, the conversation's length in words, the number of references, or any field of the metadata."""
+    unsupported: Annotated[float, Meta(ge=0)] = 0.1
+    """Unsupported facts a summary that the candidate may surely have more than the humans."""
+    faults: Annotated[float, Meta(ge=0, lt=1)] = 0.02
+    """Share of the candidate's summaries that may be empty, never-ending, degenerate, shortened at the input, copied
+    from training summaries, or in another language: each for itself."""
+
+
 class GitState(Struct, frozen=True, kw_only=True):
     """The working directory's repository when the run began."""
 
@@ -404,6 +417,12 @@ class Manifest(Struct, frozen=True, kw_only=True):
     headlines: tuple[str, ...]
     """The metrics that the lift is judged on."""
     against: Against = "baseline"
+    limits: Limits = Limits()
+    """What the guards of the verdict allow."""
+    family: str = ""
+    """Hash of all that a training depends on but its seed: runs of one family are one trainer's seeds."""
+    device: str | None = None
+    """Where the texts were generated (`cpu`, `cuda:0`); None where that is not known."""
     training: str = ""
     """Fingerprint of the training split, which metrics and controls learn from; empty where there is none."""
     target: float
@@ -525,7 +544,7 @@ class Validity(Struct, frozen=True, kw_only=True):
 
 
 class Lift(Struct, frozen=True, kw_only=True):
-    """The relative gain of a candidate over the baseline on one metric, over the same conversations."""
+    """The gain of a candidate over a baseline on one metric, over the same conversations."""
 
     metric: str
     signature: str
@@ -536,8 +555,29 @@ class Lift(Struct, frozen=True, kw_only=True):
     """(candidate - baseline) / baseline; None where it cannot be had."""
     low: float | None
     high: float | None
-    """Bounds of its 95% interval (see `stats`)."""
+    """Bounds of its interval (see `stats`); None where the baseline's mean is too unstable to divide by."""
+    difference: float | None = None
+    """candidate - baseline."""
+    difference_low: float | None = None
+    difference_high: float | None = None
+    surplus_low: float | None = None
+    surplus_high: float | None = None
+    """Bounds of the interval of candidate - (1 + target) * baseline: what decides where no ratio is stable."""
+    decides: Literal["ratio", "surplus"] = "ratio"
+    """Which of the intervals the target is judged by: that of the lift, or that of the surplus."""
+    p: float | None = None
+    """Of a two-sided paired randomization test: how often chance alone would make so large a difference."""
+    p_holm: float | None = None
+    """The same, corrected for all metrics and candidates of a comparison (Holm)."""
+    detectable: float | None = None
+    """The least true lift that a measurement of this size would verify four times out of five."""
+    needed: int | None = None
+    """Conversations that would settle in four cases out of five whether the target is reached, were the lift the
+    observed one; None where that cannot be said."""
     n: int
+    """Conversations."""
+    units: int = 0
+    """What was resampled: as many clusters, or conversations where the data have no clusters."""
     method: str
     """How the interval was made, in words with its parameters."""
     problem: str = ""
@@ -546,20 +586,46 @@ class Lift(Struct, frozen=True, kw_only=True):
 
 Outcome = Literal["verified", "undecided", "not met", "unproven"]
 
+GuardState = Literal["passed", "failed", "undecided", "not run"]
+
+
+class Guard(Struct, frozen=True, kw_only=True):
+    """One condition of a verdict, checked."""
+
+    name: str
+    """Short, as the verdict names it: `controls`, `leakage`, …"""
+    question: str
+    """What it asks, in words that a reader without statistics understands."""
+    state: GuardState
+    """Only `passed` supports a verdict: a guard that could not run has not passed."""
+    words: str
+    """What was found, with its figures."""
+    mend: str = ""
+    """What would settle it, where it has not passed."""
+
 
 class Verdict(Struct, frozen=True, kw_only=True):
     """What one candidate's lift amounts to."""
 
     outcome: Outcome
-    """The least favourable of those on each headline."""
+    """That of the lift where every guard passed; else the least favourable of all."""
+    lift: Outcome
+    """What the lift alone amounts to: the least favourable of those on each headline."""
     headlines: tuple[str, ...]
     """The metrics it was judged on: the target must be reached on each."""
     against: Against
     target: float
     sentence: str
-    """The verdict in one or two sentences that a reader without statistics understands."""
+    """The verdict in a few sentences that a reader without statistics understands."""
+    guards: list[Guard] = []
+    proven: list[str] = []
+    """What the measurement shows, in sentences."""
+    not_proven: list[str] = []
+    """What it does not show."""
+    settle: list[str] = []
+    """What would settle it: what to do next."""
     caveats: list[str] = []
-    """What the verdict does not show."""
+    """What else a reader must know."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -582,7 +648,7 @@ class Position(Struct, frozen=True, kw_only=True):
     candidate_mean: float
     gap_low: float | None
     gap_high: float | None
-    """Bounds of the 95% paired bootstrap interval of candidate - floor."""
+    """Bounds of the paired bootstrap interval of candidate - floor, at the level of the lift's."""
     n_humans: int
     """Those of them on which the humans, too, have a score: the place is measured on these."""
     ceiling_mean: float | None
@@ -605,6 +671,63 @@ class Standing(Struct, frozen=True, kw_only=True):
     """Metric name → mean over the conversations that have a value; empty where nothing could be measured."""
 
 
+class SliceResult(Struct, frozen=True, kw_only=True):
+    """The candidate against the baseline on one metric, over one part of the data."""
+
+    field: str
+    """What the data are sliced by: `turns`, `company`, …"""
+    label: str
+    """Which part: `8 to 10`, `Acme`."""
+    metric: str
+    n: int
+    baseline: float | None
+    candidate: float | None
+    difference: float | None
+    """candidate - baseline."""
+    low: float | None
+    high: float | None
+    """Bounds of its 95% interval."""
+    p: float | None
+    """One-sided: how often chance alone would make it so much worse; corrected for all slices and metrics (Holm)."""
+    state: Literal["not worse", "worse", "undecided"]
+    """`undecided`: too few conversations, or a score is missing."""
+
+
+LeakKind = Literal[
+    "trained on", "chose the checkpoint", "shown in the prompt", "copied from training", "copied reference", "twice"
+]
+
+
+class Leak(Struct, frozen=True, kw_only=True):
+    """A scored conversation whose score says less than it seems."""
+
+    kind: LeakKind
+    """`trained on`, `chose the checkpoint`, `shown in the prompt`: it, or a near-duplicate, was among the training
+    rows, among those that chose the checkpoint, or an example in the prompt. `copied from training`: the candidate's
+    text is a training summary's. `copied reference`: it is its own human summary's. `twice`: the scored split holds a
+    near-duplicate of it."""
+    id: str
+    """Of the scored conversation."""
+    other: str
+    """Id of the conversation that it is like, or whose summary was copied."""
+    likeness: float
+    """Of conversations: the share of the shorter one's word 5-grams that the other has; of copies: the longest shared
+    run of words as a share of the text. In (0, 1]."""
+    words: str = ""
+    """Of copies: the longest shared run of words."""
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """The lift, had one thing been chosen otherwise: a row of the sensitivity page."""
+
+    kind: Literal["as measured", "metric", "seed", "length", "leakage"]
+    name: str
+    """What was chosen otherwise: `best of the references`, `without stemming`, `cut to equal length`, …"""
+    lift: Lift
+    outcome: Outcome
+    """What this lift alone would amount to."""
+
+
 class CandidateResult(Struct, frozen=True, kw_only=True):
     """One candidate against the baseline."""
 
@@ -619,6 +742,22 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     """One per headline; empty where no yardsticks could be had."""
     differences: list[Difference]
     """How its system differs from the baseline's."""
+    slices: list[SliceResult] = []
+    leaks: list[Leak] = []
+    choices: list[Choice] = []
+
+
+class SeedsResult(Struct, frozen=True, kw_only=True):
+    """Several trainings that differ in their seed alone, judged together."""
+
+    name: str
+    """Of the system."""
+    runs: list[str]
+    """Run ids, by seed."""
+    seeds: list[int]
+    verdict: Verdict
+    lifts: list[Lift]
+    """On each headline over what is judged: of the worst seed, or from five seeds on, resampled together."""
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -637,5 +776,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
     validity: Validity | None
     missing: dict[str, str]
-    """What should stand beside a verdict and could not be had (`best-prompted`, `controls`, `validity`), and why."""
+    """What should stand beside a verdict and could not be had (`best-prompted`, `controls`, `validity`, `sensitivity`),
+    and why."""
     candidates: list[CandidateResult]
+    seeds: list[SeedsResult] = []
+    """Candidates that are seeds of one training, judged together: this verdict counts, not that of a single seed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 from ..types import Conversation
 
@@ -19,3 +20,9 @@ def cluster_of(conversation: Conversation, field: str) -> str | None:
     if value is None:
         return None
     return " ".join(unicodedata.normalize("NFKC", str(value)).casefold().split()) or None
+
+
+def units(conversations: Iterable[Conversation]) -> list[str]:
+    """Of each conversation, what is resampled as one: its customer where the data name one, else itself."""
+    named = [(conversation.id, cluster_of(conversation, CLUSTER)) for conversation in conversations]
+    return [f"id {id_}" if cluster is None else f"cluster {cluster}" for id_, cluster in named]
