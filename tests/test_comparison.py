@@ -33,7 +33,8 @@ from liftbench.types import (
     Yardstick,
     Yardsticks,
 )
-from liftbench.verdict import FEWEST, metric_label
+from liftbench.verdict import FEWEST
+from liftbench.wording import metric_label
 from liftbench.yardsticks import HUMANS, Beside
 
 from .build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run

@@ -17,7 +17,7 @@ PLUGINS = SUITE.parents[1] / "plugins" / "liftbench_plugins"
 
 LAYERS = [
     {"types", "errors", "hookspecs", "contracts"},
-    {"config", "plugins", "environment", "hub", "records", "resampling", "runs", "significance", "stats"},
+    {"config", "plugins", "environment", "hub", "records", "resampling", "runs", "significance", "stats", "wording"},
     {
         "controls",
         "corruptions",
@@ -38,8 +38,12 @@ LAYERS = [
         "tuning",
         "tuning_plan",
         "comparison",
+        "differences",
+        "families",
         "guards",
+        "pairing",
         "sensitivity",
+        "sight",
         "standings",
         "verdict",
         "plugin_api",

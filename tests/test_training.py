@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from liftbench.cli.job import resolve_recipe
 from liftbench.config import ResolvedRecipe
 from liftbench.contracts import no_progress
+from liftbench.data.leakage import leaks
 from liftbench.errors import LiftbenchError, UsageError
 from liftbench.harness import new_manifest
 from liftbench.measurement import Measurement, prepare
@@ -25,13 +26,14 @@ from liftbench.plugin_api import (
     TrainingSummary,
     TrainRequest,
     TrainResult,
+    Turn,
     hookimpl,
 )
 from liftbench.plugins import Plugins, Registry, load_plugins
-from liftbench.records import write_lines
+from liftbench.records import read_lines, write_lines
 from liftbench.runs import Run, open_run
 from liftbench.systems import named, untuned
-from liftbench.training import Curve, plan_training, train, trained_on
+from liftbench.training import Curve, bring_rows, plan_training, train
 
 from .build import write_run
 
@@ -296,17 +298,89 @@ def test_the_whole_scored_split_is_kept_from_training_under_a_limit_too(
     assert split.left_out == 2
 
 
-def test_an_adapter_that_was_trained_on_what_is_scored_is_found_out(
+@pytest.mark.parametrize(
+    ("setting", "same"),
+    [
+        ("seed=8", True),
+        ("metrics.target=0.5", True),
+        ("train.options={scale=0.3}", False),
+        ("train.limit=5", False),
+        ("train.validation_fraction=0.3", False),
+        ("generation.max_input_tokens=900", False),
+        ("data.clean=false", False),
+        ("data.split=train", False),
+    ],
+)
+def test_only_the_seed_may_differ_within_a_family(
+    setting: str, same: bool, resolved: ResolvedRecipe, plugins: Plugins, tmp_path: Path
+) -> None:
+    given = {"dataset": str(tmp_path / "support"), "model": resolved.recipe.model.reference, "plugin": "scale"}
+    settings = ["data.train_split=more", "train.options={scale=0.2}", setting]
+    write_lines(
+        tmp_path / "support" / "more.jsonl",
+        [Conversation(id=f"m{n}", turns=(Turn(role="customer", text=f"Hi {n}"),), references=("x",)) for n in range(9)],
+    )
+    one, other = (
+        plan_training(recipe.recipe, prepare(recipe, plugins), plugins)
+        for recipe in (resolve_recipe(str(_empty(tmp_path)), given, [], some) for some in (settings[:2], settings))
+    )
+    assert (one.family == other.family) is same
+    assert one.family != one.key
+
+
+def test_what_nearly_is_a_scored_conversation_is_left_out_and_the_run_says_why(
+    resolved: ResolvedRecipe, plugins: Plugins, tmp_path: Path
+) -> None:
+    def long(id_: str, last: str) -> Conversation:
+        words = " ".join(f"w{number}" for number in range(60))
+        return Conversation(id=id_, turns=(Turn(role="customer", text=f"{words} {last}"),), references=("Words.",))
+
+    folder = tmp_path / "support"
+    scored, training = (read_lines(folder / f"{name}.jsonl", Conversation) for name in ("validation", "train"))
+    write_lines(folder / "validation.jsonl", [*scored, long("s", "end")])
+    write_lines(folder / "train.jsonl", [*training, long("t", "finish")])
+    run, _ = trained(resolved, plugins, tmp_path / "runs")
+    reasons = "2 are in the scored split and 1 are nearly the same as one of it"
+    assert f"3 conversations of the training split were left out: {reasons}" in run.manifest.notes
+
+
+def scored_elsewhere(adapter: Path, resolved: ResolvedRecipe, plugins: Plugins, runs: Path) -> Run:
+    """The run of an adapter that is known by its folder alone."""
+    measurement = prepare(resolved, plugins)
+    subject, _ = named(str(adapter), resolved.recipe, runs)
+    with open_run(new_manifest("score", subject.system, measurement, resolved, argv=[]), [], runs, fresh=False) as run:
+        bring_rows(run, adapter)
+        return Run(run.folder)
+
+
+def test_an_adapter_that_was_trained_on_what_is_scored_is_found_out_wherever_it_is_copied(
     resolved: ResolvedRecipe, plugins: Plugins, tmp_path: Path
 ) -> None:
     run, measurement = trained(resolved, plugins, tmp_path / "runs")
     assert run.adapter is not None
-    assert trained_on(run.adapter, measurement) == []
-    swapped = replace(resolved.recipe.data, split="train", train_split="validation")
-    on_train = prepare(replace(resolved, recipe=replace(resolved.recipe, data=swapped)), plugins)
-    assert len(trained_on(run.adapter, on_train)) == 8
-    (run.adapter / "provenance.json").unlink()
-    assert trained_on(run.adapter, on_train) == []
+    elsewhere = shutil.copytree(run.adapter, tmp_path / "elsewhere")
+    copied = scored_elsewhere(elsewhere, resolved, plugins, tmp_path / "other")
+    assert copied.training_rows == run.training_rows
+    assert (copied.training, copied.training_options, copied.curve, copied.adapter) == (None, {}, [], None)
+    rows = copied.training_rows
+    assert rows is not None
+    assert leaks(list(measurement.conversations.values()), {}, rows) == []
+    trained_on = read_lines(tmp_path / "support" / "train.jsonl", Conversation)[:8]
+    assert {leak.id: leak.kind for leak in leaks(trained_on, {}, rows)} == {
+        row.id: "trained on" if row.part == "train" else "chose the checkpoint" for row in rows
+    }
+
+
+def test_rows_that_a_run_has_stay_and_what_no_adapter_tells_is_not_known(
+    resolved: ResolvedRecipe, plugins: Plugins, tmp_path: Path
+) -> None:
+    run, _ = trained(resolved, plugins, tmp_path / "runs")
+    assert run.adapter is not None
+    scored_elsewhere(run.adapter, resolved, plugins, tmp_path / "other")
+    (run.adapter / "rows.jsonl").unlink()
+    again = scored_elsewhere(run.adapter, resolved, plugins, tmp_path / "other")
+    assert again.training_rows == run.training_rows
+    assert scored_elsewhere(run.adapter, resolved, plugins, tmp_path / "new").training_rows is None
 
 
 def test_a_run_that_only_scored_an_adapter_is_not_taken_for_the_untuned_model(

@@ -18,8 +18,8 @@ from liftbench.measurement import Measurement, prepare
 from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
 from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.records import write_lines
+from liftbench.sight import validity_words
 from liftbench.types import Cost, Turn, Validity, Yardstick, Yardsticks
-from liftbench.verdict import validity_words
 
 
 class Blind(Metric):

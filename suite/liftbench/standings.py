@@ -3,7 +3,7 @@ candidate's place between the best control and the humans."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from . import stats
@@ -12,9 +12,21 @@ from .types import Position, PromptSpec, Standing, Yardstick, Yardsticks
 from .yardsticks import Beside
 
 
-def positions(candidate: Run, headlines: Sequence[str], yardsticks: Yardsticks, seed: int) -> list[Position]:
-    """How the candidate stands to the best control and the humans, on each headline that a control has a score on."""
-    return [position for name in headlines if (position := _position(candidate, name, yardsticks, seed)) is not None]
+def positions(
+    candidate: Run,
+    headlines: Sequence[str],
+    yardsticks: Yardsticks,
+    *,
+    seed: int,
+    level: float = 0.95,
+    clusters: Mapping[str, str],
+) -> list[Position]:
+    """How the candidate stands to the best control and the humans, on each headline that a control has a score on.
+
+    `level` is that of the interval between candidate and control; `clusters` says of each id what is resampled as one.
+    """
+    found = (_position(candidate, name, yardsticks, seed, level, clusters) for name in headlines)
+    return [position for position in found if position is not None]
 
 
 def unmeasured(beside: Beside) -> list[str]:
@@ -26,10 +38,12 @@ def unmeasured(beside: Beside) -> list[str]:
     ]
 
 
-def _position(candidate: Run, metric: str, yardsticks: Yardsticks, seed: int) -> Position | None:
+def _position(
+    candidate: Run, metric: str, yardsticks: Yardsticks, seed: int, level: float, clusters: Mapping[str, str]
+) -> Position | None:
     """None where no control, or not the candidate, has a score."""
     own = [candidate.scores.get(id_, {}).get(metric) for id_ in yardsticks.ids]
-    floors = {row.name: row.scores[metric] for row in yardsticks.rows if row.role == "floor" and row.scores}
+    floors = {row.name: row.scores[metric] for row in yardsticks.rows if row.role == "floor" and metric in row.scores}
     floors = {name: column for name, column in floors.items() if any(value is not None for value in column)}
     whole = _whole(own, *floors.values())
     if not floors or not whole:
@@ -37,10 +51,15 @@ def _position(candidate: Run, metric: str, yardsticks: Yardsticks, seed: int) ->
     lower = next(info for info in yardsticks.metrics if info.name == metric).direction == "lower"
     best = max(floors, key=lambda name: (-1 if lower else 1) * _mean(floors[name], whole))
     gaps = [one - other for one, other in zip(_some(own, whole), _some(floors[best], whole), strict=True)]
-    _, gap_low, gap_high = stats.mean_interval(gaps, seed=seed)
+    named = [clusters[id_] for id_ in yardsticks.ids]
+    _, gap_low, gap_high = stats.mean_interval(gaps, seed=seed, level=level, clusters=[named[at] for at in whole])
     humans = next(row for row in yardsticks.rows if row.role == "humans").scores[metric]
     common = _whole(own, floors[best], humans)
-    found = stats.position(*(_some(column, common) for column in (own, floors[best], humans)), seed=seed)
+    found = stats.position(
+        *(_some(column, common) for column in (own, floors[best], humans)),
+        seed=seed,
+        clusters=[named[at] for at in common],
+    )
     return Position(
         metric=metric,
         floor=best,

@@ -17,13 +17,13 @@ from .data.splits import TrainingSplit, training_split
 from .environment import versions
 from .errors import RunFailed, UsageError
 from .measurement import Measurement
-from .models.adapters import read_adapter
+from .models.adapters import PROVENANCE, ROWS, read_rows
 from .models.references import ResolvedModel
 from .plugins import Plugins, Spec
-from .records import append_lines, digest, recover_lines, write_atomic, write_lines
+from .records import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
 from .runs import OpenRun, now
 from .systems import Loadable, tuned
-from .types import CurvePoint, Provenance
+from .types import CurvePoint, Provenance, TrainingRow
 
 
 class TrainingPlan(Struct, frozen=True, kw_only=True):
@@ -35,6 +35,8 @@ class TrainingPlan(Struct, frozen=True, kw_only=True):
     split: TrainingSplit
     key: str
     """Hash of all that the adapter depends on, beside the base and the prompt."""
+    family: str
+    """The same for all seeds: hash of what the conversations are chosen from, and how, instead of those chosen."""
 
 
 def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> TrainingPlan:
@@ -51,31 +53,46 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
     spec = plugins.find("trainer", recipe.train.plugin)
     options = plugins.options(spec, recipe.train.options)
     trainer: Trainer = plugins.load(spec)()
+    # Read again only to say which splits there are.
+    training = measurement.training or read_split(
+        open_dataset(recipe.data, plugins), recipe.data, recipe.data.train_split
+    )
     split = training_split(
-        # Read again only to say which splits there are.
-        measurement.training or read_split(open_dataset(recipe.data, plugins), recipe.data, recipe.data.train_split),
+        training,
         # The whole split, also where `--limit` scores only a part of it: the adapter may be scored on the rest later.
         list(measurement.conversations.values()),
         limit=recipe.train.limit,
         validation_fraction=recipe.train.validation_fraction,
         seed=recipe.seed,
     )
+    cleaned_by = cleaning(recipe.data)
     key = digest(
         spec.name,
         spec.distribution,
         options,
-        split_fingerprint(split.train, cleaning(recipe.data)),
-        split_fingerprint(split.validation, cleaning(recipe.data)),
+        split_fingerprint(split.train, cleaned_by),
+        split_fingerprint(split.validation, cleaned_by),
         recipe.seed,
         recipe.generation.max_input_tokens,
     )
-    return TrainingPlan(spec=spec, trainer=trainer, options=options, split=split, key=key)
+    family = digest(
+        spec.name,
+        spec.distribution,
+        options,
+        split_fingerprint(training, cleaned_by),
+        measurement.protocol.fingerprint,
+        recipe.train.limit,
+        recipe.train.validation_fraction,
+        recipe.generation.max_input_tokens,
+    )
+    return TrainingPlan(spec=spec, trainer=trainer, options=options, split=split, key=key, family=family)
 
 
 def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress) -> Loadable:
     """Train, or continue a training that was killed, and return the adapter as a system to score.
 
-    The run then holds `training/adapter` with its provenance, the curve, the options and the rows.
+    The run then holds `training/adapter` with its provenance, the curve, the options and the rows. The adapter's folder
+    has the rows, too: wherever it is copied, it tells what it was trained on.
     """
     folder = run.folder / "training"
     adapter = folder / "adapter"
@@ -91,11 +108,14 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
     return subject
 
 
-def trained_on(adapter: Path, measurement: Measurement) -> list[str]:
-    """Ids of scored conversations that the adapter's provenance lists, by their words; empty where nothing is known."""
-    _, provenance = read_adapter(adapter)
-    seen = set((provenance.rows or {}).values())
-    return [id_ for id_ in measurement.scored if conversation_sha256(measurement.conversations[id_]) in seen]
+def bring_rows(run: OpenRun, adapter: Path) -> None:
+    """Keep in a run what its adapter was trained on, if the adapter's folder tells, so that the run explains itself.
+
+    What the run has already stays. Raises `UsageError` where the rows are damaged.
+    """
+    path = run.folder / "training" / ROWS
+    if not path.exists() and (rows := read_rows(adapter)) is not None:
+        write_lines(path, rows)
 
 
 class Curve:
@@ -122,11 +142,9 @@ def _call_trainer(
     write_atomic(folder / "options.json", plan.options)
     rows = [training_row(conversation, "train") for conversation in plan.split.train]
     rows += [training_row(conversation, "validation") for conversation in plan.split.validation]
-    write_lines(folder / "rows.jsonl", rows)
+    write_lines(folder / ROWS, rows)
     if plan.split.left_out:
-        run.note(
-            f"{plan.split.left_out} conversations of the training split were left out: they are in the scored split"
-        )
+        run.note(_left_out(plan.split))
     recipe = run.recipe
     return plan.trainer.train(
         TrainRequest(
@@ -145,6 +163,15 @@ def _call_trainer(
             progress=progress,
         )
     )
+
+
+def _left_out(split: TrainingSplit) -> str:
+    reasons = {
+        "are in the scored split": split.left_out - split.nearly,
+        "are nearly the same as one of it": split.nearly,
+    }
+    counted = " and ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    return f"{split.left_out} conversations of the training split were left out: {counted}"
 
 
 def _write_provenance(
@@ -166,4 +193,5 @@ def _write_provenance(
         packages=versions(),
         created=now(),
     )
-    write_atomic(result.adapter / "provenance.json", provenance)
+    write_lines(result.adapter / ROWS, read_lines(run.folder / "training" / ROWS, TrainingRow))
+    write_atomic(result.adapter / PROVENANCE, provenance)

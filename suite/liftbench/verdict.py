@@ -1,128 +1,125 @@
-"""From lifts to a verdict: the outcome, a sentence that a team lead understands, and what it does not show."""
+"""From lifts and guards to a verdict: the outcome, a sentence that a team lead understands, and what is proven, what is
+not, and what would settle it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from . import stats
+from .guards import Evidence, not_passed
 from .runs import Run
-from .types import Against, Cost, Lift, Outcome, Position, Validity, Verdict
-from .yardsticks import FLOOR
+from .types import Against, Guard, Lift, Outcome, Verdict
+from .wording import gain, lift_digits, listed, metric_label
 
 FEWEST = 20
-"""Conversations for a *verified*. Percentile intervals on few are too narrow: of normal data a nominal 95% interval
-covers the mean in 90% of cases at n = 10, 93% at 20 and 94.6% at 100 (the bootstrap's narrowness bias, Hesterberg 2015,
-https://arxiv.org/abs/1411.5279)."""
+"""Conversations (clusters, where the data have any) for a *verified*. Intervals on few are too narrow: of normal data a
+nominal 95% interval covers the mean in 90% of cases at n = 10, 93% at 20 and 94.6% at 100 (the bootstrap's narrowness
+bias, Hesterberg 2015, https://arxiv.org/abs/1411.5279)."""
 
 NOTEWORTHY = 0.02
-"""Share of empty or cut summaries above which a caveat mentions them."""
+"""Share of the baseline's empty or cut summaries above which a caveat mentions them."""
 
-OVERLAP = (
-    "All headlines count shared words: they hardly see whether facts are right, roles are swapped or an outcome is "
-    "negated. The validity table has what each of them sees."
+TRUTH = (
+    "That the summaries are true: all headlines count shared words and hardly see whether facts are right, roles are "
+    "swapped or an outcome is negated, and no faithfulness checker was run."
 )
-
-
 CHECKER = (
-    "No faithfulness checker was run, so nothing here says whether the summaries are true (a recipe names one in "
-    "metrics.checkers)."
+    "A faithfulness checker says whether the summaries are true: name one in metrics.checkers (`minicheck:MODEL`)."
 )
 
 SEVERITY: tuple[Outcome, ...] = ("unproven", "not met", "undecided", "verified")
-"""The outcome of several headlines is the first of these that any of them has."""
+"""The outcome of several is the first of these that any of them has."""
 
 
-class Lifted(Struct, frozen=True, kw_only=True):
-    """All that a verdict on one candidate is made from; of the lifts and positions those on the headlines."""
-
-    baseline: Run
-    candidate: Run
-    best_prompted: Run | None
-    lifts: list[Lift]
-    """Over the baseline."""
-    prompted: list[Lift]
-    """Over the best-prompted baseline; empty where there is none."""
-    positions: list[Position]
-    unmeasured: list[str]
-    """Controls and the validity table, where they could not be measured, with the reason."""
-
-
-def judge(lifted: Lifted, against: Against, target: float) -> Verdict:
+def judge(evidence: Evidence, guards: Sequence[Guard], against: Against, target: float) -> Verdict:
     """The verdict: the target must be reached on every headline, so no correction for several of them is due.
 
     A headline is *verified* if its interval's lower bound is at least the target, *not met* if its upper bound is
-    below, else *undecided*; fewer than `FEWEST` conversations verify nothing; *unproven* where there is no number to
-    judge. The verdict is the least favourable of them.
+    below, else *undecided* (see `lift_outcome`). A guard that failed or could not run makes the verdict *unproven*; one
+    that is undecided leaves it undecided at best.
     """
-    over, lifts, rival, others = lifted.baseline, lifted.lifts, lifted.best_prompted, lifted.prompted
+    over, lifts, rival, others = evidence.baseline, evidence.lifts, evidence.best_prompted, evidence.prompted
     if against == "best-prompted":
-        over, lifts, rival, others = rival or over, others, lifted.baseline, lifted.lifts
-    outcomes = [_outcome(lift, target, _direction(lifted.candidate, lift.metric)) for lift in lifts]
-    if not outcomes:
-        outcomes = [
-            ("unproven", "the lift is judged over the best-prompted baseline, and `bench baseline --tune` is missing")
-        ]
-    outcome = min((outcome for outcome, _ in outcomes), key=SEVERITY.index)
-    reason = next((reason for one, reason in outcomes if one == outcome and reason), "")
-    if outcome == "unproven":
-        words = [f"Unproven: {reason}."]
-    else:
-        words = [
-            f"{outcome.capitalize()}: {_figures(over, lifted.candidate, lifts, target)}",
-            *([reason] if reason else []),
-        ]
+        over, lifts, rival, others = rival or over, others, evidence.baseline, evidence.lifts
+    lift = _worst([_headline_outcome(evidence.candidate, one, target) for one in lifts] or ["unproven"])
+    failing = not_passed(guards)
+    outcome = _worst([lift, *("undecided" if guard.state == "undecided" else "unproven" for guard in failing)])
+    reason = _no_number(evidence.candidate, lifts, against)
+    words = [f"{outcome.capitalize()}:"]
+    words += [_failing(failing, len(guards))] if failing else []
+    # What the scores guard said is not said twice.
+    words += [_figures(over, evidence.candidate, lifts, target)] if not reason else [reason] if not failing else []
+    words += [] if failing else [f"All {len(guards)} guards passed."] if guards else []
     if rival and others:
         words.append(_beside(rival, others, target))
-    if _texts(over) == _texts(lifted.candidate):
-        words.append(
-            f"All {len(over.predictions)} texts are identical to the baseline's: was the adapter or the prompt applied?"
-        )
     sentence = " ".join(words)
-    if outcome != "unproven" and not _checked(lifted.candidate):
+    if outcome != "unproven" and not _checked(evidence.candidate):
         sentence = f"{sentence.rstrip('.')} (overlap only)."
     return Verdict(
         outcome=outcome,
-        headlines=tuple(lift.metric for lift in lifted.lifts),
+        lift=lift,
+        headlines=tuple(one.metric for one in evidence.lifts),
         against=against,
         target=target,
         sentence=sentence,
-        caveats=_caveats(lifted),
+        guards=list(guards),
+        proven=_proven(over, lifts, rival, others, guards),
+        not_proven=_not_proven(evidence, lifts, target, failing, reason),
+        settle=_settle(evidence, lifts, target, failing),
+        caveats=_caveats(evidence),
     )
 
 
-def metric_label(metric: str) -> str:
-    """A metric's name as people write it.
+def lift_outcome(lift: Lift, target: float) -> Outcome:
+    """What a lift alone amounts to, by its interval, or by that of the surplus where no ratio is stable.
 
-    >>> metric_label("rougeL"), metric_label("bertscore")
-    ('ROUGE-L', 'bertscore')
+    Fewer than `FEWEST` units verify nothing; *unproven* where there is no number to judge.
     """
-    return re.sub(r"^rouge(?=.)", "ROUGE-", metric)
+    outcome = _by_interval(lift, target)
+    return "undecided" if outcome == "verified" and lift.units < FEWEST else outcome
 
 
-def listed(words: Sequence[str]) -> str:
-    """`one, two and three`."""
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+def _by_interval(lift: Lift, target: float) -> Outcome:
+    low, high, goal = lift.low, lift.high, target
+    if lift.decides == "surplus":
+        low, high, goal = lift.surplus_low, lift.surplus_high, 0.0
+    if lift.problem or low is None or high is None:
+        return "unproven"
+    return "verified" if low >= goal else "not met" if high < goal else "undecided"
+
+
+def _worst(outcomes: Sequence[Outcome]) -> Outcome:
+    return min(outcomes, key=SEVERITY.index)
+
+
+def _headline_outcome(candidate: Run, lift: Lift, target: float) -> Outcome:
+    return lift_outcome(lift, target) if _direction(candidate, lift.metric) == "higher" else "unproven"
 
 
 def _direction(run: Run, metric: str) -> str:
     return next((row.direction for row in run.summary.metrics if row.name == metric), "higher")
 
 
-def _outcome(lift: Lift, target: float, direction: str) -> tuple[Outcome, str]:
-    if direction != "higher":
-        return "unproven", f"a lift is judged on a metric where higher is better, and {lift.metric} is none"
-    if lift.problem or lift.low is None or lift.high is None:
-        return "unproven", lift.problem or "the lift has no interval"
-    few = f"With {lift.n} conversations the interval is rough: {FEWEST} are the least to verify anything on."
-    reason = few if lift.n < FEWEST else ""
-    if lift.high < target:
-        return "not met", reason
-    if lift.low >= target and not reason:
-        return "verified", ""
-    return "undecided", reason
+# -------------------------------------------------------------------------------------------------------- the sentence
+
+
+def _no_number(candidate: Run, lifts: Sequence[Lift], against: Against) -> str:
+    """Why there is no lift to judge, or an empty string."""
+    if not lifts:
+        return f"The lift is judged over the {against} baseline, and `bench baseline --tune` is missing."
+    for lift in lifts:
+        if _direction(candidate, lift.metric) != "higher":
+            return f"A lift is judged on a metric where higher is better, and {lift.metric} is none."
+        if lift.problem:
+            return f"{lift.problem[0].upper()}{lift.problem[1:]}."
+    return ""
+
+
+def _failing(guards: Sequence[Guard], of: int) -> str:
+    """Which guards did not pass, and what the first two of them found."""
+    states = dict.fromkeys(guard.state for guard in guards)
+    named = [f"{listed([guard.name for guard in guards if guard.state == state])} ({state})" for state in states]
+    return f"{len(guards)} of {of} guards did not pass: {listed(named)}. {' '.join(guard.words for guard in guards[:2])}"
 
 
 def _figures(over: Run, candidate: Run, lifts: Sequence[Lift], target: float) -> str:
@@ -130,54 +127,53 @@ def _figures(over: Run, candidate: Run, lifts: Sequence[Lift], target: float) ->
     if before == after:
         before, after = f"the baseline {before}", f"the candidate {after}"
     level = lifts[0].method.partition(" ")[0]
-    first, *rest = (_gain(lift, target) for lift in lifts)
-    gains = [f"{first[0]} {before} on {first[1]} ({level} interval {first[2]})"]
-    gains += [f"{gain} on {metric} ({interval})".replace(" than on", " on") for gain, metric, interval in rest]
-    goal = f"the target of {'-' if target < 0 else '+'}{stats.percent(abs(target))}"
-    return f"on {lifts[0].n} conversations {after} scores {listed(gains)}; {_reached(lifts, target, goal)}."
-
-
-def _gain(lift: Lift, target: float) -> tuple[str, str, str]:
-    """`72% higher than`, `ROUGE-L`, `+58% to +88%`."""
-    if lift.lift is None or lift.low is None or lift.high is None:
-        return "nothing comparable to", metric_label(lift.metric), "no interval"
-    digits = lift_digits(lift.lift, lift.low, lift.high, target)
-    change = (
-        f"{abs(lift.lift):.{digits}%} {'higher' if lift.lift > 0 else 'lower'} than" if lift.lift else "the same as"
+    first, *rest = lifts
+    gains = [f"{_change(first, target)} on {metric_label(first.metric)} ({level} interval {_interval(first, target)})"]
+    gains += [f"{_change(lift, target)} on {metric_label(lift.metric)} ({_interval(lift, target)})" for lift in rest]
+    few = [lift.units for lift in lifts if lift.units < FEWEST]
+    rough = f" With {few[0]} conversations the interval is rough: {FEWEST} are the least to verify on." if few else ""
+    return (
+        f"On {lifts[0].n} conversations, {after} scores {listed(gains)}, compared with {before}; "
+        f"{_reached(lifts, target)}.{rough}"
     )
-    return change, metric_label(lift.metric), f"{lift.low:+.{digits}%} to {lift.high:+.{digits}%}"
 
 
-def _reached(lifts: Sequence[Lift], target: float, goal: str) -> str:
-    """`the target of +40% lies below both intervals`, or on which headline it does not."""
-    places: dict[str, list[str]] = {"is reached": [], "lies within the interval": [], "is not reached": []}
+def _change(lift: Lift, target: float) -> str:
+    """`72% higher`."""
+    if not lift.lift:
+        return "the same"
+    low, high = (lift.lift, lift.lift) if lift.low is None or lift.high is None else (lift.low, lift.high)
+    digits = lift_digits(lift.lift, low, high, target)
+    return f"{abs(lift.lift):.{digits}%} {'higher' if lift.lift > 0 else 'lower'}"
+
+
+def _interval(lift: Lift, target: float) -> str:
+    """`+58% to +86%`; of the difference where no ratio is stable."""
+    if lift.lift is None or lift.low is None or lift.high is None:
+        return f"of the difference {lift.difference_low:+.3f} to {lift.difference_high:+.3f}"
+    digits = lift_digits(lift.lift, lift.low, lift.high, target)
+    return f"{lift.low:+.{digits}%} to {lift.high:+.{digits}%}"
+
+
+def _goal(target: float) -> str:
+    return f"the target of {'-' if target < 0 else '+'}{stats.percent(abs(target))}"
+
+
+def _reached(lifts: Sequence[Lift], target: float) -> str:
+    """`the target of +40% is reached on each`, or on which headline it is not."""
+    said = {"verified": "is reached", "undecided": "lies within the interval", "not met": "is not reached"}
+    places: dict[str, list[str]] = {}
     for lift in lifts:
-        assert lift.low is not None
-        assert lift.high is not None
-        where = (
-            "is reached"
-            if lift.low >= target
-            else "is not reached"
-            if lift.high < target
-            else "lies within the interval"
-        )
-        places[where].append(metric_label(lift.metric))
-    said = {where: metrics for where, metrics in places.items() if metrics}
-    if len(said) == 1:
-        where = next(iter(said))
-        return f"{goal} {where}" + (" on each" if len(lifts) > 1 else "")
-    return f"{goal} " + " and ".join(f"{where} on {listed(metrics)}" for where, metrics in said.items())
+        places.setdefault(said[_by_interval(lift, target)], []).append(metric_label(lift.metric))
+    if len(places) == 1:
+        return f"{_goal(target)} {next(iter(places))}" + (" on each" if len(lifts) > 1 else "")
+    return f"{_goal(target)} " + " and ".join(f"{where} on {listed(metrics)}" for where, metrics in places.items())
 
 
 def _beside(rival: Run, lifts: Sequence[Lift], target: float) -> str:
     """The lift that was not judged, in a sentence: neither is shown without the other."""
     what = "best-prompted baseline" if rival.manifest.tuned else "plain baseline"
-    gains = [
-        f"{lift.lift:+.{lift_digits(lift.lift, lift.low, lift.high, target)}%} on {metric_label(lift.metric)}"
-        if lift.lift is not None and lift.low is not None and lift.high is not None
-        else f"no number on {metric_label(lift.metric)}"
-        for lift in lifts
-    ]
+    gains = [f"{gain(lift, target)} on {metric_label(lift.metric)}" for lift in lifts]
     return f"Over the {what} it is {listed(gains)}."
 
 
@@ -185,86 +181,94 @@ def _checked(run: Run) -> bool:
     return any(row.sees == "faithfulness" and row.n for row in run.summary.metrics)
 
 
-def lift_digits(lift: float, low: float, high: float, target: float) -> int:
-    """The fewest decimals (0 to 2) at which no bound looks like the target and no gain like none."""
-    for digits in (0, 1):
-        shown = [round(100 * bound, digits) for bound in (low, high)]
-        if round(100 * target, digits) not in shown and (round(100 * lift, digits) or not lift):
-            return digits
-    return 2
+# ------------------------------------------------------------------------------- what is proven, what not, what settles
 
 
-def _texts(run: Run) -> dict[str, str]:
-    return {id_: prediction.text for id_, prediction in run.predictions.items()}
+def _proven(
+    over: Run, lifts: Sequence[Lift], rival: Run | None, others: Sequence[Lift], guards: Sequence[Guard]
+) -> list[str]:
+    """What holds whatever else is open: gains whose interval lies above zero, and the guards that passed."""
+    words = []
+    for run, some in ((over, lifts), (rival, others)):
+        name = "the best prompt that was found" if run and run.manifest.tuned else "the untuned model"
+        for lift in some:
+            if lift.low is not None and lift.low > 0:
+                words.append(
+                    f"On {metric_label(lift.metric)} it scores at least {lift.low:.0%} higher than {name} "
+                    f"(measured: {lift.lift:.0%})."
+                )
+            elif lift.low is None and (lift.difference_low or 0) > 0:
+                words.append(f"On {metric_label(lift.metric)} it scores higher than {name}.")
+    passed = [guard.name for guard in guards if guard.state == "passed"]
+    if passed:
+        words.append(f"{len(passed)} of {len(guards)} guards passed: {listed(passed)}.")
+    return words
 
 
-def _caveats(lifted: Lifted) -> list[str]:
-    candidate = lifted.candidate
-    headlines = [lift.metric for lift in lifted.lifts]
-    sees = {row.name: row.sees for row in candidate.summary.metrics}
-    caveats = [OVERLAP] if all(sees.get(metric) == "overlap" for metric in headlines) else []
-    if not _checked(candidate):
-        caveats.append(CHECKER)
-    for position in lifted.positions:
-        # Headlines are metrics where higher is better.
-        if position.gap_low is None or position.gap_low <= 0:
-            caveats.append(
-                f"On {metric_label(position.metric)} it is not shown to beat the control {position.floor}, with no "
-                f"model: {position.candidate_mean:.3f} against {position.floor_mean:.3f}."
+def _not_proven(
+    evidence: Evidence, lifts: Sequence[Lift], target: float, failing: Sequence[Guard], reason: str
+) -> list[str]:
+    words = [reason] if reason and not failing else []
+    words += [guard.words for guard in failing]
+    for lift in lifts:
+        outcome = lift_outcome(lift, target)
+        if outcome == "not met":
+            words.append(f"{_sentence(_goal(target))} on {metric_label(lift.metric)}: it is surely not reached.")
+        elif outcome == "undecided":
+            words.append(
+                f"{_sentence(_goal(target))} on {metric_label(lift.metric)}: {gain(lift, target)} leaves it open."
             )
-    caveats += [f"Not measured: {what}" for what in lifted.unmeasured]
-    if lifted.best_prompted is None:
-        caveats.append("What a prompt alone buys was not measured (`bench baseline --tune`).")
-    protocol, adapter = candidate.manifest.protocol, candidate.manifest.system.adapter
-    if adapter is not None:
-        caveats.append(
-            "One adapter was measured: the verdict judges it, not its trainer, whose next seed may come out otherwise."
+    if evidence.best_prompted is None:
+        words.append("That the gain takes training: what a better prompt alone buys was not measured.")
+    if not _checked(evidence.candidate):
+        words.append(TRUTH)
+    if evidence.candidate.manifest.system.adapter is not None and not evidence.seeds:
+        words.append(
+            "That the trainer does so again: one adapter was judged, and its next seed may come out otherwise."
         )
-        if adapter.run is None:
-            caveats.append(
-                "What the adapter was trained on is not recorded: it may have seen the scored conversations."
+    return words
+
+
+def _settle(evidence: Evidence, lifts: Sequence[Lift], target: float, failing: Sequence[Guard]) -> list[str]:
+    words = [f"{guard.name}: {guard.mend}" for guard in failing if guard.mend]
+    for lift in lifts:
+        if lift_outcome(lift, target) == "undecided" and lift.needed is not None:
+            words.append(
+                f"About {lift.needed:,} conversations, were the true lift on {metric_label(lift.metric)} the measured "
+                "one, would most likely settle it."
             )
+    if evidence.best_prompted is None:
+        words.append("`bench baseline --tune` measures what a prompt alone buys.")
+    if not _checked(evidence.candidate):
+        words.append(CHECKER)
+    if evidence.candidate.manifest.system.adapter is not None and not evidence.seeds:
+        words.append("`bench train --seeds 5` judges the trainer.")
+    return words
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+def _caveats(evidence: Evidence) -> list[str]:
+    candidate, baseline = evidence.candidate, evidence.baseline
+    caveats = [f"Not measured: {what}" for what in evidence.unmeasured]
+    detectable = [lift for lift in evidence.lifts if lift.detectable is not None]
+    caveats += [
+        f"With these {lift.n} conversations a true lift of {lift.detectable:+.0%} or more on "
+        f"{metric_label(lift.metric)} would be verified four times out of five."
+        for lift in detectable
+    ]
     caveats.append(
-        f"Whether the {protocol.split} split also served to choose prompts or settings is not recorded; "
-        "if it did, this is a development result."
+        f"Whether the {candidate.manifest.protocol.split} split also served to choose prompts or settings is not "
+        "recorded; if it did, this is a development result."
     )
-    for who, run in (("candidate", candidate), ("baseline", lifted.baseline)):
-        if not run.manifest.system.generation_verified:
-            caveats.append(f"Nobody here saw how the {who}'s texts were made (generation unverified).")
-        summary = run.summary
-        for count, fault in ((summary.empty, "are empty"), (summary.cut, "were cut at the token limit")):
-            if count > NOTEWORTHY * summary.n:
-                caveats.append(f"{count} of {summary.n} summaries of the {who} {fault}.")
-        caveats.extend(f"{metric} was left out: {reason}" for metric, reason in run.manifest.skipped.items())
+    if not baseline.manifest.system.generation_verified:
+        caveats.append("Nobody here saw how the baseline's texts were made (generation unverified).")
+    for count, fault in ((baseline.summary.empty, "are empty"), (baseline.summary.cut, "were cut at the token limit")):
+        if count > NOTEWORTHY * baseline.summary.n:
+            caveats.append(f"{count} of {baseline.summary.n} summaries of the baseline {fault}.")
+    for who, run in (("candidate", candidate), ("baseline", baseline)):
+        caveats.extend(f"{metric} was left out: {why}" for metric, why in run.manifest.skipped.items())
         caveats.extend(f"The {who}'s run notes: {note}" for note in run.manifest.notes)
     return list(dict.fromkeys(caveats))
-
-
-BLIND, SEEN = 0.1, 0.5
-"""A corruption that surely costs less than `BLIND` of the human-to-floor range is not seen; more than `SEEN`, it is."""
-
-
-def validity_words(validity: Validity, metric: str) -> str:
-    """What a metric can and cannot see of what can be wrong with a summary, in a sentence.
-
-    Only corruptions whose intervals settle it are named; the others cost something between.
-    """
-    costs = [cost for cost in validity.costs if cost.metric == metric and cost.corruption != FLOOR and not cost.problem]
-    if not costs:
-        return f"{metric_label(metric)}: nothing could be measured."
-    blind = [_named(cost) for cost in costs if cost.high is not None and cost.high < BLIND]
-    seen = [_named(cost) for cost in costs if cost.low is not None and cost.low > SEEN]
-    fooled = [_named(cost) for cost in costs if cost.high is not None and cost.high < 0]
-    blind = [name for name in blind if name not in fooled]
-    words = []
-    if fooled:
-        words.append(f"prefers {listed(fooled)} to the humans' own")
-    if blind:
-        words.append(f"cannot see {listed(blind)}")
-    if seen:
-        words.append(f"sees {listed(seen)}")
-    return f"{metric_label(metric)} {'; it '.join(words)}." if words else f"{metric_label(metric)}: nothing is settled."
-
-
-def _named(cost: Cost) -> str:
-    return cost.corruption.replace("-", " ")

@@ -26,6 +26,7 @@ from .plugins import Plugins
 from .records import digest, read_record, write_atomic
 from .runs import Run
 from .types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
+from .wording import listed
 
 VERSION = 1
 """Raised when the same data and metrics would give other figures than before."""
@@ -95,7 +96,7 @@ def beside(run: Run, plugins: Plugins, on_controls: Progress, on_validity: Progr
     if kept_controls and kept_validity:
         return Beside(yardsticks=kept_controls, validity=kept_validity)
     try:
-        measurement = _measurement(run, plugins)
+        measurement = measured_again(run, plugins)
         yardsticks = controls(measurement, place, manifest.seed, plugins, on_controls)
     except LiftbenchError as error:
         return Beside(missing={"controls": str(error), "validity": str(error)})
@@ -106,14 +107,23 @@ def beside(run: Run, plugins: Plugins, on_controls: Progress, on_validity: Progr
     return Beside(yardsticks=yardsticks, validity=table)
 
 
-def _measurement(run: Run, plugins: Plugins) -> Measurement:
-    """What a run was measured by, made again from its recipe."""
+def measured_again(run: Run, plugins: Plugins, names: Sequence[str] = ()) -> Measurement:
+    """What a run was measured by, made again from its recipe, with all of its metrics or those of some `names` alone.
+
+    Raises `UsageError` saying what differs where the data set or a metric is no longer what it was.
+    """
     recipe = msgspec.convert(run.manifest.recipe, Recipe)
+    if names:
+        recipe = replace(recipe, metrics=replace(recipe.metrics, names=tuple(names), extra=(), checkers=()))
     measurement = prepare(ResolvedRecipe(name="", recipe=recipe, origins=run.manifest.origins), plugins)
-    if measurement.protocol != run.manifest.protocol or measurement.training_fingerprint != run.manifest.training:
-        raise UsageError(
-            f"the data set or the metrics are no longer those that {run.id} was measured with; measure it again"
-        )
+    then, now = run.manifest.protocol, measurement.protocol
+    signatures = {name: then.metrics.get(name) for name in names or then.metrics}
+    differing = [name for name in {**signatures, **now.metrics} if signatures.get(name) != now.metrics.get(name)]
+    same_data = measurement.training_fingerprint == run.manifest.training
+    if not same_data or replace(now, metrics={}) != replace(then, metrics={}):
+        differing.insert(0, "the data set")
+    if differing:
+        raise UsageError(f"no longer those that {run.id} was measured with: {listed(differing)}; measure it again")
     return measurement
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from liftbench.cli.main import COMMANDS
+from liftbench.data.fingerprints import training_row
 from liftbench.plugin_api import Conversation
 from liftbench.records import write_lines
 from liftbench.runs import Run, runs_in
@@ -223,6 +224,31 @@ def test_the_demo_measures_trains_and_compares_and_continues_with_what_is_done(b
     again = bench("demo", *options, "--json")
     assert again.err.count("already measured") == 2
     assert json.loads(again.out)["candidates"][0]["run"] == candidate.id
+
+
+def test_a_scored_adapter_brings_what_it_was_trained_on(
+    bench: Any, data: Path, conversations: list[Conversation], tiny_chat_model: Path
+) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_chat_model)
+    get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained("adapter")
+    rows = [training_row(conversation, "train") for conversation in conversations[4:]]
+    path = Path("adapter/rows.jsonl")
+    path.write_text("{")
+    arguments = ["score", "adapter", "--dataset", str(data), *SMALL]
+    refused = bench(*arguments)
+    assert refused.code == 2
+    assert "rows.jsonl, line 1, is damaged" in refused.err
+    write_lines(path, rows)
+    assert bench(*arguments).code == 0
+    [run] = runs_in(Path("reports/runs"))
+    assert (run.manifest.status, run.training_rows, run.training) == ("complete", rows, None)
+    path.unlink()
+    assert "scoring the texts" in bench(*arguments, "--metric", "words").err
+    [again] = runs_in(Path("reports/runs"))
+    assert again.training_rows == rows
 
 
 def test_the_demo_runs_on_the_corpus_that_ships_with_the_package(bench: Any) -> None:

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liftbench.config import DataSection
 from liftbench.data.fingerprints import conversation_sha256, split_fingerprint, training_row
-from liftbench.data.splits import training_split
+from liftbench.data.leakage import leaks
+from liftbench.data.sources import open_dataset, read_split
+from liftbench.data.splits import training_split, unscored
 from liftbench.errors import UsageError
+from liftbench.plugins import load_plugins
+from liftbench.records import digest
 from liftbench.types import Conversation, Turn
 
 
@@ -41,6 +48,65 @@ def test_parts_never_share_a_duplicate_nor_touch_the_scored_split(
         assert used <= limit
     assert len(split.validation) >= fraction * used
     assert split == training_split(pool, scored, limit=limit, validation_fraction=fraction, seed=seed)
+
+
+def thread(id_: str, *parts: str) -> Conversation:
+    """Thirty words a part, its own."""
+    return conversation(id_, " ".join(f"{part}{number}" for part in parts for number in range(30)))
+
+
+def test_what_a_scored_conversation_nearly_is_holds_or_is_held_in_is_not_trained_on() -> None:
+    scored = [thread("s", "a", "b", "c")]
+    strangers = [thread(f"x{number}", f"x{number}y", "greeting") for number in range(5)]
+    near = [thread("n", "a", "b", "d"), thread("h", "a", "b", "c", "e", "f"), thread("p", "b", "c")]
+    split = training_split([*near, *strangers], scored, limit=None, validation_fraction=0.1, seed=0)
+    assert {c.id for c in (*split.train, *split.validation)} == {c.id for c in strangers}
+    assert (split.left_out, split.nearly) == (3, 3)
+    assert unscored([*near, *strangers, thread("s", "z")], scored) == strangers
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_near_duplicates_in_training_go_to_one_part_and_count_once_as_examples(seed: int) -> None:
+    firsts = [thread(f"p{number}", f"a{number}x", f"b{number}x") for number in range(6)]
+    nearly = [conversation(f"q{number}", one.turns[0].text.replace("x7", "other")) for number, one in enumerate(firsts)]
+    split = training_split([*firsts, *nearly], [], limit=None, validation_fraction=0.3, seed=seed)
+    train, validation = ({c.id[1:] for c in part} for part in (split.train, split.validation))
+    assert not train & validation
+    assert unscored([*firsts, *nearly], []) == firsts
+
+
+spans = st.tuples(st.integers(0, 120), st.integers(1, 120))
+
+
+@given(st.lists(spans, min_size=1, max_size=4), st.lists(spans, min_size=4, max_size=12))
+def test_what_is_trained_on_never_leaks(scored_spans: list[tuple[int, int]], spans: list[tuple[int, int]]) -> None:
+    def cut(prefix: str, some: list[tuple[int, int]]) -> list[Conversation]:
+        return [
+            conversation(f"{prefix}{place}", " ".join(f"w{number}" for number in range(start, start + length)))
+            for place, (start, length) in enumerate(some)
+        ]
+
+    scored = cut("s", scored_spans)
+    try:
+        split = training_split(cut("t", spans), scored, limit=None, validation_fraction=0.3, seed=0)
+    except UsageError:
+        return
+    rows = [training_row(c, "train") for c in split.train] + [training_row(c, "validation") for c in split.validation]
+    assert {leak.kind for leak in leaks(scored, {}, rows)} <= {"twice"}
+
+
+def test_real_conversations_without_near_duplicates_are_parted_as_they_were_before_these_counted(
+    tweetsumm: Path,
+) -> None:
+    section = DataSection(dataset="tweetsumm", data_dir=str(tweetsumm))
+    dataset = open_dataset(section, load_plugins())
+    training, scored = (read_split(dataset, section, name) for name in ("train", "validation"))
+    split = training_split(training, scored, limit=400, validation_fraction=0.1, seed=0)
+    # What the measured adapters were trained on: their runs' keys depend on it.
+    ids = digest([c.id for c in split.train], [c.id for c in split.validation])
+    assert ids == "455c4f73097c847eb133a4765181fb6b5c1a326577133e47cca9a178e5142a93"
+    assert split.left_out == split.nearly == 0
+    assert unscored(training, scored) == training
 
 
 def test_another_seed_makes_another_split() -> None:

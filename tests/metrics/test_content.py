@@ -6,6 +6,7 @@ Values of single cases are in the fixtures that `bench selfcheck` reruns.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log
 from pathlib import Path
 from statistics import fmean
 
@@ -28,6 +29,7 @@ TRAINING = (
 )
 WORDS = st.lists(st.sampled_from(["customer", "wants", "refund", "parcel", "flight", "zebra", "help"]), max_size=12)
 TEXTS = WORDS.map(" ".join)
+FORMS = st.lists(st.sampled_from(["refund", "refunds", "refunded", "parcel", "parcels"]), max_size=8).map(" ".join)
 
 
 def conversation(*references: str) -> Conversation:
@@ -121,6 +123,37 @@ def test_the_signature_names_the_frequencies(kind: type[Metric]) -> None:
     assert "|df:train:3:" in signature
     assert kind(trained(*reversed(TRAINING))).signature == signature, "the order of conversations does not matter"
     assert kind(trained(*TRAINING[:2], ["Customer cannot open the app."])).signature != signature
+
+
+# --------------------------------------------------------------------------------------------------- without stemming
+
+
+@BOTH
+def test_the_variant_without_stemming_signs_itself_and_counts_words(kind: type[Metric]) -> None:
+    metric = kind(trained(*TRAINING))
+    (variant,) = metric.variants().values()
+    assert list(metric.variants()) == ["without stemming"]
+    assert variant.name == metric.name
+    assert variant.signature == metric.signature.replace("stemmer:porter", "stemmer:none")
+    pair = ("refunded parcels", "refund parcel")
+    assert score(metric, *pair) > score(variant, *pair) == 0.0
+
+
+def test_without_stemming_frequencies_are_those_of_words() -> None:
+    metric = ContentOverlap(trained(["parcel late"], ["parcels late"], ["app fails"]))
+    unstemmed = metric.variants()["without stemming"]
+    # "parcel" is in two of three conversations as a stem and in one as a word; "late" is in two either way.
+    assert score(metric, "parcel", "parcel late") == pytest.approx(2 / 3)
+    assert score(unstemmed, "parcel", "parcel late") == pytest.approx(2 * log(3) / (2 * log(3) + log(3 / 2)))
+
+
+@settings(max_examples=40)
+@given(text=FORMS, reference=FORMS)
+def test_unstemmed_and_without_training_references_content_overlap_is_unstemmed_rouge_1(
+    text: str, reference: str
+) -> None:
+    rouge, metric = (one.variants()["without stemming"] for one in (Rouge("rouge1"), ContentOverlap(trained())))
+    assert score(metric, text, reference) == pytest.approx(score(rouge, text, reference), abs=1e-12)
 
 
 # --------------------------------------------------------------------------------------------------------- properties

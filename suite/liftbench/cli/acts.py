@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -20,10 +20,12 @@ from ..measurement import Measurement
 from ..models.references import context_length, resolve
 from ..plugins import Plugins
 from ..prompts import render
+from ..records import digest
 from ..runs import OpenRun, Run, open_run
 from ..systems import Loadable, untuned
-from ..training import TrainingPlan, train
+from ..training import TrainingPlan, bring_rows, train
 from ..types import Conversation, Manifest
+from ..wording import listed
 from .job import Job, print_json
 
 _console = Console(stderr=True)
@@ -43,6 +45,8 @@ def measured(
     )
     with open_run(manifest, scored(measurement), job.runs, fresh=job.fresh) as run:
         announce(run, manifest, job.plugins)
+        if subject.adapter is not None:
+            bring_rows(run, subject.adapter)
         return completed(run, measurement, subject, job, progress)
 
 
@@ -57,7 +61,11 @@ def trained(
     require_room(recipe, context_length(model.path), model.name)
     base = untuned(recipe, model)
     system = replace(base.system, name=f"{model.name}+{plan.spec.name}", precision=plan.trainer.precision)
-    manifest = new_manifest("train", system, measurement, job.resolved, argv=sys.argv, extra_key=plan.key)
+    # With the protocol, as a limit on what is scored makes another measurement; whatever its metrics, as in a key.
+    family = digest(plan.family, system, replace(measurement.protocol, metrics={}))
+    manifest = new_manifest(
+        "train", system, measurement, job.resolved, argv=sys.argv, extra_key=plan.key, family=family
+    )
     with open_run(manifest, scored(measurement), job.runs, fresh=job.fresh) as run:
         announce(run, manifest, job.plugins)
         yield run, train(run, plan, base, model, progress)
@@ -95,12 +103,28 @@ def say(message: str) -> None:
     _console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
+def warn(plugins: Plugins) -> None:
+    """Say which plugins could not be loaded, and why."""
+    for problem in plugins.problems:
+        say(f"warning: plugin {problem.plugin}: {problem.reason}")
+
+
+def run_record(run: Run) -> dict[str, Any]:
+    """A complete run, as `--json` prints it."""
+    return {"run": run.id, "folder": str(run.folder), "manifest": run.manifest, "summary": run.summary}
+
+
+def remarks(run: Run) -> list[str]:
+    """What a reader of a run's figures must know, a line each."""
+    left_out = [f"left out: {name}: {reason}" for name, reason in run.manifest.skipped.items()]
+    return [*left_out, *(f"note: {note}" for note in run.manifest.notes)]
+
+
 def show_run(run: Run, job: Job) -> None:
     """The figures of a complete run."""
-    for problem in job.plugins.problems:
-        say(f"warning: plugin {problem.plugin}: {problem.reason}")
+    warn(job.plugins)
     if job.json:
-        print_json({"run": run.id, "folder": str(run.folder), "manifest": run.manifest, "summary": run.summary})
+        print_json(run_record(run))
         return
     summary = run.summary
     table = Table(title=f"{run.manifest.system.name} on {run.manifest.protocol.dataset} {run.manifest.protocol.split}")
@@ -124,10 +148,8 @@ def show_run(run: Run, job: Job) -> None:
     out.print(", ".join(counts), highlight=False)
     if not run.manifest.system.generation_verified:
         out.print("generation unverified: nobody here saw how these texts were made", highlight=False)
-    for name, reason in run.manifest.skipped.items():
-        out.print(f"left out: {name}: {reason}", highlight=False, markup=False)
-    for note in run.manifest.notes:
-        out.print(f"note: {note}", highlight=False, markup=False)
+    for remark in remarks(run):
+        out.print(remark, highlight=False, markup=False)
     out.print(f"run: {run.folder}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -136,10 +158,12 @@ def show_dry_run(
     measurement: Measurement,
     subject: Callable[[], Loadable] | None,
     training: TrainingPlan | None = None,
+    seeds: Sequence[int] = (),
 ) -> None:
     """The resolved recipe with each value's origin, the counts, one rendered prompt and its tokens.
 
-    `subject` finds the system whose prompt is shown; None where there is no prompt.
+    `subject` finds the system whose prompt is shown; None where there is no prompt. `seeds` are those of several
+    trainings, where there are several.
     """
     recipe = job.resolved.recipe
     counts: dict[str, int] = {"split": len(measurement.conversations), "scored": len(measurement.scored)}
@@ -147,7 +171,7 @@ def show_dry_run(
     if training is not None:
         counts["training"] = len(training.split.train)
         counts["validation (carved from training)"] = len(training.split.validation)
-        counts["left out of training (scored)"] = training.split.left_out
+        counts["left out of training (scored, or nearly)"] = training.split.left_out
     prompt: dict[str, Any]
     try:
         prompt = _first_prompt(job, measurement, subject) if subject else {}
@@ -163,6 +187,7 @@ def show_dry_run(
                 "protocol": measurement.protocol,
                 "counts": counts,
                 "prompt": prompt,
+                **({"seeds": seeds} if seeds else {}),
             }
         )
         return
@@ -174,6 +199,8 @@ def show_dry_run(
     out = Console()
     out.print(table)
     out.print(", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False, markup=False)
+    if seeds:
+        out.print(f"{len(seeds)} trainings, with the seeds {listed([str(seed) for seed in seeds])}", highlight=False)
     for name, value in prompt.items():
         out.print(f"\n{name}:", highlight=False, markup=False, style="bold")
         out.print(str(value), highlight=False, markup=False)

@@ -9,13 +9,14 @@ from typing import get_args
 import click
 from rich.console import Console
 
-from ..comparison import exit_code, newest_pair
+from ..comparison import exit_code
+from ..pairing import newest_pair
 from ..plugins import load_plugins
 from ..report.terminal import comparison_table
 from ..runs import Run, find_run, runs_in
 from ..types import Against
 from .acts import say
-from .comparing import compared, report_path
+from .comparing import compared
 from .job import json_option, print_json, runs_option
 
 
@@ -42,20 +43,20 @@ def command(
 ) -> None:
     """Compare runs by folder, id or a part of an id: floors and ceilings, the verdict and an HTML report.
 
-    Of a single run the newest comparable counterpart is taken; without arguments, the newest comparable pair.
+    Of a single run the newest comparable counterpart is taken; without arguments, the newest comparable pair. Other
+    seeds of a candidate's training (`bench train --seeds`) are always judged with it.
     Exits with 0 only if the lift is verified, else with 1.
     """
     baseline, candidates = _chosen(names, runs)
-    path = html or report_path(runs, baseline, *candidates)
-    comparison, by_id = compared(
-        baseline, candidates, load_plugins(), path, target=target, headlines=headlines, against=against
+    found = compared(
+        baseline, candidates, load_plugins(), runs, html=html, target=target, headlines=headlines, against=against
     )
     if as_json:
-        print_json(comparison)
+        print_json(found.comparison)
     else:
-        Console().print(comparison_table(comparison, by_id))
-    say(f"report: {path}")
-    sys.exit(exit_code(comparison))
+        Console().print(comparison_table(found.comparison, found.runs))
+    say(f"report: {found.page}")
+    sys.exit(exit_code(found.comparison))
 
 
 def _chosen(names: tuple[str, ...], runs: Path) -> tuple[Run, list[Run]]:

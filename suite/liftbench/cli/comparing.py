@@ -7,32 +7,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from ..comparison import best_prompted, compare
+from ..comparison import compare
+from ..families import siblings
+from ..pairing import best_prompted
 from ..plugins import Plugins
 from ..records import digest, write_text
 from ..report.html import render_comparison
 from ..runs import Run, runs_in
 from ..types import Against, Comparison
+from ..wording import listed
 from ..yardsticks import beside
-from .acts import say
+from .acts import say, warn
 from .progress import progress_bars
+
+
+class Compared(NamedTuple):
+    """A comparison, its runs by id, and where its HTML report is."""
+
+    comparison: Comparison
+    runs: dict[str, Run]
+    page: Path
 
 
 def compared(
     baseline: Run,
     candidates: Sequence[Run],
     plugins: Plugins,
-    path: Path,
+    runs: Path,
     *,
+    html: Path | None = None,
     target: float | None = None,
     headlines: Sequence[str] = (),
     against: Against | None = None,
-) -> tuple[Comparison, dict[str, Run]]:
-    """The comparison, with its HTML report written to `path`, and its runs by id.
+) -> Compared:
+    """Compare, and write the HTML report: to `html`, else beside the folder `runs`, under a name of its own.
 
-    What stands beside it, controls and the validity table, is measured now where it is not kept from before.
+    Other seeds of a candidate's training are taken in unasked: the best of three seeds, alone, would flatter. What
+    stands beside the comparison, controls and the validity table, is measured now where it is not kept from before.
     """
+    candidates = [*candidates, *_other_seeds(baseline, candidates)]
     with progress_bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
         measured = beside(baseline.require_complete(), plugins, on_controls, on_validity)
     given = {run.id for run in (baseline, *candidates)}
@@ -41,12 +56,28 @@ def compared(
         baseline, candidates, measured, best_prompted=best, target=target, headlines=headlines, against=against
     )
     by_id = {run.id: run for run in (baseline, *([best] if best else []), *candidates)}
-    write_text(path, render_comparison(comparison, by_id, plugins.sections(comparison)))
-    for problem in plugins.problems:
-        say(f"warning: plugin {problem.plugin}: {problem.reason}")
-    return comparison, by_id
+    page = html or runs.parent / f"compare-{digest(baseline.id, *(run.id for run in candidates))[:8]}.html"
+    write_text(page, render_comparison(comparison, by_id, plugins.sections(comparison)))
+    warn(plugins)
+    return Compared(comparison, by_id, page)
 
 
-def report_path(runs: Path, *compared_runs: Run) -> Path:
-    """Where the report of some runs goes, beside the folder of runs."""
-    return runs.parent / f"compare-{digest(*(run.id for run in compared_runs))[:8]}.html"
+def _other_seeds(baseline: Run, candidates: Sequence[Run]) -> list[Run]:
+    """Seeds of the candidates' trainings that were measured in the same folder and not given, which is said."""
+    seen = {_member(run) for run in (baseline, *candidates)}
+    found: list[Run] = []
+    for candidate in candidates:
+        others = siblings(candidate, runs_in(candidate.folder.resolve().parent))
+        others = [run for run in others if _member(run) not in seen]
+        if not others:
+            continue
+        seen |= {_member(run) for run in others}
+        found += others
+        seeds = listed([f"seed {run.manifest.seed} ({run.id})" for run in others])
+        say(f"judged with {candidate.id}, as the same training: {seeds}")
+    return found
+
+
+def _member(run: Run) -> tuple[str, int]:
+    """Which seed of which training a run is."""
+    return run.manifest.family, run.manifest.seed

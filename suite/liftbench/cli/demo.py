@@ -16,7 +16,7 @@ from ..report.terminal import comparison_table
 from ..systems import planned, untuned
 from ..training import plan_training
 from .acts import completed, measured, say, show_dry_run, trained
-from .comparing import compared, report_path
+from .comparing import compared
 from .job import job_of, print_json, run_options
 from .progress import progress_bars
 
@@ -55,12 +55,11 @@ def command(html: Path | None, **given: Any) -> None:
         baseline = measured(job, "baseline", subject, measurement, untuned_bar)
         with trained(job, measurement, plan, training_bar) as (run, adapter):
             candidate = completed(run, measurement, adapter, job, tuned_bar)
-    path = html or report_path(job.runs, baseline, candidate)
-    comparison, by_id = compared(baseline, [candidate], job.plugins, path)
+    found = compared(baseline, [candidate], job.plugins, job.runs, html=html)
     if job.json:
-        print_json(comparison)
+        print_json(found.comparison)
     else:
-        Console().print(comparison_table(comparison, by_id))
+        Console().print(comparison_table(found.comparison, found.runs))
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     say(f"\ntook {minutes} min {seconds} s and at most {peak_memory() / 1e9:.1f} GB of memory")
-    say(f"try the adapter: bench summarize --adapter {candidate.id} FILE\nreport: {path}")
+    say(f"try the adapter: bench summarize --adapter {candidate.id} FILE\nreport: {found.page}")

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..config import DEFAULT_RECIPE, Layer, ResolvedRecipe, assignment, nested, read_recipe, resolve
 from ..errors import UsageError
@@ -43,6 +44,14 @@ class Job(Struct, frozen=True, kw_only=True):
         """The model reference, where the user gave one beside the recipe."""
         told = self.resolved.origins["model.reference"].startswith(("command line", "environment"))
         return self.resolved.recipe.model.reference if told else None
+
+    def with_seed(self, seed: int) -> Job:
+        """The same job with another seed, as `--seeds` asks for; itself where it has that seed."""
+        resolved = self.resolved
+        if seed == resolved.recipe.seed:
+            return self
+        origins = {**resolved.origins, "seed": "command line (--seeds)"}
+        return replace(self, resolved=replace(resolved, recipe=replace(resolved.recipe, seed=seed), origins=origins))
 
 
 def runs_option(command: Callable[..., Any]) -> Callable[..., Any]:

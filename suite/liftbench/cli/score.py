@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-from msgspec.structs import replace
 
 from ..config import Precision
 from ..errors import UsageError
@@ -15,7 +14,6 @@ from ..harness import is_measured, measure_texts, new_manifest
 from ..measurement import prepare, read_texts
 from ..runs import Run, open_run
 from ..systems import named, recipe_shots
-from ..training import trained_on
 from ..types import System
 from .acts import announce, measured, scored, show_dry_run, show_run
 from .job import Job, job_of, run_options
@@ -71,9 +69,6 @@ def command(
     if job.dry_run:
         show_dry_run(job, measurement, lambda: subject)
         return
-    if subject.adapter is not None and (seen := trained_on(subject.adapter, measurement)):
-        note = f"the adapter was trained on {len(seen)} of the scored conversations (the first: {seen[0]})"
-        subject = replace(subject, notes=[*subject.notes, note])
     with progress_bar("conversations") as progress:
         run = measured(job, "score", subject, measurement, progress, parent)
     show_run(run, job)

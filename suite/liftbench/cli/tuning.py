@@ -17,7 +17,7 @@ from ..systems import best_prompted, planned, untuned
 from ..tuning import search
 from ..tuning_plan import TuningPlan, plan_tuning
 from ..types import TuneTrial
-from ..verdict import metric_label
+from ..wording import metric_label
 from .acts import announce, completed, scored, show_dry_run, show_run
 from .job import Job, print_json
 from .progress import progress_bars

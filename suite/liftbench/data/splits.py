@@ -1,4 +1,5 @@
-"""Choosing conversations: which are trained on, which choose the checkpoint. Seeded; duplicates stay together."""
+"""Choosing conversations: which are trained on, which choose the checkpoint. Seeded; duplicates stay together, and what
+is like a scored conversation is taken out, by the rule that finds leaks (see `leakage`)."""
 
 from __future__ import annotations
 
@@ -9,15 +10,19 @@ from msgspec import Struct
 
 from ..errors import UsageError
 from ..types import Conversation
-from .fingerprints import conversation_sha256
+from .duplicates import NearDuplicates
+from .fingerprints import conversation_sha256, sketch, words_of
+from .leakage import Scored
 
 
 class TrainingSplit(Struct, frozen=True, kw_only=True):
     train: tuple[Conversation, ...]
     validation: tuple[Conversation, ...]
-    """For choosing the checkpoint; no conversation of it has a duplicate in `train`."""
+    """For choosing the checkpoint; no conversation of it has a duplicate or near-duplicate in `train`."""
     left_out: int
-    """Conversations of the training split not used because they are in the scored split too."""
+    """Conversations of the training split not used because they, or nearly the same ones, are in the scored split."""
+    nearly: int
+    """Those of them that are only nearly the same."""
 
 
 def training_split(
@@ -30,11 +35,12 @@ def training_split(
 ) -> TrainingSplit:
     """Take the scored conversations out of a training split, sample `limit`, and carve a validation part from them.
 
-    Groups of duplicates (equal words, see `fingerprints`) go to one part whole; the validation part holds at least
+    Groups of duplicates and near-duplicates (see `duplicates`) go to one part whole; the validation part holds at least
     `validation_fraction` of the conversations. Raises `UsageError` if either part would be empty.
     """
-    groups = _groups(conversations, scored)
-    left_out = len(conversations) - sum(map(len, groups))
+    elsewhere = _elsewhere(conversations, scored)
+    unlike = _unlike(elsewhere, scored)
+    groups = _groups(unlike)
     random.Random(seed).shuffle(groups)
     sample: list[list[Conversation]] = []
     room = len(conversations) if limit is None else limit
@@ -53,21 +59,37 @@ def training_split(
         raise UsageError(
             f"{total} training conversations cannot be parted into training and validation; give more (train.limit)"
         )
-    return TrainingSplit(train=tuple(train), validation=tuple(validation), left_out=left_out)
+    return TrainingSplit(
+        train=tuple(train),
+        validation=tuple(validation),
+        left_out=len(conversations) - len(unlike),
+        nearly=len(elsewhere) - len(unlike),
+    )
 
 
 def unscored(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
-    """A training split without duplicates, of each other or of the scored conversations, in its order."""
-    return [group[0] for group in _groups(conversations, scored)]
+    """A training split without duplicates and near-duplicates, of each other or of the scored conversations, in its
+    order."""
+    return [group[0] for group in _groups(_unlike(_elsewhere(conversations, scored), scored))]
 
 
-def _groups(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[list[Conversation]]:
-    """Groups of duplicates, by their words, without those that share words or an id with a scored conversation."""
+def _elsewhere(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
+    """Those that share neither words nor an id with a scored conversation."""
     seen = {conversation_sha256(conversation) for conversation in scored}
     ids = {conversation.id for conversation in scored}
-    groups: dict[str, list[Conversation]] = {}
+    return [one for one in conversations if conversation_sha256(one) not in seen and one.id not in ids]
+
+
+def _unlike(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
+    """Those that are not nearly the same as a scored conversation."""
+    against = Scored([words_of(conversation) for conversation in scored])
+    return [one for one in conversations if not against.like(conversation_sha256(one), sketch(words_of(one)))]
+
+
+def _groups(conversations: Sequence[Conversation]) -> list[list[Conversation]]:
+    """Groups of duplicates and near-duplicates, in the order of their first ones."""
+    duplicates = NearDuplicates()
     for conversation in conversations:
-        key = conversation_sha256(conversation)
-        if key not in seen and conversation.id not in ids:
-            groups.setdefault(key, []).append(conversation)
-    return list(groups.values())
+        duplicates.add(conversation)
+    groups = duplicates.groups(duplicates.pairs())
+    return [[conversations[number] for number in group] for group in groups.all()]

@@ -23,7 +23,7 @@ from typing import ClassVar, NamedTuple
 from ..contracts import Metric, MetricRequest
 from ..records import digest
 from ..types import Conversation
-from .tokens import stems, unseen
+from .tokens import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen
 
 Gram = tuple[str, ...]
 
@@ -37,11 +37,16 @@ class Vector(NamedTuple):
 
 
 class Weighted(Metric):
-    """Compares texts by their weighted n-grams of 1 to `longest` stems; a text without a stem scores 0."""
+    """Compares texts by their weighted n-grams of 1 to `longest` stems; a text without a stem scores 0.
+
+    Without stemming, document frequencies are those of words, too.
+    """
 
     longest: ClassVar[int]
 
-    def __init__(self, request: MetricRequest) -> None:
+    def __init__(self, request: MetricRequest, stemmer: Stemmer = "porter") -> None:
+        self._request = request
+        self.words = TOKENIZERS[stemmer]
         documents = [one.references for one in request.training if one.references]
         self._frequencies = Counter(gram for references in documents for gram in self._distinct(references))
         self._documents = len(documents)
@@ -58,6 +63,10 @@ class Weighted(Metric):
     def blind_to(self, references: Sequence[str]) -> str | None:
         """Why these references are out of sight: the words are ROUGE's, and so is what it cannot see."""
         return unseen(references)
+
+    def variants(self) -> dict[str, Metric]:
+        """The paper on CIDEr stems, and its authors' code does not."""
+        return {WITHOUT_STEMMING: type(self)(self._request, "none")}
 
     @abstractmethod
     def similarity(self, text: str, reference: str) -> float:
@@ -76,7 +85,7 @@ class Weighted(Metric):
 
     def _vectors(self, text: str) -> tuple[Vector, ...]:
         """One vector for each length of n-grams."""
-        words = stems(text)
+        words = self.words(text)
         vectors = []
         for length in range(1, self.longest + 1):
             values = {gram: count * self.weight(gram) for gram, count in Counter(_ngrams(words, length)).items()}
@@ -85,7 +94,9 @@ class Weighted(Metric):
 
     def _distinct(self, references: Iterable[str]) -> set[Gram]:
         lengths = range(1, self.longest + 1)
-        return {gram for reference in references for length in lengths for gram in _ngrams(stems(reference), length)}
+        return {
+            gram for reference in references for length in lengths for gram in _ngrams(self.words(reference), length)
+        }
 
 
 class ContentOverlap(Weighted):
@@ -102,10 +113,10 @@ class ContentOverlap(Weighted):
 
     longest = 1
 
-    def __init__(self, request: MetricRequest) -> None:
-        super().__init__(request)
+    def __init__(self, request: MetricRequest, stemmer: Stemmer = "porter") -> None:
+        super().__init__(request, stemmer)
         self.name = "content-overlap"
-        self.signature = f"content-overlap|f1|stemmer:porter|idf:log(N/df)|df:{self.frequencies}|refs:mean"
+        self.signature = f"content-overlap|f1|stemmer:{stemmer}|idf:log(N/df)|df:{self.frequencies}|refs:mean"
 
     def similarity(self, text: str, reference: str) -> float:
         (candidate,), (target,) = self.vectors(text), self.vectors(reference)
@@ -126,18 +137,18 @@ class CiderD(Weighted):
     sigma: ClassVar[float] = 6.0
     scale: ClassVar[float] = 10.0
 
-    def __init__(self, request: MetricRequest) -> None:
-        super().__init__(request)
+    def __init__(self, request: MetricRequest, stemmer: Stemmer = "porter") -> None:
+        super().__init__(request, stemmer)
         self.name = "cider-d"
         self.signature = (
-            f"cider-d|n:1-{self.longest}|sigma:{self.sigma:g}|scale:{self.scale:g}|stemmer:porter|idf:log(N/df)"
+            f"cider-d|n:1-{self.longest}|sigma:{self.sigma:g}|scale:{self.scale:g}|stemmer:{stemmer}|idf:log(N/df)"
             f"|df:{self.frequencies}|refs:mean"
         )
 
     def similarity(self, text: str, reference: str) -> float:
         pairs = zip(self.vectors(text), self.vectors(reference), strict=True)
         cosines = fsum(_clipped_cosine(candidate, target) for candidate, target in pairs) / self.longest
-        difference = len(stems(text)) - len(stems(reference))
+        difference = len(self.words(text)) - len(self.words(reference))
         return self.scale * cosines * exp(-(difference**2) / (2 * self.sigma**2))
 
 

@@ -25,7 +25,7 @@ from rapidfuzz.process import cdist
 from ..contracts import Metric, MetricRequest
 from ..types import Conversation
 from .sentences import SPLITTER, split_sentences
-from .tokens import stems, unseen
+from .tokens import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen
 
 Name = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
 NAMES: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
@@ -40,14 +40,19 @@ _ORDER: dict[Name, int] = {"rouge1": 1, "rouge2": 2}
 
 
 class Rouge(Metric):
-    """One ROUGE variant (Lin 2004, https://aclanthology.org/W04-1013), with the Porter stemmer; values in [0, 1]."""
+    """One ROUGE variant (Lin 2004, https://aclanthology.org/W04-1013), as a rule with the Porter stemmer; in [0, 1]."""
 
-    def __init__(self, name: Name, request: MetricRequest = MetricRequest()) -> None:  # noqa: ARG002, B008
-        self.name = name
-        self._f1 = partial(f1, name)
+    def __init__(
+        self,
+        name: Name,
+        request: MetricRequest = MetricRequest(),  # noqa: ARG002, B008
+        stemmer: Stemmer = "porter",
+    ) -> None:
+        self.name: Name = name
+        self._f1 = partial(f1, name, stemmer=stemmer)
         package = f"sentences:{SPLITTER}|rouge-score:{version('rouge-score')}"
         origin = package if name == "rougeLsum" else f"rouge-score:{EQUALS}"
-        self.signature = f"{name}|f1|stemmer:porter|refs:mean|{origin}"
+        self.signature = f"{name}|f1|stemmer:{stemmer}|refs:mean|{origin}"
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
         """F1 of each text, mean over its references: 0.0 for a text without a token, None where no reference is."""
@@ -56,6 +61,10 @@ class Rouge(Metric):
     def blind_to(self, references: Sequence[str]) -> str | None:
         """Why these references are out of sight: most letters of one of them are outside a–z, and so dropped."""
         return unseen(references)
+
+    def variants(self) -> dict[str, Metric]:
+        """ROUGE-1.5.5 and `rouge-score` stem only where they are told to."""
+        return {WITHOUT_STEMMING: Rouge(self.name, stemmer="none")}
 
     def _mean(self, text: str, references: Sequence[str]) -> float | None:
         if not references:
@@ -73,21 +82,21 @@ rougeLsum = partial(Rouge, "rougeLsum")  # noqa: N816 - the metric's own name
 # ------------------------------------------------------------------------------------------------------------- pairs
 
 
-def f1(name: Name, text: str, reference: str) -> float:
+def f1(name: Name, text: str, reference: str, stemmer: Stemmer = "porter") -> float:
     """F1 of one text against one reference, in [0, 1]: 0.0 where either has nothing to match."""
     if name == "rougeLsum":
-        scores = _summary_level().score("\n".join(split_sentences(reference)), "\n".join(split_sentences(text)))
+        scores = _summary_level(stemmer).score("\n".join(split_sentences(reference)), "\n".join(split_sentences(text)))
         return float(scores[name].fmeasure)
     if name == "rougeL":
-        alphabet = _Alphabet()
-        one, other = alphabet.spell(text), alphabet.spell(reference)
+        alphabet, words = _Alphabet(), TOKENIZERS[stemmer]
+        one, other = alphabet.spell(words(text)), alphabet.spell(words(reference))
         return _harmonic_mean(LCSseq.similarity(one, other), len(one), len(other))
-    ngrams, others = _ngrams(text, _ORDER[name]), _ngrams(reference, _ORDER[name])
+    ngrams, others = _ngrams(text, _ORDER[name], stemmer), _ngrams(reference, _ORDER[name], stemmer)
     return _harmonic_mean(len(ngrams & others), len(ngrams), len(others))
 
 
 def all_pairs(name: Name, texts: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
-    """F1 of every text (rows) against every reference (columns), equal to `f1`.
+    """F1 of every text (rows) against every reference (columns), stemmed, equal to `f1`.
 
     Beside the result, memory holds `BLOCK` pairs at a time, or one row. ROUGE-Lsum takes as long as pair by pair.
     """
@@ -119,7 +128,7 @@ def _clipped(texts: Sequence[str], references: Sequence[str], order: int) -> _Co
     # Imported here: single pairs need no SciPy.
     from scipy.sparse import csr_array
 
-    ngrams, others = [_ngrams(text, order) for text in texts], [_ngrams(reference, order) for reference in references]
+    ngrams, others = ([_ngrams(text, order, "porter") for text in side] for side in (texts, references))
     columns = {ngram: number for number, ngram in enumerate(dict.fromkeys(chain.from_iterable(others)))}
 
     def incidence(rows: list[frozenset[Hashable]]) -> Any:
@@ -134,42 +143,42 @@ def _clipped(texts: Sequence[str], references: Sequence[str], order: int) -> _Co
 
 def _subsequences(texts: Sequence[str], references: Sequence[str]) -> _Common:
     alphabet = _Alphabet()
-    words, others = [alphabet.spell(text) for text in texts], [alphabet.spell(reference) for reference in references]
+    words, others = ([alphabet.spell(stems(text)) for text in side] for side in (texts, references))
     similar = partial(cdist, scorer=LCSseq.similarity, dtype=np.int32, workers=-1)
     return _Common(_sizes(words), _sizes(others), lambda block: similar(words[block], others))
 
 
 @lru_cache(maxsize=1 << 10)
-def _ngrams(text: str, order: int) -> frozenset[Hashable]:
+def _ngrams(text: str, order: int, stemmer: Stemmer) -> frozenset[Hashable]:
     """The n-grams of a text, and each repetition of one as a pair of it and a number.
 
     So the size of an intersection is the clipped count of ROUGE-N: the sum of the smaller of both counts.
     """
-    words = stems(text)
+    words = TOKENIZERS[stemmer](text)
     counts = Counter(zip(*(words[start:] for start in range(order)), strict=False))
     repetitions = ((ngram, number) for ngram, count in counts.items() for number in range(1, count))
     return frozenset(chain(counts, repetitions))
 
 
 class _Alphabet(dict[str, str]):
-    """A character for each stem, so that RapidFuzz compares strings: exact, where it would take other items by hash."""
+    """A character for each word, so that RapidFuzz compares strings: exact, where it would take other items by hash."""
 
-    def spell(self, text: str) -> str:
+    def spell(self, words: Sequence[str]) -> str:
         """One character a word."""
-        return "".join(map(self.__getitem__, stems(text)))
+        return "".join(map(self.__getitem__, words))
 
-    def __missing__(self, stem: str) -> str:
-        self[stem] = character = chr(len(self))
+    def __missing__(self, word: str) -> str:
+        self[word] = character = chr(len(self))
         return character
 
 
 @cache
-def _summary_level() -> Any:
+def _summary_level(stemmer: Stemmer) -> Any:
     # Imported here: rouge-score brings NLTK along, which takes a second.
     from rouge_score.rouge_scorer import RougeScorer
 
     # The package takes a sentence a line; its own splitting needs NLTK's punkt data.
-    return RougeScorer(["rougeLsum"], tokenizer=SimpleNamespace(tokenize=stems))
+    return RougeScorer(["rougeLsum"], tokenizer=SimpleNamespace(tokenize=TOKENIZERS[stemmer]))
 
 
 # ---------------------------------------------------------------------------------------------------------------- F1

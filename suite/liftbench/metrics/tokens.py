@@ -1,13 +1,31 @@
-"""The words that ROUGE sees: lower-case runs of a–z and 0–9, stemmed by Porter. Other metrics of words share them."""
+"""The words that ROUGE sees: lower-case runs of a–z and 0–9, stemmed by Porter. Other metrics of words share them.
+
+Without stemming they are a variant of these metrics, for the sensitivity page.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Literal
+
+Stemmer = Literal["porter", "none"]
+"""As a metric's signature names it."""
+
+WITHOUT_STEMMING = "without stemming"
+"""The variant's name."""
 
 _WORD = re.compile("[a-z0-9]+")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text as they are, equal to those of `rouge-score`'s `DefaultTokenizer(use_stemmer=False)`.
+
+    >>> words("Customer's parcels were delayed, 3 days!")
+    ('customer', 's', 'parcels', 'were', 'delayed', '3', 'days')
+    """
+    return tuple(_WORD.findall(text.lower()))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -19,8 +37,11 @@ def stems(text: str) -> tuple[str, ...]:
     >>> stems("Customer's parcels were delayed, 3 days!")
     ('custom', 's', 'parcel', 'were', 'delay', '3', 'day')
     """
-    stemmed = (_stem(word) if len(word) > 3 else word for word in _WORD.findall(text.lower()))
+    stemmed = (_stem(word) if len(word) > 3 else word for word in words(text))
     return tuple(stem for stem in stemmed if stem)
+
+
+TOKENIZERS: dict[Stemmer, Callable[[str], tuple[str, ...]]] = {"porter": stems, "none": words}
 
 
 def unseen(references: Sequence[str]) -> str | None:

@@ -9,12 +9,14 @@ import msgspec
 
 from ..errors import UsageError
 from ..hub import HUB
-from ..types import SCHEMA, AdapterRecord, Provenance
+from ..records import read_lines
+from ..types import SCHEMA, AdapterRecord, Provenance, TrainingRow
 from .references import ALIASES, files_sha256, is_hub_name, read_json
 
 CONFIGURATION = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 PROVENANCE = "provenance.json"
+ROWS = "rows.jsonl"
 
 
 def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
@@ -33,6 +35,24 @@ def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
         run=provenance.run,
     )
     return record, provenance
+
+
+def read_rows(folder: Path) -> list[TrainingRow] | None:
+    """What an adapter was trained on, as hashes; None where its folder does not tell (one trained elsewhere).
+
+    Raises `UsageError` where the rows are damaged, or are not those that the provenance lists.
+    """
+    path = folder / ROWS
+    if not path.is_file():
+        return None
+    rows = read_lines(path, TrainingRow)
+    listed = _provenance(folder).rows
+    if listed is not None and listed != {row.id: row.sha256 for row in rows}:
+        raise UsageError(
+            f"{path} and {PROVENANCE} do not list the same conversations: one of them is damaged or of another "
+            f"adapter.\nCopy the adapter's folder again from the run that trained it"
+        )
+    return rows
 
 
 def base_of(folder: Path) -> str | None:

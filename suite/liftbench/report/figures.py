@@ -8,9 +8,10 @@ from markupsafe import Markup
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..comparison import protocol_differences
+from ..differences import protocol_differences
+from ..sight import validity_words
 from ..types import CandidateResult, Comparison, Direction, Lift, MetricSummary, Position
-from ..verdict import metric_label, validity_words
+from ..wording import metric_label
 from . import charts, facts, numbers
 from .conversations import Entry, Subject, entries
 from .facts import Row

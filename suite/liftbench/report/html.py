@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from ..runs import Run
 from ..types import Comparison
-from ..verdict import metric_label
+from ..wording import metric_label
 from . import facts, numbers
 from .conversations import Subject, entries
 from .figures import alike, gains, metric_rows, shared_caveats, trainings, verdicts, waterfalls

@@ -6,7 +6,7 @@ import math
 
 from ..stats import percent
 from ..types import Lift
-from ..verdict import lift_digits
+from ..wording import lift_digits
 
 UNKNOWN = "unknown"
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from ..sight import BLIND, SEEN
 from ..types import Comparison, Cost, MetricInfo, Sees, Standing, Validity
-from ..verdict import BLIND, SEEN, metric_label
+from ..wording import metric_label
 
 GROUPS: dict[str, tuple[Sees, ...]] = {
     "Words shared with the human summaries": ("overlap",),

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..runs import Run
+from ..sight import validity_words
 from ..types import CandidateResult, Comparison, Cost, Lift, MetricInfo, Position, Standing, Validity
-from ..verdict import metric_label, validity_words
+from ..wording import metric_label
 from . import numbers
 from .tables import Mean, StandingTable, label, sight, sight_tables, standing_tables, waterfall
 

@@ -21,15 +21,13 @@ from ..duplicates import NearDuplicates
 from ..fingerprints import ngram_hashes, words, words_of
 from ..folders import count_lines
 from ..jsonl import each_in_jsonl
+from ..languages import languages_of
 from ..privacy.personal import find
 from .findings import Finding, Findings, mask
 from .suspicions import main_script, suspicions
 
 LANGUAGES_SAMPLED = 2000
 """Conversations whose language is guessed, spread evenly over the files: enough for shares within 2 points."""
-
-LANGUAGE_WORDS = 10
-"""The language of a conversation with fewer words is not guessed: the guess would be noise."""
 
 
 class Spread(Struct, frozen=True, kw_only=True):
@@ -70,9 +68,9 @@ class Inspection(Struct, frozen=True, kw_only=True):
     scripts: dict[str, int]
     """Script of most letters → conversations."""
     languages: dict[str, int]
-    """ISO 639 code → conversations of the sample, as py3langid guesses."""
+    """ISO 639 code of the likeliest language (see `languages`) → conversations of the sample."""
     languages_sampled: int
-    """Conversations looked at, those with too few words to tell included."""
+    """Conversations looked at, those where it cannot be told included."""
     model: str | None
     """Whose tokens were counted."""
     findings: tuple[Finding, ...]
@@ -182,8 +180,7 @@ class _Inspector:
         self._scripts[main_script(text) or "none"] += 1
         if number % self._every == 0:
             self._sampled += 1
-            if len(words(text)) >= LANGUAGE_WORDS:
-                self._languages[_language(text)] += 1
+            self._languages.update(languages_of(text)[:1])
         for found in find(conversation):
             self._findings.note(f"personal data: {found.kind}", {split.name: 1}, mask(found.text))
 
@@ -294,11 +291,3 @@ def _alike(values: Iterable[Any]) -> list[list[int]]:
     for number, value in enumerate(values):
         found.setdefault(value, []).append(number)
     return [numbers for numbers in found.values() if len(numbers) > 1]
-
-
-def _language(text: str) -> str:
-    # Imported here: its model takes a moment to load.
-    from py3langid import classify
-
-    language: str = classify(text)[0]
-    return language

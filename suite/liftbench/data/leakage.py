@@ -1,0 +1,197 @@
+"""What a candidate may have seen of what it is scored on: conversations that it was trained on or shown, and summaries
+that it copied. Held against hashes alone, so that no training text has to travel with an adapter."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, get_args
+
+from ..prompts import transcript
+from ..types import Conversation, Leak, LeakKind, Shot, TrainingRow
+from .duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
+from .fingerprints import (
+    REFERENCE_WORDS,
+    SHINGLE_WORDS,
+    SKETCH,
+    ngram_hashes,
+    ngrams,
+    sketch,
+    words,
+    words_of,
+    words_sha256,
+)
+
+ALIKE = NEAR
+"""The least share of the shorter conversation's word 5-grams that the other must have, too. Not their resemblance: the
+first half of a thread resembles the whole by no more than 0.5, and yet all of it was seen. Measured between splits,
+strangers reach 0.37 (TweetSumm, 108 conversations against 867) and 0.02 (the helpdesk corpus, 104 against 160). Between
+two halves of DialogSum's 500, 4 pairs are one dialogue told twice: 3 reach 0.69 and more, and one, told more freely, is
+missed with 0.59."""
+
+LEAST_COMPARED = 10
+"""Of a conversation inside a much longer one, the fewest 5-grams that must be within the range of the longer one's
+sketch: with 10, the standard error of the share is 0.15. So what is shorter than a thirteenth of the other is not
+found in it."""
+
+COMMON = 0.05
+LEAST_COMMON = 10
+"""A 5-gram that more scored conversations have than this share, and more than this number, says nothing: it is part of
+a canned reply, a signature or a disclaimer. Counted in what is scored, so that no training set can be made to hide
+behind copies of itself."""
+
+COPIED = 0.5
+"""The least share of a text in one run of words of a training summary. Measured on texts of adapters, the most is 0.47
+(TweetSumm, 108 texts; an opening of 8 words that many summaries have) and none at all (helpdesk, 104 texts); on human
+summaries of the same conversations, 0.36 (352) and none (208)."""
+
+COPIED_WHOLE = 0.9
+"""The least share of a text in one run of words of its own conversation's summary. The most measured is 0.45, and 0.47
+of one human summary in another of the same conversation."""
+
+_ORDER: tuple[LeakKind, ...] = get_args(LeakKind)
+
+
+def leaks(
+    scored: Sequence[Conversation],
+    texts: Mapping[str, str],
+    rows: Sequence[TrainingRow],
+    shots: Sequence[Shot] = (),
+) -> list[Leak]:
+    """What is wrong with scoring these texts (id → text) of a candidate, by kind, then in the order of `scored`.
+
+    A conversation has at most one leak of a kind, that with the most alike. Equal ids are none: many data sets count
+    from 1. Near-duplicates are found from `LEAST_SHINGLES` 5-grams on, copies from `REFERENCE_WORDS` words on; what is
+    shorter is alike by chance.
+    """
+    places = {conversation.id: place for place, conversation in enumerate(scored)}
+    best: dict[tuple[int, int], Leak] = {}
+    for leak in (*_seen(scored, rows), *_shown(scored, shots), *_copied(scored, texts, rows), *_twice(scored)):
+        key = _ORDER.index(leak.kind), places[leak.id]
+        if key not in best or leak.likeness > best[key].likeness:
+            best[key] = leak
+    return [best[key] for key in sorted(best)]
+
+
+class Scored:
+    """Scored conversations, as words, that others are held against; each is known by its number, from 0."""
+
+    def __init__(self, tokens: Sequence[list[str]]) -> None:
+        self._by_sha256: dict[str, list[int]] = defaultdict(list)
+        self._holders: dict[int, list[int]] = defaultdict(list)
+        shingles = [ngram_hashes(some, SHINGLE_WORDS) for some in tokens]
+        for number, some in enumerate(tokens):
+            self._by_sha256[words_sha256(some)].append(number)
+            for shingle in shingles[number]:
+                self._holders[shingle].append(number)
+        most = max(LEAST_COMMON, COMMON * len(tokens))
+        self._common = {shingle for shingle, holders in self._holders.items() if len(holders) > most}
+        self._shingles = [sorted(some - self._common) for some in shingles]
+
+    def like(self, sha256: str, sketched: Sequence[int]) -> dict[int, float]:
+        """Number → likeness, in [ALIKE, 1], of those that are like a conversation of which hash and sketch are known.
+
+        A bottom-k sketch is a random sample of the one's 5-grams, and within its range it holds every 5-gram that both
+        have: so the share that is shared can be told of either (Broder 1997, *On the resemblance and containment of
+        documents*). That of the shorter one is the larger of the two.
+        """
+        found = dict.fromkeys(self._by_sha256.get(sha256, ()), 1.0)
+        telling = [shingle for shingle in sketched if shingle not in self._common]
+        if len(telling) < LEAST_SHINGLES:
+            return found
+        shared = Counter(number for shingle in telling for number in self._holders.get(shingle, ()))
+        for number, count in shared.items():
+            own = self._shingles[number]
+            if len(own) < LEAST_SHINGLES:
+                continue
+            compared = bisect_right(own, max(sketched)) if len(sketched) == SKETCH else len(own)
+            fewer = min(len(telling), compared) if compared >= LEAST_COMPARED else len(telling)
+            if count / fewer >= ALIKE:
+                found.setdefault(number, count / fewer)
+        return found
+
+
+def _seen(scored: Sequence[Conversation], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
+    against = Scored([words_of(conversation) for conversation in scored] if rows else [])
+    for row in rows:
+        kind: LeakKind = "trained on" if row.part == "train" else "chose the checkpoint"
+        for number, likeness in against.like(row.sha256, row.shingles).items():
+            yield Leak(kind=kind, id=scored[number].id, other=row.id, likeness=likeness)
+
+
+def _shown(scored: Sequence[Conversation], shots: Sequence[Shot]) -> Iterator[Leak]:
+    # As transcripts, since a shot is one: what labels its speakers are part of its words.
+    against = Scored([words(transcript(conversation.turns)) for conversation in scored] if shots else [])
+    for shot in shots:
+        tokens = words(shot.transcript)
+        for number, likeness in against.like(words_sha256(tokens), sketch(tokens)).items():
+            yield Leak(kind="shown in the prompt", id=scored[number].id, other=shot.id, likeness=likeness)
+
+
+class _Run(NamedTuple):
+    """The longest run of a text's words that one holder's summaries have, too."""
+
+    holder: str
+    words: str
+    share: float
+    """Of the text."""
+
+
+def _copied(scored: Sequence[Conversation], texts: Mapping[str, str], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
+    training = _holders((row.id, row.reference_ngrams) for row in rows)
+    for conversation in scored:
+        tokens = words(texts.get(conversation.id, ""))
+        own = _holders((conversation.id, ngram_hashes(words(one), REFERENCE_WORDS)) for one in conversation.references)
+        if (run := _longest_run(tokens, training)) and run.share >= COPIED:
+            yield _copy("copied from training", conversation.id, run)
+        if (run := _longest_run(tokens, own)) and run.share >= COPIED_WHOLE:
+            yield _copy("copied reference", conversation.id, run)
+
+
+def _holders(summaries: Iterable[tuple[str, Iterable[int]]]) -> dict[int, list[str]]:
+    """Hash → whose summaries have these words."""
+    holders: dict[int, list[str]] = defaultdict(list)
+    for holder, hashes in summaries:
+        for one in hashes:
+            holders[one].append(holder)
+    return holders
+
+
+def _longest_run(tokens: list[str], holders: Mapping[int, Sequence[str]]) -> _Run | None:
+    if len(tokens) < REFERENCE_WORDS:
+        return None
+    hits: dict[str, int] = {}
+    most, end, holder = 0, 0, ""
+    for place, ngram in enumerate(ngrams(tokens, REFERENCE_WORDS)):
+        hits = {some: hits.get(some, 0) + 1 for some in holders.get(ngram, ())}
+        for some, count in hits.items():
+            if count > most:
+                most, end, holder = count, place + REFERENCE_WORDS, some
+    # So many n-grams, each a word after the other, are so many words and the rest of the last one.
+    length = most + REFERENCE_WORDS - 1
+    return _Run(holder, " ".join(tokens[end - length : end]), length / len(tokens)) if most else None
+
+
+def _copy(kind: LeakKind, id_: str, run: _Run) -> Leak:
+    return Leak(kind=kind, id=id_, other=run.holder, likeness=run.share, words=run.words)
+
+
+def _twice(scored: Sequence[Conversation]) -> Iterator[Leak]:
+    duplicates = NearDuplicates()
+    for conversation in scored:
+        duplicates.add(conversation)
+    for group in duplicates.groups(duplicates.pairs()).all():
+        # A group may be a chain whose ends are strangers: a conversation is a repetition only of one that it is like.
+        firsts: list[tuple[str, set[int]]] = []
+        for number in group if len(group) > 1 else ():
+            id_, shingles = scored[number].id, ngram_hashes(words_of(scored[number]), SHINGLE_WORDS)
+            alike = ((other, share) for other, some in firsts if (share := _shared(shingles, some)) >= ALIKE)
+            if (first := next(alike, None)) is None:
+                firsts.append((id_, shingles))
+            else:
+                yield Leak(kind="twice", id=id_, other=first[0], likeness=first[1])
+
+
+def _shared(one: set[int], other: set[int]) -> float:
+    return 1.0 if one == other else len(one & other) / min(len(one), len(other))

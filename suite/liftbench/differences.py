@@ -1,0 +1,86 @@
+"""How two runs differ, in words: in their protocols, which forbids a comparison, and in what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from .errors import UsageError
+from .runs import Run
+from .types import AdapterRecord, Difference, Protocol, System
+
+
+def protocol_differences(baseline: Protocol, candidate: Protocol) -> list[Difference]:
+    """The fields in which two protocols differ, metric by metric; the data set's name is only a label."""
+    return _differences(_protocol_words(baseline), _protocol_words(candidate))
+
+
+def system_differences(baseline: Run, candidate: Run) -> list[Difference]:
+    """How what was measured differs, in words: model, adapter, precision, backend, prompt, and where both recorded it
+    the machine and the packages."""
+    words = [_system_words(run.manifest.system) | _device_words(run) for run in (baseline, candidate)]
+    machines = [_machine_words(run) for run in (baseline, candidate)]
+    if all(machines):
+        words = [{**system, **machine} for system, machine in zip(words, machines, strict=True)]
+    return _differences(words[0], words[1])
+
+
+def _differences(baseline: Mapping[str, str], candidate: Mapping[str, str]) -> list[Difference]:
+    return [
+        Difference(key=key, baseline=baseline.get(key, "none"), candidate=candidate.get(key, "none"))
+        for key in {**baseline, **candidate}
+        if baseline.get(key) != candidate.get(key)
+    ]
+
+
+def _protocol_words(protocol: Protocol) -> dict[str, str]:
+    fields = msgspec.structs.asdict(protocol)
+    metrics = fields.pop("metrics")
+    del fields["dataset"]
+    return {key: str(value) for key, value in fields.items()} | {
+        f"metrics.{name}": signature for name, signature in metrics.items()
+    }
+
+
+def _system_words(system: System) -> dict[str, str]:
+    words = {
+        "kind": system.kind,
+        "model": f"{system.model.reference} (sha256 {system.model.sha256[:12]})" if system.model else "",
+        "model settings": f"sha256 {system.model.settings_sha256[:12]}"
+        if system.model and system.model.settings_sha256
+        else "",
+        "adapter": _adapter_words(system.adapter) if system.adapter else "",
+        "precision": system.precision or "",
+        "backend": system.backend or "",
+        "prompt": f"{system.prompt.style} (sha256 {system.prompt.sha256[:12]})" if system.prompt else "",
+        "file": f"sha256 {system.file_sha256[:12]}" if system.file_sha256 else "",
+    }
+    return {key: value for key, value in words.items() if value}
+
+
+def _device_words(run: Run) -> dict[str, str]:
+    return {"decoding device": run.manifest.device} if run.manifest.device else {}
+
+
+def _adapter_words(adapter: AdapterRecord) -> str:
+    base = f"on base {adapter.base_sha256[:12]}" if adapter.base_sha256 else "on an unknown base"
+    return (
+        f"{adapter.trainer or 'unknown trainer'} (sha256 {adapter.sha256[:12]}), "
+        f"trained {base} in {adapter.precision or 'unknown precision'}"
+    )
+
+
+def _machine_words(run: Run) -> dict[str, str]:
+    try:
+        environment = run.environment
+    except UsageError:  # An older or trimmed run: what is not recorded cannot be said to differ.
+        return {}
+    return {
+        "python": environment.python,
+        "processor": environment.processor,
+        "threads": str(environment.threads or "unknown"),
+        "GPU": environment.gpu or "none",
+        "driver": environment.driver or "none",
+        **{f"package {name}": version for name, version in environment.packages.items()},
+    }

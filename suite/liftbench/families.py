@@ -1,0 +1,54 @@
+"""Families: runs that are one training under several seeds, so that no seed is judged without the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from .runs import Run
+from .types import Protocol
+
+
+def siblings(candidate: Run, runs: Sequence[Run]) -> list[Run]:
+    """The candidate's other seeds among some runs: complete, of its family and protocol, one run a seed, by seed.
+
+    Of several runs with one seed the newest counts. A run without a family (of anything but a training) has none.
+    """
+    own = candidate.manifest
+    if not own.family:
+        return []
+    found = {
+        run.manifest.seed: run
+        for run in sorted(runs, key=_age)
+        if run.manifest.family == own.family
+        and run.manifest.seed != own.seed
+        and run.manifest.status == "complete"
+        and _alike(run.manifest.protocol, own.protocol)
+    }
+    return [found[seed] for seed in sorted(found)]
+
+
+def grouped(candidates: Sequence[Run]) -> list[list[Run]]:
+    """Candidates in families, each by seed; a run without a family, or alone in it, is a group of one.
+
+    Groups are in the order in which their first run was given, and every run is in exactly one: of several runs of one
+    family and seed the newest stands for that seed, and each of the others is judged by itself. No seed counts twice,
+    and nothing that was given goes unjudged.
+    """
+    newest = {(run.manifest.family, run.manifest.seed): run.id for run in sorted(candidates, key=_age)}
+    groups: dict[str, list[Run]] = {}
+    for run in candidates:
+        family, seed = run.manifest.family, run.manifest.seed
+        stands = family and newest[family, seed] == run.id
+        groups.setdefault(family if stands else run.id, []).append(run)
+    return [sorted(group, key=lambda run: run.manifest.seed) for group in groups.values()]
+
+
+def _age(run: Run) -> tuple[str, str]:
+    return run.manifest.created, run.id
+
+
+def _alike(one: Protocol, other: Protocol) -> bool:
+    """Whether two protocols differ in nothing but the data set's label."""
+    return replace(one, dataset=other.dataset) == other

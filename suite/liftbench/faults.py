@@ -1,0 +1,120 @@
+"""What can be seen wrong in a text without a reference: each rule is one function, with what it was measured on.
+
+Measured on people's own summaries, where no rule may find anything: all 3,483 of TweetSumm (training and validation)
+and helpdesk.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from .data.fingerprints import conversation_sha256, words
+from .data.languages import languages_of
+from .metrics.form import Repetition
+from .types import Conversation, Prediction
+
+Fault = Literal["empty", "never-ending", "degenerate", "repeated", "shortened", "other language"]
+
+LOOPING = 0.2
+"""Share of a text's trigrams that it had before. People stay below: at most 0.186, by a slip of the pen, and 0.069 in
+TweetSumm's validation and helpdesk's test split. What models write above it are loops: the conversation's words again
+and again, a list that counts on, a sentence said twice."""
+
+LETTERS = 0.5
+"""Share of letters and digits in what is no white space. People's summaries have 0.912 or more."""
+
+
+def output_faults(
+    conversations: Sequence[Conversation], predictions: Mapping[str, Prediction]
+) -> dict[Fault, list[str] | None]:
+    """The ids of the conversations, in order, whose text has each fault; None where that cannot be known.
+
+    `predictions` are by id. A conversation without one has an empty text, and of its making nothing is known.
+    """
+    texts = {one.id: predictions[one.id].text if one.id in predictions else "" for one in conversations}
+    made = [predictions.get(id_) for id_ in texts]
+    return {
+        "empty": [id_ for id_, text in texts.items() if is_empty(text)],
+        "never-ending": never_ending(made),
+        "degenerate": [id_ for id_, text in texts.items() if is_degenerate(text)],
+        "repeated": repeated(conversations, texts),
+        "shortened": shortened(made),
+        "other language": in_other_language(conversations, texts),
+    }
+
+
+def is_empty(text: str) -> bool:
+    """Whether there is no word in a text: a lone full stop says nothing.
+
+    >>> is_empty(" ."), is_empty("OK")
+    (True, False)
+    """
+    return not words(text)
+
+
+def never_ending(made: Sequence[Prediction | None]) -> list[str] | None:
+    """Those that the token limit ended; None where it is not known of each what ended it."""
+    if any(one is None or one.finish_reason == "unknown" for one in made):
+        return None
+    return [one.id for one in made if one is not None and one.finish_reason == "length"]
+
+
+def is_degenerate(text: str) -> bool:
+    """Whether a text goes in circles or is hardly made of letters; an empty one does neither.
+
+    Repetition is counted in words, so that a loop in a script without spaces goes unseen.
+
+    >>> is_degenerate("The agent is sorry. " * 2), is_degenerate("{ } ] a ; ; ;"), is_degenerate("The agent is sorry.")
+    (True, True, False)
+    """
+    told = words(text)
+    if not told:
+        return False
+    return Repetition().value(tuple(told), ()) > LOOPING or _letters(text) < LETTERS
+
+
+def repeated(conversations: Sequence[Conversation], texts: Mapping[str, str]) -> list[str]:
+    """Those whose words, if any, are another conversation's text, too; copies of one conversation may share theirs.
+
+    No two conversations of one split above share a human summary.
+    """
+    said = {id_: " ".join(words(text)) for id_, text in texts.items()}
+    told_of = defaultdict(set)
+    for one in conversations:
+        told_of[said[one.id]].add(conversation_sha256(one))
+    return [id_ for id_, text in said.items() if text and len(told_of[text]) > 1]
+
+
+def shortened(made: Sequence[Prediction | None]) -> list[str] | None:
+    """Those whose prompt lacks turns of the conversation; None where nobody saw a prompt."""
+    if all(one is None or one.prompt_tokens is None for one in made):
+        return None
+    return [one.id for one in made if one is not None and one.turns_dropped > 0]
+
+
+def in_other_language(conversations: Sequence[Conversation], texts: Mapping[str, str]) -> list[str] | None:
+    """Those in no language that the conversation or one of its references may be in; None where no such is known.
+
+    Where the language of a text or of its conversation cannot be said, it is not held against the text. No human
+    summary above is in another language than its conversation and the other summaries of it.
+    """
+    spoken = {one.id: languages_of(" ".join(turn.text for turn in one.turns)) for one in conversations}
+    if not any(spoken.values()):
+        return None
+    return [one.id for one in conversations if _foreign(texts[one.id], spoken[one.id], one.references)]
+
+
+def _foreign(text: str, spoken: Sequence[str], references: Sequence[str]) -> bool:
+    written = set(languages_of(text))
+    if not written or not spoken or not written.isdisjoint(spoken):
+        return False
+    return all(written.isdisjoint(languages_of(reference)) for reference in references)
+
+
+def _letters(text: str) -> float:
+    """The share of letters, digits and the marks that belong to them (as in Hindi) in what is no white space."""
+    kinds = [unicodedata.category(character)[0] for character in text if not character.isspace()]
+    return sum(kind in "LNM" for kind in kinds) / len(kinds) if kinds else 0.0

@@ -1,0 +1,348 @@
+"""The guards of a verdict: conditions without which a lift, however large, proves nothing.
+
+Each looks at recorded evidence alone and says what it found. One that cannot run has not passed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from . import stats
+from .faults import Fault
+from .runs import Run
+from .types import Guard, GuardState, Leak, LeakKind, Lift, Limits, Position, SliceResult, Yardsticks
+from .wording import counted, listed, metric_label
+
+FACTS = "unsupported-facts"
+"""The metric that the guard of facts reads."""
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """All that a verdict on one candidate is made from; of the lifts and positions those on the headlines."""
+
+    baseline: Run
+    candidate: Run
+    best_prompted: Run | None
+    lifts: list[Lift]
+    """Over the baseline."""
+    prompted: list[Lift]
+    """Over the best-prompted baseline; empty where there is none."""
+    positions: list[Position]
+    yardsticks: Yardsticks | None
+    slices: list[SliceResult]
+    leaks: list[Leak]
+    faults: dict[Fault, list[str] | None]
+    """Fault → ids of the candidate's summaries that have it; None where it cannot be known."""
+    limits: Limits
+    clusters: dict[str, str]
+    """Id → what is resampled as one."""
+    level: float
+    """Of two-sided intervals: 0.95, or more where several candidates are judged at once."""
+    seed: int
+    """Of intervals."""
+    seeds: tuple[int, ...] = ()
+    """Of the trainings, where several of them are judged together."""
+    unmeasured: list[str] = []
+    """Controls and the validity table, where they could not be measured, with the reason."""
+
+    @property
+    def n(self) -> int:
+        """Conversations scored."""
+        return self.candidate.manifest.protocol.n
+
+
+class Check(NamedTuple):
+    """What a guard found."""
+
+    state: GuardState
+    words: str
+    mend: str = ""
+
+
+def checked(evidence: Evidence) -> list[Guard]:
+    """Every guard, in the order of a report."""
+    return [
+        Guard(name=name, question=question, state=found.state, words=found.words, mend=found.mend)
+        for name, (question, check) in GUARDS.items()
+        for found in [check(evidence)]
+    ]
+
+
+# ----------------------------------------------------------------------------------------------- what was compared
+
+
+def _scores(evidence: Evidence) -> Check:
+    problems = list(dict.fromkeys(lift.problem for lift in evidence.lifts if lift.problem))
+    if problems:
+        return Check("failed", f"{'; '.join(problems)}.", "Mend or replace what gives no number, and measure again.")
+    return Check("passed", f"Every headline has a number for each of {evidence.n} conversations, in both runs.")
+
+
+def _same_base(evidence: Evidence) -> Check:
+    candidate, baseline = evidence.candidate.manifest.system, evidence.baseline.manifest.system
+    if candidate.model is None or baseline.model is None:
+        who = "candidate" if candidate.model is None else "baseline"
+        return Check(
+            "not run",
+            f"Nobody here saw which model wrote the {who}'s texts.",
+            "Generate the texts through this suite (`bench score SYSTEM`).",
+        )
+    mend = f"Measure the candidate's own base: `bench baseline --model {candidate.model.reference}`, same recipe."
+    if (candidate.model.sha256, candidate.model.settings_sha256) != (
+        baseline.model.sha256,
+        baseline.model.settings_sha256,
+    ):
+        return Check("failed", "The candidate's base has other weights or settings than the baseline's model.", mend)
+    adapter = candidate.adapter
+    if adapter is None:
+        return Check("passed", "Both are the same weights without an adapter; what differs is listed with the systems.")
+    if adapter.base_sha256 is None:
+        return Check(
+            "not run",
+            "The adapter does not tell which weights it was trained on.",
+            "Train it through `bench train`, which records that.",
+        )
+    if adapter.base_sha256 != candidate.model.sha256:
+        return Check("failed", "The adapter was trained on other weights than it was scored on.", mend)
+    if candidate.prompt is None or baseline.prompt is None or candidate.prompt.sha256 != baseline.prompt.sha256:
+        return Check(
+            "failed",
+            "The baseline was asked with another prompt than the adapter, so part of the gain may be the prompt's.",
+            "Measure the baseline with the candidate's recipe.",
+        )
+    return Check("passed", "The adapter was trained and scored on the baseline's own weights, with the same prompt.")
+
+
+def _effect(evidence: Evidence) -> Check:
+    before, after = evidence.baseline.predictions, evidence.candidate.predictions
+    same = sum(after[id_].text == before[id_].text for id_ in after if id_ in before)
+    if same == len(after):
+        return Check(
+            "failed",
+            f"All {same} texts are the baseline's own, letter by letter.",
+            "Check that the adapter was applied, and that it is not the baseline under another name.",
+        )
+    return Check("passed", f"{same} of {len(after)} texts are the same as the baseline's.")
+
+
+# -------------------------------------------------------------------------------------------------------- what was seen
+
+
+_SEEN: dict[LeakKind, str] = {
+    "trained on": "scored conversations were trained on, or nearly the same ones",
+    "chose the checkpoint": "scored conversations, or nearly the same ones, chose the checkpoint",
+    "shown in the prompt": "scored conversations, or nearly the same ones, are examples in the prompt",
+    "copied reference": "texts are copies of the human summaries that they are scored against",
+}
+
+
+def _leakage(evidence: Evidence) -> Check:
+    if unknown := _unknown_training(evidence):
+        return Check("not run", unknown, "Train it through `bench train`, which records what an adapter has seen.")
+    counts = Counter(leak.kind for leak in evidence.leaks)
+    found = [f"{counts[kind]} {words}" for kind, words in _SEEN.items() if counts[kind]]
+    copied = counts["copied from training"]
+    if copied > evidence.limits.faults * evidence.n:
+        found.append(f"{copied} of {evidence.n} texts are copies of training summaries")
+    if found:
+        return Check(
+            "failed",
+            f"{'; '.join(found).capitalize()} (for example {evidence.leaks[0].id}).",
+            "Train without them, or score conversations that are like none of the training.",
+        )
+    rows = evidence.candidate.training_rows
+    seen = f"None of the {len(rows):,} conversations used in training is" if rows else "Nothing was trained on that is"
+    return Check("passed", f"{seen} a scored one, or nearly one; {copied} texts copy a training summary.")
+
+
+def _unknown_training(evidence: Evidence) -> str:
+    """Why it is not known what the candidate was trained on, or an empty string."""
+    candidate, baseline = evidence.candidate.manifest.system, evidence.baseline.manifest.system
+    if candidate.model is None:
+        return "Texts made elsewhere: what their maker was trained on is not known."
+    if candidate.adapter is not None:
+        known = evidence.candidate.training_rows
+        return "" if known else "What the adapter was trained on is not recorded (it has no rows.jsonl)."
+    if baseline.model is None or candidate.model.sha256 != baseline.model.sha256:
+        return "The candidate's weights are not the baseline's, and what they were trained on is not known."
+    return ""
+
+
+# ----------------------------------------------------------------------------------------------------- what was written
+
+
+def _truncation(evidence: Evidence) -> Check:
+    mend = "Raise generation.max_input_tokens, and measure both again."
+    shortened = evidence.baseline.summary.shortened
+    if shortened > evidence.limits.faults * evidence.n:
+        return Check("failed", f"The baseline was shown only a part of {shortened} of {evidence.n} conversations.", mend)
+    return _rare(
+        evidence,
+        {"shortened": "were read only in part"},
+        of="conversations",
+        unknown="Nobody here saw whether the whole conversations were read.",
+        mend=mend,
+    )
+
+
+def _endings(evidence: Evidence) -> Check:
+    return _rare(
+        evidence,
+        {"empty": "are empty", "never-ending": "had no end at the token limit"},
+        unknown="Nobody here saw whether the texts ended by themselves.",
+        mend="Read them in the report; raise generation.max_new_tokens for both runs if good summaries were cut.",
+    )
+
+
+def _degeneration(evidence: Evidence) -> Check:
+    return _rare(
+        evidence,
+        {"degenerate": "go in circles or are no language", "repeated": "are another conversation's text again"},
+        mend="Read them in the report: longer training, more conversations or a larger model may mend it.",
+    )
+
+
+def _language(evidence: Evidence) -> Check:
+    return _rare(
+        evidence,
+        {"other language": "are in another language than the conversation and the human summaries"},
+        unknown="In which language the conversations are cannot be said.",
+        mend="Train on summaries in the language that is wanted.",
+    )
+
+
+def _rare(
+    evidence: Evidence, faults: dict[Fault, str], *, mend: str, of: str = "summaries", unknown: str = ""
+) -> Check:
+    """Whether each of some faults is as rare as the limit says."""
+    found = {fault: ids for fault in faults if (ids := evidence.faults[fault]) is not None}
+    if len(found) < len(faults):
+        return Check("not run", unknown, "Generate the texts through this suite (`bench score SYSTEM`).")
+    some = {fault: ids for fault, ids in found.items() if ids}
+    if not some:
+        return Check("passed", f"None of {evidence.n} {of} {listed(list(faults.values()), 'or')}.")
+    words = "; ".join(f"{len(ids)} of {evidence.n} {of} {faults[fault]}" for fault, ids in some.items())
+    allowed = f"{stats.percent(evidence.limits.faults)} are allowed"
+    many = [ids for ids in some.values() if len(ids) > evidence.limits.faults * evidence.n]
+    if many:
+        return Check("failed", f"{words} ({allowed}; for example {many[0][0]}).", mend)
+    return Check("passed", f"{words} ({allowed}).")
+
+
+# -------------------------------------------------------------------------------------------------------- what it beats
+
+
+def _controls(evidence: Evidence) -> Check:
+    headlines = [lift.metric for lift in evidence.lifts]
+    by_metric = {position.metric: position for position in evidence.positions}
+    rows = evidence.yardsticks.rows if evidence.yardsticks else []
+    missing = [row.name for row in rows if row.role == "floor" and row.missing]
+    if missing or any(metric not in by_metric for metric in headlines):
+        which = listed(missing) if missing else "the controls"
+        return Check(
+            "not run",
+            f"Not measured: {which}.",
+            "`bench controls` says why; most learn from human summaries of a training split (data.train_split).",
+        )
+    unbeaten = [one for one in by_metric.values() if one.gap_low is None or one.gap_low <= 0]
+    words = "; ".join(
+        f"{metric_label(one.metric)} {one.candidate_mean:.3f}, {one.floor} {one.floor_mean:.3f}"
+        for one in by_metric.values()
+    )
+    if not unbeaten:
+        return Check("passed", f"It surely beats every system without a model ({words}).")
+    where = listed([metric_label(one.metric) for one in unbeaten])
+    worse = all(one.gap_high is not None and one.gap_high < 0 for one in unbeaten)
+    verb = "It does worse than" if worse else "It is not shown to beat"
+    return Check(
+        "failed",
+        f"{verb} a system without a model on {where} ({words}).",
+        "A better adapter or model: what pastes words of the conversation into fixed phrases must score less.",
+    )
+
+
+def _facts(evidence: Evidence) -> Check:
+    humans = (
+        next((row for row in evidence.yardsticks.rows if row.role == "humans"), None) if evidence.yardsticks else None
+    )
+    column = humans.scores.get(FACTS) if humans else None
+    if column is None or evidence.yardsticks is None:
+        return Check(
+            "not run",
+            f"{FACTS} was not measured of the candidate and of the humans.",
+            f"Give metrics.names {FACTS!r}, and a split with human summaries.",
+        )
+    pairs = [
+        (id_, own, human)
+        for id_, human in zip(evidence.yardsticks.ids, column, strict=True)
+        if (own := evidence.candidate.scores.get(id_, {}).get(FACTS)) is not None and human is not None
+    ]
+    differences = [own - human for _, own, human in pairs]
+    _, _, high = stats.mean_interval(
+        differences, seed=evidence.seed, level=evidence.level, clusters=[evidence.clusters[id_] for id_, _, _ in pairs]
+    )
+    if high is None or len(pairs) < evidence.n:
+        return Check("not run", f"Only {len(pairs)} of {evidence.n} conversations have a number for {FACTS}.", "")
+    own, human = (sum(pair[at] for pair in pairs) / len(pairs) for at in (1, 2))
+    words = (
+        f"{own:.3f} invented details a summary (numbers, names, dates, codes that the conversation lacks), the humans "
+        f"{human:.3f}; surely at most {max(high, 0):.3f} more, and {evidence.limits.unsupported:g} are allowed."
+    )
+    if high <= evidence.limits.unsupported:
+        return Check("passed", words)
+    return Check("failed", words, "Look at the marked details in the report; more conversations narrow the figure.")
+
+
+def _slices(evidence: Evidence) -> Check:
+    worse = [one for one in evidence.slices if one.state == "worse"]
+    if worse:
+        return Check(
+            "failed",
+            f"It is worse than the baseline on {listed([_part(one) for one in worse])}.",
+            "Train with more conversations of that kind.",
+        )
+    small = list(dict.fromkeys(_part(one) for one in evidence.slices if one.state == "undecided"))
+    if small:
+        shown = listed(small[:3]) if len(small) <= 3 else f"{', '.join(small[:3])} and {len(small) - 3} more"
+        return Check(
+            "undecided",
+            f"Too few conversations to say anything of {shown}.",
+            "Score more conversations of that kind, or declare coarser slices (guards.slices).",
+        )
+    fields = list(dict.fromkeys(one.field for one in evidence.slices))
+    if not fields:
+        return Check("passed", f"The {evidence.n} conversations cannot be cut into parts by the declared fields.")
+    parts = len({(one.field, one.label) for one in evidence.slices})
+    return Check("passed", f"It is on none of {counted(parts, 'part')} worse than the baseline ({listed(fields)}).")
+
+
+def _part(one: SliceResult) -> str:
+    """`turns: 8 to 9 on ROUGE-L`; the metric only where it tells something."""
+    where = f"{one.field}: {one.label} ({one.n})"
+    return f"{where} on {metric_label(one.metric)}" if one.state == "worse" else where
+
+
+GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
+    "scores": ("Has every conversation a score of both systems?", _scores),
+    "same base": ("Is it compared with its own untuned model, asked in the same way?", _same_base),
+    "effect": ("Does it write anything else than the baseline?", _effect),
+    "leakage": ("Was nothing that is scored seen in training?", _leakage),
+    "truncation": ("Were the whole conversations read?", _truncation),
+    "endings": ("Does every summary have words, and an end?", _endings),
+    "degeneration": ("Is every summary a text of its own, that does not go in circles?", _degeneration),
+    "language": ("Is every summary in the conversation's language?", _language),
+    "controls": ("Does it beat what needs no model at all?", _controls),
+    "facts": ("Does it invent hardly more details than people do?", _facts),
+    "slices": ("Is it worse on no part of the conversations?", _slices),
+}
+"""Name → what it asks, and how it is checked."""
+
+
+def not_passed(guards: Sequence[Guard]) -> list[Guard]:
+    """Those that support no verdict, the failed ones first."""
+    order: tuple[GuardState, ...] = ("failed", "not run", "undecided")
+    return sorted((guard for guard in guards if guard.state != "passed"), key=lambda guard: order.index(guard.state))

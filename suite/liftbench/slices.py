@@ -1,0 +1,222 @@
+"""Parts of the data, and the candidate against the baseline on each: a better mean may hide a part that got worse."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .data.fingerprints import words_of
+from .errors import unknown
+from .significance import holm, randomization
+from .stats import mean_interval
+from .types import Conversation, Direction, Scalar, SliceResult
+
+FEWEST = 30
+"""Units (conversations, or clusters of them) below which nothing is said of a slice."""
+
+LEVEL = 0.05
+"""A slice is worse where chance alone would make it so, after correction, more rarely than this."""
+
+NOT_GIVEN = "not given"
+
+Scores = Mapping[str, Mapping[str, float | None]]
+"""Id → metric → value, as `Run.scores`."""
+
+
+class Slice(Struct, frozen=True, kw_only=True):
+    """The conversations that are alike in one field."""
+
+    field: str
+    label: str
+    """Which they are: `8 to 10`, `Acme`."""
+    ids: tuple[str, ...]
+    """Sorted."""
+
+
+_MEASURED: dict[str, Callable[[Conversation], Scalar]] = {
+    "turns": lambda conversation: len(conversation.turns),
+    "length": lambda conversation: len(words_of(conversation)),
+    "references": lambda conversation: len(conversation.references),
+}
+"""What is counted, in turns, words and human summaries; a field of the metadata with such a name is not looked at."""
+
+
+def slices(conversations: Iterable[Conversation], fields: Iterable[str]) -> list[Slice]:
+    """The parts of the data by each field: `turns`, `length` (in words), `references`, or any field of the metadata.
+
+    Where all values of a field are numbers, they are cut into parts of like size, each of `FEWEST` or more. Else
+    every value (of text: without white space around it) is a slice, the largest first, however small. Conversations
+    without a value are the last slice, `not given`. A field that parts nothing has no slices; the slices of any other
+    hold each conversation once. Raises `UsageError` for a field that no conversation has.
+    """
+    rows = sorted(conversations, key=lambda conversation: conversation.id)
+    return [part for field in dict.fromkeys(fields) for part in _slices_by(field, rows)]
+
+
+def slice_results(
+    found: Iterable[Slice],
+    baseline: Scores,
+    candidate: Scores,
+    metrics: Mapping[str, Direction],
+    *,
+    seed: int,
+    clusters: Mapping[str, str],
+) -> list[SliceResult]:
+    """Means, paired difference and state for each slice and metric, slice by slice; `neither` metrics are left out.
+
+    `clusters` is what each conversation is resampled with, by id (`data.clusters.units`). The p-value is that of a
+    one-sided paired randomization test that the candidate is worse, corrected by Holm's method for all the slices and
+    metrics that are decided. Undecided is a slice of fewer than `FEWEST` conversations or, where several belong to one
+    cluster, clusters, since those of one cluster bear witness once. So is one that lacks a score, or has one that is
+    not finite: it has no figures, because those of the rest could flatter.
+    """
+    results = [
+        _compared(part, metric, direction, baseline, candidate, seed, [clusters[id_] for id_ in part.ids])
+        for part in found
+        for metric, direction in metrics.items()
+        if direction != "neither"
+    ]
+    corrected = iter(holm([one.p for one in results if one.p is not None]))
+    return [one if one.p is None else _judged(one, next(corrected)) for one in results]
+
+
+# -------------------------------------------------------------------------------------------------------------- cutting
+
+
+def _slices_by(field: str, rows: Sequence[Conversation]) -> list[Slice]:
+    values = {row.id: _value(row, field) for row in rows}
+    given = {id_: value for id_, value in values.items() if value is not None}
+    if not given and field not in _MEASURED:
+        known = {name for row in rows for name in row.metadata if _value(row, name) is not None}
+        raise unknown("field to slice by", field, known | set(_MEASURED))
+    numbers = {
+        id_: value for id_, value in given.items() if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    ordered = len(numbers) == len(given)
+    parts = _by_size(numbers) if ordered else _by_name(given)
+    missing = [id_ for id_ in values if id_ not in given]
+    if missing and parts:
+        # A value may be called so, too.
+        parts[NOT_GIVEN] = sorted(parts.pop(NOT_GIVEN, []) + missing)
+    if len(parts) < 2:
+        return []
+    return [Slice(field=field, label=label, ids=tuple(ids)) for label, ids in parts.items()]
+
+
+def _value(conversation: Conversation, field: str) -> Scalar:
+    """None where there is none: a blank is none, and neither is a number that is not finite."""
+    if field in _MEASURED:
+        return _MEASURED[field](conversation)
+    value = conversation.metadata.get(field)
+    if isinstance(value, str):
+        return value.strip() or None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _by_name(given: Mapping[str, Scalar]) -> dict[str, list[str]]:
+    """Label → ids: a part for each value, the largest first."""
+    parts = defaultdict(list)
+    for id_, value in given.items():
+        parts[_name(value)].append(id_)
+    return dict(sorted(parts.items(), key=lambda part: (-len(part[1]), part[0])))
+
+
+def _by_size(numbers: Mapping[str, float]) -> dict[str, list[str]]:
+    """Label → ids: three parts by rising value, or two, each of `FEWEST` or more; none where no cut gives such."""
+    counts = Counter(numbers.values())
+    for wanted in (3, 2):
+        parts = _cut(counts, wanted)
+        if len(parts) == wanted and all(sum(counts[value] for value in part) >= FEWEST for part in parts):
+            return {
+                _range(part, place, wanted): [id_ for id_, value in numbers.items() if part[0] <= value <= part[-1]]
+                for place, part in enumerate(parts)
+            }
+    return {}
+
+
+def _cut(counts: Mapping[float, int], wanted: int) -> list[list[float]]:
+    """The values, rising, in as many parts of like size as wanted, or fewer, since equal values stay together.
+
+    A value goes where the middle of its conversations falls: no other cut in two is more even.
+    """
+    n = sum(counts.values())
+    parts = defaultdict(list)
+    below = 0
+    for value, count in sorted(counts.items()):
+        parts[wanted * (2 * below + count) // (2 * n)].append(value)
+        below += count
+    return list(parts.values())
+
+
+def _range(part: Sequence[float], place: int, parts: int) -> str:
+    """`up to 7`, `8 to 9`, `10 or more`, or the only value."""
+    low, high = _name(part[0]), _name(part[-1])
+    if len(part) == 1:
+        return low
+    if place == 0:
+        return f"up to {high}"
+    return f"{low} or more" if place == parts - 1 else f"{low} to {high}"
+
+
+def _name(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+# ------------------------------------------------------------------------------------------------------------ comparing
+
+
+def _compared(
+    part: Slice,
+    metric: str,
+    direction: Direction,
+    baseline: Scores,
+    candidate: Scores,
+    seed: int,
+    units: Sequence[str],
+) -> SliceResult:
+    """With the p-value before its correction, where there are units enough for one."""
+    nothing = SliceResult(
+        field=part.field,
+        label=part.label,
+        metric=metric,
+        n=len(part.ids),
+        baseline=None,
+        candidate=None,
+        difference=None,
+        low=None,
+        high=None,
+        p=None,
+        state="undecided",
+    )
+    before, after = _finite(baseline, metric, part.ids), _finite(candidate, metric, part.ids)
+    if not len(before) == len(after) == len(part.ids) > 0:
+        return nothing
+    differences = [new - old for old, new in zip(before, after, strict=True)]
+    difference, low, high = mean_interval(differences, seed=seed, clusters=units)
+    gains = [-value for value in differences] if direction == "lower" else differences
+    enough = len(set(units)) >= FEWEST
+    return replace(
+        nothing,
+        baseline=fmean(before),
+        candidate=fmean(after),
+        difference=difference,
+        low=low,
+        high=high,
+        p=randomization(gains, seed=seed, clusters=units, alternative="less") if enough else None,
+    )
+
+
+def _finite(scores: Scores, metric: str, ids: Iterable[str]) -> list[float]:
+    values = (scores.get(id_, {}).get(metric) for id_ in ids)
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _judged(result: SliceResult, p: float) -> SliceResult:
+    return replace(result, p=p, state="worse" if p < LEVEL else "not worse")

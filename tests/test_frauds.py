@@ -1,0 +1,375 @@
+"""Planted frauds: each way of flattering a verdict is tried on a real corpus, and caught by name.
+
+The texts are given, and all else is real: helpdesk's conversations, the harness, every metric of the default recipe,
+the controls, the guards. The honest candidate writes as people do: it gives each conversation's second human summary,
+and is scored against the first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from msgspec.structs import replace
+
+from liftbench import harness
+from liftbench.cli.job import resolve_recipe
+from liftbench.comparison import compare, exit_code
+from liftbench.contracts import ControlRequest, no_progress
+from liftbench.controls import BestConstant, SlotTemplate
+from liftbench.data.cleaning import clean
+from liftbench.data.fingerprints import training_row
+from liftbench.data.helpdesk import Helpdesk
+from liftbench.errors import UsageError
+from liftbench.guards import GUARDS
+from liftbench.measurement import Measurement, prepare
+from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
+from liftbench.plugins import Plugins, Registry, load_plugins
+from liftbench.prompts import prompt_spec, transcript
+from liftbench.records import read_lines, write_lines
+from liftbench.runs import Run, open_run
+from liftbench.systems import Loadable
+from liftbench.types import (
+    AdapterRecord,
+    CandidateResult,
+    FinishReason,
+    ModelRecord,
+    SampleScores,
+    Shot,
+    System,
+    TrainingRow,
+    Verdict,
+)
+from liftbench.yardsticks import Beside, beside
+
+from .build import Words
+
+BASE = ModelRecord(reference="base", sha256="ba5e" * 16, source="test")
+PROMPT = prompt_spec("Summarize.\n\n{conversation}", "", "plain")
+ADAPTER = AdapterRecord(sha256="ada9" * 16, trainer="test", base_sha256=BASE.sha256, precision="float32")
+
+
+class Scripted(Backend):
+    """A model that says what it is told to say of the conversation in the prompt, of several the last."""
+
+    script: ClassVar[dict[tuple[str, ...], Generation]] = {}
+
+    def __init__(self, request: BackendRequest) -> None:
+        del request
+        self.tokenizer = Words()
+        self.device = "cpu"
+        self.context_length = 8192
+
+    @classmethod
+    def open_tokenizer(cls, model: Path) -> Any:
+        del model
+        return Words()
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
+        del max_new_tokens
+        return [self.script[max(self.script, key=partial(shown_in, prompt.text))] for prompt in prompts]
+
+
+def shown_in(text: str, turns: tuple[str, ...]) -> tuple[float, int]:
+    """How much of a conversation stands in a prompt, and where."""
+    found = sum(len(turn) for turn in turns if turn in text)
+    return found / sum(map(len, turns)), text.rfind(turns[0])
+
+
+class Holey(Metric):
+    """A metric that has no number for one conversation."""
+
+    name = "holey"
+    signature = "holey|1"
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        del conversations
+        return [math.nan if number == 7 else float(len(text)) for number, text in enumerate(texts)]
+
+
+class TestPlugin:
+    @hookimpl
+    def bench_register(self, registry: Registry) -> None:
+        registry.backend("scripted", target=f"{__name__}:Scripted")
+        registry.metric("holey", target=f"{__name__}:Holey")
+
+
+@cache
+def corpus(split: str) -> tuple[Conversation, ...]:
+    return tuple(map(clean, Helpdesk(None).read(split)))
+
+
+def scored() -> list[Conversation]:
+    return [replace(one, references=one.references[:1], metadata={}) for one in corpus("test")]
+
+
+Texts = Mapping[str, str]
+
+
+def honest() -> dict[str, str]:
+    return {one.id: one.references[1] for one in corpus("test")}
+
+
+def untuned() -> dict[str, str]:
+    """The first forty words, after a phrase: what small models make of a prompt."""
+    words = {one.id: " ".join(turn.text for turn in one.turns).split() for one in corpus("test")}
+    return {id_: f"Here is a summary of the conversation: {' '.join(some[:40])}" for id_, some in words.items()}
+
+
+class Bench:
+    """Measures systems that say what they are told to, and compares them with the untuned one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "support"
+        self.runs = folder / "runs"
+        self.folder.mkdir()
+        write_lines(self.folder / "test.jsonl", scored())
+        write_lines(self.folder / "train.jsonl", corpus("train"))
+        self.plugins: Plugins = load_plugins()
+        self.plugins.add(TestPlugin(), "frauds")
+        self.baseline = self.measure(untuned(), adapter=None)
+        self.beside: Beside = beside(self.baseline, self.plugins, no_progress, no_progress)
+
+    def measure(
+        self,
+        texts: Texts,
+        *,
+        adapter: AdapterRecord | None = ADAPTER,
+        rows: Sequence[TrainingRow] | None = None,
+        endings: Mapping[str, FinishReason] | None = None,
+        settings: Sequence[str] = (),
+        system: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """A run of the harness; `rows` are what the adapter was trained on, by default the training split."""
+        given = {"dataset": str(self.folder), "split": "test"}
+        resolved = resolve_recipe(None, given, [], ["model.backend=scripted", *settings])
+        measurement: Measurement = prepare(resolved, self.plugins)
+        Scripted.script = {
+            tuple(turn.text for turn in one.turns): Generation(
+                text=texts[one.id], new_tokens=30, finish_reason=(endings or {}).get(one.id, "stop")
+            )
+            for one in measurement.conversations.values()
+        }
+        subject = System(
+            kind="model",
+            name="base+test" if adapter else "base",
+            model=BASE,
+            adapter=adapter,
+            precision="float32",
+            backend="scripted",
+            prompt=PROMPT,
+        )
+        subject = replace(subject, **(system or {}))
+        manifest = harness.new_manifest(
+            "score" if adapter else "baseline", subject, measurement, resolved, argv=["bench"], extra_key=str(texts)
+        )
+        with open_run(manifest, measurement.conversations.values(), self.runs, fresh=True) as run:
+            if adapter and rows is None:
+                rows = [training_row(one, "train") for one in corpus("train")]
+            if rows:
+                write_lines(run.folder / "training" / "rows.jsonl", rows)
+            return harness.measure(run, measurement, Loadable(system=subject, model=Path()), self.plugins, no_progress)
+
+    def judge(self, candidate: Run, **options: Any) -> CandidateResult:
+        comparison = compare(self.baseline, [candidate], self.beside, **options)
+        (result,) = comparison.candidates
+        assert exit_code(comparison) == (0 if result.verdict.outcome == "verified" else 1)
+        return result
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(tmp_path_factory.mktemp("frauds"))
+
+
+def states(verdict: Verdict) -> dict[str, str]:
+    return {guard.name: guard.state for guard in verdict.guards if guard.state != "passed"}
+
+
+def caught(result: CandidateResult, guard: str, *words: str) -> None:
+    """The verdict is unproven, its sentence names the guard, and what the guard found is told."""
+    verdict = result.verdict
+    assert verdict.outcome == "unproven"
+    assert verdict.sentence.startswith("Unproven:")
+    assert guard in states(verdict)
+    assert guard in verdict.sentence
+    found = next(one for one in verdict.guards if one.name == guard)
+    assert found.words in verdict.not_proven
+    assert found.mend
+    for each in words:
+        assert each in found.words
+
+
+# ---------------------------------------------------------------------------------------------------------- the honest
+
+
+def test_the_honest_candidate_is_verified(bench: Bench) -> None:
+    verdict = bench.judge(bench.measure(honest())).verdict
+    assert states(verdict) == {}
+    assert verdict.outcome == verdict.lift == "verified"
+    assert [guard.name for guard in verdict.guards] == list(GUARDS)
+
+
+# ---------------------------------------------------------------------------------------------------------- the frauds
+
+
+def constant(_: Bench) -> dict[str, str]:
+    text = BestConstant(ControlRequest(training=corpus("train"), seed=0)).note
+    return dict.fromkeys(honest(), text)
+
+
+def slot_template(_: Bench) -> dict[str, str]:
+    texts = SlotTemplate(ControlRequest(training=corpus("train"), seed=0)).write(scored())
+    return dict(zip(honest(), texts, strict=True))
+
+
+def copied_summaries(_: Bench) -> dict[str, str]:
+    references = [one.references[0] for one in corpus("train")]
+    return {id_: references[number % len(references)] for number, id_ in enumerate(honest())}
+
+
+def invented_numbers(_: Bench) -> dict[str, str]:
+    return {id_: f"{text} The order number is 4821{7000 + n}." for n, (id_, text) in enumerate(honest().items())}
+
+
+def empty_on_a_tenth(_: Bench) -> dict[str, str]:
+    return {id_: "" if number % 10 == 0 else text for number, (id_, text) in enumerate(honest().items())}
+
+
+def in_circles(_: Bench) -> dict[str, str]:
+    return {id_: f"{text} {text}" for id_, text in honest().items()}
+
+
+def copied_references(_: Bench) -> dict[str, str]:
+    return {one.id: one.references[0] for one in scored()}
+
+
+def another_language(_: Bench) -> dict[str, str]:
+    foreign = "Der Kunde beschwert sich über die verspätete Lieferung, und der Mitarbeiter bittet um die Bestellnummer."
+    return {id_: f"{foreign} Vorgang {n}." if n % 5 == 0 else t for n, (id_, t) in enumerate(honest().items())}
+
+
+@pytest.mark.parametrize(
+    ("write", "guard", "words"),
+    [
+        (constant, "controls", "worse than a system without a model"),
+        (constant, "degeneration", "another conversation's text again"),
+        (slot_template, "controls", "slot-template"),
+        (copied_summaries, "leakage", "copies of training summaries"),
+        (copied_references, "leakage", "copies of the human summaries"),
+        (invented_numbers, "facts", "invented details"),
+        (empty_on_a_tenth, "endings", "11 of 104 summaries are empty"),
+        (in_circles, "degeneration", "go in circles"),
+        (another_language, "language", "another language"),
+    ],
+)
+def test_what_is_written(bench: Bench, write: Callable[[Bench], dict[str, str]], guard: str, words: str) -> None:
+    caught(bench.judge(bench.measure(write(bench))), guard, words)
+
+
+def test_one_that_never_stops(bench: Bench) -> None:
+    candidate = bench.measure(honest(), endings=dict.fromkeys(honest(), "length"))
+    caught(bench.judge(candidate), "endings", "104 of 104 summaries had no end")
+
+
+@pytest.mark.parametrize(
+    ("part", "words"), [("train", "5 scored conversations were trained on"), ("validation", "5 scored conversations")]
+)
+def test_one_that_saw_scored_conversations_in_training(bench: Bench, part: Any, words: str) -> None:
+    rows = [training_row(one, "train") for one in corpus("train")]
+    rows += [training_row(replace(one, id=f"other-{one.id}"), part) for one in scored()[:5]]
+    result = bench.judge(bench.measure(honest(), rows=rows))
+    caught(result, "leakage", words, "chose the checkpoint" if part == "validation" else "trained on")
+    without = [choice for choice in result.choices if choice.kind == "leakage"]
+    assert {choice.lift.n for choice in without} == {99}
+
+
+def test_one_that_saw_nearly_the_same_conversations(bench: Bench) -> None:
+    near = [replace(one, id=f"{one.id}-again", turns=one.turns[:-1]) for one in scored()[:3] if len(one.turns) > 4]
+    rows = [training_row(one, "train") for one in (*corpus("train"), *near)]
+    caught(bench.judge(bench.measure(honest(), rows=rows)), "leakage", "nearly the same")
+
+
+def test_scored_conversations_as_examples_in_the_prompt(bench: Bench) -> None:
+    shot = Shot(id="x", transcript=transcript(scored()[3].turns), summary="Something.")
+    prompt = prompt_spec("Summarize.\n\n{conversation}", "", "plain", shots=(shot,))
+    result = bench.judge(bench.measure(honest(), adapter=None, system={"prompt": prompt}))
+    caught(result, "leakage", "examples in the prompt")
+
+
+def test_an_adapter_without_provenance(bench: Bench) -> None:
+    unknown = replace(ADAPTER, base_sha256=None, trainer=None, precision=None)
+    result = bench.judge(bench.measure(honest(), adapter=unknown, rows=[]))
+    caught(result, "leakage", "not recorded")
+    assert states(result.verdict) == {"leakage": "not run", "same base": "not run"}
+
+
+def test_the_baseline_under_another_name(bench: Bench) -> None:
+    result = bench.judge(bench.measure(untuned()))
+    caught(result, "effect", "All 104 texts are the baseline's own")
+    assert result.verdict.lift == "not met"
+
+
+def test_another_model_as_the_baseline(bench: Bench) -> None:
+    larger = replace(BASE, sha256="1a59e" + "0" * 59)
+    adapter = replace(ADAPTER, base_sha256=larger.sha256)
+    caught(
+        bench.judge(bench.measure(honest(), adapter=adapter, system={"model": larger})), "same base", "other weights"
+    )
+
+
+def test_a_baseline_that_was_asked_badly(bench: Bench) -> None:
+    prompt = prompt_spec("Sum it up well, please.\n\n{conversation}", "", "plain")
+    caught(bench.judge(bench.measure(honest(), system={"prompt": prompt})), "same base", "another prompt")
+
+
+def test_conversations_that_were_shown_in_part(bench: Bench) -> None:
+    settings = ["generation.max_input_tokens=60"]
+    baseline = bench.measure(untuned(), adapter=None, settings=settings)
+    candidate = bench.measure(honest(), settings=settings)
+    (result,) = compare(baseline, [candidate], bench.beside).candidates
+    caught(result, "truncation", "only a part")
+
+
+def test_another_output_budget_is_refused_by_name(bench: Bench) -> None:
+    candidate = bench.measure(honest(), settings=["generation.max_new_tokens=200"])
+    with pytest.raises(UsageError, match="max_new_tokens: 80 against 200"):
+        bench.judge(candidate)
+
+
+def test_a_metric_without_a_number(bench: Bench) -> None:
+    settings = ['metrics.extra=["holey"]', 'metrics.headlines=["holey", "rougeL"]']
+    baseline = bench.measure(untuned(), adapter=None, settings=settings)
+    candidate = bench.measure(honest(), settings=settings)
+    (result,) = compare(baseline, [candidate], bench.beside).candidates
+    caught(result, "scores", "holey has no number for 1 of 104")
+
+
+def test_a_conversation_without_a_score(bench: Bench) -> None:
+    candidate = bench.measure(honest())
+    path = candidate.folder / "scores.jsonl"
+    rows = read_lines(path, SampleScores)
+    write_lines(path, rows[1:])
+    caught(bench.judge(Run(candidate.folder)), "scores", "1 conversations have scores in only one", rows[0].id)
+
+
+def test_gains_on_most_that_hide_a_loss_on_some(bench: Bench) -> None:
+    long = sorted(scored(), key=lambda one: len(one.turns))[-45:]
+    texts = honest() | {one.id: f"Nothing of note was said by {one.turns[0].text.split()[0]}." for one in long}
+    result = bench.judge(bench.measure(texts))
+    caught(result, "slices", "turns")
+    assert all(lift.lift is not None and lift.lift > 0 for lift in result.lifts[:2])
+
+
+def test_texts_made_elsewhere_prove_nothing(bench: Bench) -> None:
+    system = {"kind": "predictions", "model": None, "prompt": None, "generation_verified": False}
+    candidate = bench.measure(honest(), adapter=None)
+    manifest = candidate.manifest
+    candidate.manifest = replace(manifest, system=replace(manifest.system, **system))
+    result = bench.judge(candidate)
+    caught(result, "leakage", "made elsewhere")
+    assert states(result.verdict)["same base"] == "not run"
