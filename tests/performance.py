@@ -180,7 +180,7 @@ def lift(conversations: list[Conversation]) -> None:
     started = time.perf_counter()
     values = Rouge("rougeL").score([c.references[0] for c in conversations], conversations)
     scored = time.perf_counter()
-    stats.lift(values, values, metric="rougeL", signature="", seed=0)
+    stats.lift(values, values, metric="rougeL", signature="", target=0.4, seed=0)
     print(json.dumps({"what": "ROUGE-L", "seconds": round(scored - started, 3), "n": len(values)}))
     print(json.dumps({"what": "lift, 10,000 resamples", "seconds": round(time.perf_counter() - scored, 3)}))
 

@@ -190,6 +190,7 @@ def _evidence(question: Question, candidate: Run, lifts: list[Lift], prompted: l
         best_prompted=question.best_prompted,
         lifts=lifts[: len(headlines)],
         prompted=prompted[: len(headlines)],
+        against=question.against,
         positions=positions(
             candidate,
             headlines,
@@ -230,7 +231,7 @@ def _result(
     over = question.best_prompted if question.against == "best-prompted" else question.baseline
     return CandidateResult(
         run=evidence.candidate.id,
-        verdict=judge(evidence, guards, question.against, question.target),
+        verdict=judge(evidence, guards, question.target),
         lifts=lifts,
         prompted=prompted,
         positions=evidence.positions,
@@ -257,11 +258,10 @@ def _seeds_result(question: Question, evidence: Sequence[Evidence], results: Seq
     seeds = tuple(one.candidate.manifest.seed for one in evidence)
     place = min(range(len(results)), key=lambda at: _badness(results[at]))
     worst = evidence[place]
-    best_prompted_counts = question.against == "best-prompted"
     if len(seeds) < SEEDS:
-        verdict = judge(replace(worst, seeds=seeds), results[place].verdict.guards, question.against, question.target)
+        verdict = judge(replace(worst, seeds=seeds), results[place].verdict.guards, question.target)
         words = f"Of {len(seeds)} seeds the worst decides, and that is seed {seeds[place]}."
-        lifts = worst.prompted if best_prompted_counts else worst.lifts
+        lifts = worst.judged
     else:
         runs = [one.candidate for one in evidence]
         together = replace(
@@ -274,9 +274,9 @@ def _seeds_result(question: Question, evidence: Sequence[Evidence], results: Seq
                 for name in question.headlines
             ],
         )
-        verdict = judge(together, _worst_guards(results, seeds), question.against, question.target)
+        verdict = judge(together, _worst_guards(results, seeds), question.target)
         words = f"{len(seeds)} seeds, resampled together with the conversations."
-        lifts = together.prompted if best_prompted_counts else together.lifts
+        lifts = together.judged
     outcome, _, rest = verdict.sentence.partition(": ")
     return SeedsResult(
         name=worst.candidate.manifest.system.name,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
+from .differences import protocol_differences
 from .runs import Run
-from .types import Protocol
 
 
 def siblings(candidate: Run, runs: Sequence[Run]) -> list[Run]:
@@ -24,7 +22,7 @@ def siblings(candidate: Run, runs: Sequence[Run]) -> list[Run]:
         if run.manifest.family == own.family
         and run.manifest.seed != own.seed
         and run.manifest.status == "complete"
-        and _alike(run.manifest.protocol, own.protocol)
+        and not protocol_differences(run.manifest.protocol, own.protocol)
     }
     return [found[seed] for seed in sorted(found)]
 
@@ -47,8 +45,3 @@ def grouped(candidates: Sequence[Run]) -> list[list[Run]]:
 
 def _age(run: Run) -> tuple[str, str]:
     return run.manifest.created, run.id
-
-
-def _alike(one: Protocol, other: Protocol) -> bool:
-    """Whether two protocols differ in nothing but the data set's label."""
-    return replace(one, dataset=other.dataset) == other

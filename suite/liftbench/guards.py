@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -14,7 +15,19 @@ from msgspec import Struct
 from . import stats
 from .faults import Fault
 from .runs import Run
-from .types import Guard, GuardState, Leak, LeakKind, Lift, Limits, Position, SliceResult, Yardsticks
+from .types import (
+    Against,
+    Direction,
+    Guard,
+    GuardState,
+    Leak,
+    LeakKind,
+    Lift,
+    Limits,
+    Position,
+    SliceResult,
+    Yardsticks,
+)
 from .wording import counted, listed, metric_label
 
 FACTS = "unsupported-facts"
@@ -31,6 +44,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Over the baseline."""
     prompted: list[Lift]
     """Over the best-prompted baseline; empty where there is none."""
+    against: Against
     positions: list[Position]
     yardsticks: Yardsticks | None
     slices: list[SliceResult]
@@ -50,9 +64,18 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Controls and the validity table, where they could not be measured, with the reason."""
 
     @property
+    def judged(self) -> list[Lift]:
+        """The lifts that the verdict is about; empty where they are over a best prompt that was not searched for."""
+        return self.prompted if self.against == "best-prompted" else self.lifts
+
+    @property
     def n(self) -> int:
         """Conversations scored."""
         return self.candidate.manifest.protocol.n
+
+    def direction(self, metric: str) -> Direction:
+        """Which way is better on a metric."""
+        return next((row.direction for row in self.candidate.summary.metrics if row.name == metric), "higher")
 
 
 class Check(NamedTuple):
@@ -76,9 +99,21 @@ def checked(evidence: Evidence) -> list[Guard]:
 
 
 def _scores(evidence: Evidence) -> Check:
-    problems = list(dict.fromkeys(lift.problem for lift in evidence.lifts if lift.problem))
+    if not evidence.judged:
+        return Check(
+            "not run",
+            "The lift is judged over the best prompt, and none was searched for.",
+            "Search for it: `bench baseline --tune`.",
+        )
+    problems = [lift.problem for lift in evidence.judged if lift.problem]
+    problems += [
+        f"a lift is judged on a metric where higher is better, and {lift.metric} is none"
+        for lift in evidence.judged
+        if evidence.direction(lift.metric) != "higher"
+    ]
     if problems:
-        return Check("failed", f"{'; '.join(problems)}.", "Mend or replace what gives no number, and measure again.")
+        words = f"There is no lift to judge: {'; '.join(dict.fromkeys(problems))}."
+        return Check("failed", words, "Mend or replace what gives no number, and measure again.")
     return Check("passed", f"Every headline has a number for each of {evidence.n} conversations, in both runs.")
 
 
@@ -179,7 +214,9 @@ def _truncation(evidence: Evidence) -> Check:
     mend = "Raise generation.max_input_tokens, and measure both again."
     shortened = evidence.baseline.summary.shortened
     if shortened > evidence.limits.faults * evidence.n:
-        return Check("failed", f"The baseline was shown only a part of {shortened} of {evidence.n} conversations.", mend)
+        return Check(
+            "failed", f"The baseline was shown only a part of {shortened} of {evidence.n} conversations.", mend
+        )
     return _rare(
         evidence,
         {"shortened": "were read only in part"},
@@ -276,23 +313,31 @@ def _facts(evidence: Evidence) -> Check:
             f"{FACTS} was not measured of the candidate and of the humans.",
             f"Give metrics.names {FACTS!r}, and a split with human summaries.",
         )
-    pairs = [
-        (id_, own, human)
+    own = {id_: scores.get(FACTS) for id_, scores in evidence.candidate.scores.items()}
+    pairs = {
+        id_: (found, human)
         for id_, human in zip(evidence.yardsticks.ids, column, strict=True)
-        if (own := evidence.candidate.scores.get(id_, {}).get(FACTS)) is not None and human is not None
-    ]
-    differences = [own - human for _, own, human in pairs]
-    _, _, high = stats.mean_interval(
-        differences, seed=evidence.seed, level=evidence.level, clusters=[evidence.clusters[id_] for id_, _, _ in pairs]
+        if (found := own.get(id_)) is not None and human is not None
+    }
+    difference, _, high = stats.mean_interval(
+        [found - human for found, human in pairs.values()],
+        seed=evidence.seed,
+        level=evidence.level,
+        clusters=[evidence.clusters[id_] for id_ in pairs],
     )
-    if high is None or len(pairs) < evidence.n:
-        return Check("not run", f"Only {len(pairs)} of {evidence.n} conversations have a number for {FACTS}.", "")
-    own, human = (sum(pair[at] for pair in pairs) / len(pairs) for at in (1, 2))
+    if difference is None or high is None or len(pairs) < evidence.n:
+        return Check(
+            "not run",
+            f"{len(pairs)} of {evidence.n} conversations have a number for {FACTS} of the candidate and of the humans.",
+            "Score conversations that all have a human summary.",
+        )
+    human_mean = fmean(human for _, human in pairs.values())
+    allowed = evidence.limits.unsupported
     words = (
-        f"{own:.3f} invented details a summary (numbers, names, dates, codes that the conversation lacks), the humans "
-        f"{human:.3f}; surely at most {max(high, 0):.3f} more, and {evidence.limits.unsupported:g} are allowed."
+        f"{human_mean + difference:.3f} invented details a summary (numbers, names, dates, codes that the conversation "
+        f"lacks), the humans {human_mean:.3f}; surely at most {max(high, 0):.3f} more, and {allowed:g} are allowed."
     )
-    if high <= evidence.limits.unsupported:
+    if high <= allowed:
         return Check("passed", words)
     return Check("failed", words, "Look at the marked details in the report; more conversations narrow the figure.")
 
@@ -327,7 +372,7 @@ def _part(one: SliceResult) -> str:
 
 
 GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
-    "scores": ("Has every conversation a score of both systems?", _scores),
+    "scores": ("Is there a number to judge, from every conversation?", _scores),
     "same base": ("Is it compared with its own untuned model, asked in the same way?", _same_base),
     "effect": ("Does it write anything else than the baseline?", _effect),
     "leakage": ("Was nothing that is scored seen in training?", _leakage),

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from markupsafe import Markup
 
-from liftbench.report.charts import Bar, lift_domain, lift_interval, sorted_gains, training_curve
+from liftbench.report.charts import NARROW, Bar, lift_domain, lift_interval, sorted_gains, training_curve
 from liftbench.types import CurvePoint, Lift
 
 STYLE = (resources.files("liftbench.report") / "templates" / "style.css").read_text(encoding="utf-8")
@@ -31,24 +31,39 @@ def curve() -> list[CurvePoint]:
     ]
 
 
-DRAWN = {
+SMALL = {
     "lift": lift_interval(lift(0.72, 0.58, 0.88), 0.4, (-0.1, 1.0), 'lift <of> "72%"'),
     "negative": lift_interval(lift(-0.3, -0.4, -0.2), -0.1, (-0.5, 0.1), 'lift <of> "72%"'),
+}
+LARGE = {
     "training": training_curve(curve(), None, 'lift <of> "72%"'),
     "one point": training_curve(curve()[:1], None, 'lift <of> "72%"'),
     "gains": sorted_gains([Bar(-0.1, "c2"), Bar(0.2, "c1")], 'lift <of> "72%"'),
 }
 
 
+DRAWN = SMALL | LARGE
+
+
 def drawings(markup: Markup) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(f"<both>{markup}</both>"))
 
 
+@pytest.mark.parametrize("drawn", SMALL.values(), ids=SMALL)
+def test_an_interval_is_drawn_once_and_fits_a_phone(drawn: Markup) -> None:
+    [drawing] = drawings(drawn)
+    assert drawing.get("class") == "chart small"
+    assert str(drawing.get("viewBox")).split()[2] == str(NARROW)
+
+
+@pytest.mark.parametrize("drawn", LARGE.values(), ids=LARGE)
+def test_a_large_chart_is_drawn_wide_and_narrow(drawn: Markup) -> None:
+    assert [drawing.get("class") for drawing in drawings(drawn)] == ["chart wide", "chart narrow"]
+
+
 @pytest.mark.parametrize("drawn", DRAWN.values(), ids=DRAWN)
-def test_a_chart_is_drawn_wide_and_narrow_with_its_description(drawn: Markup) -> None:
-    wide, narrow = drawings(drawn)
-    assert (wide.get("class"), narrow.get("class")) == ("chart wide", "chart narrow")
-    for drawing in (wide, narrow):
+def test_a_chart_has_its_description(drawn: Markup) -> None:
+    for drawing in drawings(drawn):
         assert (drawing.get("role"), drawing.get("aria-label")) == ("img", 'lift <of> "72%"')
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from liftbench.comparison import compare
 from liftbench.records import write_atomic, write_lines
-from liftbench.report.html import SYMBOLS, render_comparison, render_runs
+from liftbench.report.checks import SYMBOLS
+from liftbench.report.html import render_comparison, render_runs
 from liftbench.report.tables import waterfall
 from liftbench.runs import Run
 from liftbench.types import (
@@ -43,6 +44,10 @@ from ..build import BASE, ENVIRONMENT, write_conversations, write_run
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=https://x.example/a onerror=alert(1)></style></details>{{ 7 * 7 }}&lt;<!--"
 )
+TAME = " ".join(re.findall("[A-Za-z0-9]+", HOSTILE))
+"""The same words, so that both are judged alike."""
+NO_WORD = re.compile(r"\bNone\b(?! of)|\b(nan|inf)\b", re.ASCII)
+"""What a program says where a person says nothing."""
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 
 
@@ -200,7 +205,7 @@ def test_tables_have_scoped_heads_and_charts_have_words(page: Page) -> None:
     heads = [tag for tag in page.tags if tag == "th"]
     assert len(heads) == len([1 for tag, name, _ in page.attributes if (tag, name) == ("th", "scope")])
     drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert len(drawn) == page.tags.count("svg") == 2 * 4
+    assert len(drawn) == page.tags.count("svg") == 1 + 2 * 3  # One small, and three wide and narrow.
     assert all(drawn)
 
 
@@ -276,7 +281,7 @@ def test_rival_candidates_build_upon_the_same_step(runs: list[Run]) -> None:
 
 
 def test_what_was_not_measured_is_said(page: Page) -> None:
-    assert "What a prompt alone buys was not measured" in page.text
+    assert "Not here (best-prompted): what a prompt alone buys was not measured" in page.text
     assert "Not here (controls): not measured" in page.text
 
 
@@ -375,7 +380,7 @@ def pages(folder: Path, text: str) -> Iterator[str]:
 
 
 def test_hostile_text_in_every_field_stays_text(tmp_path: Path) -> None:
-    tame, hostile = list(pages(tmp_path / "tame", "tame")), list(pages(tmp_path / "hostile", HOSTILE))
+    tame, hostile = list(pages(tmp_path / "tame", TAME)), list(pages(tmp_path / "hostile", HOSTILE))
     for one, other in zip(map(Page, tame), map(Page, hostile), strict=True):
         assert other.tags == one.tags
         assert [name for _, name, _ in other.attributes] == [name for _, name, _ in one.attributes]
@@ -409,7 +414,7 @@ def test_missing_scores_are_unknown_and_last_and_prove_nothing(tmp_path: Path) -
     assert "1 unscored" in page.text
     assert re.findall(r'<p class="id"><code dir="auto">(.*?)</code>', text)[-1] == "c001"
     assert "3 better, 1 worse, 1 the same, 1 unknown" in page.text
-    assert "None" not in page.text
+    assert not NO_WORD.search(page.text)
     assert "nan" not in page.text.lower().split()
 
 
@@ -419,7 +424,7 @@ def test_what_texts_made_elsewhere_lack_is_unknown(runs: list[Run]) -> None:
     assert "environment differs – not recorded" in page.text
     assert "unverified: made elsewhere" in page.text
     assert "Training" not in page.text
-    assert "None" not in page.text
+    assert not NO_WORD.search(page.text)
 
 
 def test_a_training_without_validation_and_an_adapter_without_a_past(tmp_path: Path) -> None:
@@ -435,7 +440,7 @@ def test_a_training_without_validation_and_an_adapter_without_a_past(tmp_path: P
     assert "precision of the base unknown" in page.text
     assert "The trainer’s options are unknown." in page.text
     assert "adapter's trainer differs – unknown" in page.text
-    assert "None" not in page.text
+    assert not NO_WORD.search(page.text)
 
 
 def test_a_prediction_that_is_not_there_is_unknown(tmp_path: Path) -> None:

@@ -29,6 +29,13 @@ from .job import json_option, print_json, runs_option
     type=click.Choice(get_args(Against)),
     help="Over which of the two to judge the lift (default: the baseline's recipe's); both are shown.",
 )
+@click.option(
+    "--slice",
+    "slices",
+    multiple=True,
+    metavar="FIELD",
+    help="A part of the data that must not get worse: a metadata field, beside the recipe's (guards.slices).",
+)
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
 @json_option
 @runs_option
@@ -37,6 +44,7 @@ def command(
     target: float | None,
     headlines: tuple[str, ...],
     against: Against | None,
+    slices: tuple[str, ...],
     html: Path | None,
     as_json: bool,
     runs: Path,
@@ -49,7 +57,15 @@ def command(
     """
     baseline, candidates = _chosen(names, runs)
     found = compared(
-        baseline, candidates, load_plugins(), runs, html=html, target=target, headlines=headlines, against=against
+        baseline,
+        candidates,
+        load_plugins(),
+        runs,
+        html=html,
+        target=target,
+        headlines=headlines,
+        against=against,
+        slices=slices,
     )
     if as_json:
         print_json(found.comparison)

@@ -9,16 +9,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ..comparison import compare
+from ..contracts import Metric
+from ..errors import LiftbenchError
 from ..families import siblings
 from ..pairing import best_prompted
 from ..plugins import Plugins
 from ..records import digest, write_text
 from ..report.html import render_comparison
 from ..runs import Run, runs_in
+from ..sensitivity import scorers
 from ..types import Against, Comparison
 from ..wording import listed
-from ..yardsticks import beside
+from ..yardsticks import Beside, beside
 from .acts import say, warn
 from .progress import progress_bars
 
@@ -41,6 +46,7 @@ def compared(
     target: float | None = None,
     headlines: Sequence[str] = (),
     against: Against | None = None,
+    slices: Sequence[str] = (),
 ) -> Compared:
     """Compare, and write the HTML report: to `html`, else beside the folder `runs`, under a name of its own.
 
@@ -50,16 +56,35 @@ def compared(
     candidates = [*candidates, *_other_seeds(baseline, candidates)]
     with progress_bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
         measured = beside(baseline.require_complete(), plugins, on_controls, on_validity)
+    metrics, measured = _metrics(baseline, headlines, plugins, measured)
     given = {run.id for run in (baseline, *candidates)}
     best = best_prompted(baseline, [run for run in runs_in(baseline.folder.resolve().parent) if run.id not in given])
     comparison = compare(
-        baseline, candidates, measured, best_prompted=best, target=target, headlines=headlines, against=against
+        baseline,
+        candidates,
+        measured,
+        best_prompted=best,
+        target=target,
+        headlines=headlines,
+        against=against,
+        slices=slices,
+        metrics=metrics,
     )
     by_id = {run.id: run for run in (baseline, *([best] if best else []), *candidates)}
     page = html or runs.parent / f"compare-{digest(baseline.id, *(run.id for run in candidates))[:8]}.html"
     write_text(page, render_comparison(comparison, by_id, plugins.sections(comparison)))
     warn(plugins)
     return Compared(comparison, by_id, page)
+
+
+def _metrics(
+    baseline: Run, headlines: Sequence[str], plugins: Plugins, measured: Beside
+) -> tuple[list[Metric], Beside]:
+    """The headline metrics, to score texts again; none, and the reason among what is missing, where they are gone."""
+    try:
+        return scorers(baseline, headlines or baseline.manifest.headlines, plugins), measured
+    except LiftbenchError as error:
+        return [], replace(measured, missing=measured.missing | {"sensitivity": str(error)})
 
 
 def _other_seeds(baseline: Run, candidates: Sequence[Run]) -> list[Run]:

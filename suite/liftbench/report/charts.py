@@ -1,7 +1,8 @@
 """Charts as inline SVG: drawn by Vega-Altair, rendered without a browser, coloured by the page's CSS variables.
 
-Sizes and paddings are fixed, so that a chart does not depend on the fonts of the machine that renders it. Each chart is
-drawn twice, for wide and for narrow screens (the page shows one of them): scaled down, its words could not be read.
+Sizes and paddings are fixed, so that a chart does not depend on the fonts of the machine that renders it. Each large
+chart is drawn twice, for wide and for narrow screens (the page shows one of them): scaled down, its words could not be
+read.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def lift_interval(lift: Lift, target: float, domain: tuple[float, float], descri
     values = {"lift": lift.lift, "low": lift.low, "high": lift.high}
     scale = alt.Scale(domain=list(domain), nice=False, zero=False)
     sign = "datum.value == 0 ? '0%' : format(datum.value, '+.3~p')"
-    axis = alt.Axis(labelExpr=sign, grid=False, title=None, tickCount=7)
+    axis = alt.Axis(labelExpr=sign, grid=False, title=None, tickCount=5)
 
     def at(field: str) -> alt.X:
         return alt.X(f"{field}:Q", scale=scale, axis=axis)
@@ -130,7 +131,9 @@ def lift_interval(lift: Lift, target: float, domain: tuple[float, float], descri
         ),
         row.mark_point(color=ACCENT, fill=ACCENT, size=95, opacity=1).encode(x=at("lift"), y=alt.value(22)),
     )
-    return _render(lambda inner: drawing.properties(width=inner, height=44), Padding(30, 24, 58, 24), description)
+    padding = Padding(30, 24, 58, 24)
+    drawn = drawing.properties(width=NARROW - padding.left - padding.right, height=44)
+    return _svg(drawn, padding, NARROW, "small", description)
 
 
 def training_curve(curve: Sequence[CurvePoint], training: TrainingSummary | None, description: str) -> Markup:

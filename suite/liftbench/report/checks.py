@@ -40,10 +40,11 @@ class ChoiceRow(Struct, frozen=True, kw_only=True):
     """One thing chosen otherwise, on every headline."""
 
     name: str
+    kind: str
     cells: list[Choice | None]
     """One a headline; None where there is no such choice."""
-    otherwise: bool
-    """Whether the lift amounts to something else than as measured, on any headline."""
+    changed: list[Choice]
+    """Those of the cells whose lift amounts to something else than as measured."""
 
 
 def in_order(guards: Sequence[Guard]) -> list[Guard]:
@@ -60,40 +61,38 @@ def leak_counts(leaks: Sequence[Leak]) -> dict[LeakKind, int]:
 def choice_rows(choices: Sequence[Choice], headlines: Sequence[str]) -> list[ChoiceRow]:
     """A row for each choice, in the order they were made."""
     cells = {(choice.name, choice.lift.metric): choice for choice in choices}
+    measured = {choice.lift.metric: choice.outcome for choice in choices if choice.kind == "as measured"}
     rows = []
-    for name in dict.fromkeys(choice.name for choice in choices):
+    for name, kind in {choice.name: choice.kind for choice in choices}.items():
         some = [cells.get((name, headline)) for headline in headlines]
-        otherwise = any(_differs(cell, choices) for cell in some if cell)
-        rows.append(ChoiceRow(name=name, cells=some, otherwise=otherwise))
+        changed = [one for one in some if one and one.outcome != measured.get(one.lift.metric, one.outcome)]
+        rows.append(ChoiceRow(name=name, kind=kind, cells=some, changed=changed))
     return rows
 
 
-def choice_words(choices: Sequence[Choice], target: float) -> str:
-    """Whether the verdict hangs on one choice, in a sentence or two; empty where nothing was chosen otherwise."""
-    others = [choice for choice in choices if choice.kind != "as measured"]
-    if not others:
+def choice_words(choices: Sequence[Choice], headlines: Sequence[str], target: float) -> str:
+    """Whether the verdict hangs on one choice, in two sentences; empty where nothing was chosen otherwise."""
+    rows = [row for row in choice_rows(choices, headlines) if row.kind != "as measured"]
+    if not rows:
         return ""
     spans = []
-    for metric in dict.fromkeys(choice.lift.metric for choice in others):
-        known = [choice.lift for choice in others if choice.lift.metric == metric and choice.lift.lift is not None]
-        ends = sorted(known, key=lambda lift: lift.lift or 0.0)
-        if ends:
-            spans.append(
-                f"{numbers.lift(ends[0], target)} to {numbers.lift(ends[-1], target)} on {metric_label(metric)}"
-            )
-    number = len({choice.name for choice in others})
-    measured = f"Over {counted(number, 'other choice')} the lift is {listed(spans) or 'unknown'}"
-    differing = [
-        f"{choice.name} ({choice.outcome} on {metric_label(choice.lift.metric)})"
-        for choice in others
-        if _differs(choice, choices)
-    ]
-    if not differing:
-        return f"{measured}; none of them changes what it amounts to."
-    return f"{measured}. It would amount to something else with: {listed(differing)}."
+    for place, metric in enumerate(headlines):
+        lifts = [cell.lift for row in rows if (cell := row.cells[place]) and cell.lift.lift is not None]
+        if known := sorted(lifts, key=lambda lift: lift.lift or 0.0):
+            ends = f"{numbers.lift(known[0], target)} to {numbers.lift(known[-1], target)}"
+            spans.append(f"{ends} on {metric_label(metric)}")
+    over = f"Over {'it' if len(rows) == 1 else 'all of them'} the lift is {listed(spans) or numbers.UNKNOWN}."
+    changing = [f"{row.name} ({_outcomes(row)})" for row in rows if row.changed]
+    if not changing:
+        return f"By the lift alone, no other choice of {len(rows)} changes the outcome. {over}"
+    verb = "changes" if len(changing) == 1 else "change"
+    number = counted(len(rows), "other choice")
+    return f"By the lift alone, {len(changing)} of {number} {verb} the outcome: {listed(changing)}. {over}"
 
 
-def _differs(choice: Choice, choices: Sequence[Choice]) -> bool:
-    """Whether its lift amounts to something else than as measured."""
-    measured = {one.lift.metric: one.outcome for one in choices if one.kind == "as measured"}
-    return choice.outcome != measured.get(choice.lift.metric, choice.outcome)
+def _outcomes(row: ChoiceRow) -> str:
+    """`undecided on ROUGE-L and content-overlap`, of those that are otherwise."""
+    places: dict[str, list[str]] = {}
+    for choice in row.changed:
+        places.setdefault(choice.outcome, []).append(metric_label(choice.lift.metric))
+    return ", ".join(f"{outcome} on {listed(metrics)}" for outcome, metrics in places.items())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from msgspec import Struct
 
 from ..runs import Run
-from ..types import Conversation, Finding, Prediction
+from ..types import Conversation, Finding, Leak, LeakKind, Prediction
 from . import numbers
 
 
@@ -50,21 +51,35 @@ class Entry(Struct, frozen=True, kw_only=True):
     texts: list[Text]
     gains: list[float | None]
     """One a candidate: how much better (+) or worse (-) than the baseline on the headline, in the metric's points."""
+    leaks: list[LeakKind]
+    """Why its scores say less than they seem."""
 
 
-def entries(subjects: Sequence[Subject], metrics: Sequence[str], sign: int, prefix: str = "c") -> list[Entry]:
+def entries(
+    subjects: Sequence[Subject], metrics: Sequence[str], sign: int, prefix: str = "c", leaks: Sequence[Leak] = ()
+) -> list[Entry]:
     """The conversations of runs that were measured alike, the smallest gain of the first candidate first.
 
     The first subject is the baseline and the first metric the headline; `sign` is -1 where lower is better. Of a single
     run the lowest score comes first. What has no score comes last.
     """
+    kinds: dict[str, dict[LeakKind, None]] = defaultdict(dict)
+    for leak in leaks:
+        kinds[leak.id][leak.kind] = None
     listed = []
     for place, conversation in enumerate(subjects[0].run.conversations):
         texts = [_text(subject, conversation.id, metrics) for subject in subjects]
         before, *after = (text.scores[0] if text.scores else None for text in texts)
         gains = [None if before is None or value is None else sign * (value - before) for value in after]
         listed.append(
-            Entry(anchor=f"{prefix}{place + 1}", place=place, conversation=conversation, texts=texts, gains=gains)
+            Entry(
+                anchor=f"{prefix}{place + 1}",
+                place=place,
+                conversation=conversation,
+                texts=texts,
+                gains=gains,
+                leaks=list(kinds[conversation.id]),
+            )
         )
     return sorted(listed, key=lambda entry: _rank(entry, sign))
 

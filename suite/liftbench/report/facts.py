@@ -13,7 +13,8 @@ from msgspec import Struct
 from ..config import flatten
 from ..errors import UsageError
 from ..runs import Run
-from ..types import Environment, PromptSpec, System
+from ..stats import percent
+from ..types import Environment, Manifest, PromptSpec
 from .conversations import Subject
 from .numbers import UNKNOWN, count, duration, per_second, score, size, target
 
@@ -113,12 +114,27 @@ def protocol(subjects: Sequence[Subject]) -> list[Row]:
     return _rows(columns)
 
 
+def limits(run: Run) -> list[Row]:
+    """What the guards of a verdict allow."""
+    allowed = run.manifest.limits
+    return _rows(
+        [
+            {
+                "parts of the conversations": ", ".join(allowed.slices) or NONE,
+                "invented details beyond the humans'": f"{allowed.unsupported:g} a summary",
+                "faulty summaries, of each kind": percent(allowed.faults),
+            }
+        ]
+    )
+
+
 def systems(subjects: Sequence[Subject]) -> list[Row]:
     """What was measured."""
-    return _rows([_system(subject.run.manifest.system) for subject in subjects])
+    return _rows([_system(subject.run.manifest) for subject in subjects])
 
 
-def _system(system: System) -> dict[str, str]:
+def _system(manifest: Manifest) -> dict[str, str]:
+    system = manifest.system
     words = {"name": system.name, "kind": {"predictions": "texts made elsewhere"}.get(system.kind, system.kind)}
     if system.kind == "predictions":
         words["file of texts, sha256"] = system.file_sha256 or UNKNOWN
@@ -134,7 +150,11 @@ def _system(system: System) -> dict[str, str]:
             "adapter's base in training": adapter.precision or UNKNOWN,
             "adapter's run": adapter.run or UNKNOWN,
         }
-    words |= {"precision": system.precision or UNKNOWN, "backend": system.backend or UNKNOWN}
+    words |= {
+        "precision": system.precision or UNKNOWN,
+        "backend": system.backend or UNKNOWN,
+        "decoding device": manifest.device or UNKNOWN,
+    }
     words["prompt, sha256"] = prompt.sha256 if prompt else UNKNOWN
     if prompt:
         words |= {
@@ -217,6 +237,7 @@ def _record(run: Run) -> dict[str, str]:
         "finished": manifest.finished or UNKNOWN,
         "status": manifest.status,
         "seed": str(manifest.seed),
+        "training but for its seed": manifest.family or NONE,
         "headlines": ", ".join(manifest.headlines),
         "target": target(manifest.target),
         "liftbench": manifest.version,

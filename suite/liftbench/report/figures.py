@@ -1,4 +1,4 @@
-"""What the templates show: verdicts with their charts, metrics, trainings, gains, groups of runs measured alike."""
+"""What the templates show beside the verdicts: steps, metrics, trainings, gains, groups of runs measured alike."""
 
 from __future__ import annotations
 
@@ -6,42 +6,14 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ..differences import protocol_differences
-from ..sight import validity_words
-from ..types import CandidateResult, Comparison, Direction, Lift, MetricSummary, Position
+from ..types import Comparison, Direction, Lift, MetricSummary
 from ..wording import metric_label
 from . import charts, facts, numbers
 from .conversations import Entry, Subject, entries
 from .facts import Row
 from .tables import waterfall
-
-
-class Headline(Struct, frozen=True, kw_only=True):
-    """One metric that a candidate is judged on."""
-
-    lift: Lift
-    """The one that is judged."""
-    over: str
-    """Over what: `baseline` or `best-prompted baseline`."""
-    other: Lift | None
-    """Over the other of the two, if it was measured."""
-    other_over: str
-    position: Position | None
-    chart: Markup
-    sight: str
-    """What the metric can and cannot see, as measured; empty where it was not."""
-
-
-class Judged(Struct, frozen=True, kw_only=True):
-    """A candidate with its verdict."""
-
-    subject: Subject
-    result: CandidateResult
-    headlines: list[Headline]
-    caveats: list[str]
-    """Those that do not hold for all candidates alike."""
 
 
 class MetricRow(Struct, frozen=True, kw_only=True):
@@ -97,52 +69,6 @@ class Group(Struct, frozen=True, kw_only=True):
     """How its protocol differs from the first group's."""
     metrics: list[Metric]
     entries: list[Entry]
-
-
-def shared_caveats(results: Sequence[CandidateResult]) -> list[str]:
-    """What none of several verdicts shows, to be said once."""
-    if len(results) < 2:
-        return []
-    first, *others = (result.verdict.caveats for result in results)
-    return [caveat for caveat in first if all(caveat in other for other in others)]
-
-
-def verdicts(candidates: Sequence[Subject], comparison: Comparison) -> list[Judged]:
-    """Each candidate with its verdict and its intervals, those on one metric all drawn on one scale."""
-    results = comparison.candidates
-    shared = shared_caveats(results)
-    judged = []
-    for subject, result in zip(candidates, results, strict=True):
-        own = [caveat for caveat in result.verdict.caveats if caveat not in shared]
-        shown = [_headline(comparison, result, place) for place in range(len(comparison.headlines))]
-        judged.append(Judged(subject=subject, result=result, headlines=shown, caveats=own))
-    return judged
-
-
-def _headline(comparison: Comparison, result: CandidateResult, place: int) -> Headline:
-    verdict = result.verdict
-    swapped, target = verdict.against == "best-prompted", verdict.target
-    judged, other = (result.prompted, result.lifts) if swapped else (result.lifts, result.prompted)
-    nothing = replace(
-        result.lifts[place], baseline=None, candidate=None, lift=None, low=None, high=None, problem="not measured"
-    )
-    lift = judged[place] if judged else nothing
-    others = [each.prompted if swapped else each.lifts for each in comparison.candidates]
-    domain = charts.lift_domain([lifts[place] for lifts in others if lifts], target)
-    words = (
-        f"{metric_label(lift.metric)}: lift {numbers.lift(lift, target)}, {numbers.level(lift)} "
-        f"{numbers.lift_interval(lift, target)}, target {numbers.target(target)}."
-    )
-    names = ["baseline", "best-prompted baseline"]
-    return Headline(
-        lift=lift,
-        over=names[swapped],
-        other=other[place] if other else None,
-        other_over=names[not swapped],
-        position=next((one for one in result.positions if one.metric == lift.metric), None),
-        chart=charts.lift_interval(lift, target, domain, words),
-        sight=validity_words(comparison.validity, lift.metric) if comparison.validity else "",
-    )
 
 
 def waterfalls(comparison: Comparison) -> list[tuple[str, Markup]]:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..runs import Run
-from ..types import Comparison
+from ..types import Comparison, SeedsResult
 from ..wording import metric_label
 from . import facts, numbers
+from .checks import LEAKS, SYMBOLS, choice_rows, choice_words, in_order, leak_counts
 from .conversations import Subject, entries
-from .figures import alike, gains, metric_rows, shared_caveats, trainings, verdicts, waterfalls
+from .figures import alike, gains, metric_rows, trainings, waterfalls
 from .tables import sight, sight_tables, standing_tables
-
-SYMBOLS = {"verified": "✓", "undecided": "?", "not met": "✗", "unproven": "○"}
-"""A verdict is told apart by symbol and word, never by its colour alone."""
+from .verdicts import judgements, shared_caveats
 
 
 def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections: Iterable[tuple[str, str]] = ()) -> str:
@@ -31,30 +31,34 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
     """
     baseline = runs[comparison.baseline]
     results = comparison.candidates
+    seeds = {run: seed for family in comparison.seeds for run, seed in zip(family.runs, family.seeds, strict=True)}
     subjects = [_subject("baseline", baseline)] + [
-        _subject("candidate" if len(results) == 1 else f"candidate {number}", runs[result.run])
+        _subject(_role(number, len(results), seeds.get(result.run)), runs[result.run])
         for number, result in enumerate(results, start=1)
     ]
     rivals = [_subject("best prompt", runs[comparison.best_prompted])] if comparison.best_prompted else []
     metrics = metric_rows(subjects, comparison.headlines, [None, *(result.lifts for result in results)])
     sign = -1 if metrics and metrics[0].direction == "lower" else 1
-    listed = entries(subjects, [metric.name for metric in metrics], sign)
+    leaks = [leak for result in results for leak in result.leaks]
+    listed = entries(subjects, [metric.name for metric in metrics], sign, leaks=leaks)
     page: str = _template("comparison.html.j2").render(
-        title=_title(subjects),
+        title=_title(subjects, comparison.seeds),
         comparison=comparison,
         subjects=subjects,
         measured=[subjects[0], *rivals, *subjects[1:]],
-        judged=verdicts(subjects[1:], comparison),
+        judgements=judgements(subjects[1:], comparison),
+        judged=list(zip(subjects[1:], results, strict=True)),
         waterfalls=waterfalls(comparison),
         standings=standing_tables(comparison.metrics, comparison.standings),
         sights=sight_tables(comparison.validity) if comparison.validity else [],
-        shared_caveats=shared_caveats(results),
+        shared_caveats=shared_caveats(comparison),
         metrics=metrics,
         headline=metric_label(comparison.headlines[0]),
         labels=[metric_label(name) for name in comparison.headlines],
         trainings=trainings(subjects),
         gains=[gains(listed, subject, place) for place, subject in enumerate(subjects[1:])],
         entries=listed,
+        anchors={entry.conversation.id: entry.anchor for entry in listed},
         sections=list(sections),
     )
     return page
@@ -80,10 +84,18 @@ def _subject(role: str, run: Run) -> Subject:
     return Subject(role=role, name=run.manifest.system.name, run=run)
 
 
-def _title(subjects: Sequence[Subject]) -> str:
+def _role(number: int, of: int, seed: int | None) -> str:
+    if seed is not None:
+        return f"seed {seed}"
+    return "candidate" if of == 1 else f"candidate {number}"
+
+
+def _title(subjects: Sequence[Subject], families: Sequence[SeedsResult]) -> str:
     baseline, *candidates = subjects
     if not candidates:
         return f"{baseline.name}, no candidate"
+    if any(len(family.runs) == len(candidates) for family in families):
+        return f"{candidates[0].name}, {len(candidates)} seeds, against {baseline.name}"
     if len(candidates) > 1:
         return f"{len(candidates)} candidates against {baseline.name}"
     return f"{candidates[0].name} against {baseline.name}"
@@ -110,15 +122,19 @@ def _environment() -> Environment:
         "style_hash": _hash(style),
         "script_hash": _hash(script),
         "symbols": SYMBOLS,
+        "leak_kinds": LEAKS,
         "facts": facts,
     }
-    found.filters |= {"label": metric_label, "sight": sight}
+    found.filters |= {"label": metric_label, "sight": sight, "in_order": in_order, "leak_counts": leak_counts}
+    found.filters |= {"choice_rows": choice_rows, "choice_words": choice_words, "coded": _coded}
     found.filters |= {
         name: getattr(numbers, name)
         for name in (
             "score",
             "score_interval",
             "difference",
+            "difference_interval",
+            "target",
             "lift",
             "lift_interval",
             "level",
@@ -128,6 +144,11 @@ def _environment() -> Environment:
         )
     }
     return found
+
+
+def _coded(words: str) -> Markup:
+    """What stands between backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words))))
 
 
 def _resource(name: str) -> str:

@@ -6,7 +6,7 @@ import math
 
 from ..stats import percent
 from ..types import Lift
-from ..wording import lift_digits
+from ..wording import counted, lift_digits
 
 UNKNOWN = "unknown"
 
@@ -36,13 +36,34 @@ def difference(value: float | None) -> str:
     return f"{value:+.3f}" if round(value, 3) else "0.000"
 
 
+def difference_interval(low: float | None, high: float | None) -> str:
+    """`+0.125 to +0.166`."""
+    return UNKNOWN if _missing(low) or _missing(high) else f"{difference(low)} to {difference(high)}"
+
+
+def chance(p: float | None) -> str:
+    """How often something happens by chance alone, in words.
+
+    >>> chance(0.034), chance(0.0024), chance(0.0001), chance(1.0)
+    ('3 times in 100', '2 times in 1,000', 'less than once in 1,000 times', '100 times in 100')
+    """
+    if p is None or _missing(p):
+        return UNKNOWN
+    if p < 0.001:
+        return "less than once in 1,000 times"
+    of = 1000 if p < 0.01 else 100
+    return f"{counted(round(of * p), 'time')} in {of:,}"
+
+
 def lift(judged: Lift, goal: float) -> str:
     """`+72%`: with as many decimals as it takes to tell its bounds from the target."""
     return UNKNOWN if judged.lift is None else f"{judged.lift:+.{_digits(judged, goal)}%}"
 
 
 def lift_interval(judged: Lift, goal: float) -> str:
-    """`+58% to +88%`."""
+    """`+58% to +88%`; that of the difference where no ratio is stable."""
+    if judged.decides == "surplus":
+        return f"of the difference {difference_interval(judged.difference_low, judged.difference_high)}"
     if judged.low is None or judged.high is None:
         return UNKNOWN
     digits = _digits(judged, goal)

@@ -12,19 +12,40 @@ from rich.text import Text
 
 from ..runs import Run
 from ..sight import validity_words
-from ..types import CandidateResult, Comparison, Cost, Lift, MetricInfo, Position, Standing, Validity
-from ..wording import metric_label
+from ..types import (
+    CandidateResult,
+    Comparison,
+    Cost,
+    Lift,
+    MetricInfo,
+    Position,
+    SeedsResult,
+    SliceResult,
+    Standing,
+    Validity,
+    Verdict,
+)
+from ..wording import gain, metric_label
 from . import numbers
+from .checks import SYMBOLS, choice_words, in_order, leak_counts
 from .tables import Mean, StandingTable, label, sight, sight_tables, standing_tables, waterfall
 
 COLUMNS = 4
 """Of numbers beside each other, so that names of systems fit before them."""
 
-STYLES = {"verified": "bold green", "undecided": "bold yellow", "not met": "bold red", "unproven": "bold magenta"}
+STYLES = {
+    "verified": "bold green",
+    "undecided": "bold yellow",
+    "not met": "bold red",
+    "unproven": "bold magenta",
+    "passed": "green",
+    "failed": "bold red",
+    "not run": "bold magenta",
+}
 
 
 def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> RenderableType:
-    """All systems, then each candidate's table of metrics, verdict and caveats; `runs` holds the runs by id."""
+    """All systems, then seeds judged together, then each candidate with its verdict; `runs` holds the runs by id."""
     baseline = runs[comparison.baseline]
     parts: list[RenderableType] = [standing_table(comparison.metrics, comparison.standings)]
     for name in comparison.headlines:
@@ -38,8 +59,15 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
     parts += [_plain(f"{name}: {why}", "dim") for name, why in comparison.missing.items()]
     if not comparison.candidates:
         parts.append(_plain(f"There is no candidate to judge; the baseline is {baseline.id}."))
+    seeds = {run: seed for family in comparison.seeds for run, seed in zip(family.runs, family.seeds, strict=True)}
+    by_run = {result.run: result for result in comparison.candidates}
+    for family in comparison.seeds:
+        parts += [Text(), *_verdict(family.verdict), Text(), _seeds_table(family, by_run)]
     for result in comparison.candidates:
-        parts += [Text(), _candidate(baseline, runs[result.run], comparison, result)]
+        seed = seeds.get(result.run)
+        parts += [Text(), _candidate(baseline, runs[result.run], comparison, result, seed), Text()]
+        parts += _verdict(result.verdict) if seed is None else [_sentence(result.verdict)]
+        parts += [Text(), *_checks(comparison, result)]
     return Group(*parts)
 
 
@@ -124,11 +152,14 @@ def runs_table(runs: Sequence[Run]) -> RenderableType:
     return table
 
 
-def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: CandidateResult) -> RenderableType:
+def _candidate(
+    baseline: Run, candidate: Run, comparison: Comparison, result: CandidateResult, seed: int | None
+) -> RenderableType:
+    """Its table of metrics; `seed` where it is one of several."""
     verdict = result.verdict
     names = [run.manifest.system.name for run in (baseline, candidate)]
     table = _table()
-    table.title = _plain(f"{names[1]} against {names[0]}")
+    table.title = _plain(f"{names[1]}{'' if seed is None else f', seed {seed},'} against {names[0]}")
     table.add_column("metric", overflow="fold")
     for heading in ("baseline", "candidate", "lift", "interval", *(["over best\nprompt"] if result.prompted else [])):
         table.add_column(heading, justify="right", overflow="fold")
@@ -142,19 +173,90 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
                 *more,
                 style="bold" if lift.metric in verdict.headlines else "",
             )
+    about = _plain(f"bold: the headlines; {result.lifts[0].method}" if result.lifts else "", "dim")
+    reasons = [_plain(f"{metric_label(lift.metric)}: {lift.problem}", "dim") for lift in result.lifts if lift.problem]
+    return Group(table, about, *reasons, *map(_position, result.positions))
+
+
+def _verdict(verdict: Verdict) -> Iterator[RenderableType]:
+    """The sentence, what is proven, what not, what would settle it, and the guards."""
+    yield _sentence(verdict)
+    for title, words in (
+        ("Proven", verdict.proven),
+        ("Not proven", verdict.not_proven),
+        ("What would settle it", verdict.settle),
+    ):
+        yield from _listed(title, words, "")
+    passed = sum(guard.state == "passed" for guard in verdict.guards)
+    yield Text()
+    yield Text(f"Guards: {passed} of {len(verdict.guards)} passed (✗ failed, ○ not run, ? undecided)", "bold")
+    guards = Table.grid(padding=(0, 1))
+    for guard in in_order(verdict.guards):
+        style = "dim" if guard.state == "passed" else ""
+        guards.add_row(Text(SYMBOLS[guard.state], STYLES[guard.state]), guard.name, _plain(guard.words, style))
+    yield guards
+    yield from _listed("What else to know", verdict.caveats, "dim")
+
+
+def _sentence(verdict: Verdict) -> Text:
     sentence = _plain(verdict.sentence)
     head, colon, _ = sentence.plain.partition(":")
     if colon and head.lower() == verdict.outcome:
         sentence.stylize(STYLES[verdict.outcome], 0, len(head))
-    caveats = Table.grid(padding=(0, 1))
-    for caveat in verdict.caveats:
-        caveats.add_row("-", _plain(caveat, "dim"))
-    about = _plain(f"bold: the headlines; {result.lifts[0].method}" if result.lifts else "", "dim")
-    reasons = [_plain(f"{metric_label(lift.metric)}: {lift.problem}", "dim") for lift in result.lifts if lift.problem]
-    shown: list[RenderableType] = [table, about, *reasons, *map(_position, result.positions), Text(), sentence]
-    if verdict.caveats:
-        shown += [Text(), Text("What this does not show:", style="dim"), caveats]
-    return Group(*shown)
+    return sentence
+
+
+def _listed(title: str, words: Sequence[str], style: str) -> Iterator[RenderableType]:
+    if not words:
+        return
+    items = Table.grid(padding=(0, 1))
+    for each in words:
+        items.add_row("-", _plain(each, style))
+    yield from (Text(), Text(title, "dim" if style else "bold"), items)
+
+
+def _seeds_table(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -> RenderableType:
+    """Every seed by itself: its lifts, as judged, and what they amount to."""
+    verdict = family.verdict
+    table = _table()
+    table.title = _plain(f"{family.name}, every seed by itself")
+    table.add_column("seed", justify="right")
+    for name in verdict.headlines:
+        table.add_column(_plain(metric_label(name)), justify="right")
+    table.add_column("outcome")
+    for seed, run in zip(family.seeds, family.runs, strict=True):
+        result = by_run[run]
+        lifts = result.prompted if verdict.against == "best-prompted" else result.lifts
+        gains = [gain(lift, verdict.target) for lift in lifts[: len(verdict.headlines)]]
+        gains += ["not measured"] * (len(verdict.headlines) - len(gains))
+        outcome = result.verdict.outcome
+        table.add_row(str(seed), *map(_plain, gains), Text(f"{SYMBOLS[outcome]} {outcome}", STYLES[outcome]))
+    return table
+
+
+def _checks(comparison: Comparison, result: CandidateResult) -> Iterator[RenderableType]:
+    """A line or two each: parts of the conversations, leaks, choices made otherwise."""
+    parts = {(one.field, one.label) for one in result.slices}
+    telling = [one for one in result.slices if one.state != "not worse"]
+    yield _plain(f"Parts of the conversations: {_parts_words(len(parts), telling)}", "" if telling else "dim")
+    counts = leak_counts(result.leaks)
+    found = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    yield _plain(f"Leaks: {found or 'none found'}", "" if found else "dim")
+    words = choice_words(result.choices, comparison.headlines, result.verdict.target)
+    yield _plain(f"Other choices: {words or 'none tried'}", "dim")
+
+
+def _parts_words(parts: int, telling: Sequence[SliceResult]) -> str:
+    if not parts:
+        return "none"
+    if not telling:
+        return f"worse on none of {parts}"
+    listed = [
+        f"{SYMBOLS[one.state]} {one.field}: {one.label} ({one.n}) {one.state} on {metric_label(one.metric)}"
+        + (f", {numbers.difference(one.difference)}" if one.state == "worse" else "")
+        for one in telling
+    ]
+    return "\n  ".join([f"{parts}, of which", *listed])
 
 
 def _position(position: Position) -> Text:

@@ -9,13 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..sight import validity_words
-from ..types import CandidateResult, Comparison, Difference, Lift, Position, Verdict
+from ..types import Against, CandidateResult, Comparison, Difference, Lift, Position, SeedsResult, Verdict
 from ..wording import counted, metric_label
 from . import charts, numbers
 from .conversations import Subject
 from .facts import Cell, Row
 
-OVER = {"baseline": "baseline", "best-prompted": "best-prompted baseline"}
+OVER: dict[Against, str] = {"baseline": "baseline", "best-prompted": "best-prompted baseline"}
 
 
 class Headline(Struct, frozen=True, kw_only=True):
@@ -66,36 +66,118 @@ class Judgement(Struct, frozen=True, kw_only=True):
 def judgements(candidates: Sequence[Subject], comparison: Comparison) -> list[Judgement]:
     """The verdicts that count, those of seeds judged together first; all intervals on one metric are on one scale."""
     shared = shared_caveats(comparison)
-    results = zip(candidates, comparison.candidates, strict=True)
+    by_run = {result.run: result for result in comparison.candidates}
     single = {
-        result.run: _card(
-            comparison, subject.role, subject.name, result.verdict, _lifts(result), result.positions, shared,
-            result.differences,
-        )
-        for subject, result in results
-    }  # fmt: skip
-    families = [
-        Judgement(
-            card=_card(
-                comparison,
-                f"{counted(len(family.seeds), 'seed')} together",
-                family.name,
-                family.verdict,
-                {family.verdict.against: family.lifts},
-                [],
-                shared,
-                single[family.runs[0]].differences,
-            ),
-            seeds=[single[run] for run in family.runs],
-        )
-        for family in comparison.seeds
-    ]
+        run: _card(comparison, subject.role, subject.name, result, shared)
+        for subject, (run, result) in zip(candidates, by_run.items(), strict=True)
+    }
+    families = []
+    for family in comparison.seeds:
+        role = f"{counted(len(family.seeds), 'seed')} together"
+        result = _together(family, by_run[family.runs[0]])
+        card = _card(comparison, role, family.name, result, shared)
+        families.append(Judgement(card=card, seeds=[single[run] for run in family.runs]))
     together = {run for family in comparison.seeds for run in family.runs}
-    alone = [Judgement(card=card, seeds=[]) for run, card in single.items() if run not in together]
-    return families + alone
+    return families + [Judgement(card=card, seeds=[]) for run, card in single.items() if run not in together]
+
+
+def _together(family: SeedsResult, first: CandidateResult) -> CandidateResult:
+    """Seeds as one candidate, of which only the judged lifts are known."""
+    lifts: dict[Against, list[Lift]] = {family.verdict.against: family.lifts}
+    return replace(
+        first,
+        verdict=family.verdict,
+        lifts=lifts.get("baseline", []),
+        prompted=lifts.get("best-prompted", []),
+        positions=[],
+    )
 
 
 def shared_caveats(comparison: Comparison) -> list[str]:
     """What is to be known of all verdicts alike where there are several, to be said once."""
-    first, *others = (one.verdict.caveats for one in (*comparison.seeds, *comparison.candidates)) or [[]]
-    return [caveat for caveat in first if all(caveat in other for other in others)] if others else []
+    verdicts = [family.verdict for family in comparison.seeds] + [one.verdict for one in comparison.candidates]
+    if len(verdicts) < 2:
+        return []
+    first, *others = (verdict.caveats for verdict in verdicts)
+    return [caveat for caveat in first if all(caveat in other for other in others)]
+
+
+def _card(comparison: Comparison, role: str, name: str, result: CandidateResult, shared: Sequence[str]) -> Card:
+    verdict = result.verdict
+    over: dict[Against, list[Lift]] = {"baseline": result.lifts, "best-prompted": result.prompted}
+    lifts = [
+        (against, some[place])
+        for place in range(len(comparison.headlines))
+        for against, some in over.items()
+        if place < len(some)
+    ]
+    return Card(
+        role=role,
+        name=name,
+        verdict=verdict,
+        headlines=[_headline(comparison, lift, verdict) for against, lift in lifts if against == verdict.against],
+        columns=[Column(metric_label(lift.metric), f"over the {OVER[against]}") for against, lift in lifts],
+        behind=_behind([lift for _, lift in lifts], result.positions, verdict.target),
+        differences=result.differences,
+        caveats=[caveat for caveat in verdict.caveats if caveat not in shared],
+    )
+
+
+def _headline(comparison: Comparison, lift: Lift, verdict: Verdict) -> Headline:
+    target = verdict.target
+    everybody = [one.prompted if verdict.against == "best-prompted" else one.lifts for one in comparison.candidates]
+    everybody += [family.lifts for family in comparison.seeds]
+    on_it = [one for some in everybody for one in some if one.metric == lift.metric]
+    words = (
+        f"{metric_label(lift.metric)}: lift {numbers.lift(lift, target)} over the {OVER[verdict.against]}, "
+        f"{numbers.level(lift)} {numbers.lift_interval(lift, target)}, target {numbers.target(target)}."
+    )
+    return Headline(
+        lift=lift,
+        chart=charts.lift_interval(lift, target, charts.lift_domain(on_it, target), words),
+        sight=validity_words(comparison.validity, lift.metric) if comparison.validity else "",
+    )
+
+
+def _behind(lifts: Sequence[Lift], positions: Sequence[Position], target: float) -> list[Row]:
+    """What the lifts rest on: a row for each figure, a cell for each lift."""
+    places = {position.metric: position for position in positions}
+    rows = {
+        "Mean of the baseline": [Cell(numbers.score(lift.baseline)) for lift in lifts],
+        "Mean of the candidate": [Cell(numbers.score(lift.candidate)) for lift in lifts],
+        "Lift": [Cell(numbers.lift(lift, target), numbers.lift_interval(lift, target)) for lift in lifts],
+        "Difference of the means": [
+            Cell(
+                numbers.difference(lift.difference),
+                numbers.difference_interval(lift.difference_low, lift.difference_high),
+            )
+            for lift in lifts
+        ],
+        f"Candidate less {1 + target:.4g} times the baseline": [
+            Cell(
+                numbers.difference_interval(lift.surplus_low, lift.surplus_high),
+                "decides" if lift.decides == "surplus" else "",
+            )
+            for lift in lifts
+        ],
+        "Chance alone would make so large a difference": [Cell(numbers.chance(lift.p)) for lift in lifts],
+        "The same, all metrics and candidates together": [Cell(numbers.chance(lift.p_holm)) for lift in lifts],
+        "Lift that so many conversations show four times out of five": [
+            Cell(numbers.UNKNOWN if lift.detectable is None else f"from {lift.detectable:+.0%} on") for lift in lifts
+        ],
+        "Conversations that would settle it four times out of five": [
+            Cell("cannot be said" if lift.needed is None else f"about {lift.needed:,}", f"here: {lift.n:,}")
+            for lift in lifts
+        ],
+        "Place between the best control (0) and the humans (1)": [_place(places.get(lift.metric)) for lift in lifts],
+    }
+    return [Row(name, cells) for name, cells in rows.items()]
+
+
+def _place(position: Position | None) -> Cell:
+    if position is None:
+        return Cell("not measured")
+    if position.problem:
+        return Cell("no scale", f"{position.problem} ({position.floor})")
+    interval = f"{numbers.signed(position.low)} to {numbers.signed(position.high)}"
+    return Cell(numbers.signed(position.value), f"{interval}; best control: {position.floor}")

@@ -1,0 +1,355 @@
+"""Guards one by one: when each passes, fails, stays open or cannot run, and what that makes of a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from liftbench.comparison import compare, exit_code
+from liftbench.data.fingerprints import training_row
+from liftbench.guards import FACTS, GUARDS
+from liftbench.records import write_atomic, write_lines
+from liftbench.runs import Run
+from liftbench.types import (
+    AdapterRecord,
+    Conversation,
+    Guard,
+    Limits,
+    MetricInfo,
+    Turn,
+    Verdict,
+    Yardstick,
+    Yardsticks,
+)
+from liftbench.yardsticks import HUMANS, Beside
+
+from .build import write_run
+
+N = 60
+LEVELS = [0.2 + 0.002 * (number % 7) for number in range(N)]
+GOOD = [0.4 + 0.003 * (number % 5) for number in range(N)]
+NONE = [0.0] * N
+GERMAN = (
+    "Der Kunde wartet seit Tagen auf sein Paket, und niemand hilft ihm weiter, schreibt er.",
+    "Die Mitarbeiterin entschuldigt sich und verspricht, sich morgen darum zu kümmern.",
+)
+
+
+def conversations(**metadata: Callable[[int], str]) -> list[Conversation]:
+    """Of unlike words and lengths, in English."""
+    things = ("parcel", "refund", "invoice", "login", "flight", "router")
+    return [
+        Conversation(
+            id=f"c{number:02}",
+            turns=(
+                Turn(role="customer", text=f"Hello, my {things[number % 6]} number {number} has not come and I wait."),
+                *(
+                    Turn(role="agent", text=f"We are looking into case {number} step {step} for you right now.")
+                    for step in range(1 + number % 9)
+                ),
+            ),
+            references=(f"Customer waits for {things[number % 6]} {number}; the agent is looking into it.",),
+            metadata={name: value(number) for name, value in metadata.items()},
+        )
+        for number in range(N)
+    ]
+
+
+def texts(beginning: str) -> list[str]:
+    return [f"{beginning} number {number}, which the agent promised to look into by tomorrow." for number in range(N)]
+
+
+class Bench:
+    """A baseline, and candidates that pass every guard unless they are changed."""
+
+    def __init__(self, runs: Path) -> None:
+        self.runs = runs
+        self.shared: dict[str, Any] = {"conversations": conversations()}
+        self.limits = Limits()
+        self.floor: list[float | None] = list(LEVELS)
+        self.humans: list[float | None] = list(NONE)
+        self.missing = ""
+
+    def baseline(self, **changes: Any) -> Run:
+        fields = {"scores": {"rougeL": LEVELS, FACTS: NONE}, "texts": texts("A chat about case"), **self.shared}
+        run = write_run(self.runs, **{**fields, **changes})
+        write_atomic(run.folder / "manifest.json", replace(run.manifest, limits=self.limits))
+        return Run(run.folder)
+
+    def candidate(self, rows: bool = True, **changes: Any) -> Run:
+        fields = {"scores": {"rougeL": GOOD, FACTS: NONE}, "texts": texts("Customer waits for parcel"), **self.shared}
+        run = write_run(self.runs, command="train", **{**fields, **changes})
+        path = run.folder / "training" / "rows.jsonl"
+        path.unlink(missing_ok=True)
+        if rows:
+            seen = Conversation(id="seen", turns=(Turn(role="customer", text="Quite another matter " * 9),))
+            write_lines(path, [training_row(seen, "train")])
+        return run
+
+    def beside(self, baseline: Run) -> Beside:
+        infos = [
+            MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap"),
+            MetricInfo(name=FACTS, signature="s", direction="lower", sees="facts"),
+        ]
+        rows = [
+            Yardstick(name="template", role="floor", scores={"rougeL": self.floor, FACTS: NONE}, missing=self.missing),
+            Yardstick(name=HUMANS, role="humans", scores={"rougeL": [0.5] * N, FACTS: self.humans}),
+        ]
+        ids = [one.id for one in baseline.conversations]
+        return Beside(
+            yardsticks=Yardsticks(key="k", dataset="d", split="validation", metrics=infos, ids=ids, rows=rows)
+        )
+
+    def verdict(self, candidate: Run | None = None, baseline: Run | None = None) -> Verdict:
+        baseline = baseline or self.baseline()
+        comparison = compare(baseline, [candidate or self.candidate()], self.beside(baseline))
+        (result,) = comparison.candidates
+        assert exit_code(comparison) == (0 if result.verdict.outcome == "verified" else 1)
+        return result.verdict
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def open_guards(verdict: Verdict) -> dict[str, Guard]:
+    return {guard.name: guard for guard in verdict.guards if guard.state != "passed"}
+
+
+def only(verdict: Verdict, name: str, state: str, words: str) -> Guard:
+    """The one guard that did not pass."""
+    found = open_guards(verdict)
+    assert {key: guard.state for key, guard in found.items()} == {name: state}
+    assert words in found[name].words
+    return found[name]
+
+
+def test_a_candidate_that_passes_every_guard_is_verified(bench: Bench) -> None:
+    verdict = bench.verdict()
+    assert (verdict.outcome, verdict.lift, open_guards(verdict)) == ("verified", "verified", {})
+    assert verdict.sentence.startswith("Verified: All 11 guards passed.")
+    assert verdict.sentence.endswith("(overlap only).")
+    assert [guard.name for guard in verdict.guards] == list(GUARDS)
+    assert all(guard.question.endswith("?") and not guard.mend for guard in verdict.guards)
+    assert "11 of 11 guards passed" in verdict.proven[-1]
+
+
+def test_a_lift_that_is_not_met_stays_so_when_all_guards_pass(bench: Bench) -> None:
+    scores = {"rougeL": [value + 0.05 for value in LEVELS], FACTS: NONE}
+    verdict = bench.verdict(bench.candidate(scores=scores))
+    assert (verdict.outcome, verdict.lift) == ("not met", "not met")
+    assert any(
+        words.startswith("The target of +40% on ROUGE-L: it is surely not reached") for words in verdict.not_proven
+    )
+
+
+def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -> None:
+    bench.floor = [0.45] * N
+    verdict = bench.verdict()
+    guard = only(verdict, "controls", "failed", "It does worse than a system without a model on ROUGE-L")
+    assert (verdict.outcome, verdict.lift) == ("unproven", "verified")
+    assert verdict.sentence.startswith("Unproven: 1 of 11 guards did not pass: controls (failed). ")
+    assert guard.words in verdict.not_proven
+    assert f"controls: {guard.mend}" in verdict.settle
+    assert any("at least" in words and "higher than the untuned model" in words for words in verdict.proven)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "words"),
+    [
+        ({"texts": ["", "", *texts("Customer waits for parcel")[2:]]}, "endings", "2 of 60 summaries are empty"),
+        ({"finish_reasons": ["length"] * 2 + ["stop"] * 58}, "endings", "2 of 60 summaries had no end"),
+        (
+            {"texts": ["The agent is sorry, the agent is sorry. " * 3] * 2 + texts("Customer waits for parcel")[2:]},
+            "degeneration",
+            "2 of 60 summaries go in circles",
+        ),
+        (
+            {"texts": ["Customer waits, and the agent helps."] * 3 + texts("Customer waits for parcel")[3:]},
+            "degeneration",
+            "3 of 60 summaries are another conversation's text again",
+        ),
+        (
+            {"texts": [*GERMAN, *texts("Customer waits for parcel")[2:]]},
+            "language",
+            "2 of 60 summaries are in another language",
+        ),
+        ({"system": {"adapter": AdapterRecord(sha256="e" * 64)}}, "same base", "does not tell which weights"),
+        ({"system": {"adapter": AdapterRecord(sha256="e" * 64, base_sha256="0" * 64)}}, "same base", "other weights"),
+        ({"rows": False}, "leakage", "not recorded"),
+    ],
+)
+def test_what_the_candidate_is_or_writes(bench: Bench, changes: dict[str, Any], name: str, words: str) -> None:
+    found = open_guards(bench.verdict(bench.candidate(**changes)))
+    assert list(found) == [name]
+    assert words in found[name].words
+    assert found[name].mend
+
+
+def test_faults_that_are_rare_enough_pass_and_are_told(bench: Bench) -> None:
+    bench.limits = Limits(faults=0.1)
+    verdict = bench.verdict(bench.candidate(finish_reasons=["length"] * 6 + ["stop"] * 54))
+    assert verdict.outcome == "verified"
+    (endings,) = (guard for guard in verdict.guards if guard.name == "endings")
+    assert endings.words == "6 of 60 summaries had no end at the token limit (10% are allowed)."
+
+
+def test_endings_that_nobody_saw_do_not_pass(bench: Bench) -> None:
+    verdict = bench.verdict(bench.candidate(finish_reasons=["unknown"] + ["stop"] * 59))
+    only(verdict, "endings", "not run", "Nobody here saw")
+
+
+def test_conversations_that_the_baseline_read_in_part(bench: Bench) -> None:
+    baseline = bench.baseline()
+    write_atomic(baseline.folder / "summary.json", replace(baseline.summary, shortened=30))
+    verdict = bench.verdict(baseline=Run(baseline.folder))
+    only(verdict, "truncation", "failed", "The baseline was shown only a part of 30 of 60 conversations")
+
+
+@pytest.mark.parametrize(
+    ("column", "state", "words"),
+    [
+        ([0.0] * 58 + [1.0] * 2, "passed", "0.033 invented details a summary"),
+        ([0.0] * 54 + [1.0] * 6, "failed", "0.100 invented details a summary"),
+        ([0.5] * N, "failed", "surely at most 0.500 more, and 0.1 are allowed"),
+    ],
+)
+def test_invented_details_are_held_against_the_humans_own(
+    bench: Bench, column: list[float], state: str, words: str
+) -> None:
+    verdict = bench.verdict(bench.candidate(scores={"rougeL": GOOD, FACTS: column}))
+    (facts,) = (guard for guard in verdict.guards if guard.name == "facts")
+    assert facts.state == state
+    assert words in facts.words
+
+
+def test_as_many_invented_details_as_people_write_pass(bench: Bench) -> None:
+    column = [0.0, 1.0] * (N // 2)
+    bench.humans = list(column)
+    assert bench.verdict(bench.candidate(scores={"rougeL": GOOD, FACTS: column})).outcome == "verified"
+
+
+def test_facts_that_some_human_summaries_have_no_number_for_do_not_pass(bench: Bench) -> None:
+    bench.humans = [None, *NONE[1:]]
+    only(bench.verdict(), "facts", "not run", "59 of 60 conversations have a number")
+
+
+def test_a_control_that_could_not_be_had_is_not_beaten(bench: Bench) -> None:
+    bench.missing = "the control 'template' learns from the training split, and there is none"
+    only(bench.verdict(), "controls", "not run", "Not measured: template.")
+
+
+def test_a_control_that_is_beaten_by_chance_is_not_beaten(bench: Bench) -> None:
+    bench.floor = [value + (0.2 if number % 2 else -0.21) for number, value in enumerate(GOOD)]
+    only(bench.verdict(), "controls", "failed", "It is not shown to beat a system without a model on ROUGE-L")
+
+
+def test_a_declared_slice_that_got_worse_fails(bench: Bench) -> None:
+    bench.shared["conversations"] = conversations(channel=lambda number: "chat" if number % 2 else "phone")
+    bench.limits = Limits(slices=("channel",))
+    worse = [value - 0.05 if number % 2 else 2.2 * value for number, value in enumerate(LEVELS)]
+    verdict = bench.verdict(bench.candidate(scores={"rougeL": worse, FACTS: NONE}))
+    assert "channel: chat (30) on ROUGE-L" in open_guards(verdict)["slices"].words
+    assert verdict.outcome == "unproven"
+
+
+def test_a_slice_that_is_too_small_leaves_the_verdict_undecided(bench: Bench) -> None:
+    bench.shared["conversations"] = conversations(channel=lambda number: "chat" if number % 10 else "phone")
+    bench.limits = Limits(slices=("channel",))
+    verdict = bench.verdict()
+    only(verdict, "slices", "undecided", "Too few conversations to say anything of channel: phone (6)")
+    assert (verdict.outcome, verdict.lift) == ("undecided", "verified")
+
+
+def test_conversations_of_one_customer_count_once(bench: Bench) -> None:
+    bench.shared["conversations"] = conversations(cluster=lambda number: f"customer {number % 12}")
+    verdict = bench.verdict()
+    assert verdict.lift == "undecided"
+    assert "With 12 clusters of conversations the interval is rough" in verdict.sentence
+
+
+def test_several_candidates_make_every_guard_stricter(bench: Bench) -> None:
+    column = [0.0] * 57 + [1.0] * 3
+    baseline = bench.baseline()
+    runs = [
+        bench.candidate(scores={"rougeL": GOOD, FACTS: column}, created=f"2026-02-0{day}T10:00:00Z")
+        for day in (1, 2, 3)
+    ]
+
+    def high(candidates: list[Run]) -> float:
+        (result, *_) = compare(baseline, candidates, bench.beside(baseline)).candidates
+        words = next(guard.words for guard in result.verdict.guards if guard.name == "facts")
+        return float(words.split("at most ")[1].split()[0])
+
+    assert high(runs) > high(runs[:1])
+
+
+# --------------------------------------------------------------------------------------------------------------- seeds
+
+
+def family(bench: Bench, *gains: float) -> list[Run]:
+    runs = []
+    for seed, gain in enumerate(gains):
+        scores = {"rougeL": [value * (1 + gain) for value in LEVELS], FACTS: NONE}
+        run = bench.candidate(scores=scores, seed=seed, created=f"2026-02-0{seed + 1}T10:00:00Z")
+        write_atomic(run.folder / "manifest.json", replace(run.manifest, family="one"))
+        runs.append(Run(run.folder))
+    return runs
+
+
+def test_of_few_seeds_the_worst_decides(bench: Bench) -> None:
+    bench.floor = [0.5 * value for value in LEVELS]
+    baseline = bench.baseline()
+    runs = family(bench, 0.9, 0.3, 0.8)
+    comparison = compare(baseline, runs, bench.beside(baseline))
+    (together,) = comparison.seeds
+    assert together.seeds == [0, 1, 2]
+    assert together.runs == [run.id for run in runs]
+    assert [result.verdict.outcome for result in comparison.candidates] == ["verified", "not met", "verified"]
+    assert together.verdict.outcome == "not met"
+    assert together.verdict.sentence.startswith("Not met: Of 3 seeds the worst decides, and that is seed 1. ")
+    assert together.lifts[0].lift == pytest.approx(0.3)
+    assert exit_code(comparison) == 1
+    assert exit_code(compare(baseline, family(bench, 0.9, 0.8), bench.beside(baseline))) == 0
+
+
+def test_several_seeds_of_one_training_are_one_candidate(bench: Bench) -> None:
+    baseline = bench.baseline()
+    comparison = compare(baseline, family(bench, 0.9, 0.8, 0.7), bench.beside(baseline))
+    assert all(result.lifts[0].method.startswith("95% interval") for result in comparison.candidates)
+
+
+def test_from_five_seeds_on_they_are_resampled_together(bench: Bench) -> None:
+    bench.floor = [0.5 * value for value in LEVELS]
+    baseline = bench.baseline()
+    comparison = compare(baseline, family(bench, 0.3, 1.0, 0.9, 1.1, 1.0), bench.beside(baseline))
+    (together,) = comparison.seeds
+    (lift,) = together.lifts
+    assert lift.lift == pytest.approx(0.86)
+    assert lift.low is not None
+    assert lift.high is not None
+    # One seed alone has hardly any spread over conversations: what is left is that between seeds.
+    alone = comparison.candidates[1].lifts[0]
+    assert alone.low is not None
+    assert alone.high is not None
+    assert lift.high - lift.low > 10 * (alone.high - alone.low)
+    assert together.verdict.sentence.partition(": ")[2].startswith(
+        "5 seeds, resampled together with the conversations."
+    )
+    assert not any("next seed" in words for words in together.verdict.not_proven)
+
+
+def test_a_guard_that_one_seed_fails_fails_for_all_of_them(bench: Bench) -> None:
+    bench.floor = [0.5 * value for value in LEVELS]
+    baseline = bench.baseline()
+    runs = family(bench, 1.0, 1.0, 0.9, 1.1, 1.0)
+    (runs[3].folder / "training" / "rows.jsonl").unlink()
+    (together,) = compare(baseline, [Run(run.folder) for run in runs], bench.beside(baseline)).seeds
+    leakage = next(guard for guard in together.verdict.guards if guard.name == "leakage")
+    assert (together.verdict.outcome, leakage.state) == ("unproven", "not run")
+    assert leakage.words.startswith("Seed 3: ")
