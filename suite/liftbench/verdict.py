@@ -12,8 +12,8 @@ from .types import Guard, Lift, Outcome, Verdict
 from .wording import gain, lift_digits, listed, metric_label
 
 FEWEST = 20
-"""Conversations (clusters, where the data have any) for a *verified*. Intervals are widened for few (see `stats`), but no
-widening mends their skewness: on real scores, lower bounds of 30 conversations are wrong in up to 3.8% of experiments,
+"""Conversations (clusters, where the data have any) for a *verified*. Intervals are widened for few (see `stats`), but
+no widening mends skewness: on real scores, lower bounds of 30 conversations are wrong in up to 3.8% of experiments,
 where 2.5% are nominal (`baselines/interval-coverage.jsonl`)."""
 
 NOTEWORTHY = 0.02
