@@ -199,6 +199,23 @@ def test_faults_that_are_rare_enough_pass_and_are_told(bench: Bench) -> None:
     assert endings.words == "6 of 60 summaries had no end at the token limit (10% are allowed)."
 
 
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(), []),
+        (Limits(faults=0.01, unsupported=0.0, slices=("turns", "length", "references", "company")), []),
+        (Limits(faults=0.1), ["faults of 10% (2% are usual)"]),
+        (Limits(unsupported=0.5), ["0.5 invented details a summary (0.1 are usual)"]),
+        (Limits(slices=("turns",)), ["parts by length and references are not looked at"]),
+    ],
+)
+def test_loosened_guards_are_told(bench: Bench, limits: Limits, words: list[str]) -> None:
+    bench.shared["conversations"] = conversations(company=lambda _: "Acme")
+    bench.limits = limits
+    caveats = bench.verdict().caveats
+    assert [each for each in caveats if "loosened" in each] == [f"The guards are loosened: {each}." for each in words]
+
+
 def test_endings_that_nobody_saw_do_not_pass(bench: Bench) -> None:
     verdict = bench.verdict(bench.candidate(finish_reasons=["unknown"] + ["stop"] * 59))
     only(verdict, "endings", "not run", "Nobody here saw")

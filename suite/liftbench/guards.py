@@ -201,7 +201,11 @@ def _unknown_training(evidence: Evidence) -> str:
         return "Texts made elsewhere: what their maker was trained on is not known."
     if candidate.adapter is not None:
         known = evidence.candidate.training_rows
-        return "" if known else "What the adapter was trained on is not recorded (it has no rows.jsonl)."
+        return (
+            ""
+            if known
+            else "What the adapter was trained on is not recorded: its folder has no rows.jsonl, or not that of these weights."
+        )
     if baseline.model is None or candidate.model.sha256 != baseline.model.sha256:
         return "The candidate's weights are not the baseline's, and what they were trained on is not known."
     return ""

@@ -17,7 +17,7 @@ from .data.splits import TrainingSplit, training_split
 from .environment import versions
 from .errors import RunFailed, UsageError
 from .measurement import Measurement
-from .models.adapters import PROVENANCE, ROWS, read_rows
+from .models.adapters import PROVENANCE, ROWS, adapter_sha256, read_rows
 from .models.references import ResolvedModel
 from .plugins import Plugins, Spec
 from .records import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
@@ -179,6 +179,7 @@ def _write_provenance(
 ) -> None:
     used = (*plan.split.train, *plan.split.validation)
     provenance = Provenance(
+        adapter_sha256=adapter_sha256(result.adapter),
         trainer=plan.spec.name,
         base=model.record,
         precision=result.precision,

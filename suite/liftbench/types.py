@@ -299,6 +299,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """`adapter/provenance.json`: where an adapter came from. Everything is optional: elsewhere nobody writes it."""
 
     schema: int = SCHEMA
+    adapter_sha256: str | None = None
+    """`AdapterRecord.sha256` as it was trained: of changed weights this file, and the rows beside it, tell nothing."""
     trainer: str | None = None
     base: ModelRecord | None = None
     precision: str | None = None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from . import stats
 from .guards import Evidence, not_passed
 from .runs import Run
-from .types import Guard, Lift, Outcome, Verdict
+from .types import Guard, Lift, Limits, Outcome, Verdict
 from .wording import gain, lift_digits, listed, metric_label
 
 FEWEST = 20
@@ -244,6 +244,7 @@ def _one_training(evidence: Evidence) -> bool:
 def _caveats(evidence: Evidence) -> list[str]:
     candidate, baseline = evidence.candidate, evidence.baseline
     caveats = [f"Not measured: {what}" for what in evidence.unmeasured]
+    caveats += [f"The guards are loosened: {what}." for what in _loosened(evidence.limits)]
     detectable = [lift for lift in evidence.lifts if lift.detectable is not None]
     caveats += [
         f"With these {lift.n} conversations a true lift of {lift.detectable:+.0%} or more on "
@@ -263,3 +264,15 @@ def _caveats(evidence: Evidence) -> list[str]:
         caveats.extend(f"{metric} was left out: {why}" for metric, why in run.manifest.skipped.items())
         caveats.extend(f"The {who}'s run notes: {note}" for note in run.manifest.notes)
     return list(dict.fromkeys(caveats))
+
+
+def _loosened(limits: Limits) -> list[str]:
+    """Where the recipe allows more than the suite does by itself."""
+    usual = Limits()
+    words = []
+    if limits.faults > usual.faults:
+        words.append(f"faults of {stats.percent(limits.faults)} ({stats.percent(usual.faults)} are usual)")
+    if limits.unsupported > usual.unsupported:
+        words.append(f"{limits.unsupported:g} invented details a summary ({usual.unsupported:g} are usual)")
+    unseen = [field for field in usual.slices if field not in limits.slices]
+    return [*words, f"parts by {listed(unseen)} are not looked at"] if unseen else words

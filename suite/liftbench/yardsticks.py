@@ -28,7 +28,7 @@ from .runs import Run
 from .types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
 from .wording import listed
 
-VERSION = 1
+VERSION = 2
 """Raised when the same data and metrics would give other figures than before."""
 
 Record = TypeVar("Record", Yardsticks, Validity)

@@ -63,6 +63,7 @@ def test_help_lists_every_command(bench: Any) -> None:
         (["baseline", "--data-dir", "absent"], 3, "absent"),
         (["train", "--dataset", "DATA", "--plugin", "qlor"], 2, "did you mean 'qlora'"),
         (["train", "--dataset", "DATA", "--set", "train.options.rnak=4"], 2, "did you mean 'rank'"),
+        (["train", "--seeds", "0"], 2, "--seeds"),
         (["score"], 2, "SYSTEM"),
         (["score", "--dataset", "DATA", "absent-model"], 2, "absent-model"),
         (["score", "--dataset", "DATA", "--predictions", "absent.jsonl"], 2, "absent.jsonl"),
@@ -150,12 +151,39 @@ def test_texts_made_elsewhere_are_scored_compared_and_marked(
     compared = bench("compare", "--json")
     assert compared.code == 1
     [candidate] = json.loads(compared.out)["candidates"]
-    # Four conversations against a random model prove nothing, however good the texts.
-    assert candidate["verdict"]["outcome"] in ("undecided", "unproven")
+    # Nobody knows what their maker was trained on, so they prove nothing, however good they are.
+    assert candidate["verdict"]["outcome"] == "unproven"
     assert candidate["lifts"][0]["candidate"] == pytest.approx(1.0, abs=0.2)
-    assert "unverified" in " ".join(candidate["verdict"]["caveats"])
+    assert "Texts made elsewhere" in " ".join(candidate["verdict"]["not_proven"])
     [page] = Path("reports").glob("compare-*.html")
     assert "humans" in page.read_text()
+
+
+def test_slices_are_declared_beside_the_recipes_and_texts_are_scored_again_for_the_sensitivity_page(
+    bench: Any, data: Path, conversations: list[Conversation]
+) -> None:
+    for name, take in (("before", "Someone has a problem."), ("after", "Agent asks for a message.")):
+        write_lines(Path(f"{name}.jsonl"), [{"id": c.id, "text": take} for c in conversations[:4]])
+        assert bench("score", "--dataset", str(data), "--predictions", f"{name}.jsonl").code == 0
+    names = [run.id for run in runs_in(Path("reports/runs"))]
+    done = bench("compare", *names, "--slice", "company", "--json")
+    assert done.code == 1, done.err
+    comparison = json.loads(done.out)
+    [candidate] = comparison["candidates"]
+    assert {"turns", "company"} <= {part["field"] for part in candidate["slices"]}
+    assert "company" not in {
+        part["field"] for part in json.loads(bench("compare", *names, "--json").out)["candidates"][0]["slices"]
+    }
+    assert "sensitivity" not in comparison["missing"]
+    assert {"metric", "seed"} <= {choice["kind"] for choice in candidate["choices"]}
+
+    unknown = bench("compare", *names, "--slice", "compny")
+    assert (unknown.code, "did you mean 'company'" in unknown.err) == (2, True)
+
+    data.rename(data.with_name("moved"))
+    gone = json.loads(bench("compare", *names, "--json").out)
+    assert str(data) in gone["missing"]["sensitivity"]
+    assert "metric" not in {choice["kind"] for choice in gone["candidates"][0]["choices"]}
 
 
 def test_a_dry_run_shows_origins_counts_and_a_prompt_and_writes_nothing(bench: Any, data: Path) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from liftbench.errors import UsageError
-from liftbench.models.adapters import base_of, read_adapter, read_rows
+from liftbench.models.adapters import adapter_sha256, base_of, read_adapter, read_rows
 from liftbench.models.references import files_sha256
 from liftbench.records import write_lines
 from liftbench.types import SCHEMA, AdapterRecord, ModelRecord, Provenance, TrainingRow
@@ -109,12 +109,29 @@ ROWS = [TrainingRow(id=id_, part="train", sha256=id_ * 64, shingles=[1, 2], refe
 LISTED = {row.id: row.sha256 for row in ROWS}
 
 
-@pytest.mark.parametrize("provenance", [None, Provenance(), Provenance(rows=LISTED)])
-def test_an_adapter_brings_the_rows_it_was_trained_on(tmp_path: Path, provenance: Provenance | None) -> None:
-    folder = write_adapter(tmp_path, provenance)
+def write_trained(folder: Path) -> Path:
+    """An adapter with the provenance that the suite writes."""
+    write_adapter(folder, Provenance())
+    return write_adapter(folder, Provenance(adapter_sha256=adapter_sha256(folder), rows=LISTED))
+
+
+def test_an_adapter_brings_the_rows_it_was_trained_on(tmp_path: Path) -> None:
+    folder = write_trained(tmp_path)
     assert read_rows(folder) is None
     write_lines(folder / "rows.jsonl", ROWS)
     assert read_rows(folder) == ROWS
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors", "provenance.json"])
+def test_rows_of_other_weights_tell_nothing(tmp_path: Path, name: str) -> None:
+    folder = write_trained(tmp_path)
+    write_lines(folder / "rows.jsonl", ROWS)
+    if name == "provenance.json":
+        (folder / name).unlink()
+    else:
+        # Trained further somewhere, on who knows what, and saved in the same place.
+        (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+    assert read_rows(folder) is None
 
 
 @pytest.mark.parametrize(
@@ -128,7 +145,7 @@ def test_an_adapter_brings_the_rows_it_was_trained_on(tmp_path: Path, provenance
     ],
 )
 def test_rows_that_are_not_whole_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
-    folder = write_adapter(tmp_path, Provenance(rows=LISTED))
+    folder = write_trained(tmp_path)
     (folder / "rows.jsonl").write_bytes(content)
     with pytest.raises(UsageError, match=reason):
         read_rows(folder)

@@ -71,7 +71,9 @@ def compared(
         metrics=metrics,
     )
     by_id = {run.id: run for run in (baseline, *([best] if best else []), *candidates)}
-    page = html or runs.parent / f"compare-{digest(baseline.id, *(run.id for run in candidates))[:8]}.html"
+    # By what is in it: the same page whichever of a training's seeds was named.
+    key = digest(baseline.id, *(result.run for result in comparison.candidates))
+    page = html or runs.parent / f"compare-{key[:8]}.html"
     write_text(page, render_comparison(comparison, by_id, plugins.sections(comparison)))
     warn(plugins)
     return Compared(comparison, by_id, page)

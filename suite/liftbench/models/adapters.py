@@ -28,7 +28,7 @@ def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
     _configuration(folder)
     provenance = _provenance(folder)
     record = AdapterRecord(
-        sha256=files_sha256([folder / CONFIGURATION, folder / WEIGHTS]),
+        sha256=adapter_sha256(folder),
         trainer=provenance.trainer,
         base_sha256=provenance.base.sha256 if provenance.base else None,
         precision=provenance.precision,
@@ -37,16 +37,21 @@ def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
     return record, provenance
 
 
+def adapter_sha256(folder: Path) -> str:
+    """The identity of an adapter's configuration and weights."""
+    return files_sha256([folder / CONFIGURATION, folder / WEIGHTS])
+
+
 def read_rows(folder: Path) -> list[TrainingRow] | None:
-    """What an adapter was trained on, as hashes; None where its folder does not tell (one trained elsewhere).
+    """What an adapter was trained on, as hashes; None where its folder does not tell (one trained elsewhere, or further).
 
     Raises `UsageError` where the rows are damaged, or are not those that the provenance lists.
     """
-    path = folder / ROWS
-    if not path.is_file():
+    path, provenance = folder / ROWS, _provenance(folder)
+    if not path.is_file() or provenance.adapter_sha256 != adapter_sha256(folder):
         return None
     rows = read_lines(path, TrainingRow)
-    listed = _provenance(folder).rows
+    listed = provenance.rows
     if listed is not None and listed != {row.id: row.sha256 for row in rows}:
         raise UsageError(
             f"{path} and {PROVENANCE} do not list the same conversations: one of them is damaged or of another "

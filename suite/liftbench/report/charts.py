@@ -104,7 +104,7 @@ def lift_interval(lift: Lift, target: float, domain: tuple[float, float], descri
     values = {"lift": lift.lift, "low": lift.low, "high": lift.high}
     scale = alt.Scale(domain=list(domain), nice=False, zero=False)
     sign = "datum.value == 0 ? '0%' : format(datum.value, '+.3~p')"
-    axis = alt.Axis(labelExpr=sign, grid=False, title=None, tickCount=5)
+    axis = alt.Axis(labelExpr=sign, grid=False, title=None, tickCount=5, labelOverlap="greedy", labelSeparation=6)
 
     def at(field: str) -> alt.X:
         return alt.X(f"{field}:Q", scale=scale, axis=axis)

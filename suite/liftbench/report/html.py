@@ -134,7 +134,6 @@ def _environment() -> Environment:
             "score_interval",
             "difference",
             "difference_interval",
-            "target",
             "lift",
             "lift_interval",
             "level",

@@ -65,9 +65,13 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
         parts += [Text(), *_verdict(family.verdict), Text(), _seeds_table(family, by_run)]
     for result in comparison.candidates:
         seed = seeds.get(result.run)
-        parts += [Text(), _candidate(baseline, runs[result.run], comparison, result, seed), Text()]
-        parts += _verdict(result.verdict) if seed is None else [_sentence(result.verdict)]
-        parts += [Text(), *_checks(comparison, result)]
+        if seed is None:
+            parts += [Text(), _candidate(baseline, runs[result.run], comparison, result), Text()]
+            parts += [*_verdict(result.verdict), Text()]
+        else:
+            name = runs[result.run].manifest.system.name
+            parts += [Text(), _plain(f"{name}, seed {seed} by itself", "bold"), _plain(result.verdict.sentence, "dim")]
+        parts += _checks(comparison, result)
     return Group(*parts)
 
 
@@ -152,14 +156,12 @@ def runs_table(runs: Sequence[Run]) -> RenderableType:
     return table
 
 
-def _candidate(
-    baseline: Run, candidate: Run, comparison: Comparison, result: CandidateResult, seed: int | None
-) -> RenderableType:
-    """Its table of metrics; `seed` where it is one of several."""
+def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: CandidateResult) -> RenderableType:
+    """Its table of metrics, and its place among controls and humans."""
     verdict = result.verdict
     names = [run.manifest.system.name for run in (baseline, candidate)]
     table = _table()
-    table.title = _plain(f"{names[1]}{'' if seed is None else f', seed {seed},'} against {names[0]}")
+    table.title = _plain(f"{names[1]} against {names[0]}")
     table.add_column("metric", overflow="fold")
     for heading in ("baseline", "candidate", "lift", "interval", *(["over best\nprompt"] if result.prompted else [])):
         table.add_column(heading, justify="right", overflow="fold")
@@ -193,7 +195,7 @@ def _verdict(verdict: Verdict) -> Iterator[RenderableType]:
     guards = Table.grid(padding=(0, 1))
     for guard in in_order(verdict.guards):
         style = "dim" if guard.state == "passed" else ""
-        guards.add_row(Text(SYMBOLS[guard.state], STYLES[guard.state]), guard.name, _plain(guard.words, style))
+        guards.add_row(Text(SYMBOLS[guard.state], STYLES[guard.state]), _plain(guard.name), _plain(guard.words, style))
     yield guards
     yield from _listed("What else to know", verdict.caveats, "dim")
 

@@ -1,0 +1,489 @@
+"""The verdict on page and terminal: every state by symbol and word, seeds together first, figures as recorded."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from markupsafe import Markup
+from msgspec.structs import replace
+from rich.console import Console
+
+from liftbench.comparison import compare
+from liftbench.records import write_atomic
+from liftbench.report import charts, numbers
+from liftbench.report.checks import LEAKS, SYMBOLS, choice_words, in_order
+from liftbench.report.html import render_comparison
+from liftbench.report.terminal import comparison_table
+from liftbench.runs import Run
+from liftbench.types import (
+    Choice,
+    Comparison,
+    Guard,
+    GuardState,
+    Leak,
+    LeakKind,
+    Lift,
+    Limits,
+    Outcome,
+    SeedsResult,
+    SliceResult,
+)
+
+from ..build import write_run
+from .test_html import HOSTILE, NO_WORD, TAME, Page, loaded
+
+STATES: tuple[GuardState, ...] = ("passed", "undecided", "failed", "not run")
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+KINDS: tuple[LeakKind, ...] = get_args(LeakKind)
+
+
+@pytest.fixture(autouse=True)
+def fewer_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drawing takes a tenth of a second; those that no verdict has are left out."""
+    monkeypatch.setattr(charts, "sorted_gains", lambda *_: Markup())
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    folder = tmp_path_factory.mktemp("runs")
+    trained = [
+        write_run(folder, command="train", training=False, seed=seed, created=f"2026-01-05T1{seed}:00:00Z")
+        for seed in range(1, 6)
+    ]
+    return [write_run(folder), *trained]
+
+
+@pytest.fixture(scope="module")
+def bare(runs: list[Run]) -> Comparison:
+    """One candidate, of which nothing is known but its scores: no parts, leaks or other choices."""
+    comparison = compare(runs[0], runs[1:2])
+    [result] = comparison.candidates
+    return replace(comparison, candidates=[replace(result, slices=[], leaks=[], choices=[])])
+
+
+def with_verdict(comparison: Comparison, **changed: Any) -> Comparison:
+    results = [replace(one, verdict=replace(one.verdict, **changed)) for one in comparison.candidates]
+    return replace(comparison, candidates=results)
+
+
+def with_result(comparison: Comparison, **changed: Any) -> Comparison:
+    return replace(comparison, candidates=[replace(one, **changed) for one in comparison.candidates])
+
+
+def page_of(comparison: Comparison, runs: Sequence[Run]) -> Page:
+    page = Page(render_comparison(comparison, {run.id: run for run in runs}))
+    assert page.unbalanced == []
+    assert not NO_WORD.search(page.text)
+    return page
+
+
+def terminal_of(comparison: Comparison, runs: Sequence[Run], width: int = 80) -> str:
+    console = Console(width=width, force_terminal=False, color_system=None)
+    with console.capture() as capture:
+        console.print(comparison_table(comparison, {run.id: run for run in runs}))
+    lines = [line.strip() for line in capture.get().splitlines()]
+    assert max(map(len, lines)) <= width
+    words = " ".join(" ".join(lines).split())
+    assert not NO_WORD.search(words)
+    return words
+
+
+def guards() -> list[Guard]:
+    return [
+        Guard(name=f"guard {place}", question=f"Question {place}?", state=state, words=f"Found {place}.")
+        for place, state in enumerate(STATES)
+    ]
+
+
+def parts(states: Sequence[str]) -> list[SliceResult]:
+    figures = {"baseline": 0.21, "candidate": 0.1834, "difference": -0.0266, "low": -0.05, "high": -0.002}
+    nothing = dict.fromkeys(figures)
+    return [
+        msgspec.convert(
+            {"field": "turns", "label": f"part {place}", "metric": "rougeL", "n": 31 + place, "p": 0.01, "state": state}
+            | (nothing if state == "undecided" else figures),
+            SliceResult,
+        )
+        for place, state in enumerate(states)
+    ]
+
+
+def choice(kind: Any, name: str, lift: Lift, outcome: Outcome) -> Choice:
+    return Choice(kind=kind, name=name, lift=lift, outcome=outcome)
+
+
+def surplus(lift: Lift) -> Lift:
+    return replace(
+        lift, low=None, high=None, decides="surplus", surplus_low=-0.0123, surplus_high=0.0456, difference_low=0.0789
+    )
+
+
+# --------------------------------------------------------------------------------------------- outcomes, lists, guards
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_every_outcome_has_a_word_and_a_symbol(outcome: Outcome, bare: Comparison, runs: list[Run]) -> None:
+    comparison = with_verdict(bare, outcome=outcome, sentence=f"{outcome.capitalize()}: because.")
+    assert f"{SYMBOLS[outcome]} {outcome.capitalize()} ROUGE-L" in page_of(comparison, runs).text
+    assert f"{outcome.capitalize()}: because." in terminal_of(comparison, runs)
+
+
+def test_what_is_proven_what_not_and_what_settles_it_are_three_lists(bare: Comparison, runs: list[Run]) -> None:
+    comparison = with_verdict(bare, proven=["A is."], not_proven=["B is not.", "C is not."], settle=["Run `bench x`."])
+    assert "What is proven A is. What is not B is not. C is not. What would settle it Run bench x ." in (
+        page_of(comparison, runs).text
+    )
+    assert "Proven - A is. Not proven - B is not. - C is not. What would settle it - Run `bench x`." in (
+        terminal_of(comparison, runs)
+    )
+
+
+def test_a_list_without_an_entry_says_so(bare: Comparison, runs: list[Run]) -> None:
+    comparison = with_verdict(bare, proven=[], not_proven=[], settle=[])
+    assert "What is proven Nothing. What is not Nothing." in page_of(comparison, runs).text
+    assert "Proven" not in terminal_of(comparison, runs)
+
+
+def test_every_guard_is_shown_with_its_state_the_failed_ones_first(bare: Comparison, runs: list[Run]) -> None:
+    comparison = with_verdict(bare, guards=guards())
+    ordered = in_order(guards())
+    assert [guard.state for guard in ordered] == ["failed", "not run", "undecided", "passed"]
+    told = " ".join(
+        f"{SYMBOLS[guard.state]} {guard.state.capitalize()} {guard.name} {guard.question} {guard.words}"
+        for guard in ordered
+    )
+    assert f"Guards: 1 of 4 passed {told}" in page_of(comparison, runs).text
+    compact = " ".join(f"{SYMBOLS[guard.state]} {guard.name} {guard.words}" for guard in ordered)
+    assert compact in terminal_of(comparison, runs)
+
+
+def test_the_verdict_its_lists_and_guards_come_before_all_else(bare: Comparison, runs: list[Run]) -> None:
+    text = page_of(with_verdict(bare, guards=guards()), runs).text
+    order = ["What is proven", "What is not", "What would settle it", "Guards:", "The figures behind it", "Metrics"]
+    assert sorted(order, key=text.index) == order
+
+
+# ------------------------------------------------------------------------------------------------------------- figures
+
+
+def test_the_figures_behind_a_verdict_are_the_records(bare: Comparison, runs: list[Run]) -> None:
+    [result] = bare.candidates
+    lift = replace(result.lifts[0], p=0.0312, p_holm=0.5, detectable=0.613, needed=1234)
+    text = page_of(with_result(bare, lifts=[lift, *result.lifts[1:]]), runs).text
+    behind = text[text.index("The figures behind it") :]
+    for words in (
+        f"Mean of the baseline {lift.baseline:.3f}",
+        f"Mean of the candidate {lift.candidate:.3f}",
+        f"Lift {numbers.lift(lift, 0.4)} {numbers.lift_interval(lift, 0.4)}",
+        f"Difference of the means {lift.difference:+.3f} {lift.difference_low:+.3f} to {lift.difference_high:+.3f}",
+        f"Candidate less 1.4 times the baseline {lift.surplus_low:+.3f} to {lift.surplus_high:+.3f}",
+        "Chance alone would make so large a difference 3 times in 100",
+        "The same, all metrics and candidates together 50 times in 100",
+        "from +61% on",
+        "about 1,234 here: 24",
+        lift.method,
+    ):
+        assert words in behind, words
+
+
+def test_where_no_ratio_is_stable_the_difference_is_shown_and_said_to_decide(bare: Comparison, runs: list[Run]) -> None:
+    [result] = bare.candidates
+    lift = surplus(result.lifts[0])
+    comparison = with_result(bare, lifts=[lift, *result.lifts[1:]])
+    page = page_of(comparison, runs)
+    interval = f"of the difference +0.079 to {lift.difference_high:+.3f}"
+    assert f"{lift.lift:+.0%} 95% interval {interval}" in page.text
+    assert "The baseline’s mean is too unstable to divide by" in page.text
+    assert "surely exceeds 1.4 times the baseline: it does so by -0.012 to +0.046." in page.text
+    assert "-0.012 to +0.046 decides" in page.text
+    assert "chart small" not in page.values("class")
+    assert all(word in terminal_of(comparison, runs, 120) for word in interval.split())
+
+
+def test_a_lift_without_any_number_has_no_figure(bare: Comparison, runs: list[Run]) -> None:
+    [result] = bare.candidates
+    nothing = Lift(
+        metric="rougeL", signature="s", baseline=None, candidate=None, lift=None, low=None, high=None, n=24,
+        method="95% interval", problem="rougeL has no number",
+    )  # fmt: skip
+    comparison = with_result(bare, lifts=[nothing, *result.lifts[1:]])
+    assert "figure" not in page_of(comparison, runs).values("class")
+    assert "ROUGE-L: rougeL has no number" in terminal_of(comparison, runs)
+
+
+# ------------------------------------------------------------------------------------------- parts of the conversations
+
+
+def test_parts_are_shown_with_their_figures_and_the_worse_are_named(bare: Comparison, runs: list[Run]) -> None:
+    comparison = with_result(bare, slices=parts(["not worse", "worse", "undecided"]))
+    text = page_of(comparison, runs).text
+    assert "part 0 31 ROUGE-L 0.210 0.183 -0.027 -0.050 to -0.002 ✓ Not worse" in text
+    assert "part 1 32 ROUGE-L 0.210 0.183 -0.027 -0.050 to -0.002 ✗ Worse" in text
+    assert "part 2 33 ROUGE-L unknown unknown unknown unknown ? Undecided" in text
+    words = terminal_of(comparison, runs)
+    assert "3, of which ✗ turns: part 1 (32) worse on ROUGE-L, -0.027 ? turns: part 2 (33) undecided" in words
+    assert "part 0" not in words
+
+
+def test_no_parts_no_leaks_and_no_other_choices_are_said(bare: Comparison, runs: list[Run]) -> None:
+    text = page_of(bare, runs).text
+    assert "The conversations were not cut into parts" in text
+    assert "No scored conversation was found in the training" in text
+    assert "No other choice was tried." in text
+    words = terminal_of(bare, runs)
+    assert "Parts of the conversations: none Leaks: none found Other choices: none tried" in words
+
+
+def test_parts_of_which_none_is_worse_are_only_counted_in_the_terminal(bare: Comparison, runs: list[Run]) -> None:
+    comparison = with_result(bare, slices=parts(["not worse"] * 3))
+    assert "Parts of the conversations: worse on none of 3" in terminal_of(comparison, runs)
+
+
+# --------------------------------------------------------------------------------------------------------------- leaks
+
+
+def test_every_kind_of_leak_is_counted_explained_and_linked_to_its_conversation(
+    bare: Comparison, runs: list[Run]
+) -> None:
+    found = [
+        Leak(kind=kind, id=f"c{number:03}", other=f"t{number}", likeness=0.873, words="word for word")
+        for kind, number in product(KINDS, range(7))
+    ]
+    comparison = with_result(bare, leaks=found)
+    page = page_of(comparison, runs)
+    for kind in KINDS:
+        assert f"{kind} 7 {LEAKS[kind]}" in page.text
+        assert page.text.count(f"{kind} c004 t4 87% word for word") == 1
+        assert f"{kind} c005" not in page.text  # Only five of a kind are examples.
+    marks = page.text.count(" ".join(KINDS))
+    assert marks == 7
+    assert set(re.findall(r"c\d+", " ".join(page.values("href")))) <= set(page.values("id"))
+    assert ", ".join(f"7 {kind}" for kind in LEAKS) in terminal_of(comparison, runs)
+
+
+def test_the_lift_without_leaks_stands_beside_them(bare: Comparison, runs: list[Run]) -> None:
+    [result] = bare.candidates
+    measured = result.lifts[0]
+    without = replace(measured, lift=0.123, low=0.051, high=0.2, n=20)
+    made = [
+        choice("as measured", "as measured", measured, "verified"),
+        choice("leakage", "without what was seen", without, "not met"),
+    ]
+    leak = Leak(kind="trained on", id="c003", other="t1", likeness=1.0)
+    text = page_of(with_result(bare, leaks=[leak], choices=made), runs).text
+    leakage = text[text.index("Conversations by kind") : text.index("Would another choice change")]
+    assert "without what was seen differs +12% +5% to +20%, n 20 ✗ Not met" in leakage
+    assert "c003 t1 100% –" in leakage
+
+
+# -------------------------------------------------------------------------------------------------------- other choices
+
+
+def choices(lift: Lift, outcomes: Sequence[Outcome]) -> list[Choice]:
+    """As measured, with the first outcome, then a choice for each of the others, with a lift of 10%, 20%, ..."""
+    others = [
+        choice("metric", f"choice {place}", replace(lift, lift=place / 10, low=place / 10 - 0.05), outcome)
+        for place, outcome in enumerate(outcomes[1:], start=1)
+    ]
+    return [choice("as measured", "as measured", lift, outcomes[0]), *others]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        (["verified"], ""),
+        (
+            ["verified", "verified"],
+            "By the lift alone, no other choice of 1 changes the outcome. Over it the lift is +10% to +10% on ROUGE-L.",
+        ),
+        (
+            ["verified", "verified", "undecided"],
+            "By the lift alone, 1 of 2 other choices changes the outcome: choice 2 (undecided on ROUGE-L). "
+            "Over all of them the lift is +10% to +20% on ROUGE-L.",
+        ),
+        (
+            ["undecided", "verified", "not met"],
+            "By the lift alone, 2 of 2 other choices change the outcome: choice 1 (verified on ROUGE-L) and choice 2 "
+            "(not met on ROUGE-L). Over all of them the lift is +10% to +20% on ROUGE-L.",
+        ),
+    ],
+)
+def test_whether_the_verdict_hangs_on_one_choice_is_said(
+    outcomes: list[Outcome], words: str, bare: Comparison, runs: list[Run]
+) -> None:
+    made = choices(bare.candidates[0].lifts[0], outcomes)
+    assert choice_words(made, ("rougeL",), 0.4) == words
+    comparison = with_result(bare, choices=made)
+    text = page_of(comparison, runs).text
+    assert (words or "No other choice was tried.") in text
+    assert text.count("differs +") == sum(outcome != outcomes[0] for outcome in outcomes)
+    assert (words or "none tried") in terminal_of(comparison, runs)
+
+
+def test_a_choice_that_one_headline_lacks_or_that_gives_no_number_is_shown(bare: Comparison, runs: list[Run]) -> None:
+    [result] = bare.candidates
+    one, other = result.lifts[:2]
+    broken = replace(one, lift=None, low=None, high=None, problem="nothing to score")
+    made = [
+        choice("as measured", "as measured", one, "verified"),
+        choice("metric", "one alone", broken, "unproven"),
+        choice("as measured", "as measured", other, "verified"),
+        choice("seed", "another", other, "verified"),
+    ]
+    comparison = replace(with_result(bare, choices=made), headlines=(one.metric, other.metric))
+    text = page_of(comparison, runs).text
+    assert "one alone differs unknown nothing to score –" in text
+    assert "one alone (unproven on ROUGE-L)" in text
+
+
+def test_why_texts_could_not_be_scored_again_is_said(bare: Comparison, runs: list[Run]) -> None:
+    comparison = replace(bare, missing=bare.missing | {"sensitivity": "the data set is gone"})
+    text = page_of(comparison, runs).text
+    assert text.count("Texts could not be scored again in other ways: the data set is gone") == 1
+    assert text.count("the data set is gone") == 1
+    assert "sensitivity: the data set is gone" in terminal_of(comparison, runs)
+
+
+# --------------------------------------------------------------------------------------------------------------- seeds
+
+
+def of_seeds(bare: Comparison, runs: Sequence[Run], seeds: int, more: int = 0) -> Comparison:
+    """`seeds` of one training, of which the first alone is verified, and `more` candidates by themselves."""
+    [result] = bare.candidates
+    results = [
+        replace(
+            result,
+            run=run.id,
+            verdict=replace(
+                result.verdict,
+                outcome="verified" if not place else "undecided",
+                sentence=f"Single verdict {place}.",
+                caveats=["Said of all."],
+                proven=[f"Proven by {place}."],
+            ),
+        )
+        for place, run in enumerate(runs[1 : 1 + seeds + more])
+    ]
+    together = SeedsResult(
+        name="smollm2-135m+qlora",
+        runs=[one.run for one in results[:seeds]],
+        seeds=[7 + place for place in range(seeds)],
+        verdict=replace(results[0].verdict, outcome="not met", sentence="Judged together.", proven=["Of all seeds."]),
+        lifts=[replace(result.lifts[0], lift=0.333, low=0.3, high=0.366)],
+    )
+    return replace(bare, candidates=results, seeds=[together])
+
+
+@pytest.mark.parametrize("number", [3, 5])
+def test_the_verdict_of_seeds_together_comes_before_those_of_single_seeds(
+    number: int, bare: Comparison, runs: list[Run]
+) -> None:
+    comparison = of_seeds(bare, runs, number)
+    text = page_of(comparison, runs).text
+    assert f"smollm2-135m+qlora, {number} seeds, against smollm2-135m" in text
+    assert f"{number} seeds together smollm2-135m+qlora ✗ Not met ROUGE-L +33%" in text
+    order = ["Judged together.", "Of all seeds.", "Each seed by itself", "Single verdict 0.", "Single verdict 1."]
+    assert sorted(order, key=text.index) == order
+    words = terminal_of(comparison, runs)
+    order.remove("Each seed by itself")
+    assert sorted(order, key=words.index) == order
+    lift = comparison.candidates[0].lifts[0]
+    for place in range(number):
+        outcome = comparison.candidates[place].verdict.outcome
+        row = f"{numbers.lift(lift, 0.4)} {numbers.lift_interval(lift, 0.4)}"
+        assert f"seed {7 + place} {row} {SYMBOLS[outcome]} {outcome.capitalize()}" in text
+        assert re.search(rf"\b{7 + place} \{numbers.lift(lift, 0.4)} \(.*?\) \{SYMBOLS[outcome]} {outcome}", words)
+    # A single seed is told shortly: its verdict is not the one that counts.
+    assert "Proven by 0." not in text + words
+    assert text.count("Said of all.") == 1
+
+
+def test_a_candidate_beside_seeds_keeps_its_whole_verdict(bare: Comparison, runs: list[Run]) -> None:
+    comparison = of_seeds(bare, runs, 3, more=1)
+    text, words = page_of(comparison, runs).text, terminal_of(comparison, runs)
+    assert "4 candidates against smollm2-135m" in text
+    assert "candidate 4 smollm2-135m+qlora ? Undecided" in text
+    assert "Proven by 3." in text
+    assert "Proven by 3." in words
+    assert text.index("Judged together.") < text.index("Single verdict 3.")
+
+
+def test_seeds_judged_over_prompts_that_were_not_measured_have_no_figures(bare: Comparison, runs: list[Run]) -> None:
+    comparison = with_verdict(of_seeds(bare, runs, 3), against="best-prompted")
+    [family] = comparison.seeds
+    family = replace(family, lifts=[], verdict=replace(family.verdict, against="best-prompted"))
+    comparison = replace(comparison, seeds=[family])
+    assert "figure" not in page_of(comparison, runs).values("class")
+    assert "7 not measured" in terminal_of(comparison, runs)
+
+
+# ------------------------------------------------------------------------------------------------------ how, and safety
+
+
+def test_the_guards_limits_the_device_the_seed_and_its_family_are_on_the_page(
+    bare: Comparison, runs: list[Run], tmp_path: Path
+) -> None:
+    baseline = Run(Path(shutil.copytree(runs[0].folder, tmp_path / runs[0].id)))
+    limits = Limits(slices=("company",), unsupported=0.25, faults=0.125)
+    changed = replace(baseline.manifest, limits=limits, device="cuda:0", family="fa311" * 12)
+    write_atomic(baseline.folder / "manifest.json", changed)
+    text = page_of(bare, [Run(baseline.folder), *runs[1:]]).text
+    assert "parts of the conversations company" in text
+    assert "invented details beyond the humans' 0.25 a summary" in text
+    assert "faulty summaries, of each kind 12.5%" in text
+    assert "decoding device differs cuda:0 unknown" in text
+    assert "seed 0 1" in text
+    assert f"training but for its seed {'fa311' * 12} none" in text
+
+
+def filled(record: Any, text: str, ids: frozenset[str]) -> Any:
+    """A record, as JSON, with `text` in every free field."""
+    free = {
+        "sentence", "name", "question", "words", "mend", "proven", "not_proven", "settle", "caveats", "method",
+        "problem", "signature", "label", "field", "other", "note", "baseline", "candidate", "key", "floor",
+    }  # fmt: skip
+
+    def changed(key: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: one if name == "metrics" else changed(name, one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [changed(key, one) for one in value]
+        return f"{value} {text}" if isinstance(value, str) and key in free and value not in ids else value
+
+    return changed("", record)
+
+
+def test_hostile_words_in_a_record_stay_words(bare: Comparison, runs: list[Run]) -> None:
+    [result] = bare.candidates
+    lift = result.lifts[0]
+    whole = with_result(
+        with_verdict(bare, guards=guards(), caveats=["A caveat."]),
+        slices=parts(["worse", "undecided"]),
+        leaks=[Leak(kind=kind, id="c003", other="t1", likeness=0.9, words="words") for kind in KINDS],
+        choices=choices(surplus(lift), ["verified", "undecided"]),
+    )
+    seeds = of_seeds(whole, runs, 3)
+    record = json.loads(msgspec.json.encode(seeds))
+    ids = frozenset(run.id for run in runs)
+    tame, hostile = (page_of(msgspec.convert(filled(record, text, ids), Comparison), runs) for text in (TAME, HOSTILE))
+    assert hostile.tags == tame.tags
+    assert [name for _, name, _ in hostile.attributes] == [name for _, name, _ in tame.attributes]
+    assert loaded(hostile) == []
+    assert " ".join(HOSTILE.split()) in hostile.text
+    escaped = msgspec.convert(filled(record, "\x1b[31m[red]", ids), Comparison)
+    assert "\x1b" not in terminal_of(escaped, runs)
+
+
+def test_the_same_record_gives_the_same_page(bare: Comparison, runs: list[Run]) -> None:
+    comparison = of_seeds(with_result(bare, slices=parts(["worse"])), runs, 3)
+    by_id = {run.id: run for run in runs}
+    again = msgspec.json.decode(msgspec.json.encode(comparison), type=Comparison)
+    assert render_comparison(again, by_id) == render_comparison(comparison, by_id)
