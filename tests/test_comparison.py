@@ -214,7 +214,7 @@ def test_missing_scores_never_pass(
     judged = verdict(comparison)
     assert judged.outcome == "unproven"
     assert judged.sentence.startswith("Unproven: ")
-    assert reason in judged.sentence
+    assert any(reason in words for words in judged.not_proven)
     assert comparison.candidates[0].lifts[0].lift is None
     assert exit_code(comparison) == 1
 
@@ -223,13 +223,13 @@ def test_scores_that_both_runs_lack_are_missed_too(baseline: Run, candidate: Cal
     runs = [corrupt(run, lambda rows: rows[1:]) for run in (baseline, candidate(scores=gained(0.9)))]
     judged = verdict(compare(runs[0], runs[1:]))
     assert judged.outcome == judged.lift == "unproven"
-    assert "23 conversations have scores, and the protocol says 24." in judged.sentence
+    assert any("23 conversations have scores, and the protocol says 24." in words for words in judged.not_proven)
 
 
 def test_a_zero_baseline_proves_nothing(tmp_path: Path) -> None:
     baseline = write_run(tmp_path, scores={"rougeL": [0.0] * N})
     judged = verdict(compare(baseline, [write_run(tmp_path, command="train", scores={"rougeL": FLAT})]))
-    assert (judged.outcome, "baseline's mean is 0" in judged.sentence) == ("unproven", True)
+    assert (judged.outcome, "baseline's mean is 0" in judged.not_proven[0]) == ("unproven", True)
 
 
 def test_a_metric_where_lower_is_better_cannot_be_the_headline(tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ def test_both_lifts_are_always_shown_and_the_recipe_says_which_is_judged(
 def test_judging_over_prompts_that_were_not_tried_proves_nothing(baseline: Run, candidate: Callable[..., Run]) -> None:
     comparison = compare(baseline, [candidate(scores=gained(0.9))], against="best-prompted")
     assert verdict(comparison).outcome == verdict(comparison).lift == "unproven"
-    assert "The lift is judged over the best prompt, and none was searched for." in verdict(comparison).sentence
+    assert "The lift is judged over the best prompt, and none was searched for." in verdict(comparison).not_proven
     assert "scores: Search for it: `bench baseline --tune`." in verdict(comparison).settle
     assert "best-prompted" in comparison.missing
 

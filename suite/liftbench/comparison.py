@@ -140,6 +140,7 @@ def compare(
         protocol=protocol,
         metrics=question.metrics,
         headlines=headlines,
+        limits=question.limits,
         standings=standings(baseline, best_prompted, ordered, beside.yardsticks),
         validity=beside.validity,
         missing=beside.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),

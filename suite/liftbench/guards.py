@@ -200,12 +200,8 @@ def _unknown_training(evidence: Evidence) -> str:
     if candidate.model is None:
         return "Texts made elsewhere: what their maker was trained on is not known."
     if candidate.adapter is not None:
-        known = evidence.candidate.training_rows
-        return (
-            ""
-            if known
-            else "What the adapter was trained on is not recorded: its folder has no rows.jsonl, or not that of these weights."
-        )
+        unknown = "What the adapter was trained on is not recorded: it has no rows.jsonl, or not that of its weights."
+        return "" if evidence.candidate.training_rows else unknown
     if baseline.model is None or candidate.model.sha256 != baseline.model.sha256:
         return "The candidate's weights are not the baseline's, and what they were trained on is not known."
     return ""

@@ -774,6 +774,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     metrics: list[MetricInfo]
     """The headlines first."""
     headlines: tuple[str, ...]
+    limits: Limits
+    """What the guards allowed."""
     standings: list[Standing]
     """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
     validity: Validity | None

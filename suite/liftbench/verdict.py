@@ -104,12 +104,10 @@ def _sentence(
 
 
 def _failing(guards: Sequence[Guard], of: int) -> str:
-    """Which guards did not pass, and what the first two of them found."""
+    """Which guards did not pass; what they found stands beside it."""
     states = dict.fromkeys(guard.state for guard in guards)
     named = [f"{listed([guard.name for guard in guards if guard.state == state])} ({state})" for state in states]
-    return (
-        f"{len(guards)} of {of} guards did not pass: {listed(named)}. {' '.join(guard.words for guard in guards[:2])}"
-    )
+    return f"{len(guards)} of {of} guards did not pass: {listed(named)}."
 
 
 def _figures(over: Run, candidate: Run, lifts: Sequence[Lift], target: float) -> str:

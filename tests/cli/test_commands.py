@@ -162,28 +162,29 @@ def test_texts_made_elsewhere_are_scored_compared_and_marked(
 def test_slices_are_declared_beside_the_recipes_and_texts_are_scored_again_for_the_sensitivity_page(
     bench: Any, data: Path, conversations: list[Conversation]
 ) -> None:
-    for name, take in (("before", "Someone has a problem."), ("after", "Agent asks for a message.")):
-        write_lines(Path(f"{name}.jsonl"), [{"id": c.id, "text": take} for c in conversations[:4]])
+    for name, text in (("before", "Someone has a problem."), ("after", "Agent asks for a message.")):
+        write_lines(Path(f"{name}.jsonl"), [{"id": c.id, "text": text} for c in conversations[:4]])
         assert bench("score", "--dataset", str(data), "--predictions", f"{name}.jsonl").code == 0
     names = [run.id for run in runs_in(Path("reports/runs"))]
     done = bench("compare", *names, "--slice", "company", "--json")
     assert done.code == 1, done.err
-    comparison = json.loads(done.out)
-    [candidate] = comparison["candidates"]
-    assert {"turns", "company"} <= {part["field"] for part in candidate["slices"]}
-    assert "company" not in {
-        part["field"] for part in json.loads(bench("compare", *names, "--json").out)["candidates"][0]["slices"]
+    found = json.loads(done.out)
+    [candidate] = found["candidates"]
+    assert {(part["field"], part["label"]) for part in candidate["slices"]} == {
+        ("company", "alpha"),
+        ("company", "beta"),
     }
-    assert "sensitivity" not in comparison["missing"]
+    assert "sensitivity" not in found["missing"]
     assert {"metric", "seed"} <= {choice["kind"] for choice in candidate["choices"]}
-
     unknown = bench("compare", *names, "--slice", "compny")
     assert (unknown.code, "did you mean 'company'" in unknown.err) == (2, True)
 
     data.rename(data.with_name("moved"))
-    gone = json.loads(bench("compare", *names, "--json").out)
-    assert str(data) in gone["missing"]["sensitivity"]
-    assert "metric" not in {choice["kind"] for choice in gone["candidates"][0]["choices"]}
+    found = json.loads(bench("compare", *names, "--json").out)
+    assert str(data) in found["missing"]["sensitivity"]
+    [candidate] = found["candidates"]
+    assert candidate["slices"] == []
+    assert "metric" not in {choice["kind"] for choice in candidate["choices"]}
 
 
 def test_a_dry_run_shows_origins_counts_and_a_prompt_and_writes_nothing(bench: Any, data: Path) -> None:

@@ -158,10 +158,10 @@ def test_seeds_can_be_trained_first_and_scored_later(bench: Bench, seeds_trained
 def test_a_family_is_all_that_a_training_and_its_measurement_depend_on_but_the_seed(
     changed: tuple[str, ...], same: bool, command_line: Bench, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(self: QLoRATrainer, request: TrainRequest) -> TrainResult:
+    def stopped(*_: object) -> TrainResult:
         raise RunFailed("enough")
 
-    monkeypatch.setattr(QLoRATrainer, "train", interrupted)
+    monkeypatch.setattr(QLoRATrainer, "train", stopped)
     bench("train", "--seed", "0")
     # Last, so that it counts.
     command_line("train", *SMALL, "--fresh", *changed)

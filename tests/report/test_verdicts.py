@@ -433,9 +433,9 @@ def test_the_guards_limits_the_device_the_seed_and_its_family_are_on_the_page(
 ) -> None:
     baseline = Run(Path(shutil.copytree(runs[0].folder, tmp_path / runs[0].id)))
     limits = Limits(slices=("company",), unsupported=0.25, faults=0.125)
-    changed = replace(baseline.manifest, limits=limits, device="cuda:0", family="fa311" * 12)
+    changed = replace(baseline.manifest, device="cuda:0", family="fa311" * 12)
     write_atomic(baseline.folder / "manifest.json", changed)
-    text = page_of(bare, [Run(baseline.folder), *runs[1:]]).text
+    text = page_of(replace(bare, limits=limits), [Run(baseline.folder), *runs[1:]]).text
     assert "parts of the conversations company" in text
     assert "invented details beyond the humans' 0.25 a summary" in text
     assert "faulty summaries, of each kind 12.5%" in text

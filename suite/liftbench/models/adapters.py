@@ -43,7 +43,7 @@ def adapter_sha256(folder: Path) -> str:
 
 
 def read_rows(folder: Path) -> list[TrainingRow] | None:
-    """What an adapter was trained on, as hashes; None where its folder does not tell (one trained elsewhere, or further).
+    """What an adapter was trained on, as hashes; None where its folder does not tell (one trained elsewhere, or on).
 
     Raises `UsageError` where the rows are damaged, or are not those that the provenance lists.
     """

@@ -14,7 +14,7 @@ from ..config import flatten
 from ..errors import UsageError
 from ..runs import Run
 from ..stats import percent
-from ..types import Environment, Manifest, PromptSpec
+from ..types import Environment, Limits, Manifest, PromptSpec
 from .conversations import Subject
 from .numbers import UNKNOWN, count, duration, per_second, score, size, target
 
@@ -114,9 +114,8 @@ def protocol(subjects: Sequence[Subject]) -> list[Row]:
     return _rows(columns)
 
 
-def limits(run: Run) -> list[Row]:
+def limits(allowed: Limits) -> list[Row]:
     """What the guards of a verdict allow."""
-    allowed = run.manifest.limits
     return _rows(
         [
             {
