@@ -329,7 +329,7 @@ def test_both_lifts_are_always_shown_and_the_recipe_says_which_is_judged(
 def test_judging_over_prompts_that_were_not_tried_proves_nothing(baseline: Run, candidate: Callable[..., Run]) -> None:
     comparison = compare(baseline, [candidate(scores=gained(0.9))], against="best-prompted")
     assert verdict(comparison).outcome == verdict(comparison).lift == "unproven"
-    assert "The lift is judged over the best prompt, and none was searched for." in verdict(comparison).not_proven
+    assert "The lift is judged over the best prompt, and none was searched for." in verdict(comparison).not_proven[0]
     assert "scores: Search for it: `bench baseline --tune`." in verdict(comparison).settle
     assert "best-prompted" in comparison.missing
 

@@ -154,7 +154,7 @@ def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -
     guard = only(verdict, "controls", "failed", "It does worse than a system without a model on ROUGE-L")
     assert (verdict.outcome, verdict.lift) == ("unproven", "verified")
     assert verdict.sentence.startswith("Unproven: 1 of 11 guards did not pass: controls (failed). ")
-    assert guard.words in verdict.not_proven
+    assert f"{guard.question} {guard.words}" in verdict.not_proven
     assert f"controls: {guard.mend}" in verdict.settle
     assert any("at least" in words and "higher than the untuned model" in words for words in verdict.proven)
 

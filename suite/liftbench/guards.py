@@ -298,7 +298,8 @@ def _controls(evidence: Evidence) -> Check:
     return Check(
         "failed",
         f"{verb} a system without a model on {where} ({words}).",
-        "A better adapter or model: what pastes words of the conversation into fixed phrases must score less.",
+        "Train a better adapter, or take a larger model: it must score clearly above "
+        f"{listed([f'{one.floor_mean:.3f} on {metric_label(one.metric)}' for one in unbeaten])}.",
     )
 
 

@@ -9,7 +9,7 @@ from . import stats
 from .guards import Evidence, not_passed
 from .runs import Run
 from .types import Guard, Lift, Limits, Outcome, Verdict
-from .wording import gain, lift_digits, listed, metric_label
+from .wording import gain, glossed, lift_digits, listed, metric_label
 
 FEWEST = 20
 """Conversations (clusters, where the data have any) for a *verified*. Intervals are widened for few (see `stats`), but
@@ -189,17 +189,17 @@ def _proven(evidence: Evidence, guards: Sequence[Guard]) -> list[str]:
         for lift in lifts:
             if lift.low is not None and lift.low > 0:
                 words.append(
-                    f"On {metric_label(lift.metric)} it scores at least {lift.low:.0%} higher than {name} "
+                    f"In {glossed(lift.metric)} it scores at least {lift.low:.0%} higher than {name} "
                     f"(measured: {lift.lift:.0%})."
                 )
             elif lift.low is None and (lift.difference_low or 0) > 0:
-                words.append(f"On {metric_label(lift.metric)} it scores higher than {name}.")
+                words.append(f"In {glossed(lift.metric)} it scores higher than {name}.")
     passed = [guard.name for guard in guards if guard.state == "passed"]
     return [*words, f"{len(passed)} of {len(guards)} guards passed: {listed(passed)}."] if passed else words
 
 
 def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> list[str]:
-    words = [guard.words for guard in failing]
+    words = [f"{guard.question} {guard.words}" for guard in failing]
     goal = _goal(target)
     for lift in evidence.judged:
         outcome = lift_outcome(lift, target)

@@ -17,6 +17,27 @@ def metric_label(metric: str) -> str:
     return re.sub(r"^rouge(?=.)", "ROUGE-", metric)
 
 
+GLOSSES = {
+    "rouge1": "words shared with the human summaries",
+    "rouge2": "pairs of words shared with the human summaries",
+    "rougeL": "words shared, in order, with the human summaries",
+    "rougeLsum": "words shared, in order, with the human summaries",
+    "content-overlap": "telling words shared with the human summaries",
+    "key-facts": "key facts told",
+}
+"""What a metric counts, for readers who do not know its name."""
+
+
+def glossed(metric: str) -> str:
+    """A metric's name with what it counts.
+
+    >>> glossed("key-facts"), glossed("bertscore")
+    ('key facts told (key-facts)', 'bertscore')
+    """
+    label = metric_label(metric)
+    return f"{GLOSSES[metric]} ({label})" if metric in GLOSSES else label
+
+
 def listed(words: Sequence[str], last: str = "and") -> str:
     """`one, two and three`."""
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
