@@ -18,6 +18,7 @@ from liftbench.data.leakage import leaks
 from liftbench.errors import LiftbenchError, UsageError
 from liftbench.harness import new_manifest
 from liftbench.measurement import Measurement, prepare
+from liftbench.models.adapters import read_rows
 from liftbench.models.references import resolve
 from liftbench.plugin_api import (
     Conversation,
@@ -349,7 +350,8 @@ def scored_elsewhere(adapter: Path, resolved: ResolvedRecipe, plugins: Plugins, 
     measurement = prepare(resolved, plugins)
     subject, _ = named(str(adapter), resolved.recipe, runs)
     with open_run(new_manifest("score", subject.system, measurement, resolved, argv=[]), [], runs, fresh=False) as run:
-        bring_rows(run, adapter)
+        if (rows := read_rows(adapter)) is not None:
+            bring_rows(run, rows)
         return Run(run.folder)
 
 

@@ -211,7 +211,7 @@ def _read_manifest(folder: Path) -> Manifest:
 # ----------------------------------------------------------------------------------------------------------- open runs
 
 
-JUDGED = ("headlines", "target", "against", "limits", "training", "skipped")
+JUDGED = ("headlines", "target", "against", "limits", "family", "training", "skipped")
 """Fields of a manifest that say how the run is to be judged."""
 
 

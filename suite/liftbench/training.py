@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from .data.splits import TrainingSplit, training_split
 from .environment import versions
 from .errors import RunFailed, UsageError
 from .measurement import Measurement
-from .models.adapters import PROVENANCE, ROWS, adapter_sha256, read_rows
+from .models.adapters import PROVENANCE, ROWS, adapter_sha256
 from .models.references import ResolvedModel
 from .plugins import Plugins, Spec
 from .records import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
@@ -108,13 +108,10 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
     return subject
 
 
-def bring_rows(run: OpenRun, adapter: Path) -> None:
-    """Keep in a run what its adapter was trained on, if the adapter's folder tells, so that the run explains itself.
-
-    What the run has already stays. Raises `UsageError` where the rows are damaged.
-    """
+def bring_rows(run: OpenRun, rows: Sequence[TrainingRow]) -> None:
+    """Keep in a run what its adapter was trained on, so that the run explains itself; what it has already stays."""
     path = run.folder / "training" / ROWS
-    if not path.exists() and (rows := read_rows(adapter)) is not None:
+    if not path.exists():
         write_lines(path, rows)
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from liftbench.cli.main import COMMANDS
 from liftbench.data.fingerprints import training_row
+from liftbench.models.adapters import adapter_sha256
 from liftbench.plugin_api import Conversation
-from liftbench.records import write_lines
+from liftbench.records import write_atomic, write_lines
 from liftbench.runs import Run, runs_in
+from liftbench.types import Provenance
 
 from ..build import write_run
 
@@ -263,6 +265,7 @@ def test_a_scored_adapter_brings_what_it_was_trained_on(
 
     model = AutoModelForCausalLM.from_pretrained(tiny_chat_model)
     get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained("adapter")
+    write_atomic(Path("adapter/provenance.json"), Provenance(adapter_sha256=adapter_sha256(Path("adapter"))))
     rows = [training_row(conversation, "train") for conversation in conversations[4:]]
     path = Path("adapter/rows.jsonl")
     path.write_text("{")
@@ -270,6 +273,7 @@ def test_a_scored_adapter_brings_what_it_was_trained_on(
     refused = bench(*arguments)
     assert refused.code == 2
     assert "rows.jsonl, line 1, is damaged" in refused.err
+    assert not Path("reports").exists()
     write_lines(path, rows)
     assert bench(*arguments).code == 0
     [run] = runs_in(Path("reports/runs"))

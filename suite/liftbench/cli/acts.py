@@ -17,6 +17,7 @@ from ..contracts import Progress
 from ..errors import LiftbenchError
 from ..harness import is_measured, measure, new_manifest, require_room
 from ..measurement import Measurement
+from ..models.adapters import read_rows
 from ..models.references import context_length, resolve
 from ..plugins import Plugins
 from ..prompts import render
@@ -43,10 +44,11 @@ def measured(
     manifest = new_manifest(
         command, subject.system, measurement, job.resolved, argv=sys.argv, parent=parent, notes=subject.notes
     )
+    rows = read_rows(subject.adapter) if subject.adapter else None
     with open_run(manifest, scored(measurement), job.runs, fresh=job.fresh) as run:
         announce(run, manifest, job.plugins)
-        if subject.adapter is not None:
-            bring_rows(run, subject.adapter)
+        if rows is not None:
+            bring_rows(run, rows)
         return completed(run, measurement, subject, job, progress)
 
 
