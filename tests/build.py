@@ -71,7 +71,7 @@ TROUBLES = ("has not arrived", "is wrong again", "stopped working after the upda
 REMEDIES = ("asks for a direct message with the details", "promises a new one within three days", "explains the steps")
 
 
-def write_conversations(n: int = 24) -> list[Conversation]:
+def write_conversations(n: int = 36) -> list[Conversation]:
     """`n` conversations of two to four turns with one to three references, in order of id."""
     written = []
     for number in range(n):

@@ -62,7 +62,7 @@ class Scripted(Backend):
         del request
         self.tokenizer = Words()
         self.device = "cpu"
-        self.context_length = 8192
+        self.context_length = 0
 
     @classmethod
     def open_tokenizer(cls, model: Path) -> Any:
@@ -248,6 +248,19 @@ def copied_references(_: Bench) -> dict[str, str]:
     return {one.id: one.references[0] for one in scored()}
 
 
+def edited_references(_: Bench) -> dict[str, str]:
+    words = {one.id: one.references[0].split() for one in scored()}
+    return {
+        id_: " ".join(part for at, word in enumerate(some) for part in (["also", word] if at % 7 == 0 else [word]))
+        for id_, some in words.items()
+    }
+
+
+def begun_references(_: Bench) -> dict[str, str]:
+    words = {one.id: one.references[0].split() for one in scored()}
+    return {id_: " ".join([*some[: len(some) * 4 // 5], "and so on and so forth"]) for id_, some in words.items()}
+
+
 def another_language(_: Bench) -> dict[str, str]:
     foreign = "Der Kunde beschwert sich über die verspätete Lieferung, und der Mitarbeiter bittet um die Bestellnummer."
     return {id_: f"{foreign} Vorgang {n}." if n % 5 == 0 else t for n, (id_, t) in enumerate(honest().items())}
@@ -261,6 +274,8 @@ def another_language(_: Bench) -> dict[str, str]:
         (slot_template, "controls", "slot-template"),
         (copied_summaries, "leakage", "copies of training summaries"),
         (copied_references, "leakage", "copies of the human summaries"),
+        (edited_references, "leakage", "copies of the human summaries"),
+        (begun_references, "leakage", "copies of the human summaries"),
         (invented_numbers, "facts", "invented details"),
         (empty_on_a_tenth, "endings", "11 of 104 summaries are empty"),
         (in_circles, "degeneration", "go in circles"),
@@ -298,7 +313,7 @@ def test_scored_conversations_as_examples_in_the_prompt(bench: Bench) -> None:
     shot = Shot(id="x", transcript=transcript(scored()[3].turns), summary="Something.")
     prompt = prompt_spec("Summarize.\n\n{conversation}", "", "plain", shots=(shot,))
     result = bench.judge(bench.measure(honest(), adapter=None, system={"prompt": prompt}))
-    caught(result, "leakage", "examples in the prompt")
+    caught(result, "leakage", "1 scored conversations", "stand in the prompt")
 
 
 def test_an_adapter_without_provenance(bench: Bench) -> None:
@@ -310,8 +325,14 @@ def test_an_adapter_without_provenance(bench: Bench) -> None:
 
 def test_the_baseline_under_another_name(bench: Bench) -> None:
     result = bench.judge(bench.measure(untuned()))
-    caught(result, "effect", "All 104 texts are the baseline's own")
+    caught(result, "effect", "104 of 104 texts are those of the baseline")
     assert result.verdict.lift == "not met"
+
+
+def test_an_adapter_as_the_baseline(bench: Bench) -> None:
+    (result,) = compare(bench.measure(untuned()), [bench.measure(honest())], bench.beside).candidates
+    caught(result, "same base", "The baseline has an adapter, too")
+    assert not any("untuned" in words for words in result.verdict.proven)
 
 
 def test_another_model_as_the_baseline(bench: Bench) -> None:
@@ -322,9 +343,37 @@ def test_another_model_as_the_baseline(bench: Bench) -> None:
     )
 
 
-def test_a_baseline_that_was_asked_badly(bench: Bench) -> None:
+@pytest.mark.parametrize("adapter", [ADAPTER, None])
+def test_a_baseline_that_was_asked_badly(bench: Bench, adapter: AdapterRecord | None) -> None:
     prompt = prompt_spec("Sum it up well, please.\n\n{conversation}", "", "plain")
-    caught(bench.judge(bench.measure(honest(), system={"prompt": prompt})), "same base", "another prompt")
+    candidate = bench.measure(honest(), adapter=adapter, system={"prompt": prompt})
+    caught(bench.judge(candidate), "same base", "another prompt")
+
+
+def test_scored_conversations_pasted_into_the_template(bench: Bench) -> None:
+    pasted = "\n".join(" ".join([*(turn.text for turn in one.turns), *one.references]) for one in scored())
+    prompt = prompt_spec(f"Learn from these:\n{pasted}\n\nNow summarize.\n\n{{conversation}}", "", "plain")
+    room = ["generation.max_input_tokens=100000"]
+    candidate = bench.measure(honest(), system={"prompt": prompt}, settings=room)
+    baseline = bench.measure(untuned(), adapter=None, settings=room)
+    (result,) = compare(baseline, [candidate], bench.beside).candidates
+    caught(result, "leakage", "104 scored conversations", "stand in the prompt")
+
+
+def test_one_conversation_scored_again_and_again(bench: Bench) -> None:
+    ids = [one.id for one in scored()]
+    few = {one.id: one for one in scored()[:8]}
+    again = [replace(few[ids[number % 8]], id=id_) for number, id_ in enumerate(ids)]
+    texts = {id_: honest()[ids[number % 8]] for number, id_ in enumerate(ids)}
+    write_lines(bench.folder / "repeated.jsonl", again)
+    plain = {id_: untuned()[ids[number % 8]] for number, id_ in enumerate(ids)}
+    baseline, candidate = (
+        bench.measure(said, adapter=adapter, settings=["data.split=repeated"])
+        for said, adapter in ((plain, None), (texts, ADAPTER))
+    )
+    (result,) = compare(baseline, [candidate], beside(baseline, bench.plugins, no_progress, no_progress)).candidates
+    assert (result.verdict.outcome, result.lifts[0].units) == ("undecided", 8)
+    assert {leak.kind for leak in result.leaks} == {"twice"}
 
 
 def test_conversations_that_were_shown_in_part(bench: Bench) -> None:

@@ -132,11 +132,11 @@ def only(verdict: Verdict, name: str, state: str, words: str) -> Guard:
 def test_a_candidate_that_passes_every_guard_is_verified(bench: Bench) -> None:
     verdict = bench.verdict()
     assert (verdict.outcome, verdict.lift, open_guards(verdict)) == ("verified", "verified", {})
-    assert verdict.sentence.startswith("Verified: All 11 guards passed.")
+    assert verdict.sentence.startswith("Verified: All 12 guards passed.")
     assert verdict.sentence.endswith("(overlap only).")
     assert [guard.name for guard in verdict.guards] == list(GUARDS)
     assert all(guard.question.endswith("?") and not guard.mend for guard in verdict.guards)
-    assert "11 of 11 guards passed" in verdict.proven[-1]
+    assert "12 of 12 guards passed" in verdict.proven[-1]
 
 
 def test_a_lift_that_is_not_met_stays_so_when_all_guards_pass(bench: Bench) -> None:
@@ -153,7 +153,7 @@ def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -
     verdict = bench.verdict()
     guard = only(verdict, "controls", "failed", "It does worse than a system without a model on ROUGE-L")
     assert (verdict.outcome, verdict.lift) == ("unproven", "verified")
-    assert verdict.sentence.startswith("Unproven: 1 of 11 guards did not pass: controls (failed). ")
+    assert verdict.sentence.startswith("Unproven: 1 of 12 guards did not pass: controls (failed). ")
     assert f"{guard.question} {guard.words}" in verdict.not_proven
     assert f"controls: {guard.mend}" in verdict.settle
     assert any("at least" in words and "higher than the untuned model" in words for words in verdict.proven)
@@ -225,7 +225,7 @@ def test_conversations_that_the_baseline_read_in_part(bench: Bench) -> None:
     baseline = bench.baseline()
     write_atomic(baseline.folder / "summary.json", replace(baseline.summary, shortened=30))
     verdict = bench.verdict(baseline=Run(baseline.folder))
-    only(verdict, "truncation", "failed", "The baseline was shown only a part of 30 of 60 conversations")
+    only(verdict, "truncation", "failed", "With the baseline, the model was shown only a part of 30 of 60")
 
 
 @pytest.mark.parametrize(
@@ -370,3 +370,11 @@ def test_a_guard_that_one_seed_fails_fails_for_all_of_them(bench: Bench) -> None
     leakage = next(guard for guard in together.verdict.guards if guard.name == "leakage")
     assert (together.verdict.outcome, leakage.state) == ("unproven", "not run")
     assert leakage.words.startswith("Seed 3: ")
+
+
+# ----------------------------------------------------------------------------------------------------------- the words
+
+
+def test_the_readme_lists_every_guard_with_its_question() -> None:
+    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(f"| {name} | {question} |" for name, (question, _) in GUARDS.items()) in readme

@@ -316,6 +316,16 @@ def test_what_cannot_be_measured_is_refused(
         run_once(recipe(folder, *settings), plugins, tmp_path)
 
 
+def test_a_declared_slice_that_nothing_scored_has_is_refused_before_anything_is_loaded(
+    folder: Path, plugins: Plugins, conversations: list[Conversation]
+) -> None:
+    rows = [replace(conversation, metadata={"channel": "chat"}) for conversation in conversations]
+    write_lines(folder / "validation.jsonl", rows)
+    assert prepare(recipe(folder, "guards.slices=['turns', 'channel']"), plugins).scored
+    with pytest.raises(UsageError, match=r"guards\.slices 'chanel'; did you mean 'channel'\?"):
+        prepare(recipe(folder, "guards.slices=['turns', 'chanel']"), plugins)
+
+
 @pytest.mark.parametrize("text", ["Клиент жалуется на заказ.", "客户抱怨订单。"])
 def test_a_script_that_rouge_cannot_see_is_refused_before_anything_is_loaded(
     text: str, plugins: Plugins, tmp_path: Path, folder: Path

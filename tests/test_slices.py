@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from liftbench.data.cleaning import clean
 from liftbench.data.clusters import units
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.errors import UsageError
-from liftbench.slices import FEWEST, NOT_GIVEN, Slice, slice_results, slices
+from liftbench.slices import FEWEST, NOT_GIVEN, Slice, require_fields, slice_results, slices
 from liftbench.types import Conversation, Direction, Scalar, SliceResult, Turn
 
 
@@ -31,6 +32,27 @@ def having(*values: Scalar) -> list[Conversation]:
     return [conversation(number, field=value) for number, value in enumerate(values)]
 
 
+def having_turns(*counts: int, customers: int | None = None) -> list[Conversation]:
+    """A conversation for each number of turns, the customers one after the other, again and again."""
+    turn = Turn(role="customer", text="Hi")
+    return [
+        Conversation(
+            id=f"c{number:04}",
+            turns=(turn,) * count,
+            metadata={} if customers is None else {"cluster": f"customer {number % customers}"},
+        )
+        for number, count in enumerate(counts)
+    ]
+
+
+def cut(rows: Sequence[Conversation], *fields: str) -> list[Slice]:
+    return slices(rows, fields, {row.id: customer(row) for row in rows})
+
+
+def customer(row: Conversation) -> str:
+    return str(row.metadata.get("cluster", row.id))
+
+
 def sizes(found: Sequence[Slice]) -> list[tuple[str, int]]:
     return [(part.label, len(part.ids)) for part in found]
 
@@ -39,7 +61,7 @@ def sizes(found: Sequence[Slice]) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("values", "expected"),
+    ("counts", "expected"),
     [
         # From 90 on three parts, below two, under 60 none.
         (list(range(1, 91)), [("up to 30", 30), ("31 to 60", 30), ("61 or more", 30)]),
@@ -50,39 +72,103 @@ def sizes(found: Sequence[Slice]) -> list[tuple[str, int]]:
         ([2] * 40 + [3] * 60, [("2", 40), ("3", 60)]),
         ([2] * 40 + [3] * 40 + [4] * 40, [("2", 40), ("3", 40), ("4", 40)]),
         ([2] * 40 + [3] * 30 + [4] * 15 + [9] * 15, [("2", 40), ("3", 30), ("4 or more", 30)]),
+        # Three parts wherever there can be three, even where like ones are too small.
+        ([1] * 30 + [2] * 10 + [3] * 20 + [4] * 40, [("1", 30), ("2 to 3", 30), ("4", 40)]),
+        ([1] * 20 + [2] * 25 + [3] * 30 + [4] * 50, [("up to 2", 45), ("3", 30), ("4", 50)]),
         # Where a third would be too small, there are halves, as even as the values allow.
         ([1] * 20 + [2] * 30 + [3] * 50, [("up to 2", 50), ("3", 50)]),
         ([1] * 50 + [2] * 30 + [3] * 20, [("1", 50), ("2 or more", 50)]),
         ([1] * 36 + [2] * 18 + [3] * 46, [("up to 2", 54), ("3", 46)]),
+        ([1] * 29 + [2] * 21 + [3] * 21 + [4] * 29, [("up to 2", 50), ("3 or more", 50)]),
         ([1] * 80 + [2] * 20, []),
         ([1] * 29 + [2] * 42 + [3] * 29, []),
-        ([1] * 29 + [2] * 21 + [3] * 21 + [4] * 29, [("up to 2", 50), ("3 or more", 50)]),
         # Nothing to tell apart.
         ([3] * 200, []),
         ([3], []),
-        # Any numbers.
-        ([-1.5] * 30 + [0.25] * 15 + [1e6] * 15, [("-1.5", 30), ("0.25 or more", 30)]),
-        ([3, 3.0] * 30 + [4] * 60, [("3", 60), ("4", 60)]),
-        ([0.3] * 30 + [0.1 + 0.2] * 30, [("0.3", 30), ("0.30000000000000004", 30)]),
     ],
 )
-def test_numbers_are_cut_into_parts_of_like_size(values: list[Scalar], expected: list[tuple[str, int]]) -> None:
-    assert sizes(slices(having(*values), ["field"])) == expected
+def test_what_is_measured_is_cut_into_parts_of_like_size(counts: list[int], expected: list[tuple[str, int]]) -> None:
+    assert sizes(cut(having_turns(*counts), "turns")) == expected
+
+
+@pytest.mark.parametrize(
+    ("counts", "customers", "expected"),
+    [
+        # 250 conversations, and yet too few customers for parts that could be judged.
+        (list(range(1, 11)) * 25, 25, []),
+        ([1, 2] * 125, 25, []),
+        # Each of 40 customers has conversations of every length, or of the short ones alone.
+        ([count for count in (1, 2, 3) for _ in range(40)], 40, [("1", 40), ("2", 40), ("3", 40)]),
+        ([1] * 200 + [2] * 20, 40, []),
+    ],
+)
+def test_parts_have_customers_enough_and_not_conversations_alone(
+    counts: list[int], customers: int, expected: list[tuple[str, int]]
+) -> None:
+    assert sizes(cut(having_turns(*counts, customers=customers), "turns")) == expected
+
+
+def test_a_cut_goes_to_where_both_sides_have_customers_enough() -> None:
+    # Whose conversations are longer has more of them: the more even halves would leave 17 customers to the right.
+    rows = [
+        replace(having_turns(1 + customer)[0], id=f"c{customer:02}-{number}", metadata={"cluster": f"k{customer:02}"})
+        for customer in range(60)
+        for number in range(1 if customer < 30 else 10)
+    ]
+    assert sizes(cut(rows, "turns")) == [("up to 30", 30), ("31 or more", 300)]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # Few values are a slice each, so that none hides among others, however rare.
+        ([0] * 15 + [1] * 45, [("0", 15), ("1", 45)]),
+        ([1] + [5] * 99, [("1", 1), ("5", 99)]),
+        ([10, 9, 9, 2, 2, 2], [("2", 3), ("9", 2), ("10", 1)]),
+        ([-1.5] * 30 + [0.25] * 15 + [1e6] * 15, [("-1.5", 30), ("0.25", 15), ("1000000", 15)]),
+        ([3, 3.0] * 30 + [4] * 60, [("3", 60), ("4", 60)]),
+        ([0.3] * 30 + [0.1 + 0.2] * 30, [("0.3", 30), ("0.30000000000000004", 30)]),
+        (list(range(6)), [(str(value), 1) for value in range(6)]),
+        # More are cut, in parts that can be judged or, where there are none, in two that say that they cannot.
+        (list(range(1, 91)), [("up to 30", 30), ("31 to 60", 30), ("61 or more", 30)]),
+        (list(range(1, 61)), [("up to 30", 30), ("31 or more", 30)]),
+        (list(range(1, 60)), [("up to 29", 29), ("30 or more", 30)]),
+        (list(range(7)), [("up to 2", 3), ("3 or more", 4)]),
+        ([*range(6), *[9] * 100], [("up to 5", 6), ("9", 100)]),
+        # Nothing to tell apart.
+        ([3] * 200, []),
+        ([3], []),
+    ],
+)
+def test_numbers_of_the_metadata_are_never_passed_over(values: list[Scalar], expected: list[tuple[str, int]]) -> None:
+    assert sizes(cut(having(*values), "field")) == expected
+
+
+def test_many_numbers_of_few_customers_are_cut_in_two() -> None:
+    rows = [conversation(number, field=number, cluster=f"customer {number % 25}") for number in range(250)]
+    assert sizes(cut(rows, "field")) == [("up to 124", 125), ("125 or more", 125)]
 
 
 def test_a_part_holds_the_values_that_its_label_says() -> None:
     rows = having(*range(1, 91))
-    low, middle, high = slices(rows, ["field"])
+    low, middle, high = cut(rows, "field")
     assert low.ids == tuple(row.id for row in rows[:30])
     assert middle.ids == tuple(row.id for row in rows[30:60])
     assert high.ids == tuple(row.id for row in rows[60:])
 
 
-def test_numbers_that_are_missing_are_a_slice_of_their_own() -> None:
-    values: list[Scalar] = [*[1] * 30, *[2] * 30, None, math.nan, math.inf]
-    assert sizes(slices(having(*values), ["field"])) == [("1", 30), ("2", 30), (NOT_GIVEN, 3)]
-    # Without two parts of numbers the numbers tell nothing apart.
-    assert slices(having(*[1] * 30, *[None] * 30), ["field"]) == []
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([*[1] * 30, *[2] * 30, None, math.nan, math.inf], [("1", 30), ("2", 30), (NOT_GIVEN, 3)]),
+        ([*range(90), None], [("up to 29", 30), ("30 to 59", 30), ("60 or more", 30), (NOT_GIVEN, 1)]),
+        ([*[1] * 30, *[None] * 30], [("1", 30), (NOT_GIVEN, 30)]),
+    ],
+)
+def test_numbers_that_are_missing_are_a_slice_of_their_own(
+    values: list[Scalar], expected: list[tuple[str, int]]
+) -> None:
+    assert sizes(cut(having(*values), "field")) == expected
 
 
 # -------------------------------------------------------------------------------------------------- categorical fields
@@ -103,7 +189,7 @@ def test_numbers_that_are_missing_are_a_slice_of_their_own() -> None:
     ],
 )
 def test_every_other_value_is_a_slice_however_small(values: list[Scalar], expected: list[tuple[str, int]]) -> None:
-    assert sizes(slices(having(*values), ["field"])) == expected
+    assert sizes(cut(having(*values), "field")) == expected
 
 
 # --------------------------------------------------------------------------------------------------------------- fields
@@ -119,7 +205,7 @@ def test_turns_length_and_references_are_counted_of_the_conversation() -> None:
         )
         for number in range(60)
     ]
-    found = slices(rows, ["turns", "length", "references"])
+    found = cut(rows, "turns", "length", "references")
     assert [(part.field, *size) for part, size in zip(found, sizes(found), strict=True)] == [
         ("turns", "1", 30),
         ("turns", "2", 30),
@@ -131,23 +217,30 @@ def test_turns_length_and_references_are_counted_of_the_conversation() -> None:
 
 
 def test_a_field_that_is_named_twice_is_cut_once() -> None:
-    assert len(slices(having("a", "b"), ["field", "field"])) == 2
+    assert len(cut(having("a", "b"), "field", "field")) == 2
 
 
 def test_without_fields_or_conversations_there_are_no_slices() -> None:
-    assert slices(having("a", "b"), []) == []
-    assert slices([], ["turns", "length", "references"]) == []
+    assert cut(having("a", "b")) == []
+    assert cut([], "turns", "length", "references") == []
 
 
 @pytest.mark.parametrize("rows", [[], having("a", "b"), [conversation(1, chanel=None), conversation(2, chanel=" ")]])
 def test_a_field_that_no_conversation_has_is_an_error_that_names_the_others(rows: list[Conversation]) -> None:
-    with pytest.raises(UsageError, match=r"unknown field to slice by 'chanel'.* Known: .*length.*references.*turns"):
-        slices(rows, ["turns", "chanel"])
+    words = r"unknown field in guards\.slices 'chanel'.* Known: .*length.*references.*turns"
+    with pytest.raises(UsageError, match=words):
+        cut(rows, "turns", "chanel")
+    with pytest.raises(UsageError, match=words):
+        require_fields(rows, ["turns", "chanel"])
 
 
 def test_the_error_suggests_what_may_have_been_meant() -> None:
     with pytest.raises(UsageError, match="did you mean 'channel'"):
-        slices([conversation(1, channel="chat")], ["chanel"])
+        cut([conversation(1, channel="chat")], "chanel")
+
+
+def test_a_field_that_one_conversation_has_is_known() -> None:
+    require_fields([conversation(1, channel=None), conversation(2, channel="chat")], ["channel", "turns"])
 
 
 missing = st.sampled_from([None, math.nan, math.inf])
@@ -166,23 +259,38 @@ fields = st.one_of(
 @settings(max_examples=150)
 def test_the_slices_of_a_field_hold_each_conversation_once(values: list[Scalar]) -> None:
     rows = having(*values)
-    found = slices(rows, ["field"])
+    found = cut(rows, "field")
     assert len(found) != 1
     held = Counter(id_ for part in found for id_ in part.ids)
     assert held == (Counter(row.id for row in rows) if found else Counter())
     assert len({part.label for part in found}) == len(found)
 
 
-@given(st.lists(st.integers(0, 12), min_size=1, max_size=200))
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=200), st.integers(1, 120))
 @settings(max_examples=150)
-def test_numbers_are_cut_wherever_both_sides_are_large_enough(values: list[int]) -> None:
-    found = slices(having(*values), ["field"])
-    value_of = {row.id: row.metadata["field"] for row in having(*values)}
-    parts = [[value for id_ in part.ids if isinstance(value := value_of[id_], int)] for part in found]
-    assert all(len(part) >= FEWEST for part in parts)
-    assert all(max(one) < min(next_) for one, next_ in pairwise(parts))
-    cuts = [sum(value <= cut for value in values) for cut in set(values)]
-    assert bool(parts) == any(FEWEST <= cut <= len(values) - FEWEST for cut in cuts)
+def test_what_is_measured_is_cut_wherever_both_sides_are_large_enough(counts: list[int], customers: int) -> None:
+    rows = having_turns(*counts, customers=customers)
+    found = cut(rows, "turns")
+    row_of = {row.id: row for row in rows}
+    parts = [[row_of[id_] for id_ in part.ids] for part in found]
+    assert all(large_enough(part) for part in parts)
+    lengths = [[len(row.turns) for row in part] for part in parts]
+    assert all(max(one) < min(next_) for one, next_ in pairwise(lengths))
+    assert bool(parts) == any(
+        large_enough(row for row in rows if len(row.turns) <= longest)
+        and large_enough(row for row in rows if len(row.turns) > longest)
+        for longest in counts
+    )
+
+
+def large_enough(rows: Iterable[Conversation]) -> bool:
+    return len({customer(row) for row in rows}) >= FEWEST
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=80))
+@settings(max_examples=100)
+def test_numbers_of_the_metadata_that_differ_are_always_cut(values: list[int]) -> None:
+    assert (len(cut(having(*values), "field")) > 1) == (len(set(values)) > 1)
 
 
 @given(fields, st.randoms(use_true_random=False))
@@ -190,20 +298,20 @@ def test_numbers_are_cut_wherever_both_sides_are_large_enough(values: list[int])
 def test_the_order_of_conversations_does_not_matter(values: list[Scalar], order: random.Random) -> None:
     rows = having(*values)
     shuffled = order.sample(rows, len(rows))
-    assert slices(rows, ["field"]) == slices(shuffled, ["field"])
+    assert cut(rows, "field") == cut(shuffled, "field")
 
 
 def test_real_data_are_cut_into_parts_that_can_be_judged(tweetsumm: Path) -> None:
     rows = [clean(row) for row in each_in_jsonl(tweetsumm / "validation.jsonl", references_needed=True)]
-    found = slices(rows, ["turns", "length", "references"])
+    found = cut(rows, "turns", "length", "references")
     assert Counter(part.field for part in found) == {"turns": 3, "length": 3, "references": 2}
     assert min(len(part.ids) for part in found) >= FEWEST
 
 
 def test_helpdesk_has_a_slice_for_each_channel_and_none_for_references() -> None:
     rows = [clean(row) for row in Helpdesk(None).read("test")]
-    assert [part.label for part in slices(rows, ["channel"])] == ["chat", "phone", "email", "tweet"]
-    assert slices(rows, ["references"]) == []
+    assert [part.label for part in cut(rows, "channel")] == ["chat", "phone", "email", "tweet"]
+    assert cut(rows, "references") == []
 
 
 # ------------------------------------------------------------------------------------------------------------ comparing
@@ -355,6 +463,16 @@ def test_a_cluster_bears_witness_once() -> None:
     assert many.difference == few.difference
 
 
+def test_a_rare_value_of_a_flag_on_which_the_candidate_fails_is_not_merged_away() -> None:
+    rows = having(*[0] * 15, *[1] * 45)
+    before = {row.id: {"m": 0.3} for row in rows}
+    after = {row.id: {"m": 0.0 if row.metadata["field"] == 0 else 0.6} for row in rows}
+    found = slice_results(
+        cut(rows, "field"), before, after, {"m": "higher"}, seed=0, clusters={row.id: row.id for row in rows}
+    )
+    assert [(one.label, one.state) for one in found] == [("0", "undecided"), ("1", "not worse")]
+
+
 def test_no_slices_have_no_results() -> None:
     assert slice_results([], {}, {}, {"m": "higher"}, seed=0, clusters={}) == []
 
@@ -375,7 +493,9 @@ def test_slices_of_real_data_are_compared_with_their_clusters() -> None:
     scores = {row.id: {"m": len(row.references[0]) / 100} for row in rows}
     better = {id_: {"m": score["m"] + 1} for id_, score in scores.items()}
     clusters = dict(zip(scores, units(rows), strict=True))
-    found = slice_results(slices(rows, ["channel"]), scores, better, {"m": "higher"}, seed=0, clusters=clusters)
+    found = slice_results(
+        slices(rows, ["channel"], clusters), scores, better, {"m": "higher"}, seed=0, clusters=clusters
+    )
     assert {one.label: one.state for one in found} == {
         "chat": "not worse",
         "phone": "undecided",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from . import stats
 from .contracts import Metric
 from .data.clusters import units
-from .data.leakage import leaks
+from .data.leakage import human_copies, leaks
 from .differences import system_differences
 from .errors import UsageError, unknown
-from .families import grouped
-from .faults import output_faults
-from .guards import Evidence, checked
+from .families import grouped, seed_of
+from .faults import Fault, output_faults, usual
+from .guards import STATES, Evidence, checked
 from .pairing import protocol_of, require_comparable
 from .runs import Run
 from .sensitivity import choices
@@ -62,6 +62,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: int
     """Candidates judged at once: several seeds of one training are one."""
     clusters: dict[str, str]
+    usual: dict[Fault, float]
+    """What is wrong with the humans' own summaries, as shares."""
 
     @property
     def level(self) -> float:
@@ -103,15 +105,20 @@ def compare(
         )
     manifest = baseline.manifest
     target = manifest.target if target is None else target
-    if not math.isfinite(target):
-        raise UsageError(f"the target must be a number such as 0.4 (40%), not {target}")
-    headlines = tuple(headlines) or manifest.headlines
+    if not 0 < target < math.inf:
+        raise UsageError(f"the target must be a number above 0 such as 0.4 (40%), not {target}")
+    headlines = tuple(dict.fromkeys(headlines or manifest.headlines))
     protocol = protocol_of(baseline)
     for run in (*([best_prompted] if best_prompted else []), *candidates):
         require_comparable(baseline, run)
     for headline in headlines:
         if headline not in protocol.metrics:
             raise unknown("metric", headline, protocol.metrics)
+    if len(baseline.conversations) != protocol.n:
+        raise UsageError(
+            f"{baseline.id} is damaged: conversations.jsonl has {len(baseline.conversations)} of {protocol.n} "
+            "conversations; measure it again with --fresh"
+        )
 
     families = grouped(candidates)
     question = Question(
@@ -127,13 +134,13 @@ def compare(
         seed=manifest.seed if seed is None else seed,
         comparisons=len(families),
         clusters=dict(zip((one.id for one in baseline.conversations), units(baseline.conversations), strict=True)),
+        usual=usual(baseline.conversations),
     )
     ordered = [run for family in families for run in family]
-    lifts = _all_lifts(question, ordered)
-    evidence = {run.id: _evidence(question, run, *lifts[run.id]) for run in ordered}
-    guards = {id_: checked(found) for id_, found in evidence.items()}
-    results = [_result(question, evidence[run.id], guards[run.id], *lifts[run.id]) for run in ordered]
-    by_run = {result.run: result for result in results}
+    lifts = _lifts(question, families)
+    evidence = [_evidence(question, run, lifts) for run in ordered]
+    results = [_result(question, each, lifts) for each in evidence]
+    judged = {each.candidate.id: (each, result) for each, result in zip(evidence, results, strict=True)}
     return Comparison(
         baseline=baseline.id,
         best_prompted=best_prompted.id if best_prompted else None,
@@ -146,174 +153,41 @@ def compare(
         missing=beside.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=results,
         seeds=[
-            _seeds_result(question, [evidence[run.id] for run in family], [by_run[run.id] for run in family])
-            for family in families
-            if len(family) > 1
+            _seeds_result(question, [judged[run.id] for run in family], lifts) for family in families if len(family) > 1
         ],
     )
 
 
-# ---------------------------------------------------------------------------------------------------- one candidate
+# ------------------------------------------------------------------------------------------------------------ the lifts
 
 
-def _all_lifts(question: Question, candidates: Sequence[Run]) -> dict[str, tuple[list[Lift], list[Lift]]]:
-    """Of each candidate its lifts over the baseline and over the best prompt, p-values corrected for all of them."""
-    rivals = [question.best_prompted] if question.best_prompted else []
+Lifts = Mapping[tuple[tuple[str, ...], Against, str], Lift]
+"""By the ids of the runs (several seeds together, or one), over what, and the metric."""
+
+
+def _lifts(question: Question, families: Sequence[Sequence[Run]]) -> Lifts:
+    """Every lift of a comparison, with p-values corrected for all of them."""
     names = [metric.name for metric in question.metrics]
+    overs: list[tuple[Against, Run]] = [("baseline", question.baseline)]
+    overs += [("best-prompted", question.best_prompted)] if question.best_prompted else []
+    asked = [([run], names) for family in families for run in family]
+    asked += [(list(family), list(question.headlines)) for family in families if len(family) >= SEEDS]
     found = {
-        run.id: (
-            [_lift(question, question.baseline, [run], name) for name in names],
-            [_lift(question, rival, [run], name) for rival in rivals for name in names],
-        )
-        for run in candidates
+        (tuple(run.id for run in runs), against, name): _lift(question, over, runs, name)
+        for runs, some in asked
+        for against, over in overs
+        for name in some
     }
     described = {metric.name for metric in question.metrics if metric.direction == "neither"}
-    family = [
-        lift
-        for some in found.values()
-        for lift in (*some[0], *some[1])
-        if lift.p is not None and lift.metric not in described
-    ]
-    corrected = dict(zip(map(id, family), holm([lift.p for lift in family if lift.p is not None]), strict=True))
-
-    def with_correction(lifts: list[Lift]) -> list[Lift]:
-        return [replace(lift, p_holm=corrected.get(id(lift))) for lift in lifts]
-
-    return {run: (with_correction(lifts), with_correction(prompted)) for run, (lifts, prompted) in found.items()}
+    tested = {key: lift.p for key, lift in found.items() if lift.p is not None and lift.metric not in described}
+    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
+    return {key: replace(lift, p_holm=corrected.get(key)) for key, lift in found.items()}
 
 
-def _evidence(question: Question, candidate: Run, lifts: list[Lift], prompted: list[Lift]) -> Evidence:
-    beside, headlines = question.beside, question.headlines
-    scored, prompt = question.baseline.conversations, candidate.manifest.system.prompt
-    return Evidence(
-        baseline=question.baseline,
-        candidate=candidate,
-        best_prompted=question.best_prompted,
-        lifts=lifts[: len(headlines)],
-        prompted=prompted[: len(headlines)],
-        against=question.against,
-        positions=positions(
-            candidate,
-            headlines,
-            beside.yardsticks,
-            seed=question.seed,
-            level=question.level,
-            clusters=question.clusters,
-        )
-        if beside.yardsticks
-        else [],
-        yardsticks=beside.yardsticks,
-        slices=slice_results(
-            slices(scored, question.limits.slices),
-            question.baseline.scores,
-            candidate.scores,
-            {metric.name: metric.direction for metric in question.metrics[: len(headlines)]},
-            seed=question.seed,
-            clusters=question.clusters,
-        ),
-        leaks=leaks(
-            scored,
-            {id_: prediction.text for id_, prediction in candidate.predictions.items()},
-            candidate.training_rows or [],
-            prompt.shots if prompt else (),
-        ),
-        faults=output_faults(scored, candidate.predictions),
-        limits=question.limits,
-        clusters=question.clusters,
-        level=question.level,
-        seed=question.seed,
-        unmeasured=unmeasured(beside),
-    )
-
-
-def _result(
-    question: Question, evidence: Evidence, guards: list[Guard], lifts: list[Lift], prompted: list[Lift]
-) -> CandidateResult:
-    over = question.best_prompted if question.against == "best-prompted" else question.baseline
-    return CandidateResult(
-        run=evidence.candidate.id,
-        verdict=judge(evidence, guards, question.target),
-        lifts=lifts,
-        prompted=prompted,
-        positions=evidence.positions,
-        differences=system_differences(question.baseline, evidence.candidate),
-        slices=evidence.slices,
-        leaks=evidence.leaks,
-        choices=choices(
-            over,
-            evidence.candidate,
-            question.scorers,
-            evidence.leaks,
-            headlines=question.headlines,
-            target=question.target,
-            seed=question.seed,
-            comparisons=question.comparisons,
-        )
-        if over
-        else [],
-    )
-
-
-def _seeds_result(question: Question, evidence: Sequence[Evidence], results: Sequence[CandidateResult]) -> SeedsResult:
-    """Of fewer than `SEEDS` seeds the worst decides; more are resampled together with the conversations."""
-    seeds = tuple(one.candidate.manifest.seed for one in evidence)
-    place = min(range(len(results)), key=lambda at: _badness(results[at]))
-    worst = evidence[place]
-    if len(seeds) < SEEDS:
-        verdict = judge(replace(worst, seeds=seeds), results[place].verdict.guards, question.target)
-        words = f"Of {len(seeds)} seeds the worst decides, and that is seed {seeds[place]}."
-        lifts = worst.judged
-    else:
-        runs = [one.candidate for one in evidence]
-        together = replace(
-            worst,
-            seeds=seeds,
-            lifts=[_lift(question, question.baseline, runs, name) for name in question.headlines],
-            prompted=[
-                _lift(question, rival, runs, name)
-                for rival in ([question.best_prompted] if question.best_prompted else [])
-                for name in question.headlines
-            ],
-        )
-        verdict = judge(together, _worst_guards(results, seeds), question.target)
-        words = f"{len(seeds)} seeds, resampled together with the conversations."
-        lifts = together.judged
-    outcome, _, rest = verdict.sentence.partition(": ")
-    return SeedsResult(
-        name=worst.candidate.manifest.system.name,
-        runs=[one.candidate.id for one in evidence],
-        seeds=list(seeds),
-        verdict=replace(verdict, sentence=f"{outcome}: {words} {rest}"),
-        lifts=lifts,
-    )
-
-
-def _badness(result: CandidateResult) -> tuple[int, float]:
-    """Sorts candidates by their outcome, then by the least bound of a lift."""
-    lows = [lift.low for lift in result.lifts[: len(result.verdict.headlines)] if lift.low is not None]
-    return SEVERITY.index(result.verdict.outcome), min(lows, default=-math.inf)
-
-
-def _worst_guards(results: Sequence[CandidateResult], seeds: Sequence[int]) -> list[Guard]:
-    """Of each guard what the seed says that fares worst in it."""
-    order = ("failed", "not run", "undecided", "passed")
-    merged = []
-    for found in zip(*(result.verdict.guards for result in results), strict=True):
-        place = min(range(len(found)), key=lambda at: order.index(found[at].state))
-        guard = found[place]
-        merged.append(guard if guard.state == "passed" else replace(guard, words=f"Seed {seeds[place]}: {guard.words}"))
-    return merged
-
-
-def exit_code(comparison: Comparison) -> int:
-    """0 if every candidate is verified, else 1; seeds of one training count together."""
-    together = {run for family in comparison.seeds for run in family.runs}
-    verdicts = [family.verdict for family in comparison.seeds]
-    verdicts += [result.verdict for result in comparison.candidates if result.run not in together]
-    return 0 if all(verdict.outcome == "verified" for verdict in verdicts) else 1
-
-
-# -------------------------------------------------------------------------------------------------------------- lifts
+def _chosen(lifts: Lifts, runs: Sequence[Run], against: Against, metrics: Iterable[str]) -> list[Lift]:
+    """Of some runs, in the order of the metrics; those over a best prompt that was not searched for are none."""
+    ids = tuple(run.id for run in runs)
+    return [lifts[ids, against, name] for name in metrics if (ids, against, name) in lifts]
 
 
 def _lift(question: Question, over: Run, candidates: Sequence[Run], metric: str) -> Lift:
@@ -333,20 +207,7 @@ def _lift(question: Question, over: Run, candidates: Sequence[Run], metric: str)
         clusters=[question.clusters.get(id_, id_) for id_ in ids],
     )
     problem = next((words for run in candidates if (words := _incomplete(over, run, protocol.n))), "")
-    if not problem:
-        return lift
-    return Lift(
-        metric=metric,
-        signature=lift.signature,
-        baseline=None,
-        candidate=None,
-        lift=None,
-        low=None,
-        high=None,
-        n=lift.n,
-        method=lift.method,
-        problem=problem,
-    )
+    return stats.without_number(lift, problem) if problem else lift
 
 
 def _incomplete(over: Run, candidate: Run, n: int) -> str:
@@ -370,3 +231,131 @@ def _metrics(run: Run, headlines: Sequence[str]) -> list[MetricInfo]:
 
 def _place(metric: str, headlines: Sequence[str]) -> int:
     return headlines.index(metric) if metric in headlines else len(headlines)
+
+
+# ------------------------------------------------------------------------------------------------------- one candidate
+
+
+def _evidence(question: Question, candidate: Run, lifts: Lifts) -> Evidence:
+    beside, headlines = question.beside, question.headlines
+    scored, rows = question.baseline.conversations, candidate.training_rows or []
+    texts = {id_: prediction.text for id_, prediction in candidate.predictions.items()}
+    directions = {metric.name: metric.direction for metric in question.metrics}
+    return Evidence(
+        baseline=question.baseline,
+        candidate=candidate,
+        best_prompted=question.best_prompted,
+        lifts=_chosen(lifts, [candidate], "baseline", headlines),
+        prompted=_chosen(lifts, [candidate], "best-prompted", headlines),
+        against=question.against,
+        positions=positions(
+            candidate,
+            headlines,
+            beside.yardsticks,
+            seed=question.seed,
+            level=question.level,
+            clusters=question.clusters,
+        )
+        if beside.yardsticks
+        else [],
+        yardsticks=beside.yardsticks,
+        slices=slice_results(
+            slices(scored, question.limits.slices, question.clusters),
+            question.baseline.scores,
+            candidate.scores,
+            {name: directions[name] for name in headlines},
+            seed=question.seed,
+            clusters=question.clusters,
+        ),
+        leaks=leaks(scored, texts, rows, candidate.manifest.system.prompt),
+        human_copies=human_copies(scored, rows),
+        faults=output_faults(scored, candidate.predictions),
+        usual=question.usual,
+        limits=question.limits,
+        clusters=question.clusters,
+        level=question.level,
+        seed=question.seed,
+        unmeasured=unmeasured(beside),
+        unjudged=beside.missing.get("seeds", ""),
+    )
+
+
+def _result(question: Question, evidence: Evidence, lifts: Lifts) -> CandidateResult:
+    candidate, names = evidence.candidate, [metric.name for metric in question.metrics]
+    return CandidateResult(
+        run=candidate.id,
+        verdict=judge(evidence, checked(evidence), question.target),
+        lifts=_chosen(lifts, [candidate], "baseline", names),
+        prompted=_chosen(lifts, [candidate], "best-prompted", names),
+        positions=evidence.positions,
+        differences=system_differences(question.baseline, candidate),
+        slices=evidence.slices,
+        leaks=evidence.leaks,
+        choices=choices(
+            evidence.over,
+            candidate,
+            question.scorers,
+            evidence.leaks,
+            headlines=question.headlines,
+            target=question.target,
+            seed=question.seed,
+            comparisons=question.comparisons,
+            clusters=question.clusters,
+        )
+        if evidence.judged
+        else [],
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------- seeds
+
+
+def _seeds_result(question: Question, judged: Sequence[tuple[Evidence, CandidateResult]], lifts: Lifts) -> SeedsResult:
+    """Of fewer than `SEEDS` seeds the worst decides; more are resampled together with the conversations."""
+    runs = [evidence.candidate for evidence, _ in judged]
+    seeds = tuple(map(seed_of, runs))
+    place = min(range(len(judged)), key=lambda at: _badness(*judged[at]))
+    worst, result = judged[place]
+    together = replace(worst, seeds=seeds)
+    guards = result.verdict.guards
+    words = f"Of {len(seeds)} seeds the worst decides, and that is seed {seeds[place]}."
+    if len(seeds) >= SEEDS:
+        together = replace(
+            together,
+            lifts=_chosen(lifts, runs, "baseline", question.headlines),
+            prompted=_chosen(lifts, runs, "best-prompted", question.headlines),
+        )
+        guards = _worst_guards([one.verdict.guards for _, one in judged], seeds)
+        words = f"{len(seeds)} seeds, resampled together with the conversations."
+    verdict = judge(together, guards, question.target)
+    outcome, _, rest = verdict.sentence.partition(": ")
+    return SeedsResult(
+        name=runs[place].manifest.system.name,
+        runs=[run.id for run in runs],
+        seeds=list(seeds),
+        verdict=replace(verdict, sentence=f"{outcome}: {words} {rest}"),
+        lifts=together.judged,
+    )
+
+
+def _badness(evidence: Evidence, result: CandidateResult) -> tuple[int, float]:
+    """Sorts seeds by their outcome, then by the least bound of a lift that is judged."""
+    lows = [lift.low for lift in evidence.judged if lift.low is not None]
+    return SEVERITY.index(result.verdict.outcome), min(lows, default=-math.inf)
+
+
+def _worst_guards(guards: Sequence[Sequence[Guard]], seeds: Sequence[int]) -> list[Guard]:
+    """Of each guard what the seed says that fares worst in it."""
+    merged = []
+    for found in zip(*guards, strict=True):
+        seed, guard = min(zip(seeds, found, strict=True), key=lambda pair: STATES.index(pair[1].state))
+        merged.append(guard if guard.state == "passed" else replace(guard, words=f"Seed {seed}: {guard.words}"))
+    return merged
+
+
+def exit_code(comparison: Comparison) -> int:
+    """0 if every candidate is verified, else 1; seeds of one training count together."""
+    together = {run for family in comparison.seeds for run in family.runs}
+    verdicts = [family.verdict for family in comparison.seeds]
+    verdicts += [result.verdict for result in comparison.candidates if result.run not in together]
+    return 0 if all(verdict.outcome == "verified" for verdict in verdicts) else 1

@@ -8,6 +8,12 @@ from .differences import protocol_differences
 from .runs import Run
 
 
+def seed_of(run: Run) -> int:
+    """The seed that its adapter was trained with; of a run without an adapter that tells, the run's own."""
+    adapter = run.manifest.system.adapter
+    return run.manifest.seed if adapter is None or adapter.seed is None else adapter.seed
+
+
 def siblings(candidate: Run, runs: Sequence[Run]) -> list[Run]:
     """The candidate's other seeds among some runs: complete, of its family and protocol, one run a seed, by seed.
 
@@ -17,14 +23,23 @@ def siblings(candidate: Run, runs: Sequence[Run]) -> list[Run]:
     if not own.family:
         return []
     found = {
-        run.manifest.seed: run
+        seed_of(run): run
         for run in sorted(runs, key=_age)
         if run.manifest.family == own.family
-        and run.manifest.seed != own.seed
+        and seed_of(run) != seed_of(candidate)
         and run.manifest.status == "complete"
         and not protocol_differences(run.manifest.protocol, own.protocol)
     }
     return [found[seed] for seed in sorted(found)]
+
+
+def unjudged(candidate: Run, runs: Sequence[Run]) -> list[Run]:
+    """Other seeds that were trained and are no `siblings`: not scored yet, or measured in another way."""
+    family = candidate.manifest.family
+    judged = {seed_of(run) for run in (candidate, *siblings(candidate, runs))}
+    return [
+        run for run in runs if family and run.manifest.family == family and run.adapter and seed_of(run) not in judged
+    ]
 
 
 def grouped(candidates: Sequence[Run]) -> list[list[Run]]:
@@ -34,13 +49,13 @@ def grouped(candidates: Sequence[Run]) -> list[list[Run]]:
     family and seed the newest stands for that seed, and each of the others is judged by itself. No seed counts twice,
     and nothing that was given goes unjudged.
     """
-    newest = {(run.manifest.family, run.manifest.seed): run.id for run in sorted(candidates, key=_age)}
+    newest = {(run.manifest.family, seed_of(run)): run.id for run in sorted(candidates, key=_age)}
     groups: dict[str, list[Run]] = {}
     for run in candidates:
-        family, seed = run.manifest.family, run.manifest.seed
+        family, seed = run.manifest.family, seed_of(run)
         stands = family and newest[family, seed] == run.id
         groups.setdefault(family if stands else run.id, []).append(run)
-    return [sorted(group, key=lambda run: run.manifest.seed) for group in groups.values()]
+    return [sorted(group, key=seed_of) for group in groups.values()]
 
 
 def _age(run: Run) -> tuple[str, str]:

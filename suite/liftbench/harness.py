@@ -13,6 +13,7 @@ import msgspec
 from . import stats
 from .config import Recipe, ResolvedRecipe
 from .contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt
+from .data.clusters import units
 from .environment import git_state, versions
 from .errors import RunFailed, UsageError
 from .measurement import Measurement, postprocess
@@ -69,7 +70,7 @@ def new_manifest(
         against=resolved.recipe.metrics.against,
         target=resolved.recipe.metrics.target,
         limits=resolved.recipe.guards,
-        family=family,
+        family=family or (system.adapter.family if system.adapter else None) or "",
         seed=resolved.recipe.seed,
         training=measurement.training_fingerprint,
         recipe=msgspec.to_builtins(resolved.recipe),
@@ -111,7 +112,9 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
     predictions = [done[id_] for id_ in measurement.scored]
     scores = score(predictions, measurement)
     write_lines(run.folder / "scores.jsonl", scores)
-    write_atomic(run.folder / "summary.json", summarize(predictions, scores, measurement.metrics, run.manifest.seed))
+    clusters = units([measurement.conversations[id_] for id_ in measurement.scored])
+    summary = summarize(predictions, scores, measurement.metrics, clusters, run.manifest.seed)
+    write_atomic(run.folder / "summary.json", summary)
     run.update(**run.asked_anew, status="complete", finished=now())
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)
     return Run(run.folder)
@@ -147,13 +150,25 @@ def values(metric: Metric, texts: Sequence[str], conversations: Sequence[Convers
 
 
 def summarize(
-    predictions: Sequence[Prediction], scores: Sequence[SampleScores], metrics: Sequence[Metric], seed: int
+    predictions: Sequence[Prediction],
+    scores: Sequence[SampleScores],
+    metrics: Sequence[Metric],
+    clusters: Sequence[str],
+    seed: int,
 ) -> RunSummary:
-    """Means with 95% bootstrap intervals, and counts of what went wrong while generating."""
+    """Means with 95% bootstrap intervals, and counts of what went wrong while generating.
+
+    `clusters` says of each prediction what is resampled as one.
+    """
     rows = []
     for metric in metrics:
-        column = [value for row in scores if (value := row.scores[metric.name]) is not None]
-        mean, low, high = stats.mean_interval(column, seed=seed)
+        known = [
+            (value, cluster)
+            for row, cluster in zip(scores, clusters, strict=True)
+            if (value := row.scores[metric.name]) is not None
+        ]
+        column = [value for value, _ in known]
+        mean, low, high = stats.mean_interval(column, seed=seed, clusters=[cluster for _, cluster in known])
         rows.append(
             MetricSummary(
                 name=metric.name,

@@ -17,6 +17,7 @@ from .data.sources import cleaning, open_dataset, read_split
 from .errors import LiftbenchError, PrerequisiteError, UsageError
 from .plugins import Plugins
 from .prompts import transcript
+from .slices import require_fields
 from .types import Conversation, Protocol
 
 POSTPROCESS = "strip-v1"
@@ -52,7 +53,8 @@ class Measurement(Struct, frozen=True, kw_only=True):
 def prepare(resolved: ResolvedRecipe, plugins: Plugins) -> Measurement:
     """Read the split, make the metrics, fix the protocol and the batch plan.
 
-    Raises `UsageError` or `PrerequisiteError` for data or metrics that cannot give a figure.
+    Raises `UsageError` or `PrerequisiteError` for data or metrics that cannot give a figure, and `UsageError` for a
+    declared slice that the scored conversations do not have: a comparison would find that only after the training.
     """
     recipe = resolved.recipe
     dataset = open_dataset(recipe.data, plugins)
@@ -66,7 +68,9 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins) -> Measurement:
     planned = [id_ for batch in plan for id_ in batch]
     wanted = set(planned[: recipe.data.limit])
     scored = [id_ for id_ in conversations if id_ in wanted]
-    _require_visible([conversations[id_] for id_ in scored], metrics)
+    rows = [conversations[id_] for id_ in scored]
+    require_fields(rows, recipe.guards.slices)
+    _require_visible(rows, metrics)
     protocol = Protocol(
         dataset=Path(recipe.data.dataset).name,
         split=recipe.data.split,

@@ -4,7 +4,7 @@ which conversations count. So a reader sees whether a verdict hangs on one choic
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import compress, islice
 from typing import Literal, NamedTuple
 
@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from . import stats
 from .contracts import Metric
-from .data.clusters import units
 from .harness import values
 from .plugins import Plugins
 from .runs import Run
@@ -47,17 +46,20 @@ def choices(
     target: float,
     seed: int,
     comparisons: int,
+    clusters: Mapping[str, str],
 ) -> list[Choice]:
     """The lift of a candidate on each headline: as measured, then with one choice at a time made otherwise.
 
     `metrics` are the headlines' own, to score texts by (see `scorers`); of a headline without one there is only what
-    the runs' own scores can tell. A lift that has no number as measured stays alone: no other choice mends a score that
-    is missing.
+    the runs' own scores can tell. `clusters` says of each id what is resampled as one. A lift that has no number as
+    measured stays alone: no other choice mends a score that is missing.
     """
     made = {metric.name: metric for metric in metrics}
     found = []
     for headline in headlines:
-        for kind, name, pairs, drawn in _otherwise(over, candidate, headline, made.get(headline), leaks, seed):
+        for kind, name, pairs, drawn in _otherwise(
+            _measured(over, candidate, headline, clusters), over, candidate, made.get(headline), leaks, seed
+        ):
             lift = stats.lift(
                 pairs.baseline,
                 pairs.candidate,
@@ -109,9 +111,8 @@ class _Otherwise(NamedTuple):
 
 
 def _otherwise(
-    over: Run, candidate: Run, headline: str, metric: Metric | None, leaks: Sequence[Leak], seed: int
+    measured: _Pairs, over: Run, candidate: Run, metric: Metric | None, leaks: Sequence[Leak], seed: int
 ) -> Iterator[_Otherwise]:
-    measured = _measured(over, candidate, headline)
     yield _Otherwise("as measured", "as measured", measured, seed)
     if metric:
         conversations = {one.id: one for one in over.conversations}
@@ -129,19 +130,18 @@ def _otherwise(
         yield _Otherwise("leakage", name, pairs, seed)
 
 
-def _measured(over: Run, candidate: Run, metric: str) -> _Pairs:
+def _measured(over: Run, candidate: Run, metric: str, clusters: Mapping[str, str]) -> _Pairs:
     """The runs' own scores; None where a run lacks the score, the text that it is of, or the conversation."""
-    named = dict(zip((one.id for one in over.conversations), units(over.conversations), strict=True))
     # By id, so that the interval does not depend on the order in which a run wrote its scores.
-    ids = sorted(named.keys() | over.scores.keys() | candidate.scores.keys())
+    ids = sorted(clusters.keys() | over.scores.keys() | candidate.scores.keys())
     before, after = (
-        [run.scores.get(id_, {}).get(metric) if id_ in named and id_ in run.predictions else None for id_ in ids]
+        [run.scores.get(id_, {}).get(metric) if id_ in clusters and id_ in run.predictions else None for id_ in ids]
         for run in (over, candidate)
     )
     return _Pairs(
         signature=candidate.manifest.protocol.metrics[metric],
         ids=ids,
-        clusters=[named.get(id_, id_) for id_ in ids],
+        clusters=[clusters.get(id_, id_) for id_ in ids],
         baseline=before,
         candidate=after,
     )

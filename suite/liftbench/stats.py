@@ -147,6 +147,7 @@ def lift_over_seeds(
         lift=None,
         low=None,
         high=None,
+        level=level,
         n=len(candidates[0]),
         method=f"{percent(level)} interval",
     )
@@ -221,6 +222,24 @@ def _resampled(before: Floats, after: Floats, units: Units, seed: int, resamples
     of_seeds = float(after.mean(axis=1).var()) / len(after)
     degrees = freedom((of_units, units.number - 1), (of_seeds, len(after) - 1))
     return _Resampled(bottoms, (drawn.T * by_seed).mean(axis=0), degrees + 1, of_seeds)
+
+
+def without_number(lift: Lift, problem: str) -> Lift:
+    """A lift of which nothing holds but its name, and why."""
+    return Lift(
+        metric=lift.metric,
+        signature=lift.signature,
+        baseline=None,
+        candidate=None,
+        lift=None,
+        low=None,
+        high=None,
+        level=lift.level,
+        n=lift.n,
+        units=lift.units,
+        method=lift.method,
+        problem=problem,
+    )
 
 
 CROSSED = 0.4

@@ -188,6 +188,7 @@ def _write_provenance(
         train_fingerprint=split_fingerprint(used, cleaning(run.recipe.data)),
         rows={conversation.id: conversation_sha256(conversation) for conversation in used},
         run=run.manifest.id,
+        family=run.manifest.family or None,
         packages=versions(),
         created=now(),
     )

@@ -88,6 +88,10 @@ class AdapterRecord(Struct, frozen=True, kw_only=True):
     """The base's precision while training (`nf4`, `bfloat16`, …)."""
     run: str | None = None
     """Id of the run that trained it."""
+    family: str | None = None
+    """`Manifest.family` of that run."""
+    seed: int | None = None
+    """Of the training."""
 
 
 class Shot(Struct, frozen=True, kw_only=True):
@@ -313,6 +317,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
     rows: dict[str, str] | None = None
     """Id → sha256 of each conversation it was trained on or whose loss chose its checkpoint."""
     run: str | None = None
+    family: str | None = None
     packages: dict[str, str] | None = None
     created: str | None = None
 
@@ -422,7 +427,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     """What the guards of the verdict allow."""
     family: str = ""
-    """Hash of all that a training depends on but its seed: runs of one family are one trainer's seeds."""
+    """Hash of all that the adapter's training depends on but its seed: runs of one family are one trainer's seeds.
+    Empty where there is no adapter, or its origin is not known."""
     device: str | None = None
     """Where the texts were generated (`cpu`, `cuda:0`); None where that is not known."""
     training: str = ""
@@ -558,6 +564,8 @@ class Lift(Struct, frozen=True, kw_only=True):
     low: float | None
     high: float | None
     """Bounds of its interval (see `stats`); None where the baseline's mean is too unstable to divide by."""
+    level: float = 0.95
+    """Of the intervals, two-sided."""
     difference: float | None = None
     """candidate - baseline."""
     difference_low: float | None = None
@@ -780,8 +788,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
     validity: Validity | None
     missing: dict[str, str]
-    """What should stand beside a verdict and could not be had (`best-prompted`, `controls`, `validity`, `sensitivity`),
-    and why."""
+    """What should stand beside a verdict and could not be had (`best-prompted`, `controls`, `validity`, `sensitivity`,
+    `seeds`), and why."""
     candidates: list[CandidateResult]
     seeds: list[SeedsResult] = []
     """Candidates that are seeds of one training, judged together: this verdict counts, not that of a single seed."""

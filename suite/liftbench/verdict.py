@@ -11,10 +11,10 @@ from .runs import Run
 from .types import Guard, Lift, Limits, Outcome, Verdict
 from .wording import gain, glossed, lift_digits, listed, metric_label
 
-FEWEST = 20
+FEWEST = 30
 """Conversations (clusters, where the data have any) for a *verified*. Intervals are widened for few (see `stats`), but
-no widening mends skewness: on real scores, lower bounds of 30 conversations are wrong in up to 3.8% of experiments,
-where 2.5% are nominal (`baselines/interval-coverage.jsonl`)."""
+no widening mends skewness: on real scores the lower bound, nominally wrong in 2.5% of experiments, is so in up to 3.8%
+of those with 30 conversations (`baselines/interval-coverage.jsonl`) and in 5.8% of those with 20."""
 
 NOTEWORTHY = 0.02
 """Share of the baseline's empty or cut summaries above which a caveat mentions them."""
@@ -52,7 +52,7 @@ def judge(evidence: Evidence, guards: Sequence[Guard], target: float) -> Verdict
         proven=_proven(evidence, guards),
         not_proven=_not_proven(evidence, failing, target),
         settle=_settle(evidence, failing, target),
-        caveats=_caveats(evidence),
+        caveats=_caveats(evidence, target),
     )
 
 
@@ -114,7 +114,7 @@ def _figures(over: Run, candidate: Run, lifts: Sequence[Lift], target: float) ->
     before, after = over.manifest.system.name, candidate.manifest.system.name
     if before == after:
         before, after = f"the baseline {before}", f"the candidate {after}"
-    level = lifts[0].method.partition(" ")[0]
+    level = stats.percent(lifts[0].level)
     first, *rest = lifts
     gains = [f"{_change(first, target)} on {metric_label(first.metric)} ({level} interval {_interval(first, target)})"]
     gains += [f"{_change(lift, target)} on {metric_label(lift.metric)} ({_interval(lift, target)})" for lift in rest]
@@ -149,7 +149,11 @@ def _interval(lift: Lift, target: float) -> str:
 
 
 def _goal(target: float) -> str:
-    return f"the target of {'-' if target < 0 else '+'}{stats.percent(abs(target))}"
+    return f"the target of {_percent(target)}"
+
+
+def _percent(target: float) -> str:
+    return f"+{stats.percent(target)}"
 
 
 def _reached(lifts: Sequence[Lift], target: float) -> str:
@@ -183,7 +187,7 @@ def _proven(evidence: Evidence, guards: Sequence[Guard]) -> list[str]:
     """What holds whatever else is open: gains whose interval lies above zero, and the guards that passed."""
     words = []
     for name, lifts in (
-        ("the untuned model", evidence.lifts),
+        ("the untuned model" if evidence.baseline.manifest.system.adapter is None else "the baseline", evidence.lifts),
         ("the best prompt that was found for it", evidence.prompted),
     ):
         for lift in lifts:
@@ -222,9 +226,10 @@ def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list
     words = [f"{guard.name}: {guard.mend}" for guard in failing if guard.mend]
     for lift in evidence.judged:
         if lift_outcome(lift, target) == "undecided" and lift.needed is not None:
+            needed = max(lift.needed, FEWEST)
             words.append(
-                f"About {lift.needed:,} conversations, were the true lift on {metric_label(lift.metric)} the measured "
-                "one, would most likely settle it."
+                f"About {needed:,} conversations, were the true lift on {metric_label(lift.metric)} the measured one, "
+                "would most likely settle it."
             )
     if evidence.best_prompted is None:
         words.append("`bench baseline --tune` measures what a prompt alone buys.")
@@ -239,11 +244,19 @@ def _one_training(evidence: Evidence) -> bool:
     return evidence.candidate.manifest.system.adapter is not None and not evidence.seeds
 
 
-def _caveats(evidence: Evidence) -> list[str]:
+def _caveats(evidence: Evidence, target: float) -> list[str]:
     candidate, baseline = evidence.candidate, evidence.baseline
     caveats = [f"Not measured: {what}" for what in evidence.unmeasured]
     caveats += [f"The guards are loosened: {what}." for what in _loosened(evidence.limits)]
-    detectable = [lift for lift in evidence.lifts if lift.detectable is not None]
+    manifest = baseline.manifest
+    if target != manifest.target:
+        caveats.append(f"The target of its recipe is {_percent(manifest.target)}, and {_percent(target)} was judged.")
+    if {lift.metric for lift in evidence.lifts} != set(manifest.headlines):
+        caveats.append(f"The headlines of its recipe are {listed(list(map(metric_label, manifest.headlines)))}.")
+    whole = sum(map(len, manifest.plan))
+    if whole > evidence.n:
+        caveats.append(f"Only {evidence.n} of the {whole} conversations of the split were scored (data.limit).")
+    detectable = [lift for lift in evidence.judged if lift.detectable is not None and lift.units >= FEWEST]
     caveats += [
         f"With these {lift.n} conversations a true lift of {lift.detectable:+.0%} or more on "
         f"{metric_label(lift.metric)} would be verified four times out of five."

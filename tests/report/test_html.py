@@ -245,7 +245,7 @@ def beside(runs: list[Run]) -> Beside:
 
 
 def test_floors_ceilings_prompts_and_sight_are_on_the_page(tmp_path: Path, runs: list[Run]) -> None:
-    rival = write_run(tmp_path, name="smollm2-135m (best prompt)", best_prompt=True, texts=["Customer asks."] * 24)
+    rival = write_run(tmp_path, name="smollm2-135m (best prompt)", best_prompt=True, texts=["Customer asks."] * 36)
     comparison = compare(runs[0], runs[1:2], beside(runs), best_prompted=rival)
     page = Page(render(comparison, [*runs, rival]))
     assert page.unbalanced == []
@@ -496,10 +496,10 @@ def test_runs_that_were_measured_alike_are_grouped_and_not_judged(tmp_path: Path
     other = write_run(tmp_path, protocol={"max_new_tokens": 40})
     page = Page(render_runs([runs[0], other, runs[1]]))
     assert "Compare figures only within a group" in page.text
-    assert "Runs 1 and 3 : tweetsumm, validation, 24 conversations" in page.text
+    assert "Runs 1 and 3 : tweetsumm, validation, 36 conversations" in page.text
     assert "unlike runs 1 and 3 in max_new_tokens" in page.text
     assert not any(outcome.capitalize() in page.text for outcome in SYMBOLS)
-    assert page.values("class").count("conversation") == 2 * 24
+    assert page.values("class").count("conversation") == 2 * 36
     assert len(page.values("id")) == len(set(page.values("id")))
 
 

@@ -54,7 +54,7 @@ def test_a_number_that_cannot_be_had_is_unknown_with_the_reason(tmp_path: Path) 
     candidate = write_run(tmp_path, command="train", scores={"rougeL": [None] + [0.5] * 23})
     out = shown(comparison_table(compare(baseline, [candidate]), {run.id: run for run in (baseline, candidate)}), 160)
     assert "ROUGE-L unknown unknown unknown " in words(out)
-    assert "ROUGE-L: rougeL has no number for 1 of 24" in words(out)
+    assert "ROUGE-L: rougeL has no number for 1 of 36" in words(out)
     assert "Unproven:" in out
 
 
@@ -73,18 +73,18 @@ def test_names_are_neither_markup_nor_escape_sequences(tmp_path: Path) -> None:
 
 
 def test_runs_are_listed_whole_with_their_headline_or_their_status(tmp_path: Path) -> None:
-    done = write_run(tmp_path, scores={"rougeL": [0.25] * 24})
+    done = write_run(tmp_path, scores={"rougeL": [0.25] * 36})
     unfinished = write_run(tmp_path, command="train", status="running", created="2026-01-05T11:00:00Z")
     (unfinished.folder / "summary.json").unlink()
     nameless = write_run(tmp_path, command="score", headlines=["absent"], created="2026-01-05T12:00:00Z")
     out = shown(runs_table([Run(run.folder) for run in (done, unfinished, nameless)]))
-    assert f"{done.id} baseline 24 ROUGE-L 0.250" in words(out)
-    assert f"{unfinished.id} train 24 running" in words(out)
+    assert f"{done.id} baseline 36 ROUGE-L 0.250" in words(out)
+    assert f"{unfinished.id} train 36 running" in words(out)
     assert "absent unknown" in out
 
 
 def test_a_run_id_fits_on_a_line_of_an_eighty_column_terminal(tmp_path: Path) -> None:
-    run = write_run(tmp_path, command="train", scores={"rougeL": [0.25] * 24})
+    run = write_run(tmp_path, command="train", scores={"rougeL": [0.25] * 36})
     out = shown(runs_table([run]), 80)
-    assert f"{run.id} train 24 0.250" in words(out)
+    assert f"{run.id} train 36 0.250" in words(out)
     assert "ROUGE-L" in out

@@ -188,7 +188,7 @@ def test_the_figures_behind_a_verdict_are_the_records(bare: Comparison, runs: li
         "Chance alone would make so large a difference 3 times in 100",
         "The same, all metrics and candidates together 50 times in 100",
         "from +61% on",
-        "about 1,234 here: 24",
+        "about 1,234 here: 36",
         lift.method,
     ):
         assert words in behind, words
@@ -211,7 +211,7 @@ def test_where_no_ratio_is_stable_the_difference_is_shown_and_said_to_decide(bar
 def test_a_lift_without_any_number_has_no_figure(bare: Comparison, runs: list[Run]) -> None:
     [result] = bare.candidates
     nothing = Lift(
-        metric="rougeL", signature="s", baseline=None, candidate=None, lift=None, low=None, high=None, n=24,
+        metric="rougeL", signature="s", baseline=None, candidate=None, lift=None, low=None, high=None, n=36,
         method="95% interval", problem="rougeL has no number",
     )  # fmt: skip
     comparison = with_result(bare, lifts=[nothing, *result.lifts[1:]])

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ..comparison import compare
 from ..contracts import Metric
 from ..errors import LiftbenchError
-from ..families import siblings
+from ..families import seed_of, siblings, unjudged
 from ..pairing import best_prompted
 from ..plugins import Plugins
 from ..records import digest, write_text
@@ -53,12 +53,16 @@ def compared(
     Other seeds of a candidate's training are taken in unasked: the best of three seeds, alone, would flatter. What
     stands beside the comparison, controls and the validity table, is measured now where it is not kept from before.
     """
-    candidates = [*candidates, *_other_seeds(baseline, candidates)]
+    there = runs_in(runs)
+    candidates = [*candidates, *_other_seeds(baseline, candidates, there)]
     with progress_bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
         measured = beside(baseline.require_complete(), plugins, on_controls, on_validity)
     metrics, measured = _metrics(baseline, headlines, plugins, measured)
+    if left_out := listed([f"seed {seed_of(run)} ({run.id})" for run in _unjudged(candidates, there)]):
+        why = f"{left_out}: trained likewise, but not scored like the others; the same `bench train` command does it"
+        measured = replace(measured, missing=measured.missing | {"seeds": why})
     given = {run.id for run in (baseline, *candidates)}
-    best = best_prompted(baseline, [run for run in runs_in(baseline.folder.resolve().parent) if run.id not in given])
+    best = best_prompted(baseline, [run for run in there if run.id not in given])
     comparison = compare(
         baseline,
         candidates,
@@ -89,22 +93,27 @@ def _metrics(
         return [], replace(measured, missing=measured.missing | {"sensitivity": str(error)})
 
 
-def _other_seeds(baseline: Run, candidates: Sequence[Run]) -> list[Run]:
-    """Seeds of the candidates' trainings that were measured in the same folder and not given, which is said."""
+def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run]) -> list[Run]:
+    """Seeds of the candidates' trainings that were measured and not given, which is said."""
     seen = {_member(run) for run in (baseline, *candidates)}
     found: list[Run] = []
     for candidate in candidates:
-        others = siblings(candidate, runs_in(candidate.folder.resolve().parent))
-        others = [run for run in others if _member(run) not in seen]
+        others = [run for run in siblings(candidate, there) if _member(run) not in seen]
         if not others:
             continue
         seen |= {_member(run) for run in others}
         found += others
-        seeds = listed([f"seed {run.manifest.seed} ({run.id})" for run in others])
+        seeds = listed([f"seed {seed_of(run)} ({run.id})" for run in others])
         say(f"judged with {candidate.id}, as the same training: {seeds}")
     return found
 
 
+def _unjudged(candidates: Sequence[Run], there: Sequence[Run]) -> list[Run]:
+    """Seeds of the candidates' trainings that cannot be judged with them, each once."""
+    found = {run.id: run for candidate in candidates for run in unjudged(candidate, there)}
+    return list(found.values())
+
+
 def _member(run: Run) -> tuple[str, int]:
     """Which seed of which training a run is."""
-    return run.manifest.family, run.manifest.seed
+    return run.manifest.family, seed_of(run)

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from ..types import Conversation
+from .duplicates import NearDuplicates
 
 CLUSTER = "cluster"
 """The metadata field that names the customer."""
@@ -23,6 +24,25 @@ def cluster_of(conversation: Conversation, field: str) -> str | None:
 
 
 def units(conversations: Iterable[Conversation]) -> list[str]:
-    """Of each conversation, what is resampled as one: its customer where the data name one, else itself."""
-    named = [(conversation.id, cluster_of(conversation, CLUSTER)) for conversation in conversations]
-    return [f"id {id_}" if cluster is None else f"cluster {cluster}" for id_, cluster in named]
+    """Of each conversation, what is resampled as one: its customer where the data name one, else itself.
+
+    Near-duplicates (see `duplicates`) bear witness once, with all that their customers said. A label is the least of
+    those that it joins, whatever their order.
+    """
+    duplicates = NearDuplicates()
+    labels: list[str] = []
+    firsts: dict[str, int] = {}
+    same: list[tuple[int, int]] = []
+    for conversation in conversations:
+        number = duplicates.add(conversation)
+        cluster = cluster_of(conversation, CLUSTER)
+        labels.append(f"id {conversation.id}" if cluster is None else f"cluster {cluster}")
+        same.append((firsts.setdefault(labels[number], number), number))
+    groups = duplicates.groups(duplicates.pairs())
+    for first, number in same:
+        groups.join(first, number)
+    for group in groups.all():
+        least = min(labels[number] for number in group)
+        for number in group:
+            labels[number] = least
+    return labels

@@ -16,10 +16,26 @@ REFERENCE_WORDS = 8
 SKETCH = 128
 """Hashes kept of a conversation's shingles: the Jaccard estimate of a bottom-k sketch is off by about 1/sqrt(k)."""
 
+_UNSPACED = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f"  # Myanmar
+    "\u1780-\u17ff"  # Khmer
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\U0001aff0-\U0001b16f"  # the Han marks 々, 〆 and 〇; Hiragana, Katakana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+)
+_WORD = re.compile(rf"[^\W{_UNSPACED}]+|(?=\w)[{_UNSPACED}]")
+
 
 def words(text: str) -> list[str]:
-    """Words for comparing texts: NFKC, case-folded, letters and digits of any script."""
-    return re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
+    """Words for comparing texts: NFKC, case-folded, letters and digits of any script.
+
+    Each letter of a script that puts no spaces between words (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar) is a
+    word of its own: as one word, a whole clause would equal only itself.
+
+    >>> words("Wi-Fiが切れる。")
+    ['wi', 'fi', 'が', '切', 'れ', 'る']
+    """
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def conversation_sha256(conversation: Conversation) -> str:

@@ -1,5 +1,5 @@
 """What a candidate may have seen of what it is scored on: conversations that it was trained on or shown, and summaries
-that it copied. Held against hashes alone, so that no training text has to travel with an adapter."""
+that it copied. Training is known by its hashes alone, so that no text of it has to travel with an adapter."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, get_args
 
+from ..metrics.rouge import f1
 from ..prompts import transcript
-from ..types import Conversation, Leak, LeakKind, Shot, TrainingRow
+from ..types import Conversation, Leak, LeakKind, PromptSpec, TrainingRow
 from .duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
 from .fingerprints import (
     REFERENCE_WORDS,
@@ -17,7 +18,6 @@ from .fingerprints import (
     SKETCH,
     ngram_hashes,
     ngrams,
-    sketch,
     words,
     words_of,
     words_sha256,
@@ -41,14 +41,21 @@ LEAST_COMMON = 10
 a canned reply, a signature or a disclaimer. Counted in what is scored, so that no training set can be made to hide
 behind copies of itself."""
 
+SHOWN = 0.9
+"""The least share of a summary's word 8-grams, or of a short conversation's, that a text of the prompt must have."""
+
 COPIED = 0.5
 """The least share of a text in one run of words of a training summary. Measured on texts of adapters, the most is 0.47
 (TweetSumm, 108 texts; an opening of 8 words that many summaries have) and none at all (helpdesk, 104 texts); on human
-summaries of the same conversations, 0.36 (352) and none (208)."""
+summaries of the same conversations, 0.36 (352) and none (208). Of first sentences of theirs, 5 in 108 are nothing but
+such an opening: a number of copies says something only beside that of people (`human_copies`)."""
 
-COPIED_WHOLE = 0.9
+COPIED_WHOLE = 0.6
 """The least share of a text in one run of words of its own conversation's summary. The most measured is 0.45, and 0.47
 of one human summary in another of the same conversation."""
+
+COPIED_EDITED = 0.85
+"""The least ROUGE-L of a text with one of its references. """
 
 _ORDER: tuple[LeakKind, ...] = get_args(LeakKind)
 
@@ -57,17 +64,17 @@ def leaks(
     scored: Sequence[Conversation],
     texts: Mapping[str, str],
     rows: Sequence[TrainingRow],
-    shots: Sequence[Shot] = (),
+    prompt: PromptSpec | None = None,
 ) -> list[Leak]:
     """What is wrong with scoring these texts (id → text) of a candidate, by kind, then in the order of `scored`.
 
     A conversation has at most one leak of a kind, that with the most alike. Equal ids are none: many data sets count
     from 1. Near-duplicates are found from `LEAST_SHINGLES` 5-grams on, copies from `REFERENCE_WORDS` words on; what is
-    shorter is alike by chance.
+    shorter is alike by chance. Edited copies are found where ROUGE sees the words, which is in a to z and digits.
     """
     places = {conversation.id: place for place, conversation in enumerate(scored)}
     best: dict[tuple[int, int], Leak] = {}
-    for leak in (*_seen(scored, rows), *_shown(scored, shots), *_copied(scored, texts, rows), *_twice(scored)):
+    for leak in (*_seen(scored, rows), *_shown(scored, prompt), *_copied(scored, texts, rows), *_twice(scored)):
         key = _ORDER.index(leak.kind), places[leak.id]
         if key not in best or leak.likeness > best[key].likeness:
             best[key] = leak
@@ -90,11 +97,11 @@ class Scored:
         self._shingles = [sorted(some - self._common) for some in shingles]
 
     def like(self, sha256: str, sketched: Sequence[int]) -> dict[int, float]:
-        """Number → likeness, in [ALIKE, 1], of those that are like a conversation of which hash and sketch are known.
+        """Number → likeness, in [ALIKE, 1], of those that are like a text of which hash and sketch are known.
 
         A bottom-k sketch is a random sample of the one's 5-grams, and within its range it holds every 5-gram that both
         have: so the share that is shared can be told of either (Broder 1997, *On the resemblance and containment of
-        documents*). That of the shorter one is the larger of the two.
+        documents*). That of the shorter one is the larger of the two. In place of a sketch, all the 5-grams will do.
         """
         found = dict.fromkeys(self._by_sha256.get(sha256, ()), 1.0)
         telling = [shingle for shingle in sketched if shingle not in self._common]
@@ -120,13 +127,39 @@ def _seen(scored: Sequence[Conversation], rows: Sequence[TrainingRow]) -> Iterat
             yield Leak(kind=kind, id=scored[number].id, other=row.id, likeness=likeness)
 
 
-def _shown(scored: Sequence[Conversation], shots: Sequence[Shot]) -> Iterator[Leak]:
-    # As transcripts, since a shot is one: what labels its speakers are part of its words.
-    against = Scored([words(transcript(conversation.turns)) for conversation in scored] if shots else [])
-    for shot in shots:
-        tokens = words(shot.transcript)
-        for number, likeness in against.like(words_sha256(tokens), sketch(tokens)).items():
-            yield Leak(kind="shown in the prompt", id=scored[number].id, other=shot.id, likeness=likeness)
+def _shown(scored: Sequence[Conversation], prompt: PromptSpec | None) -> Iterator[Leak]:
+    if prompt is None:
+        return
+    # With and without what labels its speakers: an example need not be written as the prompt writes a conversation.
+    readings = [(words_of(one), words(transcript(one.turns))) for one in scored]
+    against = [Scored(tokens) for tokens in zip(*readings, strict=True)]
+    wholes = [
+        [_runs(tokens) for tokens in (*read, *map(words, one.references)) if len(tokens) >= REFERENCE_WORDS]
+        for read, one in zip(readings, scored, strict=True)
+    ]
+    for other, text in _texts_of(prompt):
+        tokens = words(text)
+        shingles, runs = sorted(ngram_hashes(tokens, SHINGLE_WORDS)), _runs(tokens)
+        found = [hit for some in against for hit in some.like(words_sha256(tokens), shingles).items()]
+        for number, some in enumerate(wholes):
+            shares = [len(whole & runs) / len(whole) for whole in some]
+            found += [(number, share) for share in shares if share >= SHOWN]
+        for number, likeness in found:
+            yield Leak(kind="shown in the prompt", id=scored[number].id, other=other, likeness=likeness)
+
+
+def _texts_of(prompt: PromptSpec) -> Iterator[tuple[str, str]]:
+    """What a model is told beside the conversation: where it stands, and the text."""
+    for shot in prompt.shots:
+        yield shot.id, shot.transcript
+        yield shot.id, shot.summary
+    yield "the template", prompt.template
+    yield "the system message", prompt.system
+    yield "the prefill", prompt.prefill
+
+
+def _runs(tokens: list[str]) -> set[int]:
+    return ngram_hashes(tokens, REFERENCE_WORDS)
 
 
 class _Run(NamedTuple):
@@ -138,15 +171,58 @@ class _Run(NamedTuple):
     """Of the text."""
 
 
+def human_copies(scored: Sequence[Conversation], rows: Sequence[TrainingRow]) -> float:
+    """The share, in [0, 1], of the scored conversations' human summaries that the rule calls copied from training.
+
+    A stock opening and little more is called so, whoever wrote it. 0.0 where there is no summary.
+    """
+    training = _training_summaries(rows)
+    copied = [
+        _from_training(words(reference), training) is not None
+        for conversation in scored
+        for reference in conversation.references
+    ]
+    return sum(copied) / len(copied) if copied else 0.0
+
+
 def _copied(scored: Sequence[Conversation], texts: Mapping[str, str], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
-    training = _holders((row.id, row.reference_ngrams) for row in rows)
+    training = _training_summaries(rows)
     for conversation in scored:
-        tokens = words(texts.get(conversation.id, ""))
-        own = _holders((conversation.id, ngram_hashes(words(one), REFERENCE_WORDS)) for one in conversation.references)
-        if (run := _longest_run(tokens, training)) and run.share >= COPIED:
-            yield _copy("copied from training", conversation.id, run)
-        if (run := _longest_run(tokens, own)) and run.share >= COPIED_WHOLE:
-            yield _copy("copied reference", conversation.id, run)
+        text = texts.get(conversation.id, "")
+        if run := _from_training(words(text), training):
+            yield Leak(
+                kind="copied from training", id=conversation.id, other=run.holder, likeness=run.share, words=run.words
+            )
+        if leak := _from_references(text, conversation):
+            yield leak
+
+
+def _training_summaries(rows: Sequence[TrainingRow]) -> dict[int, list[str]]:
+    return _holders((row.id, row.reference_ngrams) for row in rows)
+
+
+def _from_training(tokens: list[str], training: Mapping[int, Sequence[str]]) -> _Run | None:
+    run = _longest_run(tokens, training)
+    return run if run and run.share >= COPIED else None
+
+
+def _from_references(text: str, conversation: Conversation) -> Leak | None:
+    tokens = words(text)
+    if len(tokens) < REFERENCE_WORDS:
+        return None
+    own = _holders((conversation.id, _runs(words(one))) for one in conversation.references)
+    run = _longest_run(tokens, own)
+    share = run.share if run else 0.0
+    edited = max((f1("rougeL", text, reference) for reference in conversation.references), default=0.0)
+    if share < COPIED_WHOLE and edited < COPIED_EDITED:
+        return None
+    return Leak(
+        kind="copied reference",
+        id=conversation.id,
+        other=conversation.id,
+        likeness=max(share, edited),
+        words=run.words if run else "",
+    )
 
 
 def _holders(summaries: Iterable[tuple[str, Iterable[int]]]) -> dict[int, list[str]]:
@@ -171,10 +247,6 @@ def _longest_run(tokens: list[str], holders: Mapping[int, Sequence[str]]) -> _Ru
     # So many n-grams, each a word after the other, are so many words and the rest of the last one.
     length = most + REFERENCE_WORDS - 1
     return _Run(holder, " ".join(tokens[end - length : end]), length / len(tokens)) if most else None
-
-
-def _copy(kind: LeakKind, id_: str, run: _Run) -> Leak:
-    return Leak(kind=kind, id=id_, other=run.holder, likeness=run.share, words=run.words)
 
 
 def _twice(scored: Sequence[Conversation]) -> Iterator[Leak]:

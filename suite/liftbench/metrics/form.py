@@ -20,7 +20,7 @@ from ..types import Conversation, Direction
 
 Tokens = tuple[str, ...]
 
-TOKENS = "words:nfkc-casefold"
+TOKENS = "words:nfkc-casefold|unspaced:characters"
 
 
 class Form(Metric):

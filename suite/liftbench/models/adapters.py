@@ -27,12 +27,16 @@ def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
     """
     _configuration(folder)
     provenance = _provenance(folder)
+    sha256 = adapter_sha256(folder)
+    own = provenance.adapter_sha256 == sha256
     record = AdapterRecord(
-        sha256=adapter_sha256(folder),
+        sha256=sha256,
         trainer=provenance.trainer,
         base_sha256=provenance.base.sha256 if provenance.base else None,
         precision=provenance.precision,
         run=provenance.run,
+        family=provenance.family if own else None,
+        seed=provenance.seed if own else None,
     )
     return record, provenance
 
