@@ -68,7 +68,10 @@ def measured(tmp_path: Path) -> Callable[..., tuple[Run, Run]]:
 
 
 def choices(runs: tuple[Run, Run], metrics: Sequence[Metric] = (ROUGE,), leaks: Sequence[Leak] = (), **how: Any) -> Any:
-    asked = {"headlines": ["rougeL"], "target": 0.4, "seed": 0, "comparisons": 1, **how}
+    rows = runs[0].conversations
+    # By their customers alone: what builds these runs writes conversations that are much alike.
+    clusters = {one.id: str(one.metadata.get("cluster", one.id)) for one in rows}
+    asked = {"headlines": ["rougeL"], "target": 0.4, "seed": 0, "comparisons": 1, "clusters": clusters, **how}
     return sensitivity.choices(*runs, metrics, leaks, **asked)
 
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from liftbench.config import DataSection
 from liftbench.data.fingerprints import training_row
-from liftbench.data.leakage import ALIKE, leaks
+from liftbench.data.leakage import ALIKE, human_copies, leaks
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.plugins import load_plugins
-from liftbench.prompts import transcript
-from liftbench.types import Conversation, Leak, Shot, TrainingRow, Turn
+from liftbench.prompts import prompt_spec, transcript
+from liftbench.types import Conversation, Leak, PromptSpec, Shot, TrainingRow, Turn
 
 
 def said(prefix: str, count: int) -> str:
@@ -35,6 +35,12 @@ def trained_on(*conversations: Conversation) -> list[TrainingRow]:
 
 def kinds(found: list[Leak]) -> list[tuple[str, str, str]]:
     return [(leak.kind, leak.id, leak.other) for leak in found]
+
+
+def told_by(
+    *, shots: list[Shot] | None = None, template: str = "{conversation}", system: str = "", prefill: str = ""
+) -> PromptSpec:
+    return prompt_spec(template, system, "chat", prefill=prefill, shots=shots or ())
 
 
 SCORED = conversation("s", said("problem", 40), said("question", 30), said("answer", 40))
@@ -129,11 +135,55 @@ def test_disjoint_vocabularies_never_leak(scored: list[list[int]], trained: list
 
     ours, theirs = speak("a", scored), speak("b", trained)
     texts = {one.id: f"nothing of the kind was said {one.id}" for one in ours}
-    shots = [Shot(id=one.id, transcript=transcript(one.turns), summary="") for one in theirs]
-    assert {leak.kind for leak in leaks(ours, texts, trained_on(*theirs), shots)} <= {"twice"}
+    shots = [Shot(id=one.id, transcript=transcript(one.turns), summary=one.references[0]) for one in theirs]
+    told = " ".join(one.references[0] for one in theirs)
+    prompt = told_by(shots=shots, template=f"{told} {{conversation}}", system=told, prefill=told)
+    assert {leak.kind for leak in leaks(ours, texts, trained_on(*theirs), prompt)} <= {"twice"}
+    assert human_copies(ours, trained_on(*theirs)) == 0.0
 
 
-# --------------------------------------------------------------------------------------------------------------- shots
+# ------------------------------------------------------------------------------------------ scripts without spaces
+
+
+PARCEL = (
+    "您好,我上周在你们网站订购的一台洗衣机到今天还没有送到,物流信息也一直没有更新。",
+    "非常抱歉给您带来不便,我们已经联系了仓库,明天上午会重新为您安排配送。",
+)
+ROUTER = (
+    "我家的路由器每天半夜都会自动重启,已经换过电源了还是这样。",
+    "请您先升级固件,如果问题依旧我们会寄一台新的给您。",
+)
+
+
+def test_near_duplicates_are_found_in_a_script_without_spaces() -> None:
+    scored = [conversation("s", *PARCEL), conversation("x", *ROUTER)]
+    nearly = conversation("t", PARCEL[0].replace("洗衣机", "电冰箱"), PARCEL[1])
+    [leak] = leaks(scored, {}, trained_on(nearly))
+    assert (leak.kind, leak.id) == ("trained on", "s")
+    assert ALIKE <= leak.likeness < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("客户投诉洗衣机没有按时送到,客服承诺明天上午重新配送。", "copied reference"),
+        ("客户投诉说洗衣机没有按时送到了,客服承诺在明天上午重新配送。", "copied reference"),
+        ("顾客询问退款进度,客服表示三个工作日内到账。", "copied from training"),
+        ("用户的洗衣机迟迟未到货,对方答应次日再送一次。", ""),
+    ],
+)
+def test_copies_are_found_in_a_script_without_spaces(text: str, kind: str) -> None:
+    scored = conversation("s", *PARCEL, references=("客户投诉洗衣机没有按时送到,客服承诺明天上午重新配送。",))
+    row = trained_on(conversation("t", *ROUTER, references=("顾客询问退款进度,客服表示三个工作日内到账。",)))
+    assert [leak.kind for leak in leaks([scored], {"s": text}, row)] == ([kind] if kind else [])
+
+
+def test_a_name_in_latin_letters_alone_makes_no_copy_of_a_text_in_another_script() -> None:
+    scored = conversation("s", *PARCEL, references=("客户的 iPhone 14 屏幕碎了,想知道维修价格。",))
+    assert leaks([scored], {"s": "有人问 iPhone 14 何时降价,客服没有回答。"}, []) == []
+
+
+# -------------------------------------------------------------------------------------------------------------- prompts
 
 
 @pytest.mark.parametrize(
@@ -141,12 +191,63 @@ def test_disjoint_vocabularies_never_leak(scored: list[list[int]], trained: list
     [
         (SCORED.turns, True),
         (SCORED.turns[:2], True),
+        (SCORED.turns[:1], True),
         ((Turn(role="customer", text=said("other", 60)), SCORED.turns[1]), False),
     ],
 )
 def test_an_example_in_the_prompt_is_held_against_what_is_scored(turns: tuple[Turn, ...], shown: bool) -> None:
-    shot = Shot(id="t", transcript=transcript(turns), summary="A summary.")
-    assert kinds(leaks([SCORED], {}, [], [shot])) == ([("shown in the prompt", "s", "t")] if shown else [])
+    prompt = told_by(shots=[Shot(id="t", transcript=transcript(turns), summary="A summary.")])
+    assert kinds(leaks([SCORED], {}, [], prompt)) == ([("shown in the prompt", "s", "t")] if shown else [])
+
+
+SHORT = conversation("short", "Hi, my parcel never came at all.", "Please send us a message.")
+TINY = conversation("tiny", "Hi there.", "Hello!")
+INSTRUCTION = f"Summarize for a colleague. {said('instruction', 200)}"
+
+
+@pytest.mark.parametrize(
+    ("shown", "found"),
+    [
+        (transcript(SCORED.turns), ["s"]),
+        (transcript(SCORED.turns).upper().replace("CUSTOMER:", "USER:").replace("AGENT:", "BOT:"), ["s"]),
+        (" / ".join(turn.text for turn in SCORED.turns), ["s"]),
+        (transcript(SCORED.turns[:2]), ["s"]),
+        (transcript(SCORED.turns[:1]), []),
+        (transcript(SHORT.turns), ["short"]),
+        ("hi my parcel never came at all please send us a message", ["short"]),
+        ("Please send us a message.", []),
+        ("Customer: Hi there. Agent: Hello!", []),
+        ("The customer wants a refund for a flight that never left", ["s"]),
+        ("The customer wants a refund", []),
+        ("", []),
+    ],
+)
+@pytest.mark.parametrize("where", ["the template", "the system message", "the prefill"])
+def test_what_is_pasted_into_a_prompt_is_held_against_what_is_scored(where: str, shown: str, found: list[str]) -> None:
+    scored = [
+        replace(SCORED, references=("Fine.", "The customer wants a refund for a flight that never left.")),
+        SHORT,
+        TINY,
+    ]
+    told = f"{INSTRUCTION} {shown} Now this:"
+    prompt = {
+        "the template": told_by(template=f"{told} {{conversation}}"),
+        "the system message": told_by(system=told),
+        "the prefill": told_by(prefill=told),
+    }[where]
+    assert kinds(leaks(scored, {}, [], prompt)) == [("shown in the prompt", id_, where) for id_ in found]
+
+
+@pytest.mark.parametrize("one", [SCORED, SHORT, TINY], ids=lambda one: str(one.id))
+def test_an_example_as_long_as_a_scored_conversation_is_that_conversation(one: Conversation) -> None:
+    prompt = told_by(shots=[Shot(id="t", transcript=transcript(one.turns), summary="A summary.")])
+    assert kinds(leaks([SCORED, SHORT, TINY], {}, [], prompt)) == [("shown in the prompt", one.id, "t")]
+
+
+def test_a_scored_conversations_summary_under_another_example_is_shown() -> None:
+    scored = replace(SCORED, references=("The customer wants a refund for a flight that never left.",))
+    shot = Shot(id="t", transcript=f"Customer: {said('other', 60)}", summary=scored.references[0])
+    assert kinds(leaks([scored], {}, [], told_by(shots=[shot]))) == [("shown in the prompt", "s", "t")]
 
 
 # -------------------------------------------------------------------------------------------------------------- copies
@@ -167,8 +268,9 @@ OWN = "The caller asks why the router restarts every night and gets a new one by
         ("Customer wants the money back for a", []),
         ("Customer wants the money back", []),
         (OWN, [("copied reference", "s", 1.0)]),
-        (OWN + " Fine.", [("copied reference", "s", 16 / 17)]),
-        (f"{OWN} Agent is sorry.", []),
+        (f"{OWN} {said('own', 5)}", [("copied reference", "s", 2 * 16 / (16 + 21))]),
+        (f"{' '.join(OWN.split()[:12])} {said('own', 8)}", [("copied reference", "s", 2 * 12 / (16 + 20))]),
+        (f"{' '.join(OWN.split()[:12])} {said('own', 9)}", []),
         ("", []),
     ],
 )
@@ -176,8 +278,45 @@ def test_a_text_is_a_copy_by_its_longest_run_of_words(text: str, expected: list[
     scored = replace(SCORED, references=(OWN, "Short."))
     row = trained_on(conversation("t", said("other", 40), references=("Refund.", SUMMARY)))
     found = leaks([scored], {"s": text}, row)
-    assert [(leak.kind, leak.other, leak.likeness) for leak in found] == expected
+    assert [(leak.kind, leak.other) for leak in found] == [(kind, other) for kind, other, _ in expected]
+    assert [leak.likeness for leak in found] == [pytest.approx(likeness) for *_, likeness in expected]
     assert all(len(leak.words.split()) >= 8 and leak.words in SUMMARY.lower() + OWN.lower() for leak in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "likeness"),
+    [
+        ("The caller asks why the router very restarts every night and gets a new very one by mail.", 32 / 34),
+        ("The caller asks why his router restarts every night and gets some new one by mail.", 28 / 32),
+        ("The caller wonders why his router restarts every night and gets some new one by mail.", None),
+        ("By mail one new a gets and night every restarts router the why asks caller the.", None),
+        ("The router of the caller restarts at night, so the agent mails a new one.", None),
+    ],
+    ids=["words put in", "two words changed", "three words changed", "backwards", "said otherwise"],
+)
+def test_an_edited_copy_of_the_own_summary_is_a_copy(text: str, likeness: float | None) -> None:
+    scored = replace(SCORED, references=("Another summary of the same, told in a very different way.", OWN))
+    found = leaks([scored], {"s": text}, [])
+    assert kinds(found) == ([] if likeness is None else [("copied reference", "s", "s")])
+    assert [leak.likeness for leak in found] == ([] if likeness is None else [pytest.approx(likeness)])
+
+
+def test_human_copies_are_the_share_of_summaries_that_the_rule_for_texts_hits() -> None:
+    stock = "Customer is complaining about the delay of his order"
+    scored = [
+        replace(SCORED, references=(f"{stock} again.", OWN)),
+        replace(SHORT, references=("Refund.", f"{stock} and wants to hear by tonight whether it comes at all.")),
+        TINY,
+    ]
+    rows = trained_on(conversation("t", said("other", 40), references=(f"{stock}.",)))
+    assert human_copies(scored, rows) == 1 / 4
+    assert human_copies(scored, []) == 0.0
+    assert human_copies([TINY], rows) == 0.0
+    assert human_copies([], rows) == 0.0
+    assert kinds(leaks(scored, {"s": f"{stock} again."}, rows)) == [
+        ("copied from training", "s", "t"),
+        ("copied reference", "s", "s"),
+    ]
 
 
 def test_no_run_goes_from_one_training_summary_into_another_conversations() -> None:
@@ -220,7 +359,44 @@ def test_real_strangers_do_not_leak_and_human_summaries_are_no_copies(
 ) -> None:
     scored, training = real
     texts = {one.id: one.references[0] for one in scored}
-    assert {leak.kind for leak in leaks(scored, texts, trained_on(*training))} == {"copied reference"}
+    rows = trained_on(*training)
+    assert {leak.kind for leak in leaks(scored, texts, rows)} == {"copied reference"}
+    assert human_copies(scored, rows) == 0.0
+
+
+def test_a_persons_other_summaries_are_no_copies_of_a_real_reference(
+    real: tuple[list[Conversation], list[Conversation]],
+) -> None:
+    for one in real[0]:
+        for place, text in enumerate(one.references):
+            others = tuple(other for number, other in enumerate(one.references) if number != place)
+            assert leaks([replace(one, references=others)], {one.id: text}, []) == []
+
+
+def test_edited_copies_of_real_references_are_found(real: tuple[list[Conversation], list[Conversation]]) -> None:
+    scored, _ = real
+    texts = {
+        one.id: " ".join(f"{word} really" if place % 7 == 6 else word for place, word in enumerate(words))
+        for one in scored
+        for words in [one.references[-1].split()]
+    }
+    assert [leak.id for leak in leaks(scored, texts, [])] == [one.id for one in scored]
+
+
+def test_real_training_examples_do_not_show_what_is_scored(
+    real: tuple[list[Conversation], list[Conversation]],
+) -> None:
+    scored, training = real
+    shots = [
+        Shot(id=one.id, transcript=transcript(one.turns), summary=one.references[0])
+        for one in training[:100]
+        if one.references
+    ]
+    pasted = "\n\n".join(f"{shot.transcript}\n{shot.summary}" for shot in shots)
+    assert leaks(scored, {}, [], told_by(shots=shots, system=pasted)) == []
+    everything = "\n\n".join(transcript(one.turns) for one in scored)
+    found = leaks(scored, {}, [], told_by(template=f"{everything}\n{{conversation}}"))
+    assert kinds(found) == [("shown in the prompt", one.id, "the template") for one in scored]
 
 
 def test_every_planted_near_duplicate_is_found_among_real_conversations(

@@ -30,7 +30,7 @@ def test_parts_never_share_a_duplicate_nor_touch_the_scored_split(
     letters: list[str], seed: int, fraction: float, limit: int | None
 ) -> None:
     pool = [conversation(f"t{number}", letter) for number, letter in enumerate(letters)]
-    scored = [conversation("s", "A!"), conversation("t0", "zzz")]
+    scored = [conversation("s", "A!")]
     try:
         split = training_split(pool, scored, limit=limit, validation_fraction=fraction, seed=seed)
     except UsageError:
@@ -39,7 +39,6 @@ def test_parts_never_share_a_duplicate_nor_touch_the_scored_split(
     validation = {conversation_sha256(c) for c in split.validation}
     assert not train & validation
     assert not (train | validation) & {conversation_sha256(c) for c in scored}
-    assert "t0" not in {c.id for c in (*split.train, *split.validation)}
     used = len(split.train) + len(split.validation)
     assert used + split.left_out <= len(pool)
     if limit is None:
@@ -62,7 +61,16 @@ def test_what_a_scored_conversation_nearly_is_holds_or_is_held_in_is_not_trained
     split = training_split([*near, *strangers], scored, limit=None, validation_fraction=0.1, seed=0)
     assert {c.id for c in (*split.train, *split.validation)} == {c.id for c in strangers}
     assert (split.left_out, split.nearly) == (3, 3)
-    assert unscored([*near, *strangers, thread("s", "z")], scored) == strangers
+    assert unscored([*near, *strangers], scored) == strangers
+
+
+def test_an_id_that_a_scored_conversation_has_too_says_nothing() -> None:
+    scored = [thread(str(number), f"s{number}x") for number in range(6)]
+    pool = [thread(str(number), f"t{number}x") for number in range(6)]
+    split = training_split(pool, scored, limit=None, validation_fraction=0.1, seed=0)
+    assert sorted(c.id for c in (*split.train, *split.validation)) == [c.id for c in pool]
+    assert (split.left_out, split.nearly) == (0, 0)
+    assert unscored(pool, scored) == pool
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -60,6 +60,15 @@ def test_copying_and_compression_by_hand(
     assert score(NovelBigrams, text, *SAID) == (None if novel is None else pytest.approx(novel))
 
 
+def test_a_script_without_spaces_is_counted_by_the_character() -> None:
+    said = "我的包裹还没到。"  # 7 characters
+    assert score(Words, "包裹没到", said) == 4.0
+    assert score(Coverage, "包裹丢失", said) == 2 / 4
+    assert score(Density, "包裹没到", said) == (4 + 4) / 4
+    assert score(Repetition, "对不起。" * 10, said) == pytest.approx(1 - 3 / 28)
+    assert all("unspaced:characters" in form(MetricRequest()).signature for form in FORMS)
+
+
 @pytest.mark.parametrize(
     ("summary", "said", "expected"),
     [

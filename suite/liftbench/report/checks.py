@@ -28,9 +28,9 @@ SYMBOLS = {
 LEAKS: dict[LeakKind, str] = {
     "trained on": "The candidate was trained on the conversation, or on nearly the same one.",
     "chose the checkpoint": "It, or nearly the same one, decided which checkpoint became the adapter.",
-    "shown in the prompt": "It, or nearly the same one, is an example in the prompt.",
+    "shown in the prompt": "It, or nearly the same one, or its summary, stands in the prompt.",
     "copied from training": "Much of the candidate’s text is a training summary, word for word.",
-    "copied reference": "The candidate’s text is the human summary that it is scored against, word for word.",
+    "copied reference": "The candidate’s text is nearly the human summary that it is scored against.",
     "twice": "The scored data hold nearly the same conversation again, so that it counts twice.",
 }
 """What each kind means, in the order of a report."""
