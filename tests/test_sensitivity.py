@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from liftbench import sensitivity
 from liftbench.contracts import Metric, MetricRequest
-from liftbench.data.clusters import units
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
 from liftbench.harness import values
@@ -57,7 +56,7 @@ def measured(tmp_path: Path) -> Callable[..., tuple[Run, Run]]:
         texts: tuple[Sequence[str], Sequence[str]] | None = None,
         scores: dict[str, Sequence[float | None]] | None = None,
     ) -> tuple[Run, Run]:
-        rows = list(conversations or write_conversations(60))
+        rows = list(conversations or write_conversations(90))
         before, after = texts or (untuned_texts(rows), tuned_texts(rows))
         return (
             write_run(tmp_path / "runs", conversations=rows, texts=before),
@@ -119,7 +118,7 @@ def test_every_headline_has_its_rows_and_the_first_is_the_lift_as_it_was_judged(
         signature=ROUGE.signature,
         target=0.4,
         seed=3,
-        clusters=units(sorted(runs[0].conversations, key=lambda one: one.id)),
+        clusters=sorted(runs[0].scores),
     )
 
 
@@ -172,7 +171,7 @@ def test_the_best_of_the_references_is_at_least_their_mean(measured: Callable[..
 def test_single_references_are_those_that_the_conversations_have(measured: Callable[..., tuple[Run, Run]]) -> None:
     runs = measured()
     found = choices(runs)
-    assert [named(found, f"only reference {number}").lift.n for number in (1, 2, 3)] == [60, 40, 20]
+    assert [named(found, f"only reference {number}").lift.n for number in (1, 2, 3)] == [90, 60, 30]
     second = [one for one in runs[1].conversations if len(one.references) > 1]
     texts = [runs[1].predictions[one.id].text for one in second]
     scores = ROUGE.score(texts, [replace(one, references=one.references[1:2]) for one in second])
@@ -274,14 +273,14 @@ def test_what_a_run_lacks_leaves_the_lift_unproven(
     path.write_text("".join(lines[1:]), encoding="utf-8")
     found = choices((Run(runs[0].folder), Run(runs[1].folder)), leaks=[leak("c000")])
     assert [(one.kind, one.outcome) for one in found] == [("as measured", "unproven")]
-    assert "no number for 1 of 60 conversations" in found[0].lift.problem
+    assert "no number for 1 of 90 conversations" in found[0].lift.problem
 
 
 @pytest.mark.parametrize("value", [math.nan, None])
 def test_a_score_without_a_number_leaves_the_lift_unproven(
     measured: Callable[..., tuple[Run, Run]], value: float | None
 ) -> None:
-    found = choices(measured(scores={"rougeL": [value, *[0.9] * 59]}), leaks=[leak("c000")])
+    found = choices(measured(scores={"rougeL": [value, *[0.9] * 89]}), leaks=[leak("c000")])
     assert [(one.kind, one.outcome) for one in found] == [("as measured", "unproven")]
 
 

@@ -196,8 +196,8 @@ def test_the_other_seeds_are_compared_without_being_asked_for(bench: Bench, comm
     assert [result["run"] for result in json.loads(against.out)["candidates"]] == [second.id]
 
 
-def test_an_adapter_that_is_scored_again_has_no_family(bench: Bench) -> None:
+def test_an_adapter_that_is_scored_again_stays_in_its_family(bench: Bench) -> None:
     assert bench("train").code == 0
     [trained] = runs_in(RUNS)
     assert bench("score", trained.id).code == 0
-    assert [run.manifest.family for run in runs_in(RUNS)] == [trained.manifest.family, ""]
+    assert [run.manifest.family for run in runs_in(RUNS)] == [trained.manifest.family] * 2

@@ -51,7 +51,7 @@ def test_the_table_has_means_lift_and_interval(tmp_path: Path) -> None:
 
 def test_a_number_that_cannot_be_had_is_unknown_with_the_reason(tmp_path: Path) -> None:
     baseline = write_run(tmp_path)
-    candidate = write_run(tmp_path, command="train", scores={"rougeL": [None] + [0.5] * 23})
+    candidate = write_run(tmp_path, command="train", scores={"rougeL": [None] + [0.5] * 35})
     out = shown(comparison_table(compare(baseline, [candidate]), {run.id: run for run in (baseline, candidate)}), 160)
     assert "ROUGE-L unknown unknown unknown " in words(out)
     assert "ROUGE-L: rougeL has no number for 1 of 36" in words(out)

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Iterable
 
 from ..types import Conversation
-from .duplicates import NearDuplicates
 
 CLUSTER = "cluster"
 """The metadata field that names the customer."""
@@ -29,6 +28,8 @@ def units(conversations: Iterable[Conversation]) -> list[str]:
     Near-duplicates (see `duplicates`) bear witness once, with all that their customers said. A label is the least of
     those that it joins, whatever their order.
     """
+    from .duplicates import NearDuplicates  # It loads numpy, which whoever asks for a customer's name need not.
+
     duplicates = NearDuplicates()
     labels: list[str] = []
     firsts: dict[str, int] = {}
