@@ -17,7 +17,7 @@ PLUGINS = SUITE.parents[1] / "plugins" / "liftbench_plugins"
 
 LAYERS = [
     {"types", "errors", "hookspecs", "contracts"},
-    {"config", "plugins", "environment", "hub", "records", "resampling", "runs", "significance", "stats", "wording"},
+    {"config", "plugins", "environment", "hub", "records", "resampling", "rules", "runs", "significance", "stats", "wording"},
     {
         "controls",
         "corruptions",
@@ -40,8 +40,11 @@ LAYERS = [
         "comparison",
         "differences",
         "families",
+        "gates",
         "guards",
         "pairing",
+        "promotion",
+        "rule_checks",
         "sensitivity",
         "sight",
         "standings",
@@ -49,7 +52,7 @@ LAYERS = [
         "plugin_api",
         "selfcheck",
     },
-    {"report", "cli", "__main__", "__init__"},
+    {"report", "cli", "pytest_plugin", "__main__", "__init__"},
 ]
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import UsageError, unknown
+from .rules import parse
 from .types import Against, Limits
 
 DEFAULT_RECIPE = "smollm2-135m"
@@ -147,6 +148,17 @@ class TuneSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The most prompts that texts are generated with; cutting texts that are there costs nothing."""
 
 
+class GatesSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `bench gate` holds a run of this recipe to."""
+
+    baseline: str = ""
+    """The promoted baseline of the untuned model, which lifts are over."""
+    proven: str = ""
+    """The promoted adapter that a run must not fall behind, which drops are from."""
+    rules: tuple[str, ...] = ()
+    """In the language of `rules`: `lift(rougeL) >= 40% verified`, …"""
+
+
 class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A resolved recipe."""
 
@@ -160,6 +172,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     generation: GenerationSection = GenerationSection()
     metrics: MetricsSection = MetricsSection()
     guards: Limits = Limits()
+    gates: GatesSection = GatesSection()
     train: TrainSection = TrainSection()
 
 
@@ -254,6 +267,8 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
     for headline in recipe.metrics.headlines:
         if headline not in required:
             raise UsageError(f"metrics.headlines: {headline!r} is not in metrics.names ({', '.join(required)})")
+    for rule in recipe.gates.rules:
+        parse(rule)
     if recipe.data.split == recipe.data.train_split:
         raise UsageError(
             f"data.split and data.train_split are both {recipe.data.split!r}: what is trained on is never scored"

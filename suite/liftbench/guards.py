@@ -167,10 +167,10 @@ def _same_base(evidence: Evidence) -> Check:
 
 
 def _effect(evidence: Evidence) -> Check:
-    after = evidence.candidate.predictions
+    after = evidence.candidate.text_hashes
     for name, run in (("the baseline", evidence.baseline), ("the best prompt", evidence.best_prompted)):
-        before = run.predictions if run else {}
-        same = sum(id_ in before and after[id_].text == before[id_].text for id_ in after)
+        before = run.text_hashes if run else {}
+        same = sum(before.get(id_) == text for id_, text in after.items())
         if after and 2 * same > len(after):
             return Check(
                 "failed",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .differences import protocol_differences
-from .errors import UsageError
+from .errors import PrerequisiteError, UsageError
 from .runs import Run
 from .types import Protocol
 
@@ -85,6 +85,32 @@ def newest_pair(runs: Sequence[Run]) -> tuple[Run, Run]:
         f"no candidate was measured as a baseline was; the newest, {candidates[0].id} and {baselines[0].id}, differ in "
         f"{', '.join(difference.key for difference in differing)}; give `bench baseline` the candidate's recipe{hint}"
     )
+
+
+def newest_like(protocol: Protocol, runs: Sequence[Run]) -> Run:
+    """The newest candidate that was measured as a protocol says, metrics apart: a gate tells which of them vanished.
+
+    Raises `PrerequisiteError` saying what is missing.
+    """
+    newest_first = sorted(runs, key=lambda run: (run.manifest.created, run.id), reverse=True)
+    candidates = [run for run in newest_first if run.manifest.command != "baseline"]
+    complete = [run for run in candidates if run.manifest.status == "complete"]
+    for run in complete:
+        if not _unlike(protocol, run):
+            return run
+    how = "`bench train --plugin NAME` or `bench score SYSTEM` makes one, under the baseline's recipe"
+    if complete:
+        differing = ", ".join(_unlike(protocol, complete[0]))
+        raise PrerequisiteError(
+            f"no run was measured as the baseline was; the newest, {complete[0].id}, differs in {differing}.\n{how}."
+        )
+    unfinished = f" (run {candidates[0].id} is not complete: its command, given again, continues it)"
+    raise PrerequisiteError(f"there is no measured run to gate{unfinished if candidates else ''}; {how}.")
+
+
+def _unlike(protocol: Protocol, run: Run) -> list[str]:
+    keys = [one.key for one in protocol_differences(protocol, run.manifest.protocol)]
+    return [key for key in keys if not key.startswith("metrics.")]
 
 
 def _model(run: Run) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,11 @@ class Run:
     def predictions(self) -> dict[str, Prediction]:
         """Id → prediction."""
         return {row.id: row for row in read_lines(self.folder / "predictions.jsonl", Prediction)}
+
+    @cached_property
+    def text_hashes(self) -> dict[str, str]:
+        """Id → sha256 of its text: what is left to compare where the texts are not kept."""
+        return {id_: sha256(row.text.encode()).hexdigest() for id_, row in self.predictions.items()}
 
     @cached_property
     def scores(self) -> dict[str, dict[str, float | None]]:

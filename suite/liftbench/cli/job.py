@@ -67,6 +67,19 @@ def runs_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def baselines_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--baselines DIR`."""
+    return click.option(
+        "--baselines",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("baselines"),
+        envvar="LIFTBENCH_BASELINES",
+        show_default=True,
+        show_envvar=True,
+        help="Where promoted baselines are.",
+    )(command)
+
+
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)

@@ -19,6 +19,8 @@ COMMANDS = {
     "controls": "What systems without a model score, and the humans.",
     "validate-metrics": "What each metric can and cannot see, on your own data.",
     "compare": "Compare runs: the table, the verdict and an HTML report.",
+    "promote": "Keep a measured run as a baseline in the repository.",
+    "gate": "Hold a run to rules against promoted baselines.",
     "report": "Write the HTML report of any runs.",
     "summarize": "Summarize one conversation.",
     "data": "Import, check and split your own conversations.",
@@ -45,8 +47,8 @@ def cli(debug: bool) -> None:
     bench train --plugin qlora     train an adapter and score it the same way
     bench compare                  the verdict, with an HTML report
 
-    Exit codes: 0 done (for compare: the lift is verified), 1 the lift is not verified, 2 usage, 3 something that is
-    needed is missing, 4 a run failed.
+    Exit codes: 0 done (for compare: the lift is verified; for gate: every rule passed), 1 not so, 2 usage, 3 something
+    that is needed is missing, 4 a run failed.
     """
     del debug  # read by main(), before click has parsed anything
 

@@ -136,6 +136,36 @@ def lift_interval(lift: Lift, target: float, domain: tuple[float, float], descri
     return _svg(drawn, padding, NARROW, "small", description)
 
 
+class Point(Struct, frozen=True):
+    """One version of a baseline, or the run that is gated."""
+
+    label: str
+    mean: float
+    low: float | None
+    high: float | None
+    gated: bool = False
+
+
+def trend(points: Sequence[Point], description: str) -> Markup:
+    """A mean with its interval for each version, in their order; the run that is gated is ringed."""
+    rows = [
+        {"place": place, "label": one.label, "mean": one.mean, "low": one.low or one.mean, "high": one.high or one.mean}
+        for place, one in enumerate(points)
+    ]
+    x = alt.X("place:O", title=None, axis=alt.Axis(labels=False, ticks=False, grid=False))
+    y = alt.Y("mean:Q", title="mean", scale=alt.Scale(zero=False), axis=_top_titled())
+    data = alt.Chart(alt.Data(values=rows))
+    ringed = alt.Chart(alt.Data(values=[row for row, one in zip(rows, points, strict=True) if one.gated]))
+    drawing = alt.layer(
+        data.mark_line(color=MUTED, strokeWidth=1.25).encode(x=x, y=y),
+        data.mark_rule(color=ACCENT, strokeWidth=5, opacity=0.35).encode(x=x, y="low:Q", y2="high:Q"),
+        data.mark_point(color=ACCENT, fill=ACCENT, size=60, opacity=1).encode(x=x, y=y),
+        ringed.mark_point(color=INK, size=190, strokeWidth=1.75, opacity=1, filled=False).encode(x=x, y=y),
+        data.mark_text(color=INK, fontSize=12, dy=14, baseline="top").encode(x=x, y=alt.value(168), text="label:N"),
+    )
+    return _render(lambda inner: drawing.properties(width=inner, height=170), Padding(46, 26, 14, 34), description)
+
+
 def training_curve(curve: Sequence[CurvePoint], training: TrainingSummary | None, description: str) -> Markup:
     """Training loss (thin) and validation loss (with points) by step; the best checkpoint is ringed."""
     losses = [{"step": point.step, "loss": point.loss} for point in curve if point.loss is not None]

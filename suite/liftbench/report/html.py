@@ -41,7 +41,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
     sign = -1 if metrics and metrics[0].direction == "lower" else 1
     leaks = [leak for result in results for leak in result.leaks]
     listed = entries(subjects, [metric.name for metric in metrics], sign, leaks=leaks)
-    page: str = _template("comparison.html.j2").render(
+    page: str = template("comparison.html.j2").render(
         title=_title(subjects, comparison.seeds),
         comparison=comparison,
         subjects=subjects,
@@ -71,7 +71,7 @@ def render_runs(runs: Sequence[Run]) -> str:
     """
     subjects = [_subject(f"run {number}", run) for number, run in enumerate(runs, start=1)]
     groups = alike(subjects)
-    page: str = _template("runs.html.j2").render(
+    page: str = template("runs.html.j2").render(
         title=subjects[0].name if len(runs) == 1 else f"{len(runs)} runs",
         subjects=subjects,
         groups=groups,
@@ -101,7 +101,8 @@ def _title(subjects: Sequence[Subject], families: Sequence[SeedsResult]) -> str:
     return f"{candidates[0].name} against {baseline.name}"
 
 
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
+    """A page's template, with all that pages are made of."""
     return _environment().get_template(name)
 
 

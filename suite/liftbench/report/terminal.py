@@ -53,12 +53,12 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
             " or ".join(f"{step.name} {numbers.score(step.value)}" for step in some)
             for _, some in groupby(waterfall(comparison, name), key=lambda step: step.role)
         ]
-        parts.append(_plain(f"{metric_label(name)}: {' → '.join(steps)}"))
+        parts.append(plain(f"{metric_label(name)}: {' → '.join(steps)}"))
     if comparison.validity is not None:
-        parts += [Text(), *(_plain(validity_words(comparison.validity, name)) for name in comparison.headlines)]
-    parts += [_plain(f"{name}: {why}", "dim") for name, why in comparison.missing.items()]
+        parts += [Text(), *(plain(validity_words(comparison.validity, name)) for name in comparison.headlines)]
+    parts += [plain(f"{name}: {why}", "dim") for name, why in comparison.missing.items()]
     if not comparison.candidates:
-        parts.append(_plain(f"There is no candidate to judge; the baseline is {baseline.id}."))
+        parts.append(plain(f"There is no candidate to judge; the baseline is {baseline.id}."))
     seeds = {run: seed for family in comparison.seeds for run, seed in zip(family.runs, family.seeds, strict=True)}
     by_run = {result.run: result for result in comparison.candidates}
     for family in comparison.seeds:
@@ -70,7 +70,7 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
             parts += [*_verdict(result.verdict), Text()]
         else:
             name = runs[result.run].manifest.system.name
-            parts += [Text(), _plain(f"{name}, seed {seed} by itself", "bold"), _plain(result.verdict.sentence, "dim")]
+            parts += [Text(), plain(f"{name}, seed {seed} by itself", "bold"), plain(result.verdict.sentence, "dim")]
         parts += _checks(comparison, result)
     return Group(*parts)
 
@@ -97,12 +97,12 @@ def sight_table(validity: Validity) -> RenderableType:
         )
     ]
     against = "itself, as none has a second one" if validity.against_itself else "the others of its conversation"
-    about = _plain(
+    about = plain(
         f"share of the way from the humans down to another conversation's summary, each held against {against}; "
         f"{validity.n} conversations; red: not seen",
         "dim",
     )
-    return Group(*tables, about, *(_plain(validity_words(validity, metric.name)) for metric in validity.metrics))
+    return Group(*tables, about, *(plain(validity_words(validity, metric.name)) for metric in validity.metrics))
 
 
 def _means(found: StandingTable) -> list[tuple[str, list[Text]]]:
@@ -128,9 +128,9 @@ def _wide(
         table.add_column(first, overflow="fold")
         for column in columns[start : start + COLUMNS]:
             heading = column if len(column) < 10 else column.replace("-", "-\n")
-            table.add_column(_plain(heading), justify="right", overflow="fold")
+            table.add_column(plain(heading), justify="right", overflow="fold")
         for name, cells in rows:
-            table.add_row(_plain(name), *cells[start : start + COLUMNS])
+            table.add_row(plain(name), *cells[start : start + COLUMNS])
         yield table
         yield Text()
 
@@ -143,7 +143,7 @@ def runs_table(runs: Sequence[Run]) -> RenderableType:
     table.add_column("run", overflow="fold", ratio=3, min_width=12)
     table.add_column("made by", overflow="fold")
     table.add_column("n", justify="right")
-    table.add_column(_plain(min(headlines)) if one_headline else "headline", overflow="fold")
+    table.add_column(plain(min(headlines)) if one_headline else "headline", overflow="fold")
     for run in runs:
         manifest = run.manifest
         headline: str = manifest.status
@@ -152,7 +152,7 @@ def runs_table(runs: Sequence[Run]) -> RenderableType:
             headline = numbers.score(found[0].mean if found else None)
             if not one_headline:
                 headline = f"{metric_label(manifest.headlines[0])} {headline}"
-        table.add_row(_plain(run.id), manifest.command, numbers.count(manifest.protocol.n), _plain(headline))
+        table.add_row(plain(run.id), manifest.command, numbers.count(manifest.protocol.n), plain(headline))
     return table
 
 
@@ -161,7 +161,7 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
     verdict = result.verdict
     names = [run.manifest.system.name for run in (baseline, candidate)]
     table = _table()
-    table.title = _plain(f"{names[1]} against {names[0]}")
+    table.title = plain(f"{names[1]} against {names[0]}")
     table.add_column("metric", overflow="fold")
     for heading in ("baseline", "candidate", "lift", "interval", *(["over best\nprompt"] if result.prompted else [])):
         table.add_column(heading, justify="right", overflow="fold")
@@ -169,14 +169,14 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
     labels = {metric.name: label(metric) for metric in comparison.metrics}
     for lift, other in zip_longest(result.lifts, result.prompted):
         if lift.metric not in described:
-            more = [_plain(numbers.lift(other, verdict.target))] if other else []
+            more = [plain(numbers.lift(other, verdict.target))] if other else []
             table.add_row(
                 *_cells(lift, labels[lift.metric], verdict.target),
                 *more,
                 style="bold" if lift.metric in verdict.headlines else "",
             )
-    about = _plain(f"bold: the headlines; {result.lifts[0].method}" if result.lifts else "", "dim")
-    reasons = [_plain(f"{metric_label(lift.metric)}: {lift.problem}", "dim") for lift in result.lifts if lift.problem]
+    about = plain(f"bold: the headlines; {result.lifts[0].method}" if result.lifts else "", "dim")
+    reasons = [plain(f"{metric_label(lift.metric)}: {lift.problem}", "dim") for lift in result.lifts if lift.problem]
     return Group(table, about, *reasons, *map(_position, result.positions))
 
 
@@ -195,13 +195,13 @@ def _verdict(verdict: Verdict) -> Iterator[RenderableType]:
     guards = Table.grid(padding=(0, 1))
     for guard in in_order(verdict.guards):
         style = "dim" if guard.state == "passed" else ""
-        guards.add_row(Text(SYMBOLS[guard.state], STYLES[guard.state]), _plain(guard.name), _plain(guard.words, style))
+        guards.add_row(Text(SYMBOLS[guard.state], STYLES[guard.state]), plain(guard.name), plain(guard.words, style))
     yield guards
     yield from _listed("What else to know", verdict.caveats, "dim")
 
 
 def _sentence(verdict: Verdict) -> Text:
-    sentence = _plain(verdict.sentence)
+    sentence = plain(verdict.sentence)
     head, colon, _ = sentence.plain.partition(":")
     if colon and head.lower() == verdict.outcome:
         sentence.stylize(STYLES[verdict.outcome], 0, len(head))
@@ -213,7 +213,7 @@ def _listed(title: str, words: Sequence[str], style: str) -> Iterator[Renderable
         return
     items = Table.grid(padding=(0, 1))
     for each in words:
-        items.add_row("-", _plain(each, style))
+        items.add_row("-", plain(each, style))
     yield from (Text(), Text(title, "dim" if style else "bold"), items)
 
 
@@ -221,10 +221,10 @@ def _seeds_table(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -> 
     """Every seed by itself: its lifts, as judged, and what they amount to."""
     verdict = family.verdict
     table = _table()
-    table.title = _plain(f"{family.name}, every seed by itself")
+    table.title = plain(f"{family.name}, every seed by itself")
     table.add_column("seed", justify="right")
     for name in verdict.headlines:
-        table.add_column(_plain(metric_label(name)), justify="right")
+        table.add_column(plain(metric_label(name)), justify="right")
     table.add_column("outcome")
     for seed, run in zip(family.seeds, family.runs, strict=True):
         result = by_run[run]
@@ -232,7 +232,7 @@ def _seeds_table(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -> 
         gains = [gain(lift, verdict.target) for lift in lifts[: len(verdict.headlines)]]
         gains += ["not measured"] * (len(verdict.headlines) - len(gains))
         outcome = result.verdict.outcome
-        table.add_row(str(seed), *map(_plain, gains), Text(f"{SYMBOLS[outcome]} {outcome}", STYLES[outcome]))
+        table.add_row(str(seed), *map(plain, gains), Text(f"{SYMBOLS[outcome]} {outcome}", STYLES[outcome]))
     return table
 
 
@@ -240,12 +240,12 @@ def _checks(comparison: Comparison, result: CandidateResult) -> Iterator[Rendera
     """A line or two each: parts of the conversations, leaks, choices made otherwise."""
     parts = {(one.field, one.label) for one in result.slices}
     telling = [one for one in result.slices if one.state != "not worse"]
-    yield _plain(f"Parts of the conversations: {_parts_words(len(parts), telling)}", "" if telling else "dim")
+    yield plain(f"Parts of the conversations: {_parts_words(len(parts), telling)}", "" if telling else "dim")
     counts = leak_counts(result.leaks)
     found = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    yield _plain(f"Leaks: {found or 'none found'}", "" if found else "dim")
+    yield plain(f"Leaks: {found or 'none found'}", "" if found else "dim")
     words = choice_words(result.choices, comparison.headlines, result.verdict.target)
-    yield _plain(f"Other choices: {words or 'none tried'}", "dim")
+    yield plain(f"Other choices: {words or 'none tried'}", "dim")
 
 
 def _parts_words(parts: int, telling: Sequence[SliceResult]) -> str:
@@ -264,8 +264,8 @@ def _parts_words(parts: int, telling: Sequence[SliceResult]) -> str:
 def _position(position: Position) -> Text:
     metric = metric_label(position.metric)
     if position.value is None:
-        return _plain(f"{metric}: no place between {position.floor} and the humans: {position.problem}", "dim")
-    return _plain(
+        return plain(f"{metric}: no place between {position.floor} and the humans: {position.problem}", "dim")
+    return plain(
         f"{metric}: {numbers.signed(position.value)} of the way from the best control ({position.floor}, "
         f"{numbers.score(position.floor_mean)}) to the humans ({numbers.score(position.ceiling_mean)}); "
         f"95% interval {numbers.signed(position.low)} to {numbers.signed(position.high)}"
@@ -280,7 +280,7 @@ def _cells(lift: Lift, name: str, target: float) -> list[Text]:
         numbers.lift(lift, target),
         numbers.lift_interval(lift, target) if lift.lift is not None else "",
     ]
-    return [_plain(word) for word in words]
+    return [plain(word) for word in words]
 
 
 def _table() -> Table:
@@ -289,7 +289,7 @@ def _table() -> Table:
     )
 
 
-def _plain(words: str, style: str = "") -> Text:
+def plain(words: str, style: str = "") -> Text:
     """Text that is no markup and holds no control character: names and notes come from files."""
     return Text(
         "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in words), style

@@ -1,0 +1,84 @@
+"""`bench gate`: rules that a run must hold against promoted baselines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ..gates import explained, meaning
+from ..rules import parse
+from .acts import say
+from .gating import against_promoted, gated, run_to_gate, write_page
+from .job import baselines_option, json_option, print_json, resolve_recipe, runs_option
+
+
+@click.command("gate")
+@click.argument("recipe", required=False)
+@click.option("--run", "run_name", metavar="RUN", help="The run to gate (default: the newest comparable one).")
+@click.option("--baseline", metavar="NAME", help="The promoted baseline (default: the recipe's gates.baseline).")
+@click.option("--proven", metavar="NAME", help="The promoted adapter it must not fall behind (gates.proven).")
+@click.option("--rule", "rules", multiple=True, metavar="RULE", help="A rule, instead of the recipe's; repeatable.")
+@click.option("--explain", metavar="RULE", help="Say in a sentence what a rule means, with today's figures.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML.")
+@click.option(
+    "--summary",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="GITHUB_STEP_SUMMARY",
+    show_envvar=True,
+    help="Append a summary in Markdown to this file.",
+)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
+@baselines_option
+@json_option
+@runs_option
+def command(
+    recipe: str | None,
+    run_name: str | None,
+    baseline: str | None,
+    proven: str | None,
+    rules: tuple[str, ...],
+    explain: str | None,
+    junit: Path | None,
+    summary: Path | None,
+    html: Path | None,
+    baselines: Path,
+    as_json: bool,
+    runs: Path,
+) -> None:
+    """Hold a run to RECIPE's rules (section [gates]) against promoted baselines.
+
+    Nothing is trained or generated, and no data set is read. Exits with 0 only if every rule passed; a rule that cannot
+    be judged (a metric that vanished, a score that is no number, another protocol) has not passed.
+    """
+    section = resolve_recipe(recipe, {}, [], []).recipe.gates
+    parsed = [parse(text) for text in ([explain] if explain else rules or section.rules)]
+    told = baseline or section.baseline
+    if explain and not told:
+        click.echo(meaning(parsed[0]))
+        return
+    against = against_promoted(told, proven or section.proven, parsed, baselines)
+    run = run_to_gate(run_name, against, runs)
+    if explain:
+        click.echo(explained(parsed[0], run, against))
+        return
+    found = gated(parsed, against, run)
+    page = write_page(found, runs, html)
+    if junit or summary:
+        from ..report.ci import append_summary, write_junit
+
+        if junit:
+            write_junit(found.report, junit)
+        if summary:
+            append_summary(found.report, summary, page)
+    if as_json:
+        print_json(found.report)
+    else:
+        from rich.console import Console
+
+        from ..report.gate_terminal import gate_table
+
+        Console().print(gate_table(found.report))
+    say(f"report: {page}")
+    sys.exit(0 if found.report.passed else 1)

@@ -1,0 +1,331 @@
+"""Gates: rules that a run must hold against promoted baselines, so that what was proven stays proven.
+
+A gate never trains and reads no data set: a run, promoted files and rules give the same outcome on every machine, in
+any order. What each rule finds is with `rule_checks`, their grammar with `rules`.
+
+`lift(M)` is the relative gain of the run's mean over that of `baseline`, or of `over=`; `drop(M)` the relative loss,
+whichever way is better on M, from `proven` where there is one, else from `baseline`. A metric by itself is the run's
+mean. Systems are `baseline`, `proven` (the adapter that was proven, and that the run must not fall behind),
+`best-prompt` (the baseline's model with its best prompt), `references` (the human summaries, held against each other)
+and any promoted name. `verified` means what it means in a verdict: the interval's less favourable end, on 30
+conversations or more, with every guard passed that is not excepted by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import cache
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .comparison import compare
+from .data.clusters import units
+from .differences import system_differences
+from .errors import LiftbenchError, UsageError, unknown
+from .families import seed_of
+from .guards import FACTS, GUARDS, not_passed
+from .guards import STATES as GUARD_STATES
+from .promotion import Promoted, Version
+from .rule_checks import (
+    STATES,
+    CannotTell,
+    Finding,
+    Held,
+    Loss,
+    RuleState,
+    finding,
+    require_alike,
+)
+from .rules import Rule
+from .runs import Run
+from .types import Difference, Guard, Protocol
+from .wording import listed, metric_label
+from .yardsticks import Beside
+
+SCHEMA = 1
+
+ALIKE = "measured alike"
+"""The rule that every gate has."""
+
+
+class RuleResult(Struct, frozen=True, kw_only=True):
+    """One rule and what it came to: on the seed that fares worst in it, where several are gated."""
+
+    rule: str
+    state: RuleState
+    run: str
+    """Id of the run that decided."""
+    found: str
+    mend: str = ""
+    """How to mend it, where it did not pass."""
+    metric: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    losses: list[Loss] = []
+    """Where it did not pass: the conversations that lost most."""
+
+
+class GateReport(Struct, frozen=True, kw_only=True):
+    """What `bench gate --json` prints."""
+
+    schema: int = SCHEMA
+    passed: bool
+    runs: list[str]
+    """Ids of the runs that were gated: all seeds of one training."""
+    system: str
+    protocol: Protocol
+    """Of the baseline."""
+    baseline: str
+    """Name, as promoted."""
+    proven: str = ""
+    results: list[RuleResult]
+    guards: list[Guard] = []
+    """Of the verdict, where a rule asks for it; of the worst seed in each."""
+    differences: list[Difference] = []
+    """How the first run's system and machine differ from the baseline's."""
+    trend: dict[str, list[Version]] = {}
+    """Promoted name → its versions."""
+
+
+class Against(Struct, frozen=True, kw_only=True):
+    """What runs are gated against."""
+
+    baseline: Promoted
+    proven: Promoted | None = None
+    others: Mapping[str, Promoted] = {}
+    """Promoted baselines that rules name, by name."""
+    missing: Mapping[str, tuple[str, str]] = {}
+    """Those that could not be had: why, and how to mend it."""
+
+
+def gate(runs: Sequence[Run], rules: Sequence[Rule], against: Against, *, unjudged: str = "") -> GateReport:
+    """Hold runs, all of them seeds of one training or a single one, to rules: each rule must hold on each.
+
+    `unjudged` names seeds that should be among the runs and are not; nothing is verified then. Raises `UsageError` for
+    a run that is not complete, and where there is no rule.
+    """
+    if not rules:
+        raise UsageError("there is no rule to hold the run to: give --rule, or [gates] rules in the recipe")
+    held = [_held(run.require_complete(), against) for run in runs]
+
+    @cache
+    def guards() -> dict[str, list[Guard]]:
+        return _guards(held, against, unjudged)
+
+    results = [_worst(ALIKE, [(one, _alike(one.run, against)) for one in held])]
+    results += [_worst(rule.text, [(one, _judged(rule, one, guards)) for one in held]) for rule in rules]
+    verified = any(rule.strength == "verified" for rule in rules)
+    return GateReport(
+        passed=all(result.state == "passed" for result in results),
+        runs=[run.id for run in runs],
+        system=runs[0].manifest.system.name,
+        protocol=against.baseline.measured.manifest.protocol,
+        baseline=against.baseline.name,
+        proven=against.proven.name if against.proven else "",
+        results=results,
+        guards=_shown_guards(guards) if verified else [],
+        differences=system_differences(held[0].system("baseline"), runs[0]),
+        trend={one.name: one.versions for one in (against.baseline, against.proven) if one},
+    )
+
+
+def explained(rule: Rule, run: Run, against: Against) -> str:
+    """What a rule means, in a sentence, with what this run comes to."""
+    held = _held(run.require_complete(), against)
+    found = _judged(rule, held, cache(lambda: _guards([held], against, "")))
+    return f"{meaning(rule, held.over(rule))} Today: {found.words} So it {_outcome(found.state)}."
+
+
+def meaning(rule: Rule, over: str = "") -> str:
+    """What a rule asks, in a sentence; `over` is what a lift or drop is from."""
+    label = metric_label(rule.metric)
+    who = rule.over or over or ("proven, or else baseline" if rule.quantity == "drop" else "baseline")
+    if rule.quantity != "value":
+        share = f"{100 * rule.bound.number:.4g}%"
+        asked = (
+            f"the run's mean {label} must be at least {share} higher than that of {who}"
+            if rule.quantity == "lift"
+            else f"the run's mean {label} may be at most {share} worse than that of {who}"
+        )
+    else:
+        most = "at least" if rule.comparator == ">=" else "at most"
+        asked = f"the run's {label} must be {most} {_bound_words(rule)}"
+    ends = {
+        "measured": "as measured",
+        "verified": "surely: at the less favourable end of the 95% interval, with every guard of the verdict passed"
+        + (f" but {listed(rule.excepted)}" if rule.excepted else ""),
+        "significant": "and it is broken only where not even the more favourable end of the 95% interval reaches that",
+    }
+    parts = f", on each part of the conversations by {rule.per}" if rule.per else ""
+    return f"{asked[0].upper()}{asked[1:]}{parts}, {ends[rule.strength]}."
+
+
+def _bound_words(rule: Rule) -> str:
+    bound = rule.bound
+    if not bound.system:
+        return f"{100 * bound.number:.4g}%" if bound.percent else f"{bound.number:.4g}"
+    who = "the human summaries' own" if bound.system == "references" else f"that of {bound.system}"
+    times = f"{bound.factor:g} times {who}" if bound.factor != 1 else who
+    if not bound.number:
+        return times
+    return f"{times} {'plus' if bound.number > 0 else 'less'} {abs(bound.number):.4g}"
+
+
+def _outcome(state: RuleState) -> str:
+    return {"passed": "passes", "failed": "fails", "not run": "cannot be judged, and so does not pass"}[state]
+
+
+# ------------------------------------------------------------------------------------------------------------ gathering
+
+
+def _held(run: Run, against: Against) -> Held:
+    baseline = against.baseline
+    promoted = {
+        "baseline": baseline,
+        baseline.name: baseline,
+        **({"proven": against.proven, against.proven.name: against.proven} if against.proven else {}),
+        **against.others,
+    }
+    systems: dict[str, Run] = {name: one.run(run.conversations) for name, one in promoted.items()}
+    missing = dict(against.missing)
+    if best := baseline.best_prompt(run.conversations):
+        systems["best-prompt"] = best
+    else:
+        missing["best-prompt"] = (
+            f"What a prompt alone buys was not measured when {baseline.name} was promoted.",
+            f"`bench baseline --tune` searches for the best prompt; promote {baseline.name} again after it.",
+        )
+    missing.setdefault("proven", ("No proven adapter is named.", "Name one: gates.proven, --proven NAME."))
+    return Held(
+        run=run,
+        systems=systems,
+        missing=missing,
+        humans={row.id: row.humans for row in baseline.samples} if baseline.floors else {},
+        clusters=dict(zip((one.id for one in run.conversations), units(run.conversations), strict=True)),
+        seed=baseline.measured.manifest.seed,
+    )
+
+
+def _alike(run: Run, against: Against) -> Finding:
+    """Whether everything that the promoted runs were measured by is there, and the same: also what no rule names."""
+    try:
+        for promoted in filter(None, (against.baseline, against.proven)):
+            other = promoted.run()
+            require_alike(run, other)
+            theirs = other.manifest.protocol.metrics
+            own = run.manifest.protocol.metrics
+            if vanished := [name for name in theirs if name not in own]:
+                raise CannotTell(
+                    f"{listed(vanished)} of {promoted.name} vanished from the run.",
+                    f"Score it again with {' '.join(f'--metric {name}' for name in vanished)}, or promote "
+                    f"{promoted.name} anew without.",
+                )
+            if changed := [name for name in theirs if own[name] != theirs[name]]:
+                raise CannotTell(
+                    f"{listed(changed)} are computed otherwise than for {promoted.name}: "
+                    f"{own[changed[0]]} instead of {theirs[changed[0]]}.",
+                    f"Score both with the same versions, and promote {promoted.name} anew.",
+                )
+            if missing := set(run.scores) - {one.id for one in run.conversations}:
+                raise CannotTell(
+                    f"The run scores conversations that it does not hold: {min(missing)}.", "Measure it again."
+                )
+    except CannotTell as error:
+        return Finding(state="not run", words=error.words, mend=error.mend)
+    protocol = run.manifest.protocol
+    return Finding(
+        state="passed",
+        words=f"The same {protocol.n} conversations of {protocol.dataset} {protocol.split}, budgets and metrics.",
+        n=protocol.n,
+    )
+
+
+def _judged(rule: Rule, held: Held, guards: Callable[[], Mapping[str, list[Guard]]]) -> Finding:
+    """A rule with the guards, where it asks for them."""
+    found = finding(rule, held)
+    if rule.strength != "verified" or found.state == "not run":
+        return found
+    try:
+        excepted = [_guard_name(name) for name in rule.excepted]
+        failing = [guard for guard in not_passed(guards()[held.run.id]) if guard.name not in excepted]
+    except CannotTell as error:
+        return replace(found, state="not run", words=f"{found.words} {error.words}", mend=error.mend)
+    if not failing:
+        return found
+    told = [f"{guard.name} ({guard.state}): {guard.words}" for guard in failing]
+    mend = " ".join(f"{guard.name}: {guard.mend}" for guard in failing if guard.mend)
+    return replace(
+        found, state="failed", words=f"{found.words} Not verified, by the guards: {' '.join(told)}", mend=mend
+    )
+
+
+def _guard_name(asked: str) -> str:
+    """`same-base` and `same_base` for `same base`."""
+    name = asked.replace("-", " ").replace("_", " ")
+    if name not in GUARDS:
+        raise CannotTell(f"{unknown('guard', asked, GUARDS)}.", "Correct the rule.")
+    return name
+
+
+def _guards(held: Sequence[Held], against: Against, unjudged: str) -> dict[str, list[Guard]]:
+    """The guards of a verdict on each run, by its id, over the promoted baseline."""
+    manifest = against.baseline.measured.manifest
+    wanted = [*manifest.headlines, FACTS]
+    for one in held:
+        for headline in manifest.headlines:
+            require_alike(one.run, one.system("baseline"), headline)
+    runs = [_narrowed(one.run, wanted) for one in held]
+    first = held[0]
+    best = first.systems.get("best-prompt")
+    beside = Beside(yardsticks=against.baseline.yardsticks, missing={"seeds": unjudged} if unjudged else {})
+    try:
+        comparison = compare(
+            _narrowed(first.system("baseline"), wanted),
+            runs,
+            beside,
+            best_prompted=_narrowed(best, wanted) if best else None,
+        )
+    except LiftbenchError as error:
+        raise CannotTell(f"The guards cannot run: {error}.", "Measure the run as its baseline was.") from error
+    return {result.run: result.verdict.guards for result in comparison.candidates}
+
+
+def _narrowed(run: Run, metrics: Sequence[str]) -> Run:
+    """The run with some of its metrics alone: what else two runs have does not part them."""
+    view = copy(run)
+    kept = {name: signature for name, signature in run.manifest.protocol.metrics.items() if name in metrics}
+    view.manifest = replace(run.manifest, protocol=replace(run.manifest.protocol, metrics=kept))
+    view.summary = replace(run.summary, metrics=[row for row in run.summary.metrics if row.name in kept])
+    return view
+
+
+def _shown_guards(guards: Callable[[], Mapping[str, list[Guard]]]) -> list[Guard]:
+    try:
+        by_run = guards()
+    except CannotTell:
+        return []
+    return [min(some, key=lambda guard: GUARD_STATES.index(guard.state)) for some in zip(*by_run.values(), strict=True)]
+
+
+def _worst(rule: str, findings: Sequence[tuple[Held, Finding]]) -> RuleResult:
+    """Of several seeds the one that decides."""
+    held, found = min(findings, key=lambda one: STATES.index(one[1].state))
+    words = f"Seed {seed_of(held.run)}: {found.words}" if len(findings) > 1 else found.words
+    passed = found.state == "passed"
+    return RuleResult(
+        rule=rule,
+        state=found.state,
+        run=held.run.id,
+        found=words,
+        mend="" if passed else found.mend,
+        metric=found.metric,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        n=found.n,
+        losses=found.losses,
+    )

@@ -1,0 +1,362 @@
+"""Promoted baselines: one measured run in one small file that lies in the repository, `baselines/NAME.json`.
+
+It holds what a later run is held against: figures, a line of scores for each conversation, the protocol, the
+environment, and why it is what it is. No conversation is in it, and no summary unless asked for; texts are known by
+their hashes. The same run gives the same bytes, so that a change in review is a change of what was measured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .errors import PrerequisiteError, UsageError, unknown
+from .records import digest, write_text
+from .runs import Run
+from .types import (
+    Conversation,
+    Environment,
+    Manifest,
+    MetricInfo,
+    Prediction,
+    RunSummary,
+    TrainingSummary,
+    Yardstick,
+    Yardsticks,
+)
+from .yardsticks import HUMANS
+
+SCHEMA = 1
+"""Of promoted files; raised when an older suite could misread a newer file."""
+
+FIRST = "promoted for the first time"
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    """A run without its conversations and texts."""
+
+    manifest: Manifest
+    """Without the command line, the plan, the origins of values and local paths."""
+    environment: Environment | None
+    summary: RunSummary
+    training: TrainingSummary | None = None
+
+
+class Mean(Struct, frozen=True, kw_only=True):
+    """A mean with the bounds of its 95% interval."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """One promotion under a name: the trend of a baseline is the list of them."""
+
+    number: int
+    """From 1."""
+    run: str
+    created: str
+    """Of the run, UTC, ISO 8601."""
+    why: str
+    liftbench: str
+    commit: str | None
+    protocol: str
+    """sha256: figures of unequal protocols are no trend."""
+    means: dict[str, Mean]
+    """Headline → its mean."""
+
+
+class Floor(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A control that the run was measured beside."""
+
+    name: str
+    missing: str = ""
+    """Why it could not be measured."""
+
+
+class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One conversation: a line of the file."""
+
+    id: str
+    sha256: str
+    """Of the summary."""
+    scores: dict[str, float | None]
+    """Metric → value."""
+    text: str | None = None
+    """The summary, where texts were asked for."""
+    prompted_sha256: str = ""
+    """Of the summary with the best prompt; empty where none was measured."""
+    prompted: dict[str, float | None] = {}
+    """Metric → its value."""
+    humans: dict[str, float | None] = {}
+    """Metric → the humans' value, leave one out."""
+    floors: dict[str, dict[str, float | None]] = {}
+    """Headline → control → value."""
+
+
+class Promoted(Struct, frozen=True, kw_only=True):
+    """`baselines/NAME.json`."""
+
+    schema: int = SCHEMA
+    name: str
+    versions: list[Version]
+    """The first promotion first; the last one is what the file holds."""
+    measured: Measured
+    best_prompted: Measured | None = None
+    """The same model with the best prompt that was found when this was promoted."""
+    floors: list[Floor] = []
+    """Empty where controls and humans were not measured."""
+    samples: list[Sample]
+    """By id."""
+
+    def run(self, conversations: Sequence[Conversation] = ()) -> PromotedRun:
+        """It as a run, over the conversations of a run with the same protocol."""
+        rows = {
+            row.id: _Row(row.sha256, row.text, row.scores)
+            for row in self.samples
+        }  # fmt: skip
+        return PromotedRun(self.measured, rows, conversations)
+
+    def best_prompt(self, conversations: Sequence[Conversation] = ()) -> PromotedRun | None:
+        """The model with its best prompt, where that was measured."""
+        if self.best_prompted is None:
+            return None
+        rows = {row.id: _Row(row.prompted_sha256, None, row.prompted) for row in self.samples}
+        return PromotedRun(self.best_prompted, rows, conversations)
+
+    @property
+    def yardsticks(self) -> Yardsticks | None:
+        """Controls (on the headlines) and humans (on every metric), where they were measured."""
+        if not self.floors:
+            return None
+        manifest = self.measured.manifest
+        metrics = [
+            MetricInfo(name=row.name, signature=row.signature, direction=row.direction, sees=row.sees)
+            for row in self.measured.summary.metrics
+        ]
+        rows = [
+            Yardstick(
+                name=floor.name,
+                role="floor",
+                missing=floor.missing,
+                scores={} if floor.missing else {
+                    metric: [row.floors[metric][floor.name] for row in self.samples] for metric in manifest.headlines
+                },
+            )
+            for floor in self.floors
+        ]  # fmt: skip
+        humans = {one.name: [row.humans.get(one.name) for row in self.samples] for one in metrics}
+        rows.append(Yardstick(name=HUMANS, role="humans", scores=humans))
+        return Yardsticks(
+            key="",
+            dataset=manifest.protocol.dataset,
+            split=manifest.protocol.split,
+            metrics=metrics,
+            ids=[row.id for row in self.samples],
+            rows=rows,
+        )
+
+
+class _Row(NamedTuple):
+    sha256: str
+    text: str | None
+    scores: dict[str, float | None]
+
+
+class PromotedRun(Run):
+    """A promoted baseline, read as any run is. Of its texts there are only hashes, unless they were promoted."""
+
+    def __init__(self, measured: Measured, rows: Mapping[str, _Row], conversations: Sequence[Conversation]) -> None:
+        self.folder = Path(measured.manifest.id)
+        self.manifest = measured.manifest
+        self.summary = measured.summary
+        self.training = measured.training
+        self.scores = {id_: row.scores for id_, row in rows.items()}
+        self.text_hashes = {id_: row.sha256 for id_, row in rows.items()}
+        self.predictions = {id_: Prediction(id=id_, text=row.text) for id_, row in rows.items() if row.text is not None}
+        self.conversations = list(conversations)
+        self.training_rows = None
+        if measured.environment is not None:
+            self.environment = measured.environment
+
+
+# ----------------------------------------------------------------------------------------------------------- promoting
+
+
+class Promotion(NamedTuple):
+    """What promoting did."""
+
+    path: Path
+    promoted: Promoted
+    change: Literal["new", "changed", "unchanged"]
+
+
+def promote(
+    run: Run,
+    name: str,
+    folder: Path,
+    *,
+    why: str = "",
+    yardsticks: Yardsticks | None = None,
+    best_prompted: Run | None = None,
+    texts: bool = False,
+) -> Promotion:
+    """Write `folder/NAME.json`, unless it says the same already. Raises `UsageError`, where it would change without a
+    reason, for a name that no rule could name, and for a run that is not complete.
+
+    `yardsticks` are the controls and humans of the run's protocol, `best_prompted` the same model with its best prompt;
+    both are needed where lifts are to be over this baseline.
+    """
+    if not re.fullmatch(r"[A-Za-z](?:[\w.]|-(?=\w))*", name):
+        raise UsageError(f"{name!r} is no name for a baseline: letters, digits, - and . make one, begun with a letter")
+    before = read_promoted(name, folder) if (folder / f"{name}.json").exists() else None
+    after = Promoted(
+        name=name,
+        versions=before.versions if before else [],
+        measured=_measured(run.require_complete()),
+        best_prompted=_measured(best_prompted.require_complete()) if best_prompted else None,
+        floors=[Floor(name=row.name, missing=row.missing) for row in yardsticks.rows if row.role == "floor"]
+        if yardsticks
+        else [],
+        samples=_samples(run, best_prompted, yardsticks, texts),
+    )
+    path = folder / f"{name}.json"
+    if before == after:
+        return Promotion(path, before, "unchanged")
+    if before and not why.strip():
+        raise UsageError(
+            f"{path} holds {before.versions[-1].run}, and would now say something else; say why: --why 'what changed'"
+        )
+    after = replace(after, versions=[*after.versions, _version(run, len(after.versions) + 1, why.strip() or FIRST)])
+    write_text(path, _encoded(after))
+    return Promotion(path, after, "changed" if before else "new")
+
+
+def read_promoted(name: str, folder: Path) -> Promoted:
+    """A promoted baseline by its name. Raises `PrerequisiteError`, with the way to it, where there is none."""
+    path = folder / f"{name}.json"
+    try:
+        data = path.read_bytes()
+        header = msgspec.json.decode(data, type=_Header)
+        if header.schema > SCHEMA:
+            raise PrerequisiteError(f"{path} was written by a newer liftbench: upgrade liftbench")
+        return msgspec.json.decode(data, type=Promoted)
+    except FileNotFoundError as error:
+        found = promoted_in(folder)
+        hint = f" {unknown('baseline', name, found)}" if found else ""
+        raise PrerequisiteError(
+            f"there is no promoted baseline {name!r} in {folder}.{hint}\n"
+            f"`bench baseline` measures one, and `bench promote RUN {name}` keeps it there."
+        ) from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{path} is no promoted baseline, or is damaged: {error}") from error
+
+
+def promoted_in(folder: Path) -> list[str]:
+    """The names of the promoted baselines of a folder; other files may lie there, too."""
+    names = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            msgspec.json.decode(path.read_bytes(), type=_Header)
+        except (OSError, msgspec.DecodeError):
+            continue
+        names.append(path.stem)
+    return names
+
+
+class _Header(Struct, frozen=True, kw_only=True):
+    """What tells a promoted file from any other."""
+
+    schema: int
+    name: str
+    versions: list[msgspec.Raw]
+    samples: list[msgspec.Raw]
+
+
+def _samples(run: Run, best: Run | None, yardsticks: Yardsticks | None, texts: bool) -> list[Sample]:
+    rows = {row.name: row for row in yardsticks.rows} if yardsticks else {}
+    place = {id_: at for at, id_ in enumerate(yardsticks.ids)} if yardsticks else {}
+    floors = [row for row in rows.values() if row.role == "floor" and not row.missing]
+    return [
+        Sample(
+            id=id_,
+            sha256=run.text_hashes[id_],
+            scores=run.scores[id_],
+            text=run.predictions[id_].text if texts else None,
+            prompted_sha256=best.text_hashes[id_] if best else "",
+            prompted=best.scores[id_] if best else {},
+            humans={metric: column[place[id_]] for metric, column in rows[HUMANS].scores.items()} if rows else {},
+            floors={
+                metric: {row.name: row.scores[metric][place[id_]] for row in floors}
+                for metric in (run.manifest.headlines if rows else ())
+            },
+        )
+        for id_ in sorted(run.scores)
+    ]
+
+
+def _measured(run: Run) -> Measured:
+    try:
+        environment = run.environment
+    except UsageError:  # An older or trimmed run.
+        environment = None
+    return Measured(
+        manifest=_portable(run.manifest), environment=environment, summary=run.summary, training=run.training
+    )
+
+
+def _portable(manifest: Manifest) -> Manifest:
+    """Without what is of one machine alone, and without texts of conversations (shots): their hash stays."""
+    bare = replace(manifest, argv=[], origins={}, plan=[])
+    if bare.system.prompt is not None:
+        shots = tuple(replace(shot, transcript="", summary="") for shot in bare.system.prompt.shots)
+        prompt = replace(bare.system.prompt, shots=shots)
+        bare = replace(bare, system=replace(bare.system, prompt=prompt))
+    values = _without_paths(msgspec.to_builtins(bare))
+    data = values["recipe"].get("data")
+    if isinstance(data, dict) and data.get("data_dir") is not None:
+        data["data_dir"] = None
+    return msgspec.convert(values, Manifest)
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_paths(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_paths(one) for one in value]
+    if isinstance(value, str) and len(value) > 1 and PurePath(value).is_absolute():
+        return PurePath(value).name
+    return value
+
+
+def _version(run: Run, number: int, why: str) -> Version:
+    manifest = run.manifest
+    return Version(
+        number=number,
+        run=manifest.id,
+        created=manifest.created,
+        why=why,
+        liftbench=manifest.version,
+        commit=manifest.git.commit if manifest.git else None,
+        protocol=digest(replace(manifest.protocol, dataset="")),
+        means={
+            row.name: Mean(mean=row.mean, low=row.low, high=row.high)
+            for row in run.summary.metrics
+            if row.name in manifest.headlines
+        },
+    )
+
+
+def _encoded(promoted: Promoted) -> str:
+    """JSON: indented, but a line for each conversation, so that a review shows which of them changed."""
+    head = msgspec.json.format(msgspec.json.encode(replace(promoted, samples=[])), indent=2).decode()
+    lines = ",\n".join(f"    {msgspec.json.encode(row).decode()}" for row in promoted.samples)
+    # The last key of all, which no text before it can be.
+    return head.removesuffix('"samples": []\n}') + f'"samples": [\n{lines}\n  ]\n}}\n'

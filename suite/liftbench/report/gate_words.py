@@ -1,0 +1,65 @@
+"""A gate in words, the same in the terminal, on the page, for CI and in a failing test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..gates import GateReport, RuleResult
+from ..types import Difference
+from ..wording import counted, listed, metric_label
+from .checks import SYMBOLS
+
+MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
+
+
+def outcome(report: GateReport) -> str:
+    """`Passed: all 5 rules hold.`"""
+    rules = [result for result in report.results if result.state != "passed"]
+    if not rules:
+        return f"Passed: all {counted(len(report.results), 'rule')} hold."
+    return f"Failed: {len(rules)} of {counted(len(report.results), 'rule')} did not pass."
+
+
+def against_words(report: GateReport) -> str:
+    """The promoted baselines by name."""
+    proven = f", proven {report.proven}" if report.proven else ""
+    return f"baseline {report.baseline}{proven}"
+
+
+def told(result: RuleResult) -> list[str]:
+    """What else to say of a rule that did not pass: the conversations that lost most, and how to mend it."""
+    lines = []
+    if result.losses:
+        shown = [f"{loss.id} {loss.before:.3f} to {loss.after:.3f}" for loss in result.losses]
+        lines.append(f"lost most on {metric_label(result.metric)}: {listed(shown)}")
+    return [*lines, f"to mend it: {result.mend}"] if result.mend else lines
+
+
+def machine_words(report: GateReport) -> str:
+    """How the machine and the packages differ from the baseline's, in a line."""
+    shown = [f"{one.key} {one.candidate} (was {one.baseline})" for one in elsewhere(report)]
+    return f"Measured elsewhere than the baseline: {'; '.join(shown)}" if shown else ""
+
+
+def explanation(report: GateReport) -> str:
+    """Of a gate that did not pass, in plain text: each broken rule, what it found, and how to mend it."""
+    lines = [f"{outcome(report)} {report.system} ({', '.join(report.runs)}) against {against_words(report)}"]
+    for result in report.results:
+        if result.state != "passed":
+            lines += [
+                "",
+                f"{SYMBOLS[result.state]} {result.rule}",
+                *(f"  {line}" for line in [result.found, *told(result)]),
+            ]
+    machine = machine_words(report)
+    return "\n".join([*lines, "", machine] if machine else lines)
+
+
+def elsewhere(report: GateReport) -> list[Difference]:
+    """How the machine and the packages differ from the baseline's."""
+    return [one for one in report.differences if one.key in MACHINE or one.key.startswith("package ")]
+
+
+def in_gravity(results: Sequence[RuleResult]) -> list[RuleResult]:
+    """Those that did not pass first, in their order."""
+    return sorted(results, key=lambda result: result.state == "passed")
