@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from liftbench.cli.main import main
 from liftbench.types import Conversation, Turn
 
+from .scripted import Bench
 from .tiny import build_tiny_llama
 
 # Properties are about results: how long an example takes depends on what else the machine does.
@@ -41,6 +42,12 @@ def tiny_chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a random LLaMA without a chat template."""
     return build_tiny_llama(tmp_path_factory.mktemp("tiny-base"), chat=False)
+
+
+@pytest.fixture(scope="session")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Measures what is written for helpdesk's test split, under the default recipe's metrics, with the controls."""
+    return Bench(tmp_path_factory.mktemp("scripted"))
 
 
 class Outcome(NamedTuple):

@@ -17,7 +17,19 @@ PLUGINS = SUITE.parents[1] / "plugins" / "liftbench_plugins"
 
 LAYERS = [
     {"types", "errors", "hookspecs", "contracts"},
-    {"config", "plugins", "environment", "hub", "records", "resampling", "rules", "runs", "significance", "stats", "wording"},
+    {
+        "config",
+        "plugins",
+        "environment",
+        "hub",
+        "records",
+        "resampling",
+        "rules",
+        "runs",
+        "significance",
+        "stats",
+        "wording",
+    },
     {
         "controls",
         "corruptions",

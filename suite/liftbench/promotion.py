@@ -114,7 +114,7 @@ class Promoted(Struct, frozen=True, kw_only=True):
     floors: list[Floor] = []
     """Empty where controls and humans were not measured."""
     samples: list[Sample]
-    """By id."""
+    """In the order of the data, which intervals depend on."""
 
     def run(self, conversations: Sequence[Conversation] = ()) -> PromotedRun:
         """It as a run, over the conversations of a run with the same protocol."""
@@ -298,8 +298,16 @@ def _samples(run: Run, best: Run | None, yardsticks: Yardsticks | None, texts: b
                 for metric in (run.manifest.headlines if rows else ())
             },
         )
-        for id_ in sorted(run.scores)
+        for id_ in _whole(run)
     ]
+
+
+def _whole(run: Run) -> list[str]:
+    """The ids of a run, in the order of the data. Raises `UsageError` where its scores or texts are not whole."""
+    ids = [one.id for one in run.conversations]
+    if not set(ids) == run.scores.keys() == run.predictions.keys() or len(ids) != run.manifest.protocol.n:
+        raise UsageError(f"{run.id} is damaged: its scores are not those of its conversations; measure it again")
+    return ids
 
 
 def _measured(run: Run) -> Measured:

@@ -79,6 +79,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+QUANTITIES = ("lift", "drop")
 KEYWORDS = ("verified", "significant", "except", "per", "over")
 
 
@@ -99,7 +100,7 @@ def named(name: str) -> str:
     >>> named("rougeL"), named("same base")
     ('rougeL', '"same base"')
     """
-    return name if name not in KEYWORDS and re.fullmatch(_NAME, name) else f'"{name}"'
+    return name if name not in QUANTITIES + KEYWORDS and re.fullmatch(_NAME, name) else f'"{name}"'
 
 
 class _Parser:
@@ -133,10 +134,11 @@ class _Parser:
         )
 
     def _quantity(self) -> tuple[Literal["lift", "drop", "value"], str, str]:
+        quoted = self._next.unit == "quoted"
         name = self._name("lift(METRIC), drop(METRIC) or a metric")
-        kind: Literal["lift", "drop"] | None = "lift" if name == "lift" else "drop" if name == "drop" else None
-        if kind is None:
+        if quoted or name not in QUANTITIES:
             return "value", name, ""
+        kind: Literal["lift", "drop"] = "lift" if name == "lift" else "drop"
         self._expect("(")
         metric = self._name("a metric")
         over = ""

@@ -1,0 +1,194 @@
+"""Systems that say what they are told to, measured for real: helpdesk's conversations, the harness, every metric of the
+default recipe, the controls. Whatever is wrong with a run can so be planted.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from liftbench import harness
+from liftbench.cli.job import resolve_recipe
+from liftbench.comparison import compare, exit_code
+from liftbench.contracts import no_progress
+from liftbench.data.cleaning import clean
+from liftbench.data.fingerprints import training_row
+from liftbench.data.helpdesk import Helpdesk
+from liftbench.measurement import Measurement, prepare
+from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
+from liftbench.plugins import Plugins, Registry, load_plugins
+from liftbench.prompts import prompt_spec
+from liftbench.records import read_lines, write_atomic, write_lines
+from liftbench.runs import Run, open_run
+from liftbench.systems import Loadable
+from liftbench.types import (
+    AdapterRecord,
+    CandidateResult,
+    FinishReason,
+    ModelRecord,
+    SampleScores,
+    System,
+    TrainingRow,
+)
+from liftbench.yardsticks import Beside, beside
+
+from .build import Words
+
+BASE = ModelRecord(reference="base", sha256="ba5e" * 16, source="test")
+PROMPT = prompt_spec("Summarize.\n\n{conversation}", "", "plain")
+ADAPTER = AdapterRecord(sha256="ada9" * 16, trainer="test", base_sha256=BASE.sha256, precision="float32")
+
+
+class Scripted(Backend):
+    """A model that says what it is told to say of the conversation in the prompt, of several the last."""
+
+    script: ClassVar[dict[tuple[str, ...], Generation]] = {}
+
+    def __init__(self, request: BackendRequest) -> None:
+        del request
+        self.tokenizer = Words()
+        self.device = "cpu"
+        self.context_length = 0
+
+    @classmethod
+    def open_tokenizer(cls, model: Path) -> Any:
+        del model
+        return Words()
+
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
+        del max_new_tokens
+        return [self.script[max(self.script, key=partial(shown_in, prompt.text))] for prompt in prompts]
+
+
+def shown_in(text: str, turns: tuple[str, ...]) -> tuple[float, int]:
+    """How much of a conversation stands in a prompt, and where."""
+    found = sum(len(turn) for turn in turns if turn in text)
+    return found / sum(map(len, turns)), text.rfind(turns[0])
+
+
+class Holey(Metric):
+    """A metric that has no number for one conversation."""
+
+    name = "holey"
+    signature = "holey|1"
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        del conversations
+        return [math.nan if number == 7 else float(len(text)) for number, text in enumerate(texts)]
+
+
+class TestPlugin:
+    @hookimpl
+    def bench_register(self, registry: Registry) -> None:
+        registry.backend("scripted", target=f"{__name__}:Scripted")
+        registry.metric("holey", target=f"{__name__}:Holey")
+
+
+@cache
+def corpus(split: str) -> tuple[Conversation, ...]:
+    return tuple(map(clean, Helpdesk(None).read(split)))
+
+
+def scored() -> list[Conversation]:
+    return [replace(one, references=one.references[:1], metadata={}) for one in corpus("test")]
+
+
+Texts = Mapping[str, str]
+
+
+def honest() -> dict[str, str]:
+    return {one.id: one.references[1] for one in corpus("test")}
+
+
+def untuned() -> dict[str, str]:
+    """The first forty words, after a phrase: what small models make of a prompt."""
+    words = {one.id: " ".join(turn.text for turn in one.turns).split() for one in corpus("test")}
+    return {id_: f"Here is a summary of the conversation: {' '.join(some[:40])}" for id_, some in words.items()}
+
+
+class Bench:
+    """Measures systems that say what they are told to, and compares them with the untuned one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "support"
+        self.runs = folder / "runs"
+        self.folder.mkdir()
+        write_lines(self.folder / "test.jsonl", scored())
+        write_lines(self.folder / "train.jsonl", corpus("train"))
+        self.plugins: Plugins = load_plugins()
+        self.plugins.add(TestPlugin(), "frauds")
+        self.baseline = self.measure(untuned(), adapter=None)
+        self.beside: Beside = beside(self.baseline, self.plugins, no_progress, no_progress)
+
+    def measure(
+        self,
+        texts: Texts,
+        *,
+        adapter: AdapterRecord | None = ADAPTER,
+        rows: Sequence[TrainingRow] | None = None,
+        endings: Mapping[str, FinishReason] | None = None,
+        settings: Sequence[str] = (),
+        system: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """A run of the harness; `rows` are what the adapter was trained on, by default the training split."""
+        given = {"dataset": str(self.folder), "split": "test"}
+        resolved = resolve_recipe(None, given, [], ["model.backend=scripted", *settings])
+        measurement: Measurement = prepare(resolved, self.plugins)
+        Scripted.script = {
+            tuple(turn.text for turn in one.turns): Generation(
+                text=texts[one.id], new_tokens=30, finish_reason=(endings or {}).get(one.id, "stop")
+            )
+            for one in measurement.conversations.values()
+        }
+        subject = System(
+            kind="model",
+            name="base+test" if adapter else "base",
+            model=BASE,
+            adapter=adapter,
+            precision="float32",
+            backend="scripted",
+            prompt=PROMPT,
+        )
+        subject = replace(subject, **(system or {}))
+        manifest = harness.new_manifest(
+            "score" if adapter else "baseline", subject, measurement, resolved, argv=["bench"], extra_key=str(texts)
+        )
+        with open_run(manifest, measurement.conversations.values(), self.runs, fresh=True) as run:
+            if adapter and rows is None:
+                rows = [training_row(one, "train") for one in corpus("train")]
+            if rows:
+                write_lines(run.folder / "training" / "rows.jsonl", rows)
+            return harness.measure(run, measurement, Loadable(system=subject, model=Path()), self.plugins, no_progress)
+
+    def judge(self, candidate: Run, **options: Any) -> CandidateResult:
+        comparison = compare(self.baseline, [candidate], self.beside, **options)
+        (result,) = comparison.candidates
+        assert exit_code(comparison) == (0 if result.verdict.outcome == "verified" else 1)
+        return result
+
+
+def doctored(
+    run: Run,
+    name: str,
+    *,
+    scores: Callable[[SampleScores], SampleScores | None] | None = None,
+    protocol: Mapping[str, Any] | None = None,
+    summary: Mapping[str, Any] | None = None,
+    **manifest: Any,
+) -> Run:
+    """A copy of a run with something wrong in its files: `scores` changes each line, or drops it by giving None."""
+    folder = run.folder.with_name(name)
+    shutil.copytree(run.folder, folder, dirs_exist_ok=True)
+    if scores is not None:
+        rows = map(scores, read_lines(folder / "scores.jsonl", SampleScores))
+        write_lines(folder / "scores.jsonl", [row for row in rows if row is not None])
+    write_atomic(folder / "summary.json", replace(run.summary, **(summary or {})))
+    changed = replace(run.manifest, id=name, protocol=replace(run.manifest.protocol, **(protocol or {})), **manifest)
+    write_atomic(folder / "manifest.json", changed)
+    return Run(folder)

@@ -1,0 +1,334 @@
+"""Gates on a real corpus: what was proven passes, and each planted regression is caught by the rule that should."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from liftbench.errors import UsageError
+from liftbench.gates import ALIKE, Against, GateReport, explained, gate, meaning
+from liftbench.promotion import Promoted, promote
+from liftbench.rule_checks import RuleState
+from liftbench.rules import parse
+from liftbench.runs import Run
+from liftbench.types import SampleScores
+
+from .scripted import Bench, doctored, honest, scored, untuned
+
+RULES = (
+    "lift(rougeL) >= 40% verified",
+    "lift(content-overlap) >= 40% verified",
+    "lift(rougeL, over=best-prompt) >= 10%",
+    "rougeL >= 0.33",
+    "drop(rougeL) <= 2% significant",
+    "drop(rougeL) <= 2% significant per turns",
+    "unsupported_facts <= references + 0.05",
+    "tokens_per_second >= 0.8x baseline",
+)
+
+LONG = {one.id for one in sorted(scored(), key=lambda one: len(one.turns))[-45:]}
+
+
+class World:
+    """A baseline and an adapter, promoted, and the adapter's run."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.folder = bench.folder.parent / "baselines"
+        fast = {"new_tokens": 3000, "seconds": 30.0}
+        self.baseline = doctored(bench.baseline, "untuned", summary=fast)
+        self.prompted = doctored(bench.baseline, "prompted", summary=fast, tuned=True)
+        self.good = doctored(bench.measure(honest()), "good", summary=fast)
+        yardsticks = bench.beside.yardsticks
+        self.untuned = promote(
+            self.baseline, "untuned", self.folder, yardsticks=yardsticks, best_prompted=self.prompted
+        ).promoted
+        self.proven = promote(self.good, "proven", self.folder).promoted
+        self.against = Against(baseline=self.untuned, proven=self.proven)
+
+    def gate(self, run: Run, *rules: str, against: Against | None = None) -> GateReport:
+        return gate([run], [parse(rule) for rule in rules or RULES], against or self.against)
+
+    def write(self, texts: dict[str, str]) -> Run:
+        run = self.bench.measure(texts)
+        return doctored(run, f"{run.id}-timed", summary={"new_tokens": 3000, "seconds": 30.0})
+
+
+@pytest.fixture(scope="module")
+def world(scripted: Bench) -> World:
+    return World(scripted)
+
+
+def states(report: GateReport) -> dict[str, RuleState]:
+    return {result.rule: result.state for result in report.results if result.state != "passed"}
+
+
+def test_what_was_proven_passes(world: World) -> None:
+    report = world.gate(world.good)
+    assert states(report) == {}
+    assert report.passed
+    assert [result.rule for result in report.results] == [ALIKE, *RULES]
+    assert {guard.state for guard in report.guards} == {"passed"}
+    assert not any(result.losses or result.mend for result in report.results)
+
+
+# ------------------------------------------------------------------------------------------------- planted regressions
+
+
+def worse(world: World) -> Run:
+    return world.write({id_: untuned()[id_] if at % 2 else text for at, (id_, text) in enumerate(honest().items())})
+
+
+def one_part_worse(world: World) -> Run:
+    """Long conversations get worse, and the mean rises: the others are told in their references' words."""
+    return world.write({one.id: untuned()[one.id] if one.id in LONG else one.references[0] for one in scored()})
+
+
+def without_metric(world: World) -> Run:
+    metrics = {name: one for name, one in world.good.manifest.protocol.metrics.items() if name != "chrf"}
+    return doctored(world.good, "vanished", protocol={"metrics": metrics})
+
+
+def without_number(world: World) -> Run:
+    first = scored()[0].id
+
+    def nan(row: SampleScores) -> SampleScores:
+        return replace(row, scores=row.scores | {"rougeL": None}) if row.id == first else row
+
+    return doctored(world.good, "nan", scores=nan)
+
+
+def ten_ids_missing(world: World) -> Run:
+    gone = {one.id for one in scored()[:10]}
+    return doctored(world.good, "ten-missing", scores=lambda row: None if row.id in gone else row)
+
+
+def another_split(world: World) -> Run:
+    return doctored(world.good, "split", protocol={"split": "validation", "fingerprint": "f" * 64})
+
+
+def changed_signature(world: World) -> Run:
+    metrics = world.good.manifest.protocol.metrics | {"rougeL": "rougeL|another"}
+    return doctored(world.good, "signature", protocol={"metrics": metrics})
+
+
+def slower(world: World) -> Run:
+    return doctored(world.good, "slower", summary={"new_tokens": 3000, "seconds": 60.0})
+
+
+def passed_off(world: World) -> Run:
+    return world.write(untuned())
+
+
+def inventing(world: World) -> Run:
+    return world.write({id_: f"{t} The order number is 4821{7000 + n}." for n, (id_, t) in enumerate(honest().items())})
+
+
+LIFTS = {RULES[0], RULES[1]}
+ON_ROUGE_L = {rule for rule in RULES if "(rougeL" in rule or rule.startswith("rougeL")}
+
+
+@pytest.mark.parametrize(
+    ("plant", "caught", "words"),
+    [
+        (worse, {RULES[4]: "failed", RULES[5]: "failed"}, "that of proven"),
+        (one_part_worse, {RULES[5]: "failed"}, "turns"),
+        (without_metric, {ALIKE: "not run"}, "chrf of untuned vanished from the run"),
+        (without_number, dict.fromkeys(ON_ROUGE_L, "not run"), "no number for 1 of 104 conversations"),
+        (ten_ids_missing, {ALIKE: "not run", RULES[3]: "not run"}, "10 conversations of 104"),
+        (another_split, {ALIKE: "not run", RULES[4]: "not run"}, "split: validation instead of test"),
+        (changed_signature, {ALIKE: "not run", RULES[3]: "not run"}, "rougeL|another"),
+        (slower, {RULES[7]: "failed"}, "50, 100 with baseline; at least 80 is asked"),
+        (passed_off, {RULES[0]: "failed", RULES[1]: "failed", RULES[3]: "failed"}, "+0.0%"),
+        (inventing, {RULES[6]: "failed"}, "that of the human summaries"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else None,
+)
+def test_planted_regressions(
+    world: World, plant: Callable[[World], Run], caught: dict[str, RuleState], words: str
+) -> None:
+    report = world.gate(plant(world))
+    found = states(report)
+    assert not report.passed
+    assert caught.items() <= found.items()
+    results = [result for result in report.results if result.state != "passed"]
+    assert any(words in result.found for result in results)
+    assert all(result.mend for result in results)
+
+
+def test_a_part_that_got_worse_is_caught_while_the_mean_rises(world: World) -> None:
+    report = world.gate(one_part_worse(world), RULES[5], "drop(rougeL) <= 2% significant")
+    assert states(report) == {RULES[5]: "failed"}
+    (broken,) = (result for result in report.results if result.state == "failed")
+    assert {loss.id for loss in broken.losses} <= LONG
+    assert all(loss.after < loss.before for loss in broken.losses)
+
+
+def test_a_run_that_writes_the_baselines_texts_fails_by_the_guard_that_sees_it(world: World) -> None:
+    (lift,) = (one for one in world.gate(passed_off(world)).results if one.rule == RULES[0])
+    assert "effect (failed): 104 of 104 texts are those of the baseline, letter by letter." in lift.found
+
+
+# ----------------------------------------------------------------------------------------------------- what rules mean
+
+
+@pytest.mark.parametrize(
+    ("rule", "state", "words"),
+    [
+        ("rougeL >= 0.33 verified", "passed", "surely"),
+        ("rougeL <= 0.9", "not run", "higher is better"),
+        ("unsupported-facts >= 0", "not run", "lower is better"),
+        ("mean_words <= 500", "passed", "Words a summary"),
+        ("empty <= 0%", "passed", "Share of empty summaries: 0"),
+        ("empty <= 0 verified", "not run", "no interval"),
+        ("lift(empty) >= 1%", "not run", "no interval"),
+        ("mean_words <= 2x references", "not run", "Human summaries have no mean_words"),
+        ("lift(unsupported-facts) >= 1%", "not run", "lower is better"),
+        ("drop(compression) <= 1%", "not run", "neither way is better"),
+        ("rougeX >= 0.1", "not run", "did you mean 'rouge"),
+        ("rougeL >= 0.1 per company", "not run", "unknown field"),
+        ("rougeL >= nowhere", "not run", "there is no system 'nowhere'"),
+        ("rougeL >= 0.1 verified except luck", "not run", "unknown guard 'luck'"),
+        ("rougeL >= proven", "passed", "+0.000"),
+        ("rougeL >= proven + 0.01", "failed", "at least +0.01"),
+        ("rougeL >= 1.1x proven significant", "failed", "1.1 times that of proven"),
+        ("drop(rougeL, over=baseline) <= 0%", "passed", "a drop of -"),
+        ("drop(rougeL) <= 0% verified", "passed", "a drop of +0.0%"),
+        ("drop(unsupported-facts) <= 5%", "passed", "a drop of"),
+        ("lift(rougeL) >= 40% verified except controls, same-base per turns", "passed", "each of"),
+        ("lift(rougeL) >= 900% significant", "failed", "unless chance"),
+        ("ROUGEL >= 0.1", "not run", "unknown metric"),
+    ],
+)
+def test_what_a_rule_comes_to(world: World, rule: str, state: RuleState, words: str) -> None:
+    result = world.gate(world.good, rule).results[-1]
+    assert (result.state, words in result.found) == (state, True), result
+
+
+def test_without_a_best_prompt_the_rule_says_how_to_get_one(world: World) -> None:
+    plain = Against(baseline=replace(world.untuned, best_prompted=None), proven=world.proven)
+    result = world.gate(world.good, RULES[2], against=plain).results[-1]
+    assert result.state == "not run"
+    assert "bench baseline --tune" in result.mend
+
+
+def test_without_controls_nothing_is_verified(world: World) -> None:
+    bare = Against(baseline=replace(world.untuned, floors=[]))
+    report = world.gate(world.good, RULES[0], RULES[6], against=bare)
+    assert states(report) == {RULES[0]: "failed", RULES[6]: "not run"}
+    assert "controls (not run)" in report.results[1].found
+    assert states(world.gate(world.good, "lift(rougeL) >= 40% verified except controls, facts", against=bare)) == {}
+
+
+def test_where_lower_is_better_a_drop_is_a_rise(world: World) -> None:
+    run = inventing(world)
+    assert states(world.gate(run, "drop(unsupported-facts) <= 5%")) == {"drop(unsupported-facts) <= 5%": "failed"}
+
+
+def test_few_conversations_pass_no_rule_that_asks_for_an_interval(world: World) -> None:
+    few = {one.id for one in scored()[:29]}
+
+    def small(run: Run, name: str) -> Run:
+        smaller = doctored(run, name, scores=lambda row: row if row.id in few else None, protocol={"n": 29})
+        smaller.conversations = [one for one in run.conversations if one.id in few]
+        smaller.predictions = {id_: one for id_, one in run.predictions.items() if id_ in few}
+        return smaller
+
+    against = Against(baseline=promote(small(world.baseline, "few"), "few", world.folder).promoted)
+    run = small(world.good, "few-good")
+    report = world.gate(run, "drop(rougeL) <= 2% significant", "rougeL >= 0.1", against=against)
+    assert states(report) == {"drop(rougeL) <= 2% significant": "not run"}
+    assert "30 are the least" in report.results[1].found
+
+
+def test_a_metric_that_the_baseline_lacks_is_no_difference(world: World) -> None:
+    metrics = world.good.manifest.protocol.metrics | {"bertscore": "bertscore|1"}
+    assert world.gate(doctored(world.good, "more", protocol={"metrics": metrics})).passed
+
+
+def test_every_seed_must_hold(world: World) -> None:
+    other = doctored(worse(world), "other-seed", seed=7)
+    report = gate([world.good, other], [parse(RULES[4])], world.against)
+    assert states(report) == {RULES[4]: "failed"}
+    assert report.results[1].run == other.id
+    assert report.results[1].found.startswith("Seed 7: ")
+
+
+def test_seeds_that_were_left_out_verify_nothing(world: World) -> None:
+    report = gate([world.good], [parse(RULES[0])], world.against, unjudged="seed 3 (x)")
+    assert "seeds (failed): Not judged: seed 3 (x)." in report.results[1].found
+
+
+def test_the_outcome_depends_on_no_order(world: World) -> None:
+    first = world.gate(world.good)
+    shuffled = list(RULES)
+    random.Random(3).shuffle(shuffled)
+    again = world.gate(Run(world.good.folder), *shuffled)
+    by_rule = {result.rule: result for result in again.results}
+    assert [by_rule[result.rule] for result in first.results] == list(first.results)
+    lines = (world.good.folder / "scores.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    backwards = doctored(world.good, "backwards")
+    (backwards.folder / "scores.jsonl").write_text("".join(reversed(lines)), encoding="utf-8")
+    for one, other in zip(world.gate(Run(backwards.folder)).results, first.results, strict=True):
+        assert replace(one, run=other.run) == other
+
+
+def test_a_gate_without_rules_or_with_an_unfinished_run_is_refused(world: World) -> None:
+    with pytest.raises(UsageError, match="no rule"):
+        gate([world.good], [], world.against)
+    with pytest.raises(UsageError, match="not finished"):
+        world.gate(doctored(world.good, "running", status="running"))
+
+
+def test_the_machine_is_told(world: World) -> None:
+    measured = world.untuned.measured
+    assert measured.environment is not None
+    elsewhere = replace(measured, environment=replace(measured.environment, processor="another"))
+    report = world.gate(world.good, RULES[3], against=Against(baseline=replace(world.untuned, measured=elsewhere)))
+    assert report.passed
+    assert [one.baseline for one in report.differences if one.key == "processor"] == ["another"]
+
+
+# ---------------------------------------------------------------------------------------------------------- explaining
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (
+            "lift(rougeL) >= 40% verified except controls",
+            [
+                "mean ROUGE-L must be at least 40% higher than that of baseline",
+                "every guard of the verdict passed but controls",
+            ],
+        ),
+        ("drop(rougeL) <= 2% significant", ["may be at most 2% worse than that of proven", "broken only where"]),
+        ("unsupported_facts <= references + 0.05", ["at most the human summaries' own plus 0.05"]),
+        ("tokens_per_second >= 0.8x baseline", ["at least 0.8 times that of baseline"]),
+        ("rougeL >= proven - 0.01 per turns", ["that of proven less 0.01, on each part of the conversations by turns"]),
+        ("cut <= 2%", ["at most 2%"]),
+    ],
+)
+def test_a_rule_is_explained_in_a_sentence_with_todays_figures(world: World, rule: str, words: Sequence[str]) -> None:
+    text = explained(parse(rule), world.good, world.against)
+    for each in (*words, "Today: ", "So it passes."):
+        assert each in text
+
+
+def test_a_rule_can_be_explained_without_any_run() -> None:
+    assert meaning(parse("drop(rougeL) <= 2%")).startswith(
+        "The run's mean ROUGE-L may be at most 2% worse than that of"
+    )
+
+
+def test_names_that_rules_may_use(world: World, tmp_path: Path) -> None:
+    extra: dict[str, Promoted] = {"older": promote(world.baseline, "older", tmp_path).promoted}
+    against = Against(baseline=world.untuned, others=extra, missing={"gone": ("It is not there.", "Promote it.")})
+    given: Any = ["lift(rougeL, over=older) >= 40%", "lift(rougeL, over=gone) >= 40%", "rougeL >= 0.9x untuned"]
+    results = world.gate(world.good, *given, against=against).results[1:]
+    assert [(one.state, one.mend) for one in results] == [("passed", ""), ("not run", "Promote it."), ("passed", "")]
