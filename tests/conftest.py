@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from liftbench.cli.main import main
 from liftbench.types import Conversation, Turn
 
-from .scripted import Bench
+from .scripted import Bench, World
 from .tiny import build_tiny_llama
 
 # Properties are about results: how long an example takes depends on what else the machine does.
@@ -48,6 +48,12 @@ def tiny_base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Measures what is written for helpdesk's test split, under the default recipe's metrics, with the controls."""
     return Bench(tmp_path_factory.mktemp("scripted"))
+
+
+@pytest.fixture(scope="session")
+def world(scripted: Bench) -> World:
+    """A baseline and an adapter as good as people, both promoted."""
+    return World(scripted)
 
 
 class Outcome(NamedTuple):

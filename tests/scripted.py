@@ -20,9 +20,11 @@ from liftbench.contracts import no_progress
 from liftbench.data.cleaning import clean
 from liftbench.data.fingerprints import training_row
 from liftbench.data.helpdesk import Helpdesk
+from liftbench.gates import Against
 from liftbench.measurement import Measurement, prepare
 from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
 from liftbench.plugins import Plugins, Registry, load_plugins
+from liftbench.promotion import promote
 from liftbench.prompts import prompt_spec
 from liftbench.records import read_lines, write_atomic, write_lines
 from liftbench.runs import Run, open_run
@@ -192,3 +194,25 @@ def doctored(
     changed = replace(run.manifest, id=name, protocol=replace(run.manifest.protocol, **(protocol or {})), **manifest)
     write_atomic(folder / "manifest.json", changed)
     return Run(folder)
+
+
+class World:
+    """A baseline and an adapter, promoted, and the adapter's run."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.folder = bench.folder.parent / "baselines"
+        fast = {"new_tokens": 3000, "seconds": 30.0}
+        self.baseline = doctored(bench.baseline, "untuned", summary=fast)
+        self.prompted = doctored(bench.baseline, "prompted", summary=fast, tuned=True)
+        self.good = doctored(bench.measure(honest()), "good", summary=fast)
+        yardsticks = bench.beside.yardsticks
+        self.untuned = promote(
+            self.baseline, "untuned", self.folder, yardsticks=yardsticks, best_prompted=self.prompted
+        ).promoted
+        self.proven = promote(self.good, "proven", self.folder).promoted
+        self.against = Against(baseline=self.untuned, proven=self.proven)
+
+    def write(self, texts: dict[str, str]) -> Run:
+        run = self.bench.measure(texts)
+        return doctored(run, f"{run.id}-timed", summary={"new_tokens": 3000, "seconds": 30.0})

@@ -18,7 +18,7 @@ from liftbench.rules import parse
 from liftbench.runs import Run
 from liftbench.types import SampleScores
 
-from .scripted import Bench, doctored, honest, scored, untuned
+from .scripted import World, doctored, honest, scored, untuned
 
 RULES = (
     "lift(rougeL) >= 40% verified",
@@ -34,34 +34,8 @@ RULES = (
 LONG = {one.id for one in sorted(scored(), key=lambda one: len(one.turns))[-45:]}
 
 
-class World:
-    """A baseline and an adapter, promoted, and the adapter's run."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.folder = bench.folder.parent / "baselines"
-        fast = {"new_tokens": 3000, "seconds": 30.0}
-        self.baseline = doctored(bench.baseline, "untuned", summary=fast)
-        self.prompted = doctored(bench.baseline, "prompted", summary=fast, tuned=True)
-        self.good = doctored(bench.measure(honest()), "good", summary=fast)
-        yardsticks = bench.beside.yardsticks
-        self.untuned = promote(
-            self.baseline, "untuned", self.folder, yardsticks=yardsticks, best_prompted=self.prompted
-        ).promoted
-        self.proven = promote(self.good, "proven", self.folder).promoted
-        self.against = Against(baseline=self.untuned, proven=self.proven)
-
-    def gate(self, run: Run, *rules: str, against: Against | None = None) -> GateReport:
-        return gate([run], [parse(rule) for rule in rules or RULES], against or self.against)
-
-    def write(self, texts: dict[str, str]) -> Run:
-        run = self.bench.measure(texts)
-        return doctored(run, f"{run.id}-timed", summary={"new_tokens": 3000, "seconds": 30.0})
-
-
-@pytest.fixture(scope="module")
-def world(scripted: Bench) -> World:
-    return World(scripted)
+def gated(world: World, run: Run, *rules: str, against: Against | None = None) -> GateReport:
+    return gate([run], [parse(rule) for rule in rules or RULES], against or world.against)
 
 
 def states(report: GateReport) -> dict[str, RuleState]:
@@ -69,7 +43,7 @@ def states(report: GateReport) -> dict[str, RuleState]:
 
 
 def test_what_was_proven_passes(world: World) -> None:
-    report = world.gate(world.good)
+    report = gated(world, world.good)
     assert states(report) == {}
     assert report.passed
     assert [result.rule for result in report.results] == [ALIKE, *RULES]
@@ -152,7 +126,7 @@ ON_ROUGE_L = {rule for rule in RULES if "(rougeL" in rule or rule.startswith("ro
 def test_planted_regressions(
     world: World, plant: Callable[[World], Run], caught: dict[str, RuleState], words: str
 ) -> None:
-    report = world.gate(plant(world))
+    report = gated(world, plant(world))
     found = states(report)
     assert not report.passed
     assert caught.items() <= found.items()
@@ -162,7 +136,7 @@ def test_planted_regressions(
 
 
 def test_a_part_that_got_worse_is_caught_while_the_mean_rises(world: World) -> None:
-    report = world.gate(one_part_worse(world), RULES[5], "drop(rougeL) <= 2% significant")
+    report = gated(world, one_part_worse(world), RULES[5], "drop(rougeL) <= 2% significant")
     assert states(report) == {RULES[5]: "failed"}
     (broken,) = (result for result in report.results if result.state == "failed")
     assert {loss.id for loss in broken.losses} <= LONG
@@ -170,7 +144,7 @@ def test_a_part_that_got_worse_is_caught_while_the_mean_rises(world: World) -> N
 
 
 def test_a_run_that_writes_the_baselines_texts_fails_by_the_guard_that_sees_it(world: World) -> None:
-    (lift,) = (one for one in world.gate(passed_off(world)).results if one.rule == RULES[0])
+    (lift,) = (one for one in gated(world, passed_off(world)).results if one.rule == RULES[0])
     assert "effect (failed): 104 of 104 texts are those of the baseline, letter by letter." in lift.found
 
 
@@ -206,28 +180,28 @@ def test_a_run_that_writes_the_baselines_texts_fails_by_the_guard_that_sees_it(w
     ],
 )
 def test_what_a_rule_comes_to(world: World, rule: str, state: RuleState, words: str) -> None:
-    result = world.gate(world.good, rule).results[-1]
+    result = gated(world, world.good, rule).results[-1]
     assert (result.state, words in result.found) == (state, True), result
 
 
 def test_without_a_best_prompt_the_rule_says_how_to_get_one(world: World) -> None:
     plain = Against(baseline=replace(world.untuned, best_prompted=None), proven=world.proven)
-    result = world.gate(world.good, RULES[2], against=plain).results[-1]
+    result = gated(world, world.good, RULES[2], against=plain).results[-1]
     assert result.state == "not run"
     assert "bench baseline --tune" in result.mend
 
 
 def test_without_controls_nothing_is_verified(world: World) -> None:
     bare = Against(baseline=replace(world.untuned, floors=[]))
-    report = world.gate(world.good, RULES[0], RULES[6], against=bare)
+    report = gated(world, world.good, RULES[0], RULES[6], against=bare)
     assert states(report) == {RULES[0]: "failed", RULES[6]: "not run"}
     assert "controls (not run)" in report.results[1].found
-    assert states(world.gate(world.good, "lift(rougeL) >= 40% verified except controls, facts", against=bare)) == {}
+    assert states(gated(world, world.good, "lift(rougeL) >= 40% verified except controls, facts", against=bare)) == {}
 
 
 def test_where_lower_is_better_a_drop_is_a_rise(world: World) -> None:
     run = inventing(world)
-    assert states(world.gate(run, "drop(unsupported-facts) <= 5%")) == {"drop(unsupported-facts) <= 5%": "failed"}
+    assert states(gated(world, run, "drop(unsupported-facts) <= 5%")) == {"drop(unsupported-facts) <= 5%": "failed"}
 
 
 def test_few_conversations_pass_no_rule_that_asks_for_an_interval(world: World) -> None:
@@ -241,14 +215,14 @@ def test_few_conversations_pass_no_rule_that_asks_for_an_interval(world: World) 
 
     against = Against(baseline=promote(small(world.baseline, "few"), "few", world.folder).promoted)
     run = small(world.good, "few-good")
-    report = world.gate(run, "drop(rougeL) <= 2% significant", "rougeL >= 0.1", against=against)
+    report = gated(world, run, "drop(rougeL) <= 2% significant", "rougeL >= 0.1", against=against)
     assert states(report) == {"drop(rougeL) <= 2% significant": "not run"}
     assert "30 are the least" in report.results[1].found
 
 
 def test_a_metric_that_the_baseline_lacks_is_no_difference(world: World) -> None:
     metrics = world.good.manifest.protocol.metrics | {"bertscore": "bertscore|1"}
-    assert world.gate(doctored(world.good, "more", protocol={"metrics": metrics})).passed
+    assert gated(world, doctored(world.good, "more", protocol={"metrics": metrics})).passed
 
 
 def test_every_seed_must_hold(world: World) -> None:
@@ -265,16 +239,16 @@ def test_seeds_that_were_left_out_verify_nothing(world: World) -> None:
 
 
 def test_the_outcome_depends_on_no_order(world: World) -> None:
-    first = world.gate(world.good)
+    first = gated(world, world.good)
     shuffled = list(RULES)
     random.Random(3).shuffle(shuffled)
-    again = world.gate(Run(world.good.folder), *shuffled)
+    again = gated(world, Run(world.good.folder), *shuffled)
     by_rule = {result.rule: result for result in again.results}
     assert [by_rule[result.rule] for result in first.results] == list(first.results)
     lines = (world.good.folder / "scores.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     backwards = doctored(world.good, "backwards")
     (backwards.folder / "scores.jsonl").write_text("".join(reversed(lines)), encoding="utf-8")
-    for one, other in zip(world.gate(Run(backwards.folder)).results, first.results, strict=True):
+    for one, other in zip(gated(world, Run(backwards.folder)).results, first.results, strict=True):
         assert replace(one, run=other.run) == other
 
 
@@ -282,14 +256,14 @@ def test_a_gate_without_rules_or_with_an_unfinished_run_is_refused(world: World)
     with pytest.raises(UsageError, match="no rule"):
         gate([world.good], [], world.against)
     with pytest.raises(UsageError, match="not finished"):
-        world.gate(doctored(world.good, "running", status="running"))
+        gated(world, doctored(world.good, "running", status="running"))
 
 
 def test_the_machine_is_told(world: World) -> None:
     measured = world.untuned.measured
     assert measured.environment is not None
     elsewhere = replace(measured, environment=replace(measured.environment, processor="another"))
-    report = world.gate(world.good, RULES[3], against=Against(baseline=replace(world.untuned, measured=elsewhere)))
+    report = gated(world, world.good, RULES[3], against=Against(baseline=replace(world.untuned, measured=elsewhere)))
     assert report.passed
     assert [one.baseline for one in report.differences if one.key == "processor"] == ["another"]
 
@@ -330,5 +304,5 @@ def test_names_that_rules_may_use(world: World, tmp_path: Path) -> None:
     extra: dict[str, Promoted] = {"older": promote(world.baseline, "older", tmp_path).promoted}
     against = Against(baseline=world.untuned, others=extra, missing={"gone": ("It is not there.", "Promote it.")})
     given: Any = ["lift(rougeL, over=older) >= 40%", "lift(rougeL, over=gone) >= 40%", "rougeL >= 0.9x untuned"]
-    results = world.gate(world.good, *given, against=against).results[1:]
+    results = gated(world, world.good, *given, against=against).results[1:]
     assert [(one.state, one.mend) for one in results] == [("passed", ""), ("not run", "Promote it."), ("passed", "")]

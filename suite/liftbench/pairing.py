@@ -104,8 +104,8 @@ def newest_like(protocol: Protocol, runs: Sequence[Run]) -> Run:
         raise PrerequisiteError(
             f"no run was measured as the baseline was; the newest, {complete[0].id}, differs in {differing}.\n{how}."
         )
-    unfinished = f" (run {candidates[0].id} is not complete: its command, given again, continues it)"
-    raise PrerequisiteError(f"there is no measured run to gate{unfinished if candidates else ''}; {how}.")
+    hint = f" (run {candidates[0].id} is not complete: its command, given again, continues it)" if candidates else ""
+    raise PrerequisiteError(f"there is no measured run to gate{hint}; {how}.")
 
 
 def _unlike(protocol: Protocol, run: Run) -> list[str]:

@@ -32,7 +32,7 @@ MARKER = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of their own group; paths are relative to the root folder."""
+    """Options of their own group; folders are relative to that of the configuration file, where there is one."""
     group = parser.getgroup("lift", "liftbench: is the lift still there?")
     group.addoption("--lift-run", metavar="RUN", help="The run to gate, instead of the newest comparable one.")
     group.addoption(
@@ -78,11 +78,13 @@ def lift(request: pytest.FixtureRequest) -> Lift:
     marker = request.node.get_closest_marker("lift")
     if marker is None:
         _stop("the fixture `lift` needs a marker: @pytest.mark.lift(baseline='NAME', target='40%')")
+    found: Lift | str
     try:
-        asked = _Asked(*_arguments(*marker.args, **marker.kwargs))
-        return _judged(asked, request.config)
-    except (LiftbenchError, TypeError) as error:
-        _stop(f"lift: {error}")
+        found = _judged(_arguments(*marker.args, **marker.kwargs), request.config)
+    except (LiftbenchError, _WrongMarker) as error:
+        found = f"lift: {error}"
+    # Outside of what caught it, whose traceback would be shown.
+    return _stop(found) if isinstance(found, str) else found
 
 
 @pytest.hookimpl(wrapper=True)
@@ -110,7 +112,19 @@ class _Asked(NamedTuple):
     system: str | None
 
 
-def _arguments(
+class _WrongMarker(TypeError):
+    """A marker whose arguments are none that there are."""
+
+
+def _arguments(*arguments: Any, **options: Any) -> _Asked:
+    """What a marker says. Raises `_WrongMarker`."""
+    try:
+        return _named_arguments(*arguments, **options)
+    except TypeError as error:
+        raise _WrongMarker(str(error).replace("_named_arguments", "lift")) from error
+
+
+def _named_arguments(
     baseline: str = "",
     target: str | float | None = None,
     *,
@@ -120,21 +134,26 @@ def _arguments(
     recipe: str | None = None,
     run: str | None = None,
     system: str | None = None,
-) -> tuple[Any, ...]:
-    """What a marker says, with what its recipe says beside; a target of 40% unless there are rules."""
-    from .cli.job import resolve_recipe
-
+) -> _Asked:
     if isinstance(excepting, str) or isinstance(rules, str):
         raise TypeError("excepting and rules are lists of strings")
-    if recipe is not None:
-        section = resolve_recipe(recipe, {}, [], []).recipe.gates
-        baseline, proven = baseline or section.baseline, section.proven if proven is None else proven
-        rules = [*section.rules, *rules] if target is None else rules
-    if target is None:
-        target = "" if rules else "40%"
     if isinstance(target, int | float):
         target = f"{100 * target:.6g}%"
-    return baseline, target, tuple(excepting), tuple(rules), proven or "", recipe, run, system
+    return _Asked(baseline, target or "", tuple(excepting), tuple(rules), proven or "", recipe, run, system)
+
+
+def _completed(asked: _Asked) -> _Asked:
+    """With what the recipe's section [gates] says beside, and a target of 40% where there is no rule at all."""
+    from .cli.job import resolve_recipe
+
+    if asked.recipe is not None:
+        section = resolve_recipe(asked.recipe, {}, [], []).recipe.gates
+        asked = asked._replace(
+            baseline=asked.baseline or section.baseline,
+            proven=asked.proven or section.proven,
+            rules=asked.rules if asked.target else (*section.rules, *asked.rules),
+        )
+    return asked if asked.target or asked.rules else asked._replace(target="40%")
 
 
 def _rules(asked: _Asked, against: Against) -> list[Rule]:
@@ -165,6 +184,7 @@ def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     runs = _folder(config, "lift_runs", "LIFTBENCH_RUNS", "reports/runs")
     baselines = _folder(config, "lift_baselines", "LIFTBENCH_BASELINES", "baselines")
     why = config.getoption("lift_update")
+    asked = _completed(asked)
     parsed = list(map(parse, asked.rules))
     # What is being promoted now need not be there yet.
     proven = "" if why and not (baselines / f"{asked.proven}.json").exists() else asked.proven
@@ -185,7 +205,9 @@ def _judged(asked: _Asked, config: pytest.Config) -> Lift:
 
 
 def _folder(config: pytest.Config, option: str, variable: str, default: str) -> Path:
-    folder = config.rootpath / (config.getoption(option) or os.environ.get(variable) or default)
+    # Without a configuration file the root folder is a guess, which a path among the options leads astray.
+    root = config.rootpath if config.inipath else config.invocation_params.dir
+    folder = root / (config.getoption(option) or os.environ.get(variable) or default)
     return Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
 
 
@@ -233,10 +255,9 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
     summary = against.baseline.measured.summary
     cost = f"{summary.n} conversations" + (f", {summary.seconds:.0f} s for the baseline" if summary.seconds else "")
     if not config.getoption("lift_score"):
-        there = [run for run in runs_in(runs) if system in (run.id, run.manifest.system.name, str(run.adapter))]
-        complete = [run for run in there if run.manifest.status == "complete"]
-        if complete:
-            return complete[-1]
+        there = [run for run in runs_in(runs) if run.manifest.status == "complete" and system in _names(run)]
+        if there:
+            return there[-1]
         raise PrerequisiteError(
             f"there is no run of {system} in {runs}.\n`pytest --lift-score` scores it ({cost}); so does "
             f"`bench score {system} {recipe or ''}`".rstrip()
@@ -259,6 +280,13 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
         shots = recipe_shots(job.resolved.recipe, job.plugins)
         subject, parent = named(system, job.resolved.recipe, runs, shots=shots)
         return measured(job, "score", subject, measurement, no_progress, parent)
+
+
+def _names(run: Run) -> tuple[str | None, ...]:
+    """What `bench score` calls the system of a run: a run, an adapter's folder, or a model reference."""
+    system = run.manifest.system
+    reference = system.model.reference if system.model and system.adapter is None else None
+    return run.id, run.manifest.parent, str(run.adapter), system.name, reference
 
 
 def _stop(message: str) -> NoReturn:
