@@ -1,0 +1,156 @@
+"""`bench promote` and `bench gate`: from runs to an exit code, a page, JUnit XML and a step summary."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from liftbench.promotion import read_promoted
+
+from ..scripted import World, untuned
+
+Bench = Callable[..., Any]
+
+RULE = "lift(rougeL) >= 40% verified"
+
+
+@pytest.fixture
+def bench(command_line: Bench, world: World, tmp_path: Path) -> Bench:
+    """`bench` in a project with the promoted baselines and two runs: the untuned model's and a good adapter's."""
+    shutil.copytree(world.folder, tmp_path / "baselines")
+    for run in (world.baseline, world.good):
+        shutil.copytree(run.folder, tmp_path / "reports" / "runs" / run.id)
+    return command_line
+
+
+def gate(bench: Bench, *arguments: str) -> Any:
+    return bench("gate", "--baseline", "untuned", *arguments)
+
+
+def test_every_rule_passed_is_exit_code_0(bench: Bench) -> None:
+    done = gate(bench, "--rule", RULE, "--rule", "rougeL >= 0.33")
+    assert (done.code, done.err.startswith("report: reports/gate-")) == (0, True)
+    assert "Passed: all 3 rules hold." in done.out
+    page = Path(done.err.split()[1]).read_text(encoding="utf-8")
+    assert "rougeL &gt;= 0.33" in page
+
+
+def test_a_broken_rule_is_exit_code_1_and_is_explained(bench: Bench, world: World) -> None:
+    run = world.write(untuned())
+    done = gate(bench, "--run", str(run.folder), "--rule", RULE, "--rule", "cut <= 2%")
+    assert done.code == 1
+    assert "Failed: 1 of 3 rules did not pass." in done.out
+    assert "effect (failed)" in done.out
+    assert "to mend it: " in done.out
+    assert done.out.index(RULE) < done.out.index("cut <= 2%")
+
+
+def test_json_is_the_report(bench: Bench, world: World) -> None:
+    done = gate(bench, "--proven", "proven", "--rule", "drop(rougeL) <= 2%", "--json")
+    report = json.loads(done.out)
+    assert (done.code, report["passed"], report["runs"]) == (0, True, [world.good.id])
+    assert [result["state"] for result in report["results"]] == ["passed", "passed"]
+    assert report["results"][1]["value"] == 0
+    assert sorted(report["trend"]) == ["proven", "untuned"]
+
+
+def test_rules_come_from_a_recipe(bench: Bench, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('[gates]\nbaseline = "untuned"\nproven = "proven"\nrules = ["drop(rougeL) <= 2% significant"]\n')
+    assert bench("gate", "mine.toml").code == 0
+    recipe.write_text('[gates]\nbaseline = "untuned"\nrules = ["drop(rougeL) =< 2%"]\n')
+    done = bench("gate", "mine.toml")
+    assert (done.code, "column 14: expected <=" in done.err) == (2, True)
+    recipe.write_text("[gates]\nbaseline = 'untuned'\n")
+    done = bench("gate", "mine.toml")
+    assert (done.code, "there is no rule" in done.err) == (2, True)
+
+
+def test_junit_has_a_case_a_rule(bench: Bench, tmp_path: Path) -> None:
+    rules = (RULE, "rougeL >= 0.9", "rougeX >= 0.1", "cut <= 2%")
+    assert gate(bench, *(part for rule in rules for part in ("--rule", rule)), "--junit", "out/gate.xml").code == 1
+    root = ElementTree.parse(tmp_path / "out" / "gate.xml").getroot()
+    assert root.attrib == {"tests": "5", "failures": "1", "errors": "1"}
+    found = {case.attrib["name"]: [child.tag for child in case] for case in root.iter("testcase")}
+    assert found == {
+        "measured alike": ["system-out"],
+        RULE: ["system-out"],
+        "rougeL >= 0.9": ["failure"],
+        "rougeX >= 0.1": ["error"],
+        "cut <= 2%": ["system-out"],
+    }
+    (failure,) = root.iter("failure")
+    assert failure.attrib["message"].startswith("ROUGE-L 0.51")
+    assert "to mend it: " in (failure.text or "")
+
+
+def test_a_step_summary_is_appended(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = tmp_path / "step.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert gate(bench, "--rule", "rougeL >= 0.9").code == 1
+    text = summary.read_text(encoding="utf-8")
+    assert text.startswith("before\n### liftbench gate: Failed: 1 of 2 rules did not pass.\n")
+    assert "| ✗ failed | `rougeL >= 0.9` | ROUGE-L 0.51" in text
+
+
+def test_a_rule_is_explained_with_and_without_a_run(bench: Bench) -> None:
+    done = gate(bench, "--explain", RULE)
+    assert done.code == 0
+    assert "at least 40% higher than that of baseline" in done.out
+    assert "So it passes." in done.out
+    # The recipe's own baseline is not there, and without one the sentence stands alone.
+    done = bench("gate", "helpdesk", "--baseline", "", "--baselines", "nowhere", "--explain", "cut <= 2%")
+    assert "The run's cut must be at most 2%" in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--baseline", "untunde"], 3, "did you mean 'untuned'?"),
+        (["--baseline", "untuned", "--proven", "gone"], 3, "`bench promote RUN gone`"),
+        (["--baseline", "untuned", "--run", "nowhere"], 2, "unknown run 'nowhere'"),
+        (["--baseline", "untuned", "--rule", "rougeL >= "], 2, "expected a number"),
+        (["--baseline", "untuned", "--runs", "elsewhere"], 3, "there is no measured run to gate"),
+    ],
+)
+def test_what_is_missing_says_how_to_mend_it(bench: Bench, arguments: list[str], code: int, words: str) -> None:
+    rule = [] if "--rule" in arguments else ["--rule", RULE]
+    done = bench("gate", *rule, *arguments)
+    assert (done.code, words in done.err) == (code, True), done.err
+    assert "Traceback" not in done.err
+
+
+def test_promote_measures_the_controls_and_keeps_the_best_prompt(bench: Bench, world: World, tmp_path: Path) -> None:
+    done = bench("promote", world.baseline.id, "mine")
+    assert done.code == 0, done.err
+    assert "baselines/mine.json: version 1" in done.out
+    assert "104 conversations, with controls and human summaries" in done.out
+    shutil.copytree(world.prompted.folder, tmp_path / "reports" / "runs" / "prompted")
+    done = bench("promote", world.baseline.id, "mine")
+    assert (done.code, "say why: --why" in done.err) == (2, True)
+    done = bench("promote", world.baseline.id, "mine", "--why", "the best prompt is known now", "--json")
+    told = json.loads(done.out)
+    assert (told["change"], [one["why"] for one in told["versions"]][1:]) == (
+        "changed",
+        ["the best prompt is known now"],
+    )
+    promoted = read_promoted("mine", tmp_path / "baselines")
+    assert promoted.best_prompted is not None
+    assert promoted.best_prompted.manifest.id == "prompted"
+    assert len(promoted.floors) >= 7
+    assert "unchanged, version 2" in bench("promote", world.baseline.id, "mine").out
+
+
+def test_promote_keeps_texts_only_when_asked(bench: Bench, world: World, tmp_path: Path) -> None:
+    assert bench("promote", world.good.id, "quiet").code == 0
+    assert bench("promote", world.good.id, "loud", "--texts").code == 0
+    text = next(iter(world.good.predictions.values())).text
+    quiet, loud = ((tmp_path / "baselines" / f"{name}.json").read_text("utf-8") for name in ("quiet", "loud"))
+    assert (text in quiet, text in loud) == (False, True)

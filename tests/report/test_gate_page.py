@@ -1,0 +1,76 @@
+"""The page of a gate: all that it needs is in it, hostile texts stay texts, and the trend tells versions apart."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from liftbench.gates import Against, gate
+from liftbench.promotion import Promoted, promote
+from liftbench.report.ci import append_summary, write_junit
+from liftbench.report.gate_page import render_gate
+from liftbench.rules import parse
+from liftbench.runs import Run
+
+from ..scripted import World, doctored, honest, untuned
+
+
+def rendered(world: World, run: Run | None, rule: str, against: Against | None = None) -> str:
+    runs = [run or world.good]
+    held = against or world.against
+    return render_gate(gate(runs, [parse(rule)], held), runs, held)
+
+
+@pytest.fixture(scope="module")
+def broken(world: World) -> str:
+    texts = {id_: untuned()[id_] if at % 2 else text for at, (id_, text) in enumerate(honest().items())}
+    return rendered(world, world.write(texts), "drop(rougeL) <= 2% significant")
+
+
+def test_the_page_loads_nothing_and_is_the_same_again(world: World) -> None:
+    page = rendered(world, None, "rougeL >= 0.33")
+    assert page == rendered(world, None, "rougeL >= 0.33")
+    assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
+    assert "default-src 'none'" in page
+
+
+def test_a_broken_rule_shows_the_conversations_that_got_worse(broken: str) -> None:
+    assert "Failed: 1 of 2 rules did not pass." in broken
+    assert "What got worse" in broken
+    assert broken.count('<details class="conversation"') == 5
+    assert "no text recorded" in broken  # Of the promoted run.
+    assert "Here is a summary of the conversation" in broken  # Of the run.
+
+
+def test_every_version_stands_in_the_trend_with_its_reason(world: World, tmp_path: Path) -> None:
+    promote(world.baseline, "plain", tmp_path)
+    promoted: Promoted = promote(
+        doctored(world.baseline, "again"), "plain", tmp_path, why="a <newer> transformers"
+    ).promoted
+    page = rendered(world, None, "rougeL >= 0.33", Against(baseline=promoted))
+    assert "a &lt;newer&gt; transformers" in page
+    assert page.count('aria-label="ROUGE-L of plain: version 1') == 2  # Drawn wide and narrow.
+    assert "this run 0.511" in page
+    # What was measured otherwise is no trend.
+    older = replace(promoted.versions[0], protocol="0" * 64)
+    page = rendered(
+        world, None, "rougeL >= 0.33", Against(baseline=replace(promoted, versions=[older, promoted.versions[1]]))
+    )
+    assert "of plain: version 2" in page
+
+
+def test_names_from_files_stay_text(world: World, tmp_path: Path) -> None:
+    name = "<script>alert(1)</script>|`x`\x07"
+    hostile = replace(world.good.manifest.system, name=name)
+    run = doctored(world.good, "hostile", system=hostile)
+    page = rendered(world, run, "rougeL >= 0.9")
+    assert "<script>alert" not in page
+    report = gate([run], [parse("rougeL >= 0.9")], world.against)
+    write_junit(report, tmp_path / "gate.xml")
+    append_summary(report, tmp_path / "step.md", tmp_path / "gate.html")
+    text = (tmp_path / "step.md").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert all(line.replace("\\|", "").count("|") == 4 for line in text.splitlines() if line.startswith("|"))
