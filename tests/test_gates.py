@@ -132,7 +132,7 @@ def test_planted_regressions(
     assert caught.items() <= found.items()
     results = [result for result in report.results if result.state != "passed"]
     assert any(words in result.found for result in results)
-    assert all(result.mend for result in results)
+    assert all(result.mend or result.guards for result in results)
 
 
 def test_a_part_that_got_worse_is_caught_while_the_mean_rises(world: World) -> None:
@@ -145,7 +145,8 @@ def test_a_part_that_got_worse_is_caught_while_the_mean_rises(world: World) -> N
 
 def test_a_run_that_writes_the_baselines_texts_fails_by_the_guard_that_sees_it(world: World) -> None:
     (lift,) = (one for one in gated(world, passed_off(world)).results if one.rule == RULES[0])
-    assert "effect (failed): 104 of 104 texts are those of the baseline, letter by letter." in lift.found
+    assert lift.guards == ["effect", "controls"]
+    assert lift.found.endswith("Not verified: effect and controls did not pass, guards.")
 
 
 # ----------------------------------------------------------------------------------------------------- what rules mean
@@ -195,7 +196,7 @@ def test_without_controls_nothing_is_verified(world: World) -> None:
     bare = Against(baseline=replace(world.untuned, floors=[]))
     report = gated(world, world.good, RULES[0], RULES[6], against=bare)
     assert states(report) == {RULES[0]: "failed", RULES[6]: "not run"}
-    assert "controls (not run)" in report.results[1].found
+    assert report.results[1].guards == ["controls", "facts"]
     assert states(gated(world, world.good, "lift(rougeL) >= 40% verified except controls, facts", against=bare)) == {}
 
 
@@ -235,7 +236,8 @@ def test_every_seed_must_hold(world: World) -> None:
 
 def test_seeds_that_were_left_out_verify_nothing(world: World) -> None:
     report = gate([world.good], [parse(RULES[0])], world.against, unjudged="seed 3 (x)")
-    assert "seeds (failed): Not judged: seed 3 (x)." in report.results[1].found
+    assert report.results[1].guards == ["seeds"]
+    assert [guard.words for guard in report.guards if guard.name == "seeds"] == ["Not judged: seed 3 (x)."]
 
 
 def test_the_outcome_depends_on_no_order(world: World) -> None:

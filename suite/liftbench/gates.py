@@ -67,6 +67,8 @@ class RuleResult(Struct, frozen=True, kw_only=True):
     n: int = 0
     losses: list[Loss] = []
     """Where it did not pass: the conversations that lost most."""
+    guards: list[str] = []
+    """Names of the guards of the verdict that make it no *verified* (see `GateReport.guards`)."""
 
 
 class GateReport(Struct, frozen=True, kw_only=True):
@@ -256,11 +258,9 @@ def _judged(rule: Rule, held: Held, guards: Callable[[], Mapping[str, list[Guard
         return replace(found, state="not run", words=f"{found.words} {error.words}", mend=error.mend)
     if not failing:
         return found
-    told = [f"{guard.name} ({guard.state}): {guard.words}" for guard in failing]
-    mend = " ".join(f"{guard.name}: {guard.mend}" for guard in failing if guard.mend)
-    return replace(
-        found, state="failed", words=f"{found.words} Not verified, by the guards: {' '.join(told)}", mend=mend
-    )
+    names = [guard.name for guard in failing]
+    words = f"{found.words} Not verified: {listed(names)} did not pass, {'a guard' if len(names) == 1 else 'guards'}."
+    return replace(found, state="failed", words=words, guards=names)
 
 
 def _guard_name(asked: str) -> str:
@@ -328,4 +328,5 @@ def _worst(rule: str, findings: Sequence[tuple[Held, Finding]]) -> RuleResult:
         high=found.high,
         n=found.n,
         losses=found.losses,
+        guards=found.guards,
     )

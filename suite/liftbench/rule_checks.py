@@ -30,7 +30,7 @@ RuleState = Literal["passed", "failed", "not run"]
 STATES: tuple[RuleState, ...] = ("failed", "not run", "passed")
 """The gravest first."""
 
-MOST_LOSSES = 5
+MOST_LOSSES = 3
 """Conversations that are named where a rule is broken."""
 
 
@@ -67,6 +67,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     n: int = 0
     losses: list[Loss] = []
     """Where it failed: the conversations that lost most, against what the rule compares with, or the baseline."""
+    guards: list[str] = []
+    """Guards that keep it from being verified."""
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -429,7 +431,7 @@ def _judged(rule: Rule, holds: bool, words: str, value: float, low: float | None
 
 def _mend(rule: Rule) -> str:
     if rule.quantity == "drop" or rule.bound.system == "proven":
-        return "Find what made it worse (listed below); if the change is meant, `bench promote` the run, saying why."
+        return "Find what made it worse (below); if the change is meant, `bench promote` the run, saying why."
     if rule.metric.replace("_", "-") == FACTS:
         return "Look at the marked details in the report of `bench compare`."
     return "Train a better adapter; `bench compare` shows where it stands."

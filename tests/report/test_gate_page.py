@@ -40,7 +40,7 @@ def test_the_page_loads_nothing_and_is_the_same_again(world: World) -> None:
 def test_a_broken_rule_shows_the_conversations_that_got_worse(broken: str) -> None:
     assert "Failed: 1 of 2 rules did not pass." in broken
     assert "What got worse" in broken
-    assert broken.count('<details class="conversation"') == 5
+    assert broken.count('<details class="conversation"') == 3
     assert "no text recorded" in broken  # Of the promoted run.
     assert "Here is a summary of the conversation" in broken  # Of the run.
 

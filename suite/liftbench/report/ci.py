@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from ..gates import GateReport
 from ..records import write_text, writing
 from .checks import SYMBOLS
-from .gate_words import against_words, in_gravity, machine_words, outcome, told
+from .gate_words import against_words, guard_words, in_gravity, machine_words, outcome, told
 
 
 def write_junit(report: GateReport, path: Path) -> None:
@@ -24,7 +24,7 @@ def write_junit(report: GateReport, path: Path) -> None:
         ElementTree.SubElement(properties, "property", name=name, value=value)
     for result in report.results:
         case = ElementTree.SubElement(suite, "testcase", classname=f"gate.{report.baseline}", name=result.rule)
-        words = "\n".join([result.found, *told(result)])
+        words = "\n".join([result.found, *told(result), *guard_words(report, result.guards)])
         if result.state == "passed":
             ElementTree.SubElement(case, "system-out").text = _xml(words)
         else:
@@ -52,7 +52,9 @@ def append_summary(report: GateReport, path: Path, page: Path) -> None:
         "|---|---|---|",
         *rows,
         "",
-        *([machine_words(report), ""] if machine_words(report) else []),
+        *(f"- {_cell(line)}" for line in guard_words(report)),
+        "",
+        *([_cell(machine_words(report)), ""] if machine_words(report) else []),
     ]
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

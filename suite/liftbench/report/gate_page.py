@@ -14,7 +14,7 @@ from ..wording import metric_label
 from . import charts, numbers
 from .conversations import Entry, Subject, entries
 from .figures import metric_rows
-from .gate_words import against_words, elsewhere, in_gravity, outcome, told
+from .gate_words import against_words, elsewhere, in_gravity, outcome
 from .html import template
 
 
@@ -36,14 +36,15 @@ def render_gate(report: GateReport, runs: Sequence[Run], against: Against) -> st
         for number, run in enumerate(runs, start=1)
     ]
     subjects = [*promoted, *gated]
+    lost = _lost(report, subjects)
     page: str = template("gate.html.j2").render(
         title=f"{report.system} against {report.baseline}",
         report=report,
         outcome=outcome(report),
         against=against_words(report),
         results=in_gravity(report.results),
-        told=told,
-        entries=_lost(report, subjects),
+        entries=lost,
+        anchors={entry.conversation.id: entry.anchor for entry in lost},
         metrics=metric_rows(subjects, against.baseline.measured.manifest.headlines, [None] * len(subjects)),
         trends=[_trend(one.name, one.versions, runs) for _, one in held],
         elsewhere=elsewhere(report),

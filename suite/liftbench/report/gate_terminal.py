@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ..gates import GateReport
 from .checks import SYMBOLS
-from .gate_words import against_words, in_gravity, machine_words, outcome, told
+from .gate_words import against_words, guard_words, in_gravity, machine_words, outcome, told
 from .terminal import STYLES, plain
 
 
@@ -27,6 +27,11 @@ def gate_table(report: GateReport) -> RenderableType:
         Text(),
         rows,
     ]
+    if guards := guard_words(report):
+        found = Table.grid(padding=(0, 1))
+        for line in guards:
+            found.add_row("-", plain(line))
+        parts += [Text(), Text("Guards that did not pass", "bold"), found]
     if machine := machine_words(report):
         parts += [Text(), plain(machine, "dim")]
     return Group(*parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..gates import GateReport, RuleResult
+from ..guards import not_passed
 from ..types import Difference
 from ..wording import counted, listed, metric_label
 from .checks import SYMBOLS
@@ -41,6 +42,17 @@ def machine_words(report: GateReport) -> str:
     return f"Measured elsewhere than the baseline: {'; '.join(shown)}" if shown else ""
 
 
+def guard_words(report: GateReport, names: Sequence[str] | None = None) -> list[str]:
+    """What the guards found that did not pass, and how to mend it, a line each; of some `names` alone, where given."""
+    decisive = {name for result in report.results for name in result.guards}
+    return [
+        f"{guard.name} ({guard.state}{'' if guard.name in decisive else ', excepted'}): {guard.words}"
+        + (f" To mend it: {guard.mend}" if guard.mend else "")
+        for guard in not_passed(report.guards)
+        if names is None or guard.name in names
+    ]
+
+
 def explanation(report: GateReport) -> str:
     """Of a gate that did not pass, in plain text: each broken rule, what it found, and how to mend it."""
     lines = [f"{outcome(report)} {report.system} ({', '.join(report.runs)}) against {against_words(report)}"]
@@ -51,6 +63,8 @@ def explanation(report: GateReport) -> str:
                 f"{SYMBOLS[result.state]} {result.rule}",
                 *(f"  {line}" for line in [result.found, *told(result)]),
             ]
+    if guards := guard_words(report):
+        lines += ["", "Guards that did not pass", *(f"  {line}" for line in guards)]
     machine = machine_words(report)
     return "\n".join([*lines, "", machine] if machine else lines)
 
