@@ -105,9 +105,11 @@ def test_a_rule_is_explained_with_and_without_a_run(bench: Bench) -> None:
     assert done.code == 0
     assert "at least 40% higher than that of baseline" in done.out
     assert "So it passes." in done.out
-    # The recipe's own baseline is not there, and without one the sentence stands alone.
-    done = bench("gate", "helpdesk", "--baseline", "", "--baselines", "nowhere", "--explain", "cut <= 2%")
-    assert "The run's cut must be at most 2%" in done.out + done.err
+    done = gate(bench, "--runs", "elsewhere", "--explain", "cut <= 2%")
+    assert (done.code, done.out) == (0, "The run's cut must be at most 2%, as measured.\n")
+    assert "without today's figures: there is no measured run to gate" in done.err
+    done = bench("gate", "--baselines", "elsewhere", "--explain", "drop(rougeL) <= 2%")
+    assert "worse than that of proven, or else baseline" in done.out
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import LiftbenchError
 from ..gates import explained, meaning
 from ..rules import parse
 from .acts import say
@@ -53,16 +54,19 @@ def command(
     be judged (a metric that vanished, a score that is no number, another protocol) has not passed.
     """
     section = resolve_recipe(recipe, {}, [], []).recipe.gates
-    parsed = [parse(text) for text in ([explain] if explain else rules or section.rules)]
-    told = baseline or section.baseline
-    if explain and not told:
-        click.echo(meaning(parsed[0]))
-        return
-    against = against_promoted(told, proven or section.proven, parsed, baselines)
-    run = run_to_gate(run_name, against, runs)
+    told, held = baseline or section.baseline, proven or section.proven
     if explain:
-        click.echo(explained(parsed[0], run, against))
+        rule = parse(explain)
+        try:
+            against = against_promoted(told, held, [rule], baselines)
+            click.echo(explained(rule, run_to_gate(run_name, against, runs), against))
+        except LiftbenchError as error:
+            click.echo(meaning(rule))
+            say(f"without today's figures: {error}")
         return
+    parsed = [parse(text) for text in rules or section.rules]
+    against = against_promoted(told, held, parsed, baselines)
+    run = run_to_gate(run_name, against, runs)
     found = gated(parsed, against, run)
     page = write_page(found, runs, html)
     if junit or summary:
