@@ -150,7 +150,7 @@ def _completed(asked: _Asked) -> _Asked:
         section = resolve_recipe(asked.recipe, {}, [], []).recipe.gates
         asked = asked._replace(
             baseline=asked.baseline or section.baseline,
-            proven=asked.proven or section.proven,
+            proven=asked.proven or ("" if asked.baseline else section.proven),
             rules=asked.rules if asked.target else (*section.rules, *asked.rules),
         )
     return asked if asked.target or asked.rules else asked._replace(target="40%")

@@ -54,7 +54,8 @@ def command(
     be judged (a metric that vanished, a score that is no number, another protocol) has not passed.
     """
     section = resolve_recipe(recipe, {}, [], []).recipe.gates
-    told, held = baseline or section.baseline, proven or section.proven
+    # The recipe's proven adapter goes with the recipe's baseline.
+    told, held = baseline or section.baseline, proven or ("" if baseline else section.proven)
     if explain:
         rule = parse(explain)
         try:
