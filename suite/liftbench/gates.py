@@ -31,11 +31,10 @@ from .promotion import Promoted, Version
 from .rule_checks import (
     STATES,
     CannotTell,
-    Finding,
     Held,
-    Loss,
+    RuleResult,
     RuleState,
-    finding,
+    checked,
     require_alike,
 )
 from .rules import Rule
@@ -48,27 +47,6 @@ SCHEMA = 1
 
 ALIKE = "measured alike"
 """The rule that every gate has."""
-
-
-class RuleResult(Struct, frozen=True, kw_only=True):
-    """One rule and what it came to: on the seed that fares worst in it, where several are gated."""
-
-    rule: str
-    state: RuleState
-    run: str
-    """Id of the run that decided."""
-    found: str
-    mend: str = ""
-    """How to mend it, where it did not pass."""
-    metric: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    losses: list[Loss] = []
-    """Where it did not pass: the conversations that lost most."""
-    guards: list[str] = []
-    """Names of the guards of the verdict that make it no *verified* (see `GateReport.guards`)."""
 
 
 class GateReport(Struct, frozen=True, kw_only=True):
@@ -118,8 +96,8 @@ def gate(runs: Sequence[Run], rules: Sequence[Rule], against: Against, *, unjudg
     def guards() -> dict[str, list[Guard]]:
         return _guards(held, against, unjudged)
 
-    results = [_worst(ALIKE, [(one, _alike(one.run, against)) for one in held])]
-    results += [_worst(rule.text, [(one, _judged(rule, one, guards)) for one in held]) for rule in rules]
+    results = [_worst(runs, [_alike(run, against) for run in runs])]
+    results += [_worst(runs, [_judged(rule, one, guards) for one in held]) for rule in rules]
     verified = any(rule.strength == "verified" for rule in rules)
     return GateReport(
         passed=all(result.state == "passed" for result in results),
@@ -139,7 +117,7 @@ def explained(rule: Rule, run: Run, against: Against) -> str:
     """What a rule means, in a sentence, with what this run comes to."""
     held = _held(run.require_complete(), against)
     found = _judged(rule, held, cache(lambda: _guards([held], against, "")))
-    return f"{meaning(rule, held.over(rule))} Today: {found.words} So it {_outcome(found.state)}."
+    return f"{meaning(rule, held.over(rule))} Today: {found.found} So it {_outcome(found.state)}."
 
 
 def meaning(rule: Rule, over: str = "") -> str:
@@ -212,7 +190,7 @@ def _held(run: Run, against: Against) -> Held:
     )
 
 
-def _alike(run: Run, against: Against) -> Finding:
+def _alike(run: Run, against: Against) -> RuleResult:
     """Whether everything that the promoted runs were measured by is there, and the same: also what no rule names."""
     try:
         for promoted in filter(None, (against.baseline, against.proven)):
@@ -237,30 +215,32 @@ def _alike(run: Run, against: Against) -> Finding:
                     f"The run scores conversations that it does not hold: {min(missing)}.", "Measure it again."
                 )
     except CannotTell as error:
-        return Finding(state="not run", words=error.words, mend=error.mend)
+        return RuleResult(rule=ALIKE, run=run.id, state="not run", found=error.words, mend=error.mend)
     protocol = run.manifest.protocol
-    return Finding(
+    return RuleResult(
+        rule=ALIKE,
+        run=run.id,
         state="passed",
-        words=f"The same {protocol.n} conversations of {protocol.dataset} {protocol.split}, budgets and metrics.",
+        found=f"The same {protocol.n} conversations of {protocol.dataset} {protocol.split}, budgets and metrics.",
         n=protocol.n,
     )
 
 
-def _judged(rule: Rule, held: Held, guards: Callable[[], Mapping[str, list[Guard]]]) -> Finding:
+def _judged(rule: Rule, held: Held, guards: Callable[[], Mapping[str, list[Guard]]]) -> RuleResult:
     """A rule with the guards, where it asks for them."""
-    found = finding(rule, held)
+    found = checked(rule, held)
     if rule.strength != "verified" or found.state == "not run":
         return found
     try:
         excepted = [_guard_name(name) for name in rule.excepted]
         failing = [guard for guard in not_passed(guards()[held.run.id]) if guard.name not in excepted]
     except CannotTell as error:
-        return replace(found, state="not run", words=f"{found.words} {error.words}", mend=error.mend)
+        return replace(found, state="not run", found=f"{found.found} {error.words}", mend=error.mend)
     if not failing:
         return found
     names = [guard.name for guard in failing]
-    words = f"{found.words} Not verified: {listed(names)} did not pass, {'a guard' if len(names) == 1 else 'guards'}."
-    return replace(found, state="failed", words=words, guards=names)
+    words = f"{found.found} Not verified: {listed(names)} did not pass, {'a guard' if len(names) == 1 else 'guards'}."
+    return replace(found, state="failed", found=words, guards=names)
 
 
 def _guard_name(asked: str) -> str:
@@ -311,22 +291,8 @@ def _shown_guards(guards: Callable[[], Mapping[str, list[Guard]]]) -> list[Guard
     return [min(some, key=lambda guard: GUARD_STATES.index(guard.state)) for some in zip(*by_run.values(), strict=True)]
 
 
-def _worst(rule: str, findings: Sequence[tuple[Held, Finding]]) -> RuleResult:
+def _worst(runs: Sequence[Run], results: Sequence[RuleResult]) -> RuleResult:
     """Of several seeds the one that decides."""
-    held, found = min(findings, key=lambda one: STATES.index(one[1].state))
-    words = f"Seed {seed_of(held.run)}: {found.words}" if len(findings) > 1 else found.words
-    passed = found.state == "passed"
-    return RuleResult(
-        rule=rule,
-        state=found.state,
-        run=held.run.id,
-        found=words,
-        mend="" if passed else found.mend,
-        metric=found.metric,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        n=found.n,
-        losses=found.losses,
-        guards=found.guards,
-    )
+    place = min(range(len(runs)), key=lambda at: STATES.index(results[at].state))
+    result = results[place]
+    return replace(result, found=f"Seed {seed_of(runs[place])}: {result.found}") if len(runs) > 1 else result

@@ -50,13 +50,17 @@ class Loss(Struct, frozen=True, kw_only=True):
     after: float
 
 
-class Finding(Struct, frozen=True, kw_only=True):
-    """What one rule came to on one run."""
+class RuleResult(Struct, frozen=True, kw_only=True):
+    """One rule and what it came to on a run."""
 
+    rule: str
+    run: str
+    """Id of the run: of several seeds, the one that fares worst in it."""
     state: RuleState
-    words: str
-    """What was found, with its figures."""
+    found: str
+    """With its figures."""
     mend: str = ""
+    """How to mend it, where it did not pass."""
     metric: str = ""
     """As the run names it."""
     value: float | None = None
@@ -68,7 +72,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     losses: list[Loss] = []
     """Where it failed: the conversations that lost most, against what the rule compares with, or the baseline."""
     guards: list[str] = []
-    """Guards that keep it from being verified."""
+    """Names of the guards of the verdict that make it no *verified*."""
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -100,13 +104,13 @@ class Held(Struct, frozen=True, kw_only=True):
         return "proven" if rule.quantity == "drop" and "proven" in self.systems else "baseline"
 
 
-def finding(rule: Rule, held: Held) -> Finding:
+def checked(rule: Rule, held: Held) -> RuleResult:
     """Whether a rule holds, guards apart."""
     try:
         figure = FIGURES.get(rule.metric.replace("-", "_"))
         return _of_figure(rule, held, *figure) if figure else _of_metric(rule, held)
     except CannotTell as error:
-        return Finding(state="not run", words=error.words, mend=error.mend)
+        return RuleResult(rule=rule.text, run=held.run.id, state="not run", found=error.words, mend=error.mend)
 
 
 def direction_of(metric: str, run: Run) -> Direction:
@@ -157,7 +161,7 @@ FIGURES: dict[str, tuple[Direction, str, Callable[[RunSummary], float | None]]] 
 
 def _of_figure(
     rule: Rule, held: Held, direction: Direction, words: str, read: Callable[[RunSummary], float | None]
-) -> Finding:
+) -> RuleResult:
     if rule.quantity != "value" or rule.strength != "measured" or rule.per:
         raise CannotTell(
             f"{rule.metric} is one figure of a run: it has no interval and no parts.", f"Write {rule.metric} >= …"
@@ -181,9 +185,11 @@ def _of_figure(
     holds = value >= bound if rule.comparator == ">=" else value <= bound
     asked = f"{'at least' if rule.comparator == '>=' else 'at most'} {bound:.4g} is asked"
     found = f"{words}: {value:.4g}{against}; {asked}."
-    return Finding(
+    return RuleResult(
+        rule=rule.text,
+        run=held.run.id,
         state="passed" if holds else "failed",
-        words=found,
+        found=found,
         mend="" if holds else "Look at what changed; on another machine, promote a baseline that was measured there.",
         metric=rule.metric,
         value=value,
@@ -206,7 +212,7 @@ class _Part(Struct, frozen=True, kw_only=True):
     n: int = 0
 
 
-def _of_metric(rule: Rule, held: Held) -> Finding:
+def _of_metric(rule: Rule, held: Held) -> RuleResult:
     metric = _metric(rule.metric, held)
     name = held.over(rule) if rule.quantity != "value" else _alias(rule.bound.system)
     other = held.system(name) if name and name != "references" else None
@@ -218,9 +224,11 @@ def _of_metric(rule: Rule, held: Held) -> Finding:
         words = " ".join(part.words for part in broken or parts)
     else:
         words = f"It holds on each of {len(parts)} parts by {rule.per}."
-    return Finding(
+    return RuleResult(
+        rule=rule.text,
+        run=held.run.id,
         state=first.state,
-        words=words,
+        found=words,
         mend=first.mend,
         metric=metric,
         value=first.value,

@@ -54,30 +54,21 @@ class Job(Struct, frozen=True, kw_only=True):
         return replace(self, resolved=replace(resolved, recipe=replace(resolved.recipe, seed=seed), origins=origins))
 
 
-def runs_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--runs DIR`."""
+def _folder_option(name: str, default: str, help_: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--NAME DIR`, or `LIFTBENCH_NAME` in the environment."""
     return click.option(
-        "--runs",
+        f"--{name}",
         type=click.Path(file_okay=False, path_type=Path),
-        default=Path("reports/runs"),
-        envvar="LIFTBENCH_RUNS",
+        default=Path(default),
+        envvar=f"LIFTBENCH_{name.upper()}",
         show_default=True,
         show_envvar=True,
-        help="Where run directories are.",
-    )(command)
+        help=help_,
+    )
 
 
-def baselines_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--baselines DIR`."""
-    return click.option(
-        "--baselines",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=Path("baselines"),
-        envvar="LIFTBENCH_BASELINES",
-        show_default=True,
-        show_envvar=True,
-        help="Where promoted baselines are.",
-    )(command)
+runs_option = _folder_option("runs", "reports/runs", "Where run directories are.")
+baselines_option = _folder_option("baselines", "baselines", "Where promoted baselines are.")
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..gates import GateReport, RuleResult
+from ..gates import GateReport
 from ..guards import not_passed
+from ..rule_checks import RuleResult
 from ..types import Difference
 from ..wording import counted, listed, metric_label
 from .checks import SYMBOLS
