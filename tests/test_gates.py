@@ -11,9 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.errors import UsageError
-from liftbench.gates import ALIKE, Against, GateReport, explained, gate, meaning
+from liftbench.gates import ALIKE, Against, GateReport, explained, gate
 from liftbench.promotion import Promoted, promote
 from liftbench.rule_checks import RuleState
+from liftbench.rule_words import meaning
 from liftbench.rules import parse
 from liftbench.runs import Run
 from liftbench.types import SampleScores

@@ -57,6 +57,7 @@ LAYERS = [
         "pairing",
         "promotion",
         "rule_checks",
+        "rule_words",
         "sensitivity",
         "sight",
         "standings",

@@ -37,10 +37,11 @@ from .rule_checks import (
     checked,
     require_alike,
 )
+from .rule_words import meaning
 from .rules import Rule
 from .runs import Run
 from .types import Difference, Guard, Protocol
-from .wording import listed, metric_label
+from .wording import listed
 from .yardsticks import Beside
 
 SCHEMA = 1
@@ -118,41 +119,6 @@ def explained(rule: Rule, run: Run, against: Against) -> str:
     held = _held(run.require_complete(), against)
     found = _judged(rule, held, cache(lambda: _guards([held], against, "")))
     return f"{meaning(rule, held.over(rule))} Today: {found.found} So it {_outcome(found.state)}."
-
-
-def meaning(rule: Rule, over: str = "") -> str:
-    """What a rule asks, in a sentence; `over` is what a lift or drop is from."""
-    label = metric_label(rule.metric)
-    who = rule.over or over or ("proven, or else baseline" if rule.quantity == "drop" else "baseline")
-    if rule.quantity != "value":
-        share = f"{100 * rule.bound.number:.4g}%"
-        asked = (
-            f"the run's mean {label} must be at least {share} higher than that of {who}"
-            if rule.quantity == "lift"
-            else f"the run's mean {label} may be at most {share} worse than that of {who}"
-        )
-    else:
-        most = "at least" if rule.comparator == ">=" else "at most"
-        asked = f"the run's {label} must be {most} {_bound_words(rule)}"
-    ends = {
-        "measured": "as measured",
-        "verified": "surely: at the less favourable end of the 95% interval, with every guard of the verdict passed"
-        + (f" but {listed(rule.excepted)}" if rule.excepted else ""),
-        "significant": "and it is broken only where not even the more favourable end of the 95% interval reaches that",
-    }
-    parts = f", on each part of the conversations by {rule.per}" if rule.per else ""
-    return f"{asked[0].upper()}{asked[1:]}{parts}, {ends[rule.strength]}."
-
-
-def _bound_words(rule: Rule) -> str:
-    bound = rule.bound
-    if not bound.system:
-        return f"{100 * bound.number:.4g}%" if bound.percent else f"{bound.number:.4g}"
-    who = "the human summaries' own" if bound.system == "references" else f"that of {bound.system}"
-    times = f"{bound.factor:g} times {who}" if bound.factor != 1 else who
-    if not bound.number:
-        return times
-    return f"{times} {'plus' if bound.number > 0 else 'less'} {abs(bound.number):.4g}"
 
 
 def _outcome(state: RuleState) -> str:

@@ -17,11 +17,11 @@ from msgspec.structs import replace
 from . import stats
 from .differences import protocol_differences
 from .errors import UsageError, unknown
-from .guards import FACTS
+from .rule_words import asked, lift_words, mend, named_system
 from .rules import Rule
 from .runs import Run
 from .slices import slices
-from .types import Direction, Lift, RunSummary
+from .types import Direction, RunSummary
 from .verdict import FEWEST
 from .wording import counted, metric_label
 
@@ -114,8 +114,11 @@ def checked(rule: Rule, held: Held) -> RuleResult:
 
 
 def direction_of(metric: str, run: Run) -> Direction:
-    """Which way is better, as the run recorded it."""
-    return next(row.direction for row in run.summary.metrics if row.name == metric)
+    """Which way is better, as the run recorded it. Raises `CannotTell`."""
+    found = next((row.direction for row in run.summary.metrics if row.name == metric), None)
+    if found is None:
+        raise CannotTell(f"{run.id} says nothing of {metric} in its summary.", "Measure it again (--fresh).")
+    return found
 
 
 def require_alike(run: Run, other: Run, metric: str = "") -> None:
@@ -177,14 +180,16 @@ def _of_figure(
         raise CannotTell(f"Human summaries have no {rule.metric}.", "Name a system, or give a number.")
     if rule.bound.system:
         other = held.system(rule.bound.system)
+        require_alike(held.run, other)
         theirs = read(other.summary)
         if theirs is None:
             raise CannotTell(f"{other.id} has no {rule.metric}.", "Promote a run whose texts this suite generated.")
         bound += rule.bound.factor * theirs
         against = f", {theirs:.4g} with {rule.bound.system}"
     holds = value >= bound if rule.comparator == ">=" else value <= bound
-    asked = f"{'at least' if rule.comparator == '>=' else 'at most'} {bound:.4g} is asked"
-    found = f"{words}: {value:.4g}{against}; {asked}."
+    found = (
+        f"{words}: {value:.4g}{against}; {'at least' if rule.comparator == '>=' else 'at most'} {bound:.4g} is asked."
+    )
     return RuleResult(
         rule=rule.text,
         run=held.run.id,
@@ -250,16 +255,16 @@ def _part(rule: Rule, held: Held, metric: str, other: Run | None, name: str, ids
     return replace(found, words=f"{label}: {found.words}") if label else found
 
 
-def _metric(asked: str, held: Held) -> str:
+def _metric(told: str, held: Held) -> str:
     """The run's or the baseline's metric that a rule names; `_` may stand for `-`."""
     known = list(
         dict.fromkeys((*held.run.manifest.protocol.metrics, *held.system("baseline").manifest.protocol.metrics))
     )
-    for name in (asked, asked.replace("_", "-")):
+    for name in (told, told.replace("_", "-")):
         if name in known:
             break
     else:
-        words = str(unknown("metric", asked, [*known, *FIGURES]))
+        words = str(unknown("metric", told, [*known, *FIGURES]))
         raise CannotTell(f"{words}.", "Correct the rule, or measure both runs with the metric (--metric NAME).")
     if name not in held.run.manifest.protocol.metrics:
         raise CannotTell(
@@ -296,13 +301,13 @@ def _of_lift(rule: Rule, held: Held, metric: str, over: Run, name: str, ids: Seq
     down = rule.quantity == "drop" and direction == "lower"
     goal = -rule.bound.number if rule.quantity == "drop" and not down else rule.bound.number
     found = stats.lift(
-        [over.scores[id_].get(metric) for id_ in ids],
-        [held.run.scores[id_].get(metric) for id_ in ids],
+        [_score(over, id_, metric) for id_ in ids],
+        [_score(held.run, id_, metric) for id_ in ids],
         metric=metric,
         signature=held.run.manifest.protocol.metrics[metric],
         target=goal,
         seed=held.seed,
-        clusters=[held.clusters[id_] for id_ in ids],
+        clusters=[held.clusters.get(id_, id_) for id_ in ids],
     )
     if found.problem or found.lift is None:
         raise CannotTell(f"{found.problem}.", "Mend or replace what gives no number, and measure again.")
@@ -313,7 +318,7 @@ def _of_lift(rule: Rule, held: Held, metric: str, over: Run, name: str, ids: Seq
     sign = -1 if rule.quantity == "drop" and not down else 1
     bounds = sorted(sign * one + 0.0 for one in (found.low, found.high) if one is not None)
     least, most = bounds or (None, None)
-    words = _lift_words(rule, found, metric, name, over, sign, bounds)
+    words = lift_words(rule, found, metric, named_system(name, over), sign, bounds)
     return _judged(rule, holds, words, sign * found.lift, least, most, found.n)
 
 
@@ -327,7 +332,7 @@ def _of_value(rule: Rule, held: Held, metric: str, other: Run | None, name: str,
                 "What the human summaries score was not measured with the baseline.",
                 "Promote the untuned model's run where its data can be read: `bench promote` measures them.",
             )
-    known = [id_ for id_ in ids if _finite(held.run.scores[id_].get(metric))]
+    known = [id_ for id_ in ids if _finite(_score(held.run, id_, metric))]
     before = held.system("baseline").scores
     expected = [id_ for id_ in ids if _finite((theirs or before).get(id_, {}).get(metric))]
     lost = [id_ for id_ in expected if id_ not in set(known)]
@@ -344,7 +349,7 @@ def _of_value(rule: Rule, held: Held, metric: str, other: Run | None, name: str,
     own = [_number(held.run.scores[id_][metric]) for id_ in both]
     base = [_number(theirs[id_][metric]) for id_ in both] if name else []
     values = [mine - factor * its for mine, its in zip(own, base, strict=True)] if name else own
-    clusters = [held.clusters[id_] for id_ in both]
+    clusters = [held.clusters.get(id_, id_) for id_ in both]
     value, low, high = stats.mean_interval(values, seed=held.seed, clusters=clusters)
     assert value is not None
     goal = rule.bound.number
@@ -353,12 +358,12 @@ def _of_value(rule: Rule, held: Held, metric: str, other: Run | None, name: str,
     interval = "" if low is None or high is None else f" (95% interval {low:+.3f} to {high:+.3f})"
     if name:
         times = f"{factor:g} times " if factor != 1 else ""
-        who = "the human summaries" if name == "references" else _named(name, other)
+        who = "the human summaries" if name == "references" else named_system(name, other)
         found = f"{label} {fmean(own):.3f}, {times}that of {who} {factor * fmean(base):.3f}: {value:+.3f}{interval}"
     else:
         found = f"{label} {value:.3f}{interval.replace('+', '')}"
     return _judged(
-        rule, holds, f"{found} on {counted(len(both), 'conversation')}; {_asked(rule)}.", value, low, high, len(both)
+        rule, holds, f"{found} on {counted(len(both), 'conversation')}; {asked(rule)}.", value, low, high, len(both)
     )
 
 
@@ -401,48 +406,10 @@ def _require_direction(rule: Rule, metric: str, direction: Direction) -> None:
         )
 
 
-# --------------------------------------------------------------------------------------------------------------- words
-
-
-def _lift_words(rule: Rule, found: Lift, metric: str, name: str, over: Run, sign: int, bounds: Sequence[float]) -> str:
-    label = metric_label(metric)
-    assert found.lift is not None
-    if bounds:
-        interval = f" (95% interval {bounds[0]:+.1%} to {bounds[1]:+.1%})"
-    else:
-        interval = f" (difference {found.difference_low:+.3f} to {found.difference_high:+.3f}; no stable ratio)"
-    what = "" if rule.quantity == "lift" else "a drop of "
-    return (
-        f"{label} {found.candidate:.3f}, that of {_named(name, over)} {found.baseline:.3f}: {what}"
-        f"{sign * found.lift + 0.0:+.1%}{interval} on {counted(found.n, 'conversation')}; {_asked(rule)}."
-    )
-
-
-def _asked(rule: Rule) -> str:
-    """`at least +40%, surely`."""
-    number = rule.bound.number
-    signed = "+" if rule.quantity == "lift" or rule.bound.system else ""
-    shown = f"{100 * number:{signed}.4g}%" if rule.bound.percent else f"{number:{signed}.4g}"
-    surely = {"verified": ", surely", "significant": ", unless chance may explain the rest", "measured": ""}
-    return f"{'at least' if rule.comparator == '>=' else 'at most'} {shown} is asked{surely[rule.strength]}"
-
-
-def _named(name: str, system: Run | None) -> str:
-    return f"{name} ({system.manifest.system.name})" if system else name
-
-
 def _judged(rule: Rule, holds: bool, words: str, value: float, low: float | None, high: float | None, n: int) -> _Part:
     if holds:
         return _Part(state="passed", words=words, value=value, low=low, high=high, n=n)
-    return _Part(state="failed", words=words, mend=_mend(rule), value=value, low=low, high=high, n=n)
-
-
-def _mend(rule: Rule) -> str:
-    if rule.quantity == "drop" or rule.bound.system == "proven":
-        return "Find what made it worse (below); if the change is meant, `bench promote` the run, saying why."
-    if rule.metric.replace("_", "-") == FACTS:
-        return "Look at the marked details in the report of `bench compare`."
-    return "Train a better adapter; `bench compare` shows where it stands."
+    return _Part(state="failed", words=words, mend=mend(rule), value=value, low=low, high=high, n=n)
 
 
 def _losses(run: Run, other: Run, metric: str) -> list[Loss]:
@@ -450,7 +417,7 @@ def _losses(run: Run, other: Run, metric: str) -> list[Loss]:
     pairs = [
         Loss(id=id_, before=_number(before), after=_number(after))
         for id_ in sorted(run.scores)
-        if _finite(after := run.scores[id_].get(metric)) and _finite(before := other.scores.get(id_, {}).get(metric))
+        if _finite(after := _score(run, id_, metric)) and _finite(before := _score(other, id_, metric))
     ]
     worse = [loss for loss in pairs if sign * (loss.after - loss.before) < 0]
     return sorted(worse, key=lambda loss: sign * (loss.after - loss.before))[:MOST_LOSSES]
@@ -459,6 +426,10 @@ def _losses(run: Run, other: Run, metric: str) -> list[Loss]:
 def _alias(name: str) -> str:
     plain = name.replace("_", "-")
     return "best-prompt" if plain in ("best-prompt", "best-prompted") else name
+
+
+def _score(run: Run, id_: str, metric: str) -> float | None:
+    return run.scores.get(id_, {}).get(metric)
 
 
 def _finite(value: float | None) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from ..errors import LiftbenchError
-from ..gates import explained, meaning
+from ..gates import explained
+from ..rule_words import meaning
 from ..rules import parse
 from .acts import say
 from .gating import against_promoted, gated, run_to_gate, write_page

@@ -1,0 +1,84 @@
+"""Rules in words: what one asks, what it found, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .guards import FACTS
+from .rules import Rule
+from .runs import Run
+from .types import Lift
+from .wording import counted, listed, metric_label
+
+
+def meaning(rule: Rule, over: str = "") -> str:
+    """What a rule asks, in a sentence; `over` is what a lift or drop is from."""
+    label = metric_label(rule.metric)
+    who = rule.over or over or ("proven, or else baseline" if rule.quantity == "drop" else "baseline")
+    if rule.quantity != "value":
+        share = f"{100 * rule.bound.number:.4g}%"
+        asked = (
+            f"the run's mean {label} must be at least {share} higher than that of {who}"
+            if rule.quantity == "lift"
+            else f"the run's mean {label} may be at most {share} worse than that of {who}"
+        )
+    else:
+        most = "at least" if rule.comparator == ">=" else "at most"
+        asked = f"the run's {label} must be {most} {_bound_words(rule)}"
+    ends = {
+        "measured": "as measured",
+        "verified": "surely: at the less favourable end of the 95% interval, with every guard of the verdict passed"
+        + (f" but {listed(rule.excepted)}" if rule.excepted else ""),
+        "significant": "and it is broken only where not even the more favourable end of the 95% interval reaches that",
+    }
+    parts = f", on each part of the conversations by {rule.per}" if rule.per else ""
+    return f"{asked[0].upper()}{asked[1:]}{parts}, {ends[rule.strength]}."
+
+
+def _bound_words(rule: Rule) -> str:
+    bound = rule.bound
+    if not bound.system:
+        return f"{100 * bound.number:.4g}%" if bound.percent else f"{bound.number:.4g}"
+    who = "the human summaries' own" if bound.system == "references" else f"that of {bound.system}"
+    times = f"{bound.factor:g} times {who}" if bound.factor != 1 else who
+    if not bound.number:
+        return times
+    return f"{times} {'plus' if bound.number > 0 else 'less'} {abs(bound.number):.4g}"
+
+
+def lift_words(rule: Rule, found: Lift, metric: str, who: str, sign: int, bounds: Sequence[float]) -> str:
+    """What was found of a lift over `who`, or of a drop (`sign` -1), with the bounds of its interval."""
+    label = metric_label(metric)
+    assert found.lift is not None
+    if bounds:
+        interval = f" (95% interval {bounds[0]:+.1%} to {bounds[1]:+.1%})"
+    else:
+        interval = f" (difference {found.difference_low:+.3f} to {found.difference_high:+.3f}; no stable ratio)"
+    what = "" if rule.quantity == "lift" else "a drop of "
+    return (
+        f"{label} {found.candidate:.3f}, that of {who} {found.baseline:.3f}: {what}"
+        f"{sign * found.lift + 0.0:+.1%}{interval} on {counted(found.n, 'conversation')}; {asked(rule)}."
+    )
+
+
+def asked(rule: Rule) -> str:
+    """`at least +40%, surely`."""
+    number = rule.bound.number
+    signed = "+" if rule.quantity == "lift" or rule.bound.system else ""
+    shown = f"{100 * number:{signed}.4g}%" if rule.bound.percent else f"{number:{signed}.4g}"
+    surely = {"verified": ", surely", "significant": ", unless chance may explain the rest", "measured": ""}
+    return f"{'at least' if rule.comparator == '>=' else 'at most'} {shown} is asked{surely[rule.strength]}"
+
+
+def named_system(name: str, system: Run | None) -> str:
+    """A system as rules name it, with what it is: `baseline (smollm2-135m)`."""
+    return f"{name} ({system.manifest.system.name})" if system else name
+
+
+def mend(rule: Rule) -> str:
+    """What to do about a rule that is broken."""
+    if rule.quantity == "drop" or rule.bound.system == "proven":
+        return "Find what made it worse (below); if the change is meant, `bench promote` the run, saying why."
+    if rule.metric.replace("_", "-") == FACTS:
+        return "Look at the marked details in the report of `bench compare`."
+    return "Train a better adapter; `bench compare` shows where it stands."
