@@ -210,7 +210,7 @@ class World:
         self.untuned = promote(
             self.baseline, "untuned", self.folder, yardsticks=yardsticks, best_prompted=self.prompted
         ).promoted
-        self.proven = promote(self.good, "proven", self.folder).promoted
+        self.proven = promote(self.good, "adapter", self.folder).promoted
         self.against = Against(baseline=self.untuned, proven=self.proven)
 
     def write(self, texts: dict[str, str]) -> Run:

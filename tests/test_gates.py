@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from liftbench.data.fingerprints import ids_sha256
 from liftbench.errors import UsageError
 from liftbench.gates import ALIKE, Against, GateReport, explained, gate
 from liftbench.promotion import Promoted, promote
-from liftbench.rule_checks import RuleState
+from liftbench.records import read_lines, write_lines
+from liftbench.rule_evidence import RuleState
 from liftbench.rule_words import meaning
 from liftbench.rules import parse
 from liftbench.runs import Run
-from liftbench.types import SampleScores
+from liftbench.types import Prediction, SampleScores
 
-from .scripted import World, doctored, honest, scored, untuned
+from .scripted import BASE, World, doctored, honest, scored, untuned
 
 RULES = (
     "lift(rougeL) >= 40% verified",
@@ -115,7 +117,7 @@ ON_ROUGE_L = {rule for rule in RULES if "(rougeL" in rule or rule.startswith("ro
         (one_part_worse, {RULES[5]: "failed"}, "turns"),
         (without_metric, {ALIKE: "not run"}, "chrf of untuned vanished from the run"),
         (without_number, dict.fromkeys(ON_ROUGE_L, "not run"), "no number for 1 of 104 conversations"),
-        (ten_ids_missing, {ALIKE: "not run", RULES[3]: "not run"}, "10 conversations of 104"),
+        (ten_ids_missing, {ALIKE: "not run", RULES[3]: "not run"}, "10 conversations of 104 have no score"),
         (another_split, {ALIKE: "not run", RULES[4]: "not run"}, "split: validation instead of test"),
         (changed_signature, {ALIKE: "not run", RULES[3]: "not run"}, "rougeL|another"),
         (slower, {RULES[7]: "failed"}, "50, 100 with baseline; at least 80 is asked"),
@@ -144,6 +146,14 @@ def test_a_part_that_got_worse_is_caught_while_the_mean_rises(world: World) -> N
     assert all(loss.after < loss.before for loss in broken.losses)
 
 
+def test_of_a_broken_part_only_its_own_conversations_are_named(world: World) -> None:
+    shortest = {one.id for one in sorted(scored(), key=lambda one: len(one.turns))[:3]}
+    run = world.write({id_: untuned()[id_] if id_ in LONG | shortest else t for id_, t in honest().items()})
+    (broken,) = (result for result in gated(world, run, RULES[5]).results if result.state == "failed")
+    assert broken.over == "proven"
+    assert {loss.id for loss in broken.losses} <= LONG
+
+
 def test_a_run_that_writes_the_baselines_texts_fails_by_the_guard_that_sees_it(world: World) -> None:
     (lift,) = (one for one in gated(world, passed_off(world)).results if one.rule == RULES[0])
     assert lift.guards == ["effect", "controls"]
@@ -167,18 +177,18 @@ def test_a_run_that_writes_the_baselines_texts_fails_by_the_guard_that_sees_it(w
         ("lift(unsupported-facts) >= 1%", "not run", "lower is better"),
         ("drop(compression) <= 1%", "not run", "neither way is better"),
         ("rougeX >= 0.1", "not run", "did you mean 'rouge"),
-        ("rougeL >= 0.1 per company", "not run", "unknown field"),
-        ("rougeL >= nowhere", "not run", "there is no system 'nowhere'"),
-        ("rougeL >= 0.1 verified except luck", "not run", "unknown guard 'luck'"),
+        ("rougeL >= 0.1 per company", "not run", "unknown field to slice by 'company'"),
+        ("rougeL >= nowhere", "not run", "There is no system 'nowhere'"),
+        ("rougeL >= 0.1 verified except luck", "not run", "Unknown guard 'luck'"),
         ("rougeL >= proven", "passed", "+0.000"),
         ("rougeL >= proven + 0.01", "failed", "at least +0.01"),
         ("rougeL >= 1.1x proven significant", "failed", "1.1 times that of proven"),
-        ("drop(rougeL, over=baseline) <= 0%", "passed", "a drop of -"),
-        ("drop(rougeL) <= 0% verified", "passed", "a drop of +0.0%"),
-        ("drop(unsupported-facts) <= 5%", "passed", "a drop of"),
+        ("drop(rougeL, over=baseline) <= 0%", "passed", "198.5% better"),
+        ("drop(rougeL) <= 0% verified", "passed", "0.0% worse"),
+        ("drop(unsupported-facts) <= 5%", "passed", "at most 5% worse is asked"),
         ("lift(rougeL) >= 40% verified except controls, same-base per turns", "passed", "each of"),
         ("lift(rougeL) >= 900% significant", "failed", "unless chance"),
-        ("ROUGEL >= 0.1", "not run", "unknown metric"),
+        ("ROUGEL >= 0.1", "not run", "Unknown metric"),
     ],
 )
 def test_what_a_rule_comes_to(world: World, rule: str, state: RuleState, words: str) -> None:
@@ -210,15 +220,17 @@ def test_few_conversations_pass_no_rule_that_asks_for_an_interval(world: World) 
     few = {one.id for one in scored()[:29]}
 
     def small(run: Run, name: str) -> Run:
-        smaller = doctored(run, name, scores=lambda row: row if row.id in few else None, protocol={"n": 29})
+        kept = {"n": 29, "conversations": ids_sha256(few)}
+        smaller = doctored(run, name, scores=lambda row: row if row.id in few else None, protocol=kept)
         smaller.conversations = [one for one in run.conversations if one.id in few]
         smaller.predictions = {id_: one for id_, one in run.predictions.items() if id_ in few}
         return smaller
 
     against = Against(baseline=promote(small(world.baseline, "few"), "few", world.folder).promoted)
     run = small(world.good, "few-good")
-    report = gated(world, run, "drop(rougeL) <= 2% significant", "rougeL >= 0.1", against=against)
-    assert states(report) == {"drop(rougeL) <= 2% significant": "not run"}
+    rule = "drop(rougeL, over=baseline) <= 2% significant"
+    report = gated(world, run, rule, "rougeL >= 0.1", against=against)
+    assert states(report) == {rule: "not run"}
     assert "30 are the least" in report.results[1].found
 
 
@@ -239,6 +251,74 @@ def test_seeds_that_were_left_out_verify_nothing(world: World) -> None:
     report = gate([world.good], [parse(RULES[0])], world.against, unjudged="seed 3 (x)")
     assert report.results[1].guards == ["seeds"]
     assert [guard.words for guard in report.guards if guard.name == "seeds"] == ["Not judged: seed 3 (x)."]
+
+
+def test_of_seeds_that_all_hold_the_one_that_holds_least_is_told(world: World) -> None:
+    other = doctored(worse(world), "lesser-seed", seed=7)
+    result = gate([world.good, other], [parse("rougeL >= 0.1")], world.against).results[1]
+    assert (result.state, result.run) == ("passed", other.id)
+
+
+def test_a_drop_is_from_nothing_but_what_is_proven_or_named(world: World) -> None:
+    alone = Against(baseline=world.untuned)
+    result = gated(world, world.good, RULES[4], against=alone).results[-1]
+    assert (result.state, result.found) == ("not run", "No proven adapter is named.")
+    named = gated(world, world.good, "drop(rougeL, over=baseline) <= 2%", against=alone)
+    assert named.passed
+
+
+def test_what_nobody_saw_of_texts_made_elsewhere_passes_nothing(world: World) -> None:
+    system = replace(world.good.manifest.system, kind="predictions", generation_verified=False)
+    run = doctored(world.good, "elsewhere", system=system)
+    rows = read_lines(run.folder / "predictions.jsonl", Prediction)
+    bare = [Prediction(id=row.id, text=row.text) for row in rows]
+    write_lines(run.folder / "predictions.jsonl", bare)
+    report = gated(world, run, "cut <= 2%", "shortened <= 0%", "empty <= 0%")
+    assert states(report) == {"cut <= 2%": "not run", "shortened <= 0%": "not run"}
+
+
+def test_figures_are_counted_from_the_texts(world: World) -> None:
+    run = world.bench.measure(honest(), endings=dict.fromkeys(list(honest())[:10], "length"))
+    flattered = doctored(run, "flattered", summary={"cut": 0, "n": 1_000_000})
+    result = gated(world, flattered, "cut <= 2%").results[-1]
+    assert (result.state, result.value) == ("failed", pytest.approx(10 / 104))
+
+
+def test_values_of_a_few_conversations_stand_for_no_others(world: World) -> None:
+    samples = [replace(row, humans=row.humans if at < 3 else {}) for at, row in enumerate(world.untuned.samples)]
+    few = Against(baseline=replace(world.untuned, samples=samples))
+    result = gated(world, world.good, RULES[6], against=few).results[-1]
+    assert (result.state, "for 3 of 104 conversations only" in result.found) == ("not run", True)
+
+
+def test_a_metric_whose_better_way_is_turned_around_is_no_longer_the_same(world: World) -> None:
+    rows = [replace(row, direction="lower") if row.name == "rougeL" else row for row in world.good.summary.metrics]
+    run = doctored(passed_off(world), "turned", summary={"metrics": rows})
+    found = states(gated(world, run, RULES[4]))
+    assert found == {ALIKE: "not run", RULES[4]: "failed"}
+
+
+def test_another_base_model_is_told(world: World) -> None:
+    larger = replace(BASE, sha256="1a59e" + "0" * 59, reference="larger")
+    run = doctored(world.good, "larger", system=replace(world.good.manifest.system, model=larger))
+    report = gated(world, run, RULES[0])
+    assert report.notes == ["The run is of another base model (larger) than the baseline (base)."]
+    assert report.results[1].guards == ["same base"]
+
+
+def test_only_what_the_rules_leave_out_is_called_excepted(world: World) -> None:
+    report = gated(world, without_number(world), RULES[0])
+    assert report.excepted == []
+    both = gated(world, world.good, RULES[0], "lift(rougeL) >= 1% verified except controls")
+    assert both.excepted == []
+    assert gated(world, world.good, "lift(rougeL) >= 1% verified except same-base").excepted == ["same base"]
+
+
+def test_a_significant_loss_is_given_one_chance_for_all_parts(world: World) -> None:
+    alone, parts = "drop(rougeL) <= 0% significant", "drop(rougeL) <= 0% significant per turns"
+    found = gated(world, worse(world), alone, parts).results
+    assert "95% interval" in found[1].found
+    assert "97.5% interval" in found[2].found  # Two parts.
 
 
 def test_the_outcome_depends_on_no_order(world: World) -> None:
@@ -292,7 +372,7 @@ def test_the_machine_is_told(world: World) -> None:
     ],
 )
 def test_a_rule_is_explained_in_a_sentence_with_todays_figures(world: World, rule: str, words: Sequence[str]) -> None:
-    text = explained(parse(rule), world.good, world.against)
+    text = explained(parse(rule), gated(world, world.good, rule))
     for each in (*words, "Today: ", "So it passes."):
         assert each in text
 

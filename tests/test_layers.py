@@ -57,6 +57,7 @@ LAYERS = [
         "pairing",
         "promotion",
         "rule_checks",
+        "rule_evidence",
         "rule_words",
         "sensitivity",
         "sight",

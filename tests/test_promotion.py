@@ -61,8 +61,23 @@ def test_no_text_and_no_path_is_kept_unless_asked_for(tmp_path: Path) -> None:
     shot = Shot(id="t1", transcript="Customer: my secret transcript", summary="a secret summary")
     prompt = replace(PROMPT, shots=(shot,))
     run = write_run(tmp_path / "runs", command="train", system={"prompt": prompt})
-    recipe = {"data": {"dataset": "/home/ann/chats", "data_dir": "../private"}, "model": {"reference": "/models/mine"}}
-    run.manifest = replace(run.manifest, recipe=recipe, argv=["/usr/bin/bench", "train"], origins={"a": "/home/ann"})
+    template = "/no_think Summarize A/B.\n{conversation}"
+    recipe = {
+        "data": {
+            "dataset": "/home/ann/chats",
+            "data_dir": "../private",
+            "options": {"data_files": ["/home/ann/x.csv"]},
+        },
+        "model": {"reference": "/models/mine"},
+        "prompt": {"template": template},
+    }
+    run.manifest = replace(
+        run.manifest,
+        recipe=recipe,
+        argv=["/usr/bin/bench", "train"],
+        origins={"a": "/home/ann"},
+        notes=["resumed; see /home/ann/notes.txt or https://example.org/a/b"],
+    )
     text = promote(run, "adapter", tmp_path).path.read_text(encoding="utf-8")
     for secret in ("secret", "/home", "/models/", "private", "/usr/bin", str(tmp_path)):
         assert secret not in text
@@ -70,7 +85,10 @@ def test_no_text_and_no_path_is_kept_unless_asked_for(tmp_path: Path) -> None:
         assert all(turn.text not in text for turn in one.turns)
         assert all(reference not in text for reference in one.references)
         assert run.predictions[one.id].text not in text
-    assert json.loads(text)["measured"]["manifest"]["recipe"]["model"]["reference"] == "mine"
+    manifest = json.loads(text)["measured"]["manifest"]
+    assert manifest["recipe"]["model"]["reference"] == "mine"
+    assert manifest["recipe"]["prompt"]["template"] == template
+    assert manifest["notes"] == ["resumed; see notes.txt or https://example.org/a/b"]
     with_texts = promote(run, "adapter", tmp_path, why="texts", texts=True).promoted
     assert {row.id: row.text for row in with_texts.samples} == {id_: p.text for id_, p in run.predictions.items()}
     assert with_texts.run().predictions["c000"].text == run.predictions["c000"].text
@@ -97,9 +115,9 @@ def test_hashes_show_the_baselines_texts_where_the_texts_are_not_kept(scripted: 
     assert promoted.text_hashes == scripted.baseline.text_hashes
 
 
-@pytest.mark.parametrize("name", ["", "1st", "a b", "../up", "a/b", "-a", ".a", "a-"])
+@pytest.mark.parametrize("name", ["", "1st", "a b", "../up", "a/b", "-a", ".a", "a-", "proven", "best_prompt", "per"])
 def test_a_name_that_no_rule_can_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="no name for a baseline"):
+    with pytest.raises(UsageError, match="name for a baseline"):
         promote(write_run(tmp_path / "runs"), name, tmp_path)
 
 
@@ -141,6 +159,9 @@ def test_a_missing_one_says_how_to_make_it_and_what_is_there(tmp_path: Path) -> 
         ({"schema": 99}, PrerequisiteError, "upgrade liftbench"),
         ({"samples": [{"id": 3}]}, UsageError, "is damaged"),
         ({"measured": None}, UsageError, "is damaged"),
+        ({"name": "another"}, UsageError, "calls itself 'another'"),
+        ({"versions": []}, UsageError, "has no version"),
+        ({"floors": [{"name": "lead-1"}]}, UsageError, "controls are not whole"),
     ],
 )
 def test_a_damaged_or_newer_file_says_so(
@@ -149,4 +170,12 @@ def test_a_damaged_or_newer_file_says_so(
     path = promote(write_run(tmp_path / "runs"), "plain", tmp_path).path
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(error, match=words):
+        read_promoted("plain", tmp_path)
+
+
+def test_a_file_with_a_conversation_twice_is_damaged(tmp_path: Path) -> None:
+    path = promote(write_run(tmp_path / "runs"), "plain", tmp_path).path
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps(found | {"samples": [*found["samples"], found["samples"][0]]}))
+    with pytest.raises(UsageError, match="a conversation twice"):
         read_promoted("plain", tmp_path)

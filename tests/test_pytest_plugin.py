@@ -68,10 +68,12 @@ def test_the_example_fails_on_the_baseline_passed_off_as_an_adapter(project: Run
 def test_a_failure_names_the_conversations_that_got_worse(project: Run, world: World) -> None:
     texts = {id_: untuned()[id_] if at % 2 else text for at, (id_, text) in enumerate(honest().items())}
     run = world.write(texts)
-    source = EXAMPLE.replace('target="40%"', 'proven="proven", rules=["drop(rougeL) <= 2% significant"]')
+    source = EXAMPLE.replace('target="40%"', 'proven="adapter", rules=["drop(rougeL) <= 2% significant"]')
     done = project(source, "--lift-run", str(run.folder))
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["*drop(rougeL) <= 2% significant", "*that of proven*", "*lost most on ROUGE-L: *"])
+    done.stdout.fnmatch_lines(
+        ["*drop(rougeL) <= 2% significant", "*that of proven*", "*lost most on ROUGE-L against proven: *"]
+    )
 
 
 def test_without_the_baseline_it_is_an_error_that_says_how_to_make_one(project: Run) -> None:
@@ -87,7 +89,7 @@ def test_without_a_run_it_is_an_error(project: Run, pytester: pytest.Pytester) -
     shutil.rmtree(pytester.path / "reports")
     done = project(EXAMPLE)
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*there is no measured run to gate*`bench train --plugin NAME`*"])
+    done.stdout.fnmatch_lines(["*there is no measured run to gate.", "*`bench train --plugin NAME`*"])
 
 
 @pytest.mark.parametrize(
@@ -95,8 +97,12 @@ def test_without_a_run_it_is_an_error(project: Run, pytester: pytest.Pytester) -
     [
         ("baseline='untuned', target='much'", "*rule, column *a lift is asked in percent*"),
         ("baseline='untuned', goal='40%'", "*unexpected keyword argument 'goal'*"),
-        ("baseline='untuned', excepting='controls'", "*lists of strings*"),
+        ("baseline='untuned', excepting='controls'", "*excepting is a list of strings*"),
         ("baseline='untuned', rules=['rougeL => 1']", "*expected >= or <=*"),
+        ("baseline='untuned', target='-400%'", "*a target is above 0*"),
+        ("baseline='untuned', target=None", "*there is no rule*"),
+        ("baseline='untuned', target=None, excepting=['luck'], rules=['cut <= 1%']", "*there is none*"),
+        ("baseline='untuned', run=3", "*run is a name, not 3*"),
         ("target='40%'", "*give --baseline NAME*"),
         ("baseline='untuned', run='nowhere'", "*unknown run 'nowhere'*"),
         ("baseline='untuned', proven='gone'", "*no promoted baseline 'gone'*"),
@@ -145,13 +151,51 @@ def test_guards_are_excepted_by_name_alone(project: Run, world: World) -> None:
     project(source, "--lift-run", str(run.folder)).assert_outcomes(passed=1)
 
 
+def test_a_guard_that_there_is_not_cannot_be_excepted(project: Run) -> None:
+    done = project(EXAMPLE.replace('"40%"', '"40%", excepting=["luck"]'))
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*Unknown guard 'luck'*"])
+
+
+def test_rules_come_beside_the_target_and_not_in_its_place(project: Run, world: World) -> None:
+    source = EXAMPLE.replace('target="40%"', 'rules=["rougeL >= 0.01"]')
+    project(source, "--lift-run", str(world.write(untuned()).folder)).assert_outcomes(failed=1)
+    project(source.replace("rules=", "target=None, rules=")).assert_outcomes(passed=1)
+
+
+def test_every_marker_of_a_test_is_judged(project: Run) -> None:
+    stacked = EXAMPLE.replace("    @pytest", '    @pytest.mark.lift(baseline="untuned", target="900%")\n    @pytest')
+    project(stacked).assert_outcomes(failed=1)
+
+
+def test_a_fixture_of_the_projects_own_switches_nothing_off(project: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("import pytest\n@pytest.fixture\ndef lift(): return 1")
+    project(EXAMPLE.replace("40%", "900%")).assert_outcomes(failed=1)
+
+
+def test_a_method_of_unittest_is_gated_too(project: Run) -> None:
+    source = """
+        import unittest
+
+        import pytest
+
+        class TestAdapter(unittest.TestCase):
+            @pytest.mark.lift(baseline="untuned", target="TARGET")
+            def test_it(self): ...
+    """
+    project(source.replace("TARGET", "900%")).assert_outcomes(failed=1)
+    project(source.replace("TARGET", "40%")).assert_outcomes(passed=1)
+
+
 def test_what_a_recipe_says_is_taken_from_it(project: Run, pytester: pytest.Pytester) -> None:
     (pytester.path / "mine.toml").write_text(
-        '[gates]\nbaseline = "untuned"\nproven = "proven"\nrules = ["drop(rougeL) <= 2%", "rougeL >= 0.9"]\n'
+        '[gates]\nbaseline = "untuned"\nproven = "adapter"\nrules = ["drop(rougeL) <= 2%", "rougeL >= 0.9"]\n'
     )
     done = project("import pytest\n@pytest.mark.lift(recipe='mine.toml')\ndef test_it(): ...")
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*1 of 3 rules did not pass*", "*rougeL >= 0.9"])
+    done = project("import pytest\n@pytest.mark.lift(recipe='mine.toml', target='40%')\ndef test_it(): ...")
+    done.stdout.fnmatch_lines(["*1 of 5 rules did not pass*", "*rougeL >= 0.9"])
 
 
 def test_under_xdist_workers_come_to_the_same(project: Run, pytester: pytest.Pytester) -> None:
@@ -171,6 +215,15 @@ def test_under_xdist_workers_come_to_the_same(project: Run, pytester: pytest.Pyt
 
 
 # ------------------------------------------------------------------------------------------------------------- updating
+
+ONLY_A_DROP = 'baseline="untuned", target=None, proven="best", rules=["drop(rougeL) <= 0%", "rougeL >= best"]'
+
+
+def test_update_needs_no_other_rule(project: Run) -> None:
+    source = EXAMPLE.replace('baseline="untuned", target="40%"', ONLY_A_DROP)
+    project(source, "--lift-update", "the first one").assert_outcomes(passed=1)
+    project(source).assert_outcomes(passed=1)
+
 
 UPDATED = EXAMPLE.replace('target="40%"', 'target="40%", proven="best", rules=["drop(rougeL) <= 0%"]')
 
@@ -235,6 +288,7 @@ def test_a_run_is_made_only_on_request_and_its_cost_is_told(
     done.stdout.fnmatch_lines(["*there is no run of *", "*`pytest --lift-score` scores it (104 conversations*"])
     done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--lift-score")
     done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["lift: systems without a run are scored (--lift-score)"])
     done.stdout.fnmatch_lines(["*lift: scoring * (104 conversations, 30 s for the baseline)*", "*n: 8 instead of 104*"])
     (run,) = runs_in(pytester.path / "reports" / "runs")
     assert run.manifest.command == "score"

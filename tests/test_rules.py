@@ -67,6 +67,8 @@ def test_each_form_says_what_it_says(text: str, fields: dict[str, Any]) -> None:
         ("rougeL >= __import__('os')", 11, "cannot be read"),
         ("rougeL >= 0.3; 1", 14, "cannot be read"),
         ('rougeL >= "', 11, "cannot be read"),
+        (f"cut <= {'9' * 400}", 8, "no such number"),
+        (f"rougeL >= {'9' * 400}x baseline", 11, "no such number"),
         ('"" >= 0.3', 1, "expected lift(METRIC)"),
     ],
 )

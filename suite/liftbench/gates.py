@@ -4,11 +4,11 @@ A gate never trains and reads no data set: a run, promoted files and rules give 
 any order. What each rule finds is with `rule_checks`, their grammar with `rules`.
 
 `lift(M)` is the relative gain of the run's mean over that of `baseline`, or of `over=`; `drop(M)` the relative loss,
-whichever way is better on M, from `proven` where there is one, else from `baseline`. A metric by itself is the run's
-mean. Systems are `baseline`, `proven` (the adapter that was proven, and that the run must not fall behind),
-`best-prompt` (the baseline's model with its best prompt), `references` (the human summaries, held against each other)
-and any promoted name. `verified` means what it means in a verdict: the interval's less favourable end, on 30
-conversations or more, with every guard passed that is not excepted by name.
+whichever way is better on M, from `proven`, or from `over=`. A metric by itself is the run's mean. Systems are
+`baseline`, `proven` (the adapter that was proven, and that the run must not fall behind), `best-prompt` (the baseline's
+model with its best prompt), `references` (the human summaries, held against each other) and any promoted name.
+`verified` means what it means in a verdict: the interval's less favourable end, on 30 conversations or more, with every
+guard passed that is not excepted by name.
 """
 
 from __future__ import annotations
@@ -28,19 +28,12 @@ from .families import seed_of
 from .guards import FACTS, GUARDS, not_passed
 from .guards import STATES as GUARD_STATES
 from .promotion import Promoted, Version
-from .rule_checks import (
-    STATES,
-    CannotTell,
-    Held,
-    RuleResult,
-    RuleState,
-    checked,
-    require_alike,
-)
+from .rule_checks import checked
+from .rule_evidence import STATES, CannotTell, Held, RuleResult, RuleState, require_alike, require_metrics
 from .rule_words import meaning
 from .rules import Rule
 from .runs import Run
-from .types import Difference, Guard, Protocol
+from .types import Conversation, Difference, Guard, Protocol
 from .wording import listed
 from .yardsticks import Beside
 
@@ -66,6 +59,10 @@ class GateReport(Struct, frozen=True, kw_only=True):
     results: list[RuleResult]
     guards: list[Guard] = []
     """Of the verdict, where a rule asks for it; of the worst seed in each."""
+    excepted: list[str] = []
+    """Guards that every rule that asks for them leaves out."""
+    notes: list[str] = []
+    """What else a reader must know: newer runs that were passed over, another base model, …"""
     differences: list[Difference] = []
     """How the first run's system and machine differ from the baseline's."""
     trend: dict[str, list[Version]] = {}
@@ -82,11 +79,29 @@ class Against(Struct, frozen=True, kw_only=True):
     missing: Mapping[str, tuple[str, str]] = {}
     """Those that could not be had: why, and how to mend it."""
 
+    @property
+    def names(self) -> list[str]:
+        """What rules may call the systems."""
+        proven = ["proven", self.proven.name] if self.proven else []
+        return ["baseline", "best-prompt", self.baseline.name, *proven, *self.others]
 
-def gate(runs: Sequence[Run], rules: Sequence[Rule], against: Against, *, unjudged: str = "") -> GateReport:
+    def system(self, name: str, conversations: Sequence[Conversation]) -> Run | None:
+        """One of them as a run over these conversations; None where there is none."""
+        if name == "best-prompt":
+            return self.baseline.best_prompt(conversations)
+        known = {"baseline": self.baseline, self.baseline.name: self.baseline, **self.others}
+        if self.proven:
+            known |= {"proven": self.proven, self.proven.name: self.proven}
+        return known[name].run(conversations) if name in known else None
+
+
+def gate(
+    runs: Sequence[Run], rules: Sequence[Rule], against: Against, *, unjudged: str = "", notes: Sequence[str] = ()
+) -> GateReport:
     """Hold runs, all of them seeds of one training or a single one, to rules: each rule must hold on each.
 
-    `unjudged` names seeds that should be among the runs and are not; nothing is verified then. Raises `UsageError` for
+    `unjudged` names seeds that should be among the runs and are not; nothing is verified then. `notes` are for the
+    reader. Raises `UsageError` for
     a run that is not complete, and where there is no rule.
     """
     if not rules:
@@ -99,7 +114,7 @@ def gate(runs: Sequence[Run], rules: Sequence[Rule], against: Against, *, unjudg
 
     results = [_worst(runs, [_alike(run, against) for run in runs])]
     results += [_worst(runs, [_judged(rule, one, guards) for one in held]) for rule in rules]
-    verified = any(rule.strength == "verified" for rule in rules)
+    excepting = [set(map(_spaced, rule.excepted)) for rule in rules if rule.strength == "verified"]
     return GateReport(
         passed=all(result.state == "passed" for result in results),
         runs=[run.id for run in runs],
@@ -108,17 +123,18 @@ def gate(runs: Sequence[Run], rules: Sequence[Rule], against: Against, *, unjudg
         baseline=against.baseline.name,
         proven=against.proven.name if against.proven else "",
         results=results,
-        guards=_shown_guards(guards) if verified else [],
-        differences=system_differences(held[0].system("baseline"), runs[0]),
+        guards=_shown_guards(guards) if excepting else [],
+        excepted=sorted(set.intersection(*excepting)) if excepting else [],
+        notes=[*notes, *_remarks(held[0])],
+        differences=system_differences(held[0].baseline, runs[0]),
         trend={one.name: one.versions for one in (against.baseline, against.proven) if one},
     )
 
 
-def explained(rule: Rule, run: Run, against: Against) -> str:
-    """What a rule means, in a sentence, with what this run comes to."""
-    held = _held(run.require_complete(), against)
-    found = _judged(rule, held, cache(lambda: _guards([held], against, "")))
-    return f"{meaning(rule, held.over(rule))} Today: {found.found} So it {_outcome(found.state)}."
+def explained(rule: Rule, report: GateReport) -> str:
+    """What a rule means, in a sentence, with what it came to in a gate that was asked for it alone."""
+    result = report.results[-1]
+    return f"{meaning(rule)} Today: {result.found} So it {_outcome(result.state)}."
 
 
 def _outcome(state: RuleState) -> str:
@@ -130,22 +146,18 @@ def _outcome(state: RuleState) -> str:
 
 def _held(run: Run, against: Against) -> Held:
     baseline = against.baseline
-    promoted = {
-        "baseline": baseline,
-        baseline.name: baseline,
-        **({"proven": against.proven, against.proven.name: against.proven} if against.proven else {}),
-        **against.others,
+    systems = {
+        name: system for name in against.names if (system := against.system(name, run.conversations)) is not None
     }
-    systems: dict[str, Run] = {name: one.run(run.conversations) for name, one in promoted.items()}
     missing = dict(against.missing)
-    if best := baseline.best_prompt(run.conversations):
-        systems["best-prompt"] = best
-    else:
+    if "best-prompt" not in systems:
         missing["best-prompt"] = (
             f"What a prompt alone buys was not measured when {baseline.name} was promoted.",
             f"`bench baseline --tune` searches for the best prompt; promote {baseline.name} again after it.",
         )
-    missing.setdefault("proven", ("No proven adapter is named.", "Name one: gates.proven, --proven NAME."))
+    missing.setdefault(
+        "proven", ("No proven adapter is named.", "Name one (gates.proven, --proven NAME), or write over=baseline.")
+    )
     return Held(
         run=run,
         systems=systems,
@@ -156,30 +168,19 @@ def _held(run: Run, against: Against) -> Held:
     )
 
 
+def _remarks(held: Held) -> list[str]:
+    own, theirs = held.run.manifest.system.model, held.baseline.manifest.system.model
+    if own and theirs and (own.sha256, own.settings_sha256) != (theirs.sha256, theirs.settings_sha256):
+        return [f"The run is of another base model ({own.reference}) than the baseline ({theirs.reference})."]
+    return []
+
+
 def _alike(run: Run, against: Against) -> RuleResult:
     """Whether everything that the promoted runs were measured by is there, and the same: also what no rule names."""
     try:
         for promoted in filter(None, (against.baseline, against.proven)):
-            other = promoted.run()
-            require_alike(run, other)
-            theirs = other.manifest.protocol.metrics
-            own = run.manifest.protocol.metrics
-            if vanished := [name for name in theirs if name not in own]:
-                raise CannotTell(
-                    f"{listed(vanished)} of {promoted.name} vanished from the run.",
-                    f"Score it again with {' '.join(f'--metric {name}' for name in vanished)}, or promote "
-                    f"{promoted.name} anew without.",
-                )
-            if changed := [name for name in theirs if own[name] != theirs[name]]:
-                raise CannotTell(
-                    f"{listed(changed)} are computed otherwise than for {promoted.name}: "
-                    f"{own[changed[0]]} instead of {theirs[changed[0]]}.",
-                    f"Score both with the same versions, and promote {promoted.name} anew.",
-                )
-            if missing := set(run.scores) - {one.id for one in run.conversations}:
-                raise CannotTell(
-                    f"The run scores conversations that it does not hold: {min(missing)}.", "Measure it again."
-                )
+            require_alike(run, promoted.run(), promoted.name)
+            require_metrics(run, promoted.run(), promoted.name)
     except CannotTell as error:
         return RuleResult(rule=ALIKE, run=run.id, state="not run", found=error.words, mend=error.mend)
     protocol = run.manifest.protocol
@@ -211,10 +212,14 @@ def _judged(rule: Rule, held: Held, guards: Callable[[], Mapping[str, list[Guard
 
 def _guard_name(asked: str) -> str:
     """`same-base` and `same_base` for `same base`."""
-    name = asked.replace("-", " ").replace("_", " ")
-    if name not in GUARDS:
-        raise CannotTell(f"{unknown('guard', asked, GUARDS)}.", "Correct the rule.")
-    return name
+    if _spaced(asked) not in GUARDS:
+        words = str(unknown("guard", asked, GUARDS))
+        raise CannotTell(f"{words[0].upper()}{words[1:]}.", "Correct the rule.")
+    return _spaced(asked)
+
+
+def _spaced(guard: str) -> str:
+    return guard.replace("-", " ").replace("_", " ")
 
 
 def _guards(held: Sequence[Held], against: Against, unjudged: str) -> dict[str, list[Guard]]:
@@ -223,14 +228,14 @@ def _guards(held: Sequence[Held], against: Against, unjudged: str) -> dict[str, 
     wanted = [*manifest.headlines, FACTS]
     for one in held:
         for headline in manifest.headlines:
-            require_alike(one.run, one.system("baseline"), headline)
+            require_alike(one.run, one.baseline, "the baseline", headline)
     runs = [_narrowed(one.run, wanted) for one in held]
     first = held[0]
     best = first.systems.get("best-prompt")
     beside = Beside(yardsticks=against.baseline.yardsticks, missing={"seeds": unjudged} if unjudged else {})
     try:
         comparison = compare(
-            _narrowed(first.system("baseline"), wanted),
+            _narrowed(first.baseline, wanted),
             runs,
             beside,
             best_prompted=_narrowed(best, wanted) if best else None,
@@ -259,6 +264,6 @@ def _shown_guards(guards: Callable[[], Mapping[str, list[Guard]]]) -> list[Guard
 
 def _worst(runs: Sequence[Run], results: Sequence[RuleResult]) -> RuleResult:
     """Of several seeds the one that decides."""
-    place = min(range(len(runs)), key=lambda at: STATES.index(results[at].state))
+    place = min(range(len(runs)), key=lambda at: (STATES.index(results[at].state), results[at].slack or 0.0))
     result = results[place]
     return replace(result, found=f"Seed {seed_of(runs[place])}: {result.found}") if len(runs) > 1 else result

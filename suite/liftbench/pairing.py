@@ -87,30 +87,26 @@ def newest_pair(runs: Sequence[Run]) -> tuple[Run, Run]:
     )
 
 
-def newest_like(protocol: Protocol, runs: Sequence[Run]) -> Run:
+def newest_like(protocol: Protocol, runs: Sequence[Run]) -> tuple[Run, list[str]]:
     """The newest candidate that was measured as a protocol says, metrics apart: a gate tells which of them vanished.
 
-    Raises `PrerequisiteError` saying what is missing.
+    Beside it, which newer candidates were passed over, and why. Raises `PrerequisiteError` saying what is missing.
     """
     newest_first = sorted(runs, key=lambda run: (run.manifest.created, run.id), reverse=True)
     candidates = [run for run in newest_first if run.manifest.command != "baseline"]
-    complete = [run for run in candidates if run.manifest.status == "complete"]
-    for run in complete:
-        if not _unlike(protocol, run):
-            return run
-    how = "`bench train --plugin NAME` or `bench score SYSTEM` makes one, under the baseline's recipe"
-    if complete:
-        differing = ", ".join(_unlike(protocol, complete[0]))
-        raise PrerequisiteError(
-            f"no run was measured as the baseline was; the newest, {complete[0].id}, differs in {differing}.\n{how}."
-        )
-    hint = f" (run {candidates[0].id} is not complete: its command, given again, continues it)" if candidates else ""
-    raise PrerequisiteError(f"there is no measured run to gate{hint}; {how}.")
-
-
-def _unlike(protocol: Protocol, run: Run) -> list[str]:
-    keys = [one.key for one in protocol_differences(protocol, run.manifest.protocol)]
-    return [key for key in keys if not key.startswith("metrics.")]
+    passed_over: list[str] = []
+    for run in candidates:
+        differing = [one.key for one in protocol_differences(protocol, run.manifest.protocol)]
+        differing = [key for key in differing if not key.startswith("metrics.")]
+        if run.manifest.status == "complete" and not differing:
+            return run, passed_over
+        why = f"differs from the baseline in {', '.join(differing)}" if differing else "is not finished"
+        passed_over.append(f"run {run.id} is newer, and {why}")
+    hint = f": {passed_over[0].replace('is newer, and ', '')}" if passed_over else ""
+    raise PrerequisiteError(
+        f"there is no measured run to gate{hint}.\n`bench train --plugin NAME` or `bench score SYSTEM`, under the "
+        "baseline's recipe, makes one; a command that was stopped, given again, continues."
+    )
 
 
 def _model(run: Run) -> str | None:

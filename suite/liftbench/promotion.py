@@ -18,6 +18,8 @@ from msgspec.structs import replace
 
 from .errors import PrerequisiteError, UsageError, unknown
 from .records import digest, write_text
+from .rule_evidence import RESERVED
+from .rules import KEYWORDS, QUANTITIES
 from .runs import Run
 from .types import (
     Conversation,
@@ -214,8 +216,7 @@ def promote(
     `yardsticks` are the controls and humans of the run's protocol, `best_prompted` the same model with its best prompt;
     both are needed where lifts are to be over this baseline.
     """
-    if not re.fullmatch(r"[A-Za-z](?:[\w.]|-(?=\w))*", name):
-        raise UsageError(f"{name!r} is no name for a baseline: letters, digits, - and . make one, begun with a letter")
+    require_name(name)
     before = read_promoted(name, folder) if (folder / f"{name}.json").exists() else None
     after = Promoted(
         name=name,
@@ -239,6 +240,14 @@ def promote(
     return Promotion(path, after, "changed" if before else "new")
 
 
+def require_name(name: str) -> None:
+    """Raise `UsageError` for a name that no file may have, or that rules call something else by."""
+    if not re.fullmatch(r"[A-Za-z](?:[\w.]|-(?=\w))*", name):
+        raise UsageError(f"{name!r} is no name for a baseline: letters, digits, - and . make one, begun with a letter")
+    if name in (*RESERVED, *KEYWORDS, *QUANTITIES):
+        raise UsageError(f"{name!r} means something else in rules; choose another name for a baseline")
+
+
 def read_promoted(name: str, folder: Path) -> Promoted:
     """A promoted baseline by its name. Raises `PrerequisiteError`, with the way to it, where there is none."""
     path = folder / f"{name}.json"
@@ -247,7 +256,10 @@ def read_promoted(name: str, folder: Path) -> Promoted:
         header = msgspec.json.decode(data, type=_Header)
         if header.schema > SCHEMA:
             raise PrerequisiteError(f"{path} was written by a newer liftbench: upgrade liftbench")
-        return msgspec.json.decode(data, type=Promoted)
+        promoted = msgspec.json.decode(data, type=Promoted)
+        if problem := _problem(promoted, name):
+            raise UsageError(f"{path} is damaged: {problem}; promote it again from its run")
+        return promoted
     except FileNotFoundError as error:
         found = promoted_in(folder)
         hint = f" {unknown('baseline', name, found)}" if found else ""
@@ -269,6 +281,21 @@ def promoted_in(folder: Path) -> list[str]:
             continue
         names.append(path.stem)
     return names
+
+
+def _problem(promoted: Promoted, name: str) -> str:
+    """What is wrong with a file that could be read, or an empty string."""
+    if promoted.name != name:
+        return f"it calls itself {promoted.name!r}"
+    if not promoted.versions:
+        return "it has no version"
+    if len({row.id for row in promoted.samples}) < len(promoted.samples):
+        return "it holds a conversation twice"
+    controls = {floor.name for floor in promoted.floors if not floor.missing}
+    headlines = promoted.measured.manifest.headlines if promoted.floors else ()
+    if any(row.floors.get(metric, {}).keys() != controls for row in promoted.samples for metric in headlines):
+        return "its controls are not whole"
+    return ""
 
 
 class _Header(Struct, frozen=True, kw_only=True):
@@ -327,18 +354,28 @@ def _portable(manifest: Manifest) -> Manifest:
         shots = tuple(replace(shot, transcript="", summary="") for shot in bare.system.prompt.shots)
         prompt = replace(bare.system.prompt, shots=shots)
         bare = replace(bare, system=replace(bare.system, prompt=prompt))
-    values = _without_paths(msgspec.to_builtins(bare))
-    data = values["recipe"].get("data")
-    if isinstance(data, dict) and data.get("data_dir") is not None:
-        data["data_dir"] = None
+    values = msgspec.to_builtins(bare)
+    recipe = values["recipe"]
+    # Not the prompt's template, which may begin with a slash and is no path.
+    recipe |= {name: _without_folders(recipe[name]) for name in ("data", "model", "train") if name in recipe}
+    values["system"]["model"] = _without_folders(values["system"]["model"])
+    if "data_dir" in recipe.get("data", {}):
+        recipe["data"]["data_dir"] = None
+    values["notes"] = [_FOLDERS.sub("", note) for note in values["notes"]]
+    values["skipped"] = {name: _FOLDERS.sub("", why) for name, why in values["skipped"].items()}
     return msgspec.convert(values, Manifest)
 
 
-def _without_paths(value: Any) -> Any:
+_FOLDERS = re.compile(r"(?<![\w:/])/(?:[^/\s]+/)+")
+"""The folders of an absolute path within words."""
+
+
+def _without_folders(value: Any) -> Any:
+    """Absolute paths cut to their last part, however deep they lie."""
     if isinstance(value, dict):
-        return {key: _without_paths(one) for key, one in value.items()}
+        return {key: _without_folders(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_without_paths(one) for one in value]
+        return [_without_folders(one) for one in value]
     if isinstance(value, str) and len(value) > 1 and PurePath(value).is_absolute():
         return PurePath(value).name
     return value

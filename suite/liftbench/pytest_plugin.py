@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from .cli.gating import Gated
     from .gates import Against, GateReport
     from .rules import Rule
     from .runs import Run
@@ -26,9 +25,13 @@ if TYPE_CHECKING:
 MARKER = (
     "lift(baseline, target='40%', *, excepting=(), rules=(), proven=None, recipe=None, run=None, system=None): the "
     "newest comparable run (or `run`) must have the lift over the promoted baseline, verified on each of its headlines "
-    "but for the guards in `excepting`, and hold `rules`; `proven` is the promoted adapter that drops are from. With "
-    "`recipe`, what is not given comes from its section [gates]. `system` is what --lift-score may score."
+    "but for the guards in `excepting`, and hold `rules`; target=None asks for no lift. `proven` is the promoted "
+    "adapter that drops are from. With `recipe`, what its section [gates] says is asked, too, in place of a target "
+    "that is not given. `system` is what --lift-score may score."
 )
+
+GATES = "_lift_gates"
+"""The fixture that judges: a project may have a fixture `lift` of its own."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,10 +57,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """What may take long is announced before it does."""
+    return "lift: systems without a run are scored (--lift-score)" if config.getoption("lift_score") else None
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A marked test is gated also where it does not ask for the fixture."""
-    if item.get_closest_marker("lift") and isinstance(item, pytest.Function) and "lift" not in item.fixturenames:
-        item.fixturenames.append("lift")
+    if item.get_closest_marker("lift") and isinstance(item, pytest.Function):
+        item.fixturenames.append(GATES)
 
 
 class Lift(NamedTuple):
@@ -72,15 +80,22 @@ class Lift(NamedTuple):
 
 @pytest.fixture
 def lift(request: pytest.FixtureRequest) -> Lift:
-    """The gate of the test's marker `lift`, judged. What is missing (a baseline, a run) is an error of the set-up."""
+    """The gate of the test's marker `lift`, judged; of several markers, the closest one's."""
+    if request.node.get_closest_marker("lift") is None:
+        _stop("the fixture `lift` needs a marker: @pytest.mark.lift(baseline='NAME', target='40%')")
+    gates: list[Lift] = request.getfixturevalue(GATES)
+    return gates[0]
+
+
+@pytest.fixture(name=GATES)
+def _gates(request: pytest.FixtureRequest) -> list[Lift]:
+    """The gates of all of a test's markers. What is missing (a baseline, a run) is an error of the set-up."""
     from .errors import LiftbenchError
 
-    marker = request.node.get_closest_marker("lift")
-    if marker is None:
-        _stop("the fixture `lift` needs a marker: @pytest.mark.lift(baseline='NAME', target='40%')")
-    found: Lift | str
+    found: list[Lift] | str
     try:
-        found = _judged(_arguments(*marker.args, **marker.kwargs), request.config)
+        asked = [_arguments(*marker.args, **marker.kwargs) for marker in request.node.iter_markers("lift")]
+        found = [_judged(one, request.config) for one in asked]
     except (LiftbenchError, _WrongMarker) as error:
         found = f"lift: {error}"
     # Outside of what caught it, whose traceback would be shown.
@@ -88,11 +103,14 @@ def lift(request: pytest.FixtureRequest) -> Lift:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A broken rule is a failure of the test, told without a traceback."""
-    found = pyfuncitem.funcargs.get("lift") if pyfuncitem.get_closest_marker("lift") else None
-    if isinstance(found, Lift) and found.explanation:
-        pytest.fail(found.explanation, pytrace=False)
+    if item.get_closest_marker("lift"):
+        gates: list[Lift] | None = getattr(item, "funcargs", {}).get(GATES)
+        if gates is None:
+            _stop("the marker `lift` is for test functions: this one cannot be gated")
+        if broken := [gate.explanation for gate in gates if gate.explanation]:
+            _stop("\n\n".join(broken))
     return (yield)
 
 
@@ -103,7 +121,8 @@ class _Asked(NamedTuple):
     """A marker's arguments."""
 
     baseline: str
-    target: str
+    target: str | None
+    """None for no lift at all; empty where it is not given."""
     excepting: tuple[str, ...]
     rules: tuple[str, ...]
     proven: str
@@ -126,7 +145,7 @@ def _arguments(*arguments: Any, **options: Any) -> _Asked:
 
 def _named_arguments(
     baseline: str = "",
-    target: str | float | None = None,
+    target: str | float | None = "",
     *,
     excepting: Sequence[str] = (),
     rules: Sequence[str] = (),
@@ -135,42 +154,59 @@ def _named_arguments(
     run: str | None = None,
     system: str | None = None,
 ) -> _Asked:
-    if isinstance(excepting, str) or isinstance(rules, str):
-        raise TypeError("excepting and rules are lists of strings")
+    for name, value in (
+        ("baseline", baseline),
+        ("proven", proven),
+        ("recipe", recipe),
+        ("run", run),
+        ("system", system),
+    ):
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} is a name, not {value!r}")
+    for name, values in (("excepting", excepting), ("rules", rules)):
+        if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+            raise TypeError(f"{name} is a list of strings")
     if isinstance(target, int | float):
         target = f"{100 * target:.6g}%"
-    return _Asked(baseline, target or "", tuple(excepting), tuple(rules), proven or "", recipe, run, system)
+    if excepting and target is None:
+        raise TypeError("excepting is for the guards of a target, and there is none")
+    return _Asked(baseline, target, tuple(excepting), tuple(rules), proven or "", recipe, run, system)
 
 
 def _completed(asked: _Asked) -> _Asked:
-    """With what the recipe's section [gates] says beside, and a target of 40% where there is no rule at all."""
+    """With what the recipe's section [gates] says beside; where that asks for nothing, a target of 40%."""
     from .cli.job import resolve_recipe
 
+    target = asked.target
     if asked.recipe is not None:
         section = resolve_recipe(asked.recipe, {}, [], []).recipe.gates
+        baseline = asked.baseline or section.baseline
         asked = asked._replace(
-            baseline=asked.baseline or section.baseline,
-            proven=asked.proven or ("" if asked.baseline else section.proven),
-            rules=asked.rules if asked.target else (*section.rules, *asked.rules),
+            baseline=baseline,
+            proven=asked.proven or (section.proven if baseline == section.baseline else ""),
+            rules=(*section.rules, *asked.rules),
         )
-    return asked if asked.target or asked.rules else asked._replace(target="40%")
+        if section.rules and not asked.excepting:
+            target = target or None
+    return asked._replace(target="40%" if target == "" else target)
 
 
 def _rules(asked: _Asked, against: Against) -> list[Rule]:
     """The target on each headline of the baseline, then the rules of the marker."""
+    from .errors import UsageError
     from .rules import named, parse
 
     rules = list(map(parse, asked.rules))
-    if not asked.target:
+    if asked.target is None:
         return rules
     excepting = f" except {', '.join(map(named, asked.excepting))}" if asked.excepting else ""
-    return [
-        *(
-            parse(f"lift({named(metric)}) >= {asked.target} verified{excepting}")
-            for metric in against.baseline.measured.manifest.headlines
-        ),
-        *rules,
+    lifts = [
+        parse(f"lift({named(metric)}) >= {asked.target} verified{excepting}")
+        for metric in against.baseline.measured.manifest.headlines
     ]
+    if lifts[0].bound.number <= 0:
+        raise UsageError(f"a target is above 0, not {asked.target}; target=None asks for no lift")
+    return [*lifts, *rules]
 
 
 # -------------------------------------------------------------------------------------------------------------- judging
@@ -178,6 +214,7 @@ def _rules(asked: _Asked, against: Against) -> list[Rule]:
 
 def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     from .cli.gating import against_promoted, gated, run_to_gate, write_page
+    from .promotion import require_name
     from .report.gate_words import explanation
     from .rules import parse
 
@@ -186,18 +223,21 @@ def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     why = config.getoption("lift_update")
     asked = _completed(asked)
     parsed = list(map(parse, asked.rules))
+    if asked.proven:
+        require_name(asked.proven)
     # What is being promoted now need not be there yet.
-    proven = "" if why and not (baselines / f"{asked.proven}.json").exists() else asked.proven
-    against = against_promoted(asked.baseline, proven, parsed, baselines)
+    new = why and not (baselines / f"{asked.proven}.json").exists()
+    against = against_promoted(asked.baseline, "" if new else asked.proven, parsed, baselines)
     rules = _rules(asked, against)
-    name = config.getoption("lift_run") or asked.run
+    name, notes = config.getoption("lift_run") or asked.run, list[str]()
     if not name and asked.system is not None:
         run = _of_system(asked.system, asked.recipe, against, runs, config)
     else:
-        run = run_to_gate(name, against, runs)
+        run, notes = run_to_gate(name, against, runs)
     if why:
-        against = _updated(why, asked.proven, gated(_apart_from_proven(rules), against, run), parsed, baselines)
-    found = gated(rules, against, run)
+        _update(why, asked.proven, rules, against, run, baselines)
+        against = against_promoted(asked.baseline, asked.proven, parsed, baselines)
+    found = gated(rules, against, run, notes)
     if found.report.passed:
         return Lift(found.report, "", None)
     page = write_page(found, runs)
@@ -211,32 +251,27 @@ def _folder(config: pytest.Config, option: str, variable: str, default: str) -> 
     return Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
 
 
-def _apart_from_proven(rules: Sequence[Rule]) -> list[Rule]:
-    return [
-        rule
-        for rule in rules
-        if "proven" not in (rule.over, rule.bound.system) and not (rule.quantity == "drop" and not rule.over)
-    ]
+def _update(why: str, proven: str, rules: Sequence[Rule], against: Against, run: Run, baselines: Path) -> None:
+    """Promote the gated run, if it holds all that is not about the proven one."""
+    import tempfile
 
-
-def _updated(why: str, proven: str, found: Gated, rules: Sequence[Rule], baselines: Path) -> Against:
-    """Promote the gated run, if it holds all that is not about the proven one; what it is gated against from now on."""
     from filelock import FileLock
 
-    from .cli.gating import against_promoted
+    from .cli.gating import gated
     from .errors import UsageError
     from .promotion import promote
+    from .records import digest
     from .report.gate_words import explanation
+    from .rule_evidence import over
 
     if not proven:
         raise UsageError("--lift-update promotes the run as what `proven` names, and the marker names nothing")
-    if not found.report.passed:
+    rest = [rule for rule in rules if over(rule) not in ("proven", proven)]
+    if rest and not (found := gated(rest, against, run)).report.passed:
         raise UsageError(f"not promoted, as other rules are broken.\n{explanation(found.report)}")
-    if len(found.runs) > 1:
-        raise UsageError(f"{len(found.runs)} seeds were gated; `bench promote RUN {proven}` promotes one of them")
-    with FileLock(baselines / f".{proven}.lock"):
-        promote(found.runs[0], proven, baselines, why=why)
-    return against_promoted(found.report.baseline, proven, rules, baselines)
+    lock = Path(tempfile.gettempdir()) / f"liftbench-{digest(str(baselines.resolve()), proven)[:16]}.lock"
+    with FileLock(lock):
+        promote(run, proven, baselines, why=why)
 
 
 def _of_system(system: str, recipe: str | None, against: Against, runs: Path, config: pytest.Config) -> Run:
@@ -264,8 +299,10 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
             + "."
         )
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.write_line(f"lift: scoring {system} ({cost})")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is not None and capture is not None:
+        with capture.global_and_fixture_disabled():
+            reporter.write_line(f"\nlift: scoring {system} ({cost})")
     runs.mkdir(parents=True, exist_ok=True)
     with FileLock(runs / ".lift-score.lock"):
         job = Job(

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .guards import FACTS
+from .rule_evidence import over
 from .rules import Rule
 from .runs import Run
+from .stats import percent
 from .types import Lift
 from .wording import counted, listed, metric_label
 
 
-def meaning(rule: Rule, over: str = "") -> str:
-    """What a rule asks, in a sentence; `over` is what a lift or drop is from."""
+def meaning(rule: Rule) -> str:
+    """What a rule asks, in a sentence."""
     label = metric_label(rule.metric)
-    who = rule.over or over or ("proven, or else baseline" if rule.quantity == "drop" else "baseline")
-    if rule.quantity != "value":
-        share = f"{100 * rule.bound.number:.4g}%"
-        asked = (
-            f"the run's mean {label} must be at least {share} higher than that of {who}"
-            if rule.quantity == "lift"
-            else f"the run's mean {label} may be at most {share} worse than that of {who}"
-        )
+    share = f"{100 * rule.bound.number:.4g}%"
+    if rule.quantity == "lift":
+        asks = f"the run's mean {label} must be at least {share} higher than that of {over(rule)}"
+    elif rule.quantity == "drop":
+        asks = f"the run's mean {label} may be at most {share} worse than that of {over(rule)}"
     else:
-        most = "at least" if rule.comparator == ">=" else "at most"
-        asked = f"the run's {label} must be {most} {_bound_words(rule)}"
+        asks = f"the run's {label} must be {_most(rule)} {_bound_words(rule)}"
     ends = {
         "measured": "as measured",
         "verified": "surely: at the less favourable end of the 95% interval, with every guard of the verdict passed"
@@ -32,42 +30,38 @@ def meaning(rule: Rule, over: str = "") -> str:
         "significant": "and it is broken only where not even the more favourable end of the 95% interval reaches that",
     }
     parts = f", on each part of the conversations by {rule.per}" if rule.per else ""
-    return f"{asked[0].upper()}{asked[1:]}{parts}, {ends[rule.strength]}."
-
-
-def _bound_words(rule: Rule) -> str:
-    bound = rule.bound
-    if not bound.system:
-        return f"{100 * bound.number:.4g}%" if bound.percent else f"{bound.number:.4g}"
-    who = "the human summaries' own" if bound.system == "references" else f"that of {bound.system}"
-    times = f"{bound.factor:g} times {who}" if bound.factor != 1 else who
-    if not bound.number:
-        return times
-    return f"{times} {'plus' if bound.number > 0 else 'less'} {abs(bound.number):.4g}"
+    return f"{asks[0].upper()}{asks[1:]}{parts}, {ends[rule.strength]}."
 
 
 def lift_words(rule: Rule, found: Lift, metric: str, who: str, sign: int, bounds: Sequence[float]) -> str:
     """What was found of a lift over `who`, or of a drop (`sign` -1), with the bounds of its interval."""
-    label = metric_label(metric)
     assert found.lift is not None
-    if bounds:
-        interval = f" (95% interval {bounds[0]:+.1%} to {bounds[1]:+.1%})"
+    share = sign * found.lift + 0.0
+    level = percent(found.level)
+    if not bounds:
+        told = (
+            f"a difference of {found.difference:+.3f} ({found.difference_low:+.3f} to {found.difference_high:+.3f}; "
+            "the ratio is unstable)"
+        )
+    elif rule.quantity == "lift":
+        told = f"{share:+.1%} ({level} interval {bounds[0]:+.1%} to {bounds[1]:+.1%})"
     else:
-        interval = f" (difference {found.difference_low:+.3f} to {found.difference_high:+.3f}; no stable ratio)"
-    what = "" if rule.quantity == "lift" else "a drop of "
+        ends = " to ".join(_worse(bound) for bound in bounds)
+        told = f"{_worse(share)} ({level} interval {ends})"
     return (
-        f"{label} {found.candidate:.3f}, that of {who} {found.baseline:.3f}: {what}"
-        f"{sign * found.lift + 0.0:+.1%}{interval} on {counted(found.n, 'conversation')}; {asked(rule)}."
+        f"{metric_label(metric)} {found.candidate:.3f}, that of {who} {found.baseline:.3f}: {told} on "
+        f"{counted(found.n, 'conversation')}; {asked(rule)}."
     )
 
 
 def asked(rule: Rule) -> str:
-    """`at least +40%, surely`."""
+    """`at least +40% is asked, surely`."""
     number = rule.bound.number
     signed = "+" if rule.quantity == "lift" or rule.bound.system else ""
     shown = f"{100 * number:{signed}.4g}%" if rule.bound.percent else f"{number:{signed}.4g}"
     surely = {"verified": ", surely", "significant": ", unless chance may explain the rest", "measured": ""}
-    return f"{'at least' if rule.comparator == '>=' else 'at most'} {shown} is asked{surely[rule.strength]}"
+    worse = " worse" if rule.quantity == "drop" else ""
+    return f"{_most(rule)} {shown}{worse} is asked{surely[rule.strength]}"
 
 
 def named_system(name: str, system: Run | None) -> str:
@@ -77,8 +71,28 @@ def named_system(name: str, system: Run | None) -> str:
 
 def mend(rule: Rule) -> str:
     """What to do about a rule that is broken."""
-    if rule.quantity == "drop" or rule.bound.system == "proven":
-        return "Find what made it worse (below); if the change is meant, `bench promote` the run, saying why."
+    if rule.quantity == "drop" or over(rule) == "proven":
+        return "Find what made it worse; if the change is meant, `bench promote` the run, saying why."
     if rule.metric.replace("_", "-") == FACTS:
         return "Look at the marked details in the report of `bench compare`."
     return "Train a better adapter; `bench compare` shows where it stands."
+
+
+def _worse(share: float) -> str:
+    """`2.1% worse`, `5.0% better`."""
+    return f"{abs(share):.1%} {'better' if share < 0 else 'worse'}"
+
+
+def _most(rule: Rule) -> str:
+    return "at least" if rule.comparator == ">=" else "at most"
+
+
+def _bound_words(rule: Rule) -> str:
+    bound = rule.bound
+    if not bound.system:
+        return f"{100 * bound.number:.4g}%" if bound.percent else f"{bound.number:.4g}"
+    who = "the human summaries' own" if bound.system == "references" else f"that of {over(rule)}"
+    times = f"{bound.factor:g} times {who}" if bound.factor != 1 else who
+    if not bound.number:
+        return times
+    return f"{times} {'plus' if bound.number > 0 else 'less'} {abs(bound.number):.4g}"

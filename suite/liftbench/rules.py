@@ -15,6 +15,7 @@ names stand for, is with the engine (`gates`).
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Literal, NamedTuple, NoReturn
 
@@ -161,6 +162,8 @@ class _Parser:
     def _bound(self, quantity: str) -> Bound:
         if self._next.kind == "number" and self._next.unit == "x":
             factor = float(self._step().text)
+            if not math.isfinite(factor):
+                self._fail("no such number", back=1)
             bound = self._relative(factor)
         elif self._next.kind == "name":
             bound = self._relative(1.0)
@@ -246,7 +249,10 @@ class _Parser:
             self._fail(f"expected {what}")
         token = self._step()
         # Not divided by 100 where the text tells it exactly: 40% is 0.4, and 7% is 0.07.
-        return token.unit == "%", sign * (float(f"{token.text}e-2") if token.unit == "%" else float(token.text))
+        value = float(f"{token.text}e-2") if token.unit == "%" else float(token.text)
+        if not math.isfinite(value):
+            self._fail("no such number", back=1)
+        return token.unit == "%", sign * value
 
     def _fail(self, reason: str, back: int = 0) -> NoReturn:
         token = self.tokens[self.place - back]

@@ -57,7 +57,7 @@ def require_fields(conversations: Iterable[Conversation], fields: Iterable[str])
     for field in fields:
         if field not in _MEASURED and all(_value(row, field) is None for row in rows):
             given = {name for row in rows for name in row.metadata if _value(row, name) is not None}
-            raise unknown("field in guards.slices", field, given | set(_MEASURED))
+            raise unknown("field to slice by", field, given | set(_MEASURED))
 
 
 def slices(conversations: Iterable[Conversation], fields: Iterable[str], clusters: Mapping[str, str]) -> list[Slice]:

@@ -13,7 +13,7 @@ import pytest
 
 from liftbench.promotion import read_promoted
 
-from ..scripted import World, untuned
+from ..scripted import World, doctored, untuned
 
 Bench = Callable[..., Any]
 
@@ -52,17 +52,17 @@ def test_a_broken_rule_is_exit_code_1_and_is_explained(bench: Bench, world: Worl
 
 
 def test_json_is_the_report(bench: Bench, world: World) -> None:
-    done = gate(bench, "--proven", "proven", "--rule", "drop(rougeL) <= 2%", "--json")
+    done = gate(bench, "--proven", "adapter", "--rule", "drop(rougeL) <= 2%", "--json")
     report = json.loads(done.out)
     assert (done.code, report["passed"], report["runs"]) == (0, True, [world.good.id])
     assert [result["state"] for result in report["results"]] == ["passed", "passed"]
     assert report["results"][1]["value"] == 0
-    assert sorted(report["trend"]) == ["proven", "untuned"]
+    assert sorted(report["trend"]) == ["adapter", "untuned"]
 
 
 def test_rules_come_from_a_recipe(bench: Bench, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.toml"
-    recipe.write_text('[gates]\nbaseline = "untuned"\nproven = "proven"\nrules = ["drop(rougeL) <= 2% significant"]\n')
+    recipe.write_text('[gates]\nbaseline = "untuned"\nproven = "adapter"\nrules = ["drop(rougeL) <= 2% significant"]\n')
     assert bench("gate", "mine.toml").code == 0
     recipe.write_text('[gates]\nbaseline = "untuned"\nrules = ["drop(rougeL) =< 2%"]\n')
     done = bench("gate", "mine.toml")
@@ -70,6 +70,36 @@ def test_rules_come_from_a_recipe(bench: Bench, tmp_path: Path) -> None:
     recipe.write_text("[gates]\nbaseline = 'untuned'\n")
     done = bench("gate", "mine.toml")
     assert (done.code, "there is no rule" in done.err) == (2, True)
+
+
+def test_the_recipes_proven_adapter_goes_with_its_baseline_and_its_rules_with_the_recipe(
+    bench: Bench, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('[gates]\nbaseline = "untuned"\nproven = "adapter"\nrules = ["drop(rougeL) <= 2%"]\n')
+    assert json.loads(bench("gate", "mine.toml", "--baseline", "untuned", "--json").out)["proven"] == "adapter"
+    shutil.copy(tmp_path / "baselines" / "untuned.json", tmp_path / "baselines" / "other.json")
+    text = (tmp_path / "baselines" / "other.json").read_text("utf-8").replace('"name": "untuned"', '"name": "other"')
+    (tmp_path / "baselines" / "other.json").write_text(text, encoding="utf-8")
+    done = bench("gate", "mine.toml", "--baseline", "other")
+    assert (done.code, "No proven adapter is named." in done.out) == (1, True)
+    # Without a recipe, the default one's rules are nobody's.
+    done = bench("gate", "--baseline", "untuned")
+    assert (done.code, "there is no rule" in done.err) == (2, True)
+
+
+def test_newer_runs_that_are_passed_over_are_named(bench: Bench, world: World, tmp_path: Path) -> None:
+    later = {"created": "2099-01-01T00:00:00Z"}
+    other = doctored(world.good, "later", protocol={"max_new_tokens": 7}, **later)
+    unscored = doctored(world.good, "unscored", status="trained", **later)
+    for run in (other, unscored):
+        shutil.copytree(run.folder, tmp_path / "reports" / "runs" / run.id)
+    done = gate(bench, "--rule", "rougeL >= 0.33", "--json")
+    assert json.loads(done.out)["notes"] == [
+        "Run unscored is newer, and is not finished.",
+        "Run later is newer, and differs from the baseline in max_new_tokens.",
+    ]
+    assert "Run later is newer" in gate(bench, "--rule", "rougeL >= 0.33").out
 
 
 def test_junit_has_a_case_a_rule(bench: Bench, tmp_path: Path) -> None:
@@ -109,7 +139,7 @@ def test_a_rule_is_explained_with_and_without_a_run(bench: Bench) -> None:
     assert (done.code, done.out) == (0, "The run's cut must be at most 2%, as measured.\n")
     assert "without today's figures: there is no measured run to gate" in done.err
     done = bench("gate", "--baselines", "elsewhere", "--explain", "drop(rougeL) <= 2%")
-    assert "worse than that of proven, or else baseline" in done.out
+    assert (done.code, "at most 2% worse than that of proven" in done.out) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..config import GatesSection
 from ..errors import LiftbenchError
 from ..gates import explained
 from ..rule_words import meaning
@@ -54,22 +55,23 @@ def command(
     Nothing is trained or generated, and no data set is read. Exits with 0 only if every rule passed; a rule that cannot
     be judged (a metric that vanished, a score that is no number, another protocol) has not passed.
     """
-    section = resolve_recipe(recipe, {}, [], []).recipe.gates
-    # The recipe's proven adapter goes with the recipe's baseline.
-    told, held = baseline or section.baseline, proven or ("" if baseline else section.proven)
+    # What is named on the command line stands by itself, unless a recipe is named, too.
+    section = GatesSection() if baseline and not recipe else resolve_recipe(recipe, {}, [], []).recipe.gates
+    told = baseline or section.baseline
+    held = proven or (section.proven if told == section.baseline else "")
     if explain:
         rule = parse(explain)
         try:
             against = against_promoted(told, held, [rule], baselines)
-            click.echo(explained(rule, run_to_gate(run_name, against, runs), against))
+            run, notes = run_to_gate(run_name, against, runs)
+            click.echo(explained(rule, gated([rule], against, run, notes).report))
         except LiftbenchError as error:
             click.echo(meaning(rule))
             say(f"without today's figures: {error}")
         return
     parsed = [parse(text) for text in rules or section.rules]
     against = against_promoted(told, held, parsed, baselines)
-    run = run_to_gate(run_name, against, runs)
-    found = gated(parsed, against, run)
+    found = gated(parsed, against, *run_to_gate(run_name, against, runs))
     page = write_page(found, runs, html)
     if junit or summary:
         from ..report.ci import append_summary, write_junit

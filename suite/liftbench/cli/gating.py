@@ -16,6 +16,7 @@ from ..gates import Against, GateReport, gate
 from ..pairing import newest_like
 from ..promotion import promoted_in, read_promoted
 from ..records import digest, write_text
+from ..rule_evidence import RESERVED, over
 from ..rules import Rule
 from ..runs import Run, find_run, runs_in
 from ..wording import listed
@@ -29,19 +30,20 @@ class Gated(NamedTuple):
     against: Against
 
 
-def gated(rules: Sequence[Rule], against: Against, run: Run) -> Gated:
+def gated(rules: Sequence[Rule], against: Against, run: Run, notes: Sequence[str] = ()) -> Gated:
     """Hold a run to rules, together with the other seeds of its training that lie beside it."""
     there = runs_in(run.folder.parent)
     runs = sorted([run, *siblings(run, there)], key=seed_of)
     left_out = listed([f"seed {seed_of(one)} ({one.id})" for one in unjudged(run, there)])
-    return Gated(gate(runs, rules, against, unjudged=left_out), runs, against)
+    return Gated(gate(runs, rules, against, unjudged=left_out, notes=notes), runs, against)
 
 
-def run_to_gate(name: str | None, against: Against, runs: Path) -> Run:
-    """The run that is named, or the newest that was measured as the baseline was."""
+def run_to_gate(name: str | None, against: Against, runs: Path) -> tuple[Run, list[str]]:
+    """The run that is named, or the newest that was measured as the baseline was, and what to say of newer ones."""
     if name:
-        return find_run(name, runs)
-    return newest_like(against.baseline.measured.manifest.protocol, runs_in(runs))
+        return find_run(name, runs), []
+    run, passed_over = newest_like(against.baseline.measured.manifest.protocol, runs_in(runs))
+    return run, [f"{words[0].upper()}{words[1:]}." for words in passed_over]
 
 
 def against_promoted(baseline: str, proven: str, rules: Sequence[Rule], folder: Path) -> Against:
@@ -56,10 +58,9 @@ def against_promoted(baseline: str, proven: str, rules: Sequence[Rule], folder: 
             "there is no baseline to gate against: give --baseline NAME, or [gates] baseline in the recipe"
             + (f" ({folder} holds {listed(names)})" if names else "")
         )
-    known = {"", "baseline", "proven", "best-prompt", "best_prompt", "best-prompted", "references", baseline, proven}
     others = {}
     missing = {}
-    for name in {name for rule in rules for name in (rule.over, rule.bound.system)} - known:
+    for name in sorted({over(rule) for rule in rules} - {"", baseline, proven, *RESERVED}):
         try:
             others[name] = read_promoted(name, folder)
         except PrerequisiteError as error:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from ..gates import GateReport
 from ..records import write_text, writing
 from .checks import SYMBOLS
-from .gate_words import against_words, guard_words, in_gravity, machine_words, outcome, told
+from .gate_words import against_words, guard_words, in_gravity, outcome, remark_lines, told
 
 
 def write_junit(report: GateReport, path: Path) -> None:
@@ -52,9 +52,8 @@ def append_summary(report: GateReport, path: Path, page: Path) -> None:
         "|---|---|---|",
         *rows,
         "",
-        *(f"- {_cell(line)}" for line in guard_words(report)),
+        *(f"- {_cell(line)}" for line in (*guard_words(report), *remark_lines(report))),
         "",
-        *([_cell(machine_words(report)), ""] if machine_words(report) else []),
     ]
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from ..gates import Against, GateReport
 from ..promotion import Version
+from ..rule_evidence import RuleResult
 from ..runs import Run
 from ..wording import metric_label
 from . import charts, numbers
 from .conversations import Entry, Subject, entries
 from .figures import metric_rows
-from .gate_words import against_words, elsewhere, in_gravity, outcome
+from .gate_words import against_words, compared_with, elsewhere, in_gravity, outcome
 from .html import template
 
 
@@ -30,22 +31,26 @@ class Trend(Struct, frozen=True, kw_only=True):
 def render_gate(report: GateReport, runs: Sequence[Run], against: Against) -> str:
     """The page of a gate. The same input gives the same bytes."""
     held = [("baseline", against.baseline)] + ([("proven", against.proven)] if against.proven else [])
-    promoted = [Subject(role=role, name=one.name, run=one.run(runs[0].conversations)) for role, one in held]
+    systems = {role: one.run(runs[0].conversations) for role, one in held}
+    promoted = [Subject(role=role, name=one.name, run=systems[role]) for role, one in held]
     gated = [
         Subject(role="run" if len(runs) == 1 else f"run {number}", name=run.manifest.system.name, run=run)
         for number, run in enumerate(runs, start=1)
     ]
     subjects = [*promoted, *gated]
-    lost = _lost(report, subjects)
+    lost = _lost(report, against, gated)
     page: str = template("gate.html.j2").render(
         title=f"{report.system} against {report.baseline}",
         report=report,
         outcome=outcome(report),
         against=against_words(report),
         results=in_gravity(report.results),
-        entries=lost,
-        anchors={entry.conversation.id: entry.anchor for entry in lost},
-        metrics=metric_rows(subjects, against.baseline.measured.manifest.headlines, [None] * len(subjects)),
+        compared_with=compared_with,
+        lost=lost,
+        anchors={(one.result.rule, entry.conversation.id): entry.anchor for one in lost for entry in one.entries},
+        metrics=metric_rows(
+            [*promoted, *gated], against.baseline.measured.manifest.headlines, [None] * (len(promoted) + len(gated))
+        ),
         trends=[_trend(one.name, one.versions, runs) for _, one in held],
         elsewhere=elsewhere(report),
         subjects=subjects,
@@ -53,14 +58,29 @@ def render_gate(report: GateReport, runs: Sequence[Run], against: Against) -> st
     return page
 
 
-def _lost(report: GateReport, subjects: Sequence[Subject]) -> list[Entry]:
+class Lost(Struct, frozen=True, kw_only=True):
     """The conversations that a broken rule names, with what was written."""
-    ids = {loss.id for result in report.results for loss in result.losses}
-    metric = next((result.metric for result in report.results if result.losses), "")
-    if not metric:
-        return []
-    shown = [subjects[0], *(subject for subject in subjects if subject.role.startswith("run"))]
-    return [entry for entry in entries(shown, [metric], 1) if entry.conversation.id in ids]
+
+    result: RuleResult
+    entries: list[Entry]
+
+
+def _lost(report: GateReport, against: Against, gated: Sequence[Subject]) -> list[Lost]:
+    found = []
+    for number, result in enumerate(report.results, start=1):
+        if not result.losses:
+            continue
+        run = next(subject for subject in gated if subject.run.id == result.run)
+        name = compared_with(result)
+        other = against.system(name, run.run.conversations)
+        assert other is not None
+        wanted = {loss.id for loss in result.losses}
+        sign = -1 if result.losses[0].after > result.losses[0].before else 1
+        rows = entries(
+            [Subject(role=name, name=other.manifest.system.name, run=other), run], [result.metric], sign, f"r{number}c"
+        )
+        found.append(Lost(result=result, entries=[row for row in rows if row.conversation.id in wanted]))
+    return found
 
 
 def _trend(name: str, versions: Sequence[Version], runs: Sequence[Run]) -> Trend:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ..gates import GateReport
 from .checks import SYMBOLS
-from .gate_words import against_words, guard_words, in_gravity, machine_words, outcome, told
+from .gate_words import against_words, guard_words, in_gravity, outcome, remark_lines, told
 from .terminal import STYLES, plain
 
 
@@ -32,6 +32,6 @@ def gate_table(report: GateReport) -> RenderableType:
         for line in guards:
             found.add_row("-", plain(line))
         parts += [Text(), Text("Guards that did not pass", "bold"), found]
-    if machine := machine_words(report):
-        parts += [Text(), plain(machine, "dim")]
+    if remarks := remark_lines(report):
+        parts += [Text(), *(plain(line, "dim") for line in remarks)]
     return Group(*parts)

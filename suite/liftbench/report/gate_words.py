@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..gates import GateReport
 from ..guards import not_passed
-from ..rule_checks import RuleResult
+from ..rule_evidence import RuleResult
 from ..types import Difference
 from ..wording import counted, listed, metric_label
 from .checks import SYMBOLS
@@ -33,8 +33,13 @@ def told(result: RuleResult) -> list[str]:
     lines = []
     if result.losses:
         shown = [f"{loss.id} {loss.before:.3f} to {loss.after:.3f}" for loss in result.losses]
-        lines.append(f"lost most on {metric_label(result.metric)}: {listed(shown)}")
+        lines.append(f"lost most on {metric_label(result.metric)} against {compared_with(result)}: {listed(shown)}")
     return [*lines, f"to mend it: {result.mend}"] if result.mend else lines
+
+
+def compared_with(result: RuleResult) -> str:
+    """The system that its losses are against."""
+    return result.over if result.over not in ("", "references") else "baseline"
 
 
 def machine_words(report: GateReport) -> str:
@@ -45,9 +50,8 @@ def machine_words(report: GateReport) -> str:
 
 def guard_words(report: GateReport, names: Sequence[str] | None = None) -> list[str]:
     """What the guards found that did not pass, and how to mend it, a line each; of some `names` alone, where given."""
-    decisive = {name for result in report.results for name in result.guards}
     return [
-        f"{guard.name} ({guard.state}{'' if guard.name in decisive else ', excepted'}): {guard.words}"
+        f"{guard.name} ({guard.state}{', excepted' if guard.name in report.excepted else ''}): {guard.words}"
         + (f" To mend it: {guard.mend}" if guard.mend else "")
         for guard in not_passed(report.guards)
         if names is None or guard.name in names
@@ -66,8 +70,13 @@ def explanation(report: GateReport) -> str:
             ]
     if guards := guard_words(report):
         lines += ["", "Guards that did not pass", *(f"  {line}" for line in guards)]
+    return "\n".join([*lines, *(["", *remarks] if (remarks := remark_lines(report)) else [])])
+
+
+def remark_lines(report: GateReport) -> list[str]:
+    """What else a reader must know, a line each."""
     machine = machine_words(report)
-    return "\n".join([*lines, "", machine] if machine else lines)
+    return [*report.notes, *([machine] if machine else [])]
 
 
 def elsewhere(report: GateReport) -> list[Difference]:

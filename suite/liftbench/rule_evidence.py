@@ -1,0 +1,179 @@
+"""What a rule is judged on: the run, the systems that it names, whether they were measured alike, and what came of it.
+
+What cannot be compared (a metric that vanished, missing ids, another protocol) never passes: `CannotTell` says why, and
+what mends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from .data.fingerprints import ids_sha256
+from .differences import protocol_differences
+from .rules import Rule
+from .runs import Run
+from .types import Direction
+from .wording import counted, listed
+
+RuleState = Literal["passed", "failed", "not run"]
+
+STATES: tuple[RuleState, ...] = ("failed", "not run", "passed")
+"""The gravest first."""
+
+
+class CannotTell(Exception):
+    """A rule that cannot be judged, and how to mend that."""
+
+    def __init__(self, words: str, mend: str) -> None:
+        super().__init__(words)
+        self.words, self.mend = words, mend
+
+
+class Loss(Struct, frozen=True, kw_only=True):
+    """A conversation that got worse."""
+
+    id: str
+    before: float
+    after: float
+
+
+class RuleResult(Struct, frozen=True, kw_only=True):
+    """One rule and what it came to on a run."""
+
+    rule: str
+    run: str
+    """Id of the run: of several seeds, the one that fares worst in it."""
+    state: RuleState
+    found: str
+    """With its figures."""
+    mend: str = ""
+    """How to mend it, where it did not pass."""
+    metric: str = ""
+    """As the run names it."""
+    over: str = ""
+    """The system that it compares with: `baseline`, `proven`, a promoted name, …; empty for none."""
+    value: float | None = None
+    """The quantity that the rule is about: a share of a lift or drop, else in the metric's points."""
+    low: float | None = None
+    high: float | None = None
+    """Bounds of its interval."""
+    slack: float | None = None
+    """By how much the rule holds, or (below zero) is broken: the least of all its parts."""
+    n: int = 0
+    losses: list[Loss] = []
+    """Where it failed: the conversations that lost most, of its broken parts, against `over` or the baseline."""
+    guards: list[str] = []
+    """Names of the guards of the verdict that make it no *verified*."""
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """A run with all that its rules may name."""
+
+    run: Run
+    systems: Mapping[str, Run]
+    """`baseline`, `proven`, `best-prompt` and promoted names, as far as they are there."""
+    missing: Mapping[str, tuple[str, str]]
+    """Of those that are not: why, and how to mend it."""
+    humans: Mapping[str, Mapping[str, float | None]]
+    """Id → metric → the humans' own value; empty where they were not measured."""
+    clusters: Mapping[str, str]
+    """Id → what is resampled as one."""
+    seed: int
+
+    @property
+    def baseline(self) -> Run:
+        return self.systems["baseline"]
+
+    def system(self, name: str) -> Run:
+        """Raises `CannotTell`."""
+        if name in self.systems:
+            return self.systems[name]
+        words, mend = self.missing.get(name, (f"There is no system {name!r}.", "Name a promoted baseline."))
+        raise CannotTell(words, mend)
+
+    def direction(self, metric: str) -> Direction:
+        """Which way is better, as the baseline recorded it. Raises `CannotTell`."""
+        for run in (self.baseline, self.run):
+            for row in run.summary.metrics:
+                if row.name == metric:
+                    return row.direction
+        raise CannotTell(f"Which way {metric} is better is not recorded.", "Measure both runs again (--fresh).")
+
+
+BEST_PROMPT = ("best-prompt", "best_prompt", "best-prompted")
+
+RESERVED = ("baseline", "proven", "references", *BEST_PROMPT)
+"""What rules call systems by their part; no promoted baseline may have such a name."""
+
+
+def over(rule: Rule) -> str:
+    """The system that a rule compares with, by its name; empty for none.
+
+    A lift is over the baseline, and a drop is from the proven run, unless the rule names another.
+    """
+    if rule.quantity == "value":
+        name = rule.bound.system
+    else:
+        name = rule.over or ("baseline" if rule.quantity == "lift" else "proven")
+    return BEST_PROMPT[0] if name in BEST_PROMPT else name
+
+
+def score(run: Run, id_: str, metric: str) -> float | None:
+    """None where there is none."""
+    return run.scores.get(id_, {}).get(metric)
+
+
+def require_alike(run: Run, other: Run, name: str, metric: str = "") -> None:
+    """Raise `CannotTell` where a run was not measured as `other`, called `name`, was: in anything but their metrics, or
+    in one metric; and where the conversations of its scores are not those that its protocol says."""
+    theirs, own = other.manifest.protocol, run.manifest.protocol
+    differing = [
+        one
+        for one in protocol_differences(theirs, own)
+        if not one.key.startswith("metrics.") or one.key == f"metrics.{metric}"
+    ]
+    if differing:
+        words = "; ".join(f"{one.key}: {one.candidate} instead of {one.baseline}" for one in differing)
+        raise CannotTell(
+            f"{run.id} was not measured as {name} was: {words}.",
+            f"Measure it with the recipe, data and package versions of {name} (`bench score {run.id}`); or, if the "
+            "change is meant, promote what was measured anew.",
+        )
+    for who, some, texts in ((run.id, run, run.conversations), (name, other, [])):
+        ids = some.scores.keys()
+        if texts and {one.id for one in texts} != ids:
+            raise CannotTell(
+                f"{counted(len({one.id for one in texts} ^ ids), 'conversation')} of {own.n} have no score in {who}, "
+                f"or a score without a conversation, for example {min({one.id for one in texts} ^ ids)}.",
+                "Measure it again (--fresh): its files are not whole.",
+            )
+        if ids_sha256(ids) != theirs.conversations or len(ids) != theirs.n:
+            raise CannotTell(
+                f"{who} has scores of {len(ids)} conversations that are not the {theirs.n} of its protocol.",
+                "Measure it again (--fresh), or promote it again: its scores are not whole.",
+            )
+
+
+def require_metrics(run: Run, other: Run, name: str) -> None:
+    """Raise `CannotTell` where a metric of `other` is not in a run, or is computed otherwise there."""
+    theirs, own = other.manifest.protocol.metrics, run.manifest.protocol.metrics
+    if vanished := [metric for metric in theirs if metric not in own]:
+        raise CannotTell(
+            f"{listed(vanished)} of {name} vanished from the run.",
+            f"Score it again with {' '.join(f'--metric {metric}' for metric in vanished)}, or promote {name} anew "
+            "without.",
+        )
+    if changed := [metric for metric in theirs if own[metric] != theirs[metric]]:
+        raise CannotTell(
+            f"{listed(changed)} are computed otherwise than for {name}: {own[changed[0]]} instead of "
+            f"{theirs[changed[0]]}.",
+            f"Score both with the same versions, and promote {name} anew.",
+        )
+    ways = {row.name: row.direction for row in run.summary.metrics}
+    if turned := [row.name for row in other.summary.metrics if ways.get(row.name, row.direction) != row.direction]:
+        raise CannotTell(
+            f"Another way is better on {listed(turned)} than for {name}.", f"Promote {name} anew, if that is meant."
+        )
