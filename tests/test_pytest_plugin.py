@@ -53,7 +53,7 @@ def test_the_example_fails_on_the_baseline_passed_off_as_an_adapter(project: Run
         [
             "*Failed: 2 of 3 rules did not pass.*",
             "*lift(rougeL) >= 40% verified",
-            "*+0.0%*at least +40% is asked, surely. Not verified: effect*",
+            "*+0.0%*at least +40% is asked, surely. Not verified: the guards effect*",
             "*to mend it: *",
             "*effect (failed): 104 of 104 texts are those of the baseline*",
             "report: *gate-*.html",

@@ -206,7 +206,8 @@ def _judged(rule: Rule, held: Held, guards: Callable[[], Mapping[str, list[Guard
     if not failing:
         return found
     names = [guard.name for guard in failing]
-    words = f"{found.found} Not verified: {listed(names)} did not pass, {'a guard' if len(names) == 1 else 'guards'}."
+    which = "guard" if len(names) == 1 else "guards"
+    words = f"{found.found} Not verified: the {which} {listed(names)} did not pass."
     return replace(found, state="failed", found=words, guards=names)
 
 
@@ -233,9 +234,12 @@ def _guards(held: Sequence[Held], against: Against, unjudged: str) -> dict[str, 
     first = held[0]
     best = first.systems.get("best-prompt")
     beside = Beside(yardsticks=against.baseline.yardsticks, missing={"seeds": unjudged} if unjudged else {})
+    baseline = _narrowed(first.baseline, wanted)
+    # By another name: the baseline's own run, passed off as an adapter's, is to be judged and not refused.
+    baseline.manifest = replace(baseline.manifest, id=f"promoted {against.baseline.name}")
     try:
         comparison = compare(
-            _narrowed(first.baseline, wanted),
+            baseline,
             runs,
             beside,
             best_prompted=_narrowed(best, wanted) if best else None,

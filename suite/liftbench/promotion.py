@@ -262,7 +262,7 @@ def read_promoted(name: str, folder: Path) -> Promoted:
         return promoted
     except FileNotFoundError as error:
         found = promoted_in(folder)
-        hint = f" {unknown('baseline', name, found)}" if found else ""
+        hint = f" U{str(unknown('baseline', name, found))[1:]}" if found else ""
         raise PrerequisiteError(
             f"there is no promoted baseline {name!r} in {folder}.{hint}\n"
             f"`bench baseline` measures one, and `bench promote RUN {name}` keeps it there."
