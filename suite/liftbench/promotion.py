@@ -274,13 +274,13 @@ def read_promoted(name: str, folder: Path) -> Promoted:
 def promoted_in(folder: Path) -> list[str]:
     """The names of the promoted baselines of a folder; other files may lie there, too."""
     names = []
-    for path in sorted(folder.glob("*.json")):
+    for path in folder.glob("*.json"):
         try:
             msgspec.json.decode(path.read_bytes(), type=_Header)
         except (OSError, msgspec.DecodeError):
             continue
         names.append(path.stem)
-    return names
+    return sorted(names)
 
 
 def _problem(promoted: Promoted, name: str) -> str:
