@@ -178,6 +178,7 @@ def test_the_very_run_of_the_baseline_is_judged_and_fails(world: World) -> None:
         ("mean_words <= 500", "passed", "Words a summary"),
         ("empty <= 0%", "passed", "Share of empty summaries: 0"),
         ("empty <= 0 verified", "not run", "no interval"),
+        ("cut <= 2", "not run", "is at most 1, and 2 is asked"),
         ("lift(empty) >= 1%", "not run", "no interval"),
         ("mean_words <= 2x references", "not run", "Human summaries have no mean_words"),
         ("lift(unsupported-facts) >= 1%", "not run", "lower is better"),
@@ -302,6 +303,19 @@ def test_a_metric_whose_better_way_is_turned_around_is_no_longer_the_same(world:
     run = doctored(passed_off(world), "turned", summary={"metrics": rows})
     found = states(gated(world, run, RULES[4]))
     assert found == {ALIKE: "not run", RULES[4]: "failed"}
+
+
+def test_of_nothing_there_is_no_share(world: World) -> None:
+    rows = {row.id: row.scores | {"unsupported-facts": 0.0} for row in world.proven.samples}
+    samples = [replace(row, scores=rows[row.id]) for row in world.proven.samples]
+    none = Against(baseline=world.untuned, proven=replace(world.proven, samples=samples))
+    result = gated(world, world.good, "drop(unsupported-facts) <= 5%", against=none).results[-1]
+    assert (result.state, result.mend) == ("not run", "Write unsupported-facts <= proven + 0.05.")
+
+
+def test_the_proven_run_itself_is_told(world: World) -> None:
+    report = gated(world, world.good, "rougeL >= 0.99")
+    assert report.notes == ["The run is the proven one itself: a rule that it breaks asks for more than was proven."]
 
 
 def test_another_base_model_is_told(world: World) -> None:

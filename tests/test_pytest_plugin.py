@@ -80,7 +80,7 @@ def test_without_the_baseline_it_is_an_error_that_says_how_to_make_one(project: 
     done = project(EXAMPLE.replace("untuned", "untuend"))
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(
-        ["*there is no promoted baseline 'untuend' in baselines*did you mean 'untuned'?*", "*`bench promote RUN*"]
+        ["*there is no promoted baseline 'untuend' in /*baselines.*did you mean 'untuned'?*", "*`bench promote RUN*"]
     )
     done.stdout.no_fnmatch_line("*Traceback*")
 
@@ -103,7 +103,8 @@ def test_without_a_run_it_is_an_error(project: Run, pytester: pytest.Pytester) -
         ("baseline='untuned', target=None", "*there is no rule*"),
         ("baseline='untuned', target=None, excepting=['luck'], rules=['cut <= 1%']", "*there is none*"),
         ("baseline='untuned', run=3", "*run is a name, not 3*"),
-        ("target='40%'", "*give --baseline NAME*"),
+        ("baseline='untuned', target=40", "*a target of 40 is 4000%; write '40%', or 0.4*"),
+        ("target='40%'", "*there is no baseline to gate against*"),
         ("baseline='untuned', run='nowhere'", "*unknown run 'nowhere'*"),
         ("baseline='untuned', proven='gone'", "*no promoted baseline 'gone'*"),
     ],
@@ -153,8 +154,8 @@ def test_guards_are_excepted_by_name_alone(project: Run, world: World) -> None:
 
 def test_a_guard_that_there_is_not_cannot_be_excepted(project: Run) -> None:
     done = project(EXAMPLE.replace('"40%"', '"40%", excepting=["luck"]'))
-    done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["*Unknown guard 'luck'*"])
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*unknown guard 'luck'*"])
 
 
 def test_rules_come_beside_the_target_and_not_in_its_place(project: Run, world: World) -> None:
@@ -230,7 +231,9 @@ UPDATED = EXAMPLE.replace('target="40%"', 'target="40%", proven="best", rules=["
 
 def test_update_promotes_the_run_with_its_reason(project: Run, pytester: pytest.Pytester, world: World) -> None:
     project(UPDATED).assert_outcomes(errors=1)
-    project(UPDATED, "--lift-update", "the first one").assert_outcomes(passed=1)
+    done = project(UPDATED, "--lift-update", "the first one")
+    done.assert_outcomes(passed=1)
+    done.stdout.fnmatch_lines(["lift: *best.json: new, version 1"])
     promoted = read_promoted("best", pytester.path / "baselines")
     assert [(one.run, one.why) for one in promoted.versions] == [(world.good.id, "the first one")]
     bytes_ = (pytester.path / "baselines" / "best.json").read_bytes()
@@ -246,6 +249,13 @@ def test_update_promotes_nothing_that_breaks_another_rule(
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*not promoted, as other rules are broken*"])
     assert not (pytester.path / "baselines" / "best.json").exists()
+
+
+@pytest.mark.parametrize("reason", ["", "baselines"])
+def test_update_needs_a_reason_and_takes_no_path_for_one(project: Run, reason: str) -> None:
+    done = project(UPDATED, "--lift-update", reason)
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*--lift-update takes the reason of the change*"])
 
 
 def test_update_needs_a_name_to_promote_to(project: Run) -> None:

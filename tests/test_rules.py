@@ -52,7 +52,7 @@ def test_each_form_says_what_it_says(text: str, fields: dict[str, Any]) -> None:
         ("lift rougeL >= 40%", 6, "expected (, found 'rougeL'"),
         ("lift(rougeL >= 40%", 13, "expected ), found '>='"),
         ("lift(rougeL, under=baseline) >= 40%", 14, "expected over, found 'under'"),
-        ("lift(rougeL) >= 0.4", 17, "a lift is asked in percent: write 40%, not 0.4"),
+        ("lift(rougeL) >= 0.4", 17, "a lift is asked in percent, as 40%"),
         ("drop(rougeL) <= 0.9x baseline", 22, "a drop is asked in percent"),
         ("lift(rougeL, over=references) >= 1%", 19, "human summaries are no system"),
         ("rougeL >= baseline + 5%", 22, "in the metric's own points"),

@@ -267,8 +267,11 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
     for headline in recipe.metrics.headlines:
         if headline not in required:
             raise UsageError(f"metrics.headlines: {headline!r} is not in metrics.names ({', '.join(required)})")
-    for rule in recipe.gates.rules:
-        parse(rule)
+    for number, rule in enumerate(recipe.gates.rules, start=1):
+        try:
+            parse(rule)
+        except UsageError as error:
+            raise UsageError(f"{origins['gates.rules']}, gates.rules, {number}: {error}") from error
     if recipe.data.split == recipe.data.train_split:
         raise UsageError(
             f"data.split and data.train_split are both {recipe.data.split!r}: what is trained on is never scored"

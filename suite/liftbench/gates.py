@@ -105,7 +105,7 @@ def gate(
     a run that is not complete, and where there is no rule.
     """
     if not rules:
-        raise UsageError("there is no rule to hold the run to: give --rule, or [gates] rules in the recipe")
+        raise UsageError("there is no rule to hold the run to: name some (--rule, [gates] rules, or a marker's rules)")
     held = [_held(run.require_complete(), against) for run in runs]
 
     @cache
@@ -125,7 +125,7 @@ def gate(
         results=results,
         guards=_shown_guards(guards) if excepting else [],
         excepted=sorted(set.intersection(*excepting)) if excepting else [],
-        notes=[*notes, *_remarks(held[0])],
+        notes=[*notes, *_remarks(held[0], against)],
         differences=system_differences(held[0].baseline, runs[0]),
         trend={one.name: one.versions for one in (against.baseline, against.proven) if one},
     )
@@ -168,7 +168,9 @@ def _held(run: Run, against: Against) -> Held:
     )
 
 
-def _remarks(held: Held) -> list[str]:
+def _remarks(held: Held, against: Against) -> list[str]:
+    if against.proven and against.proven.measured.manifest.id == held.run.id:
+        return ["The run is the proven one itself: a rule that it breaks asks for more than was proven."]
     own, theirs = held.run.manifest.system.model, held.baseline.manifest.system.model
     if own and theirs and (own.sha256, own.settings_sha256) != (theirs.sha256, theirs.settings_sha256):
         return [f"The run is of another base model ({own.reference}) than the baseline ({theirs.reference})."]
@@ -199,10 +201,13 @@ def _judged(rule: Rule, held: Held, guards: Callable[[], Mapping[str, list[Guard
     if rule.strength != "verified" or found.state == "not run":
         return found
     try:
-        excepted = [_guard_name(name) for name in rule.excepted]
+        excepted = [guard_name(name) for name in rule.excepted]
         failing = [guard for guard in not_passed(guards()[held.run.id]) if guard.name not in excepted]
     except CannotTell as error:
         return replace(found, state="not run", found=f"{found.found} {error.words}", mend=error.mend)
+    except UsageError as error:
+        words = str(error)
+        return replace(found, state="not run", found=f"{words[0].upper()}{words[1:]}.", mend="Correct the rule.")
     if not failing:
         return found
     names = [guard.name for guard in failing]
@@ -211,11 +216,10 @@ def _judged(rule: Rule, held: Held, guards: Callable[[], Mapping[str, list[Guard
     return replace(found, state="failed", found=words, guards=names)
 
 
-def _guard_name(asked: str) -> str:
-    """`same-base` and `same_base` for `same base`."""
+def guard_name(asked: str) -> str:
+    """`same-base` and `same_base` for `same base`. Raises `UsageError` for no guard."""
     if _spaced(asked) not in GUARDS:
-        words = str(unknown("guard", asked, GUARDS))
-        raise CannotTell(f"{words[0].upper()}{words[1:]}.", "Correct the rule.")
+        raise unknown("guard", asked, GUARDS)
     return _spaced(asked)
 
 

@@ -32,6 +32,7 @@ from .types import (
     Yardstick,
     Yardsticks,
 )
+from .wording import listed
 from .yardsticks import HUMANS
 
 SCHEMA = 1
@@ -233,11 +234,23 @@ def promote(
         return Promotion(path, before, "unchanged")
     if before and not why.strip():
         raise UsageError(
-            f"{path} holds {before.versions[-1].run}, and would now say something else; say why: --why 'what changed'"
+            f"{path} holds {before.versions[-1].run}, and would now be changed in {_changed(before, after)}; say why: "
+            "--why 'what changed'"
         )
     after = replace(after, versions=[*after.versions, _version(run, len(after.versions) + 1, why.strip() or FIRST)])
     write_text(path, _encoded(after))
     return Promotion(path, after, "changed" if before else "new")
+
+
+def _changed(before: Promoted, after: Promoted) -> str:
+    """What a promotion would change, in words."""
+    parts = {
+        "the run": before.measured != after.measured,
+        "the best prompt": before.best_prompted != after.best_prompted,
+        "the controls": before.floors != after.floors,
+        "the scores of conversations": before.samples != after.samples,
+    }
+    return listed([name for name, differs in parts.items() if differs])
 
 
 def require_name(name: str) -> None:
@@ -264,7 +277,7 @@ def read_promoted(name: str, folder: Path) -> Promoted:
         found = promoted_in(folder)
         hint = f" U{str(unknown('baseline', name, found))[1:]}" if found else ""
         raise PrerequisiteError(
-            f"there is no promoted baseline {name!r} in {folder}.{hint}\n"
+            f"there is no promoted baseline {name!r} in {folder.resolve()}.{hint}\n"
             f"`bench baseline` measures one, and `bench promote RUN {name}` keeps it there."
         ) from error
     except (OSError, msgspec.DecodeError) as error:

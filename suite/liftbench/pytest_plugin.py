@@ -166,6 +166,8 @@ def _named_arguments(
     for name, values in (("excepting", excepting), ("rules", rules)):
         if isinstance(values, str) or not all(isinstance(value, str) for value in values):
             raise TypeError(f"{name} is a list of strings")
+    if isinstance(target, int | float) and target > 10:
+        raise TypeError(f"a target of {target:g} is {100 * target:g}%; write '{target:g}%', or {target / 100:g}")
     if isinstance(target, int | float):
         target = f"{100 * target:.6g}%"
     if excepting and target is None:
@@ -194,11 +196,14 @@ def _completed(asked: _Asked) -> _Asked:
 def _rules(asked: _Asked, against: Against) -> list[Rule]:
     """The target on each headline of the baseline, then the rules of the marker."""
     from .errors import UsageError
+    from .gates import guard_name
     from .rules import named, parse
 
     rules = list(map(parse, asked.rules))
     if asked.target is None:
         return rules
+    for guard in asked.excepting:
+        guard_name(guard)
     excepting = f" except {', '.join(map(named, asked.excepting))}" if asked.excepting else ""
     lifts = [
         parse(f"lift({named(metric)}) >= {asked.target} verified{excepting}")
@@ -226,7 +231,7 @@ def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     if asked.proven:
         require_name(asked.proven)
     # What is being promoted now need not be there yet.
-    new = why and not (baselines / f"{asked.proven}.json").exists()
+    new = why is not None and not (baselines / f"{asked.proven}.json").exists()
     against = against_promoted(asked.baseline, "" if new else asked.proven, parsed, baselines)
     rules = _rules(asked, against)
     name, notes = config.getoption("lift_run") or asked.run, list[str]()
@@ -234,8 +239,8 @@ def _judged(asked: _Asked, config: pytest.Config) -> Lift:
         run = _of_system(asked.system, asked.recipe, against, runs, config)
     else:
         run, notes = run_to_gate(name, against, runs)
-    if why:
-        _update(why, asked.proven, rules, against, run, baselines)
+    if why is not None:
+        _update(why, asked.proven, rules, against, run, baselines, config)
         against = against_promoted(asked.baseline, asked.proven, parsed, baselines)
     found = gated(rules, against, run, notes)
     if found.report.passed:
@@ -251,7 +256,15 @@ def _folder(config: pytest.Config, option: str, variable: str, default: str) -> 
     return Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
 
 
-def _update(why: str, proven: str, rules: Sequence[Rule], against: Against, run: Run, baselines: Path) -> None:
+def _update(
+    why: str,
+    proven: str,
+    rules: Sequence[Rule],
+    against: Against,
+    run: Run,
+    baselines: Path,
+    config: pytest.Config,
+) -> None:
     """Promote the gated run, if it holds all that is not about the proven one."""
     import tempfile
 
@@ -264,6 +277,8 @@ def _update(why: str, proven: str, rules: Sequence[Rule], against: Against, run:
     from .report.gate_words import explanation
     from .rule_evidence import over
 
+    if not why.strip() or Path(why).exists():
+        raise UsageError(f"--lift-update takes the reason of the change, and {why!r} is none")
     if not proven:
         raise UsageError("--lift-update promotes the run as what `proven` names, and the marker names nothing")
     rest = [rule for rule in rules if over(rule) not in ("proven", proven)]
@@ -271,7 +286,8 @@ def _update(why: str, proven: str, rules: Sequence[Rule], against: Against, run:
         raise UsageError(f"not promoted, as other rules are broken.\n{explanation(found.report)}")
     lock = Path(tempfile.gettempdir()) / f"liftbench-{digest(str(baselines.resolve()), proven)[:16]}.lock"
     with FileLock(lock):
-        promote(run, proven, baselines, why=why)
+        done = promote(run, proven, baselines, why=why)
+    _tell(config, f"lift: {done.path}: {done.change}, version {done.promoted.versions[-1].number}")
 
 
 def _of_system(system: str, recipe: str | None, against: Against, runs: Path, config: pytest.Config) -> Run:
@@ -295,14 +311,9 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
             return there[-1]
         raise PrerequisiteError(
             f"there is no run of {system} in {runs}.\n`pytest --lift-score` scores it ({cost}); so does "
-            f"`bench score {system} {recipe or ''}`".rstrip()
-            + "."
+            f"`{' '.join(['bench score', system, *([recipe] if recipe else [])])}`."
         )
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    if reporter is not None and capture is not None:
-        with capture.global_and_fixture_disabled():
-            reporter.write_line(f"\nlift: scoring {system} ({cost})")
+    _tell(config, f"lift: scoring {system} ({cost})")
     runs.mkdir(parents=True, exist_ok=True)
     with FileLock(runs / ".lift-score.lock"):
         job = Job(
@@ -317,6 +328,15 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
         shots = recipe_shots(job.resolved.recipe, job.plugins)
         subject, parent = named(system, job.resolved.recipe, runs, shots=shots)
         return measured(job, "score", subject, measurement, no_progress, parent)
+
+
+def _tell(config: pytest.Config, line: str) -> None:
+    """A line on the terminal, whatever is captured; a worker of xdist has none."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if reporter is not None and capture is not None:
+        with capture.global_and_fixture_disabled():
+            reporter.write_line(f"\n{line}")
 
 
 def _names(run: Run) -> tuple[str | None, ...]:

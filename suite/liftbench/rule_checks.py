@@ -87,6 +87,8 @@ def _of_figure(
             f"The run's {rule.metric} is not known.", "Generate its texts through this suite (`bench score SYSTEM`)."
         )
     goal, against, name = rule.bound.number, "", over(rule)
+    if direction == "lower" and not name and goal > 1:
+        raise CannotTell(f"{words} is at most 1, and {goal:.4g} is asked.", f"Write {goal:.4g}% for a share of 100.")
     if name == "references":
         raise CannotTell(f"Human summaries have no {rule.metric}.", "Name a system, or give a number.")
     if name:
@@ -268,6 +270,10 @@ def _of_lift(question: _Question, other: Run, ids: Sequence[str]) -> _Part:
         comparisons=question.comparisons,
         clusters=question.clusters(ids),
     )
+    if found.baseline is not None and found.baseline <= 0:
+        instead = f"{metric} {'<=' if direction == 'lower' else '>='} {question.name} {'+' if rise else '-'} 0.05"
+        zero = f"The mean of {question.name} is {found.baseline:.3g}: there is no share of it."
+        raise CannotTell(zero, f"Write {instead}.")
     if found.problem or found.lift is None:
         raise CannotTell(f"{found.problem}.", "Mend or replace what gives no number, and measure again.")
     low, high, bound = found.low, found.high, goal

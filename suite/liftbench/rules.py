@@ -171,7 +171,7 @@ class _Parser:
             percent, number = self._number("a number or a system")
             bound = Bound(number=number, percent=percent)
         if quantity != "value" and (bound.system or not bound.percent):
-            self._fail(f"a {quantity} is asked in percent: write 40%, not 0.4", back=1)
+            self._fail(f"a {quantity} is asked in percent, as 40%", back=1)
         return bound
 
     def _relative(self, factor: float) -> Bound:

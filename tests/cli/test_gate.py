@@ -66,7 +66,7 @@ def test_rules_come_from_a_recipe(bench: Bench, tmp_path: Path) -> None:
     assert bench("gate", "mine.toml").code == 0
     recipe.write_text('[gates]\nbaseline = "untuned"\nrules = ["drop(rougeL) =< 2%"]\n')
     done = bench("gate", "mine.toml")
-    assert (done.code, "column 14: expected <=" in done.err) == (2, True)
+    assert (done.code, "recipe mine.toml, gates.rules, 1: rule, column 14: expected <=" in done.err) == (2, True)
     recipe.write_text("[gates]\nbaseline = 'untuned'\n")
     done = bench("gate", "mine.toml")
     assert (done.code, "there is no rule" in done.err) == (2, True)
@@ -86,6 +86,17 @@ def test_the_recipes_proven_adapter_goes_with_its_baseline_and_its_rules_with_th
     # Without a recipe, the default one's rules are nobody's.
     done = bench("gate", "--baseline", "untuned")
     assert (done.code, "there is no rule" in done.err) == (2, True)
+
+
+def test_what_a_recipe_says_beside_its_gates_is_not_taken_for_what_was_measured(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        "[guards]\nfaults = 0.5\n[generation]\nmax_new_tokens = 10\n"
+        '[gates]\nbaseline = "untuned"\nrules = ["rougeL >= 0.1"]\n'
+    )
+    assert sorted(json.loads(bench("gate", "mine.toml", "--json").out)["notes"]) == [
+        "The recipe says generation.max_new_tokens = 10, and the baseline was measured with 80, which counts.",
+        "The recipe says guards.faults = 0.5, and the baseline was measured with 0.02, which counts.",
+    ]
 
 
 def test_newer_runs_that_are_passed_over_are_named(bench: Bench, world: World, tmp_path: Path) -> None:
@@ -166,7 +177,8 @@ def test_promote_measures_the_controls_and_keeps_the_best_prompt(bench: Bench, w
     assert "104 conversations, with controls and human summaries" in done.out
     shutil.copytree(world.prompted.folder, tmp_path / "reports" / "runs" / "prompted")
     done = bench("promote", world.baseline.id, "mine")
-    assert (done.code, "say why: --why" in done.err) == (2, True)
+    words = "changed in the best prompt and the scores of conversations; say why: --why"
+    assert (done.code, words in done.err) == (2, True)
     done = bench("promote", world.baseline.id, "mine", "--why", "the best prompt is known now", "--json")
     told = json.loads(done.out)
     assert (told["change"], [one["why"] for one in told["versions"]][1:]) == (

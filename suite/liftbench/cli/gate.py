@@ -6,15 +6,33 @@ import sys
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
 
-from ..config import GatesSection
+from ..config import GatesSection, ResolvedRecipe, flatten
 from ..errors import LiftbenchError
 from ..gates import explained
+from ..promotion import Promoted
 from ..rule_words import meaning
 from ..rules import parse
 from .acts import say
 from .gating import against_promoted, gated, run_to_gate, write_page
 from .job import baselines_option, json_option, print_json, resolve_recipe, runs_option
+
+
+def unlike_recipe(resolved: ResolvedRecipe, baseline: Promoted) -> list[str]:
+    """What a recipe itself says otherwise than the one that the baseline was measured with, which counts."""
+    said = dict(flatten(to_builtins(resolved.recipe)))
+    then = dict(flatten(baseline.measured.manifest.recipe))
+    sections = ("model.", "data.", "generation.", "metrics.", "guards.")
+    return [
+        f"The recipe says {key} = {said[key]!r}, and the baseline was measured with {then[key]!r}, which counts."
+        for key, origin in resolved.origins.items()
+        if key.startswith(sections)
+        and origin.startswith("recipe ")
+        and key not in ("data.data_dir", "data.dataset", "model.reference")
+        and key in then
+        and said[key] != then[key]
+    ]
 
 
 @click.command("gate")
@@ -56,10 +74,11 @@ def command(
     be judged (a metric that vanished, a score that is no number, another protocol) has not passed.
     """
     # What is named on the command line stands by itself, unless a recipe is named, too.
-    section = GatesSection() if baseline and not recipe else resolve_recipe(recipe, {}, [], []).recipe.gates
+    resolved = None if baseline and not recipe else resolve_recipe(recipe, {}, [], [])
+    section = resolved.recipe.gates if resolved else GatesSection()
     told = baseline or section.baseline
     held = proven or (section.proven if told == section.baseline else "")
-    if explain:
+    if explain is not None:
         rule = parse(explain)
         try:
             against = against_promoted(told, held, [rule], baselines)
@@ -71,7 +90,8 @@ def command(
         return
     parsed = [parse(text) for text in rules or section.rules]
     against = against_promoted(told, held, parsed, baselines)
-    found = gated(parsed, against, *run_to_gate(run_name, against, runs))
+    run, notes = run_to_gate(run_name, against, runs)
+    found = gated(parsed, against, run, [*notes, *(unlike_recipe(resolved, against.baseline) if resolved else [])])
     page = write_page(found, runs, html)
     if junit or summary:
         from ..report.ci import append_summary, write_junit

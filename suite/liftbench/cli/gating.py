@@ -55,7 +55,7 @@ def against_promoted(baseline: str, proven: str, rules: Sequence[Rule], folder: 
     if not baseline:
         names = promoted_in(folder)
         raise UsageError(
-            "there is no baseline to gate against: give --baseline NAME, or [gates] baseline in the recipe"
+            "there is no baseline to gate against: name one (--baseline, [gates] baseline, or the marker's)"
             + (f" ({folder} holds {listed(names)})" if names else "")
         )
     others = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from ..pairing import best_prompted
 from ..plugins import load_plugins
@@ -22,10 +23,25 @@ from .progress import progress_bars
 @click.argument("name")
 @click.option("--why", default="", metavar="TEXT", help="Why the baseline changes; needed where there is one already.")
 @click.option("--texts", is_flag=True, help="Keep the summaries, too; else only their hashes are.")
+@click.option(
+    "--data-dir",
+    envvar="LIFTBENCH_DATA_DIR",
+    show_envvar=True,
+    help="Where the data lie now, for the controls (default: where they lay for the run).",
+)
 @baselines_option
 @json_option
 @runs_option
-def command(run_name: str, name: str, why: str, texts: bool, baselines: Path, as_json: bool, runs: Path) -> None:
+def command(
+    run_name: str,
+    name: str,
+    why: str,
+    texts: bool,
+    data_dir: str | None,
+    baselines: Path,
+    as_json: bool,
+    runs: Path,
+) -> None:
     """Write RUN as baselines/NAME.json: its scores, protocol and environment, without any text.
 
     With an untuned model, the controls, the human summaries and the best prompt that was found (`bench baseline
@@ -35,6 +51,8 @@ def command(run_name: str, name: str, why: str, texts: bool, baselines: Path, as
     measured, best = Beside(), None
     if run.manifest.system.adapter is None and not run.manifest.tuned:
         plugins = load_plugins()
+        if data_dir and isinstance(data := run.manifest.recipe.get("data"), dict):
+            run.manifest = replace(run.manifest, recipe=run.manifest.recipe | {"data": data | {"data_dir": data_dir}})
         with progress_bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
             measured = beside(run, plugins, on_controls, on_validity)
         warn(plugins)
@@ -45,7 +63,10 @@ def command(run_name: str, name: str, why: str, texts: bool, baselines: Path, as
     else:
         click.echo(f"{done.path}: {_words(done)}")
     if "controls" in measured.missing:
-        say(f"without controls and human summaries: {measured.missing['controls']}")
+        say(
+            f"warning: without controls and human summaries, so that no lift over it can be verified: "
+            f"{measured.missing['controls']}"
+        )
 
 
 def _words(done: Promotion) -> str:
