@@ -79,20 +79,14 @@ class Against(Struct, frozen=True, kw_only=True):
     missing: Mapping[str, tuple[str, str]] = {}
     """Those that could not be had: why, and how to mend it."""
 
-    @property
-    def names(self) -> list[str]:
-        """What rules may call the systems."""
-        proven = ["proven", self.proven.name] if self.proven else []
-        return ["baseline", "best-prompt", self.baseline.name, *proven, *self.others]
-
-    def system(self, name: str, conversations: Sequence[Conversation]) -> Run | None:
-        """One of them as a run over these conversations; None where there is none."""
-        if name == "best-prompt":
-            return self.baseline.best_prompt(conversations)
-        known = {"baseline": self.baseline, self.baseline.name: self.baseline, **self.others}
+    def systems(self, conversations: Sequence[Conversation]) -> dict[str, Run]:
+        """All of them as runs over these conversations, by what rules may call them."""
+        named = {"baseline": self.baseline, self.baseline.name: self.baseline, **self.others}
         if self.proven:
-            known |= {"proven": self.proven, self.proven.name: self.proven}
-        return known[name].run(conversations) if name in known else None
+            named |= {"proven": self.proven, self.proven.name: self.proven}
+        found: dict[str, Run] = {name: promoted.run(conversations) for name, promoted in named.items()}
+        best = self.baseline.best_prompt(conversations)
+        return found | ({"best-prompt": best} if best else {})
 
 
 def gate(
@@ -101,8 +95,7 @@ def gate(
     """Hold runs, all of them seeds of one training or a single one, to rules: each rule must hold on each.
 
     `unjudged` names seeds that should be among the runs and are not; nothing is verified then. `notes` are for the
-    reader. Raises `UsageError` for
-    a run that is not complete, and where there is no rule.
+    reader. Raises `UsageError` for a run that is not complete, and where there is no rule.
     """
     if not rules:
         raise UsageError("there is no rule to hold the run to: name some (--rule, [gates] rules, or a marker's rules)")
@@ -146,9 +139,7 @@ def _outcome(state: RuleState) -> str:
 
 def _held(run: Run, against: Against) -> Held:
     baseline = against.baseline
-    systems = {
-        name: system for name in against.names if (system := against.system(name, run.conversations)) is not None
-    }
+    systems = against.systems(run.conversations)
     missing = dict(against.missing)
     if "best-prompt" not in systems:
         missing["best-prompt"] = (
@@ -181,8 +172,9 @@ def _alike(run: Run, against: Against) -> RuleResult:
     """Whether everything that the promoted runs were measured by is there, and the same: also what no rule names."""
     try:
         for promoted in filter(None, (against.baseline, against.proven)):
-            require_alike(run, promoted.run(), promoted.name)
-            require_metrics(run, promoted.run(), promoted.name)
+            other = promoted.run()
+            require_alike(run, other, promoted.name)
+            require_metrics(run, other, promoted.name)
     except CannotTell as error:
         return RuleResult(rule=ALIKE, run=run.id, state="not run", found=error.words, mend=error.mend)
     protocol = run.manifest.protocol

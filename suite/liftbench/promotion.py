@@ -121,10 +121,7 @@ class Promoted(Struct, frozen=True, kw_only=True):
 
     def run(self, conversations: Sequence[Conversation] = ()) -> PromotedRun:
         """It as a run, over the conversations of a run with the same protocol."""
-        rows = {
-            row.id: _Row(row.sha256, row.text, row.scores)
-            for row in self.samples
-        }  # fmt: skip
+        rows = {row.id: _Row(row.sha256, row.text, row.scores) for row in self.samples}
         return PromotedRun(self.measured, rows, conversations)
 
     def best_prompt(self, conversations: Sequence[Conversation] = ()) -> PromotedRun | None:

@@ -72,8 +72,7 @@ def _lost(report: GateReport, against: Against, gated: Sequence[Subject]) -> lis
             continue
         run = next(subject for subject in gated if subject.run.id == result.run)
         name = compared_with(result)
-        other = against.system(name, run.run.conversations)
-        assert other is not None
+        other = against.systems(run.run.conversations)[name]
         wanted = {loss.id for loss in result.losses}
         sign = -1 if result.losses[0].after > result.losses[0].before else 1
         rows = entries(
