@@ -11,11 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from liftbench.files import digest, write_atomic, write_lines
 from liftbench.metrics.rouge import NAMES, Name, Rouge
-from liftbench.records import digest, write_atomic, write_lines
-from liftbench.runs import Run, run_id
-from liftbench.stats import mean_interval
-from liftbench.types import (
+from liftbench.records.types import (
     AdapterRecord,
     Conversation,
     CurvePoint,
@@ -34,6 +32,8 @@ from liftbench.types import (
     TrainingSummary,
     Turn,
 )
+from liftbench.runs import Run, run_id
+from liftbench.stats import mean_interval
 
 METRICS: dict[str, Rouge] = {name: Rouge(name) for name in NAMES}
 

@@ -23,8 +23,8 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtrit
 
 from liftbench import stats
+from liftbench.records.types import Lift
 from liftbench.resampling import draws
-from liftbench.types import Lift
 
 Floats = NDArray[np.float64]
 

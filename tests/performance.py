@@ -30,7 +30,7 @@ from liftbench.metrics import tokens as tokens_module
 from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve
 from liftbench.prompts import completion_ids, end_token, prompt_spec, render
-from liftbench.types import Conversation
+from liftbench.records.types import Conversation
 from liftbench_plugins.backends import transformers as backend_module
 from liftbench_plugins.backends.transformers import TransformersBackend
 from liftbench_plugins.loading import device, load_model

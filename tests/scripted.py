@@ -20,16 +20,14 @@ from liftbench.contracts import no_progress
 from liftbench.data.cleaning import clean
 from liftbench.data.fingerprints import training_row
 from liftbench.data.helpdesk import Helpdesk
+from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.gates import Against
 from liftbench.measurement import Measurement, prepare
 from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
 from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.promotion import promote
 from liftbench.prompts import prompt_spec
-from liftbench.records import read_lines, write_atomic, write_lines
-from liftbench.runs import Run, open_run
-from liftbench.systems import Loadable
-from liftbench.types import (
+from liftbench.records.types import (
     AdapterRecord,
     CandidateResult,
     FinishReason,
@@ -38,6 +36,8 @@ from liftbench.types import (
     System,
     TrainingRow,
 )
+from liftbench.runs import Run, open_run
+from liftbench.systems import Loadable
 from liftbench.yardsticks import Beside, beside
 
 from .build import Words

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from liftbench.comparison import compare, exit_code
 from liftbench.differences import protocol_differences, system_differences
 from liftbench.errors import UsageError
+from liftbench.files import write_atomic, write_lines
 from liftbench.pairing import best_prompted, newest_pair
-from liftbench.records import write_atomic, write_lines
-from liftbench.runs import Run
-from liftbench.types import (
+from liftbench.records.types import (
     AdapterRecord,
     Comparison,
     MetricInfo,
@@ -28,6 +27,7 @@ from liftbench.types import (
     Yardstick,
     Yardsticks,
 )
+from liftbench.runs import Run
 from liftbench.verdict import CHECKER, FEWEST, TRUTH
 from liftbench.wording import metric_label
 from liftbench.yardsticks import HUMANS, Beside

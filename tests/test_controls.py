@@ -17,7 +17,7 @@ from liftbench.controls import BestConstant, ExtractiveOracle, RandomSummary, Sl
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import PrerequisiteError
 from liftbench.metrics.rouge import Rouge
-from liftbench.types import Conversation, Turn
+from liftbench.records.types import Conversation, Turn
 from liftbench_plugins.register import CONTROLS
 
 ROUGE = Rouge("rougeL")

@@ -19,7 +19,7 @@ from liftbench.metrics.mentions import mentions
 from liftbench.metrics.roles import swap_roles
 from liftbench.metrics.sentences import split_sentences
 from liftbench.negation import negate
-from liftbench.types import Conversation, Turn
+from liftbench.records.types import Conversation, Turn
 
 
 def material(

@@ -23,8 +23,8 @@ from liftbench.data.cleaning import clean
 from liftbench.data.fingerprints import conversation_sha256
 from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics.rouge import Rouge
+from liftbench.records.types import Prediction
 from liftbench.runs import Run, runs_in
-from liftbench.types import Prediction
 
 LIMIT = 16
 BATCHES = ["--set", "generation.batch_size=8"]

@@ -13,7 +13,7 @@ from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.faults import Fault, is_degenerate, is_empty, output_faults, usual
-from liftbench.types import Conversation, FinishReason, Prediction, Turn
+from liftbench.records.types import Conversation, FinishReason, Prediction, Turn
 
 ENGLISH = "Customer complains that the parcel has not arrived. Agent asks for the order number."
 GERMAN = "Die Kundin beschwert sich, dass ihr Paket nicht angekommen ist. Der Mitarbeiter bittet um die Bestellnummer."

@@ -18,11 +18,11 @@ from liftbench.contracts import ControlRequest, no_progress
 from liftbench.controls import BestConstant, SlotTemplate
 from liftbench.data.fingerprints import training_row
 from liftbench.errors import UsageError
+from liftbench.files import read_lines, write_lines
 from liftbench.guards import GUARDS
 from liftbench.prompts import prompt_spec, transcript
-from liftbench.records import read_lines, write_lines
+from liftbench.records.types import AdapterRecord, CandidateResult, SampleScores, Shot, Verdict
 from liftbench.runs import Run
-from liftbench.types import AdapterRecord, CandidateResult, SampleScores, Shot, Verdict
 from liftbench.yardsticks import beside
 
 from .scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned

@@ -12,14 +12,14 @@ from msgspec.structs import replace
 
 from liftbench.data.fingerprints import ids_sha256
 from liftbench.errors import UsageError
+from liftbench.files import read_lines, write_lines
 from liftbench.gates import ALIKE, Against, GateReport, explained, gate
 from liftbench.promotion import Promoted, promote
-from liftbench.records import read_lines, write_lines
+from liftbench.records.types import Prediction, SampleScores
 from liftbench.rule_evidence import RuleState
 from liftbench.rule_words import meaning
 from liftbench.rules import parse
 from liftbench.runs import Run
-from liftbench.types import Prediction, SampleScores
 
 from .scripted import BASE, World, doctored, honest, scored, untuned
 

@@ -11,10 +11,9 @@ from msgspec.structs import replace
 
 from liftbench.comparison import compare, exit_code
 from liftbench.data.fingerprints import training_row
+from liftbench.files import write_atomic, write_lines
 from liftbench.guards import FACTS, GUARDS
-from liftbench.records import write_atomic, write_lines
-from liftbench.runs import Run
-from liftbench.types import (
+from liftbench.records.types import (
     AdapterRecord,
     Conversation,
     Guard,
@@ -25,6 +24,7 @@ from liftbench.types import (
     Yardstick,
     Yardsticks,
 )
+from liftbench.runs import Run
 from liftbench.yardsticks import HUMANS, Beside
 
 from .build import write_run

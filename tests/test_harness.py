@@ -17,6 +17,7 @@ from liftbench.config import METRICS, ResolvedRecipe
 from liftbench.contracts import no_progress
 from liftbench.data.cleaning import clean
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
+from liftbench.files import write_lines
 from liftbench.measurement import batch_plan, prepare, read_texts
 from liftbench.plugin_api import (
     Backend,
@@ -31,10 +32,9 @@ from liftbench.plugin_api import (
 )
 from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.prompts import prompt_spec
-from liftbench.records import write_lines
+from liftbench.records.types import ModelRecord, System
 from liftbench.runs import Run, open_run
 from liftbench.systems import Loadable
-from liftbench.types import ModelRecord, System
 
 from .build import Words
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from liftbench.records import write_lines
-from liftbench.types import Conversation
+from liftbench.files import write_lines
+from liftbench.records.types import Conversation
 
 SUITE = Path(__file__).resolve().parents[1] / "suite" / "liftbench"
 PLUGINS = SUITE.parents[1] / "plugins" / "liftbench_plugins"

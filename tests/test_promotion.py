@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from liftbench.comparison import compare
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.promotion import FIRST, promote, promoted_in, read_promoted
+from liftbench.records.types import Shot
 from liftbench.runs import Run
-from liftbench.types import Shot
 from liftbench.yardsticks import Beside
 
 from .build import PROMPT, write_conversations, write_run

@@ -21,7 +21,7 @@ from liftbench.prompts import (
     render,
     transcript,
 )
-from liftbench.types import Conversation, PromptSpec, Shot, Turn
+from liftbench.records.types import Conversation, PromptSpec, Shot, Turn
 
 TEMPLATE = "Summarize.\n\n{conversation}"
 SHOTS = (

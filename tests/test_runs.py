@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
+from liftbench.records.types import SCHEMA
 from liftbench.runs import Run, find_run, open_run, run_id, runs_in, slug
-from liftbench.types import SCHEMA
 
 from .build import write_run
 

@@ -15,8 +15,8 @@ from liftbench.contracts import Metric, MetricRequest
 from liftbench.errors import UsageError
 from liftbench.plugin_api import hookimpl
 from liftbench.plugins import Plugins, Registry, load_plugins
+from liftbench.records.types import Conversation
 from liftbench.selfcheck import SHIPPED, selfcheck
-from liftbench.types import Conversation
 
 from .conftest import Outcome
 

@@ -16,14 +16,14 @@ from liftbench import sensitivity
 from liftbench.contracts import Metric, MetricRequest
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
+from liftbench.files import write_lines
 from liftbench.harness import values
 from liftbench.metrics.rouge import Rouge
 from liftbench.plugins import Spec, load_plugins
-from liftbench.records import write_lines
+from liftbench.records.types import Choice, Conversation, Leak, LeakKind, Lift
 from liftbench.runs import Run, runs_in
 from liftbench.sensitivity import equally_long, scorers
 from liftbench.stats import lift
-from liftbench.types import Choice, Conversation, Leak, LeakKind, Lift
 
 from .build import tuned_texts, untuned_texts, write_conversations, write_run
 

@@ -15,8 +15,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from liftbench import stats
+from liftbench.records.types import Lift
 from liftbench.resampling import tail
-from liftbench.types import Lift
 
 from .coverage_study import Population, lifts, populations, wrong
 

@@ -16,6 +16,7 @@ from liftbench.config import ResolvedRecipe
 from liftbench.contracts import no_progress
 from liftbench.data.leakage import leaks
 from liftbench.errors import LiftbenchError, UsageError
+from liftbench.files import read_lines, write_lines
 from liftbench.harness import new_manifest
 from liftbench.measurement import Measurement, prepare
 from liftbench.models.adapters import read_rows
@@ -31,7 +32,6 @@ from liftbench.plugin_api import (
     hookimpl,
 )
 from liftbench.plugins import Plugins, Registry, load_plugins
-from liftbench.records import read_lines, write_lines
 from liftbench.runs import Run, open_run
 from liftbench.systems import named, untuned
 from liftbench.training import Curve, bring_rows, plan_training, train

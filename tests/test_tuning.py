@@ -15,6 +15,7 @@ from liftbench.config import ResolvedRecipe
 from liftbench.contracts import no_progress
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
+from liftbench.files import write_atomic, write_lines
 from liftbench.harness import measure, new_manifest
 from liftbench.measurement import prepare
 from liftbench.plugin_api import (
@@ -30,12 +31,11 @@ from liftbench.plugin_api import (
 )
 from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.prompts import prompt_spec
-from liftbench.records import write_atomic, write_lines
+from liftbench.records.types import ModelRecord, System
 from liftbench.runs import Run, open_run
 from liftbench.systems import Loadable, named
 from liftbench.tuning import merit, search
 from liftbench.tuning_plan import TEMPLATES, Cut, common_opening, plan_tuning
-from liftbench.types import ModelRecord, System
 
 from .build import Words
 

@@ -18,21 +18,12 @@ from .families import grouped, seed_of
 from .faults import Fault, output_faults, usual
 from .guards import STATES, Evidence, checked
 from .pairing import protocol_of, require_comparable
+from .records.types import Against, CandidateResult, Comparison, Guard, Lift, Limits, MetricInfo, SeedsResult
 from .runs import Run
 from .sensitivity import choices
 from .significance import holm
 from .slices import slice_results, slices
 from .standings import positions, standings, unmeasured
-from .types import (
-    Against,
-    CandidateResult,
-    Comparison,
-    Guard,
-    Lift,
-    Limits,
-    MetricInfo,
-    SeedsResult,
-)
 from .verdict import SEVERITY, judge
 from .yardsticks import Beside
 

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .errors import UsageError, unknown
+from .records.types import Against, Limits
 from .rules import parse
-from .types import Against, Limits
 
 DEFAULT_RECIPE = "smollm2-135m"
 

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from .contracts import Control, ControlRequest
 from .errors import PrerequisiteError
+from .files import digest
 from .metrics.rouge import Rouge, all_pairs
 from .metrics.sentences import split_sentences
-from .records import digest
-from .types import Conversation
+from .records.types import Conversation
 
 CANDIDATES_AT_ONCE = 500
 """Candidates for the constant that are compared with all references at a time: 40 MB for ten thousand references."""

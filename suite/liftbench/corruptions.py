@@ -22,7 +22,7 @@ from .metrics.lexicon import learn
 from .metrics.mentions import Mention, mentions
 from .metrics.roles import swap_roles
 from .negation import negate
-from .types import Conversation
+from .records.types import Conversation
 
 
 class Material:

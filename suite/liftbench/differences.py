@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from .errors import UsageError
+from .records.types import AdapterRecord, Difference, Protocol, System
 from .runs import Run
-from .types import AdapterRecord, Difference, Protocol, System
 
 
 def protocol_differences(baseline: Protocol, candidate: Protocol) -> list[Difference]:

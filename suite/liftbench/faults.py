@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from .data.fingerprints import conversation_sha256, words
 from .data.languages import languages_of
 from .metrics.form import Repetition
-from .types import Conversation, Prediction
+from .records.types import Conversation, Prediction
 
 Fault = Literal["empty", "never-ending", "degenerate", "repeated", "shortened", "other language"]
 

@@ -13,8 +13,7 @@ from msgspec import Struct
 
 from . import stats
 from .faults import Fault
-from .runs import Run
-from .types import (
+from .records.types import (
     Against,
     Direction,
     Guard,
@@ -28,6 +27,7 @@ from .types import (
     Yardstick,
     Yardsticks,
 )
+from .runs import Run
 from .wording import counted, listed, metric_label
 
 FACTS = "unsupported-facts"

@@ -16,13 +16,11 @@ from .contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory,
 from .data.clusters import units
 from .environment import git_state, versions
 from .errors import RunFailed, UsageError
+from .files import append_lines, digest, recover_lines, write_atomic, write_lines
 from .measurement import Measurement, postprocess
 from .plugins import Plugins
 from .prompts import finish_text, is_cut, render
-from .records import append_lines, digest, recover_lines, write_atomic, write_lines
-from .runs import OpenRun, Run, now, run_id
-from .systems import Loadable
-from .types import (
+from .records.types import (
     Conversation,
     Manifest,
     MetricInfo,
@@ -33,6 +31,8 @@ from .types import (
     SampleScores,
     System,
 )
+from .runs import OpenRun, Run, now, run_id
+from .systems import Loadable
 
 
 def is_measured(run: OpenRun, measurement: Measurement) -> bool:

@@ -19,7 +19,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from .plugins import Registry
-    from .types import Comparison, Manifest
+    from .records.types import Comparison, Manifest
 
 PROJECT = "liftbench"
 API_VERSION = 1

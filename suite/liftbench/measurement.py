@@ -17,8 +17,8 @@ from .data.sources import cleaning, open_dataset, read_split
 from .errors import LiftbenchError, PrerequisiteError, UsageError
 from .plugins import Plugins
 from .prompts import transcript
+from .records.types import Conversation, Protocol
 from .slices import require_fields
-from .types import Conversation, Protocol
 
 POSTPROCESS = "strip-v1"
 """Name and version of `postprocess`."""

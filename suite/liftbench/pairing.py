@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from .differences import protocol_differences
 from .errors import PrerequisiteError, UsageError
+from .records.types import Protocol
 from .runs import Run
-from .types import Protocol
 
 
 def require_comparable(baseline: Run, candidate: Run) -> None:

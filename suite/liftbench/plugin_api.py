@@ -26,13 +26,13 @@ from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
 from .environment import peak_memory
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
+from .files import file_sha256, write_atomic
 from .hookspecs import API_VERSION, hookimpl
 from .metrics.sentences import SPLITTER, split_sentences
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
 from .prompts import completion_ids, encode, end_token, render, transcript
-from .records import file_sha256, write_atomic
-from .types import (
+from .records.types import (
     Comparison,
     Conversation,
     CurvePoint,

@@ -15,7 +15,7 @@ from msgspec import Struct
 from . import hookspecs
 from .errors import PrerequisiteError, UsageError, unknown
 from .hookspecs import API_VERSION, PROJECT
-from .types import Comparison
+from .records.types import Comparison
 
 T = TypeVar("T")
 

@@ -17,11 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .errors import PrerequisiteError, UsageError, unknown
-from .records import digest, write_text
-from .rule_evidence import RESERVED
-from .rules import KEYWORDS, QUANTITIES
-from .runs import Run
-from .types import (
+from .files import digest, write_text
+from .records.types import (
     Conversation,
     Environment,
     Manifest,
@@ -32,6 +29,9 @@ from .types import (
     Yardstick,
     Yardsticks,
 )
+from .rule_evidence import RESERVED
+from .rules import KEYWORDS, QUANTITIES
+from .runs import Run
 from .wording import listed
 from .yardsticks import HUMANS
 

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from .contracts import Prompt
 from .data.fingerprints import words
 from .errors import UsageError
-from .records import digest
-from .types import Conversation, PromptSpec, Shot, Turn
+from .files import digest
+from .records.types import Conversation, PromptSpec, Shot, Turn
 
 PLAIN_FRAME = "{message}\n\nSummary:\n"
 """Around the message of a base model, which knows no roles."""

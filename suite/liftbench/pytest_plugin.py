@@ -272,8 +272,8 @@ def _update(
 
     from .cli.gating import gated
     from .errors import UsageError
+    from .files import digest
     from .promotion import promote
-    from .records import digest
     from .report.gate_words import explanation
     from .rule_evidence import over
 

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from . import stats
 from .errors import UsageError, unknown
 from .faults import is_empty, never_ending, shortened
+from .records.types import Direction, Prediction
 from .rule_evidence import STATES, CannotTell, Held, Loss, RuleResult, RuleState, over, require_alike, score
 from .rule_words import asked, lift_words, mend, named_system
 from .rules import Rule
 from .runs import Run
 from .slices import slices
-from .types import Direction, Prediction
 from .verdict import FEWEST
 from .wording import counted, metric_label
 

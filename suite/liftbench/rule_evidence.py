@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from .data.fingerprints import ids_sha256
 from .differences import protocol_differences
+from .records.types import Direction
 from .rules import Rule
 from .runs import Run
-from .types import Direction
 from .wording import counted, listed
 
 RuleState = Literal["passed", "failed", "not run"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .guards import FACTS
+from .records.types import Lift
 from .rule_evidence import over
 from .rules import Rule
 from .runs import Run
 from .stats import percent
-from .types import Lift
 from .wording import counted, listed, metric_label
 
 

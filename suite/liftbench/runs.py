@@ -24,8 +24,8 @@ from filelock import FileLock, Timeout
 from .config import Recipe
 from .environment import environment
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
-from .records import read_lines, read_record, write_atomic, write_lines, writing
-from .types import (
+from .files import read_lines, read_record, write_atomic, write_lines, writing
+from .records.types import (
     SCHEMA,
     Conversation,
     CurvePoint,

@@ -16,7 +16,7 @@ from msgspec import Struct
 from .contracts import Metric, MetricRequest
 from .errors import UsageError
 from .plugins import Plugins
-from .types import Conversation
+from .records.types import Conversation
 
 SHIPPED = Path(str(resources.files("liftbench"))) / "fixtures"
 

@@ -15,8 +15,8 @@ from . import stats
 from .contracts import Metric
 from .harness import values
 from .plugins import Plugins
+from .records.types import Choice, Conversation, Leak
 from .runs import Run
-from .types import Choice, Conversation, Leak
 from .verdict import FEWEST, lift_outcome
 from .wording import counted
 from .yardsticks import measured_again

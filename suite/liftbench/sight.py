@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .types import Cost, Validity
+from .records.types import Cost, Validity
 from .wording import listed, metric_label
 from .yardsticks import FLOOR
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from . import stats
+from .records.types import Position, PromptSpec, Standing, Yardstick, Yardsticks
 from .runs import Run
-from .types import Position, PromptSpec, Standing, Yardstick, Yardsticks
 from .yardsticks import Beside
 
 

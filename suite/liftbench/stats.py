@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
+from .records.types import Lift
 from .resampling import (
     RESAMPLES,
     Floats,
@@ -33,7 +34,6 @@ from .resampling import (
     units_of,
 )
 from .significance import randomization
-from .types import Lift
 
 UNSTABLE = 0.1
 """Coefficient of variation of the baseline's resampled mean above which no ratio is formed: below it the bias of a

@@ -16,8 +16,8 @@ from .models.adapters import CONFIGURATION, base_of, read_adapter
 from .models.references import ResolvedModel, is_chat_model, resolve
 from .plugins import Plugins
 from .prompts import choose_shots, prompt_spec
+from .records.types import PromptSpec, Shot, System
 from .runs import Run, run_at
-from .types import PromptSpec, Shot, System
 
 
 class Loadable(Struct, frozen=True, kw_only=True):

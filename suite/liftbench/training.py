@@ -16,14 +16,14 @@ from .data.sources import cleaning, open_dataset, read_split
 from .data.splits import TrainingSplit, training_split
 from .environment import versions
 from .errors import RunFailed, UsageError
+from .files import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
 from .measurement import Measurement
 from .models.adapters import PROVENANCE, ROWS, adapter_sha256
 from .models.references import ResolvedModel
 from .plugins import Plugins, Spec
-from .records import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
+from .records.types import CurvePoint, Provenance, TrainingRow
 from .runs import OpenRun, now
 from .systems import Loadable, tuned
-from .types import CurvePoint, Provenance, TrainingRow
 
 
 class TrainingPlan(Struct, frozen=True, kw_only=True):

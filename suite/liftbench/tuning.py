@@ -19,15 +19,15 @@ from .config import Recipe
 from .contracts import Backend, Progress
 from .data.fingerprints import ids_sha256
 from .errors import RunFailed, UsageError
+from .files import append_lines, recover_lines, write_atomic, write_lines
 from .harness import generate_batch, open_backend, score
 from .measurement import Measurement, batch_plan
 from .plugins import Plugins
 from .prompts import cut_text
-from .records import append_lines, recover_lines, write_atomic, write_lines
+from .records.types import Prediction, PromptSpec, TuneSummary, TuneTrial
 from .runs import OpenRun
 from .systems import Loadable, best_prompted
 from .tuning_plan import Choice, Cut, TuningPlan
-from .types import Prediction, PromptSpec, TuneSummary, TuneTrial
 
 
 def search(

@@ -18,11 +18,11 @@ from .config import Recipe, TuneSection
 from .data.sources import open_dataset, read_split
 from .data.splits import unscored
 from .errors import UsageError
+from .files import digest
 from .measurement import Measurement
 from .plugins import Plugins
 from .prompts import choose_shots, prompt_spec
-from .records import digest
-from .types import Conversation, PromptSpec, Shot
+from .records.types import Conversation, PromptSpec, Shot
 
 TEMPLATES = (
     "Below is a conversation between a customer and a customer support agent.\n\n{conversation}\n\n"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from . import stats
 from .guards import Evidence, not_passed
+from .records.types import Guard, Lift, Limits, Outcome, Verdict
 from .runs import Run
-from .types import Guard, Lift, Limits, Outcome, Verdict
 from .wording import gain, glossed, lift_digits, listed, metric_label
 
 FEWEST = 30

@@ -20,12 +20,12 @@ from .contracts import Control, ControlRequest, Metric, Progress
 from .corruptions import CORRUPTIONS, Case, Material
 from .data.splits import unscored
 from .errors import LiftbenchError, UsageError
+from .files import digest, read_record, write_atomic
 from .harness import metric_info, values
 from .measurement import Measurement, postprocess, prepare
 from .plugins import Plugins
-from .records import digest, read_record, write_atomic
+from .records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
 from .runs import Run
-from .types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
 from .wording import listed
 
 VERSION = 2

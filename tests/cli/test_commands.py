@@ -10,11 +10,11 @@ import pytest
 
 from liftbench.cli.main import COMMANDS
 from liftbench.data.fingerprints import training_row
+from liftbench.files import write_atomic, write_lines
 from liftbench.models.adapters import adapter_sha256
 from liftbench.plugin_api import Conversation
-from liftbench.records import write_atomic, write_lines
+from liftbench.records.types import Provenance
 from liftbench.runs import Run, runs_in
-from liftbench.types import Provenance
 
 from ..build import write_run
 

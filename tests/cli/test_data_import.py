@@ -17,7 +17,7 @@ from liftbench.cli import data_import
 from liftbench.data.cards import read_card
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.errors import UsageError
-from liftbench.records import write_lines
+from liftbench.files import write_lines
 
 # As a German help desk exports it: semicolons, Windows' encoding, agents and customers by name, tickets interleaved.
 HELP_DESK = """\

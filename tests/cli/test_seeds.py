@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from liftbench.errors import RunFailed
+from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation, TrainRequest, TrainResult
-from liftbench.records import write_lines
 from liftbench.runs import Run, runs_in
 from liftbench_plugins.trainers.qlora import QLoRATrainer
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation
-from liftbench.records import write_lines
 from liftbench.runs import runs_in
 
 SMALL = [

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation
-from liftbench.records import write_lines
 
 from ..conftest import Outcome
 

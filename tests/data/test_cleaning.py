@@ -14,9 +14,9 @@ from liftbench.data.fingerprints import split_fingerprint
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.sources import cleaning, open_dataset, read_split
 from liftbench.errors import UsageError
+from liftbench.files import write_lines
 from liftbench.plugins import Plugins
-from liftbench.records import write_lines
-from liftbench.types import Conversation, Turn
+from liftbench.records.types import Conversation, Turn
 
 PIECES = [
     "&amp;",

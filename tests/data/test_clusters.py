@@ -12,7 +12,7 @@ from liftbench.config import DataSection
 from liftbench.data.clusters import CLUSTER, cluster_of, units
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.plugins import load_plugins
-from liftbench.types import Conversation, Scalar, Turn
+from liftbench.records.types import Conversation, Scalar, Turn
 
 
 def conversation(id_: str, text: str | None = None, /, **metadata: Scalar) -> Conversation:

@@ -19,7 +19,7 @@ from liftbench.data.fingerprints import words
 from liftbench.data.helpdesk import FROZEN, Helpdesk
 from liftbench.errors import PrerequisiteError
 from liftbench.metrics.facts import tells
-from liftbench.types import Conversation
+from liftbench.records.types import Conversation
 
 STEMMER = PorterStemmer()
 

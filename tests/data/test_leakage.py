@@ -15,7 +15,7 @@ from liftbench.data.leakage import ALIKE, human_copies, leaks
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.plugins import load_plugins
 from liftbench.prompts import prompt_spec, transcript
-from liftbench.types import Conversation, Leak, PromptSpec, Shot, TrainingRow, Turn
+from liftbench.records.types import Conversation, Leak, PromptSpec, Shot, TrainingRow, Turn
 
 
 def said(prefix: str, count: int) -> str:

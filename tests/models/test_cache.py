@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from liftbench.errors import PrerequisiteError, UsageError
+from liftbench.files import file_sha256
 from liftbench.models.cache import MARKER, converted
-from liftbench.records import file_sha256
 
 from ..tiny_gguf import write_gguf
 

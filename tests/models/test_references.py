@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from liftbench.errors import UsageError
+from liftbench.files import file_sha256
 from liftbench.models import references as models
 from liftbench.models.cache import CONVERSION
 from liftbench.models.pypi import PinnedFile
 from liftbench.models.references import files_sha256, is_chat_model, resolve
-from liftbench.records import file_sha256
 
 from ..tiny_gguf import MEMBER, write_gguf, write_wheel
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics import CHRF
 
 from liftbench.contracts import MetricRequest
-from liftbench.types import Conversation
+from liftbench.records.types import Conversation
 from liftbench_plugins.metrics.chrf import Chrf
 
 METRIC = Chrf(MetricRequest())

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError
+from liftbench.files import file_sha256
 from liftbench.plugin_api import Conversation, MetricRequest, Turn
-from liftbench.records import file_sha256
 from liftbench_plugins.metrics.evaluate_bridge import Evaluate
 
 from ..hub_stand_in import COMMIT, NOWHERE, Hub, ask

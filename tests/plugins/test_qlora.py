@@ -19,7 +19,7 @@ from liftbench.contracts import TrainRequest, TrainResult, no_progress
 from liftbench.errors import PrerequisiteError, RunFailed
 from liftbench.plugins import load_plugins
 from liftbench.prompts import prompt_spec
-from liftbench.types import Conversation, CurvePoint, ModelRecord, Turn
+from liftbench.records.types import Conversation, CurvePoint, ModelRecord, Turn
 from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer
 
 ROOT = Path(__file__).resolve().parents[2]

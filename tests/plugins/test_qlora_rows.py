@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liftbench.prompts import completion_ids, end_token, prompt_spec, render
-from liftbench.types import Conversation, Turn
+from liftbench.records.types import Conversation, Turn
 from liftbench_plugins.trainers.rows import (
     EMPTY,
     NO_TURN,

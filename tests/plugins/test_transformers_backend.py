@@ -17,7 +17,7 @@ from liftbench.contracts import BackendRequest, Generation, OutOfMemory, Prompt
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.models.references import resolve
 from liftbench.prompts import prompt_spec, render
-from liftbench.types import Conversation, Turn
+from liftbench.records.types import Conversation, Turn
 from liftbench_plugins import loading
 from liftbench_plugins.backends.transformers import TransformersBackend, unpack_nf4
 

@@ -16,12 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liftbench.comparison import compare
-from liftbench.records import write_atomic, write_lines
-from liftbench.report.checks import SYMBOLS
-from liftbench.report.html import render_comparison, render_runs
-from liftbench.report.tables import waterfall
-from liftbench.runs import Run
-from liftbench.types import (
+from liftbench.files import write_atomic, write_lines
+from liftbench.records.types import (
     AdapterRecord,
     Comparison,
     Conversation,
@@ -37,6 +33,10 @@ from liftbench.types import (
     Yardstick,
     Yardsticks,
 )
+from liftbench.report.checks import SYMBOLS
+from liftbench.report.html import render_comparison, render_runs
+from liftbench.report.tables import waterfall
+from liftbench.runs import Run
 from liftbench.yardsticks import HUMANS, Beside
 
 from ..build import BASE, ENVIRONMENT, write_conversations, write_run

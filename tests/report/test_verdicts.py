@@ -17,13 +17,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from liftbench.comparison import compare
-from liftbench.records import write_atomic
-from liftbench.report import charts, numbers
-from liftbench.report.checks import LEAKS, SYMBOLS, choice_words, in_order
-from liftbench.report.html import render_comparison
-from liftbench.report.terminal import comparison_table
-from liftbench.runs import Run
-from liftbench.types import (
+from liftbench.files import write_atomic
+from liftbench.records.types import (
     Choice,
     Comparison,
     Guard,
@@ -36,6 +31,11 @@ from liftbench.types import (
     SeedsResult,
     SliceResult,
 )
+from liftbench.report import charts, numbers
+from liftbench.report.checks import LEAKS, SYMBOLS, choice_words, in_order
+from liftbench.report.html import render_comparison
+from liftbench.report.terminal import comparison_table
+from liftbench.runs import Run
 
 from ..build import write_run
 from .test_html import HOSTILE, NO_WORD, TAME, Page, loaded

@@ -15,17 +15,17 @@ from rich.text import Text
 
 from ..contracts import Progress
 from ..errors import LiftbenchError
+from ..files import digest
 from ..harness import is_measured, measure, new_manifest, require_room
 from ..measurement import Measurement
 from ..models.adapters import read_rows
 from ..models.references import context_length, resolve
 from ..plugins import Plugins
 from ..prompts import render
-from ..records import digest
+from ..records.types import Conversation, Manifest
 from ..runs import OpenRun, Run, open_run
 from ..systems import Loadable, untuned
 from ..training import TrainingPlan, bring_rows, train
-from ..types import Conversation, Manifest
 from ..wording import listed
 from .job import Job, print_json
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from ..comparison import exit_code
 from ..pairing import newest_pair
 from ..plugins import load_plugins
+from ..records.types import Against
 from ..report.terminal import comparison_table
 from ..runs import Run, find_run, runs_in
-from ..types import Against
 from .acts import say
 from .comparing import compared
 from .job import json_option, print_json, runs_option

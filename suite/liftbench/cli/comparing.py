@@ -15,13 +15,13 @@ from ..comparison import compare
 from ..contracts import Metric
 from ..errors import LiftbenchError
 from ..families import seed_of, siblings, unjudged
+from ..files import digest, write_text
 from ..pairing import best_prompted
 from ..plugins import Plugins
-from ..records import digest, write_text
+from ..records.types import Against, Comparison
 from ..report.html import render_comparison
 from ..runs import Run, runs_in
 from ..sensitivity import scorers
-from ..types import Against, Comparison
 from ..wording import listed
 from ..yardsticks import Beside, beside
 from .acts import say, warn

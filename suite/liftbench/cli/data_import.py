@@ -20,8 +20,8 @@ from ..data.intake.tables import Row, Table, open_table
 from ..data.intake.tally import ImportReport, Tally
 from ..data.jsonl import IMPORTED
 from ..errors import UsageError
-from ..records import append_lines
-from ..types import Conversation
+from ..files import append_lines
+from ..records.types import Conversation
 from .acts import say
 from .import_columns import Mapping, column_options, mapping_of
 from .job import json_option, print_json

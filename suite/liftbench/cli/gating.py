@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from ..errors import PrerequisiteError, UsageError
 from ..families import seed_of, siblings, unjudged
+from ..files import digest, write_text
 from ..gates import Against, GateReport, gate
 from ..pairing import newest_like
 from ..promotion import promoted_in, read_promoted
-from ..records import digest, write_text
 from ..rule_evidence import RESERVED, over
 from ..rules import Rule
 from ..runs import Run, find_run, runs_in

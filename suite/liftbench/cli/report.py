@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..records import digest, write_text
+from ..files import digest, write_text
 from ..report.html import render_runs
 from ..runs import find_run
 from .acts import say

@@ -12,9 +12,9 @@ from ..config import Precision
 from ..errors import UsageError
 from ..harness import is_measured, measure_texts, new_manifest
 from ..measurement import prepare, read_texts
+from ..records.types import System
 from ..runs import Run, open_run
 from ..systems import named, recipe_shots
-from ..types import System
 from .acts import announce, measured, scored, show_dry_run, show_run
 from .job import Job, job_of, run_options
 from .progress import progress_bar

@@ -12,11 +12,11 @@ from rich.text import Text
 from ..harness import new_manifest
 from ..measurement import Measurement
 from ..models.references import resolve
+from ..records.types import TuneTrial
 from ..runs import Run, open_run
 from ..systems import best_prompted, planned, untuned
 from ..tuning import search
 from ..tuning_plan import TuningPlan, plan_tuning
-from ..types import TuneTrial
 from ..wording import metric_label
 from .acts import announce, completed, scored, show_dry_run, show_run
 from .job import Job, print_json

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..errors import UsageError
-from ..records import file_sha256, write_text
+from ..files import file_sha256, write_text
 
 CARD = "card.md"
 

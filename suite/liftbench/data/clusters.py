@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from ..types import Conversation
+from ..records.types import Conversation
 
 CLUSTER = "cluster"
 """The metadata field that names the customer."""

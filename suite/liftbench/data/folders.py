@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import UsageError
-from ..records import writing
+from ..files import writing
 from .cards import CARD
 
 

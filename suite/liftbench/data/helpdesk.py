@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PrerequisiteError
-from ..records import file_sha256
+from ..files import file_sha256
 from .jsonl import JsonLinesFolder
 
 FROZEN = {

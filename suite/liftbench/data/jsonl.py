@@ -10,7 +10,7 @@ import msgspec
 
 from ..contracts import Dataset
 from ..errors import PrerequisiteError, UsageError, unknown
-from ..types import Conversation, Turn
+from ..records.types import Conversation, Turn
 
 IMPORTED = "conversations"
 """The one split of a folder that was imported and not split yet."""

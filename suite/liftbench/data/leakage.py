@@ -11,7 +11,7 @@ from typing import NamedTuple, get_args
 from rapidfuzz.distance import Indel
 
 from ..prompts import transcript
-from ..types import Conversation, Leak, LeakKind, PromptSpec, TrainingRow
+from ..records.types import Conversation, Leak, LeakKind, PromptSpec, TrainingRow
 from .duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
 from .fingerprints import (
     REFERENCE_WORDS,

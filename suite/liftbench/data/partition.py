@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from ..contracts import Progress
 from ..errors import RunFailed, UsageError, unknown
-from ..records import digest
-from ..types import Conversation
+from ..files import digest
+from ..records.types import Conversation
 from .cleaning import clean
 from .clusters import CLUSTER, cluster_of
 from .duplicates import NearDuplicates, NearPair

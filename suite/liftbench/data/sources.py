@@ -8,7 +8,7 @@ from ..config import DataSection
 from ..contracts import Dataset
 from ..errors import UsageError, unknown
 from ..plugins import Plugins
-from ..types import Conversation
+from ..records.types import Conversation
 from .cleaning import CLEANING, clean
 from .jsonl import IMPORTED, JsonLinesFolder
 

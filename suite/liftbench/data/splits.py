@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..errors import UsageError
-from ..types import Conversation
+from ..records.types import Conversation
 from .duplicates import NearDuplicates
 from .fingerprints import conversation_sha256, sketch, words_of
 from .leakage import Scored

@@ -21,8 +21,8 @@ from math import exp, fsum, hypot, log
 from typing import ClassVar, NamedTuple
 
 from ..contracts import Metric, MetricRequest
-from ..records import digest
-from ..types import Conversation
+from ..files import digest
+from ..records.types import Conversation
 from .tokens import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen
 
 Gram = tuple[str, ...]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import regex
 
 from ..data.privacy.names import fold
-from ..types import Turn
+from ..records.types import Turn
 from .lexicon import HUMP
 from .mentions import Mention, alphanumeric, dates, times
 from .quantities import MONTH, NUMERAL, WEEKDAY, calendar_key, clock, in_digits, readings, spelled

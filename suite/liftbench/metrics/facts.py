@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from ..contracts import Metric, MetricRequest
-from ..types import Conversation
+from ..records.types import Conversation
 from .tokens import stems
 
 _NUMBER = re.compile(r"(?<![a-z0-9])\d+(?:[.,:]\d+)*")

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from ..contracts import Metric, MetricRequest
 from ..data.fingerprints import words, words_of
-from ..types import Conversation, Direction
+from ..records.types import Conversation, Direction
 
 Tokens = tuple[str, ...]
 

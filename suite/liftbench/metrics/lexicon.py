@@ -10,7 +10,7 @@ from msgspec import Struct
 from rapidfuzz.distance import OSA
 
 from ..data.privacy.names import BRANDS, NEVER, PLACES, fold, gazetteer
-from ..types import Conversation
+from ..records.types import Conversation
 from .tokens import stems
 
 ANNOTATORS = 3

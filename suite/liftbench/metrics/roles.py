@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from ..contracts import Metric, MetricRequest
-from ..types import Conversation, Finding, Turn
+from ..records.types import Conversation, Finding, Turn
 from .sentences import SPLITTER, split_sentences
 from .tokens import stems
 

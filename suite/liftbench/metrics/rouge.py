@@ -23,7 +23,7 @@ from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
 from ..contracts import Metric, MetricRequest
-from ..types import Conversation
+from ..records.types import Conversation
 from .sentences import SPLITTER, split_sentences
 from .tokens import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ..contracts import Metric, MetricRequest
-from ..records import digest
-from ..types import Conversation, Finding, Turn
+from ..files import digest
+from ..records.types import Conversation, Finding, Turn
 from .evidence import Evidence
 from .lexicon import learn
 from .mentions import Mention, mentions

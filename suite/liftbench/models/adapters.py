@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from ..errors import UsageError
+from ..files import read_lines
 from ..hub import HUB
-from ..records import read_lines
-from ..types import SCHEMA, AdapterRecord, Provenance, TrainingRow
+from ..records.types import SCHEMA, AdapterRecord, Provenance, TrainingRow
 from .references import ALIASES, files_sha256, is_hub_name, read_json
 
 CONFIGURATION = "adapter_config.json"

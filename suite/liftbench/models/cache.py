@@ -14,7 +14,7 @@ from msgspec import Struct
 from safetensors import SafetensorError
 
 from ..errors import PrerequisiteError
-from ..records import file_sha256
+from ..files import file_sha256
 
 CONVERSION = 2
 """Raised when `gguf` writes something else than before; older conversions are then made again."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError, unknown
+from ..files import file_sha256
 from ..hub import HUB
-from ..records import file_sha256
 from . import pypi
 from .cache import Say, kept
 from .pypi import PinnedFile

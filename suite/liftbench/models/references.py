@@ -17,9 +17,9 @@ from msgspec import Struct
 
 from .. import hub
 from ..errors import UsageError, unknown
+from ..files import file_sha256
 from ..hub import HUB
-from ..records import file_sha256
-from ..types import ModelRecord
+from ..records.types import ModelRecord
 from . import pypi
 from .cache import CONVERSION, Say, converted
 from .pypi import PinnedFile

@@ -16,7 +16,7 @@ import vl_convert
 from markupsafe import Markup
 from msgspec import Struct
 
-from ..types import CurvePoint, Lift, TrainingSummary
+from ..records.types import CurvePoint, Lift, TrainingSummary
 from . import numbers
 from .tables import Step
 

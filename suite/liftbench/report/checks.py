@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..guards import not_passed
-from ..types import Choice, Guard, Leak, LeakKind
+from ..records.types import Choice, Guard, Leak, LeakKind
 from ..wording import counted, listed, metric_label
 from . import numbers
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ..files import write_text, writing
 from ..gates import GateReport
-from ..records import write_text, writing
 from .checks import SYMBOLS
 from .gate_words import against_words, guard_words, in_gravity, outcome, remark_lines, told
 

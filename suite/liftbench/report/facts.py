@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from ..config import flatten
 from ..errors import UsageError
+from ..records.types import Environment, Limits, Manifest, PromptSpec
 from ..runs import Run
 from ..stats import percent
-from ..types import Environment, Limits, Manifest, PromptSpec
 from .conversations import Subject
 from .numbers import UNKNOWN, count, duration, per_second, score, size, target
 

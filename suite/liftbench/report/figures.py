@@ -8,7 +8,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from ..differences import protocol_differences
-from ..types import Comparison, Direction, Lift, MetricSummary
+from ..records.types import Comparison, Direction, Lift, MetricSummary
 from ..wording import metric_label
 from . import charts, facts, numbers
 from .conversations import Entry, Subject, entries

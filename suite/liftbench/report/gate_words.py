@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..gates import GateReport
 from ..guards import not_passed
+from ..records.types import Difference
 from ..rule_evidence import RuleResult
-from ..types import Difference
 from ..wording import counted, listed, metric_label
 from .checks import SYMBOLS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ..records.types import Lift
 from ..stats import percent
-from ..types import Lift
 from ..wording import counted, lift_digits
 
 UNKNOWN = "unknown"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from ..records.types import Comparison, Cost, MetricInfo, Sees, Standing, Validity
 from ..sight import BLIND, SEEN
-from ..types import Comparison, Cost, MetricInfo, Sees, Standing, Validity
 from ..wording import metric_label
 
 GROUPS: dict[str, tuple[Sees, ...]] = {

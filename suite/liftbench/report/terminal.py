@@ -10,9 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..runs import Run
-from ..sight import validity_words
-from ..types import (
+from ..records.types import (
     CandidateResult,
     Comparison,
     Cost,
@@ -25,6 +23,8 @@ from ..types import (
     Validity,
     Verdict,
 )
+from ..runs import Run
+from ..sight import validity_words
 from ..wording import gain, metric_label
 from . import numbers
 from .checks import SYMBOLS, choice_words, in_order, leak_counts

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..records.types import Against, CandidateResult, Comparison, Difference, Lift, Position, SeedsResult, Verdict
 from ..sight import validity_words
-from ..types import Against, CandidateResult, Comparison, Difference, Lift, Position, SeedsResult, Verdict
 from ..wording import counted, metric_label
 from . import charts, numbers
 from .conversations import Subject

@@ -10,9 +10,9 @@ from liftbench.data.checking.findings import KINDS, SHOWN, Finding, mask
 from liftbench.data.checking.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
 from liftbench.data.checking.suspicions import main_script
 from liftbench.errors import UsageError
+from liftbench.files import write_lines
 from liftbench.metrics.rouge import rouge1, rougeL
-from liftbench.records import write_lines
-from liftbench.types import Conversation, Turn
+from liftbench.records.types import Conversation, Turn
 
 CUSTOMER = "My parcel has not come although it was promised for Monday, and nobody answers my calls."
 AGENT = "I am sorry for that. The parcel is at the depot and will be with you on Thursday morning."

@@ -14,7 +14,7 @@ from liftbench.data.cleaning import clean
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.privacy.names import fold, gazetteer
 from liftbench.data.privacy.personal import Finding, Replacement, find, redact
-from liftbench.types import Conversation, FalseFact, KeyFact, Turn
+from liftbench.records.types import Conversation, FalseFact, KeyFact, Turn
 
 KEY = b"a key that tests share"
 

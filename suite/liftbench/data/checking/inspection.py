@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from ...contracts import Metric, Progress
-from ...types import Conversation
+from ...records.types import Conversation
 from ..cleaning import CLEANING, clean
 from ..clusters import CLUSTER, cluster_of
 from ..duplicates import NearDuplicates

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
-from ...types import Conversation
+from ...records.types import Conversation
 from ..fingerprints import words
 
 Suspicion = Literal[

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ...types import Conversation, Scalar, Turn
+from ...records.types import Conversation, Scalar, Turn
 from ..cleaning import clean
 from ..clusters import CLUSTER
 from ..jsonl import turns_of

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ...types import Conversation
+from ...records.types import Conversation
 
 EXAMPLES = 5
 

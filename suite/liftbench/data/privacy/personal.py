@@ -33,7 +33,7 @@ import msgspec
 import regex
 from msgspec import Struct
 
-from ...types import Conversation, Scalar
+from ...records.types import Conversation, Scalar
 from ..clusters import CLUSTER, cluster_of
 from .identifiers import identifiers
 from .people import Mention, Persons, mentions, uncued, whole_names

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ...contracts import Progress
-from ...records import writing
+from ...files import writing
 from ..folders import beside, count_lines
 from ..jsonl import each_in_jsonl
 from .personal import redact

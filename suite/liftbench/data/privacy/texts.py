@@ -9,7 +9,7 @@ import msgspec
 import regex
 from msgspec import Struct
 
-from ...types import Conversation, FalseFact, KeyFact, Turn
+from ...records.types import Conversation, FalseFact, KeyFact, Turn
 from ..cleaning import role
 from ..clusters import CLUSTER
 from .cues import Setting

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from liftbench import records
+from liftbench import files
 from liftbench.errors import RunFailed
-from liftbench.records import append_lines, digest, recover_lines, write_atomic, write_lines
-from liftbench.types import Prediction
+from liftbench.files import append_lines, digest, recover_lines, write_atomic, write_lines
+from liftbench.records.types import Prediction
 
 
 @pytest.mark.parametrize("keep", [0, 1, 5, -3, -1])
@@ -39,7 +39,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     for write in (lambda: write_atomic(path, {"a": 2}), lambda: write_lines(path, [1]), lambda: append_lines(path, [])):
         with pytest.raises(RunFailed, match=r"No space left.*same command again"):
             write()
