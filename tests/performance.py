@@ -26,11 +26,11 @@ from liftbench.contracts import BackendRequest
 from liftbench.data.jsonl import read_jsonl
 from liftbench.measurement import batch_plan
 from liftbench.metrics import rouge as rouge_module
-from liftbench.metrics import tokens as tokens_module
 from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve
 from liftbench.prompts import completion_ids, end_token, prompt_spec, render
 from liftbench.records.types import Conversation
+from liftbench.text import words as tokens_module
 from liftbench_plugins.backends import transformers as backend_module
 from liftbench_plugins.backends.transformers import TransformersBackend
 from liftbench_plugins.loading import device, load_model

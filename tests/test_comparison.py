@@ -28,8 +28,8 @@ from liftbench.records.types import (
     Yardsticks,
 )
 from liftbench.runs import Run
+from liftbench.text.phrases import metric_label
 from liftbench.verdict import CHECKER, FEWEST, TRUTH
-from liftbench.wording import metric_label
 from liftbench.yardsticks import HUMANS, Beside
 
 from .build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run

@@ -17,9 +17,9 @@ from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics.evidence import Evidence
 from liftbench.metrics.mentions import mentions
 from liftbench.metrics.roles import swap_roles
-from liftbench.metrics.sentences import split_sentences
-from liftbench.negation import negate
 from liftbench.records.types import Conversation, Turn
+from liftbench.text.negation import negate
+from liftbench.text.sentences import split_sentences
 
 
 def material(

@@ -19,8 +19,8 @@ from .contracts import Control, ControlRequest
 from .errors import PrerequisiteError
 from .files import digest
 from .metrics.rouge import Rouge, all_pairs
-from .metrics.sentences import split_sentences
 from .records.types import Conversation
+from .text.sentences import split_sentences
 
 CANDIDATES_AT_ONCE = 500
 """Candidates for the constant that are compared with all references at a time: 40 MB for ten thousand references."""

@@ -16,13 +16,13 @@ from msgspec import Struct
 from rapidfuzz.distance import Levenshtein
 
 from .data.clusters import CLUSTER, cluster_of
-from .data.privacy.names import fold, gazetteer
 from .metrics.evidence import Evidence
 from .metrics.lexicon import learn
 from .metrics.mentions import Mention, mentions
 from .metrics.roles import swap_roles
-from .negation import negate
 from .records.types import Conversation
+from .text.names import fold, gazetteer
+from .text.negation import negate
 
 
 class Material:

@@ -34,7 +34,7 @@ from .rule_evidence import STATES, CannotTell, Held, RuleResult, RuleState, requ
 from .rule_words import meaning
 from .rules import Rule
 from .runs import Run
-from .wording import listed
+from .text.phrases import listed
 from .yardsticks import Beside
 
 SCHEMA = 1

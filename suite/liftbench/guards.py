@@ -28,7 +28,7 @@ from .records.types import (
     Yardsticks,
 )
 from .runs import Run
-from .wording import counted, listed, metric_label
+from .text.phrases import counted, listed, metric_label
 
 FACTS = "unsupported-facts"
 """The metric that the guard of facts reads."""

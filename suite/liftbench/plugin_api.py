@@ -28,7 +28,6 @@ from .environment import peak_memory
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
 from .files import file_sha256, write_atomic
 from .hookspecs import API_VERSION, hookimpl
-from .metrics.sentences import SPLITTER, split_sentences
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
 from .prompts import completion_ids, encode, end_token, render, transcript
@@ -43,6 +42,7 @@ from .records.types import (
     TrainingSummary,
     Turn,
 )
+from .text.sentences import SPLITTER, split_sentences
 
 __all__ = [
     "API_VERSION",

@@ -32,7 +32,7 @@ from .records.types import (
 from .rule_evidence import RESERVED
 from .rules import KEYWORDS, QUANTITIES
 from .runs import Run
-from .wording import listed
+from .text.phrases import listed
 from .yardsticks import HUMANS
 
 SCHEMA = 1

@@ -18,8 +18,8 @@ from .rule_words import asked, lift_words, mend, named_system
 from .rules import Rule
 from .runs import Run
 from .slices import slices
+from .text.phrases import counted, metric_label
 from .verdict import FEWEST
-from .wording import counted, metric_label
 
 MOST_LOSSES = 3
 """Conversations that are named where a rule is broken."""

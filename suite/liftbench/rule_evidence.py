@@ -16,7 +16,7 @@ from .differences import protocol_differences
 from .records.types import Direction
 from .rules import Rule
 from .runs import Run
-from .wording import counted, listed
+from .text.phrases import counted, listed
 
 RuleState = Literal["passed", "failed", "not run"]
 

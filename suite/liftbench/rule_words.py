@@ -10,7 +10,7 @@ from .rule_evidence import over
 from .rules import Rule
 from .runs import Run
 from .stats import percent
-from .wording import counted, listed, metric_label
+from .text.phrases import counted, listed, metric_label
 
 
 def meaning(rule: Rule) -> str:

@@ -17,8 +17,8 @@ from .harness import values
 from .plugins import Plugins
 from .records.types import Choice, Conversation, Leak
 from .runs import Run
+from .text.phrases import counted
 from .verdict import FEWEST, lift_outcome
-from .wording import counted
 from .yardsticks import measured_again
 
 SEEDS = 5

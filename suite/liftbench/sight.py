@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .records.types import Cost, Validity
-from .wording import listed, metric_label
+from .text.phrases import listed, metric_label
 from .yardsticks import FLOOR
 
 BLIND, SEEN = 0.1, 0.5

@@ -9,7 +9,7 @@ from . import stats
 from .guards import Evidence, not_passed
 from .records.types import Guard, Lift, Limits, Outcome, Verdict
 from .runs import Run
-from .wording import gain, glossed, lift_digits, listed, metric_label
+from .text.phrases import gain, glossed, lift_digits, listed, metric_label
 
 FEWEST = 30
 """Conversations (clusters, where the data have any) for a *verified*. Intervals are widened for few (see `stats`), but

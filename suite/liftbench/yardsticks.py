@@ -26,7 +26,7 @@ from .measurement import Measurement, postprocess, prepare
 from .plugins import Plugins
 from .records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
 from .runs import Run
-from .wording import listed
+from .text.phrases import listed
 
 VERSION = 2
 """Raised when the same data and metrics would give other figures than before."""

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from liftbench.metrics.evidence import Evidence
 from liftbench.metrics.mentions import mentions
-from liftbench.metrics.quantities import spelled
 from liftbench.records.types import Turn
+from liftbench.text.numbers import spelled
 
 
 def lacking(text: str, *turns: str) -> list[str]:

@@ -24,8 +24,8 @@ from rouge_score.tokenizers import DefaultTokenizer
 from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics import rouge
 from liftbench.metrics.rouge import NAMES, Name, Rouge, all_pairs, f1
-from liftbench.metrics.sentences import split_sentences
 from liftbench.records.types import Conversation, Turn
+from liftbench.text.sentences import split_sentences
 
 METRICS = {name: Rouge(name) for name in NAMES}
 OURS: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL")

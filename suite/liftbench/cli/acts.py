@@ -25,8 +25,8 @@ from ..prompts import render
 from ..records.types import Conversation, Manifest
 from ..runs import OpenRun, Run, open_run
 from ..systems import Loadable, untuned
+from ..text.phrases import listed
 from ..training import TrainingPlan, bring_rows, train
-from ..wording import listed
 from .job import Job, print_json
 
 _console = Console(stderr=True)

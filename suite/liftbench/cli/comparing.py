@@ -22,7 +22,7 @@ from ..records.types import Against, Comparison
 from ..report.html import render_comparison
 from ..runs import Run, runs_in
 from ..sensitivity import scorers
-from ..wording import listed
+from ..text.phrases import listed
 from ..yardsticks import Beside, beside
 from .acts import say, warn
 from .progress import progress_bars

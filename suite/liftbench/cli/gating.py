@@ -19,7 +19,7 @@ from ..promotion import promoted_in, read_promoted
 from ..rule_evidence import RESERVED, over
 from ..rules import Rule
 from ..runs import Run, find_run, runs_in
-from ..wording import listed
+from ..text.phrases import listed
 
 
 class Gated(NamedTuple):

@@ -11,7 +11,7 @@ from ..pairing import best_prompted
 from ..plugins import load_plugins
 from ..promotion import Promotion, promote
 from ..runs import find_run, runs_in
-from ..wording import counted
+from ..text.phrases import counted
 from ..yardsticks import Beside, beside
 from .acts import say, warn
 from .job import baselines_option, json_option, print_json, runs_option

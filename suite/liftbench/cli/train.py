@@ -13,8 +13,8 @@ from rich.table import Table
 from ..measurement import prepare
 from ..runs import Run
 from ..systems import planned
+from ..text.phrases import metric_label
 from ..training import plan_training
-from ..wording import metric_label
 from .acts import completed, remarks, run_record, say, show_dry_run, show_run, trained, warn
 from .job import Job, job_of, print_json, run_options
 from .progress import progress_bars

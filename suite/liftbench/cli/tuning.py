@@ -15,9 +15,9 @@ from ..models.references import resolve
 from ..records.types import TuneTrial
 from ..runs import Run, open_run
 from ..systems import best_prompted, planned, untuned
+from ..text.phrases import metric_label
 from ..tuning import search
 from ..tuning_plan import TuningPlan, plan_tuning
-from ..wording import metric_label
 from .acts import announce, completed, scored, show_dry_run, show_run
 from .job import Job, print_json
 from .progress import progress_bars

@@ -23,7 +23,7 @@ from typing import ClassVar, NamedTuple
 from ..contracts import Metric, MetricRequest
 from ..files import digest
 from ..records.types import Conversation
-from .tokens import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen
+from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen
 
 Gram = tuple[str, ...]
 

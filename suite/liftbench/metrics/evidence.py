@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import regex
 
-from ..data.privacy.names import fold
 from ..records.types import Turn
+from ..text.names import fold
+from ..text.numbers import MONTH, NUMERAL, WEEKDAY, calendar_key, clock, in_digits, readings, spelled
+from ..text.words import stems
 from .lexicon import HUMP
 from .mentions import Mention, alphanumeric, dates, times
-from .quantities import MONTH, NUMERAL, WEEKDAY, calendar_key, clock, in_digits, readings, spelled
-from .tokens import stems
 
 LEAST_LETTERS = 4
 """A shorter name or code must stand there as a word: its letters are in others by chance."""

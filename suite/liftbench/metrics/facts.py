@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from ..contracts import Metric, MetricRequest
 from ..records.types import Conversation
-from .tokens import stems
+from ..text.words import stems
 
 _NUMBER = re.compile(r"(?<![a-z0-9])\d+(?:[.,:]\d+)*")
 _POSSESSIVE = re.compile(r"['’]s\b")

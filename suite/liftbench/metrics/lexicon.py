@@ -9,9 +9,9 @@ import regex
 from msgspec import Struct
 from rapidfuzz.distance import OSA
 
-from ..data.privacy.names import BRANDS, NEVER, PLACES, fold, gazetteer
 from ..records.types import Conversation
-from .tokens import stems
+from ..text.names import BRANDS, NEVER, PLACES, fold, gazetteer
+from ..text.words import stems
 
 ANNOTATORS = 3
 """A word that the references of so many conversations use, and the conversations themselves do not, is one that people

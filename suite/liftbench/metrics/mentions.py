@@ -8,10 +8,21 @@ from typing import Literal
 import regex
 from msgspec import Struct
 
-from ..data.privacy.names import fold
-from ..data.privacy.spans import cover
+from ..text.names import fold
+from ..text.numbers import (
+    CARDINALS,
+    MONTH,
+    NUMERAL,
+    SCALES,
+    WEEKDAY,
+    calendar_key,
+    clock,
+    month_key,
+    readings,
+    spelled,
+)
+from ..text.spans import cover
 from .lexicon import Lexicon
-from .quantities import CARDINALS, MONTH, NUMERAL, SCALES, WEEKDAY, calendar_key, clock, month_key, readings, spelled
 
 Kind = Literal["number", "amount", "date", "time", "code", "name"]
 

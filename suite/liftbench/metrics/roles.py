@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from ..contracts import Metric, MetricRequest
 from ..records.types import Conversation, Finding, Turn
-from .sentences import SPLITTER, split_sentences
-from .tokens import stems
+from ..text.sentences import SPLITTER, split_sentences
+from ..text.words import stems
 
 VERSION = "subjects-1"
 """Of the role words and of the rule that finds subjects; changing either means raising it."""

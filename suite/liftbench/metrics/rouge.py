@@ -24,8 +24,8 @@ from rapidfuzz.process import cdist
 
 from ..contracts import Metric, MetricRequest
 from ..records.types import Conversation
-from .sentences import SPLITTER, split_sentences
-from .tokens import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen
+from ..text.sentences import SPLITTER, split_sentences
+from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen
 
 Name = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
 NAMES: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")

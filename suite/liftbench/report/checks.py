@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ..guards import not_passed
 from ..records.types import Choice, Guard, Leak, LeakKind
-from ..wording import counted, listed, metric_label
+from ..text.phrases import counted, listed, metric_label
 from . import numbers
 
 SYMBOLS = {

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ..differences import protocol_differences
 from ..records.types import Comparison, Direction, Lift, MetricSummary
-from ..wording import metric_label
+from ..text.phrases import metric_label
 from . import charts, facts, numbers
 from .conversations import Entry, Subject, entries
 from .facts import Row

@@ -11,7 +11,7 @@ from ..gates import Against, GateReport
 from ..promotion import Version
 from ..rule_evidence import RuleResult
 from ..runs import Run
-from ..wording import metric_label
+from ..text.phrases import metric_label
 from . import charts, numbers
 from .conversations import Entry, Subject, entries
 from .figures import metric_rows

@@ -8,7 +8,7 @@ from ..gates import GateReport
 from ..guards import not_passed
 from ..records.types import Difference
 from ..rule_evidence import RuleResult
-from ..wording import counted, listed, metric_label
+from ..text.phrases import counted, listed, metric_label
 from .checks import SYMBOLS
 
 MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from ..records.types import Comparison, SeedsResult
 from ..runs import Run
-from ..wording import metric_label
+from ..text.phrases import metric_label
 from . import facts, numbers
 from .checks import LEAKS, SYMBOLS, choice_rows, choice_words, in_order, leak_counts
 from .conversations import Subject, entries

@@ -6,7 +6,7 @@ import math
 
 from ..records.types import Lift
 from ..stats import percent
-from ..wording import counted, lift_digits
+from ..text.phrases import counted, lift_digits
 
 UNKNOWN = "unknown"
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ..records.types import Comparison, Cost, MetricInfo, Sees, Standing, Validity
 from ..sight import BLIND, SEEN
-from ..wording import metric_label
+from ..text.phrases import metric_label
 
 GROUPS: dict[str, tuple[Sees, ...]] = {
     "Words shared with the human summaries": ("overlap",),

@@ -25,7 +25,7 @@ from ..records.types import (
 )
 from ..runs import Run
 from ..sight import validity_words
-from ..wording import gain, metric_label
+from ..text.phrases import gain, metric_label
 from . import numbers
 from .checks import SYMBOLS, choice_words, in_order, leak_counts
 from .tables import Mean, StandingTable, label, sight, sight_tables, standing_tables, waterfall

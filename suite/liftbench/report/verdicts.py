@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..records.types import Against, CandidateResult, Comparison, Difference, Lift, Position, SeedsResult, Verdict
 from ..sight import validity_words
-from ..wording import counted, metric_label
+from ..text.phrases import counted, metric_label
 from . import charts, numbers
 from .conversations import Subject
 from .facts import Cell, Row

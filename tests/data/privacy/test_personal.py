@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from liftbench.data.cleaning import clean
 from liftbench.data.jsonl import read_jsonl
-from liftbench.data.privacy.names import fold, gazetteer
 from liftbench.data.privacy.personal import Finding, Replacement, find, redact
 from liftbench.records.types import Conversation, FalseFact, KeyFact, Turn
+from liftbench.text.names import fold, gazetteer
 
 KEY = b"a key that tests share"
 

@@ -15,13 +15,13 @@ from msgspec import Struct
 
 from ...contracts import Metric, Progress
 from ...records.types import Conversation
+from ...text.languages import languages_of
 from ..cleaning import CLEANING, clean
 from ..clusters import CLUSTER, cluster_of
 from ..duplicates import NearDuplicates
 from ..fingerprints import ngram_hashes, words, words_of
 from ..folders import count_lines
 from ..jsonl import each_in_jsonl
-from ..languages import languages_of
 from ..privacy.personal import find
 from .findings import Finding, Findings, mask
 from .suspicions import main_script, suspicions

@@ -13,8 +13,8 @@ import regex
 from phonenumbers import PhoneNumberMatcher
 from stdnum import iban, luhn
 
+from ...text.spans import Span, cover
 from .addresses import addresses
-from .spans import Span, cover
 
 
 def code_key(text: str) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import regex
 from msgspec import Struct
 
+from ...text.names import BRANDS, NEVER, PARTICLES, VERBS, fold, gazetteer
+from ...text.spans import COVER, Span, cover
 from ..cleaning import role
 from .cues import CUES, NAME, NAME_ANSWERED, NAME_ASKED, ROLES, WORD, Belief, Setting, anything, likely
-from .names import BRANDS, NEVER, PARTICLES, VERBS, fold, gazetteer
-from .spans import COVER, Span, cover
 
 
 class Mention(Struct, frozen=True):

@@ -34,12 +34,12 @@ import regex
 from msgspec import Struct
 
 from ...records.types import Conversation, Scalar
+from ...text.spans import Kind, Span, cover
 from ..clusters import CLUSTER, cluster_of
 from .identifiers import identifiers
 from .people import Mention, Persons, mentions, uncued, whole_names
 from .placeholders import Register, is_digest, keyed_digest, placeholders
 from .repeated import Repeated
-from .spans import Kind, Span, cover
 from .texts import Text, texts, with_texts
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import regex
 
+from ...text.spans import Span, cover
 from .identifiers import code_key
-from .spans import Span, cover
 
 _PIECE = regex.compile(r"(?<![£$€.,]|\d[.,:/])\b[^\W_]+\b(?![.,:]\d|%)")
 _PIECES = 8

@@ -10,11 +10,11 @@ import regex
 from msgspec import Struct
 
 from ...records.types import Conversation, FalseFact, KeyFact, Turn
+from ...text.names import fold
 from ..cleaning import role
 from ..clusters import CLUSTER
 from .cues import Setting
 from .fields import field, searchable
-from .names import fold
 
 
 class Text(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liftbench.data.languages import MOST, languages_of
+from liftbench.text.languages import MOST, languages_of
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rouge_score.tokenizers import DefaultTokenizer
 
 from liftbench.data.jsonl import read_jsonl
-from liftbench.metrics.tokens import stems
+from liftbench.text.words import stems
 
 TOKENIZER = DefaultTokenizer(use_stemmer=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .metrics.sentences import split_sentences
+from .sentences import split_sentences
 
 _AUXILIARIES = frozenset(
     ("is", "are", "was", "were", "can", "could", "will", "would", "shall", "should", "may", "might", "must")
