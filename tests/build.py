@@ -33,7 +33,7 @@ from liftbench.records.types import (
     Turn,
 )
 from liftbench.runs import Run, run_id
-from liftbench.stats import mean_interval
+from liftbench.statistics.intervals import mean_interval
 
 METRICS: dict[str, Rouge] = {name: Rouge(name) for name in NAMES}
 

@@ -6,7 +6,7 @@ it: 2.5% of the time, were it exact. Prints a line of JSON for each data set, me
 with clusters, one with several seeds, and for the power that `Lift.detectable` promises. Takes some three minutes.
 
 A share of 2.5% has a standard error of 0.5 points in 1,000 experiments: differences below one point say little between
-lines, somewhat more between methods, which are given the same experiments. `stats.lift` is called as users do (10,000
+lines, somewhat more between methods, which are given the same experiments. `intervals.lift` is called as users do (10,000
 resamples); its rivals are computed here with 2,000, which adds to their errors a tenth of a point.
 """
 
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtrit
 
-from liftbench import stats
 from liftbench.records.types import Lift
-from liftbench.resampling import draws
+from liftbench.statistics import intervals
+from liftbench.statistics.bootstrap import draws
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def populations() -> list[Population]:
 def lifts(population: Population, baselines: Floats, candidates: Floats, **options: object) -> Iterator[Lift]:
     """Of each experiment, with the true lift as the target."""
     about = {"metric": population.metric, "signature": "", "target": population.lift, "seed": 0, **options}
-    measure: Callable[..., Lift] = stats.lift if candidates.ndim == 2 else stats.lift_over_seeds
+    measure: Callable[..., Lift] = intervals.lift if candidates.ndim == 2 else intervals.lift_over_seeds
     for baseline, candidate in zip(baselines, candidates, strict=True):
         yield measure(baseline, candidate, **about)
 
@@ -152,7 +152,7 @@ def real_scores(population: Population) -> Iterator[dict[str, object]]:
         judged_by_surplus = np.mean([lift.decides == "surplus" for lift in found])
         yield (
             about
-            | {"n": n, "method": "stats.lift"}
+            | {"n": n, "method": "intervals.lift"}
             | wrong(found, population.lift)
             | {"judged_by_surplus": float(judged_by_surplus)}
         )

@@ -20,7 +20,6 @@ from bitsandbytes.nn import Linear4bit
 from peft import LoraConfig, get_peft_model
 from rouge_score.rouge_scorer import RougeScorer
 
-from liftbench import stats
 from liftbench.config import DEFAULT_TEMPLATE
 from liftbench.contracts import BackendRequest
 from liftbench.data.jsonl import read_jsonl
@@ -30,6 +29,7 @@ from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve
 from liftbench.prompts import completion_ids, end_token, prompt_spec, render
 from liftbench.records.types import Conversation
+from liftbench.statistics import intervals
 from liftbench.text import words as tokens_module
 from liftbench_plugins.backends import transformers as backend_module
 from liftbench_plugins.backends.transformers import TransformersBackend
@@ -180,7 +180,7 @@ def lift(conversations: list[Conversation]) -> None:
     started = time.perf_counter()
     values = Rouge("rougeL").score([c.references[0] for c in conversations], conversations)
     scored = time.perf_counter()
-    stats.lift(values, values, metric="rougeL", signature="", target=0.4, seed=0)
+    intervals.lift(values, values, metric="rougeL", signature="", target=0.4, seed=0)
     print(json.dumps({"what": "ROUGE-L", "seconds": round(scored - started, 3), "n": len(values)}))
     print(json.dumps({"what": "lift, 10,000 resamples", "seconds": round(time.perf_counter() - scored, 3)}))
 

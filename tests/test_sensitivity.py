@@ -23,7 +23,7 @@ from liftbench.plugins import Spec, load_plugins
 from liftbench.records.types import Choice, Conversation, Leak, LeakKind, Lift
 from liftbench.runs import Run, runs_in
 from liftbench.sensitivity import equally_long, scorers
-from liftbench.stats import lift
+from liftbench.statistics.intervals import lift
 
 from .build import tuned_texts, untuned_texts, write_conversations, write_run
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from . import stats
 from .contracts import Metric
 from .data.clusters import units
 from .data.leakage import human_copies, leaks
@@ -21,9 +20,10 @@ from .pairing import protocol_of, require_comparable
 from .records.types import Against, CandidateResult, Comparison, Guard, Lift, Limits, MetricInfo, SeedsResult
 from .runs import Run
 from .sensitivity import choices
-from .significance import holm
 from .slices import slice_results, slices
 from .standings import positions, standings, unmeasured
+from .statistics import intervals
+from .statistics.permutation import holm
 from .verdict import SEVERITY, judge
 from .yardsticks import Beside
 
@@ -187,7 +187,7 @@ def _lift(question: Question, over: Run, candidates: Sequence[Run], metric: str)
     # By id, so that the interval does not depend on the order in which a run wrote its scores.
     ids = sorted(over.scores)
     before, *after = ([run.scores.get(id_, {}).get(metric) for id_ in ids] for run in (over, *candidates))
-    lift = stats.lift_over_seeds(
+    lift = intervals.lift_over_seeds(
         before,
         after,
         metric=metric,
@@ -198,7 +198,7 @@ def _lift(question: Question, over: Run, candidates: Sequence[Run], metric: str)
         clusters=[question.clusters.get(id_, id_) for id_ in ids],
     )
     problem = next((words for run in candidates if (words := _incomplete(over, run, protocol.n))), "")
-    return stats.without_number(lift, problem) if problem else lift
+    return intervals.without_number(lift, problem) if problem else lift
 
 
 def _incomplete(over: Run, candidate: Run, n: int) -> str:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from . import stats
 from .faults import Fault
 from .records.types import (
     Against,
@@ -28,6 +27,7 @@ from .records.types import (
     Yardsticks,
 )
 from .runs import Run
+from .statistics import intervals
 from .text.phrases import counted, listed, metric_label
 
 FACTS = "unsupported-facts"
@@ -211,7 +211,7 @@ def _leakage(evidence: Evidence) -> Check:
     for kind, (share, what) in allowed.items():
         if len(ids.get(kind, ())) > share * evidence.n:
             found[kind] = (
-                f"{len(ids[kind])} of {evidence.n} texts are copies of {what} ({stats.percent(share)} are allowed)"
+                f"{len(ids[kind])} of {evidence.n} texts are copies of {what} ({intervals.percent(share)} are allowed)"
             )
     if found:
         kind = next(iter(found))
@@ -304,7 +304,7 @@ def _rare(
         return Check("passed", f"None of {evidence.n} {of} {listed(list(faults.values()), 'or')}.")
     allowed = {fault: evidence.limits.faults + evidence.usual.get(fault, 0.0) for fault in some}
     words = "; ".join(
-        f"{len(ids)} of {evidence.n} {of} {faults[fault]} ({stats.percent(allowed[fault])} are allowed)"
+        f"{len(ids)} of {evidence.n} {of} {faults[fault]} ({intervals.percent(allowed[fault])} are allowed)"
         for fault, ids in some.items()
     )
     many = [ids for fault, ids in some.items() if len(ids) > allowed[fault] * evidence.n]
@@ -368,7 +368,7 @@ def _facts(evidence: Evidence) -> Check:
         for id_, human in zip(evidence.yardsticks.ids, column, strict=True)
         if (found := own.get(id_)) is not None and human is not None
     }
-    difference, _, high = stats.mean_interval(
+    difference, _, high = intervals.mean_interval(
         [found - human for found, human in pairs.values()],
         seed=evidence.seed,
         level=evidence.level,

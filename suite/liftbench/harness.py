@@ -10,7 +10,6 @@ from typing import Literal
 
 import msgspec
 
-from . import stats
 from .config import Recipe, ResolvedRecipe
 from .contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt
 from .data.clusters import units
@@ -32,6 +31,7 @@ from .records.types import (
     System,
 )
 from .runs import OpenRun, Run, now, run_id
+from .statistics import intervals
 from .systems import Loadable
 
 
@@ -168,7 +168,7 @@ def summarize(
             if (value := row.scores[metric.name]) is not None
         ]
         column = [value for value, _ in known]
-        mean, low, high = stats.mean_interval(column, seed=seed, clusters=[cluster for _, cluster in known])
+        mean, low, high = intervals.mean_interval(column, seed=seed, clusters=[cluster for _, cluster in known])
         rows.append(
             MetricSummary(
                 name=metric.name,

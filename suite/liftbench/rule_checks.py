@@ -9,7 +9,6 @@ from statistics import fmean
 from msgspec import Struct
 from msgspec.structs import replace
 
-from . import stats
 from .errors import UsageError, unknown
 from .faults import is_empty, never_ending, shortened
 from .records.types import Direction, Prediction
@@ -18,6 +17,7 @@ from .rule_words import asked, lift_words, mend, named_system
 from .rules import Rule
 from .runs import Run
 from .slices import slices
+from .statistics import intervals
 from .text.phrases import counted, metric_label
 from .verdict import FEWEST
 
@@ -260,7 +260,7 @@ def _of_lift(question: _Question, other: Run, ids: Sequence[str]) -> _Part:
     rise = rule.quantity == "drop" and direction == "lower"
     sign = -1 if rule.quantity == "drop" and not rise else 1
     goal = sign * rule.bound.number
-    found = stats.lift(
+    found = intervals.lift(
         [score(other, id_, metric) for id_ in ids],
         [score(question.held.run, id_, metric) for id_ in ids],
         metric=metric,
@@ -315,12 +315,14 @@ def _of_value(question: _Question, ids: Sequence[str]) -> _Part:
     factor = rule.bound.factor
     values = [own[id_] - (factor * base[id_] if name else 0.0) for id_ in both]
     level = 1 - 0.05 / question.comparisons
-    value, low, high = stats.mean_interval(values, seed=held.seed, level=level, clusters=clusters)
+    value, low, high = intervals.mean_interval(values, seed=held.seed, level=level, clusters=clusters)
     assert value is not None
     goal = rule.bound.number
     slack = _slack(rule, value, low, high, goal, goal, at_most=rule.comparator == "<=", units=len(set(clusters)))
     words = metric_label(metric)
-    interval = "" if low is None or high is None else f" ({stats.percent(level)} interval {low:+.3f} to {high:+.3f})"
+    interval = (
+        "" if low is None or high is None else f" ({intervals.percent(level)} interval {low:+.3f} to {high:+.3f})"
+    )
     if name:
         who = "the human summaries" if name == "references" else named_system(name, question.other)
         times = f"{factor:g} times " if factor != 1 else ""

@@ -9,7 +9,7 @@ from .records.types import Lift
 from .rule_evidence import over
 from .rules import Rule
 from .runs import Run
-from .stats import percent
+from .statistics.intervals import percent
 from .text.phrases import counted, listed, metric_label
 
 

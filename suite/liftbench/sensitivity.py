@@ -11,12 +11,12 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from . import stats
 from .contracts import Metric
 from .harness import values
 from .plugins import Plugins
 from .records.types import Choice, Conversation, Leak
 from .runs import Run
+from .statistics import intervals
 from .text.phrases import counted
 from .verdict import FEWEST, lift_outcome
 from .yardsticks import measured_again
@@ -60,7 +60,7 @@ def choices(
         for kind, name, pairs, drawn in _otherwise(
             _measured(over, candidate, headline, clusters), over, candidate, made.get(headline), leaks, seed
         ):
-            lift = stats.lift(
+            lift = intervals.lift(
                 pairs.baseline,
                 pairs.candidate,
                 metric=headline,

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from .data.fingerprints import words_of
 from .errors import unknown
 from .records.types import Conversation, Direction, Scalar, SliceResult
-from .significance import holm, randomization
-from .stats import mean_interval
+from .statistics.intervals import mean_interval
+from .statistics.permutation import holm, randomization
 
 FEWEST = 30
 """Units (conversations, or clusters of them) below which nothing is said of a slice."""

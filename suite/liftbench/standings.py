@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from . import stats
 from .records.types import Position, PromptSpec, Standing, Yardstick, Yardsticks
 from .runs import Run
+from .statistics import intervals
 from .yardsticks import Beside
 
 
@@ -52,10 +52,10 @@ def _position(
     best = max(floors, key=lambda name: (-1 if lower else 1) * _mean(floors[name], whole))
     gaps = [one - other for one, other in zip(_some(own, whole), _some(floors[best], whole), strict=True)]
     named = [clusters[id_] for id_ in yardsticks.ids]
-    _, gap_low, gap_high = stats.mean_interval(gaps, seed=seed, level=level, clusters=[named[at] for at in whole])
+    _, gap_low, gap_high = intervals.mean_interval(gaps, seed=seed, level=level, clusters=[named[at] for at in whole])
     humans = next(row for row in yardsticks.rows if row.role == "humans").scores[metric]
     common = _whole(own, floors[best], humans)
-    found = stats.position(
+    found = intervals.position(
         *(_some(column, common) for column in (own, floors[best], humans)),
         seed=seed,
         clusters=[named[at] for at in common],

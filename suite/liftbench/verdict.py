@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import stats
 from .guards import Evidence, not_passed
 from .records.types import Guard, Lift, Limits, Outcome, Verdict
 from .runs import Run
+from .statistics import intervals
 from .text.phrases import gain, glossed, lift_digits, listed, metric_label
 
 FEWEST = 30
@@ -114,7 +114,7 @@ def _figures(over: Run, candidate: Run, lifts: Sequence[Lift], target: float) ->
     before, after = over.manifest.system.name, candidate.manifest.system.name
     if before == after:
         before, after = f"the baseline {before}", f"the candidate {after}"
-    level = stats.percent(lifts[0].level)
+    level = intervals.percent(lifts[0].level)
     first, *rest = lifts
     gains = [f"{_change(first, target)} on {metric_label(first.metric)} ({level} interval {_interval(first, target)})"]
     gains += [f"{_change(lift, target)} on {metric_label(lift.metric)} ({_interval(lift, target)})" for lift in rest]
@@ -153,7 +153,7 @@ def _goal(target: float) -> str:
 
 
 def _percent(target: float) -> str:
-    return f"+{stats.percent(target)}"
+    return f"+{intervals.percent(target)}"
 
 
 def _reached(lifts: Sequence[Lift], target: float) -> str:
@@ -282,7 +282,7 @@ def _loosened(limits: Limits) -> list[str]:
     usual = Limits()
     words = []
     if limits.faults > usual.faults:
-        words.append(f"faults of {stats.percent(limits.faults)} ({stats.percent(usual.faults)} are usual)")
+        words.append(f"faults of {intervals.percent(limits.faults)} ({intervals.percent(usual.faults)} are usual)")
     if limits.unsupported > usual.unsupported:
         words.append(f"{limits.unsupported:g} invented details a summary ({usual.unsupported:g} are usual)")
     unseen = [field for field in usual.slices if field not in limits.slices]

@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from . import stats
 from .config import Recipe, ResolvedRecipe
 from .contracts import Control, ControlRequest, Metric, Progress
 from .corruptions import CORRUPTIONS, Case, Material
@@ -26,6 +25,7 @@ from .measurement import Measurement, postprocess, prepare
 from .plugins import Plugins
 from .records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
 from .runs import Run
+from .statistics import intervals
 from .text.phrases import listed
 
 VERSION = 2
@@ -292,7 +292,7 @@ def _cost(
         )  # fmt: skip
     before, after, bottom = (list(column) for column in zip(*means, strict=True))
     # A position between the floor (0) and the humans (1); its distance from the humans is the cost.
-    found = stats.position(after, bottom, before, seed=seed)
+    found = intervals.position(after, bottom, before, seed=seed)
     return Cost(
         corruption=name,
         metric=metric.name,

@@ -14,7 +14,7 @@ from ..config import flatten
 from ..errors import UsageError
 from ..records.types import Environment, Limits, Manifest, PromptSpec
 from ..runs import Run
-from ..stats import percent
+from ..statistics.intervals import percent
 from .conversations import Subject
 from .numbers import UNKNOWN, count, duration, per_second, score, size, target
 

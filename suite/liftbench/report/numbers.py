@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..records.types import Lift
-from ..stats import percent
+from ..statistics.intervals import percent
 from ..text.phrases import counted, lift_digits
 
 UNKNOWN = "unknown"

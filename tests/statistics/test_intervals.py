@@ -14,11 +14,11 @@ import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from liftbench import stats
 from liftbench.records.types import Lift
-from liftbench.resampling import tail
+from liftbench.statistics import intervals
+from liftbench.statistics.bootstrap import tail
 
-from .coverage_study import Population, lifts, populations, wrong
+from ..coverage_study import Population, lifts, populations, wrong
 
 Values = list[float]
 
@@ -26,7 +26,7 @@ ABOUT: dict[str, Any] = {"metric": "m", "signature": "m|1", "target": 0.4, "seed
 
 
 def lift_of(baseline: Sequence[float | None], candidate: Sequence[float | None], **options: Any) -> Lift:
-    return stats.lift(baseline, candidate, **{**ABOUT, **options})
+    return intervals.lift(baseline, candidate, **{**ABOUT, **options})
 
 
 def example(n: int, seed: int) -> tuple[Values, Values]:
@@ -116,7 +116,7 @@ def test_a_mean_agrees_with_scipy(n: int, seed: int) -> None:
     theirs = scipy.stats.bootstrap(
         (values,), np.mean, method="percentile", confidence_level=1 - 2 * tail(0.9, n), n_resamples=10_000, rng=seed
     ).confidence_interval
-    mean, low, high = stats.mean_interval(values, seed=0, level=0.9)
+    mean, low, high = intervals.mean_interval(values, seed=0, level=0.9)
     assert mean == pytest.approx(np.mean(values))
     assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=NOISE * (theirs.high - theirs.low))
 
@@ -125,7 +125,7 @@ def test_a_mean_agrees_with_scipy(n: int, seed: int) -> None:
 def test_a_mean_of_normal_data_has_students_interval(n: int) -> None:
     values = scipy.stats.norm(0.3, 0.05).ppf((np.arange(n) + 0.5) / n)
     theirs = scipy.stats.t(n - 1, values.mean(), values.std(ddof=1) / math.sqrt(n)).interval(0.95)
-    _, low, high = stats.mean_interval(values.tolist(), seed=0)
+    _, low, high = intervals.mean_interval(values.tolist(), seed=0)
     # Few values have shorter tails than a normal distribution, and their resampled means, too.
     assert (low, high) == pytest.approx(theirs, abs=(0.12 if n == 5 else 0.06) * (theirs[1] - theirs[0]))
 
@@ -137,7 +137,7 @@ def test_differences_and_surplus_are_bounded_by_the_same_resamples() -> None:
     surplus = np.subtract(candidate, 1.25 * np.array(baseline))
     assert ours.difference == pytest.approx(gains.mean())
     for name, values in (("difference", gains), ("surplus", surplus)):
-        _, low, high = stats.mean_interval(values.tolist(), seed=0, resamples=500)
+        _, low, high = intervals.mean_interval(values.tolist(), seed=0, resamples=500)
         assert (getattr(ours, f"{name}_low"), getattr(ours, f"{name}_high")) == pytest.approx((low, high))
 
 
@@ -196,7 +196,7 @@ def test_a_lower_bound_is_wrong_in_at_most_4_percent_of_1000_experiments(populat
 
 def test_the_committed_study_holds_what_is_said_of_it() -> None:
     rows = [json.loads(line) for line in RESULT.read_text(encoding="utf-8").splitlines()]
-    ours = [row for row in rows if row.get("method") == "stats.lift" and row["n"] == 110]
+    ours = [row for row in rows if row.get("method") == "intervals.lift" and row["n"] == 110]
     assert {(row["dataset"], row["metric"]) for row in ours} == {
         (population.dataset, population.metric) for population in populations()
     }
@@ -295,9 +295,9 @@ def test_clusters_of_one_are_no_clusters() -> None:
     baseline, candidate = example(40, 8)
     labels = [f"customer {number}" for number in range(40)]
     assert lift_of(baseline, candidate, clusters=labels) == lift_of(baseline, candidate)
-    assert stats.mean_interval(baseline, seed=0, clusters=labels) == stats.mean_interval(baseline, seed=0)
+    assert intervals.mean_interval(baseline, seed=0, clusters=labels) == intervals.mean_interval(baseline, seed=0)
     three = baseline, [0.0] * 40, candidate
-    assert stats.position(*three, seed=0, clusters=labels) == stats.position(*three, seed=0)
+    assert intervals.position(*three, seed=0, clusters=labels) == intervals.position(*three, seed=0)
 
 
 @given(steady, st.integers(2, 4))
@@ -400,7 +400,7 @@ def trainings(shift: float, seeds: int = 5) -> tuple[Values, list[Values]]:
 
 
 def over_seeds(baseline: Values, candidates: list[Values], **options: Any) -> Lift:
-    return stats.lift_over_seeds(baseline, candidates, **{**ABOUT, "resamples": 10_000, **options})
+    return intervals.lift_over_seeds(baseline, candidates, **{**ABOUT, "resamples": 10_000, **options})
 
 
 def test_seeds_that_agree_have_the_interval_of_a_single_one() -> None:
@@ -440,7 +440,7 @@ def test_as_many_seeds_as_conversations_are_drawn_independently_of_them() -> Non
     shifts = generator.normal(0, 0.05, 30)
     baseline = [0.2] * 30
     by_both = [(0.3 + shifts + one).tolist() for one in shifts]
-    _, low, high = stats.mean_interval((shifts / 0.2).tolist(), seed=0)
+    _, low, high = intervals.mean_interval((shifts / 0.2).tolist(), seed=0)
     assert low is not None
     assert high is not None
     assert width(over_seeds(baseline, by_both)) == pytest.approx(math.sqrt(2) * (high - low), rel=0.08)
@@ -480,8 +480,8 @@ def test_one_customer_is_no_sample() -> None:
     closed = lift_of([0.2, 0.3, 0.2], [0.4, 0.5, 0.4], clusters=["a", "a", "a"])
     assert closed.lift is None
     assert closed.problem == "an interval needs at least 2 clusters, and all 3 conversations are of one"
-    assert stats.mean_interval([0.2, 0.3], seed=0, clusters=["a", "a"]) == (pytest.approx(0.25), None, None)
-    assert "at least 2 clusters" in stats.position([0.2, 0.3], [0, 0], [1, 1], seed=0, clusters=["a", "a"]).problem
+    assert intervals.mean_interval([0.2, 0.3], seed=0, clusters=["a", "a"]) == (pytest.approx(0.25), None, None)
+    assert "at least 2 clusters" in intervals.position([0.2, 0.3], [0, 0], [1, 1], seed=0, clusters=["a", "a"]).problem
 
 
 def test_a_lift_that_cannot_be_had_still_shows_both_means() -> None:
@@ -499,27 +499,27 @@ def test_a_target_that_is_not_finite_is_a_fault_of_the_caller(target: float) -> 
     ("values", "expected"), [([], (None, None, None)), ([0.3], (0.3, None, None)), ([0.25] * 9, (0.25, 0.25, 0.25))]
 )
 def test_means_of_few_or_equal_values(values: Values, expected: tuple[float | None, ...]) -> None:
-    assert stats.mean_interval(values, seed=0) == expected
+    assert intervals.mean_interval(values, seed=0) == expected
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_mean_of_what_is_not_finite_is_a_fault_of_the_caller(value: float) -> None:
     with pytest.raises(ValueError, match="finite"):
-        stats.mean_interval([0.1, value], seed=0)
+        intervals.mean_interval([0.1, value], seed=0)
 
 
 @pytest.mark.parametrize(
     ("share", "shown"), [(0.95, "95%"), (1 - 0.05 / 3, "98.33%"), (0.975, "97.5%"), (1.0, "100%"), (0.0, "0%")]
 )
 def test_percent(share: float, shown: str) -> None:
-    assert stats.percent(share) == shown
+    assert intervals.percent(share) == shown
 
 
 # ------------------------------------------------------------------------------------------------------------ positions
 
 
 def test_a_position_is_a_ratio_of_differences_of_means() -> None:
-    found = stats.position([0.2, 0.4], [0.1, 0.3], [0.5, 0.7], seed=0)
+    found = intervals.position([0.2, 0.4], [0.1, 0.3], [0.5, 0.7], seed=0)
     assert found == (pytest.approx(0.25), pytest.approx(0.25), pytest.approx(0.25), "")
 
 
@@ -528,12 +528,12 @@ def test_a_position_is_a_ratio_of_differences_of_means() -> None:
 def test_a_position_does_not_depend_on_the_scale(columns: tuple[Values, Values], factor: float, shift: float) -> None:
     floor, values = columns
     ceiling = [value + 1 for value in floor]
-    before = stats.position(values, floor, ceiling, seed=1, resamples=200)
+    before = intervals.position(values, floor, ceiling, seed=1, resamples=200)
     moved = [[factor * value + shift for value in column] for column in (values, floor, ceiling)]
-    after = stats.position(*moved, seed=1, resamples=200)
+    after = intervals.position(*moved, seed=1, resamples=200)
     assert after[:3] == pytest.approx(before[:3], rel=1e-6, abs=1e-6)
     # Where lower is better everything is mirrored, and the place is the same.
-    mirrored = stats.position(
+    mirrored = intervals.position(
         *([-value for value in column] for column in (values, floor, ceiling)), seed=1, resamples=200
     )
     assert mirrored[:3] == pytest.approx(before[:3])
@@ -544,6 +544,6 @@ def test_a_position_does_not_depend_on_the_scale(columns: tuple[Values, Values],
     [([0.1, 0.5], [0.1, 0.5], "stand apart"), ([0.1, 0.9], [0.5, 0.5], "stand apart"), ([0.1], [0.5], "at least 2")],
 )
 def test_without_a_scale_there_is_no_position(floor: Values, ceiling: Values, words: str) -> None:
-    found = stats.position([0.3] * len(floor), floor, ceiling, seed=0)
+    found = intervals.position([0.3] * len(floor), floor, ceiling, seed=0)
     assert found.value is None
     assert words in found.problem

@@ -13,8 +13,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench import significance
-from liftbench.significance import EXACT, holm, randomization
+from liftbench.statistics.permutation import EXACT, holm, randomization
 
 Alternative = Literal["two-sided", "less"]
 ALTERNATIVES: tuple[Alternative, ...] = ("two-sided", "less")

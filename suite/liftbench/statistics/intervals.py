@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from .records.types import Lift
-from .resampling import (
+from ..records.types import Lift
+from .bootstrap import (
     RESAMPLES,
     Floats,
     Units,
@@ -33,7 +33,7 @@ from .resampling import (
     tail,
     units_of,
 )
-from .significance import randomization
+from .permutation import randomization
 
 UNSTABLE = 0.1
 """Coefficient of variation of the baseline's resampled mean above which no ratio is formed: below it the bias of a

@@ -10,8 +10,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench import resampling
-from liftbench.resampling import bounds, draws, freedom, resampled_means, resampled_sums, tail, units_of
+from liftbench.statistics.bootstrap import bounds, draws, freedom, resampled_means, resampled_sums, tail, units_of
 
 
 def all_draws(units: int, seed: int, resamples: int) -> np.ndarray:
