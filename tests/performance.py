@@ -20,7 +20,6 @@ from bitsandbytes.nn import Linear4bit
 from peft import LoraConfig, get_peft_model
 from rouge_score.rouge_scorer import RougeScorer
 
-from liftbench.config import DEFAULT_TEMPLATE
 from liftbench.contracts import BackendRequest
 from liftbench.data.jsonl import read_jsonl
 from liftbench.measurement import batch_plan
@@ -28,6 +27,7 @@ from liftbench.metrics import rouge as rouge_module
 from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve
 from liftbench.prompts import completion_ids, end_token, prompt_spec, render
+from liftbench.recipe.resolve import DEFAULT_TEMPLATE
 from liftbench.records.types import Conversation
 from liftbench.statistics import intervals
 from liftbench.text import words as tokens_module

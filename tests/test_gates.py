@@ -15,10 +15,10 @@ from liftbench.errors import UsageError
 from liftbench.files import read_lines, write_lines
 from liftbench.gates import ALIKE, Against, GateReport, explained, gate
 from liftbench.promotion import Promoted, promote
+from liftbench.recipe.rules import parse
 from liftbench.records.types import Prediction, SampleScores
 from liftbench.rule_evidence import RuleState
 from liftbench.rule_words import meaning
-from liftbench.rules import parse
 from liftbench.runs import Run
 
 from .scripted import BASE, World, doctored, honest, scored, untuned

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from liftbench import harness
 from liftbench.cli.job import resolve_recipe
-from liftbench.config import METRICS, ResolvedRecipe
 from liftbench.contracts import no_progress
 from liftbench.data.cleaning import clean
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
@@ -32,6 +31,7 @@ from liftbench.plugin_api import (
 )
 from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.prompts import prompt_spec
+from liftbench.recipe.resolve import METRICS, ResolvedRecipe
 from liftbench.records.types import ModelRecord, System
 from liftbench.runs import Run, open_run
 from liftbench.systems import Loadable

@@ -12,7 +12,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from liftbench.cli.job import resolve_recipe
-from liftbench.config import ResolvedRecipe
 from liftbench.contracts import no_progress
 from liftbench.data.leakage import leaks
 from liftbench.errors import LiftbenchError, UsageError
@@ -32,6 +31,7 @@ from liftbench.plugin_api import (
     hookimpl,
 )
 from liftbench.plugins import Plugins, Registry, load_plugins
+from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.runs import Run, open_run
 from liftbench.systems import named, untuned
 from liftbench.training import Curve, bring_rows, plan_training, train

@@ -11,7 +11,6 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.cli.job import resolve_recipe
-from liftbench.config import ResolvedRecipe
 from liftbench.contracts import no_progress
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
@@ -31,6 +30,7 @@ from liftbench.plugin_api import (
 )
 from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.prompts import prompt_spec
+from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.records.types import ModelRecord, System
 from liftbench.runs import Run, open_run
 from liftbench.systems import Loadable, named

@@ -28,11 +28,11 @@ from .families import seed_of
 from .guards import FACTS, GUARDS, not_passed
 from .guards import STATES as GUARD_STATES
 from .promotion import Promoted, Version
+from .recipe.rules import Rule
 from .records.types import Conversation, Difference, Guard, Protocol
 from .rule_checks import checked
 from .rule_evidence import STATES, CannotTell, Held, RuleResult, RuleState, require_alike, require_metrics
 from .rule_words import meaning
-from .rules import Rule
 from .runs import Run
 from .text.phrases import listed
 from .yardsticks import Beside

@@ -10,7 +10,6 @@ from typing import Literal
 
 import msgspec
 
-from .config import Recipe, ResolvedRecipe
 from .contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt
 from .data.clusters import units
 from .environment import git_state, versions
@@ -19,6 +18,7 @@ from .files import append_lines, digest, recover_lines, write_atomic, write_line
 from .measurement import Measurement, postprocess
 from .plugins import Plugins
 from .prompts import finish_text, is_cut, render
+from .recipe.resolve import Recipe, ResolvedRecipe
 from .records.types import (
     Conversation,
     Manifest,

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from .config import MetricsSection, ResolvedRecipe
 from .contracts import Metric, MetricRequest
 from .data.fingerprints import ids_sha256, split_fingerprint
 from .data.sources import cleaning, open_dataset, read_split
 from .errors import LiftbenchError, PrerequisiteError, UsageError
 from .plugins import Plugins
 from .prompts import transcript
+from .recipe.resolve import MetricsSection, ResolvedRecipe
 from .records.types import Conversation, Protocol
 from .slices import require_fields
 

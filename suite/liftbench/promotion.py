@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from .errors import PrerequisiteError, UsageError, unknown
 from .files import digest, write_text
+from .recipe.rules import KEYWORDS, QUANTITIES
 from .records.types import (
     Conversation,
     Environment,
@@ -30,7 +31,6 @@ from .records.types import (
     Yardsticks,
 )
 from .rule_evidence import RESERVED
-from .rules import KEYWORDS, QUANTITIES
 from .runs import Run
 from .text.phrases import listed
 from .yardsticks import HUMANS

@@ -19,7 +19,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .gates import Against, GateReport
-    from .rules import Rule
+    from .recipe.rules import Rule
     from .runs import Run
 
 MARKER = (
@@ -197,7 +197,7 @@ def _rules(asked: _Asked, against: Against) -> list[Rule]:
     """The target on each headline of the baseline, then the rules of the marker."""
     from .errors import UsageError
     from .gates import guard_name
-    from .rules import named, parse
+    from .recipe.rules import named, parse
 
     rules = list(map(parse, asked.rules))
     if asked.target is None:
@@ -220,8 +220,8 @@ def _rules(asked: _Asked, against: Against) -> list[Rule]:
 def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     from .cli.gating import against_promoted, gated, run_to_gate, write_page
     from .promotion import require_name
+    from .recipe.rules import parse
     from .report.gate_words import explanation
-    from .rules import parse
 
     runs = _folder(config, "lift_runs", "LIFTBENCH_RUNS", "reports/runs")
     baselines = _folder(config, "lift_baselines", "LIFTBENCH_BASELINES", "baselines")

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from .errors import UsageError, unknown
 from .faults import is_empty, never_ending, shortened
+from .recipe.rules import Rule
 from .records.types import Direction, Prediction
 from .rule_evidence import STATES, CannotTell, Held, Loss, RuleResult, RuleState, over, require_alike, score
 from .rule_words import asked, lift_words, mend, named_system
-from .rules import Rule
 from .runs import Run
 from .slices import slices
 from .statistics import intervals

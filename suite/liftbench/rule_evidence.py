@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from .data.fingerprints import ids_sha256
 from .differences import protocol_differences
+from .recipe.rules import Rule
 from .records.types import Direction
-from .rules import Rule
 from .runs import Run
 from .text.phrases import counted, listed
 

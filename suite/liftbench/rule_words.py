@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .guards import FACTS
+from .recipe.rules import Rule
 from .records.types import Lift
 from .rule_evidence import over
-from .rules import Rule
 from .runs import Run
 from .statistics.intervals import percent
 from .text.phrases import counted, listed, metric_label

@@ -7,7 +7,6 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .config import Recipe
 from .data.sources import open_dataset, read_split
 from .data.splits import unscored
 from .errors import PrerequisiteError, UsageError
@@ -16,6 +15,7 @@ from .models.adapters import CONFIGURATION, base_of, read_adapter
 from .models.references import ResolvedModel, is_chat_model, resolve
 from .plugins import Plugins
 from .prompts import choose_shots, prompt_spec
+from .recipe.resolve import Recipe
 from .records.types import PromptSpec, Shot, System
 from .runs import Run, run_at
 

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from .config import Recipe
 from .contracts import Progress, Trainer, TrainRequest, TrainResult
 from .data.fingerprints import conversation_sha256, split_fingerprint, training_row
 from .data.sources import cleaning, open_dataset, read_split
@@ -21,6 +20,7 @@ from .measurement import Measurement
 from .models.adapters import PROVENANCE, ROWS, adapter_sha256
 from .models.references import ResolvedModel
 from .plugins import Plugins, Spec
+from .recipe.resolve import Recipe
 from .records.types import CurvePoint, Provenance, TrainingRow
 from .runs import OpenRun, now
 from .systems import Loadable, tuned

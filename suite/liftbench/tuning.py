@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from .config import Recipe
 from .contracts import Backend, Progress
 from .data.fingerprints import ids_sha256
 from .errors import RunFailed, UsageError
@@ -24,6 +23,7 @@ from .harness import generate_batch, open_backend, score
 from .measurement import Measurement, batch_plan
 from .plugins import Plugins
 from .prompts import cut_text
+from .recipe.resolve import Recipe
 from .records.types import Prediction, PromptSpec, TuneSummary, TuneTrial
 from .runs import OpenRun
 from .systems import Loadable, best_prompted

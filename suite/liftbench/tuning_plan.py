@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from .config import Recipe, TuneSection
 from .data.sources import open_dataset, read_split
 from .data.splits import unscored
 from .errors import UsageError
@@ -22,6 +21,7 @@ from .files import digest
 from .measurement import Measurement
 from .plugins import Plugins
 from .prompts import choose_shots, prompt_spec
+from .recipe.resolve import Recipe, TuneSection
 from .records.types import Conversation, PromptSpec, Shot
 
 TEMPLATES = (

@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .config import Recipe, ResolvedRecipe
 from .contracts import Control, ControlRequest, Metric, Progress
 from .corruptions import CORRUPTIONS, Case, Material
 from .data.splits import unscored
@@ -23,6 +22,7 @@ from .files import digest, read_record, write_atomic
 from .harness import metric_info, values
 from .measurement import Measurement, postprocess, prepare
 from .plugins import Plugins
+from .recipe.resolve import Recipe, ResolvedRecipe
 from .records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
 from .runs import Run
 from .statistics import intervals

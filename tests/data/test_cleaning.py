@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liftbench.config import DataSection
 from liftbench.data.cleaning import CLEANING, clean, clean_summary, clean_turn, role
 from liftbench.data.fingerprints import split_fingerprint
 from liftbench.data.jsonl import read_jsonl
@@ -16,6 +15,7 @@ from liftbench.data.sources import cleaning, open_dataset, read_split
 from liftbench.errors import UsageError
 from liftbench.files import write_lines
 from liftbench.plugins import Plugins
+from liftbench.recipe.resolve import DataSection
 from liftbench.records.types import Conversation, Turn
 
 PIECES = [

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liftbench.config import DataSection
 from liftbench.data.fingerprints import words
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.plugins import load_plugins
+from liftbench.recipe.resolve import DataSection
 
 
 def spaced(text: str) -> list[str]:

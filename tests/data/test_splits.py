@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liftbench.config import DataSection
 from liftbench.data.fingerprints import conversation_sha256, split_fingerprint, training_row
 from liftbench.data.leakage import leaks
 from liftbench.data.sources import open_dataset, read_split
@@ -14,6 +13,7 @@ from liftbench.data.splits import training_split, unscored
 from liftbench.errors import UsageError
 from liftbench.files import digest
 from liftbench.plugins import load_plugins
+from liftbench.recipe.resolve import DataSection
 from liftbench.records.types import Conversation, Turn
 
 

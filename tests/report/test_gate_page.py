@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from liftbench.gates import Against, gate
 from liftbench.promotion import Promoted, promote
+from liftbench.recipe.rules import parse
 from liftbench.report.ci import append_summary, write_junit
 from liftbench.report.gate_page import render_gate
-from liftbench.rules import parse
 from liftbench.runs import Run
 
 from ..scripted import World, doctored, honest, untuned

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..config import MetricsSection, ResolvedRecipe
 from ..data.cards import CardEntry, read_card, step, write_card
 from ..data.checking.findings import Finding
 from ..data.checking.inspection import Inspection, Spread, TokenCounter, inspect
@@ -23,6 +22,7 @@ from ..measurement import load_metrics
 from ..models.references import context_length, resolve
 from ..plugins import Plugins, load_plugins
 from ..prompts import render
+from ..recipe.resolve import MetricsSection, ResolvedRecipe
 from ..systems import prompt_for, recipe_shots
 from .acts import say
 from .job import json_option, print_json, resolve_recipe

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
-from ..config import GatesSection, ResolvedRecipe, flatten
 from ..errors import LiftbenchError
 from ..gates import explained
 from ..promotion import Promoted
+from ..recipe.resolve import GatesSection, ResolvedRecipe, flatten
+from ..recipe.rules import parse
 from ..rule_words import meaning
-from ..rules import parse
 from .acts import say
 from .gating import against_promoted, gated, run_to_gate, write_page
 from .job import baselines_option, json_option, print_json, resolve_recipe, runs_option

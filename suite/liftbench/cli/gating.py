@@ -16,8 +16,8 @@ from ..files import digest, write_text
 from ..gates import Against, GateReport, gate
 from ..pairing import newest_like
 from ..promotion import promoted_in, read_promoted
+from ..recipe.rules import Rule
 from ..rule_evidence import RESERVED, over
-from ..rules import Rule
 from ..runs import Run, find_run, runs_in
 from ..text.phrases import listed
 

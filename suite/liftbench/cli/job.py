@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..config import DEFAULT_RECIPE, Layer, ResolvedRecipe, assignment, nested, read_recipe, resolve
 from ..errors import UsageError
 from ..plugins import Plugins, load_plugins
+from ..recipe.resolve import DEFAULT_RECIPE, Layer, ResolvedRecipe, assignment, nested, read_recipe, resolve
 
 OVERRIDES = {
     "model": "model.reference",

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..config import DEFAULT_RECIPE, read_recipe, recipe_names, resolve
+from ..recipe.resolve import DEFAULT_RECIPE, read_recipe, recipe_names, resolve
 from .job import json_option, print_json
 
 

@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 import click
 
-from ..config import Precision
 from ..errors import UsageError
 from ..harness import is_measured, measure_texts, new_manifest
 from ..measurement import prepare, read_texts
+from ..recipe.resolve import Precision
 from ..records.types import System
 from ..runs import Run, open_run
 from ..systems import named, recipe_shots

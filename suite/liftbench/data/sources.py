@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..config import DataSection
 from ..contracts import Dataset
 from ..errors import UsageError, unknown
 from ..plugins import Plugins
+from ..recipe.resolve import DataSection
 from ..records.types import Conversation
 from .cleaning import CLEANING, clean
 from .jsonl import IMPORTED, JsonLinesFolder

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ..config import flatten
 from ..errors import UsageError
+from ..recipe.resolve import flatten
 from ..records.types import Environment, Limits, Manifest, PromptSpec
 from ..runs import Run
 from ..statistics.intervals import percent

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from liftbench.cli.job import resolve_recipe
-from liftbench.config import Layer, Recipe, assignment, nested, read_recipe, recipe_names, resolve
 from liftbench.errors import UsageError
+from liftbench.recipe.resolve import Layer, Recipe, assignment, nested, read_recipe, recipe_names, resolve
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liftbench.errors import UsageError
-from liftbench.rules import Bound, named, parse
+from liftbench.recipe.rules import Bound, named, parse
 
 
 @pytest.mark.parametrize(

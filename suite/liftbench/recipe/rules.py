@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple, NoReturn
 
 from msgspec import Struct
 
-from .errors import UsageError
+from ..errors import UsageError
 
 Comparator = Literal[">=", "<="]
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from .errors import UsageError, unknown
-from .records.types import Against, Limits
+from ..errors import UsageError, unknown
+from ..records.types import Against, Limits
 from .rules import parse
 
 DEFAULT_RECIPE = "smollm2-135m"
