@@ -20,8 +20,8 @@ from bitsandbytes.nn import Linear4bit
 from peft import LoraConfig, get_peft_model
 from rouge_score.rouge_scorer import RougeScorer
 
-from liftbench.contracts import BackendRequest
 from liftbench.data.jsonl import read_jsonl
+from liftbench.extension.contracts import BackendRequest
 from liftbench.measurement import batch_plan
 from liftbench.metrics import rouge as rouge_module
 from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1

@@ -16,15 +16,15 @@ from msgspec.structs import replace
 from liftbench import harness
 from liftbench.cli.job import resolve_recipe
 from liftbench.comparison import compare, exit_code
-from liftbench.contracts import no_progress
 from liftbench.data.cleaning import clean
 from liftbench.data.fingerprints import training_row
 from liftbench.data.helpdesk import Helpdesk
+from liftbench.extension.contracts import no_progress
+from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.gates import Against
 from liftbench.measurement import Measurement, prepare
 from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
-from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.promotion import promote
 from liftbench.prompts import prompt_spec
 from liftbench.records.types import (

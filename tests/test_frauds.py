@@ -14,10 +14,10 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.comparison import compare
-from liftbench.contracts import ControlRequest, no_progress
 from liftbench.controls import BestConstant, SlotTemplate
 from liftbench.data.fingerprints import training_row
 from liftbench.errors import UsageError
+from liftbench.extension.contracts import ControlRequest, no_progress
 from liftbench.files import read_lines, write_lines
 from liftbench.guards import GUARDS
 from liftbench.prompts import prompt_spec, transcript

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from liftbench import harness
 from liftbench.cli.job import resolve_recipe
-from liftbench.contracts import no_progress
 from liftbench.data.cleaning import clean
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
+from liftbench.extension.contracts import no_progress
+from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_lines
 from liftbench.measurement import batch_plan, prepare, read_texts
 from liftbench.plugin_api import (
@@ -29,7 +30,6 @@ from liftbench.plugin_api import (
     Turn,
     hookimpl,
 )
-from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.prompts import prompt_spec
 from liftbench.recipe.resolve import METRICS, ResolvedRecipe
 from liftbench.records.types import ModelRecord, System

@@ -115,7 +115,7 @@ def test_plugins_import_only_the_plugin_api_and_their_own_package(path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "absent"),
     [
-        (["--help"], ["torch", "transformers", "numpy", "rich", "liftbench.plugins"]),
+        (["--help"], ["torch", "transformers", "numpy", "rich", "liftbench.extension.registry"]),
         (["plugins"], ["torch", "transformers", "trl", "bitsandbytes"]),
         (["recipes"], ["torch", "transformers", "numpy"]),
         (["data", "import", "--help"], ["torch", "transformers", "altair", "jinja2", "pyarrow", "faker"]),

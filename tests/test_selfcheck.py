@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-from liftbench.contracts import Metric, MetricRequest
 from liftbench.errors import UsageError
+from liftbench.extension.contracts import Metric, MetricRequest
+from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.plugin_api import hookimpl
-from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.records.types import Conversation
 from liftbench.selfcheck import SHIPPED, selfcheck
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from liftbench import sensitivity
-from liftbench.contracts import Metric, MetricRequest
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
+from liftbench.extension.contracts import Metric, MetricRequest
+from liftbench.extension.registry import Spec, load_plugins
 from liftbench.files import write_lines
 from liftbench.harness import values
 from liftbench.metrics.rouge import Rouge
-from liftbench.plugins import Spec, load_plugins
 from liftbench.records.types import Choice, Conversation, Leak, LeakKind, Lift
 from liftbench.runs import Run, runs_in
 from liftbench.sensitivity import equally_long, scorers

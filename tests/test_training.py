@@ -12,9 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from liftbench.cli.job import resolve_recipe
-from liftbench.contracts import no_progress
 from liftbench.data.leakage import leaks
 from liftbench.errors import LiftbenchError, UsageError
+from liftbench.extension.contracts import no_progress
+from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_lines
 from liftbench.harness import new_manifest
 from liftbench.measurement import Measurement, prepare
@@ -30,7 +31,6 @@ from liftbench.plugin_api import (
     Turn,
     hookimpl,
 )
-from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.runs import Run, open_run
 from liftbench.systems import named, untuned

@@ -11,9 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.cli.job import resolve_recipe
-from liftbench.contracts import no_progress
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
+from liftbench.extension.contracts import no_progress
+from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_atomic, write_lines
 from liftbench.harness import measure, new_manifest
 from liftbench.measurement import prepare
@@ -28,7 +29,6 @@ from liftbench.plugin_api import (
     Turn,
     hookimpl,
 )
-from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.prompts import prompt_spec
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.records.types import ModelRecord, System

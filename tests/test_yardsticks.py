@@ -11,13 +11,13 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from liftbench import yardsticks
 from liftbench.cli.job import resolve_recipe
-from liftbench.contracts import Metric, no_progress
 from liftbench.corruptions import CORRUPTIONS
 from liftbench.errors import UsageError
+from liftbench.extension.contracts import Metric, no_progress
+from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_lines
 from liftbench.measurement import Measurement, prepare
 from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
-from liftbench.plugins import Plugins, Registry, load_plugins
 from liftbench.records.types import Cost, Turn, Validity, Yardstick, Yardsticks
 from liftbench.sight import validity_words
 

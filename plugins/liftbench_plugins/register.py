@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from liftbench.plugin_api import hookimpl
 
 if TYPE_CHECKING:
-    from liftbench.plugins import Registry
+    from liftbench.extension.registry import Registry
 
 
 METRICS = (

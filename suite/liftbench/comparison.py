@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from .contracts import Metric
 from .data.clusters import units
 from .data.leakage import human_copies, leaks
 from .differences import system_differences
 from .errors import UsageError, unknown
+from .extension.contracts import Metric
 from .families import grouped, seed_of
 from .faults import Fault, output_faults, usual
 from .guards import STATES, Evidence, checked

@@ -15,8 +15,8 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .contracts import Control, ControlRequest
 from .errors import PrerequisiteError
+from .extension.contracts import Control, ControlRequest
 from .files import digest
 from .metrics.rouge import Rouge, all_pairs
 from .records.types import Conversation

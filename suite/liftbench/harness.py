@@ -10,13 +10,13 @@ from typing import Literal
 
 import msgspec
 
-from .contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt
 from .data.clusters import units
 from .environment import git_state, versions
 from .errors import RunFailed, UsageError
+from .extension.contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt
+from .extension.registry import Plugins
 from .files import append_lines, digest, recover_lines, write_atomic, write_lines
 from .measurement import Measurement, postprocess
-from .plugins import Plugins
 from .prompts import finish_text, is_cut, render
 from .recipe.resolve import Recipe, ResolvedRecipe
 from .records.types import (

@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from .contracts import Metric, MetricRequest
 from .data.fingerprints import ids_sha256, split_fingerprint
 from .data.sources import cleaning, open_dataset, read_split
 from .errors import LiftbenchError, PrerequisiteError, UsageError
-from .plugins import Plugins
+from .extension.contracts import Metric, MetricRequest
+from .extension.registry import Plugins
 from .prompts import transcript
 from .recipe.resolve import MetricsSection, ResolvedRecipe
 from .records.types import Conversation, Protocol

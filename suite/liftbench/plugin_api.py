@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from . import hub
-from .contracts import (
+from .data.intake.assembly import conversations
+from .data.intake.columns import Columns, check_names
+from .data.intake.tables import Row
+from .data.intake.tally import Tally
+from .data.jsonl import JsonLinesFolder, read_jsonl
+from .environment import peak_memory
+from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
+from .extension.contracts import (
     Backend,
     BackendRequest,
     Control,
@@ -19,15 +26,8 @@ from .contracts import (
     TrainRequest,
     TrainResult,
 )
-from .data.intake.assembly import conversations
-from .data.intake.columns import Columns, check_names
-from .data.intake.tables import Row
-from .data.intake.tally import Tally
-from .data.jsonl import JsonLinesFolder, read_jsonl
-from .environment import peak_memory
-from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
+from .extension.hooks import API_VERSION, hookimpl
 from .files import file_sha256, write_atomic
-from .hookspecs import API_VERSION, hookimpl
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
 from .prompts import completion_ids, encode, end_token, render, transcript

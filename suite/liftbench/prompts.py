@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from .contracts import Prompt
 from .data.fingerprints import words
 from .errors import UsageError
+from .extension.contracts import Prompt
 from .files import digest
 from .records.types import Conversation, PromptSpec, Shot, Turn
 

@@ -296,10 +296,10 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
 
     from .cli.acts import measured
     from .cli.job import Job, resolve_recipe
-    from .contracts import no_progress
     from .errors import PrerequisiteError
+    from .extension.contracts import no_progress
+    from .extension.registry import load_plugins
     from .measurement import prepare
-    from .plugins import load_plugins
     from .runs import runs_in
     from .systems import named, recipe_shots
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from .contracts import Metric, MetricRequest
 from .errors import UsageError
-from .plugins import Plugins
+from .extension.contracts import Metric, MetricRequest
+from .extension.registry import Plugins
 from .records.types import Conversation
 
 SHIPPED = Path(str(resources.files("liftbench"))) / "fixtures"

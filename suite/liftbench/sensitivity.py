@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .contracts import Metric
+from .extension.contracts import Metric
+from .extension.registry import Plugins
 from .harness import values
-from .plugins import Plugins
 from .records.types import Choice, Conversation, Leak
 from .runs import Run
 from .statistics import intervals

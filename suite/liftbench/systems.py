@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from .data.sources import open_dataset, read_split
 from .data.splits import unscored
 from .errors import PrerequisiteError, UsageError
+from .extension.registry import Plugins
 from .hub import HUB
 from .models.adapters import CONFIGURATION, base_of, read_adapter
 from .models.references import ResolvedModel, is_chat_model, resolve
-from .plugins import Plugins
 from .prompts import choose_shots, prompt_spec
 from .recipe.resolve import Recipe
 from .records.types import PromptSpec, Shot, System

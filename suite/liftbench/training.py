@@ -9,17 +9,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from .contracts import Progress, Trainer, TrainRequest, TrainResult
 from .data.fingerprints import conversation_sha256, split_fingerprint, training_row
 from .data.sources import cleaning, open_dataset, read_split
 from .data.splits import TrainingSplit, training_split
 from .environment import versions
 from .errors import RunFailed, UsageError
+from .extension.contracts import Progress, Trainer, TrainRequest, TrainResult
+from .extension.registry import Plugins, Spec
 from .files import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
 from .measurement import Measurement
 from .models.adapters import PROVENANCE, ROWS, adapter_sha256
 from .models.references import ResolvedModel
-from .plugins import Plugins, Spec
 from .recipe.resolve import Recipe
 from .records.types import CurvePoint, Provenance, TrainingRow
 from .runs import OpenRun, now

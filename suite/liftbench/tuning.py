@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from .contracts import Backend, Progress
 from .data.fingerprints import ids_sha256
 from .errors import RunFailed, UsageError
+from .extension.contracts import Backend, Progress
+from .extension.registry import Plugins
 from .files import append_lines, recover_lines, write_atomic, write_lines
 from .harness import generate_batch, open_backend, score
 from .measurement import Measurement, batch_plan
-from .plugins import Plugins
 from .prompts import cut_text
 from .recipe.resolve import Recipe
 from .records.types import Prediction, PromptSpec, TuneSummary, TuneTrial

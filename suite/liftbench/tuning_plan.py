@@ -17,9 +17,9 @@ from msgspec import Struct
 from .data.sources import open_dataset, read_split
 from .data.splits import unscored
 from .errors import UsageError
+from .extension.registry import Plugins
 from .files import digest
 from .measurement import Measurement
-from .plugins import Plugins
 from .prompts import choose_shots, prompt_spec
 from .recipe.resolve import Recipe, TuneSection
 from .records.types import Conversation, PromptSpec, Shot

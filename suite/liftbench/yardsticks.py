@@ -14,14 +14,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .contracts import Control, ControlRequest, Metric, Progress
 from .corruptions import CORRUPTIONS, Case, Material
 from .data.splits import unscored
 from .errors import LiftbenchError, UsageError
+from .extension.contracts import Control, ControlRequest, Metric, Progress
+from .extension.registry import Plugins
 from .files import digest, read_record, write_atomic
 from .harness import metric_info, values
 from .measurement import Measurement, postprocess, prepare
-from .plugins import Plugins
 from .recipe.resolve import Recipe, ResolvedRecipe
 from .records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
 from .runs import Run

@@ -13,8 +13,8 @@ from liftbench.data.fingerprints import split_fingerprint
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.sources import cleaning, open_dataset, read_split
 from liftbench.errors import UsageError
+from liftbench.extension.registry import Plugins
 from liftbench.files import write_lines
-from liftbench.plugins import Plugins
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.types import Conversation, Turn
 

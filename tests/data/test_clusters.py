@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from liftbench.data.clusters import CLUSTER, cluster_of, units
 from liftbench.data.sources import open_dataset, read_split
-from liftbench.plugins import load_plugins
+from liftbench.extension.registry import load_plugins
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.types import Conversation, Scalar, Turn
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from liftbench.data.fingerprints import words
 from liftbench.data.sources import open_dataset, read_split
-from liftbench.plugins import load_plugins
+from liftbench.extension.registry import load_plugins
 from liftbench.recipe.resolve import DataSection
 
 

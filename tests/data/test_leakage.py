@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from liftbench.data.fingerprints import training_row
 from liftbench.data.leakage import ALIKE, human_copies, leaks
 from liftbench.data.sources import open_dataset, read_split
-from liftbench.plugins import load_plugins
+from liftbench.extension.registry import load_plugins
 from liftbench.prompts import prompt_spec, transcript
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.types import Conversation, Leak, PromptSpec, Shot, TrainingRow, Turn

@@ -11,8 +11,8 @@ from liftbench.data.leakage import leaks
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.data.splits import training_split, unscored
 from liftbench.errors import UsageError
+from liftbench.extension.registry import load_plugins
 from liftbench.files import digest
-from liftbench.plugins import load_plugins
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.types import Conversation, Turn
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.contracts import Metric, MetricRequest
 from liftbench.data.jsonl import read_jsonl
+from liftbench.extension.contracts import Metric, MetricRequest
 from liftbench.metrics.content import CiderD, ContentOverlap
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.types import Conversation

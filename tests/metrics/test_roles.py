@@ -8,9 +8,9 @@ from statistics import fmean
 
 import pytest
 
-from liftbench.contracts import MetricRequest
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import read_jsonl
+from liftbench.extension.contracts import MetricRequest
 from liftbench.metrics.roles import RoleAccuracy, swap_roles
 from liftbench.records.types import Conversation, Turn
 

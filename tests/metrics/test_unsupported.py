@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
-from liftbench.contracts import MetricRequest
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import read_jsonl
+from liftbench.extension.contracts import MetricRequest
 from liftbench.metrics.unsupported import UnsupportedFacts
 from liftbench.records.types import Conversation, Turn
 

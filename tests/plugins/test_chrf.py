@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import CHRF
 
-from liftbench.contracts import MetricRequest
+from liftbench.extension.contracts import MetricRequest
 from liftbench.records.types import Conversation
 from liftbench_plugins.metrics.chrf import Chrf
 

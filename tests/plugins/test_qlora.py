@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from liftbench.contracts import TrainRequest, TrainResult, no_progress
 from liftbench.errors import PrerequisiteError, RunFailed
-from liftbench.plugins import load_plugins
+from liftbench.extension.contracts import TrainRequest, TrainResult, no_progress
+from liftbench.extension.registry import load_plugins
 from liftbench.prompts import prompt_spec
 from liftbench.records.types import Conversation, CurvePoint, ModelRecord, Turn
 from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from liftbench.contracts import BackendRequest, Generation, OutOfMemory, Prompt
 from liftbench.errors import PrerequisiteError, UsageError
+from liftbench.extension.contracts import BackendRequest, Generation, OutOfMemory, Prompt
 from liftbench.models.references import resolve
 from liftbench.prompts import prompt_spec, render
 from liftbench.records.types import Conversation, Turn

@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..contracts import Progress
 from ..errors import LiftbenchError
+from ..extension.contracts import Progress
+from ..extension.registry import Plugins
 from ..files import digest
 from ..harness import is_measured, measure, new_manifest, require_room
 from ..measurement import Measurement
 from ..models.adapters import read_rows
 from ..models.references import context_length, resolve
-from ..plugins import Plugins
 from ..prompts import render
 from ..records.types import Conversation, Manifest
 from ..runs import OpenRun, Run, open_run

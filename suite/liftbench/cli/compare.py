@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 
 from ..comparison import exit_code
+from ..extension.registry import load_plugins
 from ..pairing import newest_pair
-from ..plugins import load_plugins
 from ..records.types import Against
 from ..report.terminal import comparison_table
 from ..runs import Run, find_run, runs_in

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ..comparison import compare
-from ..contracts import Metric
 from ..errors import LiftbenchError
+from ..extension.contracts import Metric
+from ..extension.registry import Plugins
 from ..families import seed_of, siblings, unjudged
 from ..files import digest, write_text
 from ..pairing import best_prompted
-from ..plugins import Plugins
 from ..records.types import Against, Comparison
 from ..report.html import render_comparison
 from ..runs import Run, runs_in

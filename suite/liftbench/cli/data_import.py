@@ -10,7 +10,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ..contracts import Progress
 from ..data.cards import CardEntry, step, write_card
 from ..data.cleaning import CLEANING
 from ..data.folders import new_folder, require_free
@@ -20,6 +19,7 @@ from ..data.intake.tables import Row, Table, open_table
 from ..data.intake.tally import ImportReport, Tally
 from ..data.jsonl import IMPORTED
 from ..errors import UsageError
+from ..extension.contracts import Progress
 from ..files import append_lines
 from ..records.types import Conversation
 from .acts import say

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from ..extension.registry import load_plugins
 from ..pairing import best_prompted
-from ..plugins import load_plugins
 from ..promotion import Promotion, promote
 from ..runs import find_run, runs_in
 from ..text.phrases import counted

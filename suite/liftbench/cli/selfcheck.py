@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import RunFailed
-from ..plugins import load_plugins
+from ..extension.registry import load_plugins
 from ..selfcheck import SHIPPED, Check, selfcheck
 from .job import json_option, print_json
 

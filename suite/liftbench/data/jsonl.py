@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from ..contracts import Dataset
 from ..errors import PrerequisiteError, UsageError, unknown
+from ..extension.contracts import Dataset
 from ..records.types import Conversation, Turn
 
 IMPORTED = "conversations"

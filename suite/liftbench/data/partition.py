@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from ..contracts import Progress
 from ..errors import RunFailed, UsageError, unknown
+from ..extension.contracts import Progress
 from ..files import digest
 from ..records.types import Conversation
 from .cleaning import clean

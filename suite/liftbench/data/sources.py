@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..contracts import Dataset
 from ..errors import UsageError, unknown
-from ..plugins import Plugins
+from ..extension.contracts import Dataset
+from ..extension.registry import Plugins
 from ..recipe.resolve import DataSection
 from ..records.types import Conversation
 from .cleaning import CLEANING, clean

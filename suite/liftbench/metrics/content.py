@@ -20,7 +20,7 @@ from functools import lru_cache
 from math import exp, fsum, hypot, log
 from typing import ClassVar, NamedTuple
 
-from ..contracts import Metric, MetricRequest
+from ..extension.contracts import Metric, MetricRequest
 from ..files import digest
 from ..records.types import Conversation
 from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from ..contracts import Metric, MetricRequest
+from ..extension.contracts import Metric, MetricRequest
 from ..records.types import Conversation
 from ..text.words import stems
 

@@ -14,8 +14,8 @@ from functools import lru_cache
 from itertools import pairwise, takewhile
 from typing import ClassVar
 
-from ..contracts import Metric, MetricRequest
 from ..data.fingerprints import words, words_of
+from ..extension.contracts import Metric, MetricRequest
 from ..records.types import Conversation, Direction
 
 Tokens = tuple[str, ...]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from ..contracts import Metric, MetricRequest
+from ..extension.contracts import Metric, MetricRequest
 from ..records.types import Conversation, Finding, Turn
 from ..text.sentences import SPLITTER, split_sentences
 from ..text.words import stems

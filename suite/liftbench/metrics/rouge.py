@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
-from ..contracts import Metric, MetricRequest
+from ..extension.contracts import Metric, MetricRequest
 from ..records.types import Conversation
 from ..text.sentences import SPLITTER, split_sentences
 from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ..contracts import Metric, MetricRequest
+from ..extension.contracts import Metric, MetricRequest
 from ..files import digest
 from ..records.types import Conversation, Finding, Turn
 from .evidence import Evidence

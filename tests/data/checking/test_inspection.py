@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from liftbench.contracts import no_progress
 from liftbench.data.checking.findings import KINDS, SHOWN, Finding, mask
 from liftbench.data.checking.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
 from liftbench.data.checking.suspicions import main_script
 from liftbench.errors import UsageError
+from liftbench.extension.contracts import no_progress
 from liftbench.files import write_lines
 from liftbench.metrics.rouge import rouge1, rougeL
 from liftbench.records.types import Conversation, Turn

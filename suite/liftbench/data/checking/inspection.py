@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...contracts import Metric, Progress
+from ...extension.contracts import Metric, Progress
 from ...records.types import Conversation
 from ...text.languages import languages_of
 from ..cleaning import CLEANING, clean

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from ...contracts import Progress
+from ...extension.contracts import Progress
 from ...files import writing
 from ..folders import beside, count_lines
 from ..jsonl import each_in_jsonl

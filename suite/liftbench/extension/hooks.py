@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from .plugins import Registry
-    from .records.types import Comparison, Manifest
+    from ..records.types import Comparison, Manifest
+    from .registry import Registry
 
 PROJECT = "liftbench"
 API_VERSION = 1

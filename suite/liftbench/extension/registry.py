@@ -12,10 +12,9 @@ import msgspec
 import pluggy
 from msgspec import Struct
 
-from . import hookspecs
-from .errors import PrerequisiteError, UsageError, unknown
-from .hookspecs import API_VERSION, PROJECT
-from .records.types import Comparison
+from ..errors import PrerequisiteError, UsageError, unknown
+from ..records.types import Comparison
+from .hooks import API_VERSION, PROJECT
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import pytest
 from msgspec import Struct
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError
+from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.plugin_api import API_VERSION, hookimpl
-from liftbench.plugins import Plugins, Registry, load_plugins
 
 
 class Options(Struct, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
-from .records.types import (
+from ..records.types import (
     Conversation,
     CurvePoint,
     Direction,
