@@ -16,11 +16,11 @@ from ..data.cards import CardEntry, read_card, step, write_card
 from ..data.checking.findings import Finding
 from ..data.checking.inspection import Inspection, Spread, TokenCounter, inspect
 from ..data.folders import beside, jsonl_files, new_folder, require_free
-from ..data.privacy.redaction import private_file, table_path, write_redacted
 from ..errors import PrerequisiteError, UsageError
 from ..extension.registry import Plugins, load_plugins
 from ..measurement import load_metrics
 from ..models.references import context_length, resolve
+from ..privacy.redaction import private_file, table_path, write_redacted
 from ..prompts import render
 from ..recipe.resolve import MetricsSection, ResolvedRecipe
 from ..systems import prompt_for, recipe_shots

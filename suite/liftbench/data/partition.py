@@ -18,6 +18,7 @@ from msgspec import Struct
 from ..errors import RunFailed, UsageError, unknown
 from ..extension.contracts import Progress
 from ..files import digest
+from ..privacy.placeholders import has_numbered
 from ..records.types import Conversation
 from .cleaning import clean
 from .clusters import CLUSTER, cluster_of
@@ -25,7 +26,6 @@ from .duplicates import NearDuplicates, NearPair
 from .fingerprints import conversation_sha256
 from .folders import count_lines
 from .jsonl import each_in_jsonl
-from .privacy.placeholders import has_numbered
 
 LARGEST_SHARE = 0.25
 """A group that makes up more of its part than this goes where most room is left, as a rule into `train`: a test split

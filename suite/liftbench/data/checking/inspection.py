@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from ...extension.contracts import Metric, Progress
+from ...privacy.personal import find
 from ...records.types import Conversation
 from ...text.languages import languages_of
 from ..cleaning import CLEANING, clean
@@ -22,7 +23,6 @@ from ..duplicates import NearDuplicates
 from ..fingerprints import ngram_hashes, words, words_of
 from ..folders import count_lines
 from ..jsonl import each_in_jsonl
-from ..privacy.personal import find
 from .findings import Finding, Findings, mask
 from .suspicions import main_script, suspicions
 

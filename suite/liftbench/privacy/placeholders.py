@@ -9,7 +9,7 @@ from typing import Literal
 
 import regex
 
-from ...text.spans import Kind, Span
+from ..text.spans import Kind, Span
 
 # Without case, because cleaning writes speakers' names in lower case.
 _NUMBERED = regex.compile(

@@ -13,7 +13,7 @@ import regex
 from phonenumbers import PhoneNumberMatcher
 from stdnum import iban, luhn
 
-from ...text.spans import Span, cover
+from ..text.spans import Span, cover
 from .addresses import addresses
 
 

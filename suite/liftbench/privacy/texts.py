@@ -9,10 +9,10 @@ import msgspec
 import regex
 from msgspec import Struct
 
-from ...records.types import Conversation, FalseFact, KeyFact, Turn
-from ...text.names import fold
-from ..cleaning import role
-from ..clusters import CLUSTER
+from ..data.cleaning import role
+from ..data.clusters import CLUSTER
+from ..records.types import Conversation, FalseFact, KeyFact, Turn
+from ..text.names import fold
 from .cues import Setting
 from .fields import field, searchable
 

@@ -33,9 +33,9 @@ import msgspec
 import regex
 from msgspec import Struct
 
-from ...records.types import Conversation, Scalar
-from ...text.spans import Kind, Span, cover
-from ..clusters import CLUSTER, cluster_of
+from ..data.clusters import CLUSTER, cluster_of
+from ..records.types import Conversation, Scalar
+from ..text.spans import Kind, Span, cover
 from .identifiers import identifiers
 from .people import Mention, Persons, mentions, uncued, whole_names
 from .placeholders import Register, is_digest, keyed_digest, placeholders

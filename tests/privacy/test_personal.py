@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from liftbench.data.cleaning import clean
 from liftbench.data.jsonl import read_jsonl
-from liftbench.data.privacy.personal import Finding, Replacement, find, redact
+from liftbench.privacy.personal import Finding, Replacement, find, redact
 from liftbench.records.types import Conversation, FalseFact, KeyFact, Turn
 from liftbench.text.names import fold, gazetteer
 
@@ -427,7 +427,7 @@ def test_names_are_compared_without_case_and_diacritics() -> None:
 
 
 def test_names_are_read_only_when_they_are_needed() -> None:
-    code = "import sys, liftbench.data.privacy.personal; sys.exit('faker' in sys.modules)"
+    code = "import sys, liftbench.privacy.personal; sys.exit('faker' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

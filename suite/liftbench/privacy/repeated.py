@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import regex
 
-from ...text.spans import Span, cover
+from ..text.spans import Span, cover
 from .identifiers import code_key
 
 _PIECE = regex.compile(r"(?<![£$€.,]|\d[.,:/])\b[^\W_]+\b(?![.,:]\d|%)")

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import regex
 from msgspec import Struct
 
-from ...text.names import BRANDS, NEVER, PARTICLES, VERBS, fold, gazetteer
-from ...text.spans import COVER, Span, cover
-from ..cleaning import role
+from ..data.cleaning import role
+from ..text.names import BRANDS, NEVER, PARTICLES, VERBS, fold, gazetteer
+from ..text.spans import COVER, Span, cover
 from .cues import CUES, NAME, NAME_ANSWERED, NAME_ASKED, ROLES, WORD, Belief, Setting, anything, likely
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import regex
 
-from ...text.spans import cover
+from ..text.spans import cover
 
 _WORD = r"(?:St\. )?\p{Lu}[\p{L}'’-]{0,40}"
 _STREET = (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import regex
 from msgspec import Struct
 
-from ...text.names import PARTICLES, gazetteer
+from ..text.names import PARTICLES, gazetteer
 
 
 class Setting(Struct, frozen=True, kw_only=True):

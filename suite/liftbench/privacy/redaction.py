@@ -13,10 +13,10 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from ...extension.contracts import Progress
-from ...files import writing
-from ..folders import beside, count_lines
-from ..jsonl import each_in_jsonl
+from ..data.folders import beside, count_lines
+from ..data.jsonl import each_in_jsonl
+from ..extension.contracts import Progress
+from ..files import writing
 from .personal import redact
 
 KEY_BYTES = 32
