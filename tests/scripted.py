@@ -17,8 +17,8 @@ from liftbench import harness
 from liftbench.cli.job import resolve_recipe
 from liftbench.comparison import compare, exit_code
 from liftbench.data.cleaning import clean
-from liftbench.data.fingerprints import training_row
 from liftbench.data.helpdesk import Helpdesk
+from liftbench.data.similarity.fingerprints import training_row
 from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_atomic, write_lines

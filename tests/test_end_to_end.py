@@ -20,8 +20,8 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.data.cleaning import clean
-from liftbench.data.fingerprints import conversation_sha256
 from liftbench.data.jsonl import read_jsonl
+from liftbench.data.similarity.fingerprints import conversation_sha256
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.types import Prediction
 from liftbench.runs import Run, runs_in

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from liftbench.comparison import compare
 from liftbench.controls import BestConstant, SlotTemplate
-from liftbench.data.fingerprints import training_row
+from liftbench.data.similarity.fingerprints import training_row
 from liftbench.errors import UsageError
 from liftbench.extension.contracts import ControlRequest, no_progress
 from liftbench.files import read_lines, write_lines

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from liftbench.data.fingerprints import ids_sha256
+from liftbench.data.similarity.fingerprints import ids_sha256
 from liftbench.errors import UsageError
 from liftbench.files import read_lines, write_lines
 from liftbench.gates import ALIKE, Against, GateReport, explained, gate

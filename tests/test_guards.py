@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.comparison import compare, exit_code
-from liftbench.data.fingerprints import training_row
+from liftbench.data.similarity.fingerprints import training_row
 from liftbench.files import write_atomic, write_lines
 from liftbench.guards import FACTS, GUARDS
 from liftbench.records.types import (

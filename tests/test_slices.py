@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from liftbench.data.cleaning import clean
-from liftbench.data.clusters import units
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
+from liftbench.data.similarity.clusters import units
 from liftbench.errors import UsageError
 from liftbench.records.types import Conversation, Direction, Scalar, SliceResult, Turn
 from liftbench.slices import FEWEST, NOT_GIVEN, Slice, require_fields, slice_results, slices

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from .data.clusters import units
 from .data.leakage import human_copies, leaks
+from .data.similarity.clusters import units
 from .differences import system_differences
 from .errors import UsageError, unknown
 from .extension.contracts import Metric

@@ -15,7 +15,7 @@ from functools import partial
 from msgspec import Struct
 from rapidfuzz.distance import Levenshtein
 
-from .data.clusters import CLUSTER, cluster_of
+from .data.similarity.clusters import CLUSTER, cluster_of
 from .metrics.evidence import Evidence
 from .metrics.lexicon import learn
 from .metrics.mentions import Mention, mentions

@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from .data.fingerprints import conversation_sha256, words
+from .data.similarity.fingerprints import conversation_sha256, words
 from .metrics.form import Repetition
 from .records.types import Conversation, Prediction
 from .text.languages import languages_of

@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .comparison import compare
-from .data.clusters import units
+from .data.similarity.clusters import units
 from .differences import system_differences
 from .errors import LiftbenchError, UsageError, unknown
 from .families import seed_of

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from .data.clusters import units
+from .data.similarity.clusters import units
 from .environment import git_state, versions
 from .errors import RunFailed, UsageError
 from .extension.contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt

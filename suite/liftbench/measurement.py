@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from .data.fingerprints import ids_sha256, split_fingerprint
+from .data.similarity.fingerprints import ids_sha256, split_fingerprint
 from .data.sources import cleaning, open_dataset, read_split
 from .errors import LiftbenchError, PrerequisiteError, UsageError
 from .extension.contracts import Metric, MetricRequest

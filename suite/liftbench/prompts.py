@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from .data.fingerprints import words
+from .data.similarity.fingerprints import words
 from .errors import UsageError
 from .extension.contracts import Prompt
 from .files import digest

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .data.fingerprints import ids_sha256
+from .data.similarity.fingerprints import ids_sha256
 from .differences import protocol_differences
 from .recipe.rules import Rule
 from .records.types import Direction

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .data.fingerprints import words_of
+from .data.similarity.fingerprints import words_of
 from .errors import unknown
 from .records.types import Conversation, Direction, Scalar, SliceResult
 from .statistics.intervals import mean_interval

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from .data.fingerprints import conversation_sha256, split_fingerprint, training_row
+from .data.similarity.fingerprints import conversation_sha256, split_fingerprint, training_row
 from .data.sources import cleaning, open_dataset, read_split
 from .data.splits import TrainingSplit, training_split
 from .environment import versions

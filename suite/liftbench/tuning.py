@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from .data.fingerprints import ids_sha256
+from .data.similarity.fingerprints import ids_sha256
 from .errors import RunFailed, UsageError
 from .extension.contracts import Backend, Progress
 from .extension.registry import Plugins

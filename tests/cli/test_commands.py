@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from liftbench.cli.main import COMMANDS
-from liftbench.data.fingerprints import training_row
+from liftbench.data.similarity.fingerprints import training_row
 from liftbench.files import write_atomic, write_lines
 from liftbench.models.adapters import adapter_sha256
 from liftbench.plugin_api import Conversation

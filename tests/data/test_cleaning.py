@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liftbench.data.cleaning import CLEANING, clean, clean_summary, clean_turn, role
-from liftbench.data.fingerprints import split_fingerprint
 from liftbench.data.jsonl import read_jsonl
+from liftbench.data.similarity.fingerprints import split_fingerprint
 from liftbench.data.sources import cleaning, open_dataset, read_split
 from liftbench.errors import UsageError
 from liftbench.extension.registry import Plugins

@@ -14,9 +14,9 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenize import tokenize
 
 from liftbench.data.cleaning import clean
-from liftbench.data.duplicates import NearDuplicates
-from liftbench.data.fingerprints import words
 from liftbench.data.helpdesk import FROZEN, Helpdesk
+from liftbench.data.similarity.duplicates import NearDuplicates
+from liftbench.data.similarity.fingerprints import words
 from liftbench.errors import PrerequisiteError
 from liftbench.metrics.facts import tells
 from liftbench.records.types import Conversation

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from liftbench.data.fingerprints import training_row
 from liftbench.data.leakage import ALIKE, human_copies, leaks
+from liftbench.data.similarity.fingerprints import training_row
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.registry import load_plugins
 from liftbench.prompts import prompt_spec, transcript

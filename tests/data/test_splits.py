@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liftbench.data.fingerprints import conversation_sha256, split_fingerprint, training_row
 from liftbench.data.leakage import leaks
+from liftbench.data.similarity.fingerprints import conversation_sha256, split_fingerprint, training_row
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.data.splits import training_split, unscored
 from liftbench.errors import UsageError

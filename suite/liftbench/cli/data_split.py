@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ..data.cards import CardEntry, read_card, step, write_card
-from ..data.clusters import CLUSTER
 from ..data.folders import beside, jsonl_files, new_folder, require_free
 from ..data.partition import Partition, plan_partition, write_partition
+from ..data.similarity.clusters import CLUSTER
 from .acts import say
 from .job import json_option, print_json
 from .progress import progress_bar

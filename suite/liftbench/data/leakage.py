@@ -12,8 +12,8 @@ from rapidfuzz.distance import Indel
 
 from ..prompts import transcript
 from ..records.types import Conversation, Leak, LeakKind, PromptSpec, TrainingRow
-from .duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
-from .fingerprints import (
+from .similarity.duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
+from .similarity.fingerprints import (
     REFERENCE_WORDS,
     SHINGLE_WORDS,
     SKETCH,

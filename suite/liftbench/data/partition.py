@@ -21,11 +21,11 @@ from ..files import digest
 from ..privacy.placeholders import has_numbered
 from ..records.types import Conversation
 from .cleaning import clean
-from .clusters import CLUSTER, cluster_of
-from .duplicates import NearDuplicates, NearPair
-from .fingerprints import conversation_sha256
 from .folders import count_lines
 from .jsonl import each_in_jsonl
+from .similarity.clusters import CLUSTER, cluster_of
+from .similarity.duplicates import NearDuplicates, NearPair
+from .similarity.fingerprints import conversation_sha256
 
 LARGEST_SHARE = 0.25
 """A group that makes up more of its part than this goes where most room is left, as a rule into `train`: a test split

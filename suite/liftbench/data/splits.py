@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from ..errors import UsageError
 from ..records.types import Conversation
-from .duplicates import NearDuplicates
-from .fingerprints import conversation_sha256, sketch, words_of
 from .leakage import Scored
+from .similarity.duplicates import NearDuplicates
+from .similarity.fingerprints import conversation_sha256, sketch, words_of
 
 
 class TrainingSplit(Struct, frozen=True, kw_only=True):

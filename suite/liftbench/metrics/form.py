@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise, takewhile
 from typing import ClassVar
 
-from ..data.fingerprints import words, words_of
+from ..data.similarity.fingerprints import words, words_of
 from ..extension.contracts import Metric, MetricRequest
 from ..records.types import Conversation, Direction
 

@@ -33,7 +33,7 @@ import msgspec
 import regex
 from msgspec import Struct
 
-from ..data.clusters import CLUSTER, cluster_of
+from ..data.similarity.clusters import CLUSTER, cluster_of
 from ..records.types import Conversation, Scalar
 from ..text.spans import Kind, Span, cover
 from .identifiers import identifiers

@@ -10,7 +10,7 @@ import regex
 from msgspec import Struct
 
 from ..data.cleaning import role
-from ..data.clusters import CLUSTER
+from ..data.similarity.clusters import CLUSTER
 from ..records.types import Conversation, FalseFact, KeyFact, Turn
 from ..text.names import fold
 from .cues import Setting

@@ -18,11 +18,11 @@ from ...privacy.personal import find
 from ...records.types import Conversation
 from ...text.languages import languages_of
 from ..cleaning import CLEANING, clean
-from ..clusters import CLUSTER, cluster_of
-from ..duplicates import NearDuplicates
-from ..fingerprints import ngram_hashes, words, words_of
 from ..folders import count_lines
 from ..jsonl import each_in_jsonl
+from ..similarity.clusters import CLUSTER, cluster_of
+from ..similarity.duplicates import NearDuplicates
+from ..similarity.fingerprints import ngram_hashes, words, words_of
 from .findings import Finding, Findings, mask
 from .suspicions import main_script, suspicions
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from ...records.types import Conversation
-from ..fingerprints import words
+from ..similarity.fingerprints import words
 
 Suspicion = Literal[
     "one turn",

@@ -12,8 +12,8 @@ import msgspec
 
 from ...records.types import Conversation, Scalar, Turn
 from ..cleaning import clean
-from ..clusters import CLUSTER
 from ..jsonl import turns_of
+from ..similarity.clusters import CLUSTER
 from .columns import Columns, check_form
 from .gathering import Message, Messages
 from .speakers import UNSPOKEN, Speakers

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ...errors import RunFailed
 from ...records.types import Conversation, Scalar, Turn
-from ..clusters import CLUSTER
+from ..similarity.clusters import CLUSTER
 from .clocks import Clock, clock_for
 from .tally import Tally
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.data.clusters import CLUSTER, cluster_of, units
+from liftbench.data.similarity.clusters import CLUSTER, cluster_of, units
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.registry import load_plugins
 from liftbench.recipe.resolve import DataSection

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liftbench.data.fingerprints import words
+from liftbench.data.similarity.fingerprints import words
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.registry import load_plugins
 from liftbench.recipe.resolve import DataSection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from ..records.types import Conversation
+from ...records.types import Conversation
 
 CLUSTER = "cluster"
 """The metadata field that names the customer."""
@@ -28,7 +28,7 @@ def units(conversations: Iterable[Conversation]) -> list[str]:
     Near-duplicates (see `duplicates`) bear witness once, with all that their customers said. A label is the least of
     those that it joins, whatever their order.
     """
-    from .duplicates import NearDuplicates  # It loads numpy, which whoever asks for a customer's name need not.
+    from .duplicates import NearDuplicates
 
     duplicates = NearDuplicates()
     labels: list[str] = []

@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Literal
 
-from ..files import digest
-from ..records.types import Conversation, TrainingRow
+from ...files import digest
+from ...records.types import Conversation, TrainingRow
 
 SHINGLE_WORDS = 5
 REFERENCE_WORDS = 8
