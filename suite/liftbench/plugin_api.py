@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from . import hub
 from .data.intake.assembly import conversations
 from .data.intake.columns import Columns, check_names
 from .data.intake.tables import Row
@@ -28,6 +27,7 @@ from .extension.contracts import (
 )
 from .extension.hooks import API_VERSION, hookimpl
 from .files import file_sha256, write_atomic
+from .models import hub
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
 from .prompts import completion_ids, encode, end_token, render, transcript

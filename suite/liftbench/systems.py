@@ -11,8 +11,8 @@ from .data.sources import open_dataset, read_split
 from .data.splits import unscored
 from .errors import PrerequisiteError, UsageError
 from .extension.registry import Plugins
-from .hub import HUB
 from .models.adapters import CONFIGURATION, base_of, read_adapter
+from .models.hub import HUB
 from .models.references import ResolvedModel, is_chat_model, resolve
 from .prompts import choose_shots, prompt_spec
 from .recipe.resolve import Recipe

@@ -9,8 +9,8 @@ import msgspec
 
 from ..errors import UsageError
 from ..files import read_lines
-from ..hub import HUB
 from ..records.types import SCHEMA, AdapterRecord, Provenance, TrainingRow
+from .hub import HUB
 from .references import ALIASES, files_sha256, is_hub_name, read_json
 
 CONFIGURATION = "adapter_config.json"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..errors import UsageError, unknown
 from ..files import file_sha256
-from ..hub import HUB
 from . import pypi
 from .cache import Say, kept
+from .hub import HUB
 from .pypi import PinnedFile
 from .references import ResolvedModel, from_folder, from_hub, is_hub_name, to_stderr
 

@@ -15,13 +15,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from .. import hub
 from ..errors import UsageError, unknown
 from ..files import file_sha256
-from ..hub import HUB
 from ..records.types import ModelRecord
-from . import pypi
+from . import hub, pypi
 from .cache import CONVERSION, Say, converted
+from .hub import HUB
 from .pypi import PinnedFile
 
 ALIASES = {

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from .errors import PrerequisiteError, UsageError
+from ..errors import PrerequisiteError, UsageError
 
 T = TypeVar("T")
 

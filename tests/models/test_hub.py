@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from liftbench.errors import UsageError
-from liftbench.hub import parse
+from liftbench.models.hub import parse
 from liftbench.models.references import files_sha256
 
-from .hub_stand_in import COMMIT, NOWHERE, Hub, ask
+from ..hub_stand_in import COMMIT, NOWHERE, Hub, ask
 
 RESOLVE = """
 import sys
