@@ -26,7 +26,7 @@ from liftbench.measurement import batch_plan
 from liftbench.metrics import rouge as rouge_module
 from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve
-from liftbench.prompts import completion_ids, end_token, prompt_spec, render
+from liftbench.prompts.render import completion_ids, end_token, prompt_spec, render
 from liftbench.recipe.resolve import DEFAULT_TEMPLATE
 from liftbench.records.types import Conversation
 from liftbench.statistics import intervals

@@ -26,7 +26,7 @@ from liftbench.gates import Against
 from liftbench.measurement import Measurement, prepare
 from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
 from liftbench.promotion import promote
-from liftbench.prompts import prompt_spec
+from liftbench.prompts.render import prompt_spec
 from liftbench.records.types import (
     AdapterRecord,
     CandidateResult,

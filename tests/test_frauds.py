@@ -20,7 +20,7 @@ from liftbench.errors import UsageError
 from liftbench.extension.contracts import ControlRequest, no_progress
 from liftbench.files import read_lines, write_lines
 from liftbench.guards import GUARDS
-from liftbench.prompts import prompt_spec, transcript
+from liftbench.prompts.render import prompt_spec, transcript
 from liftbench.records.types import AdapterRecord, CandidateResult, SampleScores, Shot, Verdict
 from liftbench.runs import Run
 from liftbench.yardsticks import beside

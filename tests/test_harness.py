@@ -30,7 +30,7 @@ from liftbench.plugin_api import (
     Turn,
     hookimpl,
 )
-from liftbench.prompts import prompt_spec
+from liftbench.prompts.render import prompt_spec
 from liftbench.recipe.resolve import METRICS, ResolvedRecipe
 from liftbench.records.types import ModelRecord, System
 from liftbench.runs import Run, open_run

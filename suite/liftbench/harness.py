@@ -17,7 +17,7 @@ from .extension.contracts import Backend, BackendRequest, Generation, Metric, Ou
 from .extension.registry import Plugins
 from .files import append_lines, digest, recover_lines, write_atomic, write_lines
 from .measurement import Measurement, postprocess
-from .prompts import finish_text, is_cut, render
+from .prompts.render import finish_text, is_cut, render
 from .recipe.resolve import Recipe, ResolvedRecipe
 from .records.types import (
     Conversation,

@@ -30,7 +30,7 @@ from .files import file_sha256, write_atomic
 from .models import hub
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
-from .prompts import completion_ids, encode, end_token, render, transcript
+from .prompts.render import completion_ids, encode, end_token, render, transcript
 from .records.types import (
     Comparison,
     Conversation,

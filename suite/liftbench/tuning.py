@@ -22,7 +22,7 @@ from .extension.registry import Plugins
 from .files import append_lines, recover_lines, write_atomic, write_lines
 from .harness import generate_batch, open_backend, score
 from .measurement import Measurement, batch_plan
-from .prompts import cut_text
+from .prompts.render import cut_text
 from .recipe.resolve import Recipe
 from .records.types import Prediction, PromptSpec, TuneSummary, TuneTrial
 from .runs import OpenRun

@@ -20,7 +20,7 @@ from .errors import UsageError
 from .extension.registry import Plugins
 from .files import digest
 from .measurement import Measurement
-from .prompts import choose_shots, prompt_spec
+from .prompts.render import choose_shots, prompt_spec
 from .recipe.resolve import Recipe, TuneSection
 from .records.types import Conversation, PromptSpec, Shot
 

@@ -13,7 +13,7 @@ from liftbench.data.leakage import ALIKE, human_copies, leaks
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.registry import load_plugins
-from liftbench.prompts import prompt_spec, transcript
+from liftbench.prompts.render import prompt_spec, transcript
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.types import Conversation, Leak, PromptSpec, Shot, TrainingRow, Turn
 

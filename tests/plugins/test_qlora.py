@@ -18,7 +18,7 @@ import pytest
 from liftbench.errors import PrerequisiteError, RunFailed
 from liftbench.extension.contracts import TrainRequest, TrainResult, no_progress
 from liftbench.extension.registry import load_plugins
-from liftbench.prompts import prompt_spec
+from liftbench.prompts.render import prompt_spec
 from liftbench.records.types import Conversation, CurvePoint, ModelRecord, Turn
 from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer
 
@@ -244,7 +244,7 @@ def test_an_overfitted_model_says_the_summary_and_stops_by_itself(
     from peft import PeftModel
     from transformers import AutoTokenizer
 
-    from liftbench.prompts import end_token, render
+    from liftbench.prompts.render import end_token, render
     from liftbench_plugins.loading import load_model
 
     summary = "Customer lost a parcel. Agent asks for the number."

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.extension.contracts import BackendRequest, Generation, OutOfMemory, Prompt
 from liftbench.models.references import resolve
-from liftbench.prompts import prompt_spec, render
+from liftbench.prompts.render import prompt_spec, render
 from liftbench.records.types import Conversation, Turn
 from liftbench_plugins import loading
 from liftbench_plugins.backends.transformers import TransformersBackend, unpack_nf4

@@ -21,7 +21,7 @@ from ..harness import is_measured, measure, new_manifest, require_room
 from ..measurement import Measurement
 from ..models.adapters import read_rows
 from ..models.references import context_length, resolve
-from ..prompts import render
+from ..prompts.render import render
 from ..records.types import Conversation, Manifest
 from ..runs import OpenRun, Run, open_run
 from ..systems import Loadable, untuned

@@ -21,7 +21,7 @@ from ..extension.registry import Plugins, load_plugins
 from ..measurement import load_metrics
 from ..models.references import context_length, resolve
 from ..privacy.redaction import private_file, table_path, write_redacted
-from ..prompts import render
+from ..prompts.render import render
 from ..recipe.resolve import MetricsSection, ResolvedRecipe
 from ..systems import prompt_for, recipe_shots
 from .acts import say

@@ -8,7 +8,7 @@ import click
 
 from ..errors import RunFailed
 from ..extension.registry import load_plugins
-from ..selfcheck import SHIPPED, Check, selfcheck
+from ..metrics.selfcheck import SHIPPED, Check, selfcheck
 from .job import json_option, print_json
 
 

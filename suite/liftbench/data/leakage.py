@@ -10,7 +10,7 @@ from typing import NamedTuple, get_args
 
 from rapidfuzz.distance import Indel
 
-from ..prompts import transcript
+from ..prompts.render import transcript
 from ..records.types import Conversation, Leak, LeakKind, PromptSpec, TrainingRow
 from .similarity.duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
 from .similarity.fingerprints import (

@@ -14,11 +14,11 @@ import pytest
 from liftbench.errors import UsageError
 from liftbench.extension.contracts import Metric, MetricRequest
 from liftbench.extension.registry import Plugins, Registry, load_plugins
+from liftbench.metrics.selfcheck import SHIPPED, selfcheck
 from liftbench.plugin_api import hookimpl
 from liftbench.records.types import Conversation
-from liftbench.selfcheck import SHIPPED, selfcheck
 
-from .conftest import Outcome
+from ..conftest import Outcome
 
 FIXTURES = sorted(path.name for path in SHIPPED.glob("*.json"))
 

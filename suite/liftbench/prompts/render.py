@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from .data.similarity.fingerprints import words
-from .errors import UsageError
-from .extension.contracts import Prompt
-from .files import digest
-from .records.types import Conversation, PromptSpec, Shot, Turn
+from ..data.similarity.fingerprints import words
+from ..errors import UsageError
+from ..extension.contracts import Prompt
+from ..files import digest
+from ..records.types import Conversation, PromptSpec, Shot, Turn
 
 PLAIN_FRAME = "{message}\n\nSummary:\n"
 """Around the message of a base model, which knows no roles."""

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from .errors import UsageError
-from .extension.contracts import Metric, MetricRequest
-from .extension.registry import Plugins
-from .records.types import Conversation
+from ..errors import UsageError
+from ..extension.contracts import Metric, MetricRequest
+from ..extension.registry import Plugins
+from ..records.types import Conversation
 
 SHIPPED = Path(str(resources.files("liftbench"))) / "fixtures"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liftbench.errors import UsageError
-from liftbench.prompts import (
+from liftbench.prompts.render import (
     GAP,
     choose_shots,
     completion_ids,
