@@ -32,7 +32,7 @@ from liftbench.records.types import (
     TrainingSummary,
     Turn,
 )
-from liftbench.runs import Run, run_id
+from liftbench.runs.directory import Run, run_id
 from liftbench.statistics.intervals import mean_interval
 
 METRICS: dict[str, Rouge] = {name: Rouge(name) for name in NAMES}

@@ -36,7 +36,7 @@ from liftbench.records.types import (
     System,
     TrainingRow,
 )
-from liftbench.runs import Run, open_run
+from liftbench.runs.directory import Run, open_run
 from liftbench.systems import Loadable
 from liftbench.yardsticks import Beside, beside
 

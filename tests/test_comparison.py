@@ -13,10 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liftbench.comparison import compare, exit_code
-from liftbench.differences import protocol_differences, system_differences
 from liftbench.errors import UsageError
 from liftbench.files import write_atomic, write_lines
-from liftbench.pairing import best_prompted, newest_pair
 from liftbench.records.types import (
     AdapterRecord,
     Comparison,
@@ -27,7 +25,9 @@ from liftbench.records.types import (
     Yardstick,
     Yardsticks,
 )
-from liftbench.runs import Run
+from liftbench.runs.differences import protocol_differences, system_differences
+from liftbench.runs.directory import Run
+from liftbench.runs.selection import best_prompted, newest_pair
 from liftbench.text.phrases import metric_label
 from liftbench.verdict import CHECKER, FEWEST, TRUTH
 from liftbench.yardsticks import HUMANS, Beside

@@ -24,7 +24,7 @@ from liftbench.data.jsonl import read_jsonl
 from liftbench.data.similarity.fingerprints import conversation_sha256
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.types import Prediction
-from liftbench.runs import Run, runs_in
+from liftbench.runs.directory import Run, runs_in
 
 LIMIT = 16
 BATCHES = ["--set", "generation.batch_size=8"]

@@ -22,7 +22,7 @@ from liftbench.files import read_lines, write_lines
 from liftbench.guards import GUARDS
 from liftbench.prompts.render import prompt_spec, transcript
 from liftbench.records.types import AdapterRecord, CandidateResult, SampleScores, Shot, Verdict
-from liftbench.runs import Run
+from liftbench.runs.directory import Run
 from liftbench.yardsticks import beside
 
 from .scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned

@@ -19,7 +19,7 @@ from liftbench.recipe.rules import parse
 from liftbench.records.types import Prediction, SampleScores
 from liftbench.rule_evidence import RuleState
 from liftbench.rule_words import meaning
-from liftbench.runs import Run
+from liftbench.runs.directory import Run
 
 from .scripted import BASE, World, doctored, honest, scored, untuned
 

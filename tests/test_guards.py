@@ -24,7 +24,7 @@ from liftbench.records.types import (
     Yardstick,
     Yardsticks,
 )
-from liftbench.runs import Run
+from liftbench.runs.directory import Run
 from liftbench.yardsticks import HUMANS, Beside
 
 from .build import write_run

@@ -33,7 +33,7 @@ from liftbench.plugin_api import (
 from liftbench.prompts.render import prompt_spec
 from liftbench.recipe.resolve import METRICS, ResolvedRecipe
 from liftbench.records.types import ModelRecord, System
-from liftbench.runs import Run, open_run
+from liftbench.runs.directory import Run, open_run
 from liftbench.systems import Loadable
 
 from .build import Words

@@ -13,7 +13,7 @@ from liftbench.comparison import compare
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.promotion import FIRST, promote, promoted_in, read_promoted
 from liftbench.records.types import Shot
-from liftbench.runs import Run
+from liftbench.runs.directory import Run
 from liftbench.yardsticks import Beside
 
 from .build import PROMPT, write_conversations, write_run

@@ -21,7 +21,7 @@ from liftbench.files import write_lines
 from liftbench.harness import values
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.types import Choice, Conversation, Leak, LeakKind, Lift
-from liftbench.runs import Run, runs_in
+from liftbench.runs.directory import Run, runs_in
 from liftbench.sensitivity import equally_long, scorers
 from liftbench.statistics.intervals import lift
 

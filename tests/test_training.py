@@ -32,7 +32,7 @@ from liftbench.plugin_api import (
     hookimpl,
 )
 from liftbench.recipe.resolve import ResolvedRecipe
-from liftbench.runs import Run, open_run
+from liftbench.runs.directory import Run, open_run
 from liftbench.systems import named, untuned
 from liftbench.training import Curve, bring_rows, plan_training, train
 

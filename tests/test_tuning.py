@@ -32,7 +32,7 @@ from liftbench.plugin_api import (
 from liftbench.prompts.render import prompt_spec
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.records.types import ModelRecord, System
-from liftbench.runs import Run, open_run
+from liftbench.runs.directory import Run, open_run
 from liftbench.systems import Loadable, named
 from liftbench.tuning import merit, search
 from liftbench.tuning_plan import TEMPLATES, Cut, common_opening, plan_tuning

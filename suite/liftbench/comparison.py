@@ -10,15 +10,15 @@ from msgspec.structs import replace
 
 from .data.leakage import human_copies, leaks
 from .data.similarity.clusters import units
-from .differences import system_differences
 from .errors import UsageError, unknown
 from .extension.contracts import Metric
-from .families import grouped, seed_of
 from .faults import Fault, output_faults, usual
 from .guards import STATES, Evidence, checked
-from .pairing import protocol_of, require_comparable
 from .records.types import Against, CandidateResult, Comparison, Guard, Lift, Limits, MetricInfo, SeedsResult
-from .runs import Run
+from .runs.differences import system_differences
+from .runs.directory import Run
+from .runs.seed_groups import grouped, seed_of
+from .runs.selection import protocol_of, require_comparable
 from .sensitivity import choices
 from .slices import slice_results, slices
 from .standings import positions, standings, unmeasured

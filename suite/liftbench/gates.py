@@ -22,9 +22,7 @@ from msgspec.structs import replace
 
 from .comparison import compare
 from .data.similarity.clusters import units
-from .differences import system_differences
 from .errors import LiftbenchError, UsageError, unknown
-from .families import seed_of
 from .guards import FACTS, GUARDS, not_passed
 from .guards import STATES as GUARD_STATES
 from .promotion import Promoted, Version
@@ -33,7 +31,9 @@ from .records.types import Conversation, Difference, Guard, Protocol
 from .rule_checks import checked
 from .rule_evidence import STATES, CannotTell, Held, RuleResult, RuleState, require_alike, require_metrics
 from .rule_words import meaning
-from .runs import Run
+from .runs.differences import system_differences
+from .runs.directory import Run
+from .runs.seed_groups import seed_of
 from .text.phrases import listed
 from .yardsticks import Beside
 

@@ -26,7 +26,7 @@ from .records.types import (
     Yardstick,
     Yardsticks,
 )
-from .runs import Run
+from .runs.directory import Run
 from .statistics import intervals
 from .text.phrases import counted, listed, metric_label
 

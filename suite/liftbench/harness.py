@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from .data.similarity.clusters import units
-from .environment import git_state, versions
 from .errors import RunFailed, UsageError
 from .extension.contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt
 from .extension.registry import Plugins
@@ -30,7 +29,8 @@ from .records.types import (
     SampleScores,
     System,
 )
-from .runs import OpenRun, Run, now, run_id
+from .runs.directory import OpenRun, Run, now, run_id
+from .runs.environment import git_state, versions
 from .statistics import intervals
 from .systems import Loadable
 

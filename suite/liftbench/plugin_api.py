@@ -7,7 +7,6 @@ from .data.intake.columns import Columns, check_names
 from .data.intake.tables import Row
 from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
-from .environment import peak_memory
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
 from .extension.contracts import (
     Backend,
@@ -42,6 +41,7 @@ from .records.types import (
     TrainingSummary,
     Turn,
 )
+from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
 
 __all__ = [

@@ -31,7 +31,7 @@ from .records.types import (
     Yardsticks,
 )
 from .rule_evidence import RESERVED
-from .runs import Run
+from .runs.directory import Run
 from .text.phrases import listed
 from .yardsticks import HUMANS
 

@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from .gates import Against, GateReport
     from .recipe.rules import Rule
-    from .runs import Run
+    from .runs.directory import Run
 
 MARKER = (
     "lift(baseline, target='40%', *, excepting=(), rules=(), proven=None, recipe=None, run=None, system=None): the "
@@ -300,7 +300,7 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
     from .extension.contracts import no_progress
     from .extension.registry import load_plugins
     from .measurement import prepare
-    from .runs import runs_in
+    from .runs.directory import runs_in
     from .systems import named, recipe_shots
 
     summary = against.baseline.measured.summary

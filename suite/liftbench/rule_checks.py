@@ -15,7 +15,7 @@ from .recipe.rules import Rule
 from .records.types import Direction, Prediction
 from .rule_evidence import STATES, CannotTell, Held, Loss, RuleResult, RuleState, over, require_alike, score
 from .rule_words import asked, lift_words, mend, named_system
-from .runs import Run
+from .runs.directory import Run
 from .slices import slices
 from .statistics import intervals
 from .text.phrases import counted, metric_label

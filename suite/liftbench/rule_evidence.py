@@ -12,10 +12,10 @@ from typing import Literal
 from msgspec import Struct
 
 from .data.similarity.fingerprints import ids_sha256
-from .differences import protocol_differences
 from .recipe.rules import Rule
 from .records.types import Direction
-from .runs import Run
+from .runs.differences import protocol_differences
+from .runs.directory import Run
 from .text.phrases import counted, listed
 
 RuleState = Literal["passed", "failed", "not run"]

@@ -8,7 +8,7 @@ from .guards import FACTS
 from .recipe.rules import Rule
 from .records.types import Lift
 from .rule_evidence import over
-from .runs import Run
+from .runs.directory import Run
 from .statistics.intervals import percent
 from .text.phrases import counted, listed, metric_label
 

@@ -15,7 +15,7 @@ from .extension.contracts import Metric
 from .extension.registry import Plugins
 from .harness import values
 from .records.types import Choice, Conversation, Leak
-from .runs import Run
+from .runs.directory import Run
 from .statistics import intervals
 from .text.phrases import counted
 from .verdict import FEWEST, lift_outcome

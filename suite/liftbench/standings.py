@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from .records.types import Position, PromptSpec, Standing, Yardstick, Yardsticks
-from .runs import Run
+from .runs.directory import Run
 from .statistics import intervals
 from .yardsticks import Beside
 

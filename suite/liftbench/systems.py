@@ -17,7 +17,7 @@ from .models.references import ResolvedModel, is_chat_model, resolve
 from .prompts.render import choose_shots, prompt_spec
 from .recipe.resolve import Recipe
 from .records.types import PromptSpec, Shot, System
-from .runs import Run, run_at
+from .runs.directory import Run, run_at
 
 
 class Loadable(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,6 @@ from msgspec import Struct
 from .data.similarity.fingerprints import conversation_sha256, split_fingerprint, training_row
 from .data.sources import cleaning, open_dataset, read_split
 from .data.splits import TrainingSplit, training_split
-from .environment import versions
 from .errors import RunFailed, UsageError
 from .extension.contracts import Progress, Trainer, TrainRequest, TrainResult
 from .extension.registry import Plugins, Spec
@@ -22,7 +21,8 @@ from .models.adapters import PROVENANCE, ROWS, adapter_sha256
 from .models.references import ResolvedModel
 from .recipe.resolve import Recipe
 from .records.types import CurvePoint, Provenance, TrainingRow
-from .runs import OpenRun, now
+from .runs.directory import OpenRun, now
+from .runs.environment import versions
 from .systems import Loadable, tuned
 
 

@@ -25,7 +25,7 @@ from .measurement import Measurement, batch_plan
 from .prompts.render import cut_text
 from .recipe.resolve import Recipe
 from .records.types import Prediction, PromptSpec, TuneSummary, TuneTrial
-from .runs import OpenRun
+from .runs.directory import OpenRun
 from .systems import Loadable, best_prompted
 from .tuning_plan import Choice, Cut, TuningPlan
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .guards import Evidence, not_passed
 from .records.types import Guard, Lift, Limits, Outcome, Verdict
-from .runs import Run
+from .runs.directory import Run
 from .statistics import intervals
 from .text.phrases import gain, glossed, lift_digits, listed, metric_label
 

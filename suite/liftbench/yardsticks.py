@@ -24,7 +24,7 @@ from .harness import metric_info, values
 from .measurement import Measurement, postprocess, prepare
 from .recipe.resolve import Recipe, ResolvedRecipe
 from .records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
-from .runs import Run
+from .runs.directory import Run
 from .statistics import intervals
 from .text.phrases import listed
 

@@ -14,7 +14,7 @@ from liftbench.files import write_atomic, write_lines
 from liftbench.models.adapters import adapter_sha256
 from liftbench.plugin_api import Conversation
 from liftbench.records.types import Provenance
-from liftbench.runs import Run, runs_in
+from liftbench.runs.directory import Run, runs_in
 
 from ..build import write_run
 

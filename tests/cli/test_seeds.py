@@ -11,7 +11,7 @@ import pytest
 from liftbench.errors import RunFailed
 from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation, TrainRequest, TrainResult
-from liftbench.runs import Run, runs_in
+from liftbench.runs.directory import Run, runs_in
 from liftbench_plugins.trainers.qlora import QLoRATrainer
 
 from ..conftest import Outcome

@@ -10,7 +10,7 @@ import pytest
 
 from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation
-from liftbench.runs import runs_in
+from liftbench.runs.directory import runs_in
 
 SMALL = [
     *("--set", "generation.max_new_tokens=4"),

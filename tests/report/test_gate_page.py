@@ -13,7 +13,7 @@ from liftbench.promotion import Promoted, promote
 from liftbench.recipe.rules import parse
 from liftbench.report.ci import append_summary, write_junit
 from liftbench.report.gate_page import render_gate
-from liftbench.runs import Run
+from liftbench.runs.directory import Run
 
 from ..scripted import World, doctored, honest, untuned
 

@@ -36,7 +36,7 @@ from liftbench.records.types import (
 from liftbench.report.checks import SYMBOLS
 from liftbench.report.html import render_comparison, render_runs
 from liftbench.report.tables import waterfall
-from liftbench.runs import Run
+from liftbench.runs.directory import Run
 from liftbench.yardsticks import HUMANS, Beside
 
 from ..build import BASE, ENVIRONMENT, write_conversations, write_run

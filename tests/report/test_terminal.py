@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 
 from liftbench.comparison import compare
 from liftbench.report.terminal import comparison_table, runs_table
-from liftbench.runs import Run
+from liftbench.runs.directory import Run
 
 from ..build import write_conversations, write_run
 

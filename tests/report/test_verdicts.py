@@ -35,7 +35,7 @@ from liftbench.report import charts, numbers
 from liftbench.report.checks import LEAKS, SYMBOLS, choice_words, in_order
 from liftbench.report.html import render_comparison
 from liftbench.report.terminal import comparison_table
-from liftbench.runs import Run
+from liftbench.runs.directory import Run
 
 from ..build import write_run
 from .test_html import HOSTILE, NO_WORD, TAME, Page, loaded

@@ -23,7 +23,7 @@ from ..models.adapters import read_rows
 from ..models.references import context_length, resolve
 from ..prompts.render import render
 from ..records.types import Conversation, Manifest
-from ..runs import OpenRun, Run, open_run
+from ..runs.directory import OpenRun, Run, open_run
 from ..systems import Loadable, untuned
 from ..text.phrases import listed
 from ..training import TrainingPlan, bring_rows, train

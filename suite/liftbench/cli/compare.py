@@ -11,10 +11,10 @@ from rich.console import Console
 
 from ..comparison import exit_code
 from ..extension.registry import load_plugins
-from ..pairing import newest_pair
 from ..records.types import Against
 from ..report.terminal import comparison_table
-from ..runs import Run, find_run, runs_in
+from ..runs.directory import Run, find_run, runs_in
+from ..runs.selection import newest_pair
 from .acts import say
 from .comparing import compared
 from .job import json_option, print_json, runs_option

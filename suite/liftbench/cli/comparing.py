@@ -15,12 +15,12 @@ from ..comparison import compare
 from ..errors import LiftbenchError
 from ..extension.contracts import Metric
 from ..extension.registry import Plugins
-from ..families import seed_of, siblings, unjudged
 from ..files import digest, write_text
-from ..pairing import best_prompted
 from ..records.types import Against, Comparison
 from ..report.html import render_comparison
-from ..runs import Run, runs_in
+from ..runs.directory import Run, runs_in
+from ..runs.seed_groups import seed_of, siblings, unjudged
+from ..runs.selection import best_prompted
 from ..sensitivity import scorers
 from ..text.phrases import listed
 from ..yardsticks import Beside, beside

@@ -9,10 +9,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ..environment import peak_memory
 from ..measurement import prepare
 from ..models.references import resolve
 from ..report.terminal import comparison_table
+from ..runs.environment import peak_memory
 from ..systems import planned, untuned
 from ..training import plan_training
 from .acts import completed, measured, say, show_dry_run, trained

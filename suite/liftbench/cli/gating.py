@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import PrerequisiteError, UsageError
-from ..families import seed_of, siblings, unjudged
 from ..files import digest, write_text
 from ..gates import Against, GateReport, gate
-from ..pairing import newest_like
 from ..promotion import promoted_in, read_promoted
 from ..recipe.rules import Rule
 from ..rule_evidence import RESERVED, over
-from ..runs import Run, find_run, runs_in
+from ..runs.directory import Run, find_run, runs_in
+from ..runs.seed_groups import seed_of, siblings, unjudged
+from ..runs.selection import newest_like
 from ..text.phrases import listed
 
 

@@ -8,9 +8,9 @@ import click
 from msgspec.structs import replace
 
 from ..extension.registry import load_plugins
-from ..pairing import best_prompted
 from ..promotion import Promotion, promote
-from ..runs import find_run, runs_in
+from ..runs.directory import find_run, runs_in
+from ..runs.selection import best_prompted
 from ..text.phrases import counted
 from ..yardsticks import Beside, beside
 from .acts import say, warn

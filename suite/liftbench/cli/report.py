@@ -8,7 +8,7 @@ import click
 
 from ..files import digest, write_text
 from ..report.html import render_runs
-from ..runs import find_run
+from ..runs.directory import find_run
 from .acts import say
 from .job import runs_option
 

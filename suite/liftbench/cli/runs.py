@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from ..report.terminal import runs_table
-from ..runs import runs_in
+from ..runs.directory import runs_in
 from .job import json_option, print_json, runs_option
 
 

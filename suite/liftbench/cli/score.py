@@ -13,7 +13,7 @@ from ..harness import is_measured, measure_texts, new_manifest
 from ..measurement import prepare, read_texts
 from ..recipe.resolve import Precision
 from ..records.types import System
-from ..runs import Run, open_run
+from ..runs.directory import Run, open_run
 from ..systems import named, recipe_shots
 from .acts import announce, measured, scored, show_dry_run, show_run
 from .job import Job, job_of, run_options

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..measurement import prepare
-from ..runs import Run
+from ..runs.directory import Run
 from ..systems import planned
 from ..text.phrases import metric_label
 from ..training import plan_training

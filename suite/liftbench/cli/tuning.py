@@ -13,7 +13,7 @@ from ..harness import new_manifest
 from ..measurement import Measurement
 from ..models.references import resolve
 from ..records.types import TuneTrial
-from ..runs import Run, open_run
+from ..runs.directory import Run, open_run
 from ..systems import best_prompted, planned, untuned
 from ..text.phrases import metric_label
 from ..tuning import search

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..records.types import Conversation, Finding, Leak, LeakKind, Prediction
-from ..runs import Run
+from ..runs.directory import Run
 from . import numbers
 
 

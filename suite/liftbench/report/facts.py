@@ -13,7 +13,7 @@ from msgspec import Struct
 from ..errors import UsageError
 from ..recipe.resolve import flatten
 from ..records.types import Environment, Limits, Manifest, PromptSpec
-from ..runs import Run
+from ..runs.directory import Run
 from ..statistics.intervals import percent
 from .conversations import Subject
 from .numbers import UNKNOWN, count, duration, per_second, score, size, target

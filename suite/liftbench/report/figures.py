@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from msgspec import Struct
 
-from ..differences import protocol_differences
 from ..records.types import Comparison, Direction, Lift, MetricSummary
+from ..runs.differences import protocol_differences
 from ..text.phrases import metric_label
 from . import charts, facts, numbers
 from .conversations import Entry, Subject, entries

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ..gates import Against, GateReport
 from ..promotion import Version
 from ..rule_evidence import RuleResult
-from ..runs import Run
+from ..runs.directory import Run
 from ..text.phrases import metric_label
 from . import charts, numbers
 from .conversations import Entry, Subject, entries

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from ..records.types import Comparison, SeedsResult
-from ..runs import Run
+from ..runs.directory import Run
 from ..text.phrases import metric_label
 from . import facts, numbers
 from .checks import LEAKS, SYMBOLS, choice_rows, choice_words, in_order, leak_counts

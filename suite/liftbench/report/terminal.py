@@ -23,7 +23,7 @@ from ..records.types import (
     Validity,
     Verdict,
 )
-from ..runs import Run
+from ..runs.directory import Run
 from ..sight import validity_words
 from ..text.phrases import gain, metric_label
 from . import numbers

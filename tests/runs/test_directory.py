@@ -9,9 +9,9 @@ import pytest
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
 from liftbench.records.types import SCHEMA
-from liftbench.runs import Run, find_run, open_run, run_id, runs_in, slug
+from liftbench.runs.directory import Run, find_run, open_run, run_id, runs_in, slug
 
-from .build import write_run
+from ..build import write_run
 
 
 def edit(run: Run, **changes: Any) -> Run:

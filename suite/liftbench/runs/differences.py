@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from .errors import UsageError
-from .records.types import AdapterRecord, Difference, Protocol, System
-from .runs import Run
+from ..errors import UsageError
+from ..records.types import AdapterRecord, Difference, Protocol, System
+from .directory import Run
 
 
 def protocol_differences(baseline: Protocol, candidate: Protocol) -> list[Difference]:

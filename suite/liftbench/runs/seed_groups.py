@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .differences import protocol_differences
-from .runs import Run
+from .directory import Run
 
 
 def seed_of(run: Run) -> int:

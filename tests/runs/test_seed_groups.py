@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from liftbench.families import grouped, siblings
-from liftbench.runs import Run
+from liftbench.runs.directory import Run
+from liftbench.runs.seed_groups import grouped, siblings
 
-from .build import write_run
+from ..build import write_run
 
 
 @pytest.fixture(scope="module")

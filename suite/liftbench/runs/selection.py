@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..errors import PrerequisiteError, UsageError
+from ..records.types import Protocol
 from .differences import protocol_differences
-from .errors import PrerequisiteError, UsageError
-from .records.types import Protocol
-from .runs import Run
+from .directory import Run
 
 
 def require_comparable(baseline: Run, candidate: Run) -> None:

@@ -21,11 +21,10 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from .environment import environment
-from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
-from .files import read_lines, read_record, write_atomic, write_lines, writing
-from .recipe.resolve import Recipe
-from .records.types import (
+from ..errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
+from ..files import read_lines, read_record, write_atomic, write_lines, writing
+from ..recipe.resolve import Recipe
+from ..records.types import (
     SCHEMA,
     Conversation,
     CurvePoint,
@@ -40,6 +39,7 @@ from .records.types import (
     TuneSummary,
     TuneTrial,
 )
+from .environment import environment
 
 
 class Run:
