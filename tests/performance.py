@@ -22,7 +22,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from liftbench.data.jsonl import read_jsonl
 from liftbench.extension.contracts import BackendRequest
-from liftbench.measurement import batch_plan
+from liftbench.measuring.plan import batch_plan
 from liftbench.metrics import rouge as rouge_module
 from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve

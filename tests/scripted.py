@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from liftbench import harness
 from liftbench.cli.job import resolve_recipe
 from liftbench.comparison import compare, exit_code
 from liftbench.data.cleaning import clean
@@ -23,7 +22,9 @@ from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.gates import Against
-from liftbench.measurement import Measurement, prepare
+from liftbench.measuring import harness
+from liftbench.measuring.plan import Measurement, prepare
+from liftbench.measuring.systems import Loadable
 from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
 from liftbench.promotion import promote
 from liftbench.prompts.render import prompt_spec
@@ -37,7 +38,6 @@ from liftbench.records.types import (
     TrainingRow,
 )
 from liftbench.runs.directory import Run, open_run
-from liftbench.systems import Loadable
 from liftbench.yardsticks import Beside, beside
 
 from .build import Words

@@ -18,7 +18,7 @@ from liftbench.errors import LiftbenchError, UsageError
 from liftbench.extension.contracts import Metric, MetricRequest
 from liftbench.extension.registry import Spec, load_plugins
 from liftbench.files import write_lines
-from liftbench.harness import values
+from liftbench.measuring.harness import values
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.types import Choice, Conversation, Leak, LeakKind, Lift
 from liftbench.runs.directory import Run, runs_in

@@ -17,8 +17,9 @@ from liftbench.errors import LiftbenchError, UsageError
 from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_lines
-from liftbench.harness import new_manifest
-from liftbench.measurement import Measurement, prepare
+from liftbench.measuring.harness import new_manifest
+from liftbench.measuring.plan import Measurement, prepare
+from liftbench.measuring.systems import named, untuned
 from liftbench.models.adapters import read_rows
 from liftbench.models.references import resolve
 from liftbench.plugin_api import (
@@ -33,7 +34,6 @@ from liftbench.plugin_api import (
 )
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.runs.directory import Run, open_run
-from liftbench.systems import named, untuned
 from liftbench.training import Curve, bring_rows, plan_training, train
 
 from .build import write_run

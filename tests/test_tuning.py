@@ -16,8 +16,9 @@ from liftbench.errors import LiftbenchError, UsageError
 from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_atomic, write_lines
-from liftbench.harness import measure, new_manifest
-from liftbench.measurement import prepare
+from liftbench.measuring.harness import measure, new_manifest
+from liftbench.measuring.plan import prepare
+from liftbench.measuring.systems import Loadable, named
 from liftbench.plugin_api import (
     Backend,
     BackendRequest,
@@ -33,7 +34,6 @@ from liftbench.prompts.render import prompt_spec
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.records.types import ModelRecord, System
 from liftbench.runs.directory import Run, open_run
-from liftbench.systems import Loadable, named
 from liftbench.tuning import merit, search
 from liftbench.tuning_plan import TEMPLATES, Cut, common_opening, plan_tuning
 

@@ -16,7 +16,7 @@ from liftbench.errors import UsageError
 from liftbench.extension.contracts import Metric, no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_lines
-from liftbench.measurement import Measurement, prepare
+from liftbench.measuring.plan import Measurement, prepare
 from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
 from liftbench.records.types import Cost, Turn, Validity, Yardstick, Yardsticks
 from liftbench.sight import validity_words

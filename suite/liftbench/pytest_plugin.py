@@ -299,9 +299,9 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
     from .errors import PrerequisiteError
     from .extension.contracts import no_progress
     from .extension.registry import load_plugins
-    from .measurement import prepare
+    from .measuring.plan import prepare
+    from .measuring.systems import named, recipe_shots
     from .runs.directory import runs_in
-    from .systems import named, recipe_shots
 
     summary = against.baseline.measured.summary
     cost = f"{summary.n} conversations" + (f", {summary.seconds:.0f} s for the baseline" if summary.seconds else "")

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from .extension.contracts import Metric
 from .extension.registry import Plugins
-from .harness import values
+from .measuring.harness import values
 from .records.types import Choice, Conversation, Leak
 from .runs.directory import Run
 from .statistics import intervals

@@ -19,7 +19,7 @@ from .data.splits import unscored
 from .errors import UsageError
 from .extension.registry import Plugins
 from .files import digest
-from .measurement import Measurement
+from .measuring.plan import Measurement
 from .prompts.render import choose_shots, prompt_spec
 from .recipe.resolve import Recipe, TuneSection
 from .records.types import Conversation, PromptSpec, Shot

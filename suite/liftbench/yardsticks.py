@@ -20,8 +20,8 @@ from .errors import LiftbenchError, UsageError
 from .extension.contracts import Control, ControlRequest, Metric, Progress
 from .extension.registry import Plugins
 from .files import digest, read_record, write_atomic
-from .harness import metric_info, values
-from .measurement import Measurement, postprocess, prepare
+from .measuring.harness import metric_info, values
+from .measuring.plan import Measurement, postprocess, prepare
 from .recipe.resolve import Recipe, ResolvedRecipe
 from .records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
 from .runs.directory import Run

@@ -17,14 +17,14 @@ from ..errors import LiftbenchError
 from ..extension.contracts import Progress
 from ..extension.registry import Plugins
 from ..files import digest
-from ..harness import is_measured, measure, new_manifest, require_room
-from ..measurement import Measurement
+from ..measuring.harness import is_measured, measure, new_manifest, require_room
+from ..measuring.plan import Measurement
+from ..measuring.systems import Loadable, untuned
 from ..models.adapters import read_rows
 from ..models.references import context_length, resolve
 from ..prompts.render import render
 from ..records.types import Conversation, Manifest
 from ..runs.directory import OpenRun, Run, open_run
-from ..systems import Loadable, untuned
 from ..text.phrases import listed
 from ..training import TrainingPlan, bring_rows, train
 from .job import Job, print_json

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from ..measurement import prepare
+from ..measuring.plan import prepare
+from ..measuring.systems import planned, recipe_shots, untuned
 from ..models.references import resolve
-from ..systems import planned, recipe_shots, untuned
 from .acts import measured, show_dry_run, show_run
 from .job import job_of, run_options
 from .progress import progress_bar

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from .. import yardsticks
-from ..measurement import prepare
+from ..measuring.plan import prepare
 from ..report.terminal import standing_table
 from ..standings import standing
 from .acts import say

@@ -18,12 +18,12 @@ from ..data.checking.inspection import Inspection, Spread, TokenCounter, inspect
 from ..data.folders import beside, jsonl_files, new_folder, require_free
 from ..errors import PrerequisiteError, UsageError
 from ..extension.registry import Plugins, load_plugins
-from ..measurement import load_metrics
+from ..measuring.plan import load_metrics
+from ..measuring.systems import prompt_for, recipe_shots
 from ..models.references import context_length, resolve
 from ..privacy.redaction import private_file, table_path, write_redacted
 from ..prompts.render import render
 from ..recipe.resolve import MetricsSection, ResolvedRecipe
-from ..systems import prompt_for, recipe_shots
 from .acts import say
 from .job import json_option, print_json, resolve_recipe
 from .progress import progress_bar

@@ -9,11 +9,11 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ..measurement import prepare
+from ..measuring.plan import prepare
+from ..measuring.systems import planned, untuned
 from ..models.references import resolve
 from ..report.terminal import comparison_table
 from ..runs.environment import peak_memory
-from ..systems import planned, untuned
 from ..training import plan_training
 from .acts import completed, measured, say, show_dry_run, trained
 from .comparing import compared

@@ -9,12 +9,12 @@ from typing import Any, get_args
 import click
 
 from ..errors import UsageError
-from ..harness import is_measured, measure_texts, new_manifest
-from ..measurement import prepare, read_texts
+from ..measuring.harness import is_measured, measure_texts, new_manifest
+from ..measuring.plan import prepare, read_texts
+from ..measuring.systems import named, recipe_shots
 from ..recipe.resolve import Precision
 from ..records.types import System
 from ..runs.directory import Run, open_run
-from ..systems import named, recipe_shots
 from .acts import announce, measured, scored, show_dry_run, show_run
 from .job import Job, job_of, run_options
 from .progress import progress_bar

@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..measurement import prepare
+from ..measuring.plan import prepare
+from ..measuring.systems import planned
 from ..runs.directory import Run
-from ..systems import planned
 from ..text.phrases import metric_label
 from ..training import plan_training
 from .acts import completed, remarks, run_record, say, show_dry_run, show_run, trained, warn

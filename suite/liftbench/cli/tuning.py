@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..harness import new_manifest
-from ..measurement import Measurement
+from ..measuring.harness import new_manifest
+from ..measuring.plan import Measurement
+from ..measuring.systems import best_prompted, planned, untuned
 from ..models.references import resolve
 from ..records.types import TuneTrial
 from ..runs.directory import Run, open_run
-from ..systems import best_prompted, planned, untuned
 from ..text.phrases import metric_label
 from ..tuning import search
 from ..tuning_plan import TuningPlan, plan_tuning

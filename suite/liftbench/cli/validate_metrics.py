@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from .. import yardsticks
-from ..measurement import prepare
+from ..measuring.plan import prepare
 from ..report.terminal import sight_table
 from .acts import say
 from .job import job_of, print_json, recipe_options

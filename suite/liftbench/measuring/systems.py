@@ -7,17 +7,17 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .data.sources import open_dataset, read_split
-from .data.splits import unscored
-from .errors import PrerequisiteError, UsageError
-from .extension.registry import Plugins
-from .models.adapters import CONFIGURATION, base_of, read_adapter
-from .models.hub import HUB
-from .models.references import ResolvedModel, is_chat_model, resolve
-from .prompts.render import choose_shots, prompt_spec
-from .recipe.resolve import Recipe
-from .records.types import PromptSpec, Shot, System
-from .runs.directory import Run, run_at
+from ..data.sources import open_dataset, read_split
+from ..data.splits import unscored
+from ..errors import PrerequisiteError, UsageError
+from ..extension.registry import Plugins
+from ..models.adapters import CONFIGURATION, base_of, read_adapter
+from ..models.hub import HUB
+from ..models.references import ResolvedModel, is_chat_model, resolve
+from ..prompts.render import choose_shots, prompt_spec
+from ..recipe.resolve import Recipe
+from ..records.types import PromptSpec, Shot, System
+from ..runs.directory import Run, run_at
 
 
 class Loadable(Struct, frozen=True, kw_only=True):

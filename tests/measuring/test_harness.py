@@ -11,14 +11,15 @@ from typing import Any, ClassVar
 import pytest
 from msgspec.structs import replace
 
-from liftbench import harness
 from liftbench.cli.job import resolve_recipe
 from liftbench.data.cleaning import clean
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
 from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_lines
-from liftbench.measurement import batch_plan, prepare, read_texts
+from liftbench.measuring import harness
+from liftbench.measuring.plan import batch_plan, prepare, read_texts
+from liftbench.measuring.systems import Loadable
 from liftbench.plugin_api import (
     Backend,
     BackendRequest,
@@ -34,9 +35,8 @@ from liftbench.prompts.render import prompt_spec
 from liftbench.recipe.resolve import METRICS, ResolvedRecipe
 from liftbench.records.types import ModelRecord, System
 from liftbench.runs.directory import Run, open_run
-from liftbench.systems import Loadable
 
-from .build import Words
+from ..build import Words
 
 
 class EchoBackend(Backend):

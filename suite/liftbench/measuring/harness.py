@@ -10,15 +10,14 @@ from typing import Literal
 
 import msgspec
 
-from .data.similarity.clusters import units
-from .errors import RunFailed, UsageError
-from .extension.contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt
-from .extension.registry import Plugins
-from .files import append_lines, digest, recover_lines, write_atomic, write_lines
-from .measurement import Measurement, postprocess
-from .prompts.render import finish_text, is_cut, render
-from .recipe.resolve import Recipe, ResolvedRecipe
-from .records.types import (
+from ..data.similarity.clusters import units
+from ..errors import RunFailed, UsageError
+from ..extension.contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt
+from ..extension.registry import Plugins
+from ..files import append_lines, digest, recover_lines, write_atomic, write_lines
+from ..prompts.render import finish_text, is_cut, render
+from ..recipe.resolve import Recipe, ResolvedRecipe
+from ..records.types import (
     Conversation,
     Manifest,
     MetricInfo,
@@ -29,9 +28,10 @@ from .records.types import (
     SampleScores,
     System,
 )
-from .runs.directory import OpenRun, Run, now, run_id
-from .runs.environment import git_state, versions
-from .statistics import intervals
+from ..runs.directory import OpenRun, Run, now, run_id
+from ..runs.environment import git_state, versions
+from ..statistics import intervals
+from .plan import Measurement, postprocess
 from .systems import Loadable
 
 
