@@ -26,7 +26,7 @@ from ..prompts.render import render
 from ..records.types import Conversation, Manifest
 from ..runs.directory import OpenRun, Run, open_run
 from ..text.phrases import listed
-from ..training import TrainingPlan, bring_rows, train
+from ..training.adapter import TrainingPlan, bring_rows, train
 from .job import Job, print_json
 
 _console = Console(stderr=True)

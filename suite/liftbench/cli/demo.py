@@ -14,7 +14,7 @@ from ..measuring.systems import planned, untuned
 from ..models.references import resolve
 from ..report.terminal import comparison_table
 from ..runs.environment import peak_memory
-from ..training import plan_training
+from ..training.adapter import plan_training
 from .acts import completed, measured, say, show_dry_run, trained
 from .comparing import compared
 from .job import job_of, print_json, run_options

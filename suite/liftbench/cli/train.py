@@ -14,7 +14,7 @@ from ..measuring.plan import prepare
 from ..measuring.systems import planned
 from ..runs.directory import Run
 from ..text.phrases import metric_label
-from ..training import plan_training
+from ..training.adapter import plan_training
 from .acts import completed, remarks, run_record, say, show_dry_run, show_run, trained, warn
 from .job import Job, job_of, print_json, run_options
 from .progress import progress_bars

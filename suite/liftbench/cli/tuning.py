@@ -13,11 +13,11 @@ from ..measuring.harness import new_manifest
 from ..measuring.plan import Measurement
 from ..measuring.systems import best_prompted, planned, untuned
 from ..models.references import resolve
+from ..prompt_search.plan import TuningPlan, plan_tuning
+from ..prompt_search.search import search
 from ..records.types import TuneTrial
 from ..runs.directory import Run, open_run
 from ..text.phrases import metric_label
-from ..tuning import search
-from ..tuning_plan import TuningPlan, plan_tuning
 from .acts import announce, completed, scored, show_dry_run, show_run
 from .job import Job, print_json
 from .progress import progress_bars

@@ -15,19 +15,19 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from .data.similarity.fingerprints import ids_sha256
-from .errors import RunFailed, UsageError
-from .extension.contracts import Backend, Progress
-from .extension.registry import Plugins
-from .files import append_lines, recover_lines, write_atomic, write_lines
-from .measuring.harness import generate_batch, open_backend, score
-from .measuring.plan import Measurement, batch_plan
-from .measuring.systems import Loadable, best_prompted
-from .prompts.render import cut_text
-from .recipe.resolve import Recipe
-from .records.types import Prediction, PromptSpec, TuneSummary, TuneTrial
-from .runs.directory import OpenRun
-from .tuning_plan import Choice, Cut, TuningPlan
+from ..data.similarity.fingerprints import ids_sha256
+from ..errors import RunFailed, UsageError
+from ..extension.contracts import Backend, Progress
+from ..extension.registry import Plugins
+from ..files import append_lines, recover_lines, write_atomic, write_lines
+from ..measuring.harness import generate_batch, open_backend, score
+from ..measuring.plan import Measurement, batch_plan
+from ..measuring.systems import Loadable, best_prompted
+from ..prompts.render import cut_text
+from ..recipe.resolve import Recipe
+from ..records.types import Prediction, PromptSpec, TuneSummary, TuneTrial
+from ..runs.directory import OpenRun
+from .plan import Choice, Cut, TuningPlan
 
 
 def search(

@@ -30,14 +30,14 @@ from liftbench.plugin_api import (
     Turn,
     hookimpl,
 )
+from liftbench.prompt_search.plan import TEMPLATES, Cut, common_opening, plan_tuning
+from liftbench.prompt_search.search import merit, search
 from liftbench.prompts.render import prompt_spec
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.records.types import ModelRecord, System
 from liftbench.runs.directory import Run, open_run
-from liftbench.tuning import merit, search
-from liftbench.tuning_plan import TEMPLATES, Cut, common_opening, plan_tuning
 
-from .build import Words
+from ..build import Words
 
 GOOD = "Write well.\n\n{conversation}"
 BAD = "Write badly.\n\n{conversation}"

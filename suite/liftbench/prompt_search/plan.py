@@ -14,15 +14,15 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from .data.sources import open_dataset, read_split
-from .data.splits import unscored
-from .errors import UsageError
-from .extension.registry import Plugins
-from .files import digest
-from .measuring.plan import Measurement
-from .prompts.render import choose_shots, prompt_spec
-from .recipe.resolve import Recipe, TuneSection
-from .records.types import Conversation, PromptSpec, Shot
+from ..data.sources import open_dataset, read_split
+from ..data.splits import unscored
+from ..errors import UsageError
+from ..extension.registry import Plugins
+from ..files import digest
+from ..measuring.plan import Measurement
+from ..prompts.render import choose_shots, prompt_spec
+from ..recipe.resolve import Recipe, TuneSection
+from ..records.types import Conversation, PromptSpec, Shot
 
 TEMPLATES = (
     "Below is a conversation between a customer and a customer support agent.\n\n{conversation}\n\n"

@@ -34,9 +34,9 @@ from liftbench.plugin_api import (
 )
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.runs.directory import Run, open_run
-from liftbench.training import Curve, bring_rows, plan_training, train
+from liftbench.training.adapter import Curve, bring_rows, plan_training, train
 
-from .build import write_run
+from ..build import write_run
 
 
 class ScaleOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
