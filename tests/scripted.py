@@ -21,6 +21,7 @@ from liftbench.data.similarity.fingerprints import training_row
 from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_atomic, write_lines
+from liftbench.floors.control_scores import Beside, beside
 from liftbench.gates import Against
 from liftbench.measuring import harness
 from liftbench.measuring.plan import Measurement, prepare
@@ -38,7 +39,6 @@ from liftbench.records.types import (
     TrainingRow,
 )
 from liftbench.runs.directory import Run, open_run
-from liftbench.yardsticks import Beside, beside
 
 from .build import Words
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from liftbench.comparison import compare, exit_code
 from liftbench.errors import UsageError
 from liftbench.files import write_atomic, write_lines
+from liftbench.floors.control_scores import HUMANS, Beside
 from liftbench.records.types import (
     AdapterRecord,
     Comparison,
@@ -30,7 +31,6 @@ from liftbench.runs.directory import Run
 from liftbench.runs.selection import best_prompted, newest_pair
 from liftbench.text.phrases import metric_label
 from liftbench.verdict import CHECKER, FEWEST, TRUTH
-from liftbench.yardsticks import HUMANS, Beside
 
 from .build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
 

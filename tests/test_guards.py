@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from liftbench.comparison import compare, exit_code
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.files import write_atomic, write_lines
+from liftbench.floors.control_scores import HUMANS, Beside
 from liftbench.guards import FACTS, GUARDS
 from liftbench.records.types import (
     AdapterRecord,
@@ -25,7 +26,6 @@ from liftbench.records.types import (
     Yardsticks,
 )
 from liftbench.runs.directory import Run
-from liftbench.yardsticks import HUMANS, Beside
 
 from .build import write_run
 

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from liftbench.comparison import compare
 from liftbench.errors import PrerequisiteError, UsageError
+from liftbench.floors.control_scores import Beside
 from liftbench.promotion import FIRST, promote, promoted_in, read_promoted
 from liftbench.records.types import Shot
 from liftbench.runs.directory import Run
-from liftbench.yardsticks import Beside
 
 from .build import PROMPT, write_conversations, write_run
 from .scripted import Bench, honest

@@ -82,7 +82,7 @@ def bench_register(registry: Registry) -> None:
     for name, target, requires, summary in METRIC_PLUGINS:
         registry.metric(name, target=f"liftbench_plugins.metrics.{target}", requires=requires, summary=summary)
     for name, target, summary in CONTROLS:
-        registry.control(name, target=f"liftbench.controls:{target}", summary=summary)
+        registry.control(name, target=f"liftbench.floors.controls:{target}", summary=summary)
     registry.dataset(
         "helpdesk",
         target="liftbench.data.helpdesk:Helpdesk",

@@ -13,6 +13,8 @@ from .data.similarity.clusters import units
 from .errors import UsageError, unknown
 from .extension.contracts import Metric
 from .faults import Fault, output_faults, usual
+from .floors.control_scores import Beside
+from .floors.ranking import positions, standings, unmeasured
 from .guards import STATES, Evidence, checked
 from .records.types import Against, CandidateResult, Comparison, Guard, Lift, Limits, MetricInfo, SeedsResult
 from .runs.differences import system_differences
@@ -21,11 +23,9 @@ from .runs.seed_groups import grouped, seed_of
 from .runs.selection import protocol_of, require_comparable
 from .sensitivity import choices
 from .slices import slice_results, slices
-from .standings import positions, standings, unmeasured
 from .statistics import intervals
 from .statistics.permutation import holm
 from .verdict import SEVERITY, judge
-from .yardsticks import Beside
 
 NOTHING = Beside(missing={"controls": "not measured", "validity": "not measured"})
 NO_PROMPTS = "what a prompt alone buys was not measured: `bench baseline --tune` searches for the best prompt"

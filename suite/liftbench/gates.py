@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from .comparison import compare
 from .data.similarity.clusters import units
 from .errors import LiftbenchError, UsageError, unknown
+from .floors.control_scores import Beside
 from .guards import FACTS, GUARDS, not_passed
 from .guards import STATES as GUARD_STATES
 from .promotion import Promoted, Version
@@ -35,7 +36,6 @@ from .runs.differences import system_differences
 from .runs.directory import Run
 from .runs.seed_groups import seed_of
 from .text.phrases import listed
-from .yardsticks import Beside
 
 SCHEMA = 1
 

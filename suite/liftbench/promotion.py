@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from .errors import PrerequisiteError, UsageError, unknown
 from .files import digest, write_text
+from .floors.control_scores import HUMANS
 from .recipe.rules import KEYWORDS, QUANTITIES
 from .records.types import (
     Conversation,
@@ -33,7 +34,6 @@ from .records.types import (
 from .rule_evidence import RESERVED
 from .runs.directory import Run
 from .text.phrases import listed
-from .yardsticks import HUMANS
 
 SCHEMA = 1
 """Of promoted files; raised when an older suite could misread a newer file."""

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from .extension.contracts import Metric
 from .extension.registry import Plugins
+from .floors.control_scores import measured_again
 from .measuring.harness import values
 from .records.types import Choice, Conversation, Leak
 from .runs.directory import Run
 from .statistics import intervals
 from .text.phrases import counted
 from .verdict import FEWEST, lift_outcome
-from .yardsticks import measured_again
 
 SEEDS = 5
 """Bootstrap seeds that are tried beside the given one."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from liftbench.comparison import compare
 from liftbench.files import write_atomic, write_lines
+from liftbench.floors.control_scores import HUMANS, Beside
 from liftbench.records.types import (
     AdapterRecord,
     Comparison,
@@ -37,7 +38,6 @@ from liftbench.report.checks import SYMBOLS
 from liftbench.report.html import render_comparison, render_runs
 from liftbench.report.tables import waterfall
 from liftbench.runs.directory import Run
-from liftbench.yardsticks import HUMANS, Beside
 
 from ..build import BASE, ENVIRONMENT, write_conversations, write_run
 

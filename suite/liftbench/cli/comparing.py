@@ -16,6 +16,7 @@ from ..errors import LiftbenchError
 from ..extension.contracts import Metric
 from ..extension.registry import Plugins
 from ..files import digest, write_text
+from ..floors.control_scores import Beside, beside
 from ..records.types import Against, Comparison
 from ..report.html import render_comparison
 from ..runs.directory import Run, runs_in
@@ -23,7 +24,6 @@ from ..runs.seed_groups import seed_of, siblings, unjudged
 from ..runs.selection import best_prompted
 from ..sensitivity import scorers
 from ..text.phrases import listed
-from ..yardsticks import Beside, beside
 from .acts import say, warn
 from .progress import progress_bars
 

@@ -7,10 +7,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from .. import yardsticks
+from ..floors import control_scores
+from ..floors.ranking import standing
 from ..measuring.plan import prepare
 from ..report.terminal import standing_table
-from ..standings import standing
 from .acts import say
 from .job import job_of, print_json, recipe_options
 from .progress import progress_bar
@@ -27,9 +27,9 @@ def command(**given: Any) -> None:
     job = job_of(given)
     measurement = prepare(job.resolved, job.plugins)
     seed = job.resolved.recipe.seed
-    place = yardsticks.place_of(measurement, seed, job.plugins, job.runs)
+    place = control_scores.place_of(measurement, seed, job.plugins, job.runs)
     with progress_bar("controls") as progress:
-        found = yardsticks.controls(measurement, place, seed, job.plugins, progress)
+        found = control_scores.controls(measurement, place, seed, job.plugins, progress)
     if job.json:
         print_json(found)
         return

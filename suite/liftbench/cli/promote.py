@@ -8,11 +8,11 @@ import click
 from msgspec.structs import replace
 
 from ..extension.registry import load_plugins
+from ..floors.control_scores import Beside, beside
 from ..promotion import Promotion, promote
 from ..runs.directory import find_run, runs_in
 from ..runs.selection import best_prompted
 from ..text.phrases import counted
-from ..yardsticks import Beside, beside
 from .acts import say, warn
 from .job import baselines_option, json_option, print_json, runs_option
 from .progress import progress_bars

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from .. import yardsticks
+from ..floors import control_scores
 from ..measuring.plan import prepare
 from ..report.terminal import sight_table
 from .acts import say
@@ -27,9 +27,9 @@ def command(**given: Any) -> None:
     job = job_of(given)
     measurement = prepare(job.resolved, job.plugins)
     seed = job.resolved.recipe.seed
-    place = yardsticks.place_of(measurement, seed, job.plugins, job.runs)
+    place = control_scores.place_of(measurement, seed, job.plugins, job.runs)
     with progress_bar("metrics") as progress:
-        found = yardsticks.validity(measurement, place, seed, job.plugins, progress)
+        found = control_scores.validity(measurement, place, seed, job.plugins, progress)
     if job.json:
         print_json(found)
         return

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from ..floors.validity import BLIND, SEEN
 from ..records.types import Comparison, Cost, MetricInfo, Sees, Standing, Validity
-from ..sight import BLIND, SEEN
 from ..text.phrases import metric_label
 
 GROUPS: dict[str, tuple[Sees, ...]] = {

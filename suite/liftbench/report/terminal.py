@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..floors.validity import validity_words
 from ..records.types import (
     CandidateResult,
     Comparison,
@@ -24,7 +25,6 @@ from ..records.types import (
     Verdict,
 )
 from ..runs.directory import Run
-from ..sight import validity_words
 from ..text.phrases import gain, metric_label
 from . import numbers
 from .checks import SYMBOLS, choice_words, in_order, leak_counts

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..floors.validity import validity_words
 from ..records.types import Against, CandidateResult, Comparison, Difference, Lift, Position, SeedsResult, Verdict
-from ..sight import validity_words
 from ..text.phrases import counted, metric_label
 from . import charts, numbers
 from .conversations import Subject

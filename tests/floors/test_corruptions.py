@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from liftbench.corruptions import CORRUPTIONS, Case, Material
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import read_jsonl
+from liftbench.floors.corruptions import CORRUPTIONS, Case, Material
 from liftbench.metrics.evidence import Evidence
 from liftbench.metrics.mentions import mentions
 from liftbench.metrics.roles import swap_roles

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from liftbench import controls
-from liftbench.controls import BestConstant, ExtractiveOracle, RandomSummary, SlotTemplate
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import PrerequisiteError
 from liftbench.extension.contracts import Control, ControlRequest
+from liftbench.floors import controls
+from liftbench.floors.controls import BestConstant, ExtractiveOracle, RandomSummary, SlotTemplate
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.types import Conversation, Turn
 from liftbench_plugins.register import CONTROLS

@@ -14,19 +14,19 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..data.splits import unscored
+from ..errors import LiftbenchError, UsageError
+from ..extension.contracts import Control, ControlRequest, Metric, Progress
+from ..extension.registry import Plugins
+from ..files import digest, read_record, write_atomic
+from ..measuring.harness import metric_info, values
+from ..measuring.plan import Measurement, postprocess, prepare
+from ..recipe.resolve import Recipe, ResolvedRecipe
+from ..records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
+from ..runs.directory import Run
+from ..statistics import intervals
+from ..text.phrases import listed
 from .corruptions import CORRUPTIONS, Case, Material
-from .data.splits import unscored
-from .errors import LiftbenchError, UsageError
-from .extension.contracts import Control, ControlRequest, Metric, Progress
-from .extension.registry import Plugins
-from .files import digest, read_record, write_atomic
-from .measuring.harness import metric_info, values
-from .measuring.plan import Measurement, postprocess, prepare
-from .recipe.resolve import Recipe, ResolvedRecipe
-from .records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
-from .runs.directory import Run
-from .statistics import intervals
-from .text.phrases import listed
 
 VERSION = 2
 """Raised when the same data and metrics would give other figures than before."""

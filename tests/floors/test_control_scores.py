@@ -9,17 +9,17 @@ import pytest
 from msgspec.structs import replace
 from rouge_score.rouge_scorer import RougeScorer
 
-from liftbench import yardsticks
 from liftbench.cli.job import resolve_recipe
-from liftbench.corruptions import CORRUPTIONS
 from liftbench.errors import UsageError
 from liftbench.extension.contracts import Metric, no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_lines
+from liftbench.floors import control_scores
+from liftbench.floors.corruptions import CORRUPTIONS
+from liftbench.floors.validity import validity_words
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
 from liftbench.records.types import Cost, Turn, Validity, Yardstick, Yardsticks
-from liftbench.sight import validity_words
 
 
 class Blind(Metric):
@@ -69,16 +69,16 @@ def measurement_of(folder: Path, plugins: Plugins, *metrics: str) -> Measurement
     return prepare(resolve_recipe(None, {"dataset": str(folder)}, [], names), plugins)
 
 
-def place_of(measurement: Measurement, plugins: Plugins, folder: Path) -> yardsticks.Kept:
-    return yardsticks.place_of(measurement, 0, plugins, folder / "reports" / "runs")
+def place_of(measurement: Measurement, plugins: Plugins, folder: Path) -> control_scores.Kept:
+    return control_scores.place_of(measurement, 0, plugins, folder / "reports" / "runs")
 
 
 def controls_of(measurement: Measurement, plugins: Plugins, folder: Path) -> Yardsticks:
-    return yardsticks.controls(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
+    return control_scores.controls(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
 
 
 def validity_of(measurement: Measurement, plugins: Plugins, folder: Path) -> Validity:
-    return yardsticks.validity(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
+    return control_scores.validity(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_humans_are_scored_by_leaving_one_out(support: Path, plugins: Plugins, t
     measurement = measurement_of(support, plugins, "rougeL")
     found = controls_of(measurement, plugins, tmp_path)
     scorer = RougeScorer(["rougeL"], use_stemmer=True)
-    for id_, value in zip(found.ids, row(found, yardsticks.HUMANS).scores["rougeL"], strict=True):
+    for id_, value in zip(found.ids, row(found, control_scores.HUMANS).scores["rougeL"], strict=True):
         references = measurement.conversations[id_].references
         pairs = [
             scorer.score(other, one)["rougeL"].fmeasure
@@ -129,7 +129,7 @@ def test_every_registered_control_is_measured_and_says_what_it_is(
 ) -> None:
     found = controls_of(measurement_of(support, plugins, "rougeL", "words"), plugins, tmp_path)
     registered = [spec.name for spec in plugins.specs if spec.kind == "control"]
-    assert [one.name for one in found.rows] == [*registered, yardsticks.HUMANS]
+    assert [one.name for one in found.rows] == [*registered, control_scores.HUMANS]
     for one in found.rows:
         assert not one.missing
         assert {len(column) for column in one.scores.values()} == {len(found.ids)}
@@ -171,7 +171,7 @@ def test_they_are_measured_once_for_the_same_data_and_metrics(support: Path, plu
     measurement = measurement_of(support, plugins, "rougeL")
     found = controls_of(measurement, plugins, tmp_path)
     calls = []
-    again = yardsticks.controls(
+    again = control_scores.controls(
         measurement, place_of(measurement, plugins, tmp_path), 0, plugins, lambda *step: calls.append(step)
     )
     assert (again, calls) == (found, [])
@@ -197,7 +197,7 @@ def test_another_conversations_summary_costs_all(
         monkeypatch.setitem(HOME, id_, one.references)
     found = validity_of(measurement, plugins, tmp_path)
     assert set(found.corruptions) == set(CORRUPTIONS)
-    assert cost(found, "exact", yardsticks.FLOOR).cost == 1.0
+    assert cost(found, "exact", control_scores.FLOOR).cost == 1.0
     assert cost(found, "exact", "words-shuffled").cost == 1.0
     assert cost(found, "exact", "words-shuffled").human == 1.0
 
@@ -230,9 +230,9 @@ def test_single_summaries_are_held_against_themselves_and_it_says_so(
 def test_without_a_human_summary_there_is_nothing_to_corrupt(support: Path, plugins: Plugins, tmp_path: Path) -> None:
     measurement = measurement_of(support, plugins, "rougeL")
     bare = {id_: replace(one, references=()) for id_, one in measurement.conversations.items()}
-    place = yardsticks.Kept(folder=tmp_path, key="0" * 64)
+    place = control_scores.Kept(folder=tmp_path, key="0" * 64)
     with pytest.raises(UsageError, match="no conversation has a human summary"):
-        yardsticks.validity(replace(measurement, conversations=bare), place, 0, plugins, no_progress)
+        control_scores.validity(replace(measurement, conversations=bare), place, 0, plugins, no_progress)
 
 
 def test_on_helpdesk_the_table_says_what_is_known_of_these_metrics(plugins: Plugins, tmp_path: Path) -> None:

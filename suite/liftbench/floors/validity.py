@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .records.types import Cost, Validity
-from .text.phrases import listed, metric_label
-from .yardsticks import FLOOR
+from ..records.types import Cost, Validity
+from ..text.phrases import listed, metric_label
+from .control_scores import FLOOR
 
 BLIND, SEEN = 0.1, 0.5
 """A corruption that surely costs less than `BLIND` of the human-to-floor range is not seen; more than `SEEN`, it is."""

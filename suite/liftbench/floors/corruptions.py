@@ -15,14 +15,14 @@ from functools import partial
 from msgspec import Struct
 from rapidfuzz.distance import Levenshtein
 
-from .data.similarity.clusters import CLUSTER, cluster_of
-from .metrics.evidence import Evidence
-from .metrics.lexicon import learn
-from .metrics.mentions import Mention, mentions
-from .metrics.roles import swap_roles
-from .records.types import Conversation
-from .text.names import fold, gazetteer
-from .text.negation import negate
+from ..data.similarity.clusters import CLUSTER, cluster_of
+from ..metrics.evidence import Evidence
+from ..metrics.lexicon import learn
+from ..metrics.mentions import Mention, mentions
+from ..metrics.roles import swap_roles
+from ..records.types import Conversation
+from ..text.names import fold, gazetteer
+from ..text.negation import negate
 
 
 class Material:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from .records.types import Position, PromptSpec, Standing, Yardstick, Yardsticks
-from .runs.directory import Run
-from .statistics import intervals
-from .yardsticks import Beside
+from ..records.types import Position, PromptSpec, Standing, Yardstick, Yardsticks
+from ..runs.directory import Run
+from ..statistics import intervals
+from .control_scores import Beside
 
 
 def positions(

@@ -15,12 +15,12 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .errors import PrerequisiteError
-from .extension.contracts import Control, ControlRequest
-from .files import digest
-from .metrics.rouge import Rouge, all_pairs
-from .records.types import Conversation
-from .text.sentences import split_sentences
+from ..errors import PrerequisiteError
+from ..extension.contracts import Control, ControlRequest
+from ..files import digest
+from ..metrics.rouge import Rouge, all_pairs
+from ..records.types import Conversation
+from ..text.sentences import split_sentences
 
 CANDIDATES_AT_ONCE = 500
 """Candidates for the constant that are compared with all references at a time: 40 MB for ten thousand references."""
