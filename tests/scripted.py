@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from liftbench.cli.job import resolve_recipe
-from liftbench.comparison import compare, exit_code
 from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.similarity.fingerprints import training_row
@@ -23,6 +22,7 @@ from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.floors.control_scores import Beside, beside
 from liftbench.gates import Against
+from liftbench.judging.compare import compare, exit_code
 from liftbench.measuring import harness
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.measuring.systems import Loadable

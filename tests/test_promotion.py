@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from liftbench.comparison import compare
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.floors.control_scores import Beside
+from liftbench.judging.compare import compare
 from liftbench.promotion import FIRST, promote, promoted_in, read_promoted
 from liftbench.records.types import Shot
 from liftbench.runs.directory import Run

@@ -20,12 +20,12 @@ from functools import cache
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .comparison import compare
 from .data.similarity.clusters import units
 from .errors import LiftbenchError, UsageError, unknown
 from .floors.control_scores import Beside
-from .guards import FACTS, GUARDS, not_passed
-from .guards import STATES as GUARD_STATES
+from .judging.compare import compare
+from .judging.guards import FACTS, GUARDS, not_passed
+from .judging.guards import STATES as GUARD_STATES
 from .promotion import Promoted, Version
 from .recipe.rules import Rule
 from .records.types import Conversation, Difference, Guard, Protocol

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .guards import FACTS
+from .judging.guards import FACTS
 from .recipe.rules import Rule
 from .records.types import Lift
 from .rule_evidence import over

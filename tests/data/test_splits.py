@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liftbench.data.leakage import leaks
 from liftbench.data.similarity.fingerprints import conversation_sha256, split_fingerprint, training_row
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.data.splits import training_split, unscored
 from liftbench.errors import UsageError
 from liftbench.extension.registry import load_plugins
 from liftbench.files import digest
+from liftbench.judging.leakage import leaks
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.types import Conversation, Turn
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liftbench.comparison import compare
 from liftbench.files import write_atomic, write_lines
 from liftbench.floors.control_scores import HUMANS, Beside
+from liftbench.judging.compare import compare
 from liftbench.records.types import (
     AdapterRecord,
     Comparison,

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from liftbench.comparison import compare
+from liftbench.judging.compare import compare
 from liftbench.report.terminal import comparison_table, runs_table
 from liftbench.runs.directory import Run
 

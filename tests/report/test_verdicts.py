@@ -16,8 +16,8 @@ from markupsafe import Markup
 from msgspec.structs import replace
 from rich.console import Console
 
-from liftbench.comparison import compare
 from liftbench.files import write_atomic
+from liftbench.judging.compare import compare
 from liftbench.records.types import (
     Choice,
     Comparison,

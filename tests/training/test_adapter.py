@@ -12,11 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from liftbench.cli.job import resolve_recipe
-from liftbench.data.leakage import leaks
 from liftbench.errors import LiftbenchError, UsageError
 from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_lines
+from liftbench.judging.leakage import leaks
 from liftbench.measuring.harness import new_manifest
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.measuring.systems import named, untuned

@@ -9,8 +9,8 @@ from typing import get_args
 import click
 from rich.console import Console
 
-from ..comparison import exit_code
 from ..extension.registry import load_plugins
+from ..judging.compare import exit_code
 from ..records.types import Against
 from ..report.terminal import comparison_table
 from ..runs.directory import Run, find_run, runs_in

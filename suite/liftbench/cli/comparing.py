@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ..comparison import compare
 from ..errors import LiftbenchError
 from ..extension.contracts import Metric
 from ..extension.registry import Plugins
 from ..files import digest, write_text
 from ..floors.control_scores import Beside, beside
+from ..judging.compare import compare
+from ..judging.sensitivity import scorers
 from ..records.types import Against, Comparison
 from ..report.html import render_comparison
 from ..runs.directory import Run, runs_in
 from ..runs.seed_groups import seed_of, siblings, unjudged
 from ..runs.selection import best_prompted
-from ..sensitivity import scorers
 from ..text.phrases import listed
 from .acts import say, warn
 from .progress import progress_bars

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..errors import UsageError
+from ..judging.leakage import Scored
 from ..records.types import Conversation
-from .leakage import Scored
 from .similarity.duplicates import NearDuplicates
 from .similarity.fingerprints import conversation_sha256, sketch, words_of
 

@@ -15,10 +15,10 @@ from ..data.sources import cleaning, open_dataset, read_split
 from ..errors import LiftbenchError, PrerequisiteError, UsageError
 from ..extension.contracts import Metric, MetricRequest
 from ..extension.registry import Plugins
+from ..judging.slices import require_fields
 from ..prompts.render import transcript
 from ..recipe.resolve import MetricsSection, ResolvedRecipe
 from ..records.types import Conversation, Protocol
-from ..slices import require_fields
 
 POSTPROCESS = "strip-v1"
 """Name and version of `postprocess`."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..guards import not_passed
+from ..judging.guards import not_passed
 from ..records.types import Choice, Guard, Leak, LeakKind
 from ..text.phrases import counted, listed, metric_label
 from . import numbers

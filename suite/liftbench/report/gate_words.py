@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..gates import GateReport
-from ..guards import not_passed
+from ..judging.guards import not_passed
 from ..records.types import Difference
 from ..rule_evidence import RuleResult
 from ..text.phrases import counted, listed, metric_label

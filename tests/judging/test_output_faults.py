@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
-from liftbench.faults import Fault, is_degenerate, is_empty, output_faults, usual
+from liftbench.judging.output_faults import Fault, is_degenerate, is_empty, output_faults, usual
 from liftbench.records.types import Conversation, FinishReason, Prediction, Turn
 
 ENGLISH = "Customer complains that the parcel has not arrived. Agent asks for the order number."

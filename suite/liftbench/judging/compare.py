@@ -8,23 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from .data.leakage import human_copies, leaks
-from .data.similarity.clusters import units
-from .errors import UsageError, unknown
-from .extension.contracts import Metric
-from .faults import Fault, output_faults, usual
-from .floors.control_scores import Beside
-from .floors.ranking import positions, standings, unmeasured
+from ..data.similarity.clusters import units
+from ..errors import UsageError, unknown
+from ..extension.contracts import Metric
+from ..floors.control_scores import Beside
+from ..floors.ranking import positions, standings, unmeasured
+from ..records.types import Against, CandidateResult, Comparison, Guard, Lift, Limits, MetricInfo, SeedsResult
+from ..runs.differences import system_differences
+from ..runs.directory import Run
+from ..runs.seed_groups import grouped, seed_of
+from ..runs.selection import protocol_of, require_comparable
+from ..statistics import intervals
+from ..statistics.permutation import holm
 from .guards import STATES, Evidence, checked
-from .records.types import Against, CandidateResult, Comparison, Guard, Lift, Limits, MetricInfo, SeedsResult
-from .runs.differences import system_differences
-from .runs.directory import Run
-from .runs.seed_groups import grouped, seed_of
-from .runs.selection import protocol_of, require_comparable
+from .leakage import human_copies, leaks
+from .output_faults import Fault, output_faults, usual
 from .sensitivity import choices
 from .slices import slice_results, slices
-from .statistics import intervals
-from .statistics.permutation import holm
 from .verdict import SEVERITY, judge
 
 NOTHING = Beside(missing={"controls": "not measured", "validity": "not measured"})

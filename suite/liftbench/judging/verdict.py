@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..records.types import Guard, Lift, Limits, Outcome, Verdict
+from ..runs.directory import Run
+from ..statistics import intervals
+from ..text.phrases import gain, glossed, lift_digits, listed, metric_label
 from .guards import Evidence, not_passed
-from .records.types import Guard, Lift, Limits, Outcome, Verdict
-from .runs.directory import Run
-from .statistics import intervals
-from .text.phrases import gain, glossed, lift_digits, listed, metric_label
 
 FEWEST = 30
 """Conversations (clusters, where the data have any) for a *verified*. Intervals are widened for few (see `stats`), but

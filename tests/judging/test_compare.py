@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.comparison import compare, exit_code
 from liftbench.errors import UsageError
 from liftbench.files import write_atomic, write_lines
 from liftbench.floors.control_scores import HUMANS, Beside
+from liftbench.judging.compare import compare, exit_code
+from liftbench.judging.verdict import CHECKER, FEWEST, TRUTH
 from liftbench.records.types import (
     AdapterRecord,
     Comparison,
@@ -30,9 +31,8 @@ from liftbench.runs.differences import protocol_differences, system_differences
 from liftbench.runs.directory import Run
 from liftbench.runs.selection import best_prompted, newest_pair
 from liftbench.text.phrases import metric_label
-from liftbench.verdict import CHECKER, FEWEST, TRUTH
 
-from .build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
+from ..build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
 
 N = 36
 FLAT = [0.2 + 0.001 * (number % 5) for number in range(N)]

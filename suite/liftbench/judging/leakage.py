@@ -10,10 +10,8 @@ from typing import NamedTuple, get_args
 
 from rapidfuzz.distance import Indel
 
-from ..prompts.render import transcript
-from ..records.types import Conversation, Leak, LeakKind, PromptSpec, TrainingRow
-from .similarity.duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
-from .similarity.fingerprints import (
+from ..data.similarity.duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
+from ..data.similarity.fingerprints import (
     REFERENCE_WORDS,
     SHINGLE_WORDS,
     SKETCH,
@@ -23,6 +21,8 @@ from .similarity.fingerprints import (
     words_of,
     words_sha256,
 )
+from ..prompts.render import transcript
+from ..records.types import Conversation, Leak, LeakKind, PromptSpec, TrainingRow
 
 ALIKE = NEAR
 """The least share of the shorter conversation's word 5-grams that the other must have, too. Not their resemblance: the

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from liftbench.comparison import compare, exit_code
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.files import write_atomic, write_lines
 from liftbench.floors.control_scores import HUMANS, Beside
-from liftbench.guards import FACTS, GUARDS
+from liftbench.judging.compare import compare, exit_code
+from liftbench.judging.guards import FACTS, GUARDS
 from liftbench.records.types import (
     AdapterRecord,
     Conversation,
@@ -27,7 +27,7 @@ from liftbench.records.types import (
 )
 from liftbench.runs.directory import Run
 
-from .build import write_run
+from ..build import write_run
 
 N = 60
 LEVELS = [0.2 + 0.002 * (number % 7) for number in range(N)]

@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from liftbench import sensitivity
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
 from liftbench.extension.contracts import Metric, MetricRequest
 from liftbench.extension.registry import Spec, load_plugins
 from liftbench.files import write_lines
+from liftbench.judging import sensitivity
+from liftbench.judging.sensitivity import equally_long, scorers
 from liftbench.measuring.harness import values
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.types import Choice, Conversation, Leak, LeakKind, Lift
 from liftbench.runs.directory import Run, runs_in
-from liftbench.sensitivity import equally_long, scorers
 from liftbench.statistics.intervals import lift
 
-from .build import tuned_texts, untuned_texts, write_conversations, write_run
+from ..build import tuned_texts, untuned_texts, write_conversations, write_run
 
 ROUGE = Rouge("rougeL")
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from .faults import Fault
-from .records.types import (
+from ..records.types import (
     Against,
     Direction,
     Guard,
@@ -26,9 +25,10 @@ from .records.types import (
     Yardstick,
     Yardsticks,
 )
-from .runs.directory import Run
-from .statistics import intervals
-from .text.phrases import counted, listed, metric_label
+from ..runs.directory import Run
+from ..statistics import intervals
+from ..text.phrases import counted, listed, metric_label
+from .output_faults import Fault
 
 FACTS = "unsupported-facts"
 """The metric that the guard of facts reads."""

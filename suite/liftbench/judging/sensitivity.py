@@ -11,14 +11,14 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .extension.contracts import Metric
-from .extension.registry import Plugins
-from .floors.control_scores import measured_again
-from .measuring.harness import values
-from .records.types import Choice, Conversation, Leak
-from .runs.directory import Run
-from .statistics import intervals
-from .text.phrases import counted
+from ..extension.contracts import Metric
+from ..extension.registry import Plugins
+from ..floors.control_scores import measured_again
+from ..measuring.harness import values
+from ..records.types import Choice, Conversation, Leak
+from ..runs.directory import Run
+from ..statistics import intervals
+from ..text.phrases import counted
 from .verdict import FEWEST, lift_outcome
 
 SEEDS = 5

@@ -19,8 +19,8 @@ from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.data.similarity.clusters import units
 from liftbench.errors import UsageError
+from liftbench.judging.slices import FEWEST, NOT_GIVEN, Slice, require_fields, slice_results, slices
 from liftbench.records.types import Conversation, Direction, Scalar, SliceResult, Turn
-from liftbench.slices import FEWEST, NOT_GIVEN, Slice, require_fields, slice_results, slices
 
 
 def conversation(number: int, **metadata: Scalar) -> Conversation:

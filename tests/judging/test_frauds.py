@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from liftbench.comparison import compare
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.errors import UsageError
 from liftbench.extension.contracts import ControlRequest, no_progress
 from liftbench.files import read_lines, write_lines
 from liftbench.floors.control_scores import beside
 from liftbench.floors.controls import BestConstant, SlotTemplate
-from liftbench.guards import GUARDS
+from liftbench.judging.compare import compare
+from liftbench.judging.guards import GUARDS
 from liftbench.prompts.render import prompt_spec, transcript
 from liftbench.records.types import AdapterRecord, CandidateResult, SampleScores, Shot, Verdict
 from liftbench.runs.directory import Run
 
-from .scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned
+from ..scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned
 
 
 @pytest.fixture

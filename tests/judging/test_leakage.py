@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from liftbench.data.leakage import ALIKE, human_copies, leaks
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.registry import load_plugins
+from liftbench.judging.leakage import ALIKE, human_copies, leaks
 from liftbench.prompts.render import prompt_spec, transcript
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.types import Conversation, Leak, PromptSpec, Shot, TrainingRow, Turn

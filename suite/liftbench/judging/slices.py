@@ -12,11 +12,11 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .data.similarity.fingerprints import words_of
-from .errors import unknown
-from .records.types import Conversation, Direction, Scalar, SliceResult
-from .statistics.intervals import mean_interval
-from .statistics.permutation import holm, randomization
+from ..data.similarity.fingerprints import words_of
+from ..errors import unknown
+from ..records.types import Conversation, Direction, Scalar, SliceResult
+from ..statistics.intervals import mean_interval
+from ..statistics.permutation import holm, randomization
 
 FEWEST = 30
 """Units (conversations, or clusters of them) below which nothing is said of a slice."""

@@ -13,10 +13,10 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from .data.similarity.fingerprints import conversation_sha256, words
-from .metrics.form import Repetition
-from .records.types import Conversation, Prediction
-from .text.languages import languages_of
+from ..data.similarity.fingerprints import conversation_sha256, words
+from ..metrics.form import Repetition
+from ..records.types import Conversation, Prediction
+from ..text.languages import languages_of
 
 Fault = Literal["empty", "never-ending", "degenerate", "repeated", "shortened", "other language"]
 
