@@ -21,13 +21,13 @@ from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.floors.control_scores import Beside, beside
-from liftbench.gates import Against
+from liftbench.gating.baselines import promote
+from liftbench.gating.gate import Against
 from liftbench.judging.compare import compare, exit_code
 from liftbench.measuring import harness
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.measuring.systems import Loadable
 from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
-from liftbench.promotion import promote
 from liftbench.prompts.render import prompt_spec
 from liftbench.records.types import (
     AdapterRecord,

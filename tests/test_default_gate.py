@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from liftbench.promotion import promoted_in, read_promoted
+from liftbench.gating.baselines import promoted_in, read_promoted
 
 BASELINES = Path(__file__).resolve().parents[1] / "baselines"
 

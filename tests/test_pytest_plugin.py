@@ -13,7 +13,7 @@ import pytest
 import liftbench.cli.acts
 import liftbench.cli.gating
 import liftbench.report.gate_page  # noqa: F401 - loaded here, once: a project in this process forgets what it loads
-from liftbench.promotion import read_promoted
+from liftbench.gating.baselines import read_promoted
 from liftbench.runs.directory import runs_in
 
 from .scripted import World, doctored, honest, untuned

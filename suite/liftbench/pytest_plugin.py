@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from .gates import Against, GateReport
+    from .gating.gate import Against, GateReport
     from .recipe.rules import Rule
     from .runs.directory import Run
 
@@ -196,7 +196,7 @@ def _completed(asked: _Asked) -> _Asked:
 def _rules(asked: _Asked, against: Against) -> list[Rule]:
     """The target on each headline of the baseline, then the rules of the marker."""
     from .errors import UsageError
-    from .gates import guard_name
+    from .gating.gate import guard_name
     from .recipe.rules import named, parse
 
     rules = list(map(parse, asked.rules))
@@ -219,7 +219,7 @@ def _rules(asked: _Asked, against: Against) -> list[Rule]:
 
 def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     from .cli.gating import against_promoted, gated, run_to_gate, write_page
-    from .promotion import require_name
+    from .gating.baselines import require_name
     from .recipe.rules import parse
     from .report.gate_words import explanation
 
@@ -273,9 +273,9 @@ def _update(
     from .cli.gating import gated
     from .errors import UsageError
     from .files import digest
-    from .promotion import promote
+    from .gating.baselines import promote
+    from .gating.context import over
     from .report.gate_words import explanation
-    from .rule_evidence import over
 
     if not why.strip() or Path(why).exists():
         raise UsageError(f"--lift-update takes the reason of the change, and {why!r} is none")

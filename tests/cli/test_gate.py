@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from liftbench.promotion import read_promoted
+from liftbench.gating.baselines import read_promoted
 
 from ..scripted import World, doctored, untuned
 

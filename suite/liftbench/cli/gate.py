@@ -9,11 +9,11 @@ import click
 from msgspec import to_builtins
 
 from ..errors import LiftbenchError
-from ..gates import explained
-from ..promotion import Promoted
+from ..gating.baselines import Promoted
+from ..gating.explain import meaning
+from ..gating.gate import explained
 from ..recipe.resolve import GatesSection, ResolvedRecipe, flatten
 from ..recipe.rules import parse
-from ..rule_words import meaning
 from .acts import say
 from .gating import against_promoted, gated, run_to_gate, write_page
 from .job import baselines_option, json_option, print_json, resolve_recipe, runs_option

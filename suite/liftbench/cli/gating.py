@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from ..errors import PrerequisiteError, UsageError
 from ..files import digest, write_text
-from ..gates import Against, GateReport, gate
-from ..promotion import promoted_in, read_promoted
+from ..gating.baselines import promoted_in, read_promoted
+from ..gating.context import RESERVED, over
+from ..gating.gate import Against, GateReport, gate
 from ..recipe.rules import Rule
-from ..rule_evidence import RESERVED, over
 from ..runs.directory import Run, find_run, runs_in
 from ..runs.seed_groups import seed_of, siblings, unjudged
 from ..runs.selection import newest_like

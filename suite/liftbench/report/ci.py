@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..files import write_text, writing
-from ..gates import GateReport
+from ..gating.gate import GateReport
 from .checks import SYMBOLS
 from .gate_words import against_words, guard_words, in_gravity, outcome, remark_lines, told
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from msgspec import Struct
 
-from ..gates import Against, GateReport
-from ..promotion import Version
-from ..rule_evidence import RuleResult
+from ..gating.baselines import Version
+from ..gating.context import RuleResult
+from ..gating.gate import Against, GateReport
 from ..runs.directory import Run
 from ..text.phrases import metric_label
 from . import charts, numbers

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..gates import GateReport
+from ..gating.gate import GateReport
 from .checks import SYMBOLS
 from .gate_words import against_words, guard_words, in_gravity, outcome, remark_lines, told
 from .terminal import STYLES, plain

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..gates import GateReport
+from ..gating.context import RuleResult
+from ..gating.gate import GateReport
 from ..judging.guards import not_passed
 from ..records.types import Difference
-from ..rule_evidence import RuleResult
 from ..text.phrases import counted, listed, metric_label
 from .checks import SYMBOLS
 

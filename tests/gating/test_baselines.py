@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.floors.control_scores import Beside
+from liftbench.gating.baselines import FIRST, promote, promoted_in, read_promoted
 from liftbench.judging.compare import compare
-from liftbench.promotion import FIRST, promote, promoted_in, read_promoted
 from liftbench.records.types import Shot
 from liftbench.runs.directory import Run
 
-from .build import PROMPT, write_conversations, write_run
-from .scripted import Bench, honest
+from ..build import PROMPT, write_conversations, write_run
+from ..scripted import Bench, honest
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -20,22 +20,22 @@ from functools import cache
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .data.similarity.clusters import units
-from .errors import LiftbenchError, UsageError, unknown
-from .floors.control_scores import Beside
-from .judging.compare import compare
-from .judging.guards import FACTS, GUARDS, not_passed
-from .judging.guards import STATES as GUARD_STATES
-from .promotion import Promoted, Version
-from .recipe.rules import Rule
-from .records.types import Conversation, Difference, Guard, Protocol
-from .rule_checks import checked
-from .rule_evidence import STATES, CannotTell, Held, RuleResult, RuleState, require_alike, require_metrics
-from .rule_words import meaning
-from .runs.differences import system_differences
-from .runs.directory import Run
-from .runs.seed_groups import seed_of
-from .text.phrases import listed
+from ..data.similarity.clusters import units
+from ..errors import LiftbenchError, UsageError, unknown
+from ..floors.control_scores import Beside
+from ..judging.compare import compare
+from ..judging.guards import FACTS, GUARDS, not_passed
+from ..judging.guards import STATES as GUARD_STATES
+from ..recipe.rules import Rule
+from ..records.types import Conversation, Difference, Guard, Protocol
+from ..runs.differences import system_differences
+from ..runs.directory import Run
+from ..runs.seed_groups import seed_of
+from ..text.phrases import listed
+from .baselines import Promoted, Version
+from .checks import checked
+from .context import STATES, CannotTell, Held, RuleResult, RuleState, require_alike, require_metrics
+from .explain import meaning
 
 SCHEMA = 1
 

@@ -11,12 +11,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .data.similarity.fingerprints import ids_sha256
-from .recipe.rules import Rule
-from .records.types import Direction
-from .runs.differences import protocol_differences
-from .runs.directory import Run
-from .text.phrases import counted, listed
+from ..data.similarity.fingerprints import ids_sha256
+from ..recipe.rules import Rule
+from ..records.types import Direction
+from ..runs.differences import protocol_differences
+from ..runs.directory import Run
+from ..text.phrases import counted, listed
 
 RuleState = Literal["passed", "failed", "not run"]
 

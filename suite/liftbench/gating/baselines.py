@@ -16,11 +16,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .errors import PrerequisiteError, UsageError, unknown
-from .files import digest, write_text
-from .floors.control_scores import HUMANS
-from .recipe.rules import KEYWORDS, QUANTITIES
-from .records.types import (
+from ..errors import PrerequisiteError, UsageError, unknown
+from ..files import digest, write_text
+from ..floors.control_scores import HUMANS
+from ..recipe.rules import KEYWORDS, QUANTITIES
+from ..records.types import (
     Conversation,
     Environment,
     Manifest,
@@ -31,9 +31,9 @@ from .records.types import (
     Yardstick,
     Yardsticks,
 )
-from .rule_evidence import RESERVED
-from .runs.directory import Run
-from .text.phrases import listed
+from ..runs.directory import Run
+from ..text.phrases import listed
+from .context import RESERVED
 
 SCHEMA = 1
 """Of promoted files; raised when an older suite could misread a newer file."""

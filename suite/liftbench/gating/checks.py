@@ -9,17 +9,17 @@ from statistics import fmean
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .errors import UsageError, unknown
-from .judging.output_faults import is_empty, never_ending, shortened
-from .judging.slices import slices
-from .judging.verdict import FEWEST
-from .recipe.rules import Rule
-from .records.types import Direction, Prediction
-from .rule_evidence import STATES, CannotTell, Held, Loss, RuleResult, RuleState, over, require_alike, score
-from .rule_words import asked, lift_words, mend, named_system
-from .runs.directory import Run
-from .statistics import intervals
-from .text.phrases import counted, metric_label
+from ..errors import UsageError, unknown
+from ..judging.output_faults import is_empty, never_ending, shortened
+from ..judging.slices import slices
+from ..judging.verdict import FEWEST
+from ..recipe.rules import Rule
+from ..records.types import Direction, Prediction
+from ..runs.directory import Run
+from ..statistics import intervals
+from ..text.phrases import counted, metric_label
+from .context import STATES, CannotTell, Held, Loss, RuleResult, RuleState, over, require_alike, score
+from .explain import asked, lift_words, mend, named_system
 
 MOST_LOSSES = 3
 """Conversations that are named where a rule is broken."""

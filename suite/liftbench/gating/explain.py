@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .judging.guards import FACTS
-from .recipe.rules import Rule
-from .records.types import Lift
-from .rule_evidence import over
-from .runs.directory import Run
-from .statistics.intervals import percent
-from .text.phrases import counted, listed, metric_label
+from ..judging.guards import FACTS
+from ..recipe.rules import Rule
+from ..records.types import Lift
+from ..runs.directory import Run
+from ..statistics.intervals import percent
+from ..text.phrases import counted, listed, metric_label
+from .context import over
 
 
 def meaning(rule: Rule) -> str:

@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from liftbench.data.similarity.fingerprints import ids_sha256
 from liftbench.errors import UsageError
 from liftbench.files import read_lines, write_lines
-from liftbench.gates import ALIKE, Against, GateReport, explained, gate
-from liftbench.promotion import Promoted, promote
+from liftbench.gating.baselines import Promoted, promote
+from liftbench.gating.context import RuleState
+from liftbench.gating.explain import meaning
+from liftbench.gating.gate import ALIKE, Against, GateReport, explained, gate
 from liftbench.recipe.rules import parse
 from liftbench.records.types import Prediction, SampleScores
-from liftbench.rule_evidence import RuleState
-from liftbench.rule_words import meaning
 from liftbench.runs.directory import Run
 
-from .scripted import BASE, World, doctored, honest, scored, untuned
+from ..scripted import BASE, World, doctored, honest, scored, untuned
 
 RULES = (
     "lift(rougeL) >= 40% verified",
