@@ -324,7 +324,7 @@ def support(tmp_path: Path, conversations: list[Conversation]) -> Path:
 
 
 def test_rescoring_a_runs_own_texts_gives_its_own_scores(scored: Callable[..., Run]) -> None:
-    run = scored(Path(sensitivity.__file__).parent / "corpora" / "helpdesk" / "test.jsonl", "helpdesk")
+    run = scored(Path(sensitivity.__file__).parents[1] / "corpora" / "helpdesk" / "test.jsonl", "helpdesk")
     metrics = scorers(run, HEADLINES, load_plugins())
     assert [metric.name for metric in metrics] == list(HEADLINES)
     for metric in metrics:

@@ -355,9 +355,7 @@ def test_a_process_killed_in_the_middle_resumes_to_the_same_adapter(
 import os, signal, sys
 from pathlib import Path
 import msgspec
-from liftbench.contracts import TrainRequest, no_progress
-from liftbench.prompts import prompt_spec
-from liftbench.types import Conversation, ModelRecord
+from liftbench.plugin_api import Conversation, ModelRecord, TrainRequest, no_progress, prompt_spec
 from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer
 
 folder = Path(__file__).parent

@@ -18,7 +18,7 @@ from liftbench.text.names import fold, gazetteer
 
 KEY = b"a key that tests share"
 
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def said(*texts: str, **fields: object) -> Conversation:

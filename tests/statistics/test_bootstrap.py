@@ -34,7 +34,7 @@ def test_every_unit_is_drawn_once_on_average() -> None:
 def test_a_seed_gives_the_same_draws_and_sums_whatever_the_chunk(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(1).random(37)
     whole = all_draws(37, 0, 500), resampled_sums([values], seed=0, resamples=500)
-    monkeypatch.setattr(resampling, "CHUNK", chunk)
+    monkeypatch.setattr(bootstrap, "CHUNK", chunk)
     assert (all_draws(37, 0, 500) == whole[0]).all()
     assert (resampled_sums([values], seed=0, resamples=500) == whole[1]).all()
 

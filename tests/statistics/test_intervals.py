@@ -181,7 +181,7 @@ def test_several_candidates_widen_the_interval_and_the_method_says_so() -> None:
 
 # ---------------------------------------------------------------------------------------------------------- real scores
 
-RESULT = Path(__file__).resolve().parents[1] / "baselines" / "interval-coverage.jsonl"
+RESULT = Path(__file__).resolve().parents[2] / "baselines" / "interval-coverage.jsonl"
 
 
 @pytest.mark.parametrize(

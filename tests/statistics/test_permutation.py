@@ -106,7 +106,7 @@ def test_clusters_of_one_are_no_clusters() -> None:
 def test_a_seed_gives_the_same_p_whatever_the_chunk(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(0.02, 0.1, 30).tolist()
     whole = randomization(values, seed=0, resamples=500)
-    monkeypatch.setattr(significance, "CHUNK", chunk)
+    monkeypatch.setattr(permutation, "CHUNK", chunk)
     assert randomization(values, seed=0, resamples=500) == whole
 
 

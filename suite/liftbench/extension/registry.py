@@ -120,7 +120,7 @@ class Plugins:
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(PROJECT)
-        self.manager.add_hookspecs(hookspecs)
+        self.manager.add_hookspecs(hooks)
         self.specs: list[Spec] = []
         self.problems: list[Problem] = []
 
