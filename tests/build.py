@@ -13,25 +13,19 @@ import msgspec
 
 from liftbench.files import digest, write_atomic, write_lines
 from liftbench.metrics.rouge import NAMES, Name, Rouge
-from liftbench.records.types import (
-    AdapterRecord,
-    Conversation,
-    CurvePoint,
+from liftbench.records.conversation import Conversation, Turn
+from liftbench.records.run import (
     Environment,
     GitState,
     Manifest,
     MetricSummary,
-    ModelRecord,
     Prediction,
-    PromptSpec,
     Protocol,
     RunSummary,
     SampleScores,
-    System,
-    TrainingRow,
-    TrainingSummary,
-    Turn,
 )
+from liftbench.records.system import AdapterRecord, ModelRecord, PromptSpec, System
+from liftbench.records.training import CurvePoint, TrainingRow, TrainingSummary
 from liftbench.runs.directory import Run, run_id
 from liftbench.statistics.intervals import mean_interval
 

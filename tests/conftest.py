@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from liftbench.cli.main import main
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 from .scripted import Bench, World
 from .tiny import build_tiny_llama

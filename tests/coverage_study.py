@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtrit
 
-from liftbench.records.types import Lift
 from liftbench.statistics import intervals
 from liftbench.statistics.bootstrap import draws
+from liftbench.statistics.lift import Lift
 
 Floats = NDArray[np.float64]
 

@@ -28,7 +28,7 @@ from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve
 from liftbench.prompts.render import completion_ids, end_token, prompt_spec, render
 from liftbench.recipe.resolve import DEFAULT_TEMPLATE
-from liftbench.records.types import Conversation
+from liftbench.records.conversation import Conversation
 from liftbench.statistics import intervals
 from liftbench.text import words as tokens_module
 from liftbench_plugins.backends import transformers as backend_module

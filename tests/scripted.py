@@ -23,21 +23,15 @@ from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.floors.control_scores import Beside, beside
 from liftbench.gating.baselines import promote
 from liftbench.gating.gate import Against
-from liftbench.judging.compare import compare, exit_code
+from liftbench.judging.compare import CandidateResult, compare, exit_code
 from liftbench.measuring import harness
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.measuring.systems import Loadable
 from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
 from liftbench.prompts.render import prompt_spec
-from liftbench.records.types import (
-    AdapterRecord,
-    CandidateResult,
-    FinishReason,
-    ModelRecord,
-    SampleScores,
-    System,
-    TrainingRow,
-)
+from liftbench.records.run import FinishReason, SampleScores
+from liftbench.records.system import AdapterRecord, ModelRecord, System
+from liftbench.records.training import TrainingRow
 from liftbench.runs.directory import Run, open_run
 
 from .build import Words

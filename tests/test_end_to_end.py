@@ -23,7 +23,7 @@ from liftbench.data.cleaning import clean
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.similarity.fingerprints import conversation_sha256
 from liftbench.metrics.rouge import Rouge
-from liftbench.records.types import Prediction
+from liftbench.records.run import Prediction
 from liftbench.runs.directory import Run, runs_in
 
 LIMIT = 16

@@ -8,7 +8,7 @@ import pytest
 from liftbench import files
 from liftbench.errors import RunFailed
 from liftbench.files import append_lines, digest, recover_lines, write_atomic, write_lines
-from liftbench.records.types import Prediction
+from liftbench.records.run import Prediction
 
 
 @pytest.mark.parametrize("keep", [0, 1, 5, -3, -1])

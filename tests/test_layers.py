@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from liftbench.files import write_lines
-from liftbench.records.types import Conversation
+from liftbench.records.conversation import Conversation
 
 SUITE = Path(__file__).resolve().parents[1] / "suite" / "liftbench"
 PLUGINS = SUITE.parents[1] / "plugins" / "liftbench_plugins"

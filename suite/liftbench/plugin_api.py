@@ -26,21 +26,15 @@ from .extension.contracts import (
 )
 from .extension.hooks import API_VERSION, hookimpl
 from .files import file_sha256, write_atomic
+from .judging.compare import Comparison
 from .models import hub
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
 from .prompts.render import completion_ids, encode, end_token, render, transcript
-from .records.types import (
-    Comparison,
-    Conversation,
-    CurvePoint,
-    Finding,
-    Manifest,
-    ModelRecord,
-    PromptSpec,
-    TrainingSummary,
-    Turn,
-)
+from .records.conversation import Conversation, Turn
+from .records.run import Finding, Manifest
+from .records.system import ModelRecord, PromptSpec
+from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
 

@@ -13,7 +13,7 @@ from liftbench.data.similarity.fingerprints import training_row
 from liftbench.files import write_atomic, write_lines
 from liftbench.models.adapters import adapter_sha256
 from liftbench.plugin_api import Conversation
-from liftbench.records.types import Provenance
+from liftbench.records.training import Provenance
 from liftbench.runs.directory import Run, runs_in
 
 from ..build import write_run

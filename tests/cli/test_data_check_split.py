@@ -14,7 +14,7 @@ from liftbench.data.cards import CardEntry, read_card, write_card
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import PrerequisiteError
 from liftbench.files import write_lines
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 pytestmark = pytest.mark.usefixtures("data")
 

@@ -16,7 +16,7 @@ from liftbench.errors import UsageError
 from liftbench.extension.registry import Plugins
 from liftbench.files import write_lines
 from liftbench.recipe.resolve import DataSection
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 PIECES = [
     "&amp;",

@@ -19,7 +19,7 @@ from liftbench.data.similarity.duplicates import NearDuplicates
 from liftbench.data.similarity.fingerprints import words
 from liftbench.errors import PrerequisiteError
 from liftbench.metrics.facts import tells
-from liftbench.records.types import Conversation
+from liftbench.records.conversation import Conversation
 
 STEMMER = PorterStemmer()
 

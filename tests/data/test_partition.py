@@ -13,7 +13,7 @@ from liftbench.data.similarity.duplicates import NearDuplicates
 from liftbench.errors import RunFailed, UsageError
 from liftbench.extension.contracts import no_progress
 from liftbench.files import write_lines
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 

@@ -14,7 +14,7 @@ from liftbench.extension.registry import load_plugins
 from liftbench.files import digest
 from liftbench.judging.leakage import leaks
 from liftbench.recipe.resolve import DataSection
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 
 def conversation(id_: str, text: str) -> Conversation:

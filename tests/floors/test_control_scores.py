@@ -15,11 +15,12 @@ from liftbench.extension.contracts import Metric, no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_lines
 from liftbench.floors import control_scores
+from liftbench.floors.control_scores import Yardstick, Yardsticks
 from liftbench.floors.corruptions import CORRUPTIONS
-from liftbench.floors.validity import validity_words
+from liftbench.floors.validity import Cost, Validity, validity_words
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
-from liftbench.records.types import Cost, Turn, Validity, Yardstick, Yardsticks
+from liftbench.records.conversation import Turn
 
 
 class Blind(Metric):

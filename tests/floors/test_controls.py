@@ -17,7 +17,7 @@ from liftbench.extension.contracts import Control, ControlRequest
 from liftbench.floors import controls
 from liftbench.floors.controls import BestConstant, ExtractiveOracle, RandomSummary, SlotTemplate
 from liftbench.metrics.rouge import Rouge
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins.register import CONTROLS
 
 ROUGE = Rouge("rougeL")

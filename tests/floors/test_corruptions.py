@@ -17,7 +17,7 @@ from liftbench.floors.corruptions import CORRUPTIONS, Case, Material
 from liftbench.metrics.evidence import Evidence
 from liftbench.metrics.mentions import mentions
 from liftbench.metrics.roles import swap_roles
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 from liftbench.text.negation import negate
 from liftbench.text.sentences import split_sentences
 

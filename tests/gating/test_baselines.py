@@ -13,7 +13,7 @@ from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.floors.control_scores import Beside
 from liftbench.gating.baselines import FIRST, promote, promoted_in, read_promoted
 from liftbench.judging.compare import compare
-from liftbench.records.types import Shot
+from liftbench.records.system import Shot
 from liftbench.runs.directory import Run
 
 from ..build import PROMPT, write_conversations, write_run

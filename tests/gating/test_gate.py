@@ -18,7 +18,7 @@ from liftbench.gating.context import RuleState
 from liftbench.gating.explain import meaning
 from liftbench.gating.gate import ALIKE, Against, GateReport, explained, gate
 from liftbench.recipe.rules import parse
-from liftbench.records.types import Prediction, SampleScores
+from liftbench.records.run import Prediction, SampleScores
 from liftbench.runs.directory import Run
 
 from ..scripted import BASE, World, doctored, honest, scored, untuned

@@ -14,19 +14,11 @@ from hypothesis import strategies as st
 
 from liftbench.errors import UsageError
 from liftbench.files import write_atomic, write_lines
-from liftbench.floors.control_scores import HUMANS, Beside
-from liftbench.judging.compare import compare, exit_code
-from liftbench.judging.verdict import CHECKER, FEWEST, TRUTH
-from liftbench.records.types import (
-    AdapterRecord,
-    Comparison,
-    MetricInfo,
-    Protocol,
-    SampleScores,
-    Verdict,
-    Yardstick,
-    Yardsticks,
-)
+from liftbench.floors.control_scores import HUMANS, Beside, Yardstick, Yardsticks
+from liftbench.judging.compare import Comparison, compare, exit_code
+from liftbench.judging.verdict import CHECKER, FEWEST, TRUTH, Verdict
+from liftbench.records.run import MetricInfo, Protocol, SampleScores
+from liftbench.records.system import AdapterRecord
 from liftbench.runs.differences import protocol_differences, system_differences
 from liftbench.runs.directory import Run
 from liftbench.runs.selection import best_prompted, newest_pair

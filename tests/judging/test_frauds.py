@@ -19,10 +19,12 @@ from liftbench.extension.contracts import ControlRequest, no_progress
 from liftbench.files import read_lines, write_lines
 from liftbench.floors.control_scores import beside
 from liftbench.floors.controls import BestConstant, SlotTemplate
-from liftbench.judging.compare import compare
+from liftbench.judging.compare import CandidateResult, compare
 from liftbench.judging.guards import GUARDS
+from liftbench.judging.verdict import Verdict
 from liftbench.prompts.render import prompt_spec, transcript
-from liftbench.records.types import AdapterRecord, CandidateResult, SampleScores, Shot, Verdict
+from liftbench.records.run import SampleScores
+from liftbench.records.system import AdapterRecord, Shot
 from liftbench.runs.directory import Run
 
 from ..scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned

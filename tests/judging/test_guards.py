@@ -11,20 +11,13 @@ from msgspec.structs import replace
 
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.files import write_atomic, write_lines
-from liftbench.floors.control_scores import HUMANS, Beside
+from liftbench.floors.control_scores import HUMANS, Beside, Yardstick, Yardsticks
 from liftbench.judging.compare import compare, exit_code
-from liftbench.judging.guards import FACTS, GUARDS
-from liftbench.records.types import (
-    AdapterRecord,
-    Conversation,
-    Guard,
-    Limits,
-    MetricInfo,
-    Turn,
-    Verdict,
-    Yardstick,
-    Yardsticks,
-)
+from liftbench.judging.guards import FACTS, GUARDS, Guard
+from liftbench.judging.verdict import Verdict
+from liftbench.records.conversation import Conversation, Turn
+from liftbench.records.run import Limits, MetricInfo
+from liftbench.records.system import AdapterRecord
 from liftbench.runs.directory import Run
 
 from ..build import write_run

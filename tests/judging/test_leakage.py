@@ -12,10 +12,12 @@ from msgspec.structs import replace
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.registry import load_plugins
-from liftbench.judging.leakage import ALIKE, human_copies, leaks
+from liftbench.judging.leakage import ALIKE, Leak, human_copies, leaks
 from liftbench.prompts.render import prompt_spec, transcript
 from liftbench.recipe.resolve import DataSection
-from liftbench.records.types import Conversation, Leak, PromptSpec, Shot, TrainingRow, Turn
+from liftbench.records.conversation import Conversation, Turn
+from liftbench.records.system import PromptSpec, Shot
+from liftbench.records.training import TrainingRow
 
 
 def said(prefix: str, count: int) -> str:

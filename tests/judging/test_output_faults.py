@@ -13,7 +13,8 @@ from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.judging.output_faults import Fault, is_degenerate, is_empty, output_faults, usual
-from liftbench.records.types import Conversation, FinishReason, Prediction, Turn
+from liftbench.records.conversation import Conversation, Turn
+from liftbench.records.run import FinishReason, Prediction
 
 ENGLISH = "Customer complains that the parcel has not arrived. Agent asks for the order number."
 GERMAN = "Die Kundin beschwert sich, dass ihr Paket nicht angekommen ist. Der Mitarbeiter bittet um die Bestellnummer."

@@ -18,12 +18,14 @@ from liftbench.extension.contracts import Metric, MetricRequest
 from liftbench.extension.registry import Spec, load_plugins
 from liftbench.files import write_lines
 from liftbench.judging import sensitivity
-from liftbench.judging.sensitivity import equally_long, scorers
+from liftbench.judging.leakage import Leak, LeakKind
+from liftbench.judging.sensitivity import Choice, equally_long, scorers
 from liftbench.measuring.harness import values
 from liftbench.metrics.rouge import Rouge
-from liftbench.records.types import Choice, Conversation, Leak, LeakKind, Lift
+from liftbench.records.conversation import Conversation
 from liftbench.runs.directory import Run, runs_in
 from liftbench.statistics.intervals import lift
+from liftbench.statistics.lift import Lift
 
 from ..build import tuned_texts, untuned_texts, write_conversations, write_run
 

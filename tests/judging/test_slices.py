@@ -19,8 +19,9 @@ from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.data.similarity.clusters import units
 from liftbench.errors import UsageError
-from liftbench.judging.slices import FEWEST, NOT_GIVEN, Slice, require_fields, slice_results, slices
-from liftbench.records.types import Conversation, Direction, Scalar, SliceResult, Turn
+from liftbench.judging.slices import FEWEST, NOT_GIVEN, Slice, SliceResult, require_fields, slice_results, slices
+from liftbench.records.conversation import Conversation, Scalar, Turn
+from liftbench.records.run import Direction
 
 
 def conversation(number: int, **metadata: Scalar) -> Conversation:

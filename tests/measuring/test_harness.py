@@ -33,7 +33,7 @@ from liftbench.plugin_api import (
 )
 from liftbench.prompts.render import prompt_spec
 from liftbench.recipe.resolve import METRICS, ResolvedRecipe
-from liftbench.records.types import ModelRecord, System
+from liftbench.records.system import ModelRecord, System
 from liftbench.runs.directory import Run, open_run
 
 from ..build import Words

@@ -18,7 +18,7 @@ from liftbench.data.jsonl import read_jsonl
 from liftbench.extension.contracts import Metric, MetricRequest
 from liftbench.metrics.content import CiderD, ContentOverlap
 from liftbench.metrics.rouge import Rouge
-from liftbench.records.types import Conversation
+from liftbench.records.conversation import Conversation
 
 BOTH = pytest.mark.parametrize("kind", [ContentOverlap, CiderD])
 

@@ -8,7 +8,7 @@ import pytest
 
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.metrics.facts import KeyFacts, tells
-from liftbench.records.types import Conversation, KeyFact, Turn
+from liftbench.records.conversation import Conversation, KeyFact, Turn
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from liftbench.metrics.form import (
     Words,
     fragments,
 )
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 FORMS = (Coverage, Density, Compression, NovelBigrams, Repetition, Words)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from liftbench.metrics.evidence import Evidence
 from liftbench.metrics.mentions import mentions
-from liftbench.records.types import Turn
+from liftbench.records.conversation import Turn
 from liftbench.text.numbers import spelled
 
 

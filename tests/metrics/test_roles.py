@@ -12,7 +12,7 @@ from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import read_jsonl
 from liftbench.extension.contracts import MetricRequest
 from liftbench.metrics.roles import RoleAccuracy, swap_roles
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 METRIC = RoleAccuracy(MetricRequest())
 

@@ -24,7 +24,7 @@ from rouge_score.tokenizers import DefaultTokenizer
 from liftbench.data.jsonl import read_jsonl
 from liftbench.metrics import rouge
 from liftbench.metrics.rouge import NAMES, Name, Rouge, all_pairs, f1
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 from liftbench.text.sentences import split_sentences
 
 METRICS = {name: Rouge(name) for name in NAMES}

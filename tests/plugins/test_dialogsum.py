@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from liftbench.errors import PrerequisiteError, UsageError
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins.datasets.dialogsum import DialogSum
 
 GOOD: dict[str, Any] = {

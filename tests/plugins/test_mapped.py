@@ -14,7 +14,7 @@ import pytest
 
 from liftbench.errors import UsageError
 from liftbench.plugin_api import Columns
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins.datasets.mapped import MappedDataset, MappedOptions
 
 from ..hub_stand_in import NOWHERE, Hub, ask

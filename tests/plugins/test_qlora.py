@@ -19,7 +19,9 @@ from liftbench.errors import PrerequisiteError, RunFailed
 from liftbench.extension.contracts import TrainRequest, TrainResult, no_progress
 from liftbench.extension.registry import load_plugins
 from liftbench.prompts.render import prompt_spec
-from liftbench.records.types import Conversation, CurvePoint, ModelRecord, Turn
+from liftbench.records.conversation import Conversation, Turn
+from liftbench.records.system import ModelRecord
+from liftbench.records.training import CurvePoint
 from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer
 
 ROOT = Path(__file__).resolve().parents[2]

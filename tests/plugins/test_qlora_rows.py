@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liftbench.prompts.render import completion_ids, end_token, prompt_spec, render
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins.trainers.rows import (
     EMPTY,
     NO_TURN,

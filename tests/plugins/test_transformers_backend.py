@@ -17,7 +17,7 @@ from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.extension.contracts import BackendRequest, Generation, OutOfMemory, Prompt
 from liftbench.models.references import resolve
 from liftbench.prompts.render import prompt_spec, render
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins import loading
 from liftbench_plugins.backends.transformers import TransformersBackend, unpack_nf4
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from liftbench.data.cleaning import clean
 from liftbench.errors import PrerequisiteError, UsageError
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins.datasets import tweetsumm_dialogstudio, tweetsumm_original
 from liftbench_plugins.datasets.tweetsumm import TweetSumm
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from liftbench.data.cleaning import clean
 from liftbench.data.jsonl import read_jsonl
 from liftbench.privacy.personal import Finding, Replacement, find, redact
-from liftbench.records.types import Conversation, FalseFact, KeyFact, Turn
+from liftbench.records.conversation import Conversation, FalseFact, KeyFact, Turn
 from liftbench.text.names import fold, gazetteer
 
 KEY = b"a key that tests share"

@@ -34,7 +34,7 @@ from liftbench.prompt_search.plan import TEMPLATES, Cut, common_opening, plan_tu
 from liftbench.prompt_search.search import merit, search
 from liftbench.prompts.render import prompt_spec
 from liftbench.recipe.resolve import ResolvedRecipe
-from liftbench.records.types import ModelRecord, System
+from liftbench.records.system import ModelRecord, System
 from liftbench.runs.directory import Run, open_run
 
 from ..build import Words

@@ -21,7 +21,8 @@ from liftbench.prompts.render import (
     render,
     transcript,
 )
-from liftbench.records.types import Conversation, PromptSpec, Shot, Turn
+from liftbench.records.conversation import Conversation, Turn
+from liftbench.records.system import PromptSpec, Shot
 
 TEMPLATE = "Summarize.\n\n{conversation}"
 SHOTS = (

@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import pytest
 from markupsafe import Markup
 
-from liftbench.records.types import CurvePoint, Lift
+from liftbench.records.training import CurvePoint
 from liftbench.report.charts import NARROW, Bar, lift_domain, lift_interval, sorted_gains, training_curve
+from liftbench.statistics.lift import Lift
 
 STYLE = (resources.files("liftbench.report") / "templates" / "style.css").read_text(encoding="utf-8")
 LIGHT, DARK = (

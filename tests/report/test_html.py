@@ -16,24 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liftbench.files import write_atomic, write_lines
-from liftbench.floors.control_scores import HUMANS, Beside
-from liftbench.judging.compare import compare
-from liftbench.records.types import (
-    AdapterRecord,
-    Comparison,
-    Conversation,
-    Cost,
-    CurvePoint,
-    Finding,
-    GitState,
-    MetricInfo,
-    PromptSpec,
-    SampleScores,
-    Turn,
-    Validity,
-    Yardstick,
-    Yardsticks,
-)
+from liftbench.floors.control_scores import HUMANS, Beside, Yardstick, Yardsticks
+from liftbench.floors.validity import Cost, Validity
+from liftbench.judging.compare import Comparison, compare
+from liftbench.records.conversation import Conversation, Turn
+from liftbench.records.run import Finding, GitState, MetricInfo, SampleScores
+from liftbench.records.system import AdapterRecord, PromptSpec
+from liftbench.records.training import CurvePoint
 from liftbench.report.checks import SYMBOLS
 from liftbench.report.html import render_comparison, render_runs
 from liftbench.report.tables import waterfall

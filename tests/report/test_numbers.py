@@ -6,8 +6,8 @@ import doctest
 
 import pytest
 
-from liftbench.records.types import Lift
 from liftbench.report import numbers
+from liftbench.statistics.lift import Lift
 
 
 def lift(value: float | None, low: float | None, high: float | None) -> Lift:

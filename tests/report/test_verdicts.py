@@ -17,25 +17,19 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from liftbench.files import write_atomic
-from liftbench.judging.compare import compare
-from liftbench.records.types import (
-    Choice,
-    Comparison,
-    Guard,
-    GuardState,
-    Leak,
-    LeakKind,
-    Lift,
-    Limits,
-    Outcome,
-    SeedsResult,
-    SliceResult,
-)
+from liftbench.judging.compare import Comparison, SeedsResult, compare
+from liftbench.judging.guards import Guard, GuardState
+from liftbench.judging.leakage import Leak, LeakKind
+from liftbench.judging.sensitivity import Choice
+from liftbench.judging.slices import SliceResult
+from liftbench.judging.verdict import Outcome
+from liftbench.records.run import Limits
 from liftbench.report import charts, numbers
 from liftbench.report.checks import LEAKS, SYMBOLS, choice_words, in_order
 from liftbench.report.html import render_comparison
 from liftbench.report.terminal import comparison_table
 from liftbench.runs.directory import Run
+from liftbench.statistics.lift import Lift
 
 from ..build import write_run
 from .test_html import HOSTILE, NO_WORD, TAME, Page, loaded

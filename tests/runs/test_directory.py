@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
-from liftbench.records.types import SCHEMA
+from liftbench.records.run import SCHEMA
 from liftbench.runs.directory import Run, find_run, open_run, run_id, runs_in, slug
 
 from ..build import write_run

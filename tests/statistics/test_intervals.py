@@ -14,9 +14,9 @@ import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from liftbench.records.types import Lift
 from liftbench.statistics import intervals
 from liftbench.statistics.bootstrap import tail
+from liftbench.statistics.lift import Lift
 
 from ..coverage_study import Population, lifts, populations, wrong
 

@@ -23,7 +23,8 @@ from ..measuring.systems import Loadable, untuned
 from ..models.adapters import read_rows
 from ..models.references import context_length, resolve
 from ..prompts.render import render
-from ..records.types import Conversation, Manifest
+from ..records.conversation import Conversation
+from ..records.run import Manifest
 from ..runs.directory import OpenRun, Run, open_run
 from ..text.phrases import listed
 from ..training.adapter import TrainingPlan, bring_rows, train

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ..extension.registry import load_plugins
 from ..judging.compare import exit_code
-from ..records.types import Against
+from ..records.run import Against
 from ..report.terminal import comparison_table
 from ..runs.directory import Run, find_run, runs_in
 from ..runs.selection import newest_pair

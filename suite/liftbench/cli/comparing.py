@@ -16,9 +16,9 @@ from ..extension.contracts import Metric
 from ..extension.registry import Plugins
 from ..files import digest, write_text
 from ..floors.control_scores import Beside, beside
-from ..judging.compare import compare
+from ..judging.compare import Comparison, compare
 from ..judging.sensitivity import scorers
-from ..records.types import Against, Comparison
+from ..records.run import Against
 from ..report.html import render_comparison
 from ..runs.directory import Run, runs_in
 from ..runs.seed_groups import seed_of, siblings, unjudged

@@ -21,7 +21,7 @@ from ..data.jsonl import IMPORTED
 from ..errors import UsageError
 from ..extension.contracts import Progress
 from ..files import append_lines
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from .acts import say
 from .import_columns import Mapping, column_options, mapping_of
 from .job import json_option, print_json

@@ -13,7 +13,7 @@ from ..measuring.harness import is_measured, measure_texts, new_manifest
 from ..measuring.plan import prepare, read_texts
 from ..measuring.systems import named, recipe_shots
 from ..recipe.resolve import Precision
-from ..records.types import System
+from ..records.system import System
 from ..runs.directory import Run, open_run
 from .acts import announce, measured, scored, show_dry_run, show_run
 from .job import Job, job_of, run_options

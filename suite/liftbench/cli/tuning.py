@@ -15,7 +15,7 @@ from ..measuring.systems import best_prompted, planned, untuned
 from ..models.references import resolve
 from ..prompt_search.plan import TuningPlan, plan_tuning
 from ..prompt_search.search import search
-from ..records.types import TuneTrial
+from ..records.prompt_search import TuneTrial
 from ..runs.directory import Run, open_run
 from ..text.phrases import metric_label
 from .acts import announce, completed, scored, show_dry_run, show_run

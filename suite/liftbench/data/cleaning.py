@@ -28,7 +28,7 @@ from operator import itemgetter
 import msgspec
 import regex
 
-from ..records.types import Conversation, Turn
+from ..records.conversation import Conversation, Turn
 
 CLEANING = "clean-v1"
 """Name and version: raised with every change of what comes out, because it is in a split's fingerprint."""

@@ -10,7 +10,7 @@ import msgspec
 
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..extension.contracts import Dataset
-from ..records.types import Conversation, Turn
+from ..records.conversation import Conversation, Turn
 
 IMPORTED = "conversations"
 """The one split of a folder that was imported and not split yet."""

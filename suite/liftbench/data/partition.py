@@ -19,7 +19,7 @@ from ..errors import RunFailed, UsageError, unknown
 from ..extension.contracts import Progress
 from ..files import digest
 from ..privacy.placeholders import has_numbered
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from .cleaning import clean
 from .folders import count_lines
 from .jsonl import each_in_jsonl

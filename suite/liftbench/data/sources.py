@@ -8,7 +8,7 @@ from ..errors import UsageError, unknown
 from ..extension.contracts import Dataset
 from ..extension.registry import Plugins
 from ..recipe.resolve import DataSection
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from .cleaning import CLEANING, clean
 from .jsonl import IMPORTED, JsonLinesFolder
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ..errors import UsageError
 from ..judging.leakage import Scored
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from .similarity.duplicates import NearDuplicates
 from .similarity.fingerprints import conversation_sha256, sketch, words_of
 

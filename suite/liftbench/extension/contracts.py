@@ -12,17 +12,10 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
-from ..records.types import (
-    Conversation,
-    CurvePoint,
-    Direction,
-    Finding,
-    FinishReason,
-    ModelRecord,
-    PromptSpec,
-    Sees,
-    TrainingSummary,
-)
+from ..records.conversation import Conversation
+from ..records.run import Direction, Finding, FinishReason, Sees
+from ..records.system import ModelRecord, PromptSpec
+from ..records.training import CurvePoint, TrainingSummary
 
 Progress = Callable[[int, int, str], None]
 """`progress(done, total, message)`: called as often as you like; faces turn it into a bar with rate and time left."""

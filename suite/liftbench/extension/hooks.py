@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from ..records.types import Comparison, Manifest
+    from ..judging.compare import Comparison
+    from ..records.run import Manifest
     from .registry import Registry
 
 PROJECT = "liftbench"

@@ -13,7 +13,7 @@ import pluggy
 from msgspec import Struct
 
 from ..errors import PrerequisiteError, UsageError, unknown
-from ..records.types import Comparison
+from ..judging.compare import Comparison
 from .hooks import API_VERSION, PROJECT
 
 T = TypeVar("T")

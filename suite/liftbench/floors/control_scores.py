@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -22,11 +22,13 @@ from ..files import digest, read_record, write_atomic
 from ..measuring.harness import metric_info, values
 from ..measuring.plan import Measurement, postprocess, prepare
 from ..recipe.resolve import Recipe, ResolvedRecipe
-from ..records.types import SCHEMA, Conversation, Cost, Protocol, Validity, Yardstick, Yardsticks
+from ..records.conversation import Conversation
+from ..records.run import SCHEMA, MetricInfo, Protocol
 from ..runs.directory import Run
 from ..statistics import intervals
 from ..text.phrases import listed
 from .corruptions import CORRUPTIONS, Case, Material
+from .validity import Cost, Validity
 
 VERSION = 2
 """Raised when the same data and metrics would give other figures than before."""
@@ -304,3 +306,33 @@ def _cost(
         high=None if found.low is None else 1 - found.low,
         problem=found.problem,
     )
+
+
+class Yardstick(Struct, frozen=True, kw_only=True):
+    """What a system without a model, or the humans themselves, score on the conversations of a protocol."""
+
+    name: str
+    role: Literal["floor", "bound", "humans"]
+    """`floor`: a control; `bound`: a control that saw the references; `humans`: the references, leave one out."""
+    note: str = ""
+    """What it settled on: the constant's own words, …"""
+    scores: dict[str, list[float | None]] = {}
+    """Metric name → a value for each of `Yardsticks.ids`; None where there is none (a single reference left out leaves
+    nothing to compare it with)."""
+    texts: list[str] = []
+    """One for each of `Yardsticks.ids`; none of humans, who wrote several."""
+    missing: str = ""
+    """Why there are no scores, if there are none."""
+
+
+class Yardsticks(Struct, frozen=True, kw_only=True):
+    """`controls.json`: floors, bounds and the human ceiling for one data set and its metrics."""
+
+    schema: int = SCHEMA
+    key: str
+    """Hash of all that they depend on (see `yardsticks.py`)."""
+    dataset: str
+    split: str
+    metrics: list[MetricInfo]
+    ids: list[str]
+    rows: list[Yardstick]

@@ -19,7 +19,7 @@ from ..errors import PrerequisiteError
 from ..extension.contracts import Control, ControlRequest
 from ..files import digest
 from ..metrics.rouge import Rouge, all_pairs
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from ..text.sentences import split_sentences
 
 CANDIDATES_AT_ONCE = 500

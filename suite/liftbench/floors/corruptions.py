@@ -20,7 +20,7 @@ from ..metrics.evidence import Evidence
 from ..metrics.lexicon import learn
 from ..metrics.mentions import Mention, mentions
 from ..metrics.roles import swap_roles
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from ..text.names import fold, gazetteer
 from ..text.negation import negate
 

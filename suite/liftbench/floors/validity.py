@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..records.types import Cost, Validity
+from msgspec import Struct
+
+from ..records.run import SCHEMA, MetricInfo
 from ..text.phrases import listed, metric_label
 from .control_scores import FLOOR
 
@@ -34,3 +36,39 @@ def validity_words(validity: Validity, metric: str) -> str:
 
 def _named(cost: Cost) -> str:
     return cost.corruption.replace("-", " ")
+
+
+class Cost(Struct, frozen=True, kw_only=True):
+    """What one corruption of the human summaries costs on one metric: a cell of the validity table."""
+
+    corruption: str
+    metric: str
+    n: int
+    """Conversations that it could be applied to."""
+    human: float | None
+    """Mean of the untouched summaries over these conversations."""
+    corrupted: float | None
+    cost: float | None
+    """(human - corrupted) / (human - floor): 0 is unseen, 1 is as bad as another conversation's summary."""
+    low: float | None
+    high: float | None
+    """Bounds of its 95% interval (see `stats.position`)."""
+    problem: str = ""
+    """Why there is no number, if there is none."""
+
+
+class Validity(Struct, frozen=True, kw_only=True):
+    """`validity.json`: what each metric sees of what can be wrong with a summary."""
+
+    schema: int = SCHEMA
+    key: str
+    dataset: str
+    split: str
+    n: int
+    """Conversations whose summaries were corrupted."""
+    against_itself: bool
+    """Whether a summary was held against itself, because no conversation has a second one."""
+    metrics: list[MetricInfo]
+    corruptions: dict[str, str]
+    """Name → what it does, in a line."""
+    costs: list[Cost]

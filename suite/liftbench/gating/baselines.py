@@ -18,19 +18,11 @@ from msgspec.structs import replace
 
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..files import digest, write_text
-from ..floors.control_scores import HUMANS
+from ..floors.control_scores import HUMANS, Yardstick, Yardsticks
 from ..recipe.rules import KEYWORDS, QUANTITIES
-from ..records.types import (
-    Conversation,
-    Environment,
-    Manifest,
-    MetricInfo,
-    Prediction,
-    RunSummary,
-    TrainingSummary,
-    Yardstick,
-    Yardsticks,
-)
+from ..records.conversation import Conversation
+from ..records.run import Environment, Manifest, MetricInfo, Prediction, RunSummary
+from ..records.training import TrainingSummary
 from ..runs.directory import Run
 from ..text.phrases import listed
 from .context import RESERVED

@@ -14,7 +14,7 @@ from ..judging.output_faults import is_empty, never_ending, shortened
 from ..judging.slices import slices
 from ..judging.verdict import FEWEST
 from ..recipe.rules import Rule
-from ..records.types import Direction, Prediction
+from ..records.run import Direction, Prediction
 from ..runs.directory import Run
 from ..statistics import intervals
 from ..text.phrases import counted, metric_label

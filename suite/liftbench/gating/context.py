@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..data.similarity.fingerprints import ids_sha256
 from ..recipe.rules import Rule
-from ..records.types import Direction
+from ..records.run import Direction
 from ..runs.differences import protocol_differences
 from ..runs.directory import Run
 from ..text.phrases import counted, listed

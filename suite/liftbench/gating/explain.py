@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ..judging.guards import FACTS
 from ..recipe.rules import Rule
-from ..records.types import Lift
 from ..runs.directory import Run
 from ..statistics.intervals import percent
+from ..statistics.lift import Lift
 from ..text.phrases import counted, listed, metric_label
 from .context import over
 

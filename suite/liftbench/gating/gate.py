@@ -24,11 +24,12 @@ from ..data.similarity.clusters import units
 from ..errors import LiftbenchError, UsageError, unknown
 from ..floors.control_scores import Beside
 from ..judging.compare import compare
-from ..judging.guards import FACTS, GUARDS, not_passed
+from ..judging.guards import FACTS, GUARDS, Guard, not_passed
 from ..judging.guards import STATES as GUARD_STATES
 from ..recipe.rules import Rule
-from ..records.types import Conversation, Difference, Guard, Protocol
-from ..runs.differences import system_differences
+from ..records.conversation import Conversation
+from ..records.run import Protocol
+from ..runs.differences import Difference, system_differences
 from ..runs.directory import Run
 from ..runs.seed_groups import seed_of
 from ..text.phrases import listed

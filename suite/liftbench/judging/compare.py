@@ -6,26 +6,29 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..data.similarity.clusters import units
 from ..errors import UsageError, unknown
 from ..extension.contracts import Metric
 from ..floors.control_scores import Beside
-from ..floors.ranking import positions, standings, unmeasured
-from ..records.types import Against, CandidateResult, Comparison, Guard, Lift, Limits, MetricInfo, SeedsResult
-from ..runs.differences import system_differences
+from ..floors.ranking import Position, Standing, positions, standings, unmeasured
+from ..floors.validity import Validity
+from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol
+from ..runs.differences import Difference, system_differences
 from ..runs.directory import Run
 from ..runs.seed_groups import grouped, seed_of
 from ..runs.selection import protocol_of, require_comparable
 from ..statistics import intervals
+from ..statistics.lift import Lift
 from ..statistics.permutation import holm
-from .guards import STATES, Evidence, checked
-from .leakage import human_copies, leaks
+from .guards import STATES, Evidence, Guard, checked
+from .leakage import Leak, human_copies, leaks
 from .output_faults import Fault, output_faults, usual
-from .sensitivity import choices
-from .slices import slice_results, slices
-from .verdict import SEVERITY, judge
+from .sensitivity import Choice, choices
+from .slices import SliceResult, slice_results, slices
+from .verdict import SEVERITY, Verdict, judge
 
 NOTHING = Beside(missing={"controls": "not measured", "validity": "not measured"})
 NO_PROMPTS = "what a prompt alone buys was not measured: `bench baseline --tune` searches for the best prompt"
@@ -350,3 +353,60 @@ def exit_code(comparison: Comparison) -> int:
     verdicts = [family.verdict for family in comparison.seeds]
     verdicts += [result.verdict for result in comparison.candidates if result.run not in together]
     return 0 if all(verdict.outcome == "verified" for verdict in verdicts) else 1
+
+
+class CandidateResult(Struct, frozen=True, kw_only=True):
+    """One candidate against the baseline."""
+
+    run: str
+    """Run id."""
+    verdict: Verdict
+    lifts: list[Lift]
+    """Over the baseline, one per metric, the headlines first."""
+    prompted: list[Lift]
+    """The same over the best-prompted baseline; empty where none was measured."""
+    positions: list[Position]
+    """One per headline; empty where no yardsticks could be had."""
+    differences: list[Difference]
+    """How its system differs from the baseline's."""
+    slices: list[SliceResult] = []
+    leaks: list[Leak] = []
+    choices: list[Choice] = []
+
+
+class SeedsResult(Struct, frozen=True, kw_only=True):
+    """Several trainings that differ in their seed alone, judged together."""
+
+    name: str
+    """Of the system."""
+    runs: list[str]
+    """Run ids, by seed."""
+    seeds: list[int]
+    verdict: Verdict
+    lifts: list[Lift]
+    """On each headline over what is judged: of the worst seed, or from five seeds on, resampled together."""
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """What `bench compare --json` prints."""
+
+    schema: int = SCHEMA
+    baseline: str
+    """Run id."""
+    best_prompted: str | None
+    """Run id of the same model with the best prompt that was found, if one was measured."""
+    protocol: Protocol
+    metrics: list[MetricInfo]
+    """The headlines first."""
+    headlines: tuple[str, ...]
+    limits: Limits
+    """What the guards allowed."""
+    standings: list[Standing]
+    """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
+    validity: Validity | None
+    missing: dict[str, str]
+    """What should stand beside a verdict and could not be had (`best-prompted`, `controls`, `validity`, `sensitivity`,
+    `seeds`), and why."""
+    candidates: list[CandidateResult]
+    seeds: list[SeedsResult] = []
+    """Candidates that are seeds of one training, judged together: this verdict counts, not that of a single seed."""

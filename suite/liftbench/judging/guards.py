@@ -7,28 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from ..records.types import (
-    Against,
-    Direction,
-    Guard,
-    GuardState,
-    Leak,
-    LeakKind,
-    Lift,
-    Limits,
-    Position,
-    SliceResult,
-    Yardstick,
-    Yardsticks,
-)
+from ..floors.control_scores import Yardstick, Yardsticks
+from ..floors.ranking import Position
+from ..records.run import Against, Direction, Limits
 from ..runs.directory import Run
 from ..statistics import intervals
+from ..statistics.lift import Lift
 from ..text.phrases import counted, listed, metric_label
+from .leakage import Leak, LeakKind
 from .output_faults import Fault
+from .slices import SliceResult
 
 FACTS = "unsupported-facts"
 """The metric that the guard of facts reads."""
@@ -448,3 +440,21 @@ STATES: tuple[GuardState, ...] = ("failed", "not run", "undecided", "passed")
 def not_passed(guards: Sequence[Guard]) -> list[Guard]:
     """Those that support no verdict, the gravest first."""
     return sorted((guard for guard in guards if guard.state != "passed"), key=lambda guard: STATES.index(guard.state))
+
+
+GuardState = Literal["passed", "failed", "undecided", "not run"]
+
+
+class Guard(Struct, frozen=True, kw_only=True):
+    """One condition of a verdict, checked."""
+
+    name: str
+    """Short, as the verdict names it: `controls`, `leakage`, …"""
+    question: str
+    """What it asks, in words that a reader without statistics understands."""
+    state: GuardState
+    """Only `passed` supports a verdict: a guard that could not run has not passed."""
+    words: str
+    """What was found, with its figures."""
+    mend: str = ""
+    """What would settle it, where it has not passed."""

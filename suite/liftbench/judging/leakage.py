@@ -6,8 +6,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
+from msgspec import Struct
 from rapidfuzz.distance import Indel
 
 from ..data.similarity.duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
@@ -22,7 +23,9 @@ from ..data.similarity.fingerprints import (
     words_sha256,
 )
 from ..prompts.render import transcript
-from ..records.types import Conversation, Leak, LeakKind, PromptSpec, TrainingRow
+from ..records.conversation import Conversation
+from ..records.system import PromptSpec
+from ..records.training import TrainingRow
 
 ALIKE = NEAR
 """The least share of the shorter conversation's word 5-grams that the other must have, too. Not their resemblance: the
@@ -274,3 +277,27 @@ def _twice(scored: Sequence[Conversation]) -> Iterator[Leak]:
 
 def _shared(one: set[int], other: set[int]) -> float:
     return 1.0 if one == other else len(one & other) / min(len(one), len(other))
+
+
+LeakKind = Literal[
+    "trained on", "chose the checkpoint", "shown in the prompt", "copied from training", "copied reference", "twice"
+]
+
+
+class Leak(Struct, frozen=True, kw_only=True):
+    """A scored conversation whose score says less than it seems."""
+
+    kind: LeakKind
+    """`trained on`, `chose the checkpoint`, `shown in the prompt`: it, or a near-duplicate, was among the training
+    rows, among those that chose the checkpoint, or an example in the prompt. `copied from training`: the candidate's
+    text is a training summary's. `copied reference`: it is its own human summary's. `twice`: the scored split holds a
+    near-duplicate of it."""
+    id: str
+    """Of the scored conversation."""
+    other: str
+    """Id of the conversation that it is like, or whose summary was copied."""
+    likeness: float
+    """Of conversations: the share of the shorter one's word 5-grams that the other has; of copies: the longest shared
+    run of words as a share of the text. In (0, 1]."""
+    words: str = ""
+    """Of copies: the longest shared run of words."""

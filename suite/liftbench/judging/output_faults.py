@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from ..data.similarity.fingerprints import conversation_sha256, words
 from ..metrics.form import Repetition
-from ..records.types import Conversation, Prediction
+from ..records.conversation import Conversation
+from ..records.run import Prediction
 from ..text.languages import languages_of
 
 Fault = Literal["empty", "never-ending", "degenerate", "repeated", "shortened", "other language"]

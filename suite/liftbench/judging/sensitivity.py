@@ -15,11 +15,13 @@ from ..extension.contracts import Metric
 from ..extension.registry import Plugins
 from ..floors.control_scores import measured_again
 from ..measuring.harness import values
-from ..records.types import Choice, Conversation, Leak
+from ..records.conversation import Conversation
 from ..runs.directory import Run
 from ..statistics import intervals
+from ..statistics.lift import Lift
 from ..text.phrases import counted
-from .verdict import FEWEST, lift_outcome
+from .leakage import Leak
+from .verdict import FEWEST, Outcome, lift_outcome
 
 SEEDS = 5
 """Bootstrap seeds that are tried beside the given one."""
@@ -212,3 +214,14 @@ def _without(measured: _Pairs, leaks: Sequence[Leak]) -> Iterator[tuple[str, _Pa
     for ending, leaking in groups:
         leave = counted(len(leaking), "conversation that leaks", "conversations that leak")
         yield f"without {leave}{ending}", measured.only(set(measured.ids) - leaking)
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """The lift, had one thing been chosen otherwise: a row of the sensitivity page."""
+
+    kind: Literal["as measured", "metric", "seed", "length", "leakage"]
+    name: str
+    """What was chosen otherwise: `best of the references`, `without stemming`, `cut to equal length`, …"""
+    lift: Lift
+    outcome: Outcome
+    """What this lift alone would amount to."""

@@ -4,12 +4,16 @@ not, and what would settle it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from ..records.types import Guard, Lift, Limits, Outcome, Verdict
+from msgspec import Struct
+
+from ..records.run import Against, Limits
 from ..runs.directory import Run
 from ..statistics import intervals
+from ..statistics.lift import Lift
 from ..text.phrases import gain, glossed, lift_digits, listed, metric_label
-from .guards import Evidence, not_passed
+from .guards import Evidence, Guard, not_passed
 
 FEWEST = 30
 """Conversations (clusters, where the data have any) for a *verified*. Intervals are widened for few (see `stats`), but
@@ -287,3 +291,30 @@ def _loosened(limits: Limits) -> list[str]:
         words.append(f"{limits.unsupported:g} invented details a summary ({usual.unsupported:g} are usual)")
     unseen = [field for field in usual.slices if field not in limits.slices]
     return [*words, f"parts by {listed(unseen)} are not looked at"] if unseen else words
+
+
+Outcome = Literal["verified", "undecided", "not met", "unproven"]
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What one candidate's lift amounts to."""
+
+    outcome: Outcome
+    """That of the lift where every guard passed; else the least favourable of all."""
+    lift: Outcome
+    """What the lift alone amounts to: the least favourable of those on each headline."""
+    headlines: tuple[str, ...]
+    """The metrics it was judged on: the target must be reached on each."""
+    against: Against
+    target: float
+    sentence: str
+    """The verdict in a few sentences that a reader without statistics understands."""
+    guards: list[Guard] = []
+    proven: list[str] = []
+    """What the measurement shows, in sentences."""
+    not_proven: list[str] = []
+    """What it does not show."""
+    settle: list[str] = []
+    """What would settle it: what to do next."""
+    caveats: list[str] = []
+    """What else a reader must know."""

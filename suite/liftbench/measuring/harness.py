@@ -17,17 +17,9 @@ from ..extension.registry import Plugins
 from ..files import append_lines, digest, recover_lines, write_atomic, write_lines
 from ..prompts.render import finish_text, is_cut, render
 from ..recipe.resolve import Recipe, ResolvedRecipe
-from ..records.types import (
-    Conversation,
-    Manifest,
-    MetricInfo,
-    MetricSummary,
-    Prediction,
-    PromptSpec,
-    RunSummary,
-    SampleScores,
-    System,
-)
+from ..records.conversation import Conversation
+from ..records.run import Manifest, MetricInfo, MetricSummary, Prediction, RunSummary, SampleScores
+from ..records.system import PromptSpec, System
 from ..runs.directory import OpenRun, Run, now, run_id
 from ..runs.environment import git_state, versions
 from ..statistics import intervals

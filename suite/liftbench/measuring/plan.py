@@ -18,7 +18,8 @@ from ..extension.registry import Plugins
 from ..judging.slices import require_fields
 from ..prompts.render import transcript
 from ..recipe.resolve import MetricsSection, ResolvedRecipe
-from ..records.types import Conversation, Protocol
+from ..records.conversation import Conversation
+from ..records.run import Protocol
 
 POSTPROCESS = "strip-v1"
 """Name and version of `postprocess`."""

@@ -16,7 +16,7 @@ from ..models.hub import HUB
 from ..models.references import ResolvedModel, is_chat_model, resolve
 from ..prompts.render import choose_shots, prompt_spec
 from ..recipe.resolve import Recipe
-from ..records.types import PromptSpec, Shot, System
+from ..records.system import PromptSpec, Shot, System
 from ..runs.directory import Run, run_at
 
 

@@ -22,7 +22,7 @@ from typing import ClassVar, NamedTuple
 
 from ..extension.contracts import Metric, MetricRequest
 from ..files import digest
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen
 
 Gram = tuple[str, ...]

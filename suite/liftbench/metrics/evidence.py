@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import regex
 
-from ..records.types import Turn
+from ..records.conversation import Turn
 from ..text.names import fold
 from ..text.numbers import MONTH, NUMERAL, WEEKDAY, calendar_key, clock, in_digits, readings, spelled
 from ..text.words import stems

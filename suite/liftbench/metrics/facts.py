@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from ..extension.contracts import Metric, MetricRequest
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from ..text.words import stems
 
 _NUMBER = re.compile(r"(?<![a-z0-9])\d+(?:[.,:]\d+)*")

@@ -16,7 +16,8 @@ from typing import ClassVar
 
 from ..data.similarity.fingerprints import words, words_of
 from ..extension.contracts import Metric, MetricRequest
-from ..records.types import Conversation, Direction
+from ..records.conversation import Conversation
+from ..records.run import Direction
 
 Tokens = tuple[str, ...]
 

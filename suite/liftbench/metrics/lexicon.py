@@ -9,7 +9,7 @@ import regex
 from msgspec import Struct
 from rapidfuzz.distance import OSA
 
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from ..text.names import BRANDS, NEVER, PLACES, fold, gazetteer
 from ..text.words import stems
 

@@ -8,7 +8,8 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from ..extension.contracts import Metric, MetricRequest
-from ..records.types import Conversation, Finding, Turn
+from ..records.conversation import Conversation, Turn
+from ..records.run import Finding
 from ..text.sentences import SPLITTER, split_sentences
 from ..text.words import stems
 

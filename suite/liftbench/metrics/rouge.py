@@ -23,7 +23,7 @@ from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
 from ..extension.contracts import Metric, MetricRequest
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 from ..text.sentences import SPLITTER, split_sentences
 from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ..errors import UsageError
 from ..extension.contracts import Metric, MetricRequest
 from ..extension.registry import Plugins
-from ..records.types import Conversation
+from ..records.conversation import Conversation
 
 SHIPPED = Path(str(resources.files("liftbench"))) / "fixtures"
 

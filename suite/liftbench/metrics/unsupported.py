@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from ..extension.contracts import Metric, MetricRequest
 from ..files import digest
-from ..records.types import Conversation, Finding, Turn
+from ..records.conversation import Conversation, Turn
+from ..records.run import Finding
 from .evidence import Evidence
 from .lexicon import learn
 from .mentions import Mention, mentions

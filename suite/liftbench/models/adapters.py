@@ -9,7 +9,9 @@ import msgspec
 
 from ..errors import UsageError
 from ..files import read_lines
-from ..records.types import SCHEMA, AdapterRecord, Provenance, TrainingRow
+from ..records.run import SCHEMA
+from ..records.system import AdapterRecord
+from ..records.training import Provenance, TrainingRow
 from .hub import HUB
 from .references import ALIASES, files_sha256, is_hub_name, read_json
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from ..errors import UsageError, unknown
 from ..files import file_sha256
-from ..records.types import ModelRecord
+from ..records.system import ModelRecord
 from . import hub, pypi
 from .cache import CONVERSION, Say, converted
 from .hub import HUB

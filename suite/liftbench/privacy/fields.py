@@ -5,7 +5,7 @@ from __future__ import annotations
 import regex
 from msgspec import Struct
 
-from ..records.types import Scalar
+from ..records.conversation import Scalar
 
 _NAMES = """
 name names surname forename nickname

@@ -34,7 +34,7 @@ import regex
 from msgspec import Struct
 
 from ..data.similarity.clusters import CLUSTER, cluster_of
-from ..records.types import Conversation, Scalar
+from ..records.conversation import Conversation, Scalar
 from ..text.spans import Kind, Span, cover
 from .identifiers import identifiers
 from .people import Mention, Persons, mentions, uncued, whole_names

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..data.cleaning import role
 from ..data.similarity.clusters import CLUSTER
-from ..records.types import Conversation, FalseFact, KeyFact, Turn
+from ..records.conversation import Conversation, FalseFact, KeyFact, Turn
 from ..text.names import fold
 from .cues import Setting
 from .fields import field, searchable

@@ -22,7 +22,8 @@ from ..files import digest
 from ..measuring.plan import Measurement
 from ..prompts.render import choose_shots, prompt_spec
 from ..recipe.resolve import Recipe, TuneSection
-from ..records.types import Conversation, PromptSpec, Shot
+from ..records.conversation import Conversation
+from ..records.system import PromptSpec, Shot
 
 TEMPLATES = (
     "Below is a conversation between a customer and a customer support agent.\n\n{conversation}\n\n"

@@ -25,7 +25,9 @@ from ..measuring.plan import Measurement, batch_plan
 from ..measuring.systems import Loadable, best_prompted
 from ..prompts.render import cut_text
 from ..recipe.resolve import Recipe
-from ..records.types import Prediction, PromptSpec, TuneSummary, TuneTrial
+from ..records.prompt_search import TuneSummary, TuneTrial
+from ..records.run import Prediction
+from ..records.system import PromptSpec
 from ..runs.directory import OpenRun
 from .plan import Choice, Cut, TuningPlan
 

@@ -17,7 +17,8 @@ from ..data.similarity.fingerprints import words
 from ..errors import UsageError
 from ..extension.contracts import Prompt
 from ..files import digest
-from ..records.types import Conversation, PromptSpec, Shot, Turn
+from ..records.conversation import Conversation, Turn
+from ..records.system import PromptSpec, Shot
 
 PLAIN_FRAME = "{message}\n\nSummary:\n"
 """Around the message of a base model, which knows no roles."""

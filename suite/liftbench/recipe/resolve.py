@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ..errors import UsageError, unknown
-from ..records.types import Against, Limits
+from ..records.run import Against, Limits
 from .rules import parse
 
 DEFAULT_RECIPE = "smollm2-135m"

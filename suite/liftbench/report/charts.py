@@ -16,7 +16,8 @@ import vl_convert
 from markupsafe import Markup
 from msgspec import Struct
 
-from ..records.types import CurvePoint, Lift, TrainingSummary
+from ..records.training import CurvePoint, TrainingSummary
+from ..statistics.lift import Lift
 from . import numbers
 from .tables import Step
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..judging.guards import not_passed
-from ..records.types import Choice, Guard, Leak, LeakKind
+from ..judging.guards import Guard, not_passed
+from ..judging.leakage import Leak, LeakKind
+from ..judging.sensitivity import Choice
 from ..text.phrases import counted, listed, metric_label
 from . import numbers
 

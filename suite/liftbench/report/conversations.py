@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..records.types import Conversation, Finding, Leak, LeakKind, Prediction
+from ..judging.leakage import Leak, LeakKind
+from ..records.conversation import Conversation
+from ..records.run import Finding, Prediction
 from ..runs.directory import Run
 from . import numbers
 

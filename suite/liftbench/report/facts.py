@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from ..errors import UsageError
 from ..recipe.resolve import flatten
-from ..records.types import Environment, Limits, Manifest, PromptSpec
+from ..records.run import Environment, Limits, Manifest
+from ..records.system import PromptSpec
 from ..runs.directory import Run
 from ..statistics.intervals import percent
 from .conversations import Subject

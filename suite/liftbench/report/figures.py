@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from msgspec import Struct
 
-from ..records.types import Comparison, Direction, Lift, MetricSummary
+from ..judging.compare import Comparison
+from ..records.run import Direction, MetricSummary
 from ..runs.differences import protocol_differences
+from ..statistics.lift import Lift
 from ..text.phrases import metric_label
 from . import charts, facts, numbers
 from .conversations import Entry, Subject, entries

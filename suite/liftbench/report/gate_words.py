@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..gating.context import RuleResult
 from ..gating.gate import GateReport
 from ..judging.guards import not_passed
-from ..records.types import Difference
+from ..runs.differences import Difference
 from ..text.phrases import counted, listed, metric_label
 from .checks import SYMBOLS
 

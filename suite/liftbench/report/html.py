@@ -12,7 +12,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from ..records.types import Comparison, SeedsResult
+from ..judging.compare import Comparison, SeedsResult
 from ..runs.directory import Run
 from ..text.phrases import metric_label
 from . import facts, numbers

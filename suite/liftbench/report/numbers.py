@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..records.types import Lift
 from ..statistics.intervals import percent
+from ..statistics.lift import Lift
 from ..text.phrases import counted, lift_digits
 
 UNKNOWN = "unknown"

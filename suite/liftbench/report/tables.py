@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from ..floors.validity import BLIND, SEEN
-from ..records.types import Comparison, Cost, MetricInfo, Sees, Standing, Validity
+from ..floors.ranking import Standing
+from ..floors.validity import BLIND, SEEN, Cost, Validity
+from ..judging.compare import Comparison
+from ..records.run import MetricInfo, Sees
 from ..text.phrases import metric_label
 
 GROUPS: dict[str, tuple[Sees, ...]] = {

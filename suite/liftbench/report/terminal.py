@@ -10,21 +10,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..floors.validity import validity_words
-from ..records.types import (
-    CandidateResult,
-    Comparison,
-    Cost,
-    Lift,
-    MetricInfo,
-    Position,
-    SeedsResult,
-    SliceResult,
-    Standing,
-    Validity,
-    Verdict,
-)
+from ..floors.ranking import Position, Standing
+from ..floors.validity import Cost, Validity, validity_words
+from ..judging.compare import CandidateResult, Comparison, SeedsResult
+from ..judging.slices import SliceResult
+from ..judging.verdict import Verdict
+from ..records.run import MetricInfo
 from ..runs.directory import Run
+from ..statistics.lift import Lift
 from ..text.phrases import gain, metric_label
 from . import numbers
 from .checks import SYMBOLS, choice_words, in_order, leak_counts

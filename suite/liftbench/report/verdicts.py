@@ -8,8 +8,13 @@ from markupsafe import Markup
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..floors.ranking import Position
 from ..floors.validity import validity_words
-from ..records.types import Against, CandidateResult, Comparison, Difference, Lift, Position, SeedsResult, Verdict
+from ..judging.compare import CandidateResult, Comparison, SeedsResult
+from ..judging.verdict import Verdict
+from ..records.run import Against
+from ..runs.differences import Difference
+from ..statistics.lift import Lift
 from ..text.phrases import counted, metric_label
 from . import charts, numbers
 from .conversations import Subject

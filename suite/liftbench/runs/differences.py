@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import Struct
 
 from ..errors import UsageError
-from ..records.types import AdapterRecord, Difference, Protocol, System
+from ..records.run import Protocol
+from ..records.system import AdapterRecord, System
 from .directory import Run
 
 
@@ -84,3 +86,11 @@ def _machine_words(run: Run) -> dict[str, str]:
         "driver": environment.driver or "none",
         **{f"package {name}": version for name, version in environment.packages.items()},
     }
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One key in which two systems or protocols differ, in words."""
+
+    key: str
+    baseline: str
+    candidate: str

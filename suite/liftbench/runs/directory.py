@@ -24,21 +24,10 @@ from filelock import FileLock, Timeout
 from ..errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
 from ..files import read_lines, read_record, write_atomic, write_lines, writing
 from ..recipe.resolve import Recipe
-from ..records.types import (
-    SCHEMA,
-    Conversation,
-    CurvePoint,
-    Environment,
-    Finding,
-    Manifest,
-    Prediction,
-    RunSummary,
-    SampleScores,
-    TrainingRow,
-    TrainingSummary,
-    TuneSummary,
-    TuneTrial,
-)
+from ..records.conversation import Conversation
+from ..records.prompt_search import TuneSummary, TuneTrial
+from ..records.run import SCHEMA, Environment, Finding, Manifest, Prediction, RunSummary, SampleScores
+from ..records.training import CurvePoint, TrainingRow, TrainingSummary
 from .environment import environment
 
 

@@ -10,7 +10,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from ..records.types import Environment, GitState
+from ..records.run import Environment, GitState
 
 PACKAGES = (
     "liftbench",

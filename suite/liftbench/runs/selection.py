@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ..errors import PrerequisiteError, UsageError
-from ..records.types import Protocol
+from ..records.run import Protocol
 from .differences import protocol_differences
 from .directory import Run
 

@@ -20,7 +20,6 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from ..records.types import Lift
 from .bootstrap import (
     RESAMPLES,
     Floats,
@@ -33,6 +32,7 @@ from .bootstrap import (
     tail,
     units_of,
 )
+from .lift import Lift
 from .permutation import randomization
 
 UNSTABLE = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..records.types import Lift
+from ..statistics.lift import Lift
 
 
 def metric_label(metric: str) -> str:

@@ -21,7 +21,7 @@ from ..measuring.systems import Loadable, tuned
 from ..models.adapters import PROVENANCE, ROWS, adapter_sha256
 from ..models.references import ResolvedModel
 from ..recipe.resolve import Recipe
-from ..records.types import CurvePoint, Provenance, TrainingRow
+from ..records.training import CurvePoint, Provenance, TrainingRow
 from ..runs.directory import OpenRun, now
 from ..runs.environment import versions
 

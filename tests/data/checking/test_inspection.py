@@ -12,7 +12,7 @@ from liftbench.errors import UsageError
 from liftbench.extension.contracts import no_progress
 from liftbench.files import write_lines
 from liftbench.metrics.rouge import rouge1, rougeL
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 CUSTOMER = "My parcel has not come although it was promised for Monday, and nobody answers my calls."
 AGENT = "I am sorry for that. The parcel is at the depot and will be with you on Thursday morning."

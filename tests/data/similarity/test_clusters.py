@@ -12,7 +12,7 @@ from liftbench.data.similarity.clusters import CLUSTER, cluster_of, units
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.registry import load_plugins
 from liftbench.recipe.resolve import DataSection
-from liftbench.records.types import Conversation, Scalar, Turn
+from liftbench.records.conversation import Conversation, Scalar, Turn
 
 
 def conversation(id_: str, text: str | None = None, /, **metadata: Scalar) -> Conversation:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.similarity.duplicates import HASHES, LEAST_SHINGLES, NEAR, Groups, NearDuplicates, signature
-from liftbench.records.types import Conversation, Turn
+from liftbench.records.conversation import Conversation, Turn
 
 REPLY = "We are sorry to hear that. Please send us a direct message so that we can look into it."
 

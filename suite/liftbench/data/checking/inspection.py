@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ...extension.contracts import Metric, Progress
 from ...privacy.personal import find
-from ...records.types import Conversation
+from ...records.conversation import Conversation
 from ...text.languages import languages_of
 from ..cleaning import CLEANING, clean
 from ..folders import count_lines

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
-from ...records.types import Conversation
+from ...records.conversation import Conversation
 from ..similarity.fingerprints import words
 
 Suspicion = Literal[

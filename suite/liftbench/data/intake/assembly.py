@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ...records.types import Conversation, Scalar, Turn
+from ...records.conversation import Conversation, Scalar, Turn
 from ..cleaning import clean
 from ..jsonl import turns_of
 from ..similarity.clusters import CLUSTER

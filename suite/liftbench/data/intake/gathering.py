@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from ...errors import RunFailed
-from ...records.types import Conversation, Scalar, Turn
+from ...records.conversation import Conversation, Scalar, Turn
 from ..similarity.clusters import CLUSTER
 from .clocks import Clock, clock_for
 from .tally import Tally

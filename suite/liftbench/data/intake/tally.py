@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ...records.types import Conversation
+from ...records.conversation import Conversation
 
 EXAMPLES = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from ...records.types import Conversation
+from ...records.conversation import Conversation
 
 CLUSTER = "cluster"
 """The metadata field that names the customer."""

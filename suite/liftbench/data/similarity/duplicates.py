@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from ...records.types import Conversation
+from ...records.conversation import Conversation
 from .fingerprints import SHINGLE_WORDS, conversation_sha256, ngram_hashes, words_of
 
 NEAR = 0.6

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from ...files import digest
-from ...records.types import Conversation, TrainingRow
+from ...records.conversation import Conversation
+from ...records.training import TrainingRow
 
 SHINGLE_WORDS = 5
 REFERENCE_WORDS = 8
