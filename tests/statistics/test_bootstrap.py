@@ -10,6 +10,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from liftbench.statistics import bootstrap
 from liftbench.statistics.bootstrap import bounds, draws, freedom, resampled_means, resampled_sums, tail, units_of
 
 

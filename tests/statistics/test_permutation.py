@@ -13,6 +13,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from liftbench.statistics import permutation
 from liftbench.statistics.permutation import EXACT, holm, randomization
 
 Alternative = Literal["two-sided", "less"]

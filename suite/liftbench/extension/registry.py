@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..judging.compare import Comparison
+from . import hooks
 from .hooks import API_VERSION, PROJECT
 
 T = TypeVar("T")

@@ -30,10 +30,39 @@ from ..text.phrases import listed
 from .corruptions import CORRUPTIONS, Case, Material
 from .validity import Cost, Validity
 
+
+class Yardstick(Struct, frozen=True, kw_only=True):
+    """What a system without a model, or the humans themselves, score on the conversations of a protocol."""
+
+    name: str
+    role: Literal["floor", "bound", "humans"]
+    """`floor`: a control; `bound`: a control that saw the references; `humans`: the references, leave one out."""
+    note: str = ""
+    """What it settled on: the constant's own words, …"""
+    scores: dict[str, list[float | None]] = {}
+    """Metric name → a value for each of `Yardsticks.ids`; None where there is none (a single reference left out leaves
+    nothing to compare it with)."""
+    texts: list[str] = []
+    """One for each of `Yardsticks.ids`; none of humans, who wrote several."""
+    missing: str = ""
+    """Why there are no scores, if there are none."""
+
+
+class Yardsticks(Struct, frozen=True, kw_only=True):
+    """`controls.json`: floors, bounds and the human ceiling for one data set and its metrics."""
+
+    schema: int = SCHEMA
+    key: str
+    """Hash of all that they depend on (see `yardsticks.py`)."""
+    dataset: str
+    split: str
+    metrics: list[MetricInfo]
+    ids: list[str]
+    rows: list[Yardstick]
+
+
 VERSION = 2
 """Raised when the same data and metrics would give other figures than before."""
-
-Record = TypeVar("Record", Yardsticks, Validity)
 
 HUMANS = "humans, leave one out"
 
@@ -306,33 +335,3 @@ def _cost(
         high=None if found.low is None else 1 - found.low,
         problem=found.problem,
     )
-
-
-class Yardstick(Struct, frozen=True, kw_only=True):
-    """What a system without a model, or the humans themselves, score on the conversations of a protocol."""
-
-    name: str
-    role: Literal["floor", "bound", "humans"]
-    """`floor`: a control; `bound`: a control that saw the references; `humans`: the references, leave one out."""
-    note: str = ""
-    """What it settled on: the constant's own words, …"""
-    scores: dict[str, list[float | None]] = {}
-    """Metric name → a value for each of `Yardsticks.ids`; None where there is none (a single reference left out leaves
-    nothing to compare it with)."""
-    texts: list[str] = []
-    """One for each of `Yardsticks.ids`; none of humans, who wrote several."""
-    missing: str = ""
-    """Why there are no scores, if there are none."""
-
-
-class Yardsticks(Struct, frozen=True, kw_only=True):
-    """`controls.json`: floors, bounds and the human ceiling for one data set and its metrics."""
-
-    schema: int = SCHEMA
-    key: str
-    """Hash of all that they depend on (see `yardsticks.py`)."""
-    dataset: str
-    split: str
-    metrics: list[MetricInfo]
-    ids: list[str]
-    rows: list[Yardstick]

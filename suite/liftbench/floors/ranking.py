@@ -14,6 +14,41 @@ from ..statistics import intervals
 from .control_scores import Beside, Yardstick, Yardsticks
 
 
+class Position(Struct, frozen=True, kw_only=True):
+    """How a candidate stands to the best control, and where between it (0) and the humans (1), on one metric."""
+
+    metric: str
+    floor: str
+    """Name of the control that scores best, of those that saw no reference."""
+    n: int
+    """Conversations on which the candidate and the controls have a score."""
+    floor_mean: float
+    candidate_mean: float
+    gap_low: float | None
+    gap_high: float | None
+    """Bounds of the paired bootstrap interval of candidate - floor, at the level of the lift's."""
+    n_humans: int
+    """Those of them on which the humans, too, have a score: the place is measured on these."""
+    ceiling_mean: float | None
+    value: float | None
+    """(candidate - floor) / (ceiling - floor)."""
+    low: float | None
+    high: float | None
+    """Bounds of its 95% interval (see `stats.position`)."""
+    problem: str = ""
+    """Why there is no number, if there is none."""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """One system's means on every metric: a line of the table of all systems."""
+
+    name: str
+    role: Literal["floor", "baseline", "best-prompted", "candidate", "bound", "humans"]
+    note: str = ""
+    means: dict[str, float | None]
+    """Metric name → mean over the conversations that have a value; empty where nothing could be measured."""
+
+
 def positions(
     candidate: Run,
     headlines: Sequence[str],
@@ -137,38 +172,3 @@ def standing(row: Yardstick) -> Standing:
         for name, values in known.items()
     }
     return Standing(name=row.name, role=row.role, note=row.note or row.missing, means=means)
-
-
-class Position(Struct, frozen=True, kw_only=True):
-    """How a candidate stands to the best control, and where between it (0) and the humans (1), on one metric."""
-
-    metric: str
-    floor: str
-    """Name of the control that scores best, of those that saw no reference."""
-    n: int
-    """Conversations on which the candidate and the controls have a score."""
-    floor_mean: float
-    candidate_mean: float
-    gap_low: float | None
-    gap_high: float | None
-    """Bounds of the paired bootstrap interval of candidate - floor, at the level of the lift's."""
-    n_humans: int
-    """Those of them on which the humans, too, have a score: the place is measured on these."""
-    ceiling_mean: float | None
-    value: float | None
-    """(candidate - floor) / (ceiling - floor)."""
-    low: float | None
-    high: float | None
-    """Bounds of its 95% interval (see `stats.position`)."""
-    problem: str = ""
-    """Why there is no number, if there is none."""
-
-
-class Standing(Struct, frozen=True, kw_only=True):
-    """One system's means on every metric: a line of the table of all systems."""
-
-    name: str
-    role: Literal["floor", "baseline", "best-prompted", "candidate", "bound", "humans"]
-    note: str = ""
-    means: dict[str, float | None]
-    """Metric name → mean over the conversations that have a value; empty where nothing could be measured."""

@@ -30,6 +30,64 @@ from .sensitivity import Choice, choices
 from .slices import SliceResult, slice_results, slices
 from .verdict import SEVERITY, Verdict, judge
 
+
+class CandidateResult(Struct, frozen=True, kw_only=True):
+    """One candidate against the baseline."""
+
+    run: str
+    """Run id."""
+    verdict: Verdict
+    lifts: list[Lift]
+    """Over the baseline, one per metric, the headlines first."""
+    prompted: list[Lift]
+    """The same over the best-prompted baseline; empty where none was measured."""
+    positions: list[Position]
+    """One per headline; empty where no yardsticks could be had."""
+    differences: list[Difference]
+    """How its system differs from the baseline's."""
+    slices: list[SliceResult] = []
+    leaks: list[Leak] = []
+    choices: list[Choice] = []
+
+
+class SeedsResult(Struct, frozen=True, kw_only=True):
+    """Several trainings that differ in their seed alone, judged together."""
+
+    name: str
+    """Of the system."""
+    runs: list[str]
+    """Run ids, by seed."""
+    seeds: list[int]
+    verdict: Verdict
+    lifts: list[Lift]
+    """On each headline over what is judged: of the worst seed, or from five seeds on, resampled together."""
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """What `bench compare --json` prints."""
+
+    schema: int = SCHEMA
+    baseline: str
+    """Run id."""
+    best_prompted: str | None
+    """Run id of the same model with the best prompt that was found, if one was measured."""
+    protocol: Protocol
+    metrics: list[MetricInfo]
+    """The headlines first."""
+    headlines: tuple[str, ...]
+    limits: Limits
+    """What the guards allowed."""
+    standings: list[Standing]
+    """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
+    validity: Validity | None
+    missing: dict[str, str]
+    """What should stand beside a verdict and could not be had (`best-prompted`, `controls`, `validity`, `sensitivity`,
+    `seeds`), and why."""
+    candidates: list[CandidateResult]
+    seeds: list[SeedsResult] = []
+    """Candidates that are seeds of one training, judged together: this verdict counts, not that of a single seed."""
+
+
 NOTHING = Beside(missing={"controls": "not measured", "validity": "not measured"})
 NO_PROMPTS = "what a prompt alone buys was not measured: `bench baseline --tune` searches for the best prompt"
 
@@ -353,60 +411,3 @@ def exit_code(comparison: Comparison) -> int:
     verdicts = [family.verdict for family in comparison.seeds]
     verdicts += [result.verdict for result in comparison.candidates if result.run not in together]
     return 0 if all(verdict.outcome == "verified" for verdict in verdicts) else 1
-
-
-class CandidateResult(Struct, frozen=True, kw_only=True):
-    """One candidate against the baseline."""
-
-    run: str
-    """Run id."""
-    verdict: Verdict
-    lifts: list[Lift]
-    """Over the baseline, one per metric, the headlines first."""
-    prompted: list[Lift]
-    """The same over the best-prompted baseline; empty where none was measured."""
-    positions: list[Position]
-    """One per headline; empty where no yardsticks could be had."""
-    differences: list[Difference]
-    """How its system differs from the baseline's."""
-    slices: list[SliceResult] = []
-    leaks: list[Leak] = []
-    choices: list[Choice] = []
-
-
-class SeedsResult(Struct, frozen=True, kw_only=True):
-    """Several trainings that differ in their seed alone, judged together."""
-
-    name: str
-    """Of the system."""
-    runs: list[str]
-    """Run ids, by seed."""
-    seeds: list[int]
-    verdict: Verdict
-    lifts: list[Lift]
-    """On each headline over what is judged: of the worst seed, or from five seeds on, resampled together."""
-
-
-class Comparison(Struct, frozen=True, kw_only=True):
-    """What `bench compare --json` prints."""
-
-    schema: int = SCHEMA
-    baseline: str
-    """Run id."""
-    best_prompted: str | None
-    """Run id of the same model with the best prompt that was found, if one was measured."""
-    protocol: Protocol
-    metrics: list[MetricInfo]
-    """The headlines first."""
-    headlines: tuple[str, ...]
-    limits: Limits
-    """What the guards allowed."""
-    standings: list[Standing]
-    """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
-    validity: Validity | None
-    missing: dict[str, str]
-    """What should stand beside a verdict and could not be had (`best-prompted`, `controls`, `validity`, `sensitivity`,
-    `seeds`), and why."""
-    candidates: list[CandidateResult]
-    seeds: list[SeedsResult] = []
-    """Candidates that are seeds of one training, judged together: this verdict counts, not that of a single seed."""

@@ -22,6 +22,25 @@ from .leakage import Leak, LeakKind
 from .output_faults import Fault
 from .slices import SliceResult
 
+
+GuardState = Literal["passed", "failed", "undecided", "not run"]
+
+
+class Guard(Struct, frozen=True, kw_only=True):
+    """One condition of a verdict, checked."""
+
+    name: str
+    """Short, as the verdict names it: `controls`, `leakage`, …"""
+    question: str
+    """What it asks, in words that a reader without statistics understands."""
+    state: GuardState
+    """Only `passed` supports a verdict: a guard that could not run has not passed."""
+    words: str
+    """What was found, with its figures."""
+    mend: str = ""
+    """What would settle it, where it has not passed."""
+
+
 FACTS = "unsupported-facts"
 """The metric that the guard of facts reads."""
 
@@ -440,21 +459,3 @@ STATES: tuple[GuardState, ...] = ("failed", "not run", "undecided", "passed")
 def not_passed(guards: Sequence[Guard]) -> list[Guard]:
     """Those that support no verdict, the gravest first."""
     return sorted((guard for guard in guards if guard.state != "passed"), key=lambda guard: STATES.index(guard.state))
-
-
-GuardState = Literal["passed", "failed", "undecided", "not run"]
-
-
-class Guard(Struct, frozen=True, kw_only=True):
-    """One condition of a verdict, checked."""
-
-    name: str
-    """Short, as the verdict names it: `controls`, `leakage`, …"""
-    question: str
-    """What it asks, in words that a reader without statistics understands."""
-    state: GuardState
-    """Only `passed` supports a verdict: a guard that could not run has not passed."""
-    words: str
-    """What was found, with its figures."""
-    mend: str = ""
-    """What would settle it, where it has not passed."""

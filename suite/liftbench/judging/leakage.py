@@ -27,6 +27,31 @@ from ..records.conversation import Conversation
 from ..records.system import PromptSpec
 from ..records.training import TrainingRow
 
+
+LeakKind = Literal[
+    "trained on", "chose the checkpoint", "shown in the prompt", "copied from training", "copied reference", "twice"
+]
+
+
+class Leak(Struct, frozen=True, kw_only=True):
+    """A scored conversation whose score says less than it seems."""
+
+    kind: LeakKind
+    """`trained on`, `chose the checkpoint`, `shown in the prompt`: it, or a near-duplicate, was among the training
+    rows, among those that chose the checkpoint, or an example in the prompt. `copied from training`: the candidate's
+    text is a training summary's. `copied reference`: it is its own human summary's. `twice`: the scored split holds a
+    near-duplicate of it."""
+    id: str
+    """Of the scored conversation."""
+    other: str
+    """Id of the conversation that it is like, or whose summary was copied."""
+    likeness: float
+    """Of conversations: the share of the shorter one's word 5-grams that the other has; of copies: the longest shared
+    run of words as a share of the text. In (0, 1]."""
+    words: str = ""
+    """Of copies: the longest shared run of words."""
+
+
 ALIKE = NEAR
 """The least share of the shorter conversation's word 5-grams that the other must have, too. Not their resemblance: the
 first half of a thread resembles the whole by no more than 0.5, and yet all of it was seen. Measured between splits,
@@ -277,27 +302,3 @@ def _twice(scored: Sequence[Conversation]) -> Iterator[Leak]:
 
 def _shared(one: set[int], other: set[int]) -> float:
     return 1.0 if one == other else len(one & other) / min(len(one), len(other))
-
-
-LeakKind = Literal[
-    "trained on", "chose the checkpoint", "shown in the prompt", "copied from training", "copied reference", "twice"
-]
-
-
-class Leak(Struct, frozen=True, kw_only=True):
-    """A scored conversation whose score says less than it seems."""
-
-    kind: LeakKind
-    """`trained on`, `chose the checkpoint`, `shown in the prompt`: it, or a near-duplicate, was among the training
-    rows, among those that chose the checkpoint, or an example in the prompt. `copied from training`: the candidate's
-    text is a training summary's. `copied reference`: it is its own human summary's. `twice`: the scored split holds a
-    near-duplicate of it."""
-    id: str
-    """Of the scored conversation."""
-    other: str
-    """Id of the conversation that it is like, or whose summary was copied."""
-    likeness: float
-    """Of conversations: the share of the shorter one's word 5-grams that the other has; of copies: the longest shared
-    run of words as a share of the text. In (0, 1]."""
-    words: str = ""
-    """Of copies: the longest shared run of words."""

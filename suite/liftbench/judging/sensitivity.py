@@ -23,6 +23,18 @@ from ..text.phrases import counted
 from .leakage import Leak
 from .verdict import FEWEST, Outcome, lift_outcome
 
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """The lift, had one thing been chosen otherwise: a row of the sensitivity page."""
+
+    kind: Literal["as measured", "metric", "seed", "length", "leakage"]
+    name: str
+    """What was chosen otherwise: `best of the references`, `without stemming`, `cut to equal length`, …"""
+    lift: Lift
+    outcome: Outcome
+    """What this lift alone would amount to."""
+
+
 SEEDS = 5
 """Bootstrap seeds that are tried beside the given one."""
 
@@ -214,14 +226,3 @@ def _without(measured: _Pairs, leaks: Sequence[Leak]) -> Iterator[tuple[str, _Pa
     for ending, leaking in groups:
         leave = counted(len(leaking), "conversation that leaks", "conversations that leak")
         yield f"without {leave}{ending}", measured.only(set(measured.ids) - leaking)
-
-
-class Choice(Struct, frozen=True, kw_only=True):
-    """The lift, had one thing been chosen otherwise: a row of the sensitivity page."""
-
-    kind: Literal["as measured", "metric", "seed", "length", "leakage"]
-    name: str
-    """What was chosen otherwise: `best of the references`, `without stemming`, `cut to equal length`, …"""
-    lift: Lift
-    outcome: Outcome
-    """What this lift alone would amount to."""

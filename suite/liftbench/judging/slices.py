@@ -19,6 +19,29 @@ from ..records.run import Direction
 from ..statistics.intervals import mean_interval
 from ..statistics.permutation import holm, randomization
 
+
+class SliceResult(Struct, frozen=True, kw_only=True):
+    """The candidate against the baseline on one metric, over one part of the data."""
+
+    field: str
+    """What the data are sliced by: `turns`, `company`, …"""
+    label: str
+    """Which part: `8 to 10`, `Acme`."""
+    metric: str
+    n: int
+    baseline: float | None
+    candidate: float | None
+    difference: float | None
+    """candidate - baseline."""
+    low: float | None
+    high: float | None
+    """Bounds of its 95% interval."""
+    p: float | None
+    """One-sided: how often chance alone would make it so much worse; corrected for all slices and metrics (Holm)."""
+    state: Literal["not worse", "worse", "undecided"]
+    """`undecided`: too few conversations, or a score is missing."""
+
+
 FEWEST = 30
 """Units (conversations, or clusters of them) below which nothing is said of a slice."""
 
@@ -268,25 +291,3 @@ def _finite(scores: Scores, metric: str, ids: Iterable[str]) -> list[float]:
 
 def _judged(result: SliceResult, p: float) -> SliceResult:
     return replace(result, p=p, state="worse" if p < LEVEL else "not worse")
-
-
-class SliceResult(Struct, frozen=True, kw_only=True):
-    """The candidate against the baseline on one metric, over one part of the data."""
-
-    field: str
-    """What the data are sliced by: `turns`, `company`, …"""
-    label: str
-    """Which part: `8 to 10`, `Acme`."""
-    metric: str
-    n: int
-    baseline: float | None
-    candidate: float | None
-    difference: float | None
-    """candidate - baseline."""
-    low: float | None
-    high: float | None
-    """Bounds of its 95% interval."""
-    p: float | None
-    """One-sided: how often chance alone would make it so much worse; corrected for all slices and metrics (Holm)."""
-    state: Literal["not worse", "worse", "undecided"]
-    """`undecided`: too few conversations, or a score is missing."""

@@ -15,6 +15,34 @@ from ..statistics.lift import Lift
 from ..text.phrases import gain, glossed, lift_digits, listed, metric_label
 from .guards import Evidence, Guard, not_passed
 
+
+Outcome = Literal["verified", "undecided", "not met", "unproven"]
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What one candidate's lift amounts to."""
+
+    outcome: Outcome
+    """That of the lift where every guard passed; else the least favourable of all."""
+    lift: Outcome
+    """What the lift alone amounts to: the least favourable of those on each headline."""
+    headlines: tuple[str, ...]
+    """The metrics it was judged on: the target must be reached on each."""
+    against: Against
+    target: float
+    sentence: str
+    """The verdict in a few sentences that a reader without statistics understands."""
+    guards: list[Guard] = []
+    proven: list[str] = []
+    """What the measurement shows, in sentences."""
+    not_proven: list[str] = []
+    """What it does not show."""
+    settle: list[str] = []
+    """What would settle it: what to do next."""
+    caveats: list[str] = []
+    """What else a reader must know."""
+
+
 FEWEST = 30
 """Conversations (clusters, where the data have any) for a *verified*. Intervals are widened for few (see `stats`), but
 no widening mends skewness: on real scores the lower bound, nominally wrong in 2.5% of experiments, is so in up to 3.8%
@@ -291,30 +319,3 @@ def _loosened(limits: Limits) -> list[str]:
         words.append(f"{limits.unsupported:g} invented details a summary ({usual.unsupported:g} are usual)")
     unseen = [field for field in usual.slices if field not in limits.slices]
     return [*words, f"parts by {listed(unseen)} are not looked at"] if unseen else words
-
-
-Outcome = Literal["verified", "undecided", "not met", "unproven"]
-
-
-class Verdict(Struct, frozen=True, kw_only=True):
-    """What one candidate's lift amounts to."""
-
-    outcome: Outcome
-    """That of the lift where every guard passed; else the least favourable of all."""
-    lift: Outcome
-    """What the lift alone amounts to: the least favourable of those on each headline."""
-    headlines: tuple[str, ...]
-    """The metrics it was judged on: the target must be reached on each."""
-    against: Against
-    target: float
-    sentence: str
-    """The verdict in a few sentences that a reader without statistics understands."""
-    guards: list[Guard] = []
-    proven: list[str] = []
-    """What the measurement shows, in sentences."""
-    not_proven: list[str] = []
-    """What it does not show."""
-    settle: list[str] = []
-    """What would settle it: what to do next."""
-    caveats: list[str] = []
-    """What else a reader must know."""

@@ -13,6 +13,14 @@ from ..records.system import AdapterRecord, System
 from .directory import Run
 
 
+class Difference(Struct, frozen=True, kw_only=True):
+    """One key in which two systems or protocols differ, in words."""
+
+    key: str
+    baseline: str
+    candidate: str
+
+
 def protocol_differences(baseline: Protocol, candidate: Protocol) -> list[Difference]:
     """The fields in which two protocols differ, metric by metric; the data set's name is only a label."""
     return _differences(_protocol_words(baseline), _protocol_words(candidate))
@@ -86,11 +94,3 @@ def _machine_words(run: Run) -> dict[str, str]:
         "driver": environment.driver or "none",
         **{f"package {name}": version for name, version in environment.packages.items()},
     }
-
-
-class Difference(Struct, frozen=True, kw_only=True):
-    """One key in which two systems or protocols differ, in words."""
-
-    key: str
-    baseline: str
-    candidate: str
