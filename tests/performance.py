@@ -21,7 +21,7 @@ from peft import LoraConfig, get_peft_model
 from rouge_score.rouge_scorer import RougeScorer
 
 from liftbench.data.jsonl import read_jsonl
-from liftbench.extension.contracts import BackendRequest
+from liftbench.measuring.backend import BackendRequest
 from liftbench.measuring.plan import batch_plan
 from liftbench.metrics import rouge as rouge_module
 from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1

@@ -17,7 +17,6 @@ from liftbench.cli.job import resolve_recipe
 from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.similarity.fingerprints import training_row
-from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.floors.control_scores import Beside, beside
@@ -28,6 +27,7 @@ from liftbench.measuring import harness
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.measuring.systems import Loadable
 from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
+from liftbench.progress import no_progress
 from liftbench.prompts.render import prompt_spec
 from liftbench.records.run import FinishReason, SampleScores
 from liftbench.records.system import AdapterRecord, ModelRecord, System

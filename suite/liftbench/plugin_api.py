@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
+from .data.dataset import Dataset
 from .data.intake.assembly import conversations
 from .data.intake.columns import Columns, check_names
 from .data.intake.tables import Row
 from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
-from .extension.contracts import (
-    Backend,
-    BackendRequest,
-    Control,
-    ControlRequest,
-    Dataset,
-    Generation,
-    Metric,
-    MetricRequest,
-    OutOfMemory,
-    Progress,
-    Prompt,
-    Trainer,
-    TrainRequest,
-    TrainResult,
-)
 from .extension.hooks import API_VERSION, hookimpl
 from .files import file_sha256, write_atomic
+from .floors.control import Control, ControlRequest
 from .judging.compare import Comparison
+from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
+from .metrics.base import Metric, MetricRequest
 from .models import hub
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
+from .progress import Progress
 from .prompts.render import completion_ids, encode, end_token, render, transcript
+from .prompts.spec import Prompt
 from .records.conversation import Conversation, Turn
 from .records.run import Finding, Manifest
 from .records.system import ModelRecord, PromptSpec
 from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
+from .training.trainer import Trainer, TrainRequest, TrainResult
 
 __all__ = [
     "API_VERSION",

@@ -11,8 +11,8 @@ from liftbench.data.jsonl import read_jsonl
 from liftbench.data.partition import REPEATED, Plan, allot, plan_partition, write_partition
 from liftbench.data.similarity.duplicates import NearDuplicates
 from liftbench.errors import RunFailed, UsageError
-from liftbench.extension.contracts import no_progress
 from liftbench.files import write_lines
+from liftbench.progress import no_progress
 from liftbench.records.conversation import Conversation, Turn
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}

@@ -11,7 +11,6 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from liftbench.cli.job import resolve_recipe
 from liftbench.errors import UsageError
-from liftbench.extension.contracts import Metric, no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_lines
 from liftbench.floors import control_scores
@@ -19,7 +18,9 @@ from liftbench.floors.control_scores import Yardstick, Yardsticks
 from liftbench.floors.corruptions import CORRUPTIONS
 from liftbench.floors.validity import Cost, Validity, validity_words
 from liftbench.measuring.plan import Measurement, prepare
+from liftbench.metrics.base import Metric
 from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
+from liftbench.progress import no_progress
 from liftbench.records.conversation import Turn
 
 

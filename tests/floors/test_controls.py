@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import PrerequisiteError
-from liftbench.extension.contracts import Control, ControlRequest
 from liftbench.floors import controls
+from liftbench.floors.control import Control, ControlRequest
 from liftbench.floors.controls import BestConstant, ExtractiveOracle, RandomSummary, SlotTemplate
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.conversation import Conversation, Turn

@@ -15,13 +15,14 @@ from msgspec.structs import replace
 
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.errors import UsageError
-from liftbench.extension.contracts import ControlRequest, no_progress
 from liftbench.files import read_lines, write_lines
+from liftbench.floors.control import ControlRequest
 from liftbench.floors.control_scores import beside
 from liftbench.floors.controls import BestConstant, SlotTemplate
 from liftbench.judging.compare import CandidateResult, compare
 from liftbench.judging.guards import GUARDS
 from liftbench.judging.verdict import Verdict
+from liftbench.progress import no_progress
 from liftbench.prompts.render import prompt_spec, transcript
 from liftbench.records.run import SampleScores
 from liftbench.records.system import AdapterRecord, Shot

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
-from liftbench.extension.contracts import Metric, MetricRequest
 from liftbench.extension.registry import Spec, load_plugins
 from liftbench.files import write_lines
 from liftbench.judging import sensitivity
 from liftbench.judging.leakage import Leak, LeakKind
 from liftbench.judging.sensitivity import Choice, equally_long, scorers
 from liftbench.measuring.harness import values
+from liftbench.metrics.base import Metric, MetricRequest
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.conversation import Conversation
 from liftbench.runs.directory import Run, runs_in

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from liftbench.cli.job import resolve_recipe
 from liftbench.data.cleaning import clean
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
-from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_lines
 from liftbench.measuring import harness
@@ -31,6 +30,7 @@ from liftbench.plugin_api import (
     Turn,
     hookimpl,
 )
+from liftbench.progress import no_progress
 from liftbench.prompts.render import prompt_spec
 from liftbench.recipe.resolve import METRICS, ResolvedRecipe
 from liftbench.records.system import ModelRecord, System

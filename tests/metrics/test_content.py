@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liftbench.data.jsonl import read_jsonl
-from liftbench.extension.contracts import Metric, MetricRequest
+from liftbench.metrics.base import Metric, MetricRequest
 from liftbench.metrics.content import CiderD, ContentOverlap
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.conversation import Conversation

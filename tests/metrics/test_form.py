@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from liftbench.extension.contracts import MetricRequest
+from liftbench.metrics.base import MetricRequest
 from liftbench.metrics.form import (
     Compression,
     Coverage,

@@ -10,7 +10,7 @@ import pytest
 
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import read_jsonl
-from liftbench.extension.contracts import MetricRequest
+from liftbench.metrics.base import MetricRequest
 from liftbench.metrics.roles import RoleAccuracy, swap_roles
 from liftbench.records.conversation import Conversation, Turn
 

@@ -13,7 +13,7 @@ import pytest
 
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import read_jsonl
-from liftbench.extension.contracts import MetricRequest
+from liftbench.metrics.base import MetricRequest
 from liftbench.metrics.unsupported import UnsupportedFacts
 from liftbench.records.conversation import Conversation, Turn
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics import CHRF
 
-from liftbench.extension.contracts import MetricRequest
+from liftbench.metrics.base import MetricRequest
 from liftbench.records.conversation import Conversation
 from liftbench_plugins.metrics.chrf import Chrf
 

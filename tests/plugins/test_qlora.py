@@ -16,12 +16,13 @@ import msgspec
 import pytest
 
 from liftbench.errors import PrerequisiteError, RunFailed
-from liftbench.extension.contracts import TrainRequest, TrainResult, no_progress
 from liftbench.extension.registry import load_plugins
+from liftbench.progress import no_progress
 from liftbench.prompts.render import prompt_spec
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.system import ModelRecord
 from liftbench.records.training import CurvePoint
+from liftbench.training.trainer import TrainRequest, TrainResult
 from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer
 
 ROOT = Path(__file__).resolve().parents[2]

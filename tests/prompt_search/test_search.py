@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from liftbench.cli.job import resolve_recipe
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
-from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import write_atomic, write_lines
 from liftbench.measuring.harness import measure, new_manifest
@@ -30,6 +29,7 @@ from liftbench.plugin_api import (
     Turn,
     hookimpl,
 )
+from liftbench.progress import no_progress
 from liftbench.prompt_search.plan import TEMPLATES, Cut, common_opening, plan_tuning
 from liftbench.prompt_search.search import merit, search
 from liftbench.prompts.render import prompt_spec

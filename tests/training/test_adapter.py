@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from liftbench.cli.job import resolve_recipe
 from liftbench.errors import LiftbenchError, UsageError
-from liftbench.extension.contracts import no_progress
 from liftbench.extension.registry import Plugins, Registry, load_plugins
 from liftbench.files import read_lines, write_lines
 from liftbench.judging.leakage import leaks
@@ -32,6 +31,7 @@ from liftbench.plugin_api import (
     Turn,
     hookimpl,
 )
+from liftbench.progress import no_progress
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.runs.directory import Run, open_run
 from liftbench.training.adapter import Curve, bring_rows, plan_training, train

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import LiftbenchError
-from ..extension.contracts import Progress
 from ..extension.registry import Plugins
 from ..files import digest
 from ..measuring.harness import is_measured, measure, new_manifest, require_room
@@ -22,6 +21,7 @@ from ..measuring.plan import Measurement
 from ..measuring.systems import Loadable, untuned
 from ..models.adapters import read_rows
 from ..models.references import context_length, resolve
+from ..progress import Progress
 from ..prompts.render import render
 from ..records.conversation import Conversation
 from ..records.run import Manifest

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ..errors import LiftbenchError
-from ..extension.contracts import Metric
 from ..extension.registry import Plugins
 from ..files import digest, write_text
 from ..floors.control_scores import Beside, beside
 from ..judging.compare import Comparison, compare
 from ..judging.sensitivity import scorers
+from ..metrics.base import Metric
 from ..records.run import Against
 from ..report.html import render_comparison
 from ..runs.directory import Run, runs_in

@@ -19,8 +19,8 @@ from ..data.intake.tables import Row, Table, open_table
 from ..data.intake.tally import ImportReport, Tally
 from ..data.jsonl import IMPORTED
 from ..errors import UsageError
-from ..extension.contracts import Progress
 from ..files import append_lines
+from ..progress import Progress
 from ..records.conversation import Conversation
 from .acts import say
 from .import_columns import Mapping, column_options, mapping_of

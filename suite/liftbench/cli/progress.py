@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from ..extension.contracts import Progress
+from ..progress import Progress
 
 SECONDS_BETWEEN_LINES = 30.0
 

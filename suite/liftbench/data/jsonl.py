@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from ..errors import PrerequisiteError, UsageError, unknown
-from ..extension.contracts import Dataset
 from ..records.conversation import Conversation, Turn
+from .dataset import Dataset
 
 IMPORTED = "conversations"
 """The one split of a folder that was imported and not split yet."""

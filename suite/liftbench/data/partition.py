@@ -16,9 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import RunFailed, UsageError, unknown
-from ..extension.contracts import Progress
 from ..files import digest
 from ..privacy.placeholders import has_numbered
+from ..progress import Progress
 from ..records.conversation import Conversation
 from .cleaning import clean
 from .folders import count_lines

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError, unknown
-from ..extension.contracts import Dataset
 from ..extension.registry import Plugins
 from ..recipe.resolve import DataSection
 from ..records.conversation import Conversation
 from .cleaning import CLEANING, clean
+from .dataset import Dataset
 from .jsonl import IMPORTED, JsonLinesFolder
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -16,17 +16,19 @@ from msgspec.structs import replace
 
 from ..data.splits import unscored
 from ..errors import LiftbenchError, UsageError
-from ..extension.contracts import Control, ControlRequest, Metric, Progress
 from ..extension.registry import Plugins
 from ..files import digest, read_record, write_atomic
 from ..measuring.harness import metric_info, values
 from ..measuring.plan import Measurement, postprocess, prepare
+from ..metrics.base import Metric
+from ..progress import Progress
 from ..recipe.resolve import Recipe, ResolvedRecipe
 from ..records.conversation import Conversation
 from ..records.run import SCHEMA, MetricInfo, Protocol
 from ..runs.directory import Run
 from ..statistics import intervals
 from ..text.phrases import listed
+from .control import Control, ControlRequest
 from .corruptions import CORRUPTIONS, Case, Material
 from .validity import Cost, Validity
 

@@ -16,11 +16,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..errors import PrerequisiteError
-from ..extension.contracts import Control, ControlRequest
 from ..files import digest
 from ..metrics.rouge import Rouge, all_pairs
 from ..records.conversation import Conversation
 from ..text.sentences import split_sentences
+from .control import Control, ControlRequest
 
 CANDIDATES_AT_ONCE = 500
 """Candidates for the constant that are compared with all references at a time: 40 MB for ten thousand references."""

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from ..data.similarity.clusters import units
 from ..errors import UsageError, unknown
-from ..extension.contracts import Metric
 from ..floors.control_scores import Beside
 from ..floors.ranking import Position, Standing, positions, standings, unmeasured
 from ..floors.validity import Validity
+from ..metrics.base import Metric
 from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol
 from ..runs.differences import Difference, system_differences
 from ..runs.directory import Run

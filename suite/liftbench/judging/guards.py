@@ -22,7 +22,6 @@ from .leakage import Leak, LeakKind
 from .output_faults import Fault
 from .slices import SliceResult
 
-
 GuardState = Literal["passed", "failed", "undecided", "not run"]
 
 

@@ -27,7 +27,6 @@ from ..records.conversation import Conversation
 from ..records.system import PromptSpec
 from ..records.training import TrainingRow
 
-
 LeakKind = Literal[
     "trained on", "chose the checkpoint", "shown in the prompt", "copied from training", "copied reference", "twice"
 ]

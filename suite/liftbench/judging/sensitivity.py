@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..extension.contracts import Metric
 from ..extension.registry import Plugins
 from ..floors.control_scores import measured_again
 from ..measuring.harness import values
+from ..metrics.base import Metric
 from ..records.conversation import Conversation
 from ..runs.directory import Run
 from ..statistics import intervals

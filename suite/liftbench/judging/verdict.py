@@ -15,7 +15,6 @@ from ..statistics.lift import Lift
 from ..text.phrases import gain, glossed, lift_digits, listed, metric_label
 from .guards import Evidence, Guard, not_passed
 
-
 Outcome = Literal["verified", "undecided", "not met", "unproven"]
 
 

@@ -12,10 +12,12 @@ import msgspec
 
 from ..data.similarity.clusters import units
 from ..errors import RunFailed, UsageError
-from ..extension.contracts import Backend, BackendRequest, Generation, Metric, OutOfMemory, Progress, Prompt
 from ..extension.registry import Plugins
 from ..files import append_lines, digest, recover_lines, write_atomic, write_lines
+from ..metrics.base import Metric
+from ..progress import Progress
 from ..prompts.render import finish_text, is_cut, render
+from ..prompts.spec import Prompt
 from ..recipe.resolve import Recipe, ResolvedRecipe
 from ..records.conversation import Conversation
 from ..records.run import Manifest, MetricInfo, MetricSummary, Prediction, RunSummary, SampleScores
@@ -23,6 +25,7 @@ from ..records.system import PromptSpec, System
 from ..runs.directory import OpenRun, Run, now, run_id
 from ..runs.environment import git_state, versions
 from ..statistics import intervals
+from .backend import Backend, BackendRequest, Generation, OutOfMemory
 from .plan import Measurement, postprocess
 from .systems import Loadable
 

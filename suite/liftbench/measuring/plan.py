@@ -13,9 +13,9 @@ from msgspec import Struct
 from ..data.similarity.fingerprints import ids_sha256, split_fingerprint
 from ..data.sources import cleaning, open_dataset, read_split
 from ..errors import LiftbenchError, PrerequisiteError, UsageError
-from ..extension.contracts import Metric, MetricRequest
 from ..extension.registry import Plugins
 from ..judging.slices import require_fields
+from ..metrics.base import Metric, MetricRequest
 from ..prompts.render import transcript
 from ..recipe.resolve import MetricsSection, ResolvedRecipe
 from ..records.conversation import Conversation

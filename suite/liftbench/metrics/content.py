@@ -20,10 +20,10 @@ from functools import lru_cache
 from math import exp, fsum, hypot, log
 from typing import ClassVar, NamedTuple
 
-from ..extension.contracts import Metric, MetricRequest
 from ..files import digest
 from ..records.conversation import Conversation
 from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen
+from .base import Metric, MetricRequest
 
 Gram = tuple[str, ...]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from ..extension.contracts import Metric, MetricRequest
 from ..records.conversation import Conversation
 from ..text.words import stems
+from .base import Metric, MetricRequest
 
 _NUMBER = re.compile(r"(?<![a-z0-9])\d+(?:[.,:]\d+)*")
 _POSSESSIVE = re.compile(r"['’]s\b")

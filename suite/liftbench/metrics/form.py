@@ -15,9 +15,9 @@ from itertools import pairwise, takewhile
 from typing import ClassVar
 
 from ..data.similarity.fingerprints import words, words_of
-from ..extension.contracts import Metric, MetricRequest
 from ..records.conversation import Conversation
 from ..records.run import Direction
+from .base import Metric, MetricRequest
 
 Tokens = tuple[str, ...]
 

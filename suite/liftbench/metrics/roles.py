@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from ..extension.contracts import Metric, MetricRequest
 from ..records.conversation import Conversation, Turn
 from ..records.run import Finding
 from ..text.sentences import SPLITTER, split_sentences
 from ..text.words import stems
+from .base import Metric, MetricRequest
 
 VERSION = "subjects-1"
 """Of the role words and of the rule that finds subjects; changing either means raising it."""

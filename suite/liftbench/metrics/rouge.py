@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
-from ..extension.contracts import Metric, MetricRequest
 from ..records.conversation import Conversation
 from ..text.sentences import SPLITTER, split_sentences
 from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen
+from .base import Metric, MetricRequest
 
 Name = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
 NAMES: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")

@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import UsageError
-from ..extension.contracts import Metric, MetricRequest
 from ..extension.registry import Plugins
 from ..records.conversation import Conversation
+from .base import Metric, MetricRequest
 
 SHIPPED = Path(str(resources.files("liftbench"))) / "fixtures"
 

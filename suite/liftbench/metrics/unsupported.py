@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ..extension.contracts import Metric, MetricRequest
 from ..files import digest
 from ..records.conversation import Conversation, Turn
 from ..records.run import Finding
+from .base import Metric, MetricRequest
 from .evidence import Evidence
 from .lexicon import learn
 from .mentions import Mention, mentions

@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from ..data.folders import beside, count_lines
 from ..data.jsonl import each_in_jsonl
-from ..extension.contracts import Progress
 from ..files import writing
+from ..progress import Progress
 from .personal import redact
 
 KEY_BYTES = 32

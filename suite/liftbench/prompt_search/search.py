@@ -17,12 +17,13 @@ from msgspec.structs import replace
 
 from ..data.similarity.fingerprints import ids_sha256
 from ..errors import RunFailed, UsageError
-from ..extension.contracts import Backend, Progress
 from ..extension.registry import Plugins
 from ..files import append_lines, recover_lines, write_atomic, write_lines
+from ..measuring.backend import Backend
 from ..measuring.harness import generate_batch, open_backend, score
 from ..measuring.plan import Measurement, batch_plan
 from ..measuring.systems import Loadable, best_prompted
+from ..progress import Progress
 from ..prompts.render import cut_text
 from ..recipe.resolve import Recipe
 from ..records.prompt_search import TuneSummary, TuneTrial

@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 from ..data.similarity.fingerprints import words
 from ..errors import UsageError
-from ..extension.contracts import Prompt
 from ..files import digest
 from ..records.conversation import Conversation, Turn
 from ..records.system import PromptSpec, Shot
+from .spec import Prompt
 
 PLAIN_FRAME = "{message}\n\nSummary:\n"
 """Around the message of a base model, which knows no roles."""

@@ -13,17 +13,18 @@ from ..data.similarity.fingerprints import conversation_sha256, split_fingerprin
 from ..data.sources import cleaning, open_dataset, read_split
 from ..data.splits import TrainingSplit, training_split
 from ..errors import RunFailed, UsageError
-from ..extension.contracts import Progress, Trainer, TrainRequest, TrainResult
 from ..extension.registry import Plugins, Spec
 from ..files import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
 from ..measuring.plan import Measurement
 from ..measuring.systems import Loadable, tuned
 from ..models.adapters import PROVENANCE, ROWS, adapter_sha256
 from ..models.references import ResolvedModel
+from ..progress import Progress
 from ..recipe.resolve import Recipe
 from ..records.training import CurvePoint, Provenance, TrainingRow
 from ..runs.directory import OpenRun, now
 from ..runs.environment import versions
+from .trainer import Trainer, TrainRequest, TrainResult
 
 
 class TrainingPlan(Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ from liftbench.data.checking.findings import KINDS, SHOWN, Finding, mask
 from liftbench.data.checking.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
 from liftbench.data.checking.suspicions import main_script
 from liftbench.errors import UsageError
-from liftbench.extension.contracts import no_progress
 from liftbench.files import write_lines
 from liftbench.metrics.rouge import rouge1, rougeL
+from liftbench.progress import no_progress
 from liftbench.records.conversation import Conversation, Turn
 
 CUSTOMER = "My parcel has not come although it was promised for Monday, and nobody answers my calls."

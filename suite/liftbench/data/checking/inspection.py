@@ -13,8 +13,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...extension.contracts import Metric, Progress
+from ...metrics.base import Metric
 from ...privacy.personal import find
+from ...progress import Progress
 from ...records.conversation import Conversation
 from ...text.languages import languages_of
 from ..cleaning import CLEANING, clean

@@ -1,0 +1,28 @@
+"""What a data set plugin must do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from ..records.conversation import Conversation
+
+# --------------------------------------------------------------------------------------------------------- data sets
+
+
+class Dataset(ABC):
+    """A data set with named splits. What it reads is cleaned by the suite, not by the data set."""
+
+    def __init__(self, data_dir: str | None, options: Any = None) -> None:
+        self.data_dir = data_dir
+        """Where the data lies, as the user gave it: a folder, or `hub:org/name`."""
+        self.options = options
+        """Of the spec's options type; None where it names none."""
+
+    @abstractmethod
+    def splits(self) -> list[str]:
+        """The names of the splits that can be read."""
+
+    @abstractmethod
+    def read(self, split: str) -> list[Conversation]:
+        """All conversations of a split, in the order of the source. Raises `UsageError` with file, line and reason."""

@@ -1,0 +1,65 @@
+"""What a backend plugin must do: load a model and generate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from ..prompts.spec import Prompt
+from ..records.run import FinishReason
+from ..records.system import PromptSpec
+
+
+class Generation(Struct, frozen=True, kw_only=True):
+    """What a backend made of one prompt."""
+
+    text: str
+    """The continuation as it follows the prompt's text: a space at its beginning is kept."""
+    new_tokens: int
+    """Tokens generated, the end token included."""
+    finish_reason: FinishReason
+
+
+class BackendRequest(Struct, frozen=True, kw_only=True):
+    """What a backend is opened with."""
+
+    model: Path
+    """Local folder with configuration, tokenizer and safetensors."""
+    adapter: Path | None
+    precision: str
+    """`float32`, `bfloat16`, `float16` or `nf4` (double quantization, bfloat16 compute)."""
+    prompt: PromptSpec
+
+
+class Backend(ABC):
+    """Loads a model (and adapter) and generates greedily. Opened once per run, closed at its end."""
+
+    tokenizer: Any
+    """The model's own tokenizer (transformers' interface)."""
+    device: str
+    context_length: int
+    """The model's largest number of positions, prompt and new tokens together."""
+
+    @abstractmethod
+    def __init__(self, request: BackendRequest) -> None: ...
+
+    @classmethod
+    @abstractmethod
+    def open_tokenizer(cls, model: Path) -> Any:
+        """The tokenizer of a model's folder, without its weights."""
+
+    @abstractmethod
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
+        """Greedy continuations of one batch, in order. Raises `OutOfMemory` if the batch does not fit; the harness
+        then splits it."""
+
+    def close(self) -> None:
+        """Free what was loaded."""
+
+
+class OutOfMemory(Exception):
+    """A batch does not fit in the accelerator's memory."""
