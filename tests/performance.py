@@ -26,7 +26,8 @@ from liftbench.measuring.plan import batch_plan
 from liftbench.metrics import rouge as rouge_module
 from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve
-from liftbench.prompts.render import completion_ids, end_token, prompt_spec, render
+from liftbench.prompts.render import completion_ids, end_token, render
+from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.resolve import DEFAULT_TEMPLATE
 from liftbench.records.conversation import Conversation
 from liftbench.statistics import intervals

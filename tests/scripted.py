@@ -28,7 +28,7 @@ from liftbench.measuring.plan import Measurement, prepare
 from liftbench.measuring.systems import Loadable
 from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
 from liftbench.progress import no_progress
-from liftbench.prompts.render import prompt_spec
+from liftbench.prompts.spec import prompt_spec
 from liftbench.records.run import FinishReason, SampleScores
 from liftbench.records.system import AdapterRecord, ModelRecord, System
 from liftbench.records.training import TrainingRow

@@ -19,7 +19,7 @@ from .models import hub
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
 from .progress import Progress
-from .prompts.render import completion_ids, encode, end_token, render, transcript
+from .prompts.render import completion_ids, encode, end_token, render
 from .prompts.spec import Prompt
 from .records.conversation import Conversation, Turn
 from .records.run import Finding, Manifest
@@ -27,6 +27,7 @@ from .records.system import ModelRecord, PromptSpec
 from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
+from .text.transcript import transcript
 from .training.trainer import Trainer, TrainRequest, TrainResult
 
 __all__ = [

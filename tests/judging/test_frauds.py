@@ -23,10 +23,11 @@ from liftbench.judging.compare import CandidateResult, compare
 from liftbench.judging.guards import GUARDS
 from liftbench.judging.verdict import Verdict
 from liftbench.progress import no_progress
-from liftbench.prompts.render import prompt_spec, transcript
+from liftbench.prompts.spec import prompt_spec
 from liftbench.records.run import SampleScores
 from liftbench.records.system import AdapterRecord, Shot
 from liftbench.runs.directory import Run
+from liftbench.text.transcript import transcript
 
 from ..scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned
 

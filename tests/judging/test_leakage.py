@@ -13,11 +13,12 @@ from liftbench.data.similarity.fingerprints import training_row
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.registry import load_plugins
 from liftbench.judging.leakage import ALIKE, Leak, human_copies, leaks
-from liftbench.prompts.render import prompt_spec, transcript
+from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.system import PromptSpec, Shot
 from liftbench.records.training import TrainingRow
+from liftbench.text.transcript import transcript
 
 
 def said(prefix: str, count: int) -> str:

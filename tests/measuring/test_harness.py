@@ -31,7 +31,7 @@ from liftbench.plugin_api import (
     hookimpl,
 )
 from liftbench.progress import no_progress
-from liftbench.prompts.render import prompt_spec
+from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.resolve import METRICS, ResolvedRecipe
 from liftbench.records.system import ModelRecord, System
 from liftbench.runs.directory import Run, open_run

@@ -18,7 +18,7 @@ import pytest
 from liftbench.errors import PrerequisiteError, RunFailed
 from liftbench.extension.registry import load_plugins
 from liftbench.progress import no_progress
-from liftbench.prompts.render import prompt_spec
+from liftbench.prompts.spec import prompt_spec
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.system import ModelRecord
 from liftbench.records.training import CurvePoint

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.prompts.render import completion_ids, end_token, prompt_spec, render
+from liftbench.prompts.render import completion_ids, end_token, render
+from liftbench.prompts.spec import prompt_spec
 from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins.trainers.rows import (
     EMPTY,

@@ -16,8 +16,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.measuring.backend import BackendRequest, Generation, OutOfMemory
 from liftbench.models.references import resolve
-from liftbench.prompts.render import prompt_spec, render
-from liftbench.prompts.spec import Prompt
+from liftbench.prompts.render import render
+from liftbench.prompts.spec import Prompt, prompt_spec
 from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins import loading
 from liftbench_plugins.backends.transformers import TransformersBackend, unpack_nf4

@@ -32,7 +32,7 @@ from liftbench.plugin_api import (
 from liftbench.progress import no_progress
 from liftbench.prompt_search.plan import TEMPLATES, Cut, common_opening, plan_tuning
 from liftbench.prompt_search.search import merit, search
-from liftbench.prompts.render import prompt_spec
+from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.records.system import ModelRecord, System
 from liftbench.runs.directory import Run, open_run

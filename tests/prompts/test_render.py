@@ -9,20 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liftbench.errors import UsageError
-from liftbench.prompts.render import (
-    GAP,
-    choose_shots,
-    completion_ids,
-    cut_text,
-    end_token,
-    finish_text,
-    is_cut,
-    prompt_spec,
-    render,
-    transcript,
-)
+from liftbench.prompts.render import GAP, completion_ids, cut_text, end_token, finish_text, is_cut, render
+from liftbench.prompts.spec import choose_shots, prompt_spec
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.system import PromptSpec, Shot
+from liftbench.text.transcript import transcript
 
 TEMPLATE = "Summarize.\n\n{conversation}"
 SHOTS = (

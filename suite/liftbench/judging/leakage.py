@@ -22,10 +22,10 @@ from ..data.similarity.fingerprints import (
     words_of,
     words_sha256,
 )
-from ..prompts.render import transcript
 from ..records.conversation import Conversation
 from ..records.system import PromptSpec
 from ..records.training import TrainingRow
+from ..text.transcript import transcript
 
 LeakKind = Literal[
     "trained on", "chose the checkpoint", "shown in the prompt", "copied from training", "copied reference", "twice"

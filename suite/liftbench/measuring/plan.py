@@ -16,10 +16,10 @@ from ..errors import LiftbenchError, PrerequisiteError, UsageError
 from ..extension.registry import Plugins
 from ..judging.slices import require_fields
 from ..metrics.base import Metric, MetricRequest
-from ..prompts.render import transcript
 from ..recipe.resolve import MetricsSection, ResolvedRecipe
 from ..records.conversation import Conversation
 from ..records.run import Protocol
+from ..text.transcript import transcript
 
 POSTPROCESS = "strip-v1"
 """Name and version of `postprocess`."""

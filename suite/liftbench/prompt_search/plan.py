@@ -20,7 +20,7 @@ from ..errors import UsageError
 from ..extension.registry import Plugins
 from ..files import digest
 from ..measuring.plan import Measurement
-from ..prompts.render import choose_shots, prompt_spec
+from ..prompts.spec import choose_shots, prompt_spec
 from ..recipe.resolve import Recipe, TuneSection
 from ..records.conversation import Conversation
 from ..records.system import PromptSpec, Shot

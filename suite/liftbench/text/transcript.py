@@ -1,0 +1,10 @@
+"""A conversation as lines of text."""
+
+from __future__ import annotations
+
+from ..records.conversation import Turn
+
+
+def transcript(turns: tuple[Turn, ...]) -> str:
+    """The turns as text, a line each: `Customer: …`."""
+    return "\n".join(turn.text if turn.role == "" else f"{turn.role.capitalize()}: {turn.text}" for turn in turns)
