@@ -17,7 +17,8 @@ from liftbench.cli.job import resolve_recipe
 from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.similarity.fingerprints import training_row
-from liftbench.extension.registry import Plugins, Registry, load_plugins
+from liftbench.extension.loader import Plugins, load_plugins
+from liftbench.extension.registry import Registry
 from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.floors.control_scores import Beside, beside
 from liftbench.gating.baselines import promote

@@ -297,7 +297,7 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
     from .cli.acts import measured
     from .cli.job import Job, resolve_recipe
     from .errors import PrerequisiteError
-    from .extension.registry import load_plugins
+    from .extension.loader import load_plugins
     from .measuring.plan import prepare
     from .measuring.systems import named, recipe_shots
     from .progress import no_progress

@@ -13,7 +13,7 @@ from liftbench.data.jsonl import read_jsonl
 from liftbench.data.similarity.fingerprints import split_fingerprint
 from liftbench.data.sources import cleaning, open_dataset, read_split
 from liftbench.errors import UsageError
-from liftbench.extension.registry import Plugins
+from liftbench.extension.loader import Plugins
 from liftbench.files import write_lines
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.conversation import Conversation, Turn

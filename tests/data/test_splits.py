@@ -10,7 +10,7 @@ from liftbench.data.similarity.fingerprints import conversation_sha256, split_fi
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.data.splits import training_split, unscored
 from liftbench.errors import UsageError
-from liftbench.extension.registry import load_plugins
+from liftbench.extension.loader import load_plugins
 from liftbench.files import digest
 from liftbench.judging.leakage import leaks
 from liftbench.recipe.resolve import DataSection

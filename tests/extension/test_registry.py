@@ -7,7 +7,8 @@ import pytest
 from msgspec import Struct
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError
-from liftbench.extension.registry import Plugins, Registry, load_plugins
+from liftbench.extension.loader import Plugins, load_plugins
+from liftbench.extension.registry import Registry
 from liftbench.plugin_api import API_VERSION, hookimpl
 
 

@@ -11,7 +11,8 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from liftbench.cli.job import resolve_recipe
 from liftbench.errors import UsageError
-from liftbench.extension.registry import Plugins, Registry, load_plugins
+from liftbench.extension.loader import Plugins, load_plugins
+from liftbench.extension.registry import Registry
 from liftbench.files import write_lines
 from liftbench.floors import control_scores
 from liftbench.floors.control_scores import Yardstick, Yardsticks

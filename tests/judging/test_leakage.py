@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.data.sources import open_dataset, read_split
-from liftbench.extension.registry import load_plugins
+from liftbench.extension.loader import load_plugins
 from liftbench.judging.leakage import ALIKE, Leak, human_copies, leaks
 from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.resolve import DataSection

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
-from liftbench.extension.registry import Spec, load_plugins
+from liftbench.extension.loader import load_plugins
+from liftbench.extension.registry import Spec
 from liftbench.files import write_lines
 from liftbench.judging import sensitivity
 from liftbench.judging.leakage import Leak, LeakKind

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from liftbench.cli.job import resolve_recipe
 from liftbench.data.cleaning import clean
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
-from liftbench.extension.registry import Plugins, Registry, load_plugins
+from liftbench.extension.loader import Plugins, load_plugins
+from liftbench.extension.registry import Registry
 from liftbench.files import write_lines
 from liftbench.measuring import harness
 from liftbench.measuring.plan import batch_plan, prepare, read_texts

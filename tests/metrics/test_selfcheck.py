@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 import pytest
 
 from liftbench.errors import UsageError
-from liftbench.extension.registry import Plugins, Registry, load_plugins
+from liftbench.extension.loader import Plugins, load_plugins
+from liftbench.extension.registry import Registry
 from liftbench.metrics.base import Metric, MetricRequest
 from liftbench.metrics.selfcheck import SHIPPED, selfcheck
 from liftbench.plugin_api import hookimpl

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from liftbench.errors import PrerequisiteError, RunFailed
-from liftbench.extension.registry import load_plugins
+from liftbench.extension.loader import load_plugins
 from liftbench.progress import no_progress
 from liftbench.prompts.spec import prompt_spec
 from liftbench.records.conversation import Conversation, Turn

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from liftbench.cli.job import resolve_recipe
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
-from liftbench.extension.registry import Plugins, Registry, load_plugins
+from liftbench.extension.loader import Plugins, load_plugins
+from liftbench.extension.registry import Registry
 from liftbench.files import write_atomic, write_lines
 from liftbench.measuring.harness import measure, new_manifest
 from liftbench.measuring.plan import prepare

@@ -19,7 +19,7 @@ def test_every_shipped_recipe_resolves_and_says_what_it_is_for(name: str) -> Non
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_shipped_recipe_has_options_that_its_trainer_knows(name: str) -> None:
-    from liftbench.extension.registry import load_plugins
+    from liftbench.extension.loader import load_plugins
 
     recipe = resolve(name, [read_recipe(name)]).recipe
     plugins = load_plugins()

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from liftbench.cli.job import resolve_recipe
 from liftbench.errors import LiftbenchError, UsageError
-from liftbench.extension.registry import Plugins, Registry, load_plugins
+from liftbench.extension.loader import Plugins, load_plugins
+from liftbench.extension.registry import Registry
 from liftbench.files import read_lines, write_lines
 from liftbench.judging.leakage import leaks
 from liftbench.measuring.harness import new_manifest

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import LiftbenchError
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..files import digest
 from ..measuring.harness import is_measured, measure, new_manifest, require_room
 from ..measuring.plan import Measurement

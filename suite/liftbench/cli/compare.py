@@ -9,7 +9,7 @@ from typing import get_args
 import click
 from rich.console import Console
 
-from ..extension.registry import load_plugins
+from ..extension.loader import load_plugins
 from ..judging.compare import exit_code
 from ..records.run import Against
 from ..report.terminal import comparison_table

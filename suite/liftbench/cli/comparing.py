@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ..errors import LiftbenchError
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..files import digest, write_text
 from ..floors.control_scores import Beside, beside
 from ..judging.compare import Comparison, compare

@@ -17,7 +17,7 @@ from ..data.checking.findings import Finding
 from ..data.checking.inspection import Inspection, Spread, TokenCounter, inspect
 from ..data.folders import beside, jsonl_files, new_folder, require_free
 from ..errors import PrerequisiteError, UsageError
-from ..extension.registry import Plugins, load_plugins
+from ..extension.loader import Plugins, load_plugins
 from ..measuring.plan import load_metrics
 from ..measuring.systems import prompt_for, recipe_shots
 from ..models.references import context_length, resolve

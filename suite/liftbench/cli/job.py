@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..errors import UsageError
-from ..extension.registry import Plugins, load_plugins
+from ..extension.loader import Plugins, load_plugins
 from ..recipe.resolve import DEFAULT_RECIPE, Layer, ResolvedRecipe, assignment, nested, read_recipe, resolve
 
 OVERRIDES = {

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..extension.registry import load_plugins
+from ..extension.loader import load_plugins
 from .job import json_option, print_json
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from ..extension.registry import load_plugins
+from ..extension.loader import load_plugins
 from ..floors.control_scores import Beside, beside
 from ..gating.baselines import Promotion, promote
 from ..runs.directory import find_run, runs_in

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import RunFailed
-from ..extension.registry import load_plugins
+from ..extension.loader import load_plugins
 from ..metrics.selfcheck import SHIPPED, Check, selfcheck
 from .job import json_option, print_json
 

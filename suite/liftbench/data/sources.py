@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError, unknown
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..recipe.resolve import DataSection
 from ..records.conversation import Conversation
 from .cleaning import CLEANING, clean

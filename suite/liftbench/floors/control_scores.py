@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from ..data.splits import unscored
 from ..errors import LiftbenchError, UsageError
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..files import digest, read_record, write_atomic
 from ..measuring.harness import metric_info, values
 from ..measuring.plan import Measurement, postprocess, prepare

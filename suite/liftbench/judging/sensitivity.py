@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..floors.control_scores import measured_again
 from ..measuring.harness import values
 from ..metrics.base import Metric

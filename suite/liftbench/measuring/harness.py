@@ -12,7 +12,7 @@ import msgspec
 
 from ..data.similarity.clusters import units
 from ..errors import RunFailed, UsageError
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..files import append_lines, digest, recover_lines, write_atomic, write_lines
 from ..metrics.base import Metric
 from ..progress import Progress

@@ -13,7 +13,7 @@ from msgspec import Struct
 from ..data.similarity.fingerprints import ids_sha256, split_fingerprint
 from ..data.sources import cleaning, open_dataset, read_split
 from ..errors import LiftbenchError, PrerequisiteError, UsageError
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..judging.slices import require_fields
 from ..metrics.base import Metric, MetricRequest
 from ..recipe.resolve import MetricsSection, ResolvedRecipe

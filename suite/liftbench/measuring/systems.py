@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ..data.sources import open_dataset, read_split
 from ..data.splits import unscored
 from ..errors import PrerequisiteError, UsageError
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..models.adapters import CONFIGURATION, base_of, read_adapter
 from ..models.hub import HUB
 from ..models.references import ResolvedModel, is_chat_model, resolve

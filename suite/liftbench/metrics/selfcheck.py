@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import UsageError
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..records.conversation import Conversation
 from .base import Metric, MetricRequest
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from ..data.sources import open_dataset, read_split
 from ..data.splits import unscored
 from ..errors import UsageError
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..files import digest
 from ..measuring.plan import Measurement
 from ..prompts.spec import choose_shots, prompt_spec

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ..data.similarity.fingerprints import ids_sha256
 from ..errors import RunFailed, UsageError
-from ..extension.registry import Plugins
+from ..extension.loader import Plugins
 from ..files import append_lines, recover_lines, write_atomic, write_lines
 from ..measuring.backend import Backend
 from ..measuring.harness import generate_batch, open_backend, score

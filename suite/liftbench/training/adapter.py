@@ -13,7 +13,8 @@ from ..data.similarity.fingerprints import conversation_sha256, split_fingerprin
 from ..data.sources import cleaning, open_dataset, read_split
 from ..data.splits import TrainingSplit, training_split
 from ..errors import RunFailed, UsageError
-from ..extension.registry import Plugins, Spec
+from ..extension.loader import Plugins
+from ..extension.registry import Spec
 from ..files import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
 from ..measuring.plan import Measurement
 from ..measuring.systems import Loadable, tuned

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from liftbench.data.similarity.clusters import CLUSTER, cluster_of, units
 from liftbench.data.sources import open_dataset, read_split
-from liftbench.extension.registry import load_plugins
+from liftbench.extension.loader import load_plugins
 from liftbench.recipe.resolve import DataSection
 from liftbench.records.conversation import Conversation, Scalar, Turn
 

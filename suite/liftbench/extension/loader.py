@@ -1,0 +1,156 @@
+"""Installed plugins, loaded one by one, so that a broken one never breaks a command that did not ask for it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable
+from importlib import metadata, util
+from typing import Any, TypeVar
+
+import msgspec
+import pluggy
+
+from ..errors import PrerequisiteError, UsageError, unknown
+from ..judging.compare import Comparison
+from . import hooks
+from .hooks import API_VERSION, PROJECT
+from .registry import Kind, Problem, Registry, Spec
+
+T = TypeVar("T")
+
+
+class Plugins:
+    """All plugins that could be loaded, and what is wrong with the others."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(PROJECT)
+        self.manager.add_hookspecs(hooks)
+        self.specs: list[Spec] = []
+        self.problems: list[Problem] = []
+
+    def add(self, plugin: object, name: str, distribution: str = "unknown") -> None:
+        """Register one plugin and ask what it brings; whatever it raises becomes a `Problem`."""
+        try:
+            self.manager.register(plugin, name=name)
+            self.manager.check_pending()
+        except Exception as error:
+            self.problems.append(Problem(plugin=name, distribution=distribution, reason=str(error)))
+            if self.manager.has_plugin(name):
+                self.manager.unregister(name=name)
+            return
+        registry = Registry(name, distribution)
+        try:
+            self._call(plugin, "bench_register", registry=registry)
+        except Exception as error:
+            reason = f"bench_register raised {type(error).__name__}: {error}"
+            self.problems.append(Problem(plugin=name, distribution=distribution, reason=reason))
+            return
+        self.specs.extend(registry.specs)
+
+    def remove(self, name: str) -> None:
+        """Undo `add`."""
+        self.manager.unregister(name=name)
+        self.specs = [spec for spec in self.specs if spec.plugin != name]
+
+    def find(self, kind: Kind, name: str) -> Spec:
+        """The one spec of that kind and name. Raises `UsageError` (unknown, ambiguous, other API version)."""
+        found = [spec for spec in self.specs if spec.kind == kind and spec.name == name]
+        if len(found) > 1:
+            who = " and ".join(sorted({f"{spec.plugin} ({spec.distribution})" for spec in found}))
+            raise UsageError(f"the {kind} {name!r} is registered by {who}; switch one off with --no-plugin NAME")
+        if not found:
+            error = unknown(f"{kind} plugin", name, (spec.name for spec in self.specs if spec.kind == kind))
+            broken = "".join(f"\nplugin {p.plugin} ({p.distribution}) did not load: {p.reason}" for p in self.problems)
+            raise UsageError(f"{error}{broken}")
+        spec = found[0]
+        if spec.api != API_VERSION:
+            raise PrerequisiteError(
+                f"the {kind} {name!r} of {spec.distribution} was written for hook API {spec.api}, this liftbench has "
+                f"{API_VERSION}: upgrade {'liftbench' if spec.api > API_VERSION else spec.distribution}"
+            )
+        return spec
+
+    def load(self, spec: Spec) -> Any:
+        """Import a spec's target. Raises `PrerequisiteError` naming the missing packages."""
+        missing = [name for name in spec.requires if util.find_spec(name) is None]
+        if missing:
+            raise PrerequisiteError(
+                f"the {spec.kind} {spec.name!r} needs {', '.join(missing)}: pip install {' '.join(missing)}"
+            )
+        return _import(spec.target, spec)
+
+    def options(self, spec: Spec, values: dict[str, Any]) -> Any:
+        """A plugin's options as its own type. Raises `UsageError` with the nearest names for an unknown option."""
+        if spec.options is None:
+            raise UsageError(f"the {spec.kind} {spec.name!r} takes no options")
+        kind = _import(spec.options, spec)
+        known = {field.encode_name for field in msgspec.structs.fields(kind)}
+        for name in values:
+            if name not in known:
+                raise unknown(f"option of the {spec.kind} {spec.name!r}:", name, known)
+        try:
+            return msgspec.convert(values, kind)
+        except msgspec.ValidationError as error:
+            reason, _, place = str(error).partition(" - at `$")
+            section = {"trainer": "train", "dataset": "data"}[spec.kind]
+            raise UsageError(f"{section}.options{place.rstrip('`')}: {reason}") from error
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Call every plugin's `hook` by itself; one that raises becomes a `Problem` and stops nobody else."""
+        self._call_each(hook, list, **arguments)
+
+    def sections(self, comparison: Comparison) -> list[tuple[str, str]]:
+        """Every plugin's sections of a report; one that raises, or yields something else, becomes a `Problem`."""
+
+        def read(results: list[Any]) -> list[tuple[str, str]]:
+            return [(str(title), str(text)) for some in results for title, text in some]
+
+        return self._call_each("bench_report_sections", read, comparison=comparison)
+
+    def _call_each(self, hook: str, read: Callable[[list[Any]], list[T]], **arguments: Any) -> list[T]:
+        """What `read` makes of each plugin's results; whatever the plugin or the reading raises is its `Problem`."""
+        found: list[T] = []
+        for name, plugin in self.manager.list_name_plugin():
+            try:
+                found.extend(read(self._call(plugin, hook, **arguments)))
+            except Exception as error:
+                reason = f"{hook} raised {type(error).__name__}: {error}"
+                self.problems.append(Problem(plugin=name, distribution="", reason=reason))
+        return found
+
+    def _call(self, plugin: object, hook: str, **arguments: Any) -> list[Any]:
+        others = [other for other in self.manager.get_plugins() if other is not plugin]
+        results: list[Any] = self.manager.subset_hook_caller(hook, others)(**arguments)
+        return results
+
+
+def load_plugins(switched_off: Iterable[str] = ()) -> Plugins:
+    """Every installed plugin of the entry-point group `liftbench`, but those switched off (LIFTBENCH_NO_PLUGIN too)."""
+    off = {*switched_off, *filter(None, os.environ.get("LIFTBENCH_NO_PLUGIN", "").split(","))}
+    plugins = Plugins()
+    for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda entry: entry.name):
+        distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "unknown"
+        if entry.name in off:
+            off.discard(entry.name)
+            continue
+        try:
+            plugin = entry.load()
+        except Exception as error:
+            reason = f"{entry.value} could not be imported: {type(error).__name__}: {error}"
+            plugins.problems.append(Problem(plugin=entry.name, distribution=distribution, reason=reason))
+            continue
+        plugins.add(plugin, entry.name, distribution)
+    if off:
+        raise unknown("plugin", sorted(off)[0], (entry.name for entry in metadata.entry_points(group=PROJECT)))
+    return plugins
+
+
+def _import(target: str, spec: Spec) -> Any:
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PrerequisiteError(
+            f"the {spec.kind} {spec.name!r} of {spec.distribution} cannot be imported: {error}"
+        ) from error
