@@ -28,7 +28,7 @@ from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve
 from liftbench.prompts.render import completion_ids, end_token, render
 from liftbench.prompts.spec import prompt_spec
-from liftbench.recipe.resolve import DEFAULT_TEMPLATE
+from liftbench.recipe.sections import DEFAULT_TEMPLATE
 from liftbench.records.conversation import Conversation
 from liftbench.statistics import intervals
 from liftbench.text import words as tokens_module

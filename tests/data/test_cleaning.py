@@ -15,7 +15,7 @@ from liftbench.data.sources import cleaning, open_dataset, read_split
 from liftbench.errors import UsageError
 from liftbench.extension.loader import Plugins
 from liftbench.files import write_lines
-from liftbench.recipe.resolve import DataSection
+from liftbench.recipe.sections import DataSection
 from liftbench.records.conversation import Conversation, Turn
 
 PIECES = [

@@ -13,7 +13,7 @@ from liftbench.errors import UsageError
 from liftbench.extension.loader import load_plugins
 from liftbench.files import digest
 from liftbench.judging.leakage import leaks
-from liftbench.recipe.resolve import DataSection
+from liftbench.recipe.sections import DataSection
 from liftbench.records.conversation import Conversation, Turn
 
 

@@ -14,7 +14,7 @@ from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.loader import load_plugins
 from liftbench.judging.leakage import ALIKE, Leak, human_copies, leaks
 from liftbench.prompts.spec import prompt_spec
-from liftbench.recipe.resolve import DataSection
+from liftbench.recipe.sections import DataSection
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.system import PromptSpec, Shot
 from liftbench.records.training import TrainingRow

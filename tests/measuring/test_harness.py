@@ -33,7 +33,8 @@ from liftbench.plugin_api import (
 )
 from liftbench.progress import no_progress
 from liftbench.prompts.spec import prompt_spec
-from liftbench.recipe.resolve import METRICS, ResolvedRecipe
+from liftbench.recipe.resolve import ResolvedRecipe
+from liftbench.recipe.sections import METRICS
 from liftbench.records.system import ModelRecord, System
 from liftbench.runs.directory import Run, open_run
 

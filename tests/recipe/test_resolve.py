@@ -7,7 +7,8 @@ import pytest
 
 from liftbench.cli.job import resolve_recipe
 from liftbench.errors import UsageError
-from liftbench.recipe.resolve import Layer, Recipe, assignment, nested, read_recipe, recipe_names, resolve
+from liftbench.recipe.resolve import Layer, assignment, nested, read_recipe, recipe_names, resolve
+from liftbench.recipe.sections import Recipe
 
 
 @pytest.mark.parametrize("name", recipe_names())

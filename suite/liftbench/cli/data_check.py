@@ -23,7 +23,8 @@ from ..measuring.systems import prompt_for, recipe_shots
 from ..models.references import context_length, resolve
 from ..privacy.redaction import private_file, table_path, write_redacted
 from ..prompts.render import render
-from ..recipe.resolve import MetricsSection, ResolvedRecipe
+from ..recipe.resolve import ResolvedRecipe
+from ..recipe.sections import MetricsSection
 from .acts import say
 from .job import json_option, print_json, resolve_recipe
 from .progress import progress_bar

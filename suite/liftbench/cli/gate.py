@@ -12,8 +12,9 @@ from ..errors import LiftbenchError
 from ..gating.baselines import Promoted
 from ..gating.explain import meaning
 from ..gating.gate import explained
-from ..recipe.resolve import GatesSection, ResolvedRecipe, flatten
+from ..recipe.resolve import ResolvedRecipe, flatten
 from ..recipe.rules import parse
+from ..recipe.sections import GatesSection
 from .acts import say
 from .gating import against_promoted, gated, run_to_gate, write_page
 from .job import baselines_option, json_option, print_json, resolve_recipe, runs_option

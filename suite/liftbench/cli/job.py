@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..extension.loader import Plugins, load_plugins
-from ..recipe.resolve import DEFAULT_RECIPE, Layer, ResolvedRecipe, assignment, nested, read_recipe, resolve
+from ..recipe.resolve import Layer, ResolvedRecipe, assignment, nested, read_recipe, resolve
+from ..recipe.sections import DEFAULT_RECIPE
 
 OVERRIDES = {
     "model": "model.reference",

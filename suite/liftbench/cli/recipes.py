@@ -6,7 +6,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..recipe.resolve import DEFAULT_RECIPE, read_recipe, recipe_names, resolve
+from ..recipe.resolve import read_recipe, recipe_names, resolve
+from ..recipe.sections import DEFAULT_RECIPE
 from .job import json_option, print_json
 
 

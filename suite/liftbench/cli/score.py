@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..measuring.harness import is_measured, measure_texts, new_manifest
 from ..measuring.plan import prepare, read_texts
 from ..measuring.systems import named, recipe_shots
-from ..recipe.resolve import Precision
+from ..recipe.sections import Precision
 from ..records.system import System
 from ..runs.directory import Run, open_run
 from .acts import announce, measured, scored, show_dry_run, show_run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import UsageError, unknown
 from ..extension.loader import Plugins
-from ..recipe.resolve import DataSection
+from ..recipe.sections import DataSection
 from ..records.conversation import Conversation
 from .cleaning import CLEANING, clean
 from .dataset import Dataset

@@ -22,7 +22,8 @@ from ..measuring.harness import metric_info, values
 from ..measuring.plan import Measurement, postprocess, prepare
 from ..metrics.base import Metric
 from ..progress import Progress
-from ..recipe.resolve import Recipe, ResolvedRecipe
+from ..recipe.resolve import ResolvedRecipe
+from ..recipe.sections import Recipe
 from ..records.conversation import Conversation
 from ..records.run import SCHEMA, MetricInfo, Protocol
 from ..runs.directory import Run

@@ -18,7 +18,8 @@ from ..metrics.base import Metric
 from ..progress import Progress
 from ..prompts.render import finish_text, is_cut, render
 from ..prompts.spec import Prompt
-from ..recipe.resolve import Recipe, ResolvedRecipe
+from ..recipe.resolve import ResolvedRecipe
+from ..recipe.sections import Recipe
 from ..records.conversation import Conversation
 from ..records.run import Manifest, MetricInfo, MetricSummary, Prediction, RunSummary, SampleScores
 from ..records.system import PromptSpec, System

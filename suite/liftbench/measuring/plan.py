@@ -16,7 +16,8 @@ from ..errors import LiftbenchError, PrerequisiteError, UsageError
 from ..extension.loader import Plugins
 from ..judging.slices import require_fields
 from ..metrics.base import Metric, MetricRequest
-from ..recipe.resolve import MetricsSection, ResolvedRecipe
+from ..recipe.resolve import ResolvedRecipe
+from ..recipe.sections import MetricsSection
 from ..records.conversation import Conversation
 from ..records.run import Protocol
 from ..text.transcript import transcript

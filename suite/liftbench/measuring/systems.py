@@ -15,7 +15,7 @@ from ..models.adapters import CONFIGURATION, base_of, read_adapter
 from ..models.hub import HUB
 from ..models.references import ResolvedModel, is_chat_model, resolve
 from ..prompts.spec import choose_shots, prompt_spec
-from ..recipe.resolve import Recipe
+from ..recipe.sections import Recipe
 from ..records.system import PromptSpec, Shot, System
 from ..runs.directory import Run, run_at
 

@@ -21,7 +21,7 @@ from ..extension.loader import Plugins
 from ..files import digest
 from ..measuring.plan import Measurement
 from ..prompts.spec import choose_shots, prompt_spec
-from ..recipe.resolve import Recipe, TuneSection
+from ..recipe.sections import Recipe, TuneSection
 from ..records.conversation import Conversation
 from ..records.system import PromptSpec, Shot
 

@@ -25,7 +25,7 @@ from ..measuring.plan import Measurement, batch_plan
 from ..measuring.systems import Loadable, best_prompted
 from ..progress import Progress
 from ..prompts.render import cut_text
-from ..recipe.resolve import Recipe
+from ..recipe.sections import Recipe
 from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import Prediction
 from ..records.system import PromptSpec

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
 from ..files import read_lines, read_record, write_atomic, write_lines, writing
-from ..recipe.resolve import Recipe
+from ..recipe.sections import Recipe
 from ..records.conversation import Conversation
 from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import SCHEMA, Environment, Finding, Manifest, Prediction, RunSummary, SampleScores

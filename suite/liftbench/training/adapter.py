@@ -21,7 +21,7 @@ from ..measuring.systems import Loadable, tuned
 from ..models.adapters import PROVENANCE, ROWS, adapter_sha256
 from ..models.references import ResolvedModel
 from ..progress import Progress
-from ..recipe.resolve import Recipe
+from ..recipe.sections import Recipe
 from ..records.training import CurvePoint, Provenance, TrainingRow
 from ..runs.directory import OpenRun, now
 from ..runs.environment import versions

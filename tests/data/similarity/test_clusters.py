@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from liftbench.data.similarity.clusters import CLUSTER, cluster_of, units
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.loader import load_plugins
-from liftbench.recipe.resolve import DataSection
+from liftbench.recipe.sections import DataSection
 from liftbench.records.conversation import Conversation, Scalar, Turn
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from liftbench.data.similarity.fingerprints import words
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.loader import load_plugins
-from liftbench.recipe.resolve import DataSection
+from liftbench.recipe.sections import DataSection
 
 
 def spaced(text: str) -> list[str]:
