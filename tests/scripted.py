@@ -20,7 +20,7 @@ from liftbench.data.similarity.fingerprints import training_row
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.files import read_lines, write_atomic, write_lines
-from liftbench.floors.control_scores import Beside, beside
+from liftbench.floors.background import Beside, beside
 from liftbench.gating.baselines import promote
 from liftbench.gating.gate import Against
 from liftbench.judging.compare import CandidateResult, compare, exit_code

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.errors import PrerequisiteError, UsageError
-from liftbench.floors.control_scores import Beside
+from liftbench.floors.background import Beside
 from liftbench.gating.baselines import FIRST, promote, promoted_in, read_promoted
 from liftbench.judging.compare import compare
 from liftbench.records.system import Shot

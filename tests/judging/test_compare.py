@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from liftbench.errors import UsageError
 from liftbench.files import write_atomic, write_lines
-from liftbench.floors.control_scores import HUMANS, Beside, Yardstick, Yardsticks
+from liftbench.floors.background import Beside
+from liftbench.floors.control_scores import HUMANS, Yardstick, Yardsticks
 from liftbench.judging.compare import Comparison, compare, exit_code
 from liftbench.judging.verdict import CHECKER, FEWEST, TRUTH, Verdict
 from liftbench.records.run import MetricInfo, Protocol, SampleScores

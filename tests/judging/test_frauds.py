@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.errors import UsageError
 from liftbench.files import read_lines, write_lines
+from liftbench.floors.background import beside
 from liftbench.floors.control import ControlRequest
-from liftbench.floors.control_scores import beside
 from liftbench.floors.controls import BestConstant, SlotTemplate
 from liftbench.judging.compare import CandidateResult, compare
 from liftbench.judging.guards import GUARDS

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.files import write_atomic, write_lines
-from liftbench.floors.control_scores import HUMANS, Beside, Yardstick, Yardsticks
+from liftbench.floors.background import Beside
+from liftbench.floors.control_scores import HUMANS, Yardstick, Yardsticks
 from liftbench.judging.compare import compare, exit_code
 from liftbench.judging.guards import FACTS, GUARDS, Guard
 from liftbench.judging.verdict import Verdict

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liftbench.files import write_atomic, write_lines
-from liftbench.floors.control_scores import HUMANS, Beside, Yardstick, Yardsticks
+from liftbench.floors.background import Beside
+from liftbench.floors.control_scores import HUMANS, Yardstick, Yardsticks
 from liftbench.floors.validity import Cost, Validity
 from liftbench.judging.compare import Comparison, compare
 from liftbench.records.conversation import Conversation, Turn

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ..errors import LiftbenchError
 from ..extension.loader import Plugins
 from ..files import digest, write_text
-from ..floors.control_scores import Beside, beside
+from ..floors.background import Beside, beside
 from ..judging.compare import Comparison, compare
 from ..judging.sensitivity import scorers
 from ..metrics.base import Metric

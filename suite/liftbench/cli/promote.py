@@ -8,7 +8,7 @@ import click
 from msgspec.structs import replace
 
 from ..extension.loader import load_plugins
-from ..floors.control_scores import Beside, beside
+from ..floors.background import Beside, beside
 from ..gating.baselines import Promotion, promote
 from ..runs.directory import find_run, runs_in
 from ..runs.selection import best_prompted

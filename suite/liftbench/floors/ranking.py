@@ -11,7 +11,8 @@ from msgspec import Struct
 from ..records.system import PromptSpec
 from ..runs.directory import Run
 from ..statistics import intervals
-from .control_scores import Beside, Yardstick, Yardsticks
+from .background import Beside
+from .control_scores import Yardstick, Yardsticks
 
 
 class Position(Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from ..data.similarity.clusters import units
 from ..errors import LiftbenchError, UsageError, unknown
-from ..floors.control_scores import Beside
+from ..floors.background import Beside
 from ..judging.compare import compare
 from ..judging.guards import FACTS, GUARDS, Guard, not_passed
 from ..judging.guards import STATES as GUARD_STATES

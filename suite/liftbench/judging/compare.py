@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..data.similarity.clusters import units
 from ..errors import UsageError, unknown
-from ..floors.control_scores import Beside
+from ..floors.background import Beside
 from ..floors.ranking import Position, Standing, positions, standings, unmeasured
 from ..floors.validity import Validity
 from ..metrics.base import Metric

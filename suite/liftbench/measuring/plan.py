@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..data.similarity.fingerprints import ids_sha256, split_fingerprint
 from ..data.sources import cleaning, open_dataset, read_split
@@ -17,10 +18,13 @@ from ..extension.loader import Plugins
 from ..judging.slices import require_fields
 from ..metrics.base import Metric, MetricRequest
 from ..recipe.resolve import ResolvedRecipe
-from ..recipe.sections import MetricsSection
+from ..recipe.sections import MetricsSection, Recipe
 from ..records.conversation import Conversation
 from ..records.run import Protocol
+from ..runs.directory import Run
+from ..text.phrases import listed
 from ..text.transcript import transcript
+from .plan import Measurement, postprocess, prepare
 
 POSTPROCESS = "strip-v1"
 """Name and version of `postprocess`."""
@@ -179,3 +183,23 @@ def _require_visible(conversations: Iterable[Conversation], metrics: Sequence[Me
                 f"{metric.name} cannot score {len(blind)} conversations (the first: {blind[0][0]}): {blind[0][1]}.\n"
                 "Take them out, or choose metrics that can see them (metrics.names)."
             )
+
+
+def measured_again(run: Run, plugins: Plugins, names: Sequence[str] = ()) -> Measurement:
+    """What a run was measured by, made again from its recipe, with all of its metrics or those of some `names` alone.
+
+    Raises `UsageError` saying what differs where the data set or a metric is no longer what it was.
+    """
+    recipe = msgspec.convert(run.manifest.recipe, Recipe)
+    if names:
+        recipe = replace(recipe, metrics=replace(recipe.metrics, names=tuple(names), extra=(), checkers=()))
+    measurement = prepare(ResolvedRecipe(name="", recipe=recipe, origins=run.manifest.origins), plugins)
+    then, now = run.manifest.protocol, measurement.protocol
+    signatures = {name: then.metrics.get(name) for name in names or then.metrics}
+    differing = [name for name in {**signatures, **now.metrics} if signatures.get(name) != now.metrics.get(name)]
+    same_data = measurement.training_fingerprint == run.manifest.training
+    if not same_data or replace(now, metrics={}) != replace(then, metrics={}):
+        differing.insert(0, "the data set")
+    if differing:
+        raise UsageError(f"no longer those that {run.id} was measured with: {listed(differing)}; measure it again")
+    return measurement
