@@ -20,7 +20,7 @@ from liftbench.files import write_lines
 from liftbench.judging import sensitivity
 from liftbench.judging.leakage import Leak, LeakKind
 from liftbench.judging.sensitivity import Choice, equally_long, scorers
-from liftbench.measuring.harness import values
+from liftbench.measuring.score import values
 from liftbench.metrics.base import Metric, MetricRequest
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.conversation import Conversation

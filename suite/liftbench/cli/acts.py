@@ -16,7 +16,8 @@ from rich.text import Text
 from ..errors import LiftbenchError
 from ..extension.loader import Plugins
 from ..files import digest
-from ..measuring.harness import is_measured, measure, new_manifest, require_room
+from ..measuring.generate import require_room
+from ..measuring.harness import is_measured, measure, new_manifest
 from ..measuring.plan import Measurement
 from ..measuring.systems import Loadable, untuned
 from ..models.adapters import read_rows

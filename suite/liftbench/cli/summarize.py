@@ -11,7 +11,7 @@ import click
 from ..data.cleaning import clean
 from ..data.jsonl import parse_conversation
 from ..errors import UsageError
-from ..measuring.harness import summarize_one
+from ..measuring.generate import summarize_one
 from ..measuring.systems import named, recipe_shots
 from .acts import say
 from .job import job_of, print_json, recipe_options

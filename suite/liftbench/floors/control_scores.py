@@ -16,8 +16,8 @@ from ..data.splits import unscored
 from ..errors import LiftbenchError, UsageError
 from ..extension.loader import Plugins
 from ..files import digest, read_record, write_atomic
-from ..measuring.harness import metric_info, values
 from ..measuring.plan import Measurement, postprocess
+from ..measuring.score import metric_info, values
 from ..metrics.base import Metric
 from ..progress import Progress
 from ..records.conversation import Conversation

@@ -9,8 +9,8 @@ from msgspec import Struct
 from ..errors import UsageError
 from ..extension.loader import Plugins
 from ..files import write_atomic
-from ..measuring.harness import metric_info, values
 from ..measuring.plan import Measurement
+from ..measuring.score import metric_info, values
 from ..metrics.base import Metric
 from ..progress import Progress
 from ..records.conversation import Conversation

@@ -12,8 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..extension.loader import Plugins
-from ..measuring.harness import values
 from ..measuring.plan import measured_again
+from ..measuring.score import values
 from ..metrics.base import Metric
 from ..records.conversation import Conversation
 from ..runs.directory import Run

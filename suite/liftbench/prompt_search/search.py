@@ -20,8 +20,9 @@ from ..errors import RunFailed, UsageError
 from ..extension.loader import Plugins
 from ..files import append_lines, recover_lines, write_atomic, write_lines
 from ..measuring.backend import Backend
-from ..measuring.harness import generate_batch, open_backend, score
+from ..measuring.generate import generate_batch, open_backend
 from ..measuring.plan import Measurement, batch_plan
+from ..measuring.score import score
 from ..measuring.systems import Loadable, best_prompted
 from ..progress import Progress
 from ..prompts.render import cut_text

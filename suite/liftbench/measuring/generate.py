@@ -1,0 +1,143 @@
+"""Texts from a system, batch by batch as planned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ..errors import RunFailed, UsageError
+from ..extension.loader import Plugins
+from ..files import append_lines
+from ..progress import Progress
+from ..prompts.render import finish_text, is_cut, render
+from ..prompts.spec import Prompt
+from ..recipe.sections import Recipe
+from ..records.conversation import Conversation
+from ..records.run import Prediction
+from ..records.system import PromptSpec, System
+from ..runs.directory import OpenRun
+from .backend import Backend, BackendRequest, Generation, OutOfMemory
+from .plan import Measurement, postprocess
+from .systems import Loadable
+
+
+def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend:
+    """Load a system. Raises `UsageError` where the budgets do not fit the model's context."""
+    spec = plugins.find("backend", recipe.model.backend)
+    system = subject.system
+    assert system.precision is not None
+    request = BackendRequest(
+        model=subject.model, adapter=subject.adapter, precision=system.precision, prompt=_prompt_of(system)
+    )
+    backend: Backend = plugins.load(spec)(request)
+    try:
+        require_room(recipe, backend.context_length, system.name)
+    except UsageError:
+        backend.close()
+        raise
+    return backend
+
+
+def require_room(recipe: Recipe, context_length: int, name: str) -> None:
+    """Raise `UsageError` where the input and output budgets together exceed a model's context (0: not known)."""
+    needed = recipe.generation.max_input_tokens + recipe.generation.max_new_tokens
+    if context_length and needed > context_length:
+        raise UsageError(
+            f"generation.max_input_tokens + max_new_tokens is {needed}, but the context of {name} is "
+            f"{context_length} tokens; lower one of them with --set"
+        )
+
+
+def summarize_one(conversation: Conversation, subject: Loadable, recipe: Recipe, plugins: Plugins) -> Prediction:
+    """One conversation's summary, the way the harness would make it (in a batch of its own)."""
+    backend = open_backend(subject, recipe, plugins)
+    try:
+        return generate_batch(backend, [conversation], _prompt_of(subject.system), recipe, [])[0]
+    finally:
+        backend.close()
+
+
+def _generate_missing(
+    run: OpenRun,
+    measurement: Measurement,
+    subject: Loadable,
+    plugins: Plugins,
+    progress: Progress,
+    done: dict[str, Prediction],
+) -> None:
+    recipe = run.recipe
+    prompt = _prompt_of(subject.system)
+    total = len(measurement.scored)
+    wanted = set(measurement.scored)
+    count = len(done)
+    progress(count, total, "loading the model")
+    backend = open_backend(subject, recipe, plugins)
+    # Now that torch is loaded, the environment knows of threads and GPU.
+    run.record_environment()
+    run.update(device=backend.device)
+    notes: list[str] = []
+    try:
+        progress(count, total, f"generating on {backend.device}")
+        for batch in measurement.plan:
+            missing = {id_ for id_ in batch if id_ in wanted and id_ not in done}
+            if not missing:
+                continue
+            rows = generate_batch(backend, [measurement.conversations[id_] for id_ in batch], prompt, recipe, notes)
+            append_lines(run.folder / "predictions.jsonl", [row for row in rows if row.id in missing])
+            count += len(missing)
+            progress(count, total, f"generating on {backend.device}")
+    finally:
+        backend.close()
+        if notes:
+            run.note(*notes)
+
+
+def generate_batch(
+    backend: Backend, conversations: Sequence[Conversation], spec: PromptSpec, recipe: Recipe, notes: list[str]
+) -> list[Prediction]:
+    """The summaries of one batch, as they are scored; `notes` takes what a reader of the run must know."""
+    budget = recipe.generation.max_input_tokens
+    prompts = [render(spec, conversation, backend.tokenizer, budget) for conversation in conversations]
+    started = time.perf_counter()
+    generations = _generate_or_split(backend, prompts, recipe.generation.max_new_tokens, notes)
+    seconds = (time.perf_counter() - started) / len(prompts)
+    texts = [postprocess(finish_text(spec, generation.text)) for generation in generations]
+    return [
+        Prediction(
+            id=conversation.id,
+            text=text,
+            prompt_sha256=prompt.sha256,
+            prompt_tokens=len(prompt.token_ids),
+            new_tokens=generation.new_tokens,
+            finish_reason="stop" if is_cut(spec, generation.text) else generation.finish_reason,
+            turns_dropped=prompt.turns_dropped,
+            seconds=seconds,
+        )
+        for conversation, prompt, generation, text in zip(conversations, prompts, generations, texts, strict=True)
+    ]
+
+
+def _prompt_of(system: System) -> PromptSpec:
+    assert system.prompt is not None
+    return system.prompt
+
+
+def _generate_or_split(
+    backend: Backend, prompts: Sequence[Prompt], max_new_tokens: int, notes: list[str]
+) -> list[Generation]:
+    try:
+        return backend.generate(prompts, max_new_tokens)
+    except OutOfMemory as error:
+        if len(prompts) == 1:
+            raise RunFailed(
+                f"one conversation of {len(prompts[0].token_ids)} tokens does not fit in memory ({error}); "
+                "lower generation.max_input_tokens or use --set model.precision=nf4"
+            ) from error
+    half = len(prompts) // 2
+    note = "some batches were split because they did not fit in memory; half-precision texts can differ from the plan's"
+    if note not in notes:
+        notes.append(note)
+    return [
+        *_generate_or_split(backend, prompts[:half], max_new_tokens, notes),
+        *_generate_or_split(backend, prompts[half:], max_new_tokens, notes),
+    ]

@@ -1,0 +1,94 @@
+"""Scores of texts, and their summary over a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..errors import RunFailed
+from ..metrics.base import Metric
+from ..records.conversation import Conversation
+from ..records.run import MetricInfo, MetricSummary, Prediction, RunSummary, SampleScores
+from ..statistics import intervals
+from .plan import Measurement
+
+
+def score(predictions: Sequence[Prediction], measurement: Measurement) -> list[SampleScores]:
+    """Every metric on every prediction, each computed once, with where in the text it comes from."""
+    texts = [prediction.text for prediction in predictions]
+    conversations = [measurement.conversations[prediction.id] for prediction in predictions]
+    columns = {metric.name: values(metric, texts, conversations) for metric in measurement.metrics}
+    return [
+        SampleScores(
+            id=prediction.id,
+            scores={name: column[row] for name, column in columns.items()},
+            findings={
+                metric.name: found
+                for metric in measurement.metrics
+                if (found := metric.findings(prediction.text, conversations[row]))
+            },
+        )
+        for row, prediction in enumerate(predictions)
+    ]
+
+
+def values(metric: Metric, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+    """One value per text; one that is not finite counts as none. Raises `RunFailed` where some are too many or few."""
+    found = metric.score(texts, conversations) if texts else []
+    if len(found) != len(texts):
+        raise RunFailed(
+            f"the metric {metric.name!r} gave {len(found)} values for {len(texts)} texts: a fault of its plugin"
+        )
+    return [value if value is not None and math.isfinite(value) else None for value in found]
+
+
+def summarize(
+    predictions: Sequence[Prediction],
+    scores: Sequence[SampleScores],
+    metrics: Sequence[Metric],
+    clusters: Sequence[str],
+    seed: int,
+) -> RunSummary:
+    """Means with 95% bootstrap intervals, and counts of what went wrong while generating.
+
+    `clusters` says of each prediction what is resampled as one.
+    """
+    rows = []
+    for metric in metrics:
+        known = [
+            (value, cluster)
+            for row, cluster in zip(scores, clusters, strict=True)
+            if (value := row.scores[metric.name]) is not None
+        ]
+        column = [value for value, _ in known]
+        mean, low, high = intervals.mean_interval(column, seed=seed, clusters=[cluster for _, cluster in known])
+        rows.append(
+            MetricSummary(
+                name=metric.name,
+                mean=mean,
+                low=low,
+                high=high,
+                n=len(column),
+                n_unscored=len(scores) - len(column),
+                signature=metric.signature,
+                direction=metric.direction,
+                sees=metric.sees,
+            )
+        )
+    tokens = [prediction.new_tokens for prediction in predictions if prediction.new_tokens is not None]
+    seconds = [prediction.seconds for prediction in predictions if prediction.seconds is not None]
+    return RunSummary(
+        metrics=rows,
+        n=len(predictions),
+        empty=sum(not prediction.text for prediction in predictions),
+        cut=sum(prediction.finish_reason == "length" for prediction in predictions),
+        shortened=sum(prediction.turns_dropped > 0 for prediction in predictions),
+        mean_words=sum(len(prediction.text.split()) for prediction in predictions) / len(predictions),
+        new_tokens=sum(tokens) if tokens else None,
+        seconds=sum(seconds) if seconds else None,
+    )
+
+
+def metric_info(metric: Metric) -> MetricInfo:
+    """A metric as records name it."""
+    return MetricInfo(name=metric.name, signature=metric.signature, direction=metric.direction, sees=metric.sees)
