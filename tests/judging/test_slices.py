@@ -18,8 +18,9 @@ from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.data.similarity.clusters import units
+from liftbench.data.slicing import FEWEST, NOT_GIVEN, Slice, require_fields, slices
 from liftbench.errors import UsageError
-from liftbench.judging.slices import FEWEST, NOT_GIVEN, Slice, SliceResult, require_fields, slice_results, slices
+from liftbench.judging.slices import SliceResult, slice_results
 from liftbench.records.conversation import Conversation, Scalar, Turn
 from liftbench.records.run import Direction
 

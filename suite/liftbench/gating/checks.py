@@ -9,9 +9,9 @@ from statistics import fmean
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..data.slicing import slices
 from ..errors import UsageError, unknown
 from ..judging.output_faults import is_empty, never_ending, shortened
-from ..judging.slices import slices
 from ..judging.verdict import FEWEST
 from ..recipe.rules import Rule
 from ..records.run import Direction, Prediction

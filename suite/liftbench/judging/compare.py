@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..data.similarity.clusters import units
+from ..data.slicing import slices
 from ..errors import UsageError, unknown
 from ..floors.background import Beside
 from ..floors.ranking import Position, Standing, positions, standings, unmeasured
@@ -27,7 +28,7 @@ from .guards import STATES, Evidence, Guard, checked
 from .leakage import Leak, human_copies, leaks
 from .output_faults import Fault, output_faults, usual
 from .sensitivity import Choice, choices
-from .slices import SliceResult, slice_results, slices
+from .slices import SliceResult, slice_results
 from .verdict import SEVERITY, Verdict, judge
 
 

@@ -12,10 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..data.similarity.fingerprints import ids_sha256, split_fingerprint
+from ..data.slicing import require_fields
 from ..data.sources import cleaning, open_dataset, read_split
 from ..errors import LiftbenchError, PrerequisiteError, UsageError
 from ..extension.loader import Plugins
-from ..judging.slices import require_fields
 from ..metrics.base import Metric, MetricRequest
 from ..recipe.resolve import ResolvedRecipe
 from ..recipe.sections import MetricsSection, Recipe

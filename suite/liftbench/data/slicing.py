@@ -1,0 +1,179 @@
+"""Slices: the conversations of a data set that are alike in one field."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from ..errors import unknown
+from ..records.conversation import Conversation, Scalar
+from .similarity.fingerprints import words_of
+
+FEWEST = 30
+"""Units (conversations, or clusters of them) below which nothing is said of a slice."""
+
+FEW_VALUES = 6
+"""A field of the metadata with so many numbers or fewer (0 and 1, stars, a priority) is not cut: each is a slice."""
+
+NOT_GIVEN = "not given"
+
+
+class Slice(Struct, frozen=True, kw_only=True):
+    """The conversations that are alike in one field."""
+
+    field: str
+    label: str
+    """Which they are: `8 to 10`, `Acme`."""
+    ids: tuple[str, ...]
+    """Sorted."""
+
+
+_MEASURED: dict[str, Callable[[Conversation], Scalar]] = {
+    "turns": lambda conversation: len(conversation.turns),
+    "length": lambda conversation: len(words_of(conversation)),
+    "references": lambda conversation: len(conversation.references),
+}
+"""What is counted, in turns, words and human summaries; a field of the metadata with such a name is not looked at."""
+
+
+def require_fields(conversations: Iterable[Conversation], fields: Iterable[str]) -> None:
+    """Raise `UsageError`, with the nearest name, for a field to slice by that no conversation has a value of."""
+    rows = list(conversations)
+    for field in fields:
+        if field not in _MEASURED and all(_value(row, field) is None for row in rows):
+            given = {name for row in rows for name in row.metadata if _value(row, name) is not None}
+            raise unknown("field to slice by", field, given | set(_MEASURED))
+
+
+def slices(conversations: Iterable[Conversation], fields: Iterable[str], clusters: Mapping[str, str]) -> list[Slice]:
+    """The parts of the data by each field: `turns`, `length` (in words), `references`, or any field of the metadata.
+
+    Where all values of a field are numbers, they are cut into three parts of like size, or two, each of `FEWEST` units
+    or more (`clusters`: what a conversation is resampled with, by id). Where that cannot be done, a measured field has
+    no slices, but one of the metadata, which somebody declared, is cut in two all the same: what is too small is
+    undecided then, and not passed over. Nor may a cut hide a value among others: `FEW_VALUES` numbers in the metadata,
+    and all that is no number (of text: without white space around it), are a slice each, however small; numbers rise,
+    else the largest slice is the first. Conversations without a value are the last slice, `not given`. A field that
+    parts nothing has no slices; the slices of any other hold each conversation once. Raises `UsageError` as
+    `require_fields`.
+    """
+    rows = sorted(conversations, key=lambda conversation: conversation.id)
+    wanted = list(dict.fromkeys(fields))
+    require_fields(rows, wanted)
+    return [part for field in wanted for part in _slices_by(field, rows, clusters)]
+
+
+# -------------------------------------------------------------------------------------------------------------- cutting
+
+
+def _slices_by(field: str, rows: Sequence[Conversation], clusters: Mapping[str, str]) -> list[Slice]:
+    values = {row.id: _value(row, field) for row in rows}
+    given = {id_: value for id_, value in values.items() if value is not None}
+    numbers = {
+        id_: value for id_, value in given.items() if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    parts = _by_number(field, numbers, clusters) if len(numbers) == len(given) else _by_name(given)
+    missing = [id_ for id_ in values if id_ not in given]
+    if missing:
+        # A value may be called so, too.
+        parts[NOT_GIVEN] = sorted(parts.pop(NOT_GIVEN, []) + missing)
+    if len(parts) < 2:
+        return []
+    return [Slice(field=field, label=label, ids=tuple(ids)) for label, ids in parts.items()]
+
+
+def _value(conversation: Conversation, field: str) -> Scalar:
+    """None where there is none: a blank is none, and neither is a number that is not finite."""
+    if field in _MEASURED:
+        return _MEASURED[field](conversation)
+    value = conversation.metadata.get(field)
+    if isinstance(value, str):
+        return value.strip() or None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _by_name(given: Mapping[str, Scalar]) -> dict[str, list[str]]:
+    """Label → ids: a part for each value, the largest first."""
+    parts = defaultdict(list)
+    for id_, value in given.items():
+        parts[_name(value)].append(id_)
+    return dict(sorted(parts.items(), key=lambda part: (-len(part[1]), part[0])))
+
+
+class _Number(NamedTuple):
+    """A value, with the conversations that have it and the units that these are of."""
+
+    value: float
+    ids: list[str]
+    units: set[str]
+
+
+def _by_number(field: str, given: Mapping[str, float], clusters: Mapping[str, str]) -> dict[str, list[str]]:
+    """Label → ids, by rising value: a part for each, or a few for ranges of them."""
+    ids_of = defaultdict(list)
+    for id_, value in given.items():
+        ids_of[value].append(id_)
+    numbers = [_Number(value, ids, {clusters[id_] for id_ in ids}) for value, ids in sorted(ids_of.items())]
+    if field in _MEASURED:
+        parts = _cut(numbers, 3, FEWEST) or _cut(numbers, 2, FEWEST)
+    elif len(numbers) <= FEW_VALUES:
+        parts = [[number] for number in numbers]
+    else:
+        parts = _cut(numbers, 3, FEWEST) or _cut(numbers, 2, FEWEST) or _cut(numbers, 2, 1)
+    return {
+        _range(part, place, len(parts)): sorted(id_ for number in part for id_ in number.ids)
+        for place, part in enumerate(parts)
+    }
+
+
+def _cut(numbers: Sequence[_Number], wanted: int, fewest: int) -> list[Sequence[_Number]]:
+    """As many parts as wanted, each of so many units or more; none where no cut gives such.
+
+    Of the places where there can be a cut, the first one is where the first part is most nearly its share of the
+    conversations, and so on in the rest. Equal values stay together.
+    """
+    if _most_parts(numbers, fewest) < wanted:
+        return []
+    if wanted == 1:
+        return [numbers]
+    below = [0, *accumulate(len(number.ids) for number in numbers)]
+    by_evenness = sorted(range(1, len(numbers)), key=lambda place: abs(wanted * below[place] - below[-1]))
+    place = next(
+        place
+        for place in by_evenness
+        if _most_parts(numbers[:place], fewest) and _most_parts(numbers[place:], fewest) >= wanted - 1
+    )
+    return [numbers[:place], *_cut(numbers[place:], wanted - 1, fewest)]
+
+
+def _most_parts(numbers: Sequence[_Number], fewest: int) -> int:
+    """Into how many parts of so many units numbers can be cut: each ends as soon as it has them."""
+    parts = 0
+    units: set[str] = set()
+    for number in numbers:
+        units |= number.units
+        if len(units) >= fewest:
+            parts += 1
+            units = set()
+    return parts
+
+
+def _range(part: Sequence[_Number], place: int, parts: int) -> str:
+    """`up to 7`, `8 to 9`, `10 or more`, or the only value."""
+    low, high = _name(part[0].value), _name(part[-1].value)
+    if len(part) == 1:
+        return low
+    if place == 0:
+        return f"up to {high}"
+    return f"{low} or more" if place == parts - 1 else f"{low} to {high}"
+
+
+def _name(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
