@@ -26,7 +26,8 @@ from liftbench.records.run import (
 )
 from liftbench.records.system import AdapterRecord, ModelRecord, PromptSpec, System
 from liftbench.records.training import CurvePoint, TrainingRow, TrainingSummary
-from liftbench.runs.directory import Run, run_id
+from liftbench.runs.directory import Run
+from liftbench.runs.open_run import run_id
 from liftbench.statistics.intervals import mean_interval
 
 METRICS: dict[str, Rouge] = {name: Rouge(name) for name in NAMES}

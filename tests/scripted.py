@@ -33,7 +33,8 @@ from liftbench.prompts.spec import prompt_spec
 from liftbench.records.run import FinishReason, SampleScores
 from liftbench.records.system import AdapterRecord, ModelRecord, System
 from liftbench.records.training import TrainingRow
-from liftbench.runs.directory import Run, open_run
+from liftbench.runs.directory import Run
+from liftbench.runs.open_run import open_run
 
 from .build import Words
 

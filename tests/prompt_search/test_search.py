@@ -36,7 +36,8 @@ from liftbench.prompt_search.search import merit, search
 from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.records.system import ModelRecord, System
-from liftbench.runs.directory import Run, open_run
+from liftbench.runs.directory import Run
+from liftbench.runs.open_run import open_run
 
 from ..build import Words
 

@@ -9,7 +9,8 @@ import pytest
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
 from liftbench.records.run import SCHEMA
-from liftbench.runs.directory import Run, find_run, open_run, run_id, runs_in, slug
+from liftbench.runs.directory import Run, find_run, runs_in
+from liftbench.runs.open_run import open_run, run_id, slug
 
 from ..build import write_run
 

@@ -34,7 +34,8 @@ from liftbench.plugin_api import (
 )
 from liftbench.progress import no_progress
 from liftbench.recipe.resolve import ResolvedRecipe
-from liftbench.runs.directory import Run, open_run
+from liftbench.runs.directory import Run
+from liftbench.runs.open_run import open_run
 from liftbench.training.adapter import Curve, bring_rows, plan_training, train
 
 from ..build import write_run

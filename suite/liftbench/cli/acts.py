@@ -26,7 +26,8 @@ from ..progress import Progress
 from ..prompts.render import render
 from ..records.conversation import Conversation
 from ..records.run import Manifest
-from ..runs.directory import OpenRun, Run, open_run
+from ..runs.directory import Run
+from ..runs.open_run import OpenRun, open_run
 from ..text.phrases import listed
 from ..training.adapter import TrainingPlan, bring_rows, train
 from .job import Job, print_json

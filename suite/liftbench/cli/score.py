@@ -14,7 +14,8 @@ from ..measuring.plan import prepare, read_texts
 from ..measuring.systems import named, recipe_shots
 from ..recipe.sections import Precision
 from ..records.system import System
-from ..runs.directory import Run, open_run
+from ..runs.directory import Run
+from ..runs.open_run import open_run
 from .acts import announce, measured, scored, show_dry_run, show_run
 from .job import Job, job_of, run_options
 from .progress import progress_bar

@@ -16,7 +16,8 @@ from ..models.references import resolve
 from ..prompt_search.plan import TuningPlan, plan_tuning
 from ..prompt_search.search import search
 from ..records.prompt_search import TuneTrial
-from ..runs.directory import Run, open_run
+from ..runs.directory import Run
+from ..runs.open_run import open_run
 from ..text.phrases import metric_label
 from .acts import announce, completed, scored, show_dry_run, show_run
 from .job import Job, print_json

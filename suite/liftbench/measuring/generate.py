@@ -15,7 +15,7 @@ from ..recipe.sections import Recipe
 from ..records.conversation import Conversation
 from ..records.run import Prediction
 from ..records.system import PromptSpec, System
-from ..runs.directory import OpenRun
+from ..runs.open_run import OpenRun
 from .backend import Backend, BackendRequest, Generation, OutOfMemory
 from .plan import Measurement, postprocess
 from .systems import Loadable

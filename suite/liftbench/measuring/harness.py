@@ -15,8 +15,9 @@ from ..progress import Progress
 from ..recipe.resolve import ResolvedRecipe
 from ..records.run import Manifest, Prediction
 from ..records.system import System
-from ..runs.directory import OpenRun, Run, now, run_id
+from ..runs.directory import Run
 from ..runs.environment import git_state, versions
+from ..runs.open_run import OpenRun, now, run_id
 from .generate import _generate_missing
 from .plan import Measurement, postprocess
 from .score import score, summarize

@@ -30,7 +30,7 @@ from ..recipe.sections import Recipe
 from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import Prediction
 from ..records.system import PromptSpec
-from ..runs.directory import OpenRun
+from ..runs.open_run import OpenRun
 from .plan import Choice, Cut, TuningPlan
 
 

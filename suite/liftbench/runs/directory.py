@@ -4,31 +4,23 @@
 <utc>-<system>-<dataset>-<key>/
   manifest.json  environment.json  conversations.jsonl  predictions.jsonl  scores.jsonl  summary.json
   training/  tuning/
-```
-"""
+```"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from filelock import FileLock, Timeout
 
-from ..errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
-from ..files import read_lines, read_record, write_atomic, write_lines, writing
-from ..recipe.sections import Recipe
+from ..errors import LiftbenchError, PrerequisiteError, UsageError, unknown
+from ..files import read_lines, read_record
 from ..records.conversation import Conversation
 from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import SCHEMA, Environment, Finding, Manifest, Prediction, RunSummary, SampleScores
 from ..records.training import CurvePoint, TrainingRow, TrainingSummary
-from .environment import environment
 
 
 class Run:
@@ -162,22 +154,6 @@ def find_run(name: str, runs: Path) -> Run:
     raise unknown("run", name, (run.id for run in candidates))
 
 
-def run_id(system: str, dataset: str, key: str, created: str) -> str:
-    """`20261123T184500Z-smollm2-135m-tweetsumm-1a2b3c4d`."""
-    moment = created.replace("-", "").replace(":", "").partition(".")[0].rstrip("Z")
-    return f"{moment}Z-{slug(system)}-{slug(dataset)}-{key[:8]}"
-
-
-def slug(text: str) -> str:
-    """A name that is safe in a path."""
-    return re.sub(r"[^a-z0-9.+]+", "-", text.lower()).strip("-.")[:60] or "x"
-
-
-def now() -> str:
-    """UTC, ISO 8601, to the microsecond: runs made within one second keep their order."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 # ------------------------------------------------------------------------------------------------------------ reading
 
 
@@ -201,107 +177,3 @@ def _read_manifest(folder: Path) -> Manifest:
         return msgspec.convert(raw, Manifest)
     except msgspec.ValidationError as error:
         raise UsageError(f"{path} is damaged: {error}") from error
-
-
-# ----------------------------------------------------------------------------------------------------------- open runs
-
-
-JUDGED = ("headlines", "target", "against", "limits", "family", "training", "skipped")
-"""Fields of a manifest that say how the run is to be judged."""
-
-
-class OpenRun:
-    """A run being made by this process, which holds its lock."""
-
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.folder = folder
-        self.manifest = manifest
-        self.asked = manifest
-        """What the present command would write, were the run new."""
-
-    @property
-    def asked_anew(self) -> dict[str, Any]:
-        """What a command may change in a run that is there, without generating anything."""
-        return {name: getattr(self.asked, name) for name in ("recipe", "origins", "protocol", *JUDGED)}
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe as this run was begun with."""
-        return msgspec.convert(self.manifest.recipe, Recipe)
-
-    def update(self, **changes: Any) -> None:
-        """Replace fields of the manifest, on disk too, atomically."""
-        self.manifest = msgspec.structs.replace(self.manifest, **changes)
-        write_atomic(self.folder / "manifest.json", self.manifest)
-
-    def note(self, *notes: str) -> None:
-        """Add what a reader must know."""
-        new = [note for note in notes if note not in self.manifest.notes]
-        if new:
-            self.update(notes=[*self.manifest.notes, *new])
-
-    def record_environment(self) -> None:
-        """Write the environment, or note how it differs from the one that this run was begun in."""
-        current = environment()
-        path = self.folder / "environment.json"
-        if path.exists() and (before := read_record(path, Environment)).threads is not None:
-            changed = sorted(name for name, value in _decisive(before).items() if value != _decisive(current).get(name))
-            if changed:
-                self.note(f"resumed in another environment: {', '.join(changed)} differ from environment.json")
-            return
-        write_atomic(path, current)
-
-
-def _decisive(environment: Environment) -> dict[str, object]:
-    """What half-precision results may depend on."""
-    names = ("python", "processor", "threads", "gpu", "driver")
-    return {**environment.packages, **{name: getattr(environment, name) for name in names}}
-
-
-@contextmanager
-def open_run(
-    manifest: Manifest, conversations: Iterable[Conversation], runs: Path, *, fresh: bool
-) -> Iterator[OpenRun]:
-    """The run with the manifest's key: the newest one there is, to be continued, or a new one.
-
-    A complete run is yielded as it is; nothing is generated twice unless `fresh`.
-    The key's lock is held meanwhile; raises `RunFailed` if another process holds it.
-    """
-    with writing(runs):
-        runs.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(runs / f".{manifest.key[:16]}.lock")
-    with writing(runs):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunFailed(
-                "another process is making this run just now; wait for it, or choose another --runs"
-            ) from error
-    try:
-        same = [] if fresh else [run for run in runs_in(runs) if run.manifest.key == manifest.key]
-        if same:
-            run = OpenRun(same[-1].folder, same[-1].manifest)
-            run.asked = manifest
-            if run.manifest.protocol == manifest.protocol:
-                # What it is judged on may change; that needs no new measurement. Other metrics do: see `finish`.
-                changes = run.asked_anew
-                if any(value != getattr(run.manifest, name) for name, value in changes.items() if name in JUDGED):
-                    run.update(**changes)
-            yield run
-        else:
-            yield _create(manifest, conversations, runs)
-    finally:
-        lock.release()
-
-
-def _create(manifest: Manifest, conversations: Iterable[Conversation], runs: Path) -> OpenRun:
-    folder, number = runs / manifest.id, 1
-    while folder.exists():
-        number += 1
-        folder = runs / f"{manifest.id}-{number}"
-    run = OpenRun(folder, msgspec.structs.replace(manifest, id=folder.name))
-    write_lines(folder / "conversations.jsonl", conversations)
-    run.record_environment()
-    # Last, so that a folder without a manifest, left by a kill a moment ago, is no run.
-    run.update()
-    return run

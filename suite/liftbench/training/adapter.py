@@ -23,8 +23,8 @@ from ..models.references import ResolvedModel
 from ..progress import Progress
 from ..recipe.sections import Recipe
 from ..records.training import CurvePoint, Provenance, TrainingRow
-from ..runs.directory import OpenRun, now
 from ..runs.environment import versions
+from ..runs.open_run import OpenRun, now
 from .trainer import Trainer, TrainRequest, TrainResult
 
 
