@@ -21,8 +21,8 @@ from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.floors.background import Beside, beside
-from liftbench.gating.baselines import promote
 from liftbench.gating.gate import Against
+from liftbench.gating.promote import promote
 from liftbench.judging.compare import CandidateResult, compare, exit_code
 from liftbench.measuring import harness
 from liftbench.measuring.plan import Measurement, prepare

@@ -273,8 +273,8 @@ def _update(
     from .cli.gating import gated
     from .errors import UsageError
     from .files import digest
-    from .gating.baselines import promote
     from .gating.context import over
+    from .gating.promote import promote
     from .report.gate_words import explanation
 
     if not why.strip() or Path(why).exists():

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.floors.background import Beside
-from liftbench.gating.baselines import FIRST, promote, promoted_in, read_promoted
+from liftbench.gating.baselines import promoted_in, read_promoted
+from liftbench.gating.promote import FIRST, promote
 from liftbench.judging.compare import compare
 from liftbench.records.system import Shot
 from liftbench.runs.directory import Run

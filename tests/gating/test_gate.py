@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from liftbench.data.similarity.fingerprints import ids_sha256
 from liftbench.errors import UsageError
 from liftbench.files import read_lines, write_lines
-from liftbench.gating.baselines import Promoted, promote
+from liftbench.gating.baselines import Promoted
 from liftbench.gating.context import RuleState
 from liftbench.gating.explain import meaning
 from liftbench.gating.gate import ALIKE, Against, GateReport, explained, gate
+from liftbench.gating.promote import promote
 from liftbench.recipe.rules import parse
 from liftbench.records.run import Prediction, SampleScores
 from liftbench.runs.directory import Run

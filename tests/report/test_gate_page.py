@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from liftbench.gating.baselines import Promoted, promote
+from liftbench.gating.baselines import Promoted
 from liftbench.gating.gate import Against, gate
+from liftbench.gating.promote import promote
 from liftbench.recipe.rules import parse
 from liftbench.report.ci import append_summary, write_junit
 from liftbench.report.gate_page import render_gate

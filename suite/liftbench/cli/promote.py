@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..extension.loader import load_plugins
 from ..floors.background import Beside, beside
-from ..gating.baselines import Promotion, promote
+from ..gating.promote import Promotion, promote
 from ..runs.directory import find_run, runs_in
 from ..runs.selection import best_prompted
 from ..text.phrases import counted
