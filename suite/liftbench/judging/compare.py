@@ -24,7 +24,8 @@ from ..runs.selection import protocol_of, require_comparable
 from ..statistics import intervals
 from ..statistics.lift import Lift
 from ..statistics.permutation import holm
-from .guards import STATES, Evidence, Guard, checked
+from .evidence import Evidence
+from .guards import STATES, Guard, checked
 from .leakage import Leak, human_copies, leaks
 from .output_faults import Fault, output_faults, usual
 from .sensitivity import Choice, choices

@@ -13,7 +13,8 @@ from ..runs.directory import Run
 from ..statistics import intervals
 from ..statistics.lift import Lift
 from ..text.phrases import gain, glossed, lift_digits, listed, metric_label
-from .guards import Evidence, Guard, not_passed
+from .evidence import Evidence
+from .guards import Guard, not_passed
 
 Outcome = Literal["verified", "undecided", "not met", "unproven"]
 
