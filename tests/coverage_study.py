@@ -6,8 +6,8 @@ it: 2.5% of the time, were it exact. Prints a line of JSON for each data set, me
 with clusters, one with several seeds, and for the power that `Lift.detectable` promises. Takes some three minutes.
 
 A share of 2.5% has a standard error of 0.5 points in 1,000 experiments: differences below one point say little between
-lines, somewhat more between methods, which are given the same experiments. `intervals.lift` is called as users do (10,000
-resamples); its rivals are computed here with 2,000, which adds to their errors a tenth of a point.
+lines, somewhat more between methods, which are given the same experiments. `intervals.lift` is called as users do (with
+10,000 resamples); its rivals are computed here with 2,000, which adds to their errors a tenth of a point.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from liftbench.errors import UsageError
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.files import write_lines
-from liftbench.floors import control_scores
+from liftbench.floors import control_scores, validity
 from liftbench.floors.control_scores import Yardstick, Yardsticks
 from liftbench.floors.corruptions import CORRUPTIONS
 from liftbench.floors.validity import Cost, Validity, validity_words
@@ -81,7 +81,7 @@ def controls_of(measurement: Measurement, plugins: Plugins, folder: Path) -> Yar
 
 
 def validity_of(measurement: Measurement, plugins: Plugins, folder: Path) -> Validity:
-    return control_scores.validity(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
+    return validity.validity(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_another_conversations_summary_costs_all(
         monkeypatch.setitem(HOME, id_, one.references)
     found = validity_of(measurement, plugins, tmp_path)
     assert set(found.corruptions) == set(CORRUPTIONS)
-    assert cost(found, "exact", control_scores.FLOOR).cost == 1.0
+    assert cost(found, "exact", validity.FLOOR).cost == 1.0
     assert cost(found, "exact", "words-shuffled").cost == 1.0
     assert cost(found, "exact", "words-shuffled").human == 1.0
 
@@ -235,7 +235,7 @@ def test_without_a_human_summary_there_is_nothing_to_corrupt(support: Path, plug
     bare = {id_: replace(one, references=()) for id_, one in measurement.conversations.items()}
     place = control_scores.Kept(folder=tmp_path, key="0" * 64)
     with pytest.raises(UsageError, match="no conversation has a human summary"):
-        control_scores.validity(replace(measurement, conversations=bare), place, 0, plugins, no_progress)
+        validity.validity(replace(measurement, conversations=bare), place, 0, plugins, no_progress)
 
 
 def test_on_helpdesk_the_table_says_what_is_known_of_these_metrics(plugins: Plugins, tmp_path: Path) -> None:

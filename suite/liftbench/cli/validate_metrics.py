@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from ..floors import control_scores
+from ..floors.validity import validity as measure_validity
 from ..measuring.plan import prepare
 from ..report.terminal import sight_table
 from .acts import say
@@ -29,7 +30,7 @@ def command(**given: Any) -> None:
     seed = job.resolved.recipe.seed
     place = control_scores.place_of(measurement, seed, job.plugins, job.runs)
     with progress_bar("metrics") as progress:
-        found = control_scores.validity(measurement, place, seed, job.plugins, progress)
+        found = measure_validity(measurement, place, seed, job.plugins, progress)
     if job.json:
         print_json(found)
         return

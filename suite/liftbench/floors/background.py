@@ -9,7 +9,7 @@ from ..extension.loader import Plugins
 from ..measuring.plan import measured_again
 from ..progress import Progress
 from ..runs.directory import Run
-from .control_scores import Yardsticks, _there, controls, kept
+from .control_scores import Yardsticks, controls, kept, read_cached
 from .validity import Validity, validity
 
 
@@ -29,7 +29,7 @@ def beside(run: Run, plugins: Plugins, on_controls: Progress, on_validity: Progr
     """
     manifest = run.manifest
     place = kept(manifest.protocol, manifest.training, manifest.seed, plugins, run.folder.resolve().parent)
-    kept_controls, kept_validity = _there(place.controls, Yardsticks), _there(place.validity, Validity)
+    kept_controls, kept_validity = read_cached(place.controls, Yardsticks), read_cached(place.validity, Validity)
     if kept_controls and kept_validity:
         return Beside(yardsticks=kept_controls, validity=kept_validity)
     try:

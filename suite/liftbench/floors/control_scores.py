@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -55,6 +55,8 @@ class Yardsticks(Struct, frozen=True, kw_only=True):
     rows: list[Yardstick]
 
 
+T = TypeVar("T")
+
 VERSION = 2
 """Raised when the same data and metrics would give other figures than before."""
 
@@ -90,7 +92,7 @@ def place_of(measurement: Measurement, seed: int, plugins: Plugins, runs: Path) 
     return kept(measurement.protocol, measurement.training_fingerprint, seed, plugins, runs)
 
 
-def _there(path: Path, kind: type[Record]) -> Record | None:
+def read_cached(path: Path, kind: type[T]) -> T | None:
     """A record that is kept; one that cannot be read is measured again."""
     try:
         return read_record(path, kind)
@@ -103,7 +105,7 @@ def controls(measurement: Measurement, place: Kept, seed: int, plugins: Plugins,
 
     A control that cannot be had (it learns, and there is no training split) is in it with the reason.
     """
-    if (there := _there(place.controls, Yardsticks)) is not None:
+    if (there := read_cached(place.controls, Yardsticks)) is not None:
         return there
     conversations = [measurement.conversations[id_] for id_ in measurement.scored]
     specs = [spec for spec in plugins.specs if spec.kind == "control"]
@@ -139,7 +141,7 @@ def controls(measurement: Measurement, place: Kept, seed: int, plugins: Plugins,
 
 def _humans(conversations: Sequence[Conversation], metrics: Sequence[Metric]) -> Yardstick:
     """Each reference against the others of its conversation, averaged: what a human scores against humans."""
-    pairs = [(place, *left_out) for place, one in enumerate(conversations) for left_out in _leave_one_out(one)]
+    pairs = [(place, *left_out) for place, one in enumerate(conversations) for left_out in leave_one_out(one)]
     scores = {}
     for metric in metrics:
         column = values(metric, [text for _, text, _ in pairs], [others for _, _, others in pairs])
@@ -155,7 +157,8 @@ def _bare(conversation: Conversation) -> Conversation:
     return replace(conversation, references=(), extracts=(), facts=(), false_facts=())
 
 
-def _leave_one_out(conversation: Conversation) -> list[tuple[str, Conversation]]:
+def leave_one_out(conversation: Conversation) -> list[tuple[str, Conversation]]:
+    """Each reference with its conversation as the other references describe it."""
     references = conversation.references
     return [
         (text, replace(conversation, references=(*references[:at], *references[at + 1 :])))

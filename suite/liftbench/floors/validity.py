@@ -17,9 +17,8 @@ from ..records.conversation import Conversation
 from ..records.run import SCHEMA, MetricInfo
 from ..statistics import intervals
 from ..text.phrases import listed, metric_label
-from .control_scores import Kept, _leave_one_out, _there, controls
+from .control_scores import Kept, controls, leave_one_out, read_cached
 from .corruptions import CORRUPTIONS, Case, Material
-from .validity import Cost, Validity
 
 
 class Cost(Struct, frozen=True, kw_only=True):
@@ -111,13 +110,13 @@ def validity(measurement: Measurement, place: Kept, seed: int, plugins: Plugins,
     conversation has a second summary, each is held against itself, and the table says so. Metrics of form are left out:
     nothing is true or false about a length. Read where it is kept, else measured and kept.
     """
-    if (there := _there(place.validity, Validity)) is not None:
+    if (there := read_cached(place.validity, Validity)) is not None:
         return there
     conversations = [measurement.conversations[id_] for id_ in measurement.scored]
     cases = [
         _Held(at, text, against)
         for at, one in enumerate(conversations)
-        for text, against in _leave_one_out(one)
+        for text, against in leave_one_out(one)
         if against.references
     ]
     against_itself = not cases

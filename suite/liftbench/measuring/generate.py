@@ -57,7 +57,7 @@ def summarize_one(conversation: Conversation, subject: Loadable, recipe: Recipe,
         backend.close()
 
 
-def _generate_missing(
+def generate_missing(
     run: OpenRun,
     measurement: Measurement,
     subject: Loadable,
@@ -65,6 +65,7 @@ def _generate_missing(
     progress: Progress,
     done: dict[str, Prediction],
 ) -> None:
+    """Generate the planned batches that hold a scored conversation without a prediction, and append them to the run."""
     recipe = run.recipe
     prompt = _prompt_of(subject.system)
     total = len(measurement.scored)

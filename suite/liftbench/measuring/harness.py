@@ -18,7 +18,7 @@ from ..records.system import System
 from ..runs.directory import Run
 from ..runs.environment import git_state, versions
 from ..runs.open_run import OpenRun, now, run_id
-from .generate import _generate_missing
+from .generate import generate_missing
 from .plan import Measurement, postprocess
 from .score import score, summarize
 from .systems import Loadable
@@ -77,7 +77,7 @@ def measure(run: OpenRun, measurement: Measurement, subject: Loadable, plugins: 
     """Generate what is missing, score everything, and close the run. Resumes a run that was killed at any moment."""
     done = generated(run, measurement)
     if len(done) < len(measurement.scored):
-        _generate_missing(run, measurement, subject, plugins, progress, done)
+        generate_missing(run, measurement, subject, plugins, progress, done)
     return finish(run, measurement, plugins)
 
 

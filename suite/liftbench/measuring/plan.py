@@ -24,7 +24,6 @@ from ..records.run import Protocol
 from ..runs.directory import Run
 from ..text.phrases import listed
 from ..text.transcript import transcript
-from .plan import Measurement, postprocess, prepare
 
 POSTPROCESS = "strip-v1"
 """Name and version of `postprocess`."""

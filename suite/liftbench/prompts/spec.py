@@ -16,7 +16,6 @@ from ..files import digest
 from ..records.conversation import Conversation
 from ..records.system import PromptSpec, Shot
 from ..text.transcript import transcript
-from .spec import Prompt
 
 # ---------------------------------------------------------------------------------------------------------- backends
 
