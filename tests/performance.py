@@ -34,8 +34,8 @@ from liftbench.statistics import intervals
 from liftbench.text import words as tokens_module
 from liftbench_plugins.backends import transformers as backend_module
 from liftbench_plugins.backends.transformers import TransformersBackend
+from liftbench_plugins.library_output import quiet
 from liftbench_plugins.loading import device, load_model
-from liftbench_plugins.noise import quiet
 from liftbench_plugins.trainers.rows import NOT_TRAINED
 from liftbench_plugins.trainers.target_loss import target_loss
 

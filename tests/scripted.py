@@ -20,7 +20,7 @@ from liftbench.data.similarity.fingerprints import training_row
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.files import read_lines, write_atomic, write_lines
-from liftbench.floors.background import Beside, beside
+from liftbench.floors.background import Background, measure_background
 from liftbench.gating.gate import Against
 from liftbench.gating.promote import promote
 from liftbench.judging.compare import CandidateResult, compare, exit_code
@@ -122,7 +122,7 @@ class Bench:
         self.plugins: Plugins = load_plugins()
         self.plugins.add(TestPlugin(), "frauds")
         self.baseline = self.measure(untuned(), adapter=None)
-        self.beside: Beside = beside(self.baseline, self.plugins, no_progress, no_progress)
+        self.background: Background = measure_background(self.baseline, self.plugins, no_progress, no_progress)
 
     def measure(
         self,
@@ -165,7 +165,7 @@ class Bench:
             return harness.measure(run, measurement, Loadable(system=subject, model=Path()), self.plugins, no_progress)
 
     def judge(self, candidate: Run, **options: Any) -> CandidateResult:
-        comparison = compare(self.baseline, [candidate], self.beside, **options)
+        comparison = compare(self.baseline, [candidate], self.background, **options)
         (result,) = comparison.candidates
         assert exit_code(comparison) == (0 if result.verdict.outcome == "verified" else 1)
         return result
@@ -202,9 +202,9 @@ class World:
         self.baseline = doctored(bench.baseline, "untuned", summary=fast)
         self.prompted = doctored(bench.baseline, "prompted", summary=fast, tuned=True)
         self.good = doctored(bench.measure(honest()), "good", summary=fast)
-        yardsticks = bench.beside.yardsticks
+        controls = bench.background.controls
         self.untuned = promote(
-            self.baseline, "untuned", self.folder, yardsticks=yardsticks, best_prompted=self.prompted
+            self.baseline, "untuned", self.folder, controls=controls, best_prompted=self.prompted
         ).promoted
         self.proven = promote(self.good, "adapter", self.folder).promoted
         self.against = Against(baseline=self.untuned, proven=self.proven)

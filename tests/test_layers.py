@@ -61,7 +61,7 @@ LAYERS = [
         "rule_words",
         "sensitivity",
         "sight",
-        "standings",
+        "systems",
         "verdict",
         "plugin_api",
         "selfcheck",

@@ -9,7 +9,8 @@ from .data.intake.tables import Row
 from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
 from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
-from .extension.hooks import API_VERSION, hookimpl
+from .extension.hooks import hookimpl
+from .extension.registry import API_VERSION
 from .files import file_sha256, write_atomic
 from .floors.control import Control, ControlRequest
 from .judging.compare import Comparison

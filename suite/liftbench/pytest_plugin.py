@@ -299,7 +299,7 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
     from .errors import PrerequisiteError
     from .extension.loader import load_plugins
     from .measuring.plan import prepare
-    from .measuring.systems import named, recipe_shots
+    from .measuring.systems import recipe_shots, resolve_system
     from .progress import no_progress
     from .runs.directory import runs_in
 
@@ -326,7 +326,7 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
         )
         measurement = prepare(job.resolved, job.plugins)
         shots = recipe_shots(job.resolved.recipe, job.plugins)
-        subject, parent = named(system, job.resolved.recipe, runs, shots=shots)
+        subject, parent = resolve_system(system, job.resolved.recipe, runs, shots=shots)
         return measured(job, "score", subject, measurement, no_progress, parent)
 
 

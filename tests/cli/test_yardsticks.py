@@ -92,8 +92,8 @@ def test_compare_shows_floors_ceilings_and_what_is_missing(
     done = command_line("compare", before, after, "--json")
     assert done.code == 1, done.err
     found = json.loads(done.out)
-    assert [one["role"] for one in found["standings"]].count("floor") == 7
-    assert found["standings"][-1]["role"] == "humans"
+    assert [one["role"] for one in found["systems"]].count("floor") == 7
+    assert found["systems"][-1]["role"] == "humans"
     assert found["headlines"] == ["rougeL", "content-overlap"]
     assert set(found["missing"]) == {"best-prompted"}
     assert found["validity"]["n"] == 4

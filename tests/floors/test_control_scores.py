@@ -1,4 +1,4 @@
-"""Yardsticks: floors, the humans and the validity table, on helpdesk and on small data of their own."""
+"""ControlScores: floors, the humans and the validity table, on helpdesk and on small data of their own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.files import write_lines
 from liftbench.floors import control_scores, validity
-from liftbench.floors.control_scores import Yardstick, Yardsticks
+from liftbench.floors.control_scores import ControlScores, SystemScores
 from liftbench.floors.corruptions import CORRUPTIONS
-from liftbench.floors.validity import Cost, Validity, validity_words
+from liftbench.floors.validity import Cost, Validity, describe_validity
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.metrics.base import Metric
 from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
@@ -72,16 +72,18 @@ def measurement_of(folder: Path, plugins: Plugins, *metrics: str) -> Measurement
     return prepare(resolve_recipe(None, {"dataset": str(folder)}, [], names), plugins)
 
 
-def place_of(measurement: Measurement, plugins: Plugins, folder: Path) -> control_scores.Kept:
-    return control_scores.place_of(measurement, 0, plugins, folder / "reports" / "runs")
+def floor_cache_of(measurement: Measurement, plugins: Plugins, folder: Path) -> control_scores.FloorCache:
+    return control_scores.floor_cache_of(measurement, 0, plugins, folder / "reports" / "runs")
 
 
-def controls_of(measurement: Measurement, plugins: Plugins, folder: Path) -> Yardsticks:
-    return control_scores.controls(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
+def controls_of(measurement: Measurement, plugins: Plugins, folder: Path) -> ControlScores:
+    return control_scores.measure_controls(
+        measurement, floor_cache_of(measurement, plugins, folder), 0, plugins, no_progress
+    )
 
 
 def validity_of(measurement: Measurement, plugins: Plugins, folder: Path) -> Validity:
-    return validity.validity(measurement, place_of(measurement, plugins, folder), 0, plugins, no_progress)
+    return validity.measure_validity(measurement, floor_cache_of(measurement, plugins, folder), 0, plugins, no_progress)
 
 
 @pytest.fixture
@@ -102,7 +104,7 @@ def support(tmp_path: Path, conversations: list[Conversation]) -> Path:
     return folder
 
 
-def row(found: Yardsticks, name: str) -> Yardstick:
+def row(found: ControlScores, name: str) -> SystemScores:
     return next(row for row in found.rows if row.name == name)
 
 
@@ -166,7 +168,7 @@ def test_a_floor_never_sees_what_it_is_scored_by(
 def test_what_is_kept_and_cannot_be_read_is_measured_again(support: Path, plugins: Plugins, tmp_path: Path) -> None:
     measurement = measurement_of(support, plugins, "rougeL")
     found = controls_of(measurement, plugins, tmp_path)
-    place_of(measurement, plugins, tmp_path).controls.write_text("{")
+    floor_cache_of(measurement, plugins, tmp_path).controls.write_text("{")
     assert controls_of(measurement, plugins, tmp_path) == found
 
 
@@ -174,19 +176,19 @@ def test_they_are_measured_once_for_the_same_data_and_metrics(support: Path, plu
     measurement = measurement_of(support, plugins, "rougeL")
     found = controls_of(measurement, plugins, tmp_path)
     calls = []
-    again = control_scores.controls(
-        measurement, place_of(measurement, plugins, tmp_path), 0, plugins, lambda *step: calls.append(step)
+    again = control_scores.measure_controls(
+        measurement, floor_cache_of(measurement, plugins, tmp_path), 0, plugins, lambda *step: calls.append(step)
     )
     assert (again, calls) == (found, [])
     other = measurement_of(support, plugins, "rougeL", "words")
-    assert place_of(other, plugins, tmp_path) != place_of(measurement, plugins, tmp_path)
+    assert floor_cache_of(other, plugins, tmp_path) != floor_cache_of(measurement, plugins, tmp_path)
 
 
 def test_other_training_conversations_are_other_yardsticks(support: Path, plugins: Plugins, tmp_path: Path) -> None:
-    before = place_of(measurement_of(support, plugins, "rougeL"), plugins, tmp_path)
+    before = floor_cache_of(measurement_of(support, plugins, "rougeL"), plugins, tmp_path)
     lines = (support / "train.jsonl").read_text().splitlines()
     (support / "train.jsonl").write_text("\n".join(lines[1:]) + "\n")
-    assert place_of(measurement_of(support, plugins, "rougeL"), plugins, tmp_path) != before
+    assert floor_cache_of(measurement_of(support, plugins, "rougeL"), plugins, tmp_path) != before
 
 
 # ------------------------------------------------------------------------------------------------------------ validity
@@ -209,7 +211,7 @@ def test_a_metric_that_sees_nothing_has_no_scale(support: Path, plugins: Plugins
     found = validity_of(measurement_of(support, plugins, "blind"), plugins, tmp_path)
     assert {one.cost for one in found.costs} == {None}
     assert "does not stand apart" in cost(found, "blind", "roles-swapped").problem
-    assert validity_words(found, "blind") == "blind: nothing could be measured."
+    assert describe_validity(found, "blind") == "blind: nothing could be measured."
 
 
 def test_only_conversations_with_a_second_summary_count(support: Path, plugins: Plugins, tmp_path: Path) -> None:
@@ -233,9 +235,9 @@ def test_single_summaries_are_held_against_themselves_and_it_says_so(
 def test_without_a_human_summary_there_is_nothing_to_corrupt(support: Path, plugins: Plugins, tmp_path: Path) -> None:
     measurement = measurement_of(support, plugins, "rougeL")
     bare = {id_: replace(one, references=()) for id_, one in measurement.conversations.items()}
-    place = control_scores.Kept(folder=tmp_path, key="0" * 64)
+    place = control_scores.FloorCache(folder=tmp_path, key="0" * 64)
     with pytest.raises(UsageError, match="no conversation has a human summary"):
-        validity.validity(replace(measurement, conversations=bare), place, 0, plugins, no_progress)
+        validity.measure_validity(replace(measurement, conversations=bare), place, 0, plugins, no_progress)
 
 
 def test_on_helpdesk_the_table_says_what_is_known_of_these_metrics(plugins: Plugins, tmp_path: Path) -> None:
@@ -251,5 +253,5 @@ def test_on_helpdesk_the_table_says_what_is_known_of_these_metrics(plugins: Plug
     assert (replaced.corrupted or 0) - (replaced.human or 0) > 0.9
     swapped = cost(found, "role-accuracy", "roles-swapped")
     assert (swapped.human or 0) - (swapped.corrupted or 0) > 0.2
-    assert "cannot see" in validity_words(found, "content-overlap")
-    assert "words shuffled" in validity_words(found, "content-overlap")
+    assert "cannot see" in describe_validity(found, "content-overlap")
+    assert "words shuffled" in describe_validity(found, "content-overlap")

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.errors import PrerequisiteError, UsageError
-from liftbench.floors.background import Beside
+from liftbench.floors.background import Background
 from liftbench.gating.baselines import promoted_in, read_promoted
 from liftbench.gating.promote import FIRST, promote
 from liftbench.judging.compare import compare
@@ -97,12 +97,12 @@ def test_no_text_and_no_path_is_kept_unless_asked_for(tmp_path: Path) -> None:
 
 def test_a_promoted_baseline_judges_as_the_run_that_it_was(scripted: Bench, tmp_path: Path) -> None:
     candidate = scripted.measure(honest())
-    done = promote(scripted.baseline, "plain", tmp_path, yardsticks=scripted.beside.yardsticks)
+    done = promote(scripted.baseline, "plain", tmp_path, controls=scripted.background.controls)
     promoted = read_promoted("plain", tmp_path)
     assert promoted == done.promoted
-    beside = Beside(yardsticks=promoted.yardsticks, missing=scripted.beside.missing)
-    (ours,) = compare(promoted.run(candidate.conversations), [candidate], beside).candidates
-    (theirs,) = compare(scripted.baseline, [candidate], scripted.beside).candidates
+    background = Background(controls=promoted.controls, missing=scripted.background.missing)
+    (ours,) = compare(promoted.run(candidate.conversations), [candidate], background).candidates
+    (theirs,) = compare(scripted.baseline, [candidate], scripted.background).candidates
     assert ours.verdict.guards == theirs.verdict.guards
     assert ours.verdict.outcome == theirs.verdict.outcome == "verified"
     assert ours.lifts == theirs.lifts

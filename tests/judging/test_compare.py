@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from liftbench.errors import UsageError
 from liftbench.files import write_atomic, write_lines
-from liftbench.floors.background import Beside
-from liftbench.floors.control_scores import HUMANS, Yardstick, Yardsticks
+from liftbench.floors.background import Background
+from liftbench.floors.control_scores import HUMANS, ControlScores, SystemScores
 from liftbench.judging.compare import Comparison, compare, exit_code
 from liftbench.judging.verdict import CHECKER, FEWEST, TRUTH, Verdict
 from liftbench.records.run import MetricInfo, Protocol, SampleScores
@@ -276,15 +276,15 @@ def test_one_headline_without_a_number_proves_nothing(tmp_path: Path, candidate:
 
 
 def test_only_a_checker_says_whether_summaries_are_true(tmp_path: Path, candidate: Callable[..., Run]) -> None:
-    def checked(run: Run) -> Run:
+    def check_guards(run: Run) -> Run:
         rows = [msgspec.structs.replace(row, sees="faithfulness" if row.name == "checker" else row.sees)
                 for row in run.summary.metrics]  # fmt: skip
         write_atomic(run.folder / "summary.json", msgspec.structs.replace(run.summary, metrics=rows))
         return Run(run.folder)
 
     column = {"rougeL": FLAT, "checker": FLAT}
-    baseline = checked(write_run(tmp_path, scores=column))
-    judged = verdict(compare(baseline, [checked(candidate(scores=column | gained(0.9)))]))
+    baseline = check_guards(write_run(tmp_path, scores=column))
+    judged = verdict(compare(baseline, [check_guards(candidate(scores=column | gained(0.9)))]))
     assert not any("faithfulness checker" in words for words in (*judged.not_proven, *judged.settle))
     plain = verdict(compare(write_run(tmp_path, scores={"rougeL": FLAT}), [candidate(scores=gained(0.9))]))
     assert TRUTH in plain.not_proven
@@ -354,12 +354,12 @@ def test_the_rival_is_the_strongest_best_prompt_of_the_same_model_and_protocol(
 # ---------------------------------------------------------------------------------------------------- floors, ceilings
 
 
-def yardsticks(baseline: Run, **columns: list[float | None]) -> Beside:
+def yardsticks(baseline: Run, **columns: list[float | None]) -> Background:
     rows = [
-        Yardstick(name=name, role="humans" if name == HUMANS else "floor", scores={"rougeL": column})
+        SystemScores(name=name, role="humans" if name == HUMANS else "floor", scores={"rougeL": column})
         for name, column in columns.items()
     ]
-    found = Yardsticks(
+    found = ControlScores(
         key="k",
         dataset="tweetsumm",
         split="validation",
@@ -367,7 +367,7 @@ def yardsticks(baseline: Run, **columns: list[float | None]) -> Beside:
         ids=[one.id for one in baseline.conversations],
         rows=rows,
     )
-    return Beside(yardsticks=found)
+    return Background(controls=found)
 
 
 def test_a_candidate_stands_between_the_best_control_and_the_humans(
@@ -380,8 +380,8 @@ def test_a_candidate_stands_between_the_best_control_and_the_humans(
     # Compared where the humans have a score, too.
     assert (position.floor, position.n, position.n_humans) == ("strong", N, N - 1)
     assert position.value == pytest.approx(0.25)
-    assert [one.role for one in comparison.standings] == ["floor", "floor", "baseline", "candidate", "humans"]
-    assert comparison.standings[-1].means["rougeL"] == pytest.approx(3 * sum(FLAT[1:]) / (N - 1))
+    assert [one.role for one in comparison.systems] == ["floor", "floor", "baseline", "candidate", "humans"]
+    assert comparison.systems[-1].means["rougeL"] == pytest.approx(3 * sum(FLAT[1:]) / (N - 1))
 
 
 def test_without_a_second_summary_the_controls_still_count(baseline: Run, candidate: Callable[..., Run]) -> None:
@@ -396,7 +396,7 @@ def test_without_a_second_summary_the_controls_still_count(baseline: Run, candid
 def test_what_should_stand_beside_and_does_not_is_named(baseline: Run, candidate: Callable[..., Run]) -> None:
     missing = compare(baseline, [candidate()]).missing
     assert set(missing) == {"best-prompted", "controls", "validity"}
-    beside = Beside(missing={"controls": "the data are gone", "validity": "the data are gone"})
+    beside = Background(missing={"controls": "the data are gone", "validity": "the data are gone"})
     comparison = compare(baseline, [candidate()], beside)
     assert comparison.missing["controls"] == "the data are gone"
     assert "Not measured: controls: the data are gone" in verdict(comparison).caveats

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.errors import UsageError
 from liftbench.files import read_lines, write_lines
-from liftbench.floors.background import beside
+from liftbench.floors.background import measure_background
 from liftbench.floors.control import ControlRequest
 from liftbench.floors.controls import BestConstant, SlotTemplate
 from liftbench.judging.compare import CandidateResult, compare
@@ -150,7 +150,7 @@ def test_one_that_saw_scored_conversations_in_training(bench: Bench, part: Any, 
     rows += [training_row(replace(one, id=f"other-{one.id}"), part) for one in scored()[:5]]
     result = bench.judge(bench.measure(honest(), rows=rows))
     caught(result, "leakage", words, "chose the checkpoint" if part == "validation" else "trained on")
-    without = [choice for choice in result.choices if choice.kind == "leakage"]
+    without = [choice for choice in result.alternatives if choice.kind == "leakage"]
     assert {choice.lift.n for choice in without} == {99}
 
 
@@ -181,7 +181,7 @@ def test_the_baseline_under_another_name(bench: Bench) -> None:
 
 
 def test_an_adapter_as_the_baseline(bench: Bench) -> None:
-    (result,) = compare(bench.measure(untuned()), [bench.measure(honest())], bench.beside).candidates
+    (result,) = compare(bench.measure(untuned()), [bench.measure(honest())], bench.background).candidates
     caught(result, "same base", "The baseline has an adapter, too")
     assert not any("untuned" in words for words in result.verdict.proven)
 
@@ -207,7 +207,7 @@ def test_scored_conversations_pasted_into_the_template(bench: Bench) -> None:
     room = ["generation.max_input_tokens=100000"]
     candidate = bench.measure(honest(), system={"prompt": prompt}, settings=room)
     baseline = bench.measure(untuned(), adapter=None, settings=room)
-    (result,) = compare(baseline, [candidate], bench.beside).candidates
+    (result,) = compare(baseline, [candidate], bench.background).candidates
     caught(result, "leakage", "104 scored conversations", "stand in the prompt")
 
 
@@ -222,7 +222,9 @@ def test_one_conversation_scored_again_and_again(bench: Bench) -> None:
         bench.measure(said, adapter=adapter, settings=["data.split=repeated"])
         for said, adapter in ((plain, None), (texts, ADAPTER))
     )
-    (result,) = compare(baseline, [candidate], beside(baseline, bench.plugins, no_progress, no_progress)).candidates
+    (result,) = compare(
+        baseline, [candidate], measure_background(baseline, bench.plugins, no_progress, no_progress)
+    ).candidates
     assert (result.verdict.outcome, result.lifts[0].units) == ("undecided", 8)
     assert {leak.kind for leak in result.leaks} == {"twice"}
 
@@ -231,7 +233,7 @@ def test_conversations_that_were_shown_in_part(bench: Bench) -> None:
     settings = ["generation.max_input_tokens=60"]
     baseline = bench.measure(untuned(), adapter=None, settings=settings)
     candidate = bench.measure(honest(), settings=settings)
-    (result,) = compare(baseline, [candidate], bench.beside).candidates
+    (result,) = compare(baseline, [candidate], bench.background).candidates
     caught(result, "truncation", "only a part")
 
 
@@ -245,7 +247,7 @@ def test_a_metric_without_a_number(bench: Bench) -> None:
     settings = ['metrics.extra=["holey"]', 'metrics.headlines=["holey", "rougeL"]']
     baseline = bench.measure(untuned(), adapter=None, settings=settings)
     candidate = bench.measure(honest(), settings=settings)
-    (result,) = compare(baseline, [candidate], bench.beside).candidates
+    (result,) = compare(baseline, [candidate], bench.background).candidates
     caught(result, "scores", "holey has no number for 1 of 104")
 
 

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.files import write_atomic, write_lines
-from liftbench.floors.background import Beside
-from liftbench.floors.control_scores import HUMANS, Yardstick, Yardsticks
+from liftbench.floors.background import Background
+from liftbench.floors.control_scores import HUMANS, ControlScores, SystemScores
 from liftbench.judging.compare import compare, exit_code
 from liftbench.judging.guards import FACTS, GUARDS, Guard
 from liftbench.judging.verdict import Verdict
@@ -84,18 +84,20 @@ class Bench:
             write_lines(path, [training_row(seen, "train")])
         return run
 
-    def beside(self, baseline: Run) -> Beside:
+    def measure_background(self, baseline: Run) -> Background:
         infos = [
             MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap"),
             MetricInfo(name=FACTS, signature="s", direction="lower", sees="facts"),
         ]
         rows = [
-            Yardstick(name="template", role="floor", scores={"rougeL": self.floor, FACTS: NONE}, missing=self.missing),
-            Yardstick(name=HUMANS, role="humans", scores={"rougeL": [0.5] * N, FACTS: self.humans}),
+            SystemScores(
+                name="template", role="floor", scores={"rougeL": self.floor, FACTS: NONE}, missing=self.missing
+            ),
+            SystemScores(name=HUMANS, role="humans", scores={"rougeL": [0.5] * N, FACTS: self.humans}),
         ]
         ids = [one.id for one in baseline.conversations]
-        return Beside(
-            yardsticks=Yardsticks(key="k", dataset="d", split="validation", metrics=infos, ids=ids, rows=rows)
+        return Background(
+            controls=ControlScores(key="k", dataset="d", split="validation", metrics=infos, ids=ids, rows=rows)
         )
 
     def verdict(self, candidate: Run | None = None, baseline: Run | None = None) -> Verdict:

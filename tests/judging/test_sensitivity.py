@@ -19,7 +19,7 @@ from liftbench.extension.registry import Spec
 from liftbench.files import write_lines
 from liftbench.judging import sensitivity
 from liftbench.judging.leakage import Leak, LeakKind
-from liftbench.judging.sensitivity import Choice, equally_long, scorers
+from liftbench.judging.sensitivity import Alternative, equally_long, scorers
 from liftbench.measuring.score import values
 from liftbench.metrics.base import Metric, MetricRequest
 from liftbench.metrics.rouge import Rouge
@@ -69,15 +69,17 @@ def measured(tmp_path: Path) -> Callable[..., tuple[Run, Run]]:
     return measure
 
 
-def choices(runs: tuple[Run, Run], metrics: Sequence[Metric] = (ROUGE,), leaks: Sequence[Leak] = (), **how: Any) -> Any:
+def alternatives(
+    runs: tuple[Run, Run], metrics: Sequence[Metric] = (ROUGE,), leaks: Sequence[Leak] = (), **how: Any
+) -> Any:
     rows = runs[0].conversations
     # By their customers alone: what builds these runs writes conversations that are much alike.
     clusters = {one.id: str(one.metadata.get("cluster", one.id)) for one in rows}
     asked = {"headlines": ["rougeL"], "target": 0.4, "seed": 0, "comparisons": 1, "clusters": clusters, **how}
-    return sensitivity.choices(*runs, metrics, leaks, **asked)
+    return sensitivity.alternatives(*runs, metrics, leaks, **asked)
 
 
-def named(found: Sequence[Choice], name: str) -> Choice:
+def named(found: Sequence[Alternative], name: str) -> Alternative:
     (one,) = [choice for choice in found if choice.name == name]
     return one
 
@@ -99,7 +101,7 @@ def test_every_headline_has_its_rows_and_the_first_is_the_lift_as_it_was_judged(
     measured: Callable[..., tuple[Run, Run]],
 ) -> None:
     runs = measured()
-    found = choices(runs, [ROUGE, Rouge("rouge1")], [leak("c003")], headlines=["rougeL", "rouge1"], seed=3)
+    found = alternatives(runs, [ROUGE, Rouge("rouge1")], [leak("c003")], headlines=["rougeL", "rouge1"], seed=3)
     expected = [
         ("as measured", "as measured"),
         ("metric", "best of the references"),
@@ -126,13 +128,13 @@ def test_every_headline_has_its_rows_and_the_first_is_the_lift_as_it_was_judged(
 
 
 def test_without_the_metrics_only_what_needs_no_scoring_is_there(measured: Callable[..., tuple[Run, Run]]) -> None:
-    found = choices(measured(), [], [leak("c003")])
+    found = alternatives(measured(), [], [leak("c003")])
     assert [one.kind for one in found] == ["as measured", *["seed"] * 5, "leakage"]
 
 
 def test_several_candidates_widen_every_interval(measured: Callable[..., tuple[Run, Run]]) -> None:
     runs = measured()
-    for one, other in zip(choices(runs), choices(runs, comparisons=3), strict=True):
+    for one, other in zip(alternatives(runs), alternatives(runs, comparisons=3), strict=True):
         assert one.lift.lift == other.lift.lift
         assert one.lift.high < other.lift.high
 
@@ -141,7 +143,7 @@ def test_several_candidates_widen_every_interval(measured: Callable[..., tuple[R
 def test_each_row_says_what_it_alone_would_amount_to(
     measured: Callable[..., tuple[Run, Run]], target: float, outcome: str
 ) -> None:
-    assert {one.outcome for one in choices(measured(), target=target)} == {outcome}
+    assert {one.outcome for one in alternatives(measured(), target=target)} == {outcome}
 
 
 def test_customers_are_resampled_whole(measured: Callable[..., tuple[Run, Run]]) -> None:
@@ -149,14 +151,14 @@ def test_customers_are_resampled_whole(measured: Callable[..., tuple[Run, Run]])
         replace(one, metadata={"cluster": f"customer {number // 2}"})
         for number, one in enumerate(write_conversations(60))
     ]
-    found = choices(measured(rows), leaks=[leak(rows[0].id), leak(rows[1].id)])
+    found = alternatives(measured(rows), leaks=[leak(rows[0].id), leak(rows[1].id)])
     assert named(found, "as measured").lift.units == 30
     assert named(found, "cut to equal length").lift.units == 30
     assert named(found, "without 2 conversations that leak").lift.units == 29
 
 
 def test_too_few_conversations_are_never_verified(measured: Callable[..., tuple[Run, Run]]) -> None:
-    found = choices(measured(write_conversations(18)), target=0.1)
+    found = alternatives(measured(write_conversations(18)), target=0.1)
     assert {one.outcome for one in found} == {"undecided"}
     assert not [one for one in found if one.name.startswith("only reference")]
 
@@ -165,7 +167,7 @@ def test_too_few_conversations_are_never_verified(measured: Callable[..., tuple[
 
 
 def test_the_best_of_the_references_is_at_least_their_mean(measured: Callable[..., tuple[Run, Run]]) -> None:
-    found = choices(measured())
+    found = alternatives(measured())
     best, mean = named(found, "best of the references").lift, named(found, "as measured").lift
     assert all(one > other for one, other in zip(means(best), means(mean), strict=True))
     assert best.signature != mean.signature
@@ -173,7 +175,7 @@ def test_the_best_of_the_references_is_at_least_their_mean(measured: Callable[..
 
 def test_single_references_are_those_that_the_conversations_have(measured: Callable[..., tuple[Run, Run]]) -> None:
     runs = measured()
-    found = choices(runs)
+    found = alternatives(runs)
     assert [named(found, f"only reference {number}").lift.n for number in (1, 2, 3)] == [90, 60, 30]
     second = [one for one in runs[1].conversations if len(one.references) > 1]
     texts = [runs[1].predictions[one.id].text for one in second]
@@ -183,17 +185,17 @@ def test_single_references_are_those_that_the_conversations_have(measured: Calla
 
 
 def test_a_reference_that_few_conversations_have_is_left_out(measured: Callable[..., tuple[Run, Run]]) -> None:
-    found = choices(measured(write_conversations(57)))  # 57 have one, 38 a second, 19 a third.
+    found = alternatives(measured(write_conversations(57)))  # 57 have one, 38 a second, 19 a third.
     assert [one.lift.n for one in found if one.name.startswith("only reference")] == [57, 38]
 
 
 def test_with_one_reference_each_there_is_nothing_to_choose(measured: Callable[..., tuple[Run, Run]]) -> None:
     rows = [replace(one, references=one.references[:1]) for one in write_conversations(24)]
-    assert [one.name for one in choices(measured(rows)) if one.kind == "metric"] == ["without stemming"]
+    assert [one.name for one in alternatives(measured(rows)) if one.kind == "metric"] == ["without stemming"]
 
 
 def test_a_metric_without_variants_still_has_its_references(measured: Callable[..., tuple[Run, Run]]) -> None:
-    names = [one.name for one in choices(measured(), [Plain(MetricRequest())]) if one.kind == "metric"]
+    names = [one.name for one in alternatives(measured(), [Plain(MetricRequest())]) if one.kind == "metric"]
     assert names == ["best of the references", *(f"only reference {number}" for number in (1, 2, 3))]
 
 
@@ -225,7 +227,7 @@ def test_a_candidate_that_only_writes_more_loses_its_lift(measured: Callable[...
     rows = write_conversations(60)
     short = [one.references[0].split(".")[0] for one in rows]
     padded = [f"{text}. {one.references[0].split('. ')[1]}" for text, one in zip(short, rows, strict=True)]
-    found = choices(measured(rows, (short, padded)), target=0.2)
+    found = alternatives(measured(rows, (short, padded)), target=0.2)
     assert named(found, "as measured").outcome == "verified"
     assert named(found, "cut to equal length").lift.lift == 0.0
     assert named(found, "cut to equal length").outcome == "not met"
@@ -241,7 +243,7 @@ def test_leaking_conversations_are_left_out_together_and_kind_by_kind(
     runs = measured(write_conversations(24), scores={"rougeL": gain})
     leaks = [leak(f"c{number:03}") for number in range(4)]
     leaks += [leak(f"c{number:03}", "copied reference") for number in range(3, 6)]
-    found = [one for one in choices(runs, [], leaks) if one.kind == "leakage"]
+    found = [one for one in alternatives(runs, [], leaks) if one.kind == "leakage"]
     assert [(one.name, one.lift.n) for one in found] == [
         ("without 6 conversations that leak", 18),
         ("without 4 conversations that leak (trained on)", 20),
@@ -253,12 +255,12 @@ def test_leaking_conversations_are_left_out_together_and_kind_by_kind(
 
 def test_where_all_leak_nothing_is_proven(measured: Callable[..., tuple[Run, Run]]) -> None:
     runs = measured(write_conversations(24))
-    found = choices(runs, [], [leak(id_) for id_ in runs[0].scores])
+    found = alternatives(runs, [], [leak(id_) for id_ in runs[0].scores])
     assert (found[-1].name, found[-1].outcome) == ("without 24 conversations that leak", "unproven")
 
 
 def test_without_leaks_there_is_no_such_row(measured: Callable[..., tuple[Run, Run]]) -> None:
-    assert "leakage" not in {one.kind for one in choices(measured())}
+    assert "leakage" not in {one.kind for one in alternatives(measured())}
 
 
 # -------------------------------------------------------------------------------------------------------- fail closed
@@ -274,7 +276,7 @@ def test_what_a_run_lacks_leaves_the_lift_unproven(
     path = runs[0 if name == "conversations.jsonl" else side].folder / name
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[1:]), encoding="utf-8")
-    found = choices((Run(runs[0].folder), Run(runs[1].folder)), leaks=[leak("c000")])
+    found = alternatives((Run(runs[0].folder), Run(runs[1].folder)), leaks=[leak("c000")])
     assert [(one.kind, one.outcome) for one in found] == [("as measured", "unproven")]
     assert "no number for 1 of 90 conversations" in found[0].lift.problem
 
@@ -283,7 +285,7 @@ def test_what_a_run_lacks_leaves_the_lift_unproven(
 def test_a_score_without_a_number_leaves_the_lift_unproven(
     measured: Callable[..., tuple[Run, Run]], value: float | None
 ) -> None:
-    found = choices(measured(scores={"rougeL": [value, *[0.9] * 89]}), leaks=[leak("c000")])
+    found = alternatives(measured(scores={"rougeL": [value, *[0.9] * 89]}), leaks=[leak("c000")])
     assert [(one.kind, one.outcome) for one in found] == [("as measured", "unproven")]
 
 
@@ -292,7 +294,7 @@ def test_a_text_that_cannot_be_scored_again_leaves_its_row_unproven(
 ) -> None:
     runs = measured()
     second = next(one.references[1] for one in runs[0].conversations if len(one.references) > 1)
-    outcomes = {one.name: one.outcome for one in choices(runs, [Plain(MetricRequest(), second)], target=-0.9)}
+    outcomes = {one.name: one.outcome for one in alternatives(runs, [Plain(MetricRequest(), second)], target=-0.9)}
     assert outcomes["only reference 1"] == "verified"
     assert outcomes["best of the references"] == outcomes["only reference 2"] == "unproven"
     assert outcomes["cut to equal length"] == "unproven"

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.metrics.evidence import Evidence
+from liftbench.metrics.evidence import ConversationEvidence
 from liftbench.metrics.mentions import mentions
 from liftbench.records.conversation import Turn
 from liftbench.text.numbers import spelled
 
 
 def lacking(text: str, *turns: str) -> list[str]:
-    evidence = Evidence([Turn(role="customer", text=turn) for turn in turns])
+    evidence = ConversationEvidence([Turn(role="customer", text=turn) for turn in turns])
     return [f"{one.kind}: {one.text}" for one in mentions(text) if not evidence.supports(one)]
 
 

@@ -224,9 +224,9 @@ def test_gradient_checkpointing_does_not_change_what_is_learned(request_for: Cal
 def test_a_save_is_due_where_evaluations_are_far_apart(
     request_for: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from liftbench_plugins.trainers import watch
+    from liftbench_plugins.trainers import monitor
 
-    monkeypatch.setattr(watch, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(monitor, "SAVE_SECONDS", 0)
 
     def kill(point: CurvePoint) -> None:
         if point.step == 3:

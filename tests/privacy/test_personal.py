@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from liftbench.data.cleaning import clean
 from liftbench.data.jsonl import read_jsonl
-from liftbench.privacy.personal import Finding, Replacement, find, redact
+from liftbench.privacy.personal import PersonalDetail, Replacement, find, redact
 from liftbench.records.conversation import Conversation, FalseFact, KeyFact, Turn
 from liftbench.text.names import fold, gazetteer
 
@@ -367,7 +367,7 @@ def test_numbering_goes_on_after_the_placeholders_of_an_earlier_redaction() -> N
 
 
 def test_a_finding_says_where() -> None:
-    finding = Finding(kind="PERSON", where="turn 2", start=3, end=8, text="Priya", placeholder="<PERSON_1>")
+    finding = PersonalDetail(kind="PERSON", where="turn 2", start=3, end=8, text="Priya", placeholder="<PERSON_1>")
     assert find(said("Hello", "Hi Priya!")) == [finding]
 
 

@@ -18,7 +18,7 @@ from liftbench.extension.registry import Registry
 from liftbench.files import write_atomic, write_lines
 from liftbench.measuring.harness import measure, new_manifest
 from liftbench.measuring.plan import prepare
-from liftbench.measuring.systems import Loadable, named
+from liftbench.measuring.systems import Loadable, resolve_system
 from liftbench.plugin_api import (
     Backend,
     BackendRequest,
@@ -403,11 +403,11 @@ def test_a_run_with_a_prompt_that_was_found_is_scored_with_it(
     model = ModelRecord(reference=str(tiny_base_model), sha256="a" * 64, source="folder")
     manifest = replace(run.manifest, system=replace(run.manifest.system, model=model))
     write_atomic(run.folder / "manifest.json", manifest)
-    loadable, parent = named(run.id, resolved.recipe, tmp_path / "runs")
+    loadable, parent = resolve_system(run.id, resolved.recipe, tmp_path / "runs")
     assert loadable.system.prompt == run.manifest.system.prompt
     assert loadable.system.name.endswith(" (best prompt)")
     assert parent == run.id
     assert loadable.notes == [f"the prompt is the one that {run.id} found on development data"]
     (run.folder / "tuning" / "summary.json").unlink()
     with pytest.raises(UsageError, match="--tune"):
-        named(run.id, resolved.recipe, tmp_path / "runs")
+        resolve_system(run.id, resolved.recipe, tmp_path / "runs")

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liftbench.files import write_atomic, write_lines
-from liftbench.floors.background import Beside
-from liftbench.floors.control_scores import HUMANS, Yardstick, Yardsticks
+from liftbench.floors.background import Background
+from liftbench.floors.control_scores import HUMANS, ControlScores, SystemScores
 from liftbench.floors.validity import Cost, Validity
 from liftbench.judging.compare import Comparison, compare
 from liftbench.records.conversation import Conversation, Turn
@@ -202,15 +202,15 @@ def test_tables_have_scoped_heads_and_charts_have_words(page: Page) -> None:
 # ------------------------------------------------------------------------------------------- floors, ceilings, sight
 
 
-def beside(runs: list[Run]) -> Beside:
+def background(runs: list[Run]) -> Background:
     ids = [one.id for one in runs[0].conversations]
     info = MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap")
     rows = [
-        Yardstick(
+        SystemScores(
             name="best-constant", role="floor", note="Customer <b>complains</b>.", scores={"rougeL": [0.1] * len(ids)}
         ),
-        Yardstick(name="slot-template", role="floor", missing="there is no training split"),
-        Yardstick(name=HUMANS, role="humans", scores={"rougeL": [0.9, *[0.8] * (len(ids) - 1)]}),
+        SystemScores(name="slot-template", role="floor", missing="there is no training split"),
+        SystemScores(name=HUMANS, role="humans", scores={"rougeL": [0.9, *[0.8] * (len(ids) - 1)]}),
     ]
     costs = [
         Cost(
@@ -225,8 +225,8 @@ def beside(runs: list[Run]) -> Beside:
         )
         for name, cost in (("another-conversation", 1.0), ("roles-swapped", 0.04), ("half-cut-off", 0.7))
     ]
-    return Beside(
-        yardsticks=Yardsticks(key="k", dataset="d", split="s", metrics=[info], ids=ids, rows=rows),
+    return Background(
+        controls=ControlScores(key="k", dataset="d", split="s", metrics=[info], ids=ids, rows=rows),
         validity=Validity(
             key="k", dataset="d", split="s", n=9, against_itself=False, metrics=[info],
             corruptions={cost.corruption: "what it does" for cost in costs}, costs=costs,
@@ -236,7 +236,7 @@ def beside(runs: list[Run]) -> Beside:
 
 def test_floors_ceilings_prompts_and_sight_are_on_the_page(tmp_path: Path, runs: list[Run]) -> None:
     rival = write_run(tmp_path, name="smollm2-135m (best prompt)", best_prompt=True, texts=["Customer asks."] * 36)
-    comparison = compare(runs[0], runs[1:2], beside(runs), best_prompted=rival)
+    comparison = compare(runs[0], runs[1:2], background(runs), best_prompted=rival)
     page = Page(render(comparison, [*runs, rival]))
     assert page.unbalanced == []
     for words in (

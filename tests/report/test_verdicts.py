@@ -20,12 +20,12 @@ from liftbench.files import write_atomic
 from liftbench.judging.compare import Comparison, SeedsResult, compare
 from liftbench.judging.guards import Guard, GuardState
 from liftbench.judging.leakage import Leak, LeakKind
-from liftbench.judging.sensitivity import Choice
+from liftbench.judging.sensitivity import Alternative
 from liftbench.judging.slices import SliceResult
 from liftbench.judging.verdict import Outcome
 from liftbench.records.run import Limits
 from liftbench.report import charts, numbers
-from liftbench.report.checks import LEAKS, SYMBOLS, choice_words, in_order
+from liftbench.report.checks import LEAKS, SYMBOLS, alternative_words, in_order
 from liftbench.report.html import render_comparison
 from liftbench.report.terminal import comparison_table
 from liftbench.runs.directory import Run
@@ -60,7 +60,7 @@ def bare(runs: list[Run]) -> Comparison:
     """One candidate, of which nothing is known but its scores: no parts, leaks or other choices."""
     comparison = compare(runs[0], runs[1:2])
     [result] = comparison.candidates
-    return replace(comparison, candidates=[replace(result, slices=[], leaks=[], choices=[])])
+    return replace(comparison, candidates=[replace(result, slices=[], leaks=[], alternatives=[])])
 
 
 def with_verdict(comparison: Comparison, **changed: Any) -> Comparison:
@@ -110,8 +110,8 @@ def parts(states: Sequence[str]) -> list[SliceResult]:
     ]
 
 
-def choice(kind: Any, name: str, lift: Lift, outcome: Outcome) -> Choice:
-    return Choice(kind=kind, name=name, lift=lift, outcome=outcome)
+def choice(kind: Any, name: str, lift: Lift, outcome: Outcome) -> Alternative:
+    return Alternative(kind=kind, name=name, lift=lift, outcome=outcome)
 
 
 def surplus(lift: Lift) -> Lift:
@@ -272,7 +272,7 @@ def test_the_lift_without_leaks_stands_beside_them(bare: Comparison, runs: list[
         choice("leakage", "without what was seen", without, "not met"),
     ]
     leak = Leak(kind="trained on", id="c003", other="t1", likeness=1.0)
-    text = page_of(with_result(bare, leaks=[leak], choices=made), runs).text
+    text = page_of(with_result(bare, leaks=[leak], alternatives=made), runs).text
     leakage = text[text.index("Conversations by kind") : text.index("Would another choice change")]
     assert "without what was seen differs +12% +5% to +20%, n 20 ✗ Not met" in leakage
     assert "c003 t1 100% –" in leakage
@@ -281,7 +281,7 @@ def test_the_lift_without_leaks_stands_beside_them(bare: Comparison, runs: list[
 # -------------------------------------------------------------------------------------------------------- other choices
 
 
-def choices(lift: Lift, outcomes: Sequence[Outcome]) -> list[Choice]:
+def alternatives(lift: Lift, outcomes: Sequence[Outcome]) -> list[Alternative]:
     """As measured, with the first outcome, then a choice for each of the others, with a lift of 10%, 20%, ..."""
     others = [
         choice("metric", f"choice {place}", replace(lift, lift=place / 10, low=place / 10 - 0.05), outcome)
@@ -313,9 +313,9 @@ def choices(lift: Lift, outcomes: Sequence[Outcome]) -> list[Choice]:
 def test_whether_the_verdict_hangs_on_one_choice_is_said(
     outcomes: list[Outcome], words: str, bare: Comparison, runs: list[Run]
 ) -> None:
-    made = choices(bare.candidates[0].lifts[0], outcomes)
-    assert choice_words(made, ("rougeL",), 0.4) == words
-    comparison = with_result(bare, choices=made)
+    made = alternatives(bare.candidates[0].lifts[0], outcomes)
+    assert alternative_words(made, ("rougeL",), 0.4) == words
+    comparison = with_result(bare, alternatives=made)
     text = page_of(comparison, runs).text
     assert (words or "No other choice was tried.") in text
     assert text.count("differs +") == sum(outcome != outcomes[0] for outcome in outcomes)
@@ -332,7 +332,7 @@ def test_a_choice_that_one_headline_lacks_or_that_gives_no_number_is_shown(bare:
         choice("as measured", "as measured", other, "verified"),
         choice("seed", "another", other, "verified"),
     ]
-    comparison = replace(with_result(bare, choices=made), headlines=(one.metric, other.metric))
+    comparison = replace(with_result(bare, alternatives=made), headlines=(one.metric, other.metric))
     text = page_of(comparison, runs).text
     assert "one alone differs unknown nothing to score –" in text
     assert "one alone (unproven on ROUGE-L)" in text
@@ -462,7 +462,7 @@ def test_hostile_words_in_a_record_stay_words(bare: Comparison, runs: list[Run])
         with_verdict(bare, guards=guards(), caveats=["A caveat."]),
         slices=parts(["worse", "undecided"]),
         leaks=[Leak(kind=kind, id="c003", other="t1", likeness=0.9, words="words") for kind in KINDS],
-        choices=choices(surplus(lift), ["verified", "undecided"]),
+        alternatives=alternatives(surplus(lift), ["verified", "undecided"]),
     )
     seeds = of_seeds(whole, runs, 3)
     record = json.loads(msgspec.json.encode(seeds))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from liftbench.runs.directory import Run
-from liftbench.runs.seed_groups import grouped, siblings
+from liftbench.runs.seed_groups import group_by_training, other_seeds
 
 from ..build import write_run
 
@@ -46,24 +46,24 @@ def ids(runs: list[Run]) -> list[str]:
 )
 def test_siblings_are_complete_other_seeds_of_the_family(fields: dict[str, Any], found: bool, trained: Run) -> None:
     candidate, other = like(trained, "1", seed=0), like(trained, "2", **fields)
-    assert ids(siblings(candidate, [candidate, other])) == (["2"] if found else [])
+    assert ids(other_seeds(candidate, [candidate, other])) == (["2"] if found else [])
 
 
 def test_siblings_were_measured_alike(trained: Run) -> None:
     candidate, protocol = like(trained, "1"), trained.manifest.protocol
     relabelled = like(trained, "2", seed=1, protocol=replace(protocol, dataset="a copy of it"))
     fewer_metrics = like(trained, "3", seed=2, protocol=replace(protocol, metrics={"rougeL": "another"}))
-    assert ids(siblings(candidate, [relabelled, fewer_metrics])) == ["2"]
+    assert ids(other_seeds(candidate, [relabelled, fewer_metrics])) == ["2"]
 
 
 def test_one_sibling_a_seed_the_newest_by_seed(trained: Run) -> None:
     runs = [like(trained, id_, seed=seed) for id_, seed in (("5", 2), ("4", 1), ("3", 1), ("2", 2), ("1", 0))]
-    assert ids(siblings(like(trained, "0"), runs)) == ["4", "5"]
+    assert ids(other_seeds(like(trained, "0"), runs)) == ["4", "5"]
 
 
 def test_a_run_without_a_family_has_no_siblings(trained: Run) -> None:
     runs = [like(trained, id_, family="", seed=int(id_)) for id_ in "12"]
-    assert siblings(runs[0], runs) == []
+    assert other_seeds(runs[0], runs) == []
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_a_run_without_a_family_has_no_siblings(trained: Run) -> None:
 )
 def test_candidates_are_grouped_by_family(given_: list[tuple[str, int, str]], groups: list[str], trained: Run) -> None:
     runs = [like(trained, id_, family=family, seed=seed) for family, seed, id_ in given_]
-    assert ["".join(ids(group)) for group in grouped(runs)] == groups
+    assert ["".join(ids(group)) for group in group_by_training(runs)] == groups
 
 
 @given(members=st.lists(st.tuples(st.sampled_from(["", "f", "g"]), st.integers(0, 3)), max_size=8))
 def test_every_candidate_is_in_one_group_and_no_seed_twice(members: list[tuple[str, int]], trained: Run) -> None:
     runs = [like(trained, str(at), family=family, seed=seed) for at, (family, seed) in enumerate(members)]
-    groups = grouped(runs)
+    groups = group_by_training(runs)
     assert sorted(run.id for group in groups for run in group) == ids(runs)
     for group in groups:
         seeds = [run.manifest.seed for run in group]

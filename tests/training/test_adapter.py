@@ -19,7 +19,7 @@ from liftbench.files import read_lines, write_lines
 from liftbench.judging.leakage import leaks
 from liftbench.measuring.harness import new_manifest
 from liftbench.measuring.plan import Measurement, prepare
-from liftbench.measuring.systems import named, untuned
+from liftbench.measuring.systems import resolve_system, untuned
 from liftbench.models.adapters import read_rows
 from liftbench.models.references import resolve
 from liftbench.plugin_api import (
@@ -214,7 +214,7 @@ def test_an_adapter_is_found_by_its_run_or_folder_on_its_own_base(
 ) -> None:
     run, _ = trained(resolved, plugins, tmp_path / "runs")
     for name in (run.id, str(run.folder), str(run.adapter)):
-        subject, parent = named(name, resolved.recipe, tmp_path / "runs")
+        subject, parent = resolve_system(name, resolved.recipe, tmp_path / "runs")
         assert parent == run.id
         assert subject.system == run.manifest.system
         assert subject.model == tiny_chat_model
@@ -228,8 +228,8 @@ def test_an_adapter_elsewhere_than_on_its_base_is_refused_unless_told(
     run, _ = trained(resolved, plugins, tmp_path / "runs")
     other: dict[str, Any] = {"precision": "bfloat16"} if told == "precision" else {"base": str(tiny_base_model)}
     with pytest.raises(UsageError, match="--allow-mismatch"):
-        named(run.id, resolved.recipe, tmp_path / "runs", **other)
-    subject, _ = named(run.id, resolved.recipe, tmp_path / "runs", allow_mismatch=True, **other)
+        resolve_system(run.id, resolved.recipe, tmp_path / "runs", **other)
+    subject, _ = resolve_system(run.id, resolved.recipe, tmp_path / "runs", allow_mismatch=True, **other)
     assert any("was scored all the same" in note for note in subject.notes)
 
 
@@ -241,7 +241,7 @@ def test_what_an_adapter_from_elsewhere_does_not_tell_is_unknown(
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(run.adapter, elsewhere)
     (elsewhere / "provenance.json").unlink()
-    subject, parent = named(str(elsewhere), resolved.recipe, tmp_path / "runs")
+    subject, parent = resolve_system(str(elsewhere), resolved.recipe, tmp_path / "runs")
     adapter = subject.system.adapter
     assert adapter is not None
     assert (parent, adapter.trainer, adapter.base_sha256, adapter.precision) == (None, None, None, None)
@@ -263,7 +263,7 @@ def test_an_adapter_that_cannot_be_trusted_is_refused(
     assert run.adapter is not None
     damage(run.adapter)
     with pytest.raises(LiftbenchError, match=words):
-        named(str(run.adapter), resolved.recipe, tmp_path / "runs")
+        resolve_system(str(run.adapter), resolved.recipe, tmp_path / "runs")
 
 
 def test_a_train_run_without_an_adapter_yet_says_so(
@@ -274,7 +274,7 @@ def test_a_train_run_without_an_adapter_yet_says_so(
         trained(resolved, plugins, tmp_path / "runs")
     [folder] = (tmp_path / "runs").glob("2*")
     with pytest.raises(UsageError, match="no adapter yet"):
-        named(folder.name, resolved.recipe, tmp_path / "runs")
+        resolve_system(folder.name, resolved.recipe, tmp_path / "runs")
 
 
 def test_a_trainer_must_leave_its_adapter_where_it_was_told(
@@ -350,7 +350,7 @@ def test_what_nearly_is_a_scored_conversation_is_left_out_and_the_run_says_why(
 def scored_elsewhere(adapter: Path, resolved: ResolvedRecipe, plugins: Plugins, runs: Path) -> Run:
     """The run of an adapter that is known by its folder alone."""
     measurement = prepare(resolved, plugins)
-    subject, _ = named(str(adapter), resolved.recipe, runs)
+    subject, _ = resolve_system(str(adapter), resolved.recipe, runs)
     with open_run(new_manifest("score", subject.system, measurement, resolved, argv=[]), [], runs, fresh=False) as run:
         if (rows := read_rows(adapter)) is not None:
             bring_rows(run, rows)
@@ -393,4 +393,4 @@ def test_a_run_that_only_scored_an_adapter_is_not_taken_for_the_untuned_model(
     run = write_run(tmp_path / "runs", command="score")
     assert run.manifest.system.adapter is not None
     with pytest.raises(UsageError, match="no adapter of its own"):
-        named(run.id, resolved.recipe, tmp_path / "runs")
+        resolve_system(run.id, resolved.recipe, tmp_path / "runs")

@@ -18,8 +18,8 @@ from liftbench.plugin_api import (
     UsageError,
     end_token,
 )
+from liftbench_plugins.library_output import quiet
 from liftbench_plugins.loading import device, load_model
-from liftbench_plugins.noise import quiet
 
 
 class TransformersBackend(Backend):

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from liftbench.plugin_api import RunFailed, Trainer, TrainingSummary, TrainRequest, TrainResult, write_atomic
-from liftbench_plugins.noise import quiet
+from liftbench_plugins.library_output import quiet
 
 from . import checkpoints
 

@@ -24,9 +24,9 @@ from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, 
 from liftbench_plugins.loading import device, load_model
 
 from . import checkpoints
+from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
 from .rows import Encoder, Row, Schedule, schedule, validation_rows
 from .target_loss import TargetLossTrainer
-from .watch import Watch, evaluation_steps, seconds, validation_losses
 
 if TYPE_CHECKING:
     from .qlora import QLoRAOptions
@@ -91,7 +91,7 @@ def _trainer(
             target_modules=options.target if isinstance(options.target, str) else list(options.target),
             task_type="CAUSAL_LM",
         ),
-        callbacks=[Watch(request, plan, evaluations)],
+        callbacks=[TrainingMonitor(request, plan, evaluations)],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -128,7 +128,7 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
         max_length=None,
         # Few distinct shapes: oneDNN builds and keeps kernels for each, and the allocator finds freed blocks that fit.
         pad_to_multiple_of=32,
-        # `Watch` says when to evaluate and to save; the strategies only have to allow it.
+        # `TrainingMonitor` says when to evaluate and to save; the strategies only have to allow it.
         save_strategy="steps",
         save_steps=plan.steps,
         save_total_limit=2,

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..measuring.plan import prepare
-from ..measuring.systems import planned, recipe_shots, untuned
+from ..measuring.systems import planned_system, recipe_shots, untuned
 from ..models.references import resolve
 from .acts import measured, show_dry_run, show_run
 from .job import job_of, run_options
@@ -32,7 +32,7 @@ def command(tune: bool, **given: Any) -> None:
         return
     shots = recipe_shots(recipe, job.plugins)
     if job.dry_run:
-        show_dry_run(job, measurement, lambda: planned(recipe, shots))
+        show_dry_run(job, measurement, lambda: planned_system(recipe, shots))
         return
     subject = untuned(recipe, resolve(recipe.model.reference), shots)
     with progress_bar("conversations") as progress:

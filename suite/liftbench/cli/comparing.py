@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from ..errors import LiftbenchError
 from ..extension.loader import Plugins
 from ..files import digest, write_text
-from ..floors.background import Beside, beside
+from ..floors.background import Background, measure_background
 from ..judging.compare import Comparison, compare
 from ..judging.sensitivity import scorers
 from ..metrics.base import Metric
 from ..records.run import Against
 from ..report.html import render_comparison
 from ..runs.directory import Run, runs_in
-from ..runs.seed_groups import seed_of, siblings, unjudged
+from ..runs.seed_groups import other_seeds, seed_of, unscored_seeds
 from ..runs.selection import best_prompted
 from ..text.phrases import listed
 from .acts import say, warn
@@ -56,7 +56,7 @@ def compared(
     there = runs_in(runs)
     candidates = [*candidates, *_other_seeds(baseline, candidates, there)]
     with progress_bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
-        measured = beside(baseline.require_complete(), plugins, on_controls, on_validity)
+        measured = measure_background(baseline.require_complete(), plugins, on_controls, on_validity)
     metrics, measured = _metrics(baseline, headlines, plugins, measured)
     if left_out := listed([f"seed {seed_of(run)} ({run.id})" for run in _unjudged(candidates, there)]):
         why = f"{left_out}: trained likewise, but not scored like the others; the same `bench train` command does it"
@@ -84,8 +84,8 @@ def compared(
 
 
 def _metrics(
-    baseline: Run, headlines: Sequence[str], plugins: Plugins, measured: Beside
-) -> tuple[list[Metric], Beside]:
+    baseline: Run, headlines: Sequence[str], plugins: Plugins, measured: Background
+) -> tuple[list[Metric], Background]:
     """The headline metrics, to score texts again; none, and the reason among what is missing, where they are gone."""
     try:
         return scorers(baseline, headlines or baseline.manifest.headlines, plugins), measured
@@ -98,7 +98,7 @@ def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run])
     seen = {_member(run) for run in (baseline, *candidates)}
     found: list[Run] = []
     for candidate in candidates:
-        others = [run for run in siblings(candidate, there) if _member(run) not in seen]
+        others = [run for run in other_seeds(candidate, there) if _member(run) not in seen]
         if not others:
             continue
         seen |= {_member(run) for run in others}
@@ -110,7 +110,7 @@ def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run])
 
 def _unjudged(candidates: Sequence[Run], there: Sequence[Run]) -> list[Run]:
     """Seeds of the candidates' trainings that cannot be judged with them, each once."""
-    found = {run.id: run for candidate in candidates for run in unjudged(candidate, there)}
+    found = {run.id: run for candidate in candidates for run in unscored_seeds(candidate, there)}
     return list(found.values())
 
 

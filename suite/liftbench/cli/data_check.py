@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..data.cards import CardEntry, read_card, step, write_card
-from ..data.checking.findings import Finding
+from ..data.checking.findings import DataFinding
 from ..data.checking.inspection import Inspection, Spread, TokenCounter, inspect
 from ..data.folders import beside, jsonl_files, new_folder, require_free
 from ..errors import PrerequisiteError, UsageError
@@ -215,7 +215,7 @@ def _shares(counts: Mapping[str, int]) -> str:
     return ", ".join(named + ([f"others {rest / total:.1%}"] if rest else [])) or "none"
 
 
-def _finding_text(finding: Finding, advice: str | None) -> Text:
+def _finding_text(finding: DataFinding, advice: str | None) -> Text:
     style = "bold red" if finding.severity == "error" else "yellow"
     text = Text.assemble((finding.severity, style), f": {finding.what}: {finding.count:,}")
     if len(finding.splits) > 1:

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from ..measuring.plan import prepare
-from ..measuring.systems import planned, untuned
+from ..measuring.systems import planned_system, untuned
 from ..models.references import resolve
 from ..report.terminal import comparison_table
 from ..runs.environment import peak_memory
@@ -43,7 +43,7 @@ def command(html: Path | None, **given: Any) -> None:
     measurement = prepare(job.resolved, job.plugins)
     plan = plan_training(recipe, measurement, job.plugins)
     if job.dry_run:
-        show_dry_run(job, measurement, lambda: planned(recipe), plan)
+        show_dry_run(job, measurement, lambda: planned_system(recipe), plan)
         return
     protocol = measurement.protocol
     say(

@@ -17,7 +17,7 @@ from ..gating.context import RESERVED, over
 from ..gating.gate import Against, GateReport, gate
 from ..recipe.rules import Rule
 from ..runs.directory import Run, find_run, runs_in
-from ..runs.seed_groups import seed_of, siblings, unjudged
+from ..runs.seed_groups import other_seeds, seed_of, unscored_seeds
 from ..runs.selection import newest_like
 from ..text.phrases import listed
 
@@ -33,8 +33,8 @@ class Gated(NamedTuple):
 def gated(rules: Sequence[Rule], against: Against, run: Run, notes: Sequence[str] = ()) -> Gated:
     """Hold a run to rules, together with the other seeds of its training that lie beside it."""
     there = runs_in(run.folder.parent)
-    runs = sorted([run, *siblings(run, there)], key=seed_of)
-    left_out = listed([f"seed {seed_of(one)} ({one.id})" for one in unjudged(run, there)])
+    runs = sorted([run, *other_seeds(run, there)], key=seed_of)
+    left_out = listed([f"seed {seed_of(one)} ({one.id})" for one in unscored_seeds(run, there)])
     return Gated(gate(runs, rules, against, unjudged=left_out, notes=notes), runs, against)
 
 

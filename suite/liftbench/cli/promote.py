@@ -8,7 +8,7 @@ import click
 from msgspec.structs import replace
 
 from ..extension.loader import load_plugins
-from ..floors.background import Beside, beside
+from ..floors.background import Background, measure_background
 from ..gating.promote import Promotion, promote
 from ..runs.directory import find_run, runs_in
 from ..runs.selection import best_prompted
@@ -48,16 +48,16 @@ def command(
     --tune`) are kept, too, since lifts are judged beside them. The same run promoted again leaves the file as it is.
     """
     run = find_run(run_name, runs).require_complete()
-    measured, best = Beside(), None
+    measured, best = Background(), None
     if run.manifest.system.adapter is None and not run.manifest.tuned:
         plugins = load_plugins()
         if data_dir and isinstance(data := run.manifest.recipe.get("data"), dict):
             run.manifest = replace(run.manifest, recipe=run.manifest.recipe | {"data": data | {"data_dir": data_dir}})
         with progress_bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
-            measured = beside(run, plugins, on_controls, on_validity)
+            measured = measure_background(run, plugins, on_controls, on_validity)
         warn(plugins)
         best = best_prompted(run, runs_in(run.folder.parent))
-    done = promote(run, name, baselines, why=why, yardsticks=measured.yardsticks, best_prompted=best, texts=texts)
+    done = promote(run, name, baselines, why=why, controls=measured.controls, best_prompted=best, texts=texts)
     if as_json:
         print_json({"path": str(done.path), "change": done.change, "versions": done.promoted.versions})
     else:

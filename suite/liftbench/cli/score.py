@@ -11,7 +11,7 @@ import click
 from ..errors import UsageError
 from ..measuring.harness import is_measured, measure_texts, new_manifest
 from ..measuring.plan import prepare, read_texts
-from ..measuring.systems import named, recipe_shots
+from ..measuring.systems import recipe_shots, resolve_system
 from ..recipe.sections import Precision
 from ..records.system import System
 from ..runs.directory import Run
@@ -58,7 +58,7 @@ def command(
         raise UsageError("name a SYSTEM (a model, an adapter's folder or a run), or give --predictions FILE")
     job = job_of(given)
     measurement = prepare(job.resolved, job.plugins)
-    subject, parent = named(
+    subject, parent = resolve_system(
         system,
         job.resolved.recipe,
         job.runs,

@@ -12,7 +12,7 @@ from ..data.cleaning import clean
 from ..data.jsonl import parse_conversation
 from ..errors import UsageError
 from ..measuring.generate import summarize_one
-from ..measuring.systems import named, recipe_shots
+from ..measuring.systems import recipe_shots, resolve_system
 from .acts import say
 from .job import job_of, print_json, recipe_options
 
@@ -44,7 +44,7 @@ def command(file: Path | None, adapter: str | None, **given: Any) -> None:
     if recipe.data.clean:
         conversation = clean(conversation)
     shots = recipe_shots(recipe, job.plugins)
-    subject, _ = named(adapter or recipe.model.reference, recipe, job.runs, shots=shots, base=job.told_model)
+    subject, _ = resolve_system(adapter or recipe.model.reference, recipe, job.runs, shots=shots, base=job.told_model)
     for note in subject.notes:
         say(f"note: {note}")
     prediction = summarize_one(conversation, subject, recipe, job.plugins)

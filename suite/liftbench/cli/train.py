@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..measuring.plan import prepare
-from ..measuring.systems import planned
+from ..measuring.systems import planned_system
 from ..runs.directory import Run
 from ..text.phrases import metric_label
 from ..training.adapter import plan_training
@@ -44,7 +44,7 @@ def command(seeds: int, no_score: bool, **given: Any) -> None:
     plans = [plan_training(one.resolved.recipe, measurement, job.plugins) for one in jobs]
     if job.dry_run:
         asked = [one.resolved.recipe.seed for one in jobs] if seeds > 1 else []
-        show_dry_run(job, measurement, lambda: planned(recipe), plans[0], asked)
+        show_dry_run(job, measurement, lambda: planned_system(recipe), plans[0], asked)
         return
     runs = []
     for one, plan, title in zip(jobs, plans, _titles(jobs), strict=True):

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..measuring.harness import new_manifest
 from ..measuring.plan import Measurement
-from ..measuring.systems import best_prompted, planned, untuned
+from ..measuring.systems import planned_system, untuned, with_best_prompt
 from ..models.references import resolve
 from ..prompt_search.plan import TuningPlan, plan_tuning
 from ..prompt_search.search import search
@@ -34,13 +34,13 @@ def best_prompted_baseline(job: Job, measurement: Measurement) -> None:
     shots = plan.shots[: recipe.prompt.shots]
     if job.dry_run:
         if not job.json:
-            show_dry_run(job, measurement, lambda: planned(recipe, shots))
+            show_dry_run(job, measurement, lambda: planned_system(recipe, shots))
         _show_plan(plan, job)
         return
     plain = untuned(recipe, resolve(recipe.model.reference), shots)
     assert plain.system.prompt is not None
     # The plain prompt stands in for the one that is not known yet; with the plan it decides which is found.
-    system = best_prompted(plain, plain.system.prompt).system
+    system = with_best_prompt(plain, plain.system.prompt).system
     manifest = new_manifest("baseline", system, measurement, job.resolved, argv=sys.argv, extra_key=plan.key)
     manifest = replace(manifest, tuned=True)
     stages = [("search", "conversations"), ("scoring", "conversations")]
@@ -59,7 +59,7 @@ def best_prompted_baseline(job: Job, measurement: Measurement) -> None:
 
 
 def _show_plan(plan: TuningPlan, job: Job) -> None:
-    choices, conversations = len(plan.choices), len(plan.development)
+    choices, conversations = len(plan.variants), len(plan.development)
     if job.json:
         print_json(
             {

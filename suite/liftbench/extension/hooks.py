@@ -13,18 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pluggy
 
-if TYPE_CHECKING:
-    from ..judging.compare import Comparison
-    from ..records.run import Manifest
-    from .registry import Registry
-
-PROJECT = "liftbench"
-API_VERSION = 1
-"""Raised when a hook or a base class changes so that older plugins break."""
+from ..records.run import Manifest
+from .registry import PROJECT, Registry
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -46,6 +40,9 @@ def bench_run_finished(manifest: Manifest, folder: Path) -> None:
 
 
 @hookspec
-def bench_report_sections(comparison: Comparison) -> Iterable[tuple[str, str]]:
-    """Add sections to the report, each a title and plain text: `yield "Costs", "3.20 EUR of GPU time"`."""
+def bench_report_sections(comparison: Any) -> Iterable[tuple[str, str]]:
+    """Add sections to the report, each a title and plain text: `yield "Costs", "3.20 EUR of GPU time"`.
+
+    `comparison` is a `plugin_api.Comparison`.
+    """
     return ()

@@ -12,10 +12,8 @@ import msgspec
 import pluggy
 
 from ..errors import PrerequisiteError, UsageError, unknown
-from ..judging.compare import Comparison
 from . import hooks
-from .hooks import API_VERSION, PROJECT
-from .registry import Kind, Problem, Registry, Spec
+from .registry import API_VERSION, PROJECT, Kind, Problem, Registry, Spec
 
 T = TypeVar("T")
 
@@ -100,7 +98,7 @@ class Plugins:
         """Call every plugin's `hook` by itself; one that raises becomes a `Problem` and stops nobody else."""
         self._call_each(hook, list, **arguments)
 
-    def sections(self, comparison: Comparison) -> list[tuple[str, str]]:
+    def sections(self, comparison: object) -> list[tuple[str, str]]:
         """Every plugin's sections of a report; one that raises, or yields something else, becomes a `Problem`."""
 
         def read(results: list[Any]) -> list[tuple[str, str]]:

@@ -7,7 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .hooks import API_VERSION
+PROJECT = "liftbench"
+
+API_VERSION = 1
+"""Raised when a hook or a base class changes so that older plugins break."""
 
 Kind = Literal["trainer", "backend", "metric", "control", "dataset"]
 

@@ -25,7 +25,7 @@ from ..records.run import SCHEMA, MetricInfo, Protocol
 from .control import Control, ControlRequest
 
 
-class Yardstick(Struct, frozen=True, kw_only=True):
+class SystemScores(Struct, frozen=True, kw_only=True):
     """What a system without a model, or the humans themselves, score on the conversations of a protocol."""
 
     name: str
@@ -34,25 +34,25 @@ class Yardstick(Struct, frozen=True, kw_only=True):
     note: str = ""
     """What it settled on: the constant's own words, …"""
     scores: dict[str, list[float | None]] = {}
-    """Metric name → a value for each of `Yardsticks.ids`; None where there is none (a single reference left out leaves
-    nothing to compare it with)."""
+    """Metric name → a value for each of `ControlScores.ids`; None where there is none (a single reference left out
+    leaves nothing to compare it with)."""
     texts: list[str] = []
-    """One for each of `Yardsticks.ids`; none of humans, who wrote several."""
+    """One for each of `ControlScores.ids`; none of humans, who wrote several."""
     missing: str = ""
     """Why there are no scores, if there are none."""
 
 
-class Yardsticks(Struct, frozen=True, kw_only=True):
+class ControlScores(Struct, frozen=True, kw_only=True):
     """`controls.json`: floors, bounds and the human ceiling for one data set and its metrics."""
 
     schema: int = SCHEMA
     key: str
-    """Hash of all that they depend on (see `yardsticks.py`)."""
+    """Hash of all that they depend on (see `controls.py`)."""
     dataset: str
     split: str
     metrics: list[MetricInfo]
     ids: list[str]
-    rows: list[Yardstick]
+    rows: list[SystemScores]
 
 
 T = TypeVar("T")
@@ -63,8 +63,8 @@ VERSION = 2
 HUMANS = "humans, leave one out"
 
 
-class Kept(Struct, frozen=True, kw_only=True):
-    """Where the yardsticks of a protocol are kept."""
+class FloorCache(Struct, frozen=True, kw_only=True):
+    """Where the controls of a protocol are kept."""
 
     folder: Path
     key: str
@@ -78,18 +78,18 @@ class Kept(Struct, frozen=True, kw_only=True):
         return self.folder / self.key[:16] / "validity.json"
 
 
-def kept(protocol: Protocol, training: str, seed: int, plugins: Plugins, runs: Path) -> Kept:
-    """Where the yardsticks of a protocol are, or will be; `training` is the training split's fingerprint."""
+def floor_cache(protocol: Protocol, training: str, seed: int, plugins: Plugins, runs: Path) -> FloorCache:
+    """Where the controls of a protocol are, or will be; `training` is the training split's fingerprint."""
     controls = sorted((spec.name, spec.target, spec.distribution) for spec in plugins.specs if spec.kind == "control")
     # Token budgets are not in it: no yardstick is generated.
     how = (protocol.fingerprint, protocol.conversations, protocol.postprocess, protocol.metrics)
     about = (*how, training, controls, seed, VERSION, SCHEMA)
-    return Kept(folder=runs.resolve().parent / "yardsticks", key=digest(*about))
+    return FloorCache(folder=runs.resolve().parent / "yardsticks", key=digest(*about))
 
 
-def place_of(measurement: Measurement, seed: int, plugins: Plugins, runs: Path) -> Kept:
-    """Where the yardsticks of what is measured are, or will be."""
-    return kept(measurement.protocol, measurement.training_fingerprint, seed, plugins, runs)
+def floor_cache_of(measurement: Measurement, seed: int, plugins: Plugins, runs: Path) -> FloorCache:
+    """Where the controls of what is measured are, or will be."""
+    return floor_cache(measurement.protocol, measurement.training_fingerprint, seed, plugins, runs)
 
 
 def read_cached(path: Path, kind: type[T]) -> T | None:
@@ -100,12 +100,14 @@ def read_cached(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def controls(measurement: Measurement, place: Kept, seed: int, plugins: Plugins, progress: Progress) -> Yardsticks:
+def measure_controls(
+    measurement: Measurement, place: FloorCache, seed: int, plugins: Plugins, progress: Progress
+) -> ControlScores:
     """Every control and the humans on every metric: read where they are kept, else measured and kept.
 
     A control that cannot be had (it learns, and there is no training split) is in it with the reason.
     """
-    if (there := read_cached(place.controls, Yardsticks)) is not None:
+    if (there := read_cached(place.controls, ControlScores)) is not None:
         return there
     conversations = [measurement.conversations[id_] for id_ in measurement.scored]
     specs = [spec for spec in plugins.specs if spec.kind == "control"]
@@ -117,17 +119,17 @@ def controls(measurement: Measurement, place: Kept, seed: int, plugins: Plugins,
         try:
             control: Control = plugins.load(plugins.find("control", spec.name))(request)
         except LiftbenchError as error:
-            rows.append(Yardstick(name=spec.name, role="floor", missing=str(error)))
+            rows.append(SystemScores(name=spec.name, role="floor", missing=str(error)))
             continue
         # A floor cannot look at what it is scored by.
         shown = conversations if control.role == "bound" else [_bare(one) for one in conversations]
         texts = [postprocess(text) for text in control.write(shown)]
         scores = {metric.name: values(metric, texts, conversations) for metric in measurement.metrics}
-        rows.append(Yardstick(name=spec.name, role=control.role, note=control.note, scores=scores, texts=texts))
+        rows.append(SystemScores(name=spec.name, role=control.role, note=control.note, scores=scores, texts=texts))
     progress(len(specs), len(specs) + 1, HUMANS)
     rows.append(_humans(conversations, measurement.metrics))
     progress(len(specs) + 1, len(specs) + 1, "done")
-    found = Yardsticks(
+    found = ControlScores(
         key=place.key,
         dataset=measurement.protocol.dataset,
         split=measurement.protocol.split,
@@ -139,7 +141,7 @@ def controls(measurement: Measurement, place: Kept, seed: int, plugins: Plugins,
     return found
 
 
-def _humans(conversations: Sequence[Conversation], metrics: Sequence[Metric]) -> Yardstick:
+def _humans(conversations: Sequence[Conversation], metrics: Sequence[Metric]) -> SystemScores:
     """Each reference against the others of its conversation, averaged: what a human scores against humans."""
     pairs = [(place, *left_out) for place, one in enumerate(conversations) for left_out in leave_one_out(one)]
     scores = {}
@@ -150,7 +152,7 @@ def _humans(conversations: Sequence[Conversation], metrics: Sequence[Metric]) ->
             if value is not None:
                 by_place[place].append(value)
         scores[metric.name] = [sum(some) / len(some) if some else None for some in by_place]
-    return Yardstick(name=HUMANS, role="humans", scores=scores)
+    return SystemScores(name=HUMANS, role="humans", scores=scores)
 
 
 def _bare(conversation: Conversation) -> Conversation:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from rapidfuzz.distance import Levenshtein
 
 from ..data.similarity.clusters import CLUSTER, cluster_of
-from ..metrics.evidence import Evidence
+from ..metrics.evidence import ConversationEvidence
 from ..metrics.lexicon import learn
 from ..metrics.mentions import Mention, mentions
 from ..metrics.roles import swap_roles
@@ -119,7 +119,7 @@ def _another_detail(case: Case) -> str | None:
 
     Of those, to one whose shape is nearest: £99 to another amount of two digits, a full name to a full name.
     """
-    evidence = Evidence(case.conversation.turns)
+    evidence = ConversationEvidence(case.conversation.turns)
     told = "\n".join(case.conversation.references)
     generator = case.generator()
     present = [mention for mention in mentions(case.reference, case.material.lexicon) if evidence.supports(mention)]

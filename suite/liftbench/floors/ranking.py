@@ -11,8 +11,8 @@ from msgspec import Struct
 from ..records.system import PromptSpec
 from ..runs.directory import Run
 from ..statistics import intervals
-from .background import Beside
-from .control_scores import Yardstick, Yardsticks
+from .background import Background
+from .control_scores import ControlScores, SystemScores
 
 
 class Position(Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Position(Struct, frozen=True, kw_only=True):
     """Why there is no number, if there is none."""
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class SystemMeans(Struct, frozen=True, kw_only=True):
     """One system's means on every metric: a line of the table of all systems."""
 
     name: str
@@ -53,7 +53,7 @@ class Standing(Struct, frozen=True, kw_only=True):
 def positions(
     candidate: Run,
     headlines: Sequence[str],
-    yardsticks: Yardsticks,
+    controls: ControlScores,
     *,
     seed: int,
     level: float = 0.95,
@@ -63,35 +63,35 @@ def positions(
 
     `level` is that of the interval between candidate and control; `clusters` says of each id what is resampled as one.
     """
-    found = (_position(candidate, name, yardsticks, seed, level, clusters) for name in headlines)
+    found = (_position(candidate, name, controls, seed, level, clusters) for name in headlines)
     return [position for position in found if position is not None]
 
 
-def unmeasured(beside: Beside) -> list[str]:
+def unmeasured(background: Background) -> list[str]:
     """What should set a floor, or show what the metrics see, and could not be measured, with the reason."""
-    rows = beside.yardsticks.rows if beside.yardsticks else []
+    rows = background.controls.rows if background.controls else []
     missing = {row.missing: row.name for row in rows if row.missing}
-    return [f"{name}: {why}" for name, why in beside.missing.items()] + [
+    return [f"{name}: {why}" for name, why in background.missing.items()] + [
         f"{', '.join(row.name for row in rows if row.missing == why)}: {why}" for why in missing
     ]
 
 
 def _position(
-    candidate: Run, metric: str, yardsticks: Yardsticks, seed: int, level: float, clusters: Mapping[str, str]
+    candidate: Run, metric: str, controls: ControlScores, seed: int, level: float, clusters: Mapping[str, str]
 ) -> Position | None:
     """None where no control, or not the candidate, has a score."""
-    own = [candidate.scores.get(id_, {}).get(metric) for id_ in yardsticks.ids]
-    floors = {row.name: row.scores[metric] for row in yardsticks.rows if row.role == "floor" and metric in row.scores}
+    own = [candidate.scores.get(id_, {}).get(metric) for id_ in controls.ids]
+    floors = {row.name: row.scores[metric] for row in controls.rows if row.role == "floor" and metric in row.scores}
     floors = {name: column for name, column in floors.items() if any(value is not None for value in column)}
     whole = _whole(own, *floors.values())
     if not floors or not whole:
         return None
-    lower = next(info for info in yardsticks.metrics if info.name == metric).direction == "lower"
+    lower = next(info for info in controls.metrics if info.name == metric).direction == "lower"
     best = max(floors, key=lambda name: (-1 if lower else 1) * _mean(floors[name], whole))
     gaps = [one - other for one, other in zip(_some(own, whole), _some(floors[best], whole), strict=True)]
-    named = [clusters[id_] for id_ in yardsticks.ids]
+    named = [clusters[id_] for id_ in controls.ids]
     _, gap_low, gap_high = intervals.mean_interval(gaps, seed=seed, level=level, clusters=[named[at] for at in whole])
-    humans = next(row for row in yardsticks.rows if row.role == "humans").scores[metric]
+    humans = next(row for row in controls.rows if row.role == "humans").scores[metric]
     common = _whole(own, floors[best], humans)
     found = intervals.position(
         *(_some(column, common) for column in (own, floors[best], humans)),
@@ -131,18 +131,18 @@ def _mean(column: Column, places: Sequence[int]) -> float:
     return sum(_some(column, places)) / len(places)
 
 
-def standings(
-    baseline: Run, best: Run | None, candidates: Sequence[Run], yardsticks: Yardsticks | None
-) -> list[Standing]:
+def system_table(
+    baseline: Run, best: Run | None, candidates: Sequence[Run], controls: ControlScores | None
+) -> list[SystemMeans]:
     """All systems with their means, in the order of a report."""
-    rows = yardsticks.rows if yardsticks else []
+    rows = controls.rows if controls else []
     measured: list[tuple[Literal["baseline", "best-prompted", "candidate"], Run]] = [("baseline", baseline)]
     measured += [("best-prompted", best)] if best else []
     measured += [("candidate", run) for run in candidates]
     return [
-        *(standing(row) for row in rows if row.role == "floor"),
+        *(system_means(row) for row in rows if row.role == "floor"),
         *(
-            Standing(
+            SystemMeans(
                 name=run.manifest.system.name,
                 role=role,
                 note=_prompt_words(run.manifest.system.prompt) if role == "best-prompted" else "",
@@ -150,7 +150,7 @@ def standings(
             )
             for role, run in measured
         ),
-        *(standing(row) for role in ("bound", "humans") for row in rows if row.role == role),
+        *(system_means(row) for role in ("bound", "humans") for row in rows if row.role == role),
     ]
 
 
@@ -165,11 +165,11 @@ def _prompt_words(prompt: PromptSpec | None) -> str:
     return "; ".join([*words, f"template: {prompt.template}"])
 
 
-def standing(row: Yardstick) -> Standing:
+def system_means(row: SystemScores) -> SystemMeans:
     """A yardstick's means over the conversations that have a value; none where those are fewer than a tenth."""
     known = {name: [value for value in column if value is not None] for name, column in row.scores.items()}
     means = {
         name: sum(values) / len(values) if values and 10 * len(values) >= len(row.scores[name]) else None
         for name, values in known.items()
     }
-    return Standing(name=row.name, role=row.role, note=row.note or row.missing, means=means)
+    return SystemMeans(name=row.name, role=row.role, note=row.note or row.missing, means=means)

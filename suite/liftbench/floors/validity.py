@@ -17,7 +17,7 @@ from ..records.conversation import Conversation
 from ..records.run import SCHEMA, MetricInfo
 from ..statistics import intervals
 from ..text.phrases import listed, metric_label
-from .control_scores import Kept, controls, leave_one_out, read_cached
+from .control_scores import FloorCache, leave_one_out, measure_controls, read_cached
 from .corruptions import CORRUPTIONS, Case, Material
 
 
@@ -61,7 +61,7 @@ BLIND, SEEN = 0.1, 0.5
 """A corruption that surely costs less than `BLIND` of the human-to-floor range is not seen; more than `SEEN`, it is."""
 
 
-def validity_words(validity: Validity, metric: str) -> str:
+def describe_validity(validity: Validity, metric: str) -> str:
     """What a metric can and cannot see of what can be wrong with a summary, in a sentence.
 
     Only corruptions whose intervals settle it are named; the others cost something between.
@@ -102,7 +102,9 @@ class _Held(Struct, frozen=True):
     against: Conversation
 
 
-def validity(measurement: Measurement, place: Kept, seed: int, plugins: Plugins, progress: Progress) -> Validity:
+def measure_validity(
+    measurement: Measurement, place: FloorCache, seed: int, plugins: Plugins, progress: Progress
+) -> Validity:
     """What each corruption of the human summaries costs on each metric, as a share of the human-to-floor range.
 
     The floor is another conversation's summary. Every human summary is corrupted and, like its untouched self, held
@@ -126,7 +128,7 @@ def validity(measurement: Measurement, place: Kept, seed: int, plugins: Plugins,
         raise UsageError("no conversation has a human summary, so there is nothing to corrupt")
     written = {
         row.name: dict(zip(measurement.scored, row.texts, strict=True))
-        for row in controls(measurement, place, seed, plugins, progress).rows
+        for row in measure_controls(measurement, place, seed, plugins, progress).rows
         if row.texts
     }
     material = Material(conversations, training=measurement.training, written=written, seed=seed)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import PrerequisiteError, UsageError, unknown
-from ..floors.control_scores import HUMANS, Yardstick, Yardsticks
+from ..floors.control_scores import HUMANS, ControlScores, SystemScores
 from ..recipe.rules import KEYWORDS, QUANTITIES
 from ..records.conversation import Conversation
 from ..records.run import Environment, Manifest, MetricInfo, Prediction, RunSummary
@@ -118,7 +118,7 @@ class Promoted(Struct, frozen=True, kw_only=True):
         return PromotedRun(self.best_prompted, rows, conversations)
 
     @property
-    def yardsticks(self) -> Yardsticks | None:
+    def controls(self) -> ControlScores | None:
         """Controls (on the headlines) and humans (on every metric), where they were measured."""
         if not self.floors:
             return None
@@ -128,7 +128,7 @@ class Promoted(Struct, frozen=True, kw_only=True):
             for row in self.measured.summary.metrics
         ]
         rows = [
-            Yardstick(
+            SystemScores(
                 name=floor.name,
                 role="floor",
                 missing=floor.missing,
@@ -139,8 +139,8 @@ class Promoted(Struct, frozen=True, kw_only=True):
             for floor in self.floors
         ]  # fmt: skip
         humans = {one.name: [row.humans.get(one.name) for row in self.samples] for one in metrics}
-        rows.append(Yardstick(name=HUMANS, role="humans", scores=humans))
-        return Yardsticks(
+        rows.append(SystemScores(name=HUMANS, role="humans", scores=humans))
+        return ControlScores(
             key="",
             dataset=manifest.protocol.dataset,
             split=manifest.protocol.split,

@@ -1,4 +1,4 @@
-"""One rule held against one run: the figures that it names, and whether it holds."""
+"""One rule, checked on one run: the figures that it names, and whether it holds."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ..records.run import Direction, Prediction
 from ..runs.directory import Run
 from ..statistics import intervals
 from ..text.phrases import counted, metric_label
-from .context import STATES, CannotTell, Held, Loss, RuleResult, RuleState, over, require_alike, score
+from .context import STATES, CannotJudge, GateContext, Loss, RuleResult, RuleState, over, require_alike, score
 from .explain import asked, lift_words, mend, named_system
 
 MOST_LOSSES = 3
 """Conversations that are named where a rule is broken."""
 
 
-def checked(rule: Rule, held: Held) -> RuleResult:
+def check_rule(rule: Rule, context: GateContext) -> RuleResult:
     """Whether a rule holds, guards apart."""
     try:
         figure = FIGURES.get(rule.metric.replace("-", "_"))
-        return _of_figure(rule, held, *figure) if figure else _of_metric(rule, held)
-    except CannotTell as error:
-        return RuleResult(rule=rule.text, run=held.run.id, state="not run", found=error.words, mend=error.mend)
+        return _of_figure(rule, context, *figure) if figure else _of_metric(rule, context)
+    except CannotJudge as error:
+        return RuleResult(rule=rule.text, run=context.run.id, state="not run", found=error.words, mend=error.mend)
 
 
 # ------------------------------------------------------------------------------------------------------ figures of runs
@@ -73,37 +73,37 @@ FIGURES: dict[str, tuple[Direction, str, Callable[[Run], float | None]]] = {
 
 
 def _of_figure(
-    rule: Rule, held: Held, direction: Direction, words: str, read: Callable[[Run], float | None]
+    rule: Rule, context: GateContext, direction: Direction, words: str, read: Callable[[Run], float | None]
 ) -> RuleResult:
     if rule.quantity != "value" or rule.strength != "measured" or rule.per:
-        raise CannotTell(
+        raise CannotJudge(
             f"{rule.metric} is one figure of a run: it has no interval and no parts.", f"Write {rule.metric} >= …"
         )
     _require_direction(rule, rule.metric, direction)
-    require_alike(held.run, held.baseline, "the baseline")
-    value = read(held.run)
+    require_alike(context.run, context.baseline, "the baseline")
+    value = read(context.run)
     if value is None or not math.isfinite(value):
-        raise CannotTell(
+        raise CannotJudge(
             f"The run's {rule.metric} is not known.", "Generate its texts through this suite (`bench score SYSTEM`)."
         )
     goal, against, name = rule.bound.number, "", over(rule)
     if direction == "lower" and not name and goal > 1:
-        raise CannotTell(f"{words} is at most 1, and {goal:.4g} is asked.", f"Write {goal:.4g}% for a share of 100.")
+        raise CannotJudge(f"{words} is at most 1, and {goal:.4g} is asked.", f"Write {goal:.4g}% for a share of 100.")
     if name == "references":
-        raise CannotTell(f"Human summaries have no {rule.metric}.", "Name a system, or give a number.")
+        raise CannotJudge(f"Human summaries have no {rule.metric}.", "Name a system, or give a number.")
     if name:
-        other = held.system(name)
-        require_alike(held.run, other, name)
+        other = context.system(name)
+        require_alike(context.run, other, name)
         theirs = read(other)
         if theirs is None:
-            raise CannotTell(f"{name} has no {rule.metric}.", "Promote a run whose texts this suite generated.")
+            raise CannotJudge(f"{name} has no {rule.metric}.", "Promote a run whose texts this suite generated.")
         goal += rule.bound.factor * theirs
         against = f", {theirs:.4g} with {name}"
     slack = value - goal if rule.comparator == ">=" else goal - value
     most = "at least" if rule.comparator == ">=" else "at most"
     return RuleResult(
         rule=rule.text,
-        run=held.run.id,
+        run=context.run.id,
         state="passed" if slack >= 0 else "failed",
         found=f"{words}: {value:.4g}{against}; {most} {goal:.4g} is asked.",
         mend=""
@@ -113,14 +113,14 @@ def _of_figure(
         over=name,
         value=value,
         slack=slack,
-        n=held.run.manifest.protocol.n,
+        n=context.run.manifest.protocol.n,
     )
 
 
 def _require_direction(rule: Rule, metric: str, direction: Direction) -> None:
     better: dict[Direction, str] = {"higher": ">=", "lower": "<="}
     if direction in better and rule.comparator != better[direction]:
-        raise CannotTell(
+        raise CannotJudge(
             f"On {metric_label(metric)} {direction} is better, and the rule would fail the better run.",
             f"Write {better[direction]} instead of {rule.comparator}.",
         )
@@ -142,11 +142,11 @@ class _Part(Struct, frozen=True, kw_only=True):
     ids: Sequence[str]
 
 
-class _Question(Struct, frozen=True, kw_only=True):
+class _Asked(Struct, frozen=True, kw_only=True):
     """A rule with what it names, found."""
 
     rule: Rule
-    held: Held
+    context: GateContext
     metric: str
     direction: Direction
     name: str
@@ -161,25 +161,25 @@ class _Question(Struct, frozen=True, kw_only=True):
         return self.parts if self.rule.strength == "significant" else 1
 
     def clusters(self, ids: Sequence[str]) -> list[str]:
-        return [self.held.clusters[id_] for id_ in ids]
+        return [self.context.clusters[id_] for id_ in ids]
 
 
-def _of_metric(rule: Rule, held: Held) -> RuleResult:
-    metric = _metric(rule.metric, held)
+def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
+    metric = _metric(rule.metric, context)
     name = over(rule)
-    other = held.system(name) if name and name != "references" else None
-    require_alike(held.run, other or held.baseline, name if other else "the baseline", metric)
-    wanted = _parts(rule, held)
-    question = _Question(
+    other = context.system(name) if name and name != "references" else None
+    require_alike(context.run, other or context.baseline, name if other else "the baseline", metric)
+    wanted = _parts(rule, context)
+    asked_of = _Asked(
         rule=rule,
-        held=held,
+        context=context,
         metric=metric,
-        direction=held.direction(metric),
+        direction=context.direction(metric),
         name=name,
         other=other,
         parts=len(wanted),
     )
-    parts = [_part(question, ids, label) for label, ids in wanted]
+    parts = [_part(asked_of, ids, label) for label, ids in wanted]
     broken = [part for part in parts if part.state != "passed"]
     first = min(broken or parts, key=lambda part: (STATES.index(part.state), part.slack or 0.0))
     if broken or len(parts) == 1:
@@ -189,7 +189,7 @@ def _of_metric(rule: Rule, held: Held) -> RuleResult:
     failed = [id_ for part in parts if part.state == "failed" for id_ in part.ids]
     return RuleResult(
         rule=rule.text,
-        run=held.run.id,
+        run=context.run.id,
         state=first.state,
         found=words,
         mend=first.mend,
@@ -200,61 +200,61 @@ def _of_metric(rule: Rule, held: Held) -> RuleResult:
         high=first.high,
         slack=first.slack,
         n=len(first.ids),
-        losses=_losses(question, failed),
+        losses=_losses(asked_of, failed),
     )
 
 
-def _part(question: _Question, ids: Sequence[str], label: str) -> _Part:
-    rule, other = question.rule, question.other
+def _part(asked_of: _Asked, ids: Sequence[str], label: str) -> _Part:
+    rule, other = asked_of.rule, asked_of.other
     try:
         if rule.quantity != "value" and other is not None:
-            found = _of_lift(question, other, ids)
+            found = _of_lift(asked_of, other, ids)
         else:
-            found = _of_value(question, ids)
-    except CannotTell as error:
+            found = _of_value(asked_of, ids)
+    except CannotJudge as error:
         found = _Part(state="not run", words=error.words, mend=error.mend, ids=ids)
     return replace(found, words=f"{label}: {found.words}") if label else found
 
 
-def _metric(told: str, held: Held) -> str:
+def _metric(told: str, context: GateContext) -> str:
     """The run's or the baseline's metric that a rule names; `_` may stand for `-`."""
-    own, theirs = held.run.manifest.protocol.metrics, held.baseline.manifest.protocol.metrics
+    own, theirs = context.run.manifest.protocol.metrics, context.baseline.manifest.protocol.metrics
     name = next((name for name in (told, told.replace("_", "-")) if name in own or name in theirs), None)
     if name is None:
         words = str(unknown("metric", told, {**own, **theirs, **FIGURES}))
-        raise CannotTell(
+        raise CannotJudge(
             f"{words[0].upper()}{words[1:]}.", "Correct the rule, or measure both runs with --metric NAME."
         )
     if name not in own:
-        raise CannotTell(
+        raise CannotJudge(
             f"The run has no {name}, and the baseline has: the metric vanished.",
-            f"`bench score {held.run.id} --metric {name}` (or the same `bench train` command with it) scores it.",
+            f"`bench score {context.run.id} --metric {name}` (or the same `bench train` command with it) scores it.",
         )
     return name
 
 
-def _parts(rule: Rule, held: Held) -> list[tuple[str, list[str]]]:
+def _parts(rule: Rule, context: GateContext) -> list[tuple[str, list[str]]]:
     """The ids of each part that a rule speaks of, with its name; all of them without one where it names none."""
     if not rule.per:
-        return [("", sorted(held.run.scores))]
+        return [("", sorted(context.run.scores))]
     try:
-        found = slices(held.run.conversations, [rule.per], held.clusters)
+        found = slices(context.run.conversations, [rule.per], context.clusters)
     except UsageError as error:
-        raise CannotTell(f"{error}.", "Name a field that the conversations have.") from error
+        raise CannotJudge(f"{error}.", "Name a field that the conversations have.") from error
     if not found:
-        raise CannotTell(
+        raise CannotJudge(
             f"The conversations cannot be cut by {rule.per}: too few, or too much alike.", "Leave out `per`."
         )
     return [(f"{part.field} {part.label}", list(part.ids)) for part in found]
 
 
-def _of_lift(question: _Question, other: Run, ids: Sequence[str]) -> _Part:
-    rule, metric, direction = question.rule, question.metric, question.direction
+def _of_lift(asked_of: _Asked, other: Run, ids: Sequence[str]) -> _Part:
+    rule, metric, direction = asked_of.rule, asked_of.metric, asked_of.direction
     if direction == "neither" or (rule.quantity == "lift" and direction == "lower"):
         why = "neither way is better" if direction == "neither" else "lower is better"
-        raise CannotTell(
+        raise CannotJudge(
             f"There is no {rule.quantity} on {metric_label(metric)}, on which {why}.",
-            f"Write a bound of its own: {metric} <= …, or <= 0.9x {question.name}.",
+            f"Write a bound of its own: {metric} <= …, or <= 0.9x {asked_of.name}.",
         )
     # A drop of at most 2% is a lift of at least -2%, or where lower is better, a rise of at most 2%.
     rise = rule.quantity == "drop" and direction == "lower"
@@ -262,60 +262,60 @@ def _of_lift(question: _Question, other: Run, ids: Sequence[str]) -> _Part:
     goal = sign * rule.bound.number
     found = intervals.lift(
         [score(other, id_, metric) for id_ in ids],
-        [score(question.held.run, id_, metric) for id_ in ids],
+        [score(asked_of.context.run, id_, metric) for id_ in ids],
         metric=metric,
-        signature=question.held.run.manifest.protocol.metrics[metric],
+        signature=asked_of.context.run.manifest.protocol.metrics[metric],
         target=goal,
-        seed=question.held.seed,
-        comparisons=question.comparisons,
-        clusters=question.clusters(ids),
+        seed=asked_of.context.seed,
+        comparisons=asked_of.comparisons,
+        clusters=asked_of.clusters(ids),
     )
     if found.baseline is not None and found.baseline <= 0:
-        instead = f"{metric} {'<=' if direction == 'lower' else '>='} {question.name} {'+' if rise else '-'} 0.05"
-        zero = f"The mean of {question.name} is {found.baseline:.3g}: there is no share of it."
-        raise CannotTell(zero, f"Write {instead}.")
+        instead = f"{metric} {'<=' if direction == 'lower' else '>='} {asked_of.name} {'+' if rise else '-'} 0.05"
+        zero = f"The mean of {asked_of.name} is {found.baseline:.3g}: there is no share of it."
+        raise CannotJudge(zero, f"Write {instead}.")
     if found.problem or found.lift is None:
-        raise CannotTell(f"{found.problem}.", "Mend or replace what gives no number, and measure again.")
+        raise CannotJudge(f"{found.problem}.", "Mend or replace what gives no number, and measure again.")
     low, high, bound = found.low, found.high, goal
     if found.decides == "surplus":
         low, high, bound = found.surplus_low, found.surplus_high, 0.0
     slack = _slack(rule, found.lift, low, high, goal, bound, at_most=rise, units=found.units)
     bounds = sorted(sign * one for one in (found.low, found.high) if one is not None)
     least, most = bounds or (None, None)
-    words = lift_words(rule, found, metric, named_system(question.name, other), sign, bounds)
+    words = lift_words(rule, found, metric, named_system(asked_of.name, other), sign, bounds)
     return _judged(rule, slack, words, sign * found.lift, least, most, ids)
 
 
-def _of_value(question: _Question, ids: Sequence[str]) -> _Part:
-    rule, held, metric, name = question.rule, question.held, question.metric, question.name
-    _require_direction(rule, metric, question.direction)
-    theirs: Mapping[str, Mapping[str, float | None]] = (question.other or held.baseline).scores
+def _of_value(asked_of: _Asked, ids: Sequence[str]) -> _Part:
+    rule, context, metric, name = asked_of.rule, asked_of.context, asked_of.metric, asked_of.name
+    _require_direction(rule, metric, asked_of.direction)
+    theirs: Mapping[str, Mapping[str, float | None]] = (asked_of.other or context.baseline).scores
     if name == "references":
-        theirs = held.humans
+        theirs = context.humans
         if not theirs:
-            raise CannotTell(
+            raise CannotJudge(
                 "What the human summaries score was not measured with the baseline.",
                 "Promote the untuned model's run where its data can be read: `bench promote` measures them.",
             )
-    own = {id_: value for id_ in ids if (value := _finite(score(held.run, id_, metric))) is not None}
+    own = {id_: value for id_ in ids if (value := _finite(score(context.run, id_, metric))) is not None}
     base = {id_: value for id_ in ids if (value := _finite(theirs.get(id_, {}).get(metric))) is not None}
     if lost := sorted(base.keys() - own.keys()):
-        raise CannotTell(
+        raise CannotJudge(
             f"{metric_label(metric)} has no number for {len(lost)} of {len(ids)} conversations that have one with "
             f"{name or 'the baseline'}, for example {lost[0]}.",
             "Mend or replace what gives no number, and measure again.",
         )
     both = [id_ for id_ in ids if id_ in own and (not name or id_ in base)]
-    clusters = question.clusters(both)
+    clusters = asked_of.clusters(both)
     if not both or (len(both) < len(ids) and len(set(clusters)) < FEWEST):
-        raise CannotTell(
+        raise CannotJudge(
             f"{metric_label(metric)} has a number for {len(both)} of {len(ids)} conversations only.",
             "Score conversations that all have one, or hold the run to another metric.",
         )
     factor = rule.bound.factor
     values = [own[id_] - (factor * base[id_] if name else 0.0) for id_ in both]
-    level = 1 - 0.05 / question.comparisons
-    value, low, high = intervals.mean_interval(values, seed=held.seed, level=level, clusters=clusters)
+    level = 1 - 0.05 / asked_of.comparisons
+    value, low, high = intervals.mean_interval(values, seed=context.seed, level=level, clusters=clusters)
     assert value is not None
     goal = rule.bound.number
     slack = _slack(rule, value, low, high, goal, goal, at_most=rule.comparator == "<=", units=len(set(clusters)))
@@ -324,7 +324,7 @@ def _of_value(question: _Question, ids: Sequence[str]) -> _Part:
         "" if low is None or high is None else f" ({intervals.percent(level)} interval {low:+.3f} to {high:+.3f})"
     )
     if name:
-        who = "the human summaries" if name == "references" else named_system(name, question.other)
+        who = "the human summaries" if name == "references" else named_system(name, asked_of.other)
         times = f"{factor:g} times " if factor != 1 else ""
         mean, bar = (fmean(column[id_] for id_ in both) for column in (own, base))
         words += f" {mean:.3f}, {times}that of {who} {factor * bar:.3f}: {value:+.3f}{interval}"
@@ -349,18 +349,18 @@ def _slack(
 ) -> float:
     """By how much a quantity reaches its goal: its mean, or the end of its interval that decides, past its `bound`.
 
-    Raises `CannotTell` where fewer than `FEWEST` units tell nothing: a rule that is broken only by what is significant
+    Raises `CannotJudge` where fewer than `FEWEST` units tell nothing: a rule that is broken only by what is significant
     would otherwise hold the more surely, the less was measured.
     """
     if units < FEWEST and (rule.strength != "measured" or rule.per):
-        raise CannotTell(
+        raise CannotJudge(
             f"{counted(units, 'conversation')} (or clusters of them) tell nothing: {FEWEST} are the least.",
             "Score more conversations" + (" of that kind, or cut them more coarsely." if rule.per else "."),
         )
     if rule.strength == "measured":
         return goal - value if at_most else value - goal
     if low is None or high is None:
-        raise CannotTell("There is no interval.", "Score more conversations.")
+        raise CannotJudge("There is no interval.", "Score more conversations.")
     unfavourable, favourable = (high, low) if at_most else (low, high)
     end = unfavourable if rule.strength == "verified" else favourable
     return bound - end if at_most else end - bound
@@ -388,15 +388,15 @@ def _judged(
     )
 
 
-def _losses(question: _Question, ids: Sequence[str]) -> list[Loss]:
+def _losses(asked_of: _Asked, ids: Sequence[str]) -> list[Loss]:
     """Of some conversations those that lost most, against what the rule compares with, or the baseline."""
-    sign = -1 if question.direction == "lower" else 1
-    other = question.other or question.held.baseline
+    sign = -1 if asked_of.direction == "lower" else 1
+    other = asked_of.other or asked_of.context.baseline
     pairs = [
         Loss(id=id_, before=before, after=after)
         for id_ in sorted(ids)
-        if (after := _finite(score(question.held.run, id_, question.metric))) is not None
-        and (before := _finite(score(other, id_, question.metric))) is not None
+        if (after := _finite(score(asked_of.context.run, id_, asked_of.metric))) is not None
+        and (before := _finite(score(other, id_, asked_of.metric))) is not None
         and sign * (after - before) < 0
     ]
     return sorted(pairs, key=lambda loss: sign * (loss.after - loss.before))[:MOST_LOSSES]

@@ -1,7 +1,7 @@
 """What a rule is judged on: the run, the systems that it names, whether they were measured alike, and what came of it.
 
-What cannot be compared (a metric that vanished, missing ids, another protocol) never passes: `CannotTell` says why, and
-what mends it.
+What cannot be compared (a metric that vanished, missing ids, another protocol) never passes: `CannotJudge` says why,
+and what mends it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STATES: tuple[RuleState, ...] = ("failed", "not run", "passed")
 """The gravest first."""
 
 
-class CannotTell(Exception):
+class CannotJudge(Exception):
     """A rule that cannot be judged, and how to mend that."""
 
     def __init__(self, words: str, mend: str) -> None:
@@ -69,7 +69,7 @@ class RuleResult(Struct, frozen=True, kw_only=True):
     """Names of the guards of the verdict that make it no *verified*."""
 
 
-class Held(Struct, frozen=True, kw_only=True):
+class GateContext(Struct, frozen=True, kw_only=True):
     """A run with all that its rules may name."""
 
     run: Run
@@ -88,19 +88,19 @@ class Held(Struct, frozen=True, kw_only=True):
         return self.systems["baseline"]
 
     def system(self, name: str) -> Run:
-        """Raises `CannotTell`."""
+        """Raises `CannotJudge`."""
         if name in self.systems:
             return self.systems[name]
         words, mend = self.missing.get(name, (f"There is no system {name!r}.", "Name a promoted baseline."))
-        raise CannotTell(words, mend)
+        raise CannotJudge(words, mend)
 
     def direction(self, metric: str) -> Direction:
-        """Which way is better, as the baseline recorded it. Raises `CannotTell`."""
+        """Which way is better, as the baseline recorded it. Raises `CannotJudge`."""
         for run in (self.baseline, self.run):
             for row in run.summary.metrics:
                 if row.name == metric:
                     return row.direction
-        raise CannotTell(f"Which way {metric} is better is not recorded.", "Measure both runs again (--fresh).")
+        raise CannotJudge(f"Which way {metric} is better is not recorded.", "Measure both runs again (--fresh).")
 
 
 BEST_PROMPT = ("best-prompt", "best_prompt", "best-prompted")
@@ -127,8 +127,8 @@ def score(run: Run, id_: str, metric: str) -> float | None:
 
 
 def require_alike(run: Run, other: Run, name: str, metric: str = "") -> None:
-    """Raise `CannotTell` where a run was not measured as `other`, called `name`, was: in anything but their metrics, or
-    in one metric; and where the conversations of its scores are not those that its protocol says."""
+    """Raise `CannotJudge` where a run was not measured as `other`, called `name`, was: in anything but their metrics,
+    or in one metric; and where the conversations of its scores are not those that its protocol says."""
     theirs, own = other.manifest.protocol, run.manifest.protocol
     differing = [
         one
@@ -137,7 +137,7 @@ def require_alike(run: Run, other: Run, name: str, metric: str = "") -> None:
     ]
     if differing:
         words = "; ".join(f"{one.key}: {one.candidate} instead of {one.baseline}" for one in differing)
-        raise CannotTell(
+        raise CannotJudge(
             f"{run.id} was not measured as {name} was: {words}.",
             f"Measure it with the recipe, data and package versions of {name} (`bench score {run.id}`); or, if the "
             "change is meant, promote what was measured anew.",
@@ -145,35 +145,35 @@ def require_alike(run: Run, other: Run, name: str, metric: str = "") -> None:
     for who, some, texts in ((run.id, run, run.conversations), (name, other, [])):
         ids = some.scores.keys()
         if texts and {one.id for one in texts} != ids:
-            raise CannotTell(
+            raise CannotJudge(
                 f"{counted(len({one.id for one in texts} ^ ids), 'conversation')} of {own.n} have no score in {who}, "
                 f"or a score without a conversation, for example {min({one.id for one in texts} ^ ids)}.",
                 "Measure it again (--fresh): its files are not whole.",
             )
         if ids_sha256(ids) != theirs.conversations or len(ids) != theirs.n:
-            raise CannotTell(
+            raise CannotJudge(
                 f"{who} has scores of {len(ids)} conversations that are not the {theirs.n} of its protocol.",
                 "Measure it again (--fresh), or promote it again: its scores are not whole.",
             )
 
 
 def require_metrics(run: Run, other: Run, name: str) -> None:
-    """Raise `CannotTell` where a metric of `other` is not in a run, or is computed otherwise there."""
+    """Raise `CannotJudge` where a metric of `other` is not in a run, or is computed otherwise there."""
     theirs, own = other.manifest.protocol.metrics, run.manifest.protocol.metrics
     if vanished := [metric for metric in theirs if metric not in own]:
-        raise CannotTell(
+        raise CannotJudge(
             f"{listed(vanished)} of {name} vanished from the run.",
             f"Score it again with {' '.join(f'--metric {metric}' for metric in vanished)}, or promote {name} anew "
             "without.",
         )
     if changed := [metric for metric in theirs if own[metric] != theirs[metric]]:
-        raise CannotTell(
+        raise CannotJudge(
             f"{listed(changed)} are computed otherwise than for {name}: {own[changed[0]]} instead of "
             f"{theirs[changed[0]]}.",
             f"Score both with the same versions, and promote {name} anew.",
         )
     ways = {row.name: row.direction for row in run.summary.metrics}
     if turned := [row.name for row in other.summary.metrics if ways.get(row.name, row.direction) != row.direction]:
-        raise CannotTell(
+        raise CannotJudge(
             f"Another way is better on {listed(turned)} than for {name}.", f"Promote {name} anew, if that is meant."
         )

@@ -6,7 +6,7 @@ any order. What each rule finds is with `rule_checks`, their grammar with `rules
 `lift(M)` is the relative gain of the run's mean over that of `baseline`, or of `over=`; `drop(M)` the relative loss,
 whichever way is better on M, from `proven`, or from `over=`. A metric by itself is the run's mean. Systems are
 `baseline`, `proven` (the adapter that was proven, and that the run must not fall behind), `best-prompt` (the baseline's
-model with its best prompt), `references` (the human summaries, held against each other) and any promoted name.
+model with its best prompt), `references` (the human summaries, scored against each other) and any promoted name.
 `verified` means what it means in a verdict: the interval's less favourable end, on 30 conversations or more, with every
 guard passed that is not excepted by name.
 """
@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from ..data.similarity.clusters import units
 from ..errors import LiftbenchError, UsageError, unknown
-from ..floors.background import Beside
+from ..floors.background import Background
 from ..judging.compare import compare
 from ..judging.guards import FACTS, GUARDS, Guard, not_passed
 from ..judging.guards import STATES as GUARD_STATES
@@ -34,8 +34,8 @@ from ..runs.directory import Run
 from ..runs.seed_groups import seed_of
 from ..text.phrases import listed
 from .baselines import Promoted, Version
-from .checks import checked
-from .context import STATES, CannotTell, Held, RuleResult, RuleState, require_alike, require_metrics
+from .checks import check_rule
+from .context import STATES, CannotJudge, GateContext, RuleResult, RuleState, require_alike, require_metrics
 from .explain import meaning
 
 SCHEMA = 1
@@ -100,14 +100,14 @@ def gate(
     """
     if not rules:
         raise UsageError("there is no rule to hold the run to: name some (--rule, [gates] rules, or a marker's rules)")
-    held = [_held(run.require_complete(), against) for run in runs]
+    contexts = [_context(run.require_complete(), against) for run in runs]
 
     @cache
     def guards() -> dict[str, list[Guard]]:
-        return _guards(held, against, unjudged)
+        return _guards(contexts, against, unjudged)
 
     results = [_worst(runs, [_alike(run, against) for run in runs])]
-    results += [_worst(runs, [_judged(rule, one, guards) for one in held]) for rule in rules]
+    results += [_worst(runs, [_judged(rule, one, guards) for one in contexts]) for rule in rules]
     excepting = [set(map(_spaced, rule.excepted)) for rule in rules if rule.strength == "verified"]
     return GateReport(
         passed=all(result.state == "passed" for result in results),
@@ -119,8 +119,8 @@ def gate(
         results=results,
         guards=_shown_guards(guards) if excepting else [],
         excepted=sorted(set.intersection(*excepting)) if excepting else [],
-        notes=[*notes, *_remarks(held[0], against)],
-        differences=system_differences(held[0].baseline, runs[0]),
+        notes=[*notes, *_remarks(contexts[0], against)],
+        differences=system_differences(contexts[0].baseline, runs[0]),
         trend={one.name: one.versions for one in (against.baseline, against.proven) if one},
     )
 
@@ -138,7 +138,7 @@ def _outcome(state: RuleState) -> str:
 # ------------------------------------------------------------------------------------------------------------ gathering
 
 
-def _held(run: Run, against: Against) -> Held:
+def _context(run: Run, against: Against) -> GateContext:
     baseline = against.baseline
     systems = against.systems(run.conversations)
     missing = dict(against.missing)
@@ -150,7 +150,7 @@ def _held(run: Run, against: Against) -> Held:
     missing.setdefault(
         "proven", ("No proven adapter is named.", "Name one (gates.proven, --proven NAME), or write over=baseline.")
     )
-    return Held(
+    return GateContext(
         run=run,
         systems=systems,
         missing=missing,
@@ -160,10 +160,10 @@ def _held(run: Run, against: Against) -> Held:
     )
 
 
-def _remarks(held: Held, against: Against) -> list[str]:
-    if against.proven and against.proven.measured.manifest.id == held.run.id:
+def _remarks(context: GateContext, against: Against) -> list[str]:
+    if against.proven and against.proven.measured.manifest.id == context.run.id:
         return ["The run is the proven one itself: a rule that it breaks asks for more than was proven."]
-    own, theirs = held.run.manifest.system.model, held.baseline.manifest.system.model
+    own, theirs = context.run.manifest.system.model, context.baseline.manifest.system.model
     if own and theirs and (own.sha256, own.settings_sha256) != (theirs.sha256, theirs.settings_sha256):
         return [f"The run is of another base model ({own.reference}) than the baseline ({theirs.reference})."]
     return []
@@ -176,7 +176,7 @@ def _alike(run: Run, against: Against) -> RuleResult:
             other = promoted.run()
             require_alike(run, other, promoted.name)
             require_metrics(run, other, promoted.name)
-    except CannotTell as error:
+    except CannotJudge as error:
         return RuleResult(rule=ALIKE, run=run.id, state="not run", found=error.words, mend=error.mend)
     protocol = run.manifest.protocol
     return RuleResult(
@@ -188,15 +188,15 @@ def _alike(run: Run, against: Against) -> RuleResult:
     )
 
 
-def _judged(rule: Rule, held: Held, guards: Callable[[], Mapping[str, list[Guard]]]) -> RuleResult:
+def _judged(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, list[Guard]]]) -> RuleResult:
     """A rule with the guards, where it asks for them."""
-    found = checked(rule, held)
+    found = check_rule(rule, context)
     if rule.strength != "verified" or found.state == "not run":
         return found
     try:
         excepted = [guard_name(name) for name in rule.excepted]
-        failing = [guard for guard in not_passed(guards()[held.run.id]) if guard.name not in excepted]
-    except CannotTell as error:
+        failing = [guard for guard in not_passed(guards()[context.run.id]) if guard.name not in excepted]
+    except CannotJudge as error:
         return replace(found, state="not run", found=f"{found.found} {error.words}", mend=error.mend)
     except UsageError as error:
         words = str(error)
@@ -220,17 +220,17 @@ def _spaced(guard: str) -> str:
     return guard.replace("-", " ").replace("_", " ")
 
 
-def _guards(held: Sequence[Held], against: Against, unjudged: str) -> dict[str, list[Guard]]:
+def _guards(contexts: Sequence[GateContext], against: Against, unjudged: str) -> dict[str, list[Guard]]:
     """The guards of a verdict on each run, by its id, over the promoted baseline."""
     manifest = against.baseline.measured.manifest
     wanted = [*manifest.headlines, FACTS]
-    for one in held:
+    for one in contexts:
         for headline in manifest.headlines:
             require_alike(one.run, one.baseline, "the baseline", headline)
-    runs = [_narrowed(one.run, wanted) for one in held]
-    first = held[0]
+    runs = [_narrowed(one.run, wanted) for one in contexts]
+    first = contexts[0]
     best = first.systems.get("best-prompt")
-    beside = Beside(yardsticks=against.baseline.yardsticks, missing={"seeds": unjudged} if unjudged else {})
+    background = Background(controls=against.baseline.controls, missing={"seeds": unjudged} if unjudged else {})
     baseline = _narrowed(first.baseline, wanted)
     # By another name: the baseline's own run, passed off as an adapter's, is to be judged and not refused.
     baseline.manifest = replace(baseline.manifest, id=f"promoted {against.baseline.name}")
@@ -238,11 +238,11 @@ def _guards(held: Sequence[Held], against: Against, unjudged: str) -> dict[str, 
         comparison = compare(
             baseline,
             runs,
-            beside,
+            background,
             best_prompted=_narrowed(best, wanted) if best else None,
         )
     except LiftbenchError as error:
-        raise CannotTell(f"The guards cannot run: {error}.", "Measure the run as its baseline was.") from error
+        raise CannotJudge(f"The guards cannot run: {error}.", "Measure the run as its baseline was.") from error
     return {result.run: result.verdict.guards for result in comparison.candidates}
 
 
@@ -258,7 +258,7 @@ def _narrowed(run: Run, metrics: Sequence[str]) -> Run:
 def _shown_guards(guards: Callable[[], Mapping[str, list[Guard]]]) -> list[Guard]:
     try:
         by_run = guards()
-    except CannotTell:
+    except CannotJudge:
         return []
     return [min(some, key=lambda guard: GUARD_STATES.index(guard.state)) for some in zip(*by_run.values(), strict=True)]
 

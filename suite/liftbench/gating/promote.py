@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..files import digest, write_text
-from ..floors.control_scores import HUMANS, Yardsticks
+from ..floors.control_scores import HUMANS, ControlScores
 from ..records.run import Manifest
 from ..runs.directory import Run
 from ..text.phrases import listed
@@ -37,7 +37,7 @@ def promote(
     folder: Path,
     *,
     why: str = "",
-    yardsticks: Yardsticks | None = None,
+    controls: ControlScores | None = None,
     best_prompted: Run | None = None,
     texts: bool = False,
 ) -> Promotion:
@@ -54,10 +54,10 @@ def promote(
         versions=before.versions if before else [],
         measured=_measured(run.require_complete()),
         best_prompted=_measured(best_prompted.require_complete()) if best_prompted else None,
-        floors=[Floor(name=row.name, missing=row.missing) for row in yardsticks.rows if row.role == "floor"]
-        if yardsticks
+        floors=[Floor(name=row.name, missing=row.missing) for row in controls.rows if row.role == "floor"]
+        if controls
         else [],
-        samples=_samples(run, best_prompted, yardsticks, texts),
+        samples=_samples(run, best_prompted, controls, texts),
     )
     path = folder / f"{name}.json"
     if before == after:
@@ -83,9 +83,9 @@ def _changed(before: Promoted, after: Promoted) -> str:
     return listed([name for name, differs in parts.items() if differs])
 
 
-def _samples(run: Run, best: Run | None, yardsticks: Yardsticks | None, texts: bool) -> list[Sample]:
-    rows = {row.name: row for row in yardsticks.rows} if yardsticks else {}
-    place = {id_: at for at, id_ in enumerate(yardsticks.ids)} if yardsticks else {}
+def _samples(run: Run, best: Run | None, controls: ControlScores | None, texts: bool) -> list[Sample]:
+    rows = {row.name: row for row in controls.rows} if controls else {}
+    place = {id_: at for at, id_ in enumerate(controls.ids)} if controls else {}
     floors = [row for row in rows.values() if row.role == "floor" and not row.missing]
     return [
         Sample(

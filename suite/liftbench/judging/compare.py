@@ -12,23 +12,23 @@ from msgspec.structs import replace
 from ..data.similarity.clusters import units
 from ..data.slicing import slices
 from ..errors import UsageError, unknown
-from ..floors.background import Beside
-from ..floors.ranking import Position, Standing, positions, standings, unmeasured
+from ..floors.background import Background
+from ..floors.ranking import Position, SystemMeans, positions, system_table, unmeasured
 from ..floors.validity import Validity
 from ..metrics.base import Metric
 from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol
 from ..runs.differences import Difference, system_differences
 from ..runs.directory import Run
-from ..runs.seed_groups import grouped, seed_of
+from ..runs.seed_groups import group_by_training, seed_of
 from ..runs.selection import protocol_of, require_comparable
 from ..statistics import intervals
 from ..statistics.lift import Lift
 from ..statistics.permutation import holm
 from .evidence import Evidence
-from .guards import STATES, Guard, checked
+from .guards import STATES, Guard, check_guards
 from .leakage import Leak, human_copies, leaks
 from .output_faults import Fault, output_faults, usual
-from .sensitivity import Choice, choices
+from .sensitivity import Alternative, alternatives
 from .slices import SliceResult, slice_results
 from .verdict import SEVERITY, Verdict, judge
 
@@ -44,12 +44,12 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     prompted: list[Lift]
     """The same over the best-prompted baseline; empty where none was measured."""
     positions: list[Position]
-    """One per headline; empty where no yardsticks could be had."""
+    """One per headline; empty where no controls could be had."""
     differences: list[Difference]
     """How its system differs from the baseline's."""
     slices: list[SliceResult] = []
     leaks: list[Leak] = []
-    choices: list[Choice] = []
+    alternatives: list[Alternative] = []
 
 
 class SeedsResult(Struct, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     headlines: tuple[str, ...]
     limits: Limits
     """What the guards allowed."""
-    standings: list[Standing]
+    systems: list[SystemMeans]
     """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
     validity: Validity | None
     missing: dict[str, str]
@@ -90,10 +90,10 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """Candidates that are seeds of one training, judged together: this verdict counts, not that of a single seed."""
 
 
-NOTHING = Beside(missing={"controls": "not measured", "validity": "not measured"})
+NOTHING = Background(missing={"controls": "not measured", "validity": "not measured"})
 NO_PROMPTS = "what a prompt alone buys was not measured: `bench baseline --tune` searches for the best prompt"
 
-SEEDS = 5
+SEEDS_TO_RESAMPLE = 5
 """Seeds from which on they are resampled together with the conversations; of fewer, the worst decides. Of five draws
 the least still lies above the median of all possible ones in 1 case of 32; of two or three nothing can be said."""
 
@@ -103,7 +103,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     baseline: Run
     best_prompted: Run | None
-    beside: Beside
+    background: Background
     metrics: list[MetricInfo]
     """The headlines first."""
     scorers: Sequence[Metric]
@@ -128,7 +128,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 def compare(
     baseline: Run,
     candidates: Sequence[Run],
-    beside: Beside = NOTHING,
+    background: Background = NOTHING,
     *,
     best_prompted: Run | None = None,
     target: float | None = None,
@@ -174,11 +174,11 @@ def compare(
             "conversations; measure it again with --fresh"
         )
 
-    families = grouped(candidates)
+    families = group_by_training(candidates)
     question = Question(
         baseline=baseline,
         best_prompted=best_prompted,
-        beside=beside,
+        background=background,
         metrics=sorted(_metrics(baseline, headlines), key=lambda metric: _place(metric.name, headlines)),
         scorers=metrics,
         headlines=headlines,
@@ -202,9 +202,9 @@ def compare(
         metrics=question.metrics,
         headlines=headlines,
         limits=question.limits,
-        standings=standings(baseline, best_prompted, ordered, beside.yardsticks),
-        validity=beside.validity,
-        missing=beside.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
+        systems=system_table(baseline, best_prompted, ordered, background.controls),
+        validity=background.validity,
+        missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=results,
         seeds=[
             _seeds_result(question, [judged[run.id] for run in family], lifts) for family in families if len(family) > 1
@@ -225,7 +225,7 @@ def _lifts(question: Question, families: Sequence[Sequence[Run]]) -> Lifts:
     overs: list[tuple[Against, Run]] = [("baseline", question.baseline)]
     overs += [("best-prompted", question.best_prompted)] if question.best_prompted else []
     asked = [([run], names) for family in families for run in family]
-    asked += [(list(family), list(question.headlines)) for family in families if len(family) >= SEEDS]
+    asked += [(list(family), list(question.headlines)) for family in families if len(family) >= SEEDS_TO_RESAMPLE]
     found = {
         (tuple(run.id for run in runs), against, name): _lift(question, over, runs, name)
         for runs, some in asked
@@ -291,7 +291,7 @@ def _place(metric: str, headlines: Sequence[str]) -> int:
 
 
 def _evidence(question: Question, candidate: Run, lifts: Lifts) -> Evidence:
-    beside, headlines = question.beside, question.headlines
+    background, headlines = question.background, question.headlines
     scored, rows = question.baseline.conversations, candidate.training_rows or []
     texts = {id_: prediction.text for id_, prediction in candidate.predictions.items()}
     directions = {metric.name: metric.direction for metric in question.metrics}
@@ -305,14 +305,14 @@ def _evidence(question: Question, candidate: Run, lifts: Lifts) -> Evidence:
         positions=positions(
             candidate,
             headlines,
-            beside.yardsticks,
+            background.controls,
             seed=question.seed,
             level=question.level,
             clusters=question.clusters,
         )
-        if beside.yardsticks
+        if background.controls
         else [],
-        yardsticks=beside.yardsticks,
+        controls=background.controls,
         slices=slice_results(
             slices(scored, question.limits.slices, question.clusters),
             question.baseline.scores,
@@ -329,8 +329,8 @@ def _evidence(question: Question, candidate: Run, lifts: Lifts) -> Evidence:
         clusters=question.clusters,
         level=question.level,
         seed=question.seed,
-        unmeasured=unmeasured(beside),
-        unjudged=beside.missing.get("seeds", ""),
+        unmeasured=unmeasured(background),
+        unjudged=background.missing.get("seeds", ""),
     )
 
 
@@ -338,14 +338,14 @@ def _result(question: Question, evidence: Evidence, lifts: Lifts) -> CandidateRe
     candidate, names = evidence.candidate, [metric.name for metric in question.metrics]
     return CandidateResult(
         run=candidate.id,
-        verdict=judge(evidence, checked(evidence), question.target),
+        verdict=judge(evidence, check_guards(evidence), question.target),
         lifts=_chosen(lifts, [candidate], "baseline", names),
         prompted=_chosen(lifts, [candidate], "best-prompted", names),
         positions=evidence.positions,
         differences=system_differences(question.baseline, candidate),
         slices=evidence.slices,
         leaks=evidence.leaks,
-        choices=choices(
+        alternatives=alternatives(
             evidence.over,
             candidate,
             question.scorers,
@@ -365,7 +365,7 @@ def _result(question: Question, evidence: Evidence, lifts: Lifts) -> CandidateRe
 
 
 def _seeds_result(question: Question, judged: Sequence[tuple[Evidence, CandidateResult]], lifts: Lifts) -> SeedsResult:
-    """Of fewer than `SEEDS` seeds the worst decides; more are resampled together with the conversations."""
+    """Of fewer than `SEEDS_TO_RESAMPLE` seeds the worst decides; more are resampled together with the conversations."""
     runs = [evidence.candidate for evidence, _ in judged]
     seeds = tuple(map(seed_of, runs))
     place = min(range(len(judged)), key=lambda at: _badness(*judged[at]))
@@ -373,7 +373,7 @@ def _seeds_result(question: Question, judged: Sequence[tuple[Evidence, Candidate
     together = replace(worst, seeds=seeds)
     guards = result.verdict.guards
     words = f"Of {len(seeds)} seeds the worst decides, and that is seed {seeds[place]}."
-    if len(seeds) >= SEEDS:
+    if len(seeds) >= SEEDS_TO_RESAMPLE:
         together = replace(
             together,
             lifts=_chosen(lifts, runs, "baseline", question.headlines),

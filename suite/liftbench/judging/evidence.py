@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ..floors.control_scores import Yardsticks
+from ..floors.control_scores import ControlScores
 from ..floors.ranking import Position
 from ..records.run import Against, Direction, Limits
 from ..runs.directory import Run
@@ -26,7 +26,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Over the best-prompted baseline; empty where there is none."""
     against: Against
     positions: list[Position]
-    yardsticks: Yardsticks | None
+    controls: ControlScores | None
     slices: list[SliceResult]
     leaks: list[Leak]
     faults: dict[Fault, list[str] | None]

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from ..floors.control_scores import Yardstick
+from ..floors.control_scores import SystemScores
 from ..statistics import intervals
 from ..text.phrases import counted, listed, metric_label
 from .evidence import Evidence
@@ -50,7 +50,7 @@ class Check(NamedTuple):
     mend: str = ""
 
 
-def checked(evidence: Evidence) -> list[Guard]:
+def check_guards(evidence: Evidence) -> list[Guard]:
     """Every guard, in the order of a report."""
     return [
         Guard(name=name, question=question, state=found.state, words=found.words, mend=found.mend)
@@ -270,7 +270,7 @@ def _rare(
 def _controls(evidence: Evidence) -> Check:
     headlines = [lift.metric for lift in evidence.lifts]
     by_metric = {position.metric: position for position in evidence.positions}
-    rows = evidence.yardsticks.rows if evidence.yardsticks else []
+    rows = evidence.controls.rows if evidence.controls else []
     missing = [row.name for row in rows if row.role == "floor" and (row.missing or not _whole(row, headlines))]
     if missing or any(metric not in by_metric for metric in headlines):
         which = listed(missing) if missing else "the controls"
@@ -297,17 +297,15 @@ def _controls(evidence: Evidence) -> Check:
     )
 
 
-def _whole(row: Yardstick, metrics: Sequence[str]) -> bool:
+def _whole(row: SystemScores, metrics: Sequence[str]) -> bool:
     """Whether a control has a value for every conversation, on each of some metrics."""
     return all(None not in row.scores.get(metric, [None]) for metric in metrics)
 
 
 def _facts(evidence: Evidence) -> Check:
-    humans = (
-        next((row for row in evidence.yardsticks.rows if row.role == "humans"), None) if evidence.yardsticks else None
-    )
+    humans = next((row for row in evidence.controls.rows if row.role == "humans"), None) if evidence.controls else None
     column = humans.scores.get(FACTS) if humans else None
-    if column is None or evidence.yardsticks is None:
+    if column is None or evidence.controls is None:
         return Check(
             "not run",
             f"{FACTS} was not measured of the candidate and of the humans.",
@@ -316,7 +314,7 @@ def _facts(evidence: Evidence) -> Check:
     own = {id_: scores.get(FACTS) for id_, scores in evidence.candidate.scores.items()}
     pairs = {
         id_: (found, human)
-        for id_, human in zip(evidence.yardsticks.ids, column, strict=True)
+        for id_, human in zip(evidence.controls.ids, column, strict=True)
         if (found := own.get(id_)) is not None and human is not None
     }
     difference, _, high = intervals.mean_interval(

@@ -24,7 +24,7 @@ from .leakage import Leak
 from .verdict import FEWEST, Outcome, lift_outcome
 
 
-class Choice(Struct, frozen=True, kw_only=True):
+class Alternative(Struct, frozen=True, kw_only=True):
     """The lift, had one thing been chosen otherwise: a row of the sensitivity page."""
 
     kind: Literal["as measured", "metric", "seed", "length", "leakage"]
@@ -35,7 +35,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     """What this lift alone would amount to."""
 
 
-SEEDS = 5
+OTHER_SEEDS = 5
 """Bootstrap seeds that are tried beside the given one."""
 
 Scores = list[float | None]
@@ -50,7 +50,7 @@ def scorers(run: Run, headlines: Sequence[str], plugins: Plugins) -> list[Metric
     return measured_again(run, plugins, headlines).metrics
 
 
-def choices(
+def alternatives(
     over: Run,
     candidate: Run,
     metrics: Sequence[Metric],
@@ -61,7 +61,7 @@ def choices(
     seed: int,
     comparisons: int,
     clusters: Mapping[str, str],
-) -> list[Choice]:
+) -> list[Alternative]:
     """The lift of a candidate on each headline: as measured, then with one choice at a time made otherwise.
 
     `metrics` are the headlines' own, to score texts by (see `scorers`); of a headline without one there is only what
@@ -71,7 +71,7 @@ def choices(
     made = {metric.name: metric for metric in metrics}
     found = []
     for headline in headlines:
-        for kind, name, pairs, drawn in _otherwise(
+        for kind, name, pairs, drawn in _variations(
             _measured(over, candidate, headline, clusters), over, candidate, made.get(headline), leaks, seed
         ):
             lift = intervals.lift(
@@ -84,7 +84,7 @@ def choices(
                 comparisons=comparisons,
                 clusters=pairs.clusters,
             )
-            found.append(Choice(kind=kind, name=name, lift=lift, outcome=lift_outcome(lift, target)))
+            found.append(Alternative(kind=kind, name=name, lift=lift, outcome=lift_outcome(lift, target)))
             if lift.problem and kind == "as measured":
                 break
     return found
@@ -115,7 +115,7 @@ class _Pairs(Struct, frozen=True, kw_only=True):
         return replace(self, signature=signature, baseline=both[: len(self.ids)], candidate=both[len(self.ids) :])
 
 
-class _Otherwise(NamedTuple):
+class _Variation(NamedTuple):
     """One choice made otherwise."""
 
     kind: Literal["as measured", "metric", "seed", "length", "leakage"]
@@ -124,24 +124,24 @@ class _Otherwise(NamedTuple):
     seed: int
 
 
-def _otherwise(
+def _variations(
     measured: _Pairs, over: Run, candidate: Run, metric: Metric | None, leaks: Sequence[Leak], seed: int
-) -> Iterator[_Otherwise]:
-    yield _Otherwise("as measured", "as measured", measured, seed)
+) -> Iterator[_Variation]:
+    yield _Variation("as measured", "as measured", measured, seed)
     if metric:
         conversations = {one.id: one for one in over.conversations}
         shown = [conversations[id_] for id_ in measured.ids]
         texts = [[run.predictions[id_].text for id_ in measured.ids] for run in (over, candidate)]
         for name, pairs in _readings(measured, metric, [*texts[0], *texts[1]], [*shown, *shown]):
-            yield _Otherwise("metric", name, pairs, seed)
+            yield _Variation("metric", name, pairs, seed)
         name = "cut to equal length"
         before, after = zip(*map(equally_long, *texts), strict=True)
         pairs = measured.rescored(f"{metric.signature}|{name}", values(metric, [*before, *after], [*shown, *shown]))
-        yield _Otherwise("length", name, pairs, seed)
-    for other in [number for number in range(1, SEEDS + 2) if number != seed][:SEEDS]:
-        yield _Otherwise("seed", f"bootstrap seed {other}", measured, other)
+        yield _Variation("length", name, pairs, seed)
+    for other in [number for number in range(1, OTHER_SEEDS + 2) if number != seed][:OTHER_SEEDS]:
+        yield _Variation("seed", f"bootstrap seed {other}", measured, other)
     for name, pairs in _without(measured, leaks):
-        yield _Otherwise("leakage", name, pairs, seed)
+        yield _Variation("leakage", name, pairs, seed)
 
 
 def _measured(over: Run, candidate: Run, metric: str, clusters: Mapping[str, str]) -> _Pairs:

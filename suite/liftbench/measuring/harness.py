@@ -104,6 +104,6 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
     clusters = units([measurement.conversations[id_] for id_ in measurement.scored])
     summary = summarize(predictions, scores, measurement.metrics, clusters, run.manifest.seed)
     write_atomic(run.folder / "summary.json", summary)
-    run.update(**run.asked_anew, status="complete", finished=now())
+    run.update(**run.requested_changes, status="complete", finished=now())
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)
     return Run(run.folder)

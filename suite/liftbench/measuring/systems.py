@@ -43,7 +43,7 @@ def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) 
     return Loadable(system=system, model=model.path)
 
 
-def planned(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
+def planned_system(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
     """The recipe's untuned model, unless it would have to be downloaded from the hub: `PrerequisiteError`."""
     if recipe.model.reference.startswith(HUB):
         raise PrerequisiteError("a dry run downloads no model from the hub")
@@ -81,7 +81,7 @@ def prompt_for(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = (
     )
 
 
-def tuned(
+def with_adapter(
     recipe: Recipe,
     model: ResolvedModel,
     adapter: Path,
@@ -131,7 +131,7 @@ def tuned(
     return Loadable(system=system, model=model.path, adapter=adapter, notes=notes)
 
 
-def named(
+def resolve_system(
     name: str,
     recipe: Recipe,
     runs: Path,
@@ -160,12 +160,12 @@ def named(
             loadable = replace(loadable, system=replace(loadable.system, precision=precision))
         return loadable, run.id if run else None
     model = resolve(base or base_of(adapter) or recipe.model.reference)
-    loadable = tuned(recipe, model, adapter, shots=shots, precision=precision, allow_mismatch=allow_mismatch)
+    loadable = with_adapter(recipe, model, adapter, shots=shots, precision=precision, allow_mismatch=allow_mismatch)
     trained_in = loadable.system.adapter.run if loadable.system.adapter else None
     return loadable, run.id if run else trained_in
 
 
-def best_prompted(plain: Loadable, prompt: PromptSpec) -> Loadable:
+def with_best_prompt(plain: Loadable, prompt: PromptSpec) -> Loadable:
     """The same model with the prompt that a search found."""
     name = f"{plain.system.name} (best prompt)"
     return replace(plain, system=replace(plain.system, name=name, prompt=prompt))
@@ -175,7 +175,7 @@ def _with_prompt_of(run: Run, plain: Loadable) -> Loadable:
     if run.tuning is None or run.manifest.system.prompt is None:
         raise UsageError(f"run {run.id} has found no prompt yet; the same `bench baseline --tune` command continues it")
     note = f"the prompt is the one that {run.id} found on development data"
-    found = best_prompted(plain, run.manifest.system.prompt)
+    found = with_best_prompt(plain, run.manifest.system.prompt)
     return replace(found, notes=[*found.notes, note])
 
 

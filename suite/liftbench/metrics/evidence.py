@@ -18,7 +18,7 @@ LEAST_LETTERS = 4
 """A shorter name or code must stand there as a word: its letters are in others by chance."""
 
 
-class Evidence:
+class ConversationEvidence:
     """What the turns of a conversation support."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:

@@ -98,7 +98,7 @@ def f1(name: Name, text: str, reference: str, stemmer: Stemmer = "porter") -> fl
 def all_pairs(name: Name, texts: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
     """F1 of every text (rows) against every reference (columns), stemmed, equal to `f1`.
 
-    Beside the result, memory holds `BLOCK` pairs at a time, or one row. ROUGE-Lsum takes as long as pair by pair.
+    Background the result, memory holds `BLOCK` pairs at a time, or one row. ROUGE-Lsum takes as long as pair by pair.
     """
     table = np.zeros((len(texts), len(references)))
     if name == "rougeLsum":

@@ -9,7 +9,7 @@ from ..files import digest
 from ..records.conversation import Conversation, Turn
 from ..records.run import Finding
 from .base import Metric, MetricRequest
-from .evidence import Evidence
+from .evidence import ConversationEvidence
 from .lexicon import learn
 from .mentions import Mention, mentions
 
@@ -59,5 +59,5 @@ class UnsupportedFacts(Metric):
 
 
 @lru_cache(maxsize=1 << 10)
-def _evidence(turns: tuple[Turn, ...]) -> Evidence:
-    return Evidence(turns)
+def _evidence(turns: tuple[Turn, ...]) -> ConversationEvidence:
+    return ConversationEvidence(turns)

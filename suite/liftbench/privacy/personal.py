@@ -43,7 +43,7 @@ from .repeated import Repeated
 from .texts import Text, texts, with_texts
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class PersonalDetail(Struct, frozen=True, kw_only=True):
     """One occurrence of personal data."""
 
     kind: Kind
@@ -70,7 +70,7 @@ class Replacement(Struct, frozen=True, kw_only=True):
     count: int
 
 
-def find(conversation: Conversation) -> list[Finding]:
+def find(conversation: Conversation) -> list[PersonalDetail]:
     """All personal data of a conversation, in order of its texts; `cluster` is no finding."""
     return [finding for findings in _found(conversation).values() for finding in findings]
 
@@ -108,13 +108,13 @@ def _without_customer(conversation: Conversation, key: bytes) -> tuple[Conversat
     return msgspec.structs.replace(conversation, metadata=metadata), [replacement]
 
 
-def _filled(text: str, findings: Sequence[Finding]) -> str:
+def _filled(text: str, findings: Sequence[PersonalDetail]) -> str:
     for finding in reversed(findings):
         text = f"{text[: finding.start]}{finding.placeholder}{text[finding.end :]}"
     return text
 
 
-def _replacements(found: Mapping[str, Sequence[Finding]]) -> list[Replacement]:
+def _replacements(found: Mapping[str, Sequence[PersonalDetail]]) -> list[Replacement]:
     everything = [finding for findings in found.values() for finding in findings]
     counts = Counter(finding.placeholder for finding in everything)
     first = {finding.placeholder: finding for finding in reversed(everything)}
@@ -147,7 +147,7 @@ class _Searched(Struct, frozen=True):
     people: list[Mention]
 
 
-def _found(conversation: Conversation) -> dict[str, list[Finding]]:
+def _found(conversation: Conversation) -> dict[str, list[PersonalDetail]]:
     """Findings by text; texts without any are left out."""
     company = str(conversation.metadata.get("company") or "").strip()
     register = Register()
@@ -157,7 +157,7 @@ def _found(conversation: Conversation) -> dict[str, list[Finding]]:
         searched.append(_search(text, company))
     persons = Persons([mention for each in searched for mention in each.people])
     repeated = Repeated((span, each.text.text[span.start : span.end]) for each in searched for span in each.spans)
-    found: dict[str, list[Finding]] = {}
+    found: dict[str, list[PersonalDetail]] = {}
     for each in searched:
         if spans := _with_repeated(each, repeated, persons):
             found[each.text.where] = [_finding(each.text, span, register) for span in spans]
@@ -196,8 +196,8 @@ def _with_repeated(each: _Searched, repeated: Repeated, persons: Persons) -> lis
     return sorted([*each.spans, *again, *named], key=lambda span: span.start)
 
 
-def _finding(text: Text, span: Span, register: Register) -> Finding:
-    return Finding(
+def _finding(text: Text, span: Span, register: Register) -> PersonalDetail:
+    return PersonalDetail(
         kind=span.kind,
         where=text.where,
         start=span.start,

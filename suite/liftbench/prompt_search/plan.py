@@ -47,7 +47,7 @@ CONTINUED = 0.6
 On TweetSumm 63% of 'Customer is' go on with 'complaining', and 54% of these with 'about'."""
 
 
-class Choice(Struct, frozen=True):
+class PromptVariant(Struct, frozen=True):
     """What texts are generated with; the number is of shots."""
 
     template: str
@@ -80,11 +80,11 @@ class TuningPlan(Struct, frozen=True, kw_only=True):
     """Hash of all that the choice depends on, beside the model."""
 
     @property
-    def choices(self) -> list[Choice]:
+    def variants(self) -> list[PromptVariant]:
         """All of them, in the order in which they are declared."""
-        return [Choice(*values) for values in itertools.product(self.templates, self.prefills, self.shot_counts)]
+        return [PromptVariant(*values) for values in itertools.product(self.templates, self.prefills, self.shot_counts)]
 
-    def spec(self, choice: Choice, cut: Cut, plain: PromptSpec) -> PromptSpec:
+    def spec(self, choice: PromptVariant, cut: Cut, plain: PromptSpec) -> PromptSpec:
         """The prompt, in the style and with the system message of the plain one."""
         return prompt_spec(
             choice.template,

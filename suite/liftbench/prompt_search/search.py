@@ -23,7 +23,7 @@ from ..measuring.backend import Backend
 from ..measuring.generate import generate_batch, open_backend
 from ..measuring.plan import Measurement, batch_plan
 from ..measuring.score import score
-from ..measuring.systems import Loadable, best_prompted
+from ..measuring.systems import Loadable, with_best_prompt
 from ..progress import Progress
 from ..prompts.render import cut_text
 from ..recipe.sections import Recipe
@@ -31,7 +31,7 @@ from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import Prediction
 from ..records.system import PromptSpec
 from ..runs.open_run import OpenRun
-from .plan import Choice, Cut, TuningPlan
+from .plan import Cut, PromptVariant, TuningPlan
 
 
 def search(
@@ -58,7 +58,7 @@ def search(
         )
         # Last: with it, a search is over.
         write_atomic(folder / "summary.json", _summary(run.recipe, plan, trials))
-    subject = best_prompted(plain, best_trial(trials, run.recipe.metrics.headlines).prompt)
+    subject = with_best_prompt(plain, best_trial(trials, run.recipe.metrics.headlines).prompt)
     if run.manifest.system != subject.system:
         run.update(system=subject.system)
     return subject
@@ -94,7 +94,7 @@ class _Search:
             metrics=[metric for metric in measurement.metrics if metric.name in self._headlines],
         )
         self._path = run.folder / "tuning" / "trials.jsonl"
-        self._tried: dict[Choice, list[TuneTrial]] = {}
+        self._tried: dict[PromptVariant, list[TuneTrial]] = {}
         self.notes: list[str] = []
         """What a reader of the run must know."""
 
@@ -114,12 +114,12 @@ class _Search:
         self._show(progress, len(self._plan.development) * (self._plan.most_passes - len(self._tried)), "searched")
         return self._all()
 
-    def _order(self) -> Iterator[Choice]:
+    def _order(self) -> Iterator[PromptVariant]:
         plan = self._plan
-        if len(plan.choices) <= plan.most_passes:
-            yield from plan.choices
+        if len(plan.variants) <= plan.most_passes:
+            yield from plan.variants
             return
-        yield plan.choices[0]
+        yield plan.variants[0]
         best = None
         while best != self._best():
             best = self._best()
@@ -132,24 +132,24 @@ class _Search:
                 for value in values:
                     yield replace(around, **{thing: value})
         # A budget is there to be spent: the stronger the rival, the more a lift over it says.
-        yield from plan.choices
+        yield from plan.variants
 
-    def _best(self) -> Choice:
+    def _best(self) -> PromptVariant:
         return _choice(best_trial(self._all(), self._headlines).prompt)
 
     def _all(self) -> list[TuneTrial]:
         return [trial for trials in self._tried.values() for trial in trials]
 
-    def _recorded(self) -> dict[Choice, list[TuneTrial]]:
+    def _recorded(self) -> dict[PromptVariant, list[TuneTrial]]:
         """The passes that are there whole; what a kill left of another is dropped from the file."""
-        passes: dict[Choice, list[TuneTrial]] = {}
+        passes: dict[PromptVariant, list[TuneTrial]] = {}
         for trial in recover_lines(self._path, TuneTrial):
             passes.setdefault(_choice(trial.prompt), []).append(trial)
         whole = {c: trials for c, trials in passes.items() if trials[0].problem or len(trials) == len(self._plan.cuts)}
         write_lines(self._path, [trial for trials in whole.values() for trial in trials])
         return whole
 
-    def _try(self, choice: Choice, backend: Backend, progress: Progress) -> list[TuneTrial]:
+    def _try(self, choice: PromptVariant, backend: Backend, progress: Progress) -> list[TuneTrial]:
         message = f"prompt {len(self._tried) + 1} on {backend.device}"
         self._show(progress, 0, message)
         uncut = self._plan.spec(choice, Cut(), self._plain)
@@ -196,8 +196,8 @@ class _Search:
         progress(len(self._tried) * each + more, self._plan.most_passes * each, message)
 
 
-def _choice(prompt: PromptSpec) -> Choice:
-    return Choice(prompt.template, prompt.prefill, len(prompt.shots))
+def _choice(prompt: PromptSpec) -> PromptVariant:
+    return PromptVariant(prompt.template, prompt.prefill, len(prompt.shots))
 
 
 def _summary(recipe: Recipe, plan: TuningPlan, trials: Sequence[TuneTrial]) -> TuneSummary:
@@ -206,7 +206,7 @@ def _summary(recipe: Recipe, plan: TuningPlan, trials: Sequence[TuneTrial]) -> T
         chosen=best_trial(trials, recipe.metrics.headlines).number,
         headlines=recipe.metrics.headlines,
         trials=len(trials),
-        possible=len(plan.choices) * len(plan.cuts),
+        possible=len(plan.variants) * len(plan.cuts),
         passes=len(passes),
         most_passes=recipe.tune.trials,
         split=plan.split,

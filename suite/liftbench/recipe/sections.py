@@ -124,7 +124,7 @@ class TuneSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The prompts that `bench baseline --tune` may try; what `[prompt]` says is always one of them."""
 
     templates: tuple[str, ...] = ()
-    """Beside the recipe's own; empty: those of `tuning_plan.TEMPLATES`."""
+    """Background the recipe's own; empty: those of `tuning_plan.TEMPLATES`."""
     prefills: tuple[str, ...] = ("", "auto")
     """`auto`: how the summaries of the training split most often begin, if they do."""
     shots: tuple[CountOrNone, ...] = (0, 2)

@@ -210,7 +210,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     packages: dict[str, str]
 
 
-# -------------------------------------------------------------------------------------------------------- yardsticks
+# -------------------------------------------------------------------------------------------------------- controls
 
 
 class MetricInfo(Struct, frozen=True, kw_only=True):

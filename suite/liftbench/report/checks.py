@@ -1,4 +1,4 @@
-"""What stands behind a verdict, arranged for page and terminal alike: guards, leaks, and choices made otherwise."""
+"""What stands behind a verdict, arranged for page and terminal alike: guards, leaks and the lift by other choices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ..judging.guards import Guard, not_passed
 from ..judging.leakage import Leak, LeakKind
-from ..judging.sensitivity import Choice
+from ..judging.sensitivity import Alternative
 from ..text.phrases import counted, listed, metric_label
 from . import numbers
 
@@ -37,14 +37,14 @@ LEAKS: dict[LeakKind, str] = {
 """What each kind means, in the order of a report."""
 
 
-class ChoiceRow(Struct, frozen=True, kw_only=True):
+class AlternativeRow(Struct, frozen=True, kw_only=True):
     """One thing chosen otherwise, on every headline."""
 
     name: str
     kind: str
-    cells: list[Choice | None]
+    cells: list[Alternative | None]
     """One a headline; None where there is no such choice."""
-    changed: list[Choice]
+    changed: list[Alternative]
     """Those of the cells whose lift amounts to something else than as measured."""
 
 
@@ -59,21 +59,21 @@ def leak_counts(leaks: Sequence[Leak]) -> dict[LeakKind, int]:
     return {kind: counts[kind] for kind in LEAKS if counts[kind]}
 
 
-def choice_rows(choices: Sequence[Choice], headlines: Sequence[str]) -> list[ChoiceRow]:
+def alternative_rows(alternatives: Sequence[Alternative], headlines: Sequence[str]) -> list[AlternativeRow]:
     """A row for each choice, in the order they were made."""
-    cells = {(choice.name, choice.lift.metric): choice for choice in choices}
-    measured = {choice.lift.metric: choice.outcome for choice in choices if choice.kind == "as measured"}
+    cells = {(choice.name, choice.lift.metric): choice for choice in alternatives}
+    measured = {choice.lift.metric: choice.outcome for choice in alternatives if choice.kind == "as measured"}
     rows = []
-    for name, kind in {choice.name: choice.kind for choice in choices}.items():
+    for name, kind in {choice.name: choice.kind for choice in alternatives}.items():
         some = [cells.get((name, headline)) for headline in headlines]
         changed = [one for one in some if one and one.outcome != measured.get(one.lift.metric, one.outcome)]
-        rows.append(ChoiceRow(name=name, kind=kind, cells=some, changed=changed))
+        rows.append(AlternativeRow(name=name, kind=kind, cells=some, changed=changed))
     return rows
 
 
-def choice_words(choices: Sequence[Choice], headlines: Sequence[str], target: float) -> str:
+def alternative_words(alternatives: Sequence[Alternative], headlines: Sequence[str], target: float) -> str:
     """Whether the verdict hangs on one choice, in two sentences; empty where nothing was chosen otherwise."""
-    rows = [row for row in choice_rows(choices, headlines) if row.kind != "as measured"]
+    rows = [row for row in alternative_rows(alternatives, headlines) if row.kind != "as measured"]
     if not rows:
         return ""
     spans = []
@@ -91,7 +91,7 @@ def choice_words(choices: Sequence[Choice], headlines: Sequence[str], target: fl
     return f"By the lift alone, {len(changing)} of {number} {verb} the outcome: {listed(changing)}. {over}"
 
 
-def _outcomes(row: ChoiceRow) -> str:
+def _outcomes(row: AlternativeRow) -> str:
     """`undecided on ROUGE-L and content-overlap`, of those that are otherwise."""
     places: dict[str, list[str]] = {}
     for choice in row.changed:

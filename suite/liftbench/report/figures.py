@@ -79,7 +79,7 @@ def waterfalls(comparison: Comparison) -> list[tuple[str, Markup]]:
     for metric in comparison.headlines:
         steps = waterfall(comparison, metric)
         floors = [
-            mean for one in comparison.standings if one.role == "floor" and (mean := one.means.get(metric)) is not None
+            mean for one in comparison.systems if one.role == "floor" and (mean := one.means.get(metric)) is not None
         ]
         words = (
             f"{metric_label(metric)}: " + ", ".join(f"{step.name} {numbers.score(step.value)}" for step in steps) + "."

@@ -16,10 +16,10 @@ from ..judging.compare import Comparison, SeedsResult
 from ..runs.directory import Run
 from ..text.phrases import metric_label
 from . import facts, numbers
-from .checks import LEAKS, SYMBOLS, choice_rows, choice_words, in_order, leak_counts
+from .checks import LEAKS, SYMBOLS, alternative_rows, alternative_words, in_order, leak_counts
 from .conversations import Subject, entries
 from .figures import alike, gains, metric_rows, trainings, waterfalls
-from .tables import sight, sight_tables, standing_tables
+from .tables import sight, systems_tables, validity_tables
 from .verdicts import judgements, shared_caveats
 
 
@@ -49,8 +49,8 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         judgements=judgements(subjects[1:], comparison),
         judged=list(zip(subjects[1:], results, strict=True)),
         waterfalls=waterfalls(comparison),
-        standings=standing_tables(comparison.metrics, comparison.standings),
-        sights=sight_tables(comparison.validity) if comparison.validity else [],
+        systems=systems_tables(comparison.metrics, comparison.systems),
+        sights=validity_tables(comparison.validity) if comparison.validity else [],
         shared_caveats=shared_caveats(comparison),
         metrics=metrics,
         headline=metric_label(comparison.headlines[0]),
@@ -127,7 +127,7 @@ def _environment() -> Environment:
         "facts": facts,
     }
     found.filters |= {"label": metric_label, "sight": sight, "in_order": in_order, "leak_counts": leak_counts}
-    found.filters |= {"choice_rows": choice_rows, "choice_words": choice_words, "coded": _coded}
+    found.filters |= {"alternative_rows": alternative_rows, "alternative_words": alternative_words, "coded": _coded}
     found.filters |= {
         name: getattr(numbers, name)
         for name in (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from ..floors.ranking import Standing
+from ..floors.ranking import SystemMeans
 from ..floors.validity import BLIND, SEEN, Cost, Validity
 from ..judging.compare import Comparison
 from ..records.run import MetricInfo, Sees
@@ -41,16 +41,16 @@ class Step(Struct, frozen=True):
     each other, and each builds upon the same."""
 
 
-class StandingTable(Struct, frozen=True, kw_only=True):
+class SystemsTable(Struct, frozen=True, kw_only=True):
     """Every system on some metrics."""
 
     title: str
     metrics: list[str]
     """Labels, with a mark where higher is not better."""
-    rows: list[tuple[Standing, list[Mean]]]
+    rows: list[tuple[SystemMeans, list[Mean]]]
 
 
-class SightTable(Struct, frozen=True, kw_only=True):
+class ValidityTable(Struct, frozen=True, kw_only=True):
     """What every corruption costs on some metrics."""
 
     title: str
@@ -59,16 +59,16 @@ class SightTable(Struct, frozen=True, kw_only=True):
     """Corruption, what it does, and a cost for each metric."""
 
 
-def standing_tables(metrics: Sequence[MetricInfo], standings: Sequence[Standing]) -> list[StandingTable]:
+def systems_tables(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans]) -> list[SystemsTable]:
     """A table for each group of metrics; what could not be measured has empty means."""
     tables = []
     for title, some in _grouped(metrics).items():
-        best = {metric.name: _best(metric, standings) for metric in some}
+        best = {metric.name: _best(metric, systems) for metric in some}
         rows = [
             (one, [Mean(one.means.get(metric.name), _is(one, metric.name, best[metric.name])) for metric in some])
-            for one in standings
+            for one in systems
         ]
-        tables.append(StandingTable(title=title, metrics=[label(metric) for metric in some], rows=rows))
+        tables.append(SystemsTable(title=title, metrics=[label(metric) for metric in some], rows=rows))
     return tables
 
 
@@ -77,7 +77,7 @@ def waterfall(comparison: Comparison, metric: str) -> list[Step]:
     names = {"baseline": "plain baseline", "best-prompted": "best prompt", "humans": "humans"}
     steps: list[Step] = []
     ground = 0.0
-    for one in comparison.standings:
+    for one in comparison.systems:
         mean = one.means.get(metric)
         if mean is None or one.role not in (*names, "candidate"):
             continue
@@ -88,11 +88,11 @@ def waterfall(comparison: Comparison, metric: str) -> list[Step]:
     return steps
 
 
-def sight_tables(validity: Validity) -> list[SightTable]:
+def validity_tables(validity: Validity) -> list[ValidityTable]:
     """A table for each group of metrics."""
     cells: Mapping[tuple[str, str], Cost] = {(cost.corruption, cost.metric): cost for cost in validity.costs}
     return [
-        SightTable(
+        ValidityTable(
             title=title,
             metrics=[label(metric) for metric in some],
             rows=[
@@ -121,13 +121,13 @@ def _grouped(metrics: Sequence[MetricInfo]) -> dict[str, list[MetricInfo]]:
     return {title: some for title, some in found.items() if some}
 
 
-def _best(metric: MetricInfo, standings: Sequence[Standing]) -> float | None:
-    rivals = [one.means.get(metric.name) for one in standings if one.role not in ("bound", "humans")]
+def _best(metric: MetricInfo, systems: Sequence[SystemMeans]) -> float | None:
+    rivals = [one.means.get(metric.name) for one in systems if one.role not in ("bound", "humans")]
     known = [value for value in rivals if value is not None]
     if not known or metric.direction == "neither":
         return None
     return max(known) if metric.direction == "higher" else min(known)
 
 
-def _is(one: Standing, metric: str, best: float | None) -> bool:
+def _is(one: SystemMeans, metric: str, best: float | None) -> bool:
     return best is not None and one.role not in ("bound", "humans") and one.means.get(metric) == best

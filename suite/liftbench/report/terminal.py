@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..floors.ranking import Position, Standing
-from ..floors.validity import Cost, Validity, validity_words
+from ..floors.ranking import Position, SystemMeans
+from ..floors.validity import Cost, Validity, describe_validity
 from ..judging.compare import CandidateResult, Comparison, SeedsResult
 from ..judging.slices import SliceResult
 from ..judging.verdict import Verdict
@@ -20,8 +20,8 @@ from ..runs.directory import Run
 from ..statistics.lift import Lift
 from ..text.phrases import gain, metric_label
 from . import numbers
-from .checks import SYMBOLS, choice_words, in_order, leak_counts
-from .tables import Mean, StandingTable, label, sight, sight_tables, standing_tables, waterfall
+from .checks import SYMBOLS, alternative_words, in_order, leak_counts
+from .tables import Mean, SystemsTable, label, sight, systems_tables, validity_tables, waterfall
 
 COLUMNS = 4
 """Of numbers beside each other, so that names of systems fit before them."""
@@ -40,7 +40,7 @@ STYLES = {
 def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> RenderableType:
     """All systems, then seeds judged together, then each candidate with its verdict; `runs` holds the runs by id."""
     baseline = runs[comparison.baseline]
-    parts: list[RenderableType] = [standing_table(comparison.metrics, comparison.standings)]
+    parts: list[RenderableType] = [systems_table(comparison.metrics, comparison.systems)]
     for name in comparison.headlines:
         steps = [
             " or ".join(f"{step.name} {numbers.score(step.value)}" for step in some)
@@ -48,7 +48,7 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
         ]
         parts.append(plain(f"{metric_label(name)}: {' → '.join(steps)}"))
     if comparison.validity is not None:
-        parts += [Text(), *(plain(validity_words(comparison.validity, name)) for name in comparison.headlines)]
+        parts += [Text(), *(plain(describe_validity(comparison.validity, name)) for name in comparison.headlines)]
     parts += [plain(f"{name}: {why}", "dim") for name, why in comparison.missing.items()]
     if not comparison.candidates:
         parts.append(plain(f"There is no candidate to judge; the baseline is {baseline.id}."))
@@ -68,20 +68,20 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
     return Group(*parts)
 
 
-def standing_table(metrics: Sequence[MetricInfo], standings: Sequence[Standing]) -> RenderableType:
+def systems_table(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans]) -> RenderableType:
     """Every system on every metric, in a table for each group of metrics."""
-    found = standing_tables(metrics, standings)
+    found = systems_tables(metrics, systems)
     tables = [table for one in found for table in _wide(one.title, "system", one.metrics, _means(one))]
     return Group(
         *tables, Text("↓ lower is better, · neither way; † saw the references; bold: the best of the rest", "dim")
     )
 
 
-def sight_table(validity: Validity) -> RenderableType:
+def validity_table(validity: Validity) -> RenderableType:
     """What each corruption costs on each metric, and in words what each metric sees."""
     tables = [
         table
-        for found in sight_tables(validity)
+        for found in validity_tables(validity)
         for table in _wide(
             found.title,
             "corruption",
@@ -95,10 +95,10 @@ def sight_table(validity: Validity) -> RenderableType:
         f"{validity.n} conversations; red: not seen",
         "dim",
     )
-    return Group(*tables, about, *(plain(validity_words(validity, metric.name)) for metric in validity.metrics))
+    return Group(*tables, about, *(plain(describe_validity(validity, metric.name)) for metric in validity.metrics))
 
 
-def _means(found: StandingTable) -> list[tuple[str, list[Text]]]:
+def _means(found: SystemsTable) -> list[tuple[str, list[Text]]]:
     def cell(mean: Mean) -> Text:
         return Text("–" if mean.value is None else numbers.score(mean.value), "bold" if mean.best else "")
 
@@ -230,14 +230,14 @@ def _seeds_table(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -> 
 
 
 def _checks(comparison: Comparison, result: CandidateResult) -> Iterator[RenderableType]:
-    """A line or two each: parts of the conversations, leaks, choices made otherwise."""
+    """A line or two each: parts of the conversations, leaks, the lift under other choices."""
     parts = {(one.field, one.label) for one in result.slices}
     telling = [one for one in result.slices if one.state != "not worse"]
     yield plain(f"Parts of the conversations: {_parts_words(len(parts), telling)}", "" if telling else "dim")
     counts = leak_counts(result.leaks)
     found = ", ".join(f"{number} {kind}" for kind, number in counts.items())
     yield plain(f"Leaks: {found or 'none found'}", "" if found else "dim")
-    words = choice_words(result.choices, comparison.headlines, result.verdict.target)
+    words = alternative_words(result.alternatives, comparison.headlines, result.verdict.target)
     yield plain(f"Other choices: {words or 'none tried'}", "dim")
 
 

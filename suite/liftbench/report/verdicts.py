@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..floors.ranking import Position
-from ..floors.validity import validity_words
+from ..floors.validity import describe_validity
 from ..judging.compare import CandidateResult, Comparison, SeedsResult
 from ..judging.verdict import Verdict
 from ..records.run import Against
@@ -140,7 +140,7 @@ def _headline(comparison: Comparison, lift: Lift, verdict: Verdict) -> Headline:
     return Headline(
         lift=lift,
         chart=charts.lift_interval(lift, target, charts.lift_domain(on_it, target), words),
-        sight=validity_words(comparison.validity, lift.metric) if comparison.validity else "",
+        sight=describe_validity(comparison.validity, lift.metric) if comparison.validity else "",
     )
 
 

@@ -50,13 +50,13 @@ class OpenRun:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
-        self.asked = manifest
+        self.requested = manifest
         """What the present command would write, were the run new."""
 
     @property
-    def asked_anew(self) -> dict[str, Any]:
+    def requested_changes(self) -> dict[str, Any]:
         """What a command may change in a run that is there, without generating anything."""
-        return {name: getattr(self.asked, name) for name in ("recipe", "origins", "protocol", *JUDGED)}
+        return {name: getattr(self.requested, name) for name in ("recipe", "origins", "protocol", *JUDGED)}
 
     @property
     def recipe(self) -> Recipe:
@@ -115,10 +115,10 @@ def open_run(
         same = [] if fresh else [run for run in runs_in(runs) if run.manifest.key == manifest.key]
         if same:
             run = OpenRun(same[-1].folder, same[-1].manifest)
-            run.asked = manifest
+            run.requested = manifest
             if run.manifest.protocol == manifest.protocol:
                 # What it is judged on may change; that needs no new measurement. Other metrics do: see `finish`.
-                changes = run.asked_anew
+                changes = run.requested_changes
                 if any(value != getattr(run.manifest, name) for name, value in changes.items() if name in JUDGED):
                     run.update(**changes)
             yield run

@@ -14,7 +14,7 @@ def seed_of(run: Run) -> int:
     return run.manifest.seed if adapter is None or adapter.seed is None else adapter.seed
 
 
-def siblings(candidate: Run, runs: Sequence[Run]) -> list[Run]:
+def other_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:
     """The candidate's other seeds among some runs: complete, of its family and protocol, one run a seed, by seed.
 
     Of several runs with one seed the newest counts. A run without a family (of anything but a training) has none.
@@ -33,16 +33,16 @@ def siblings(candidate: Run, runs: Sequence[Run]) -> list[Run]:
     return [found[seed] for seed in sorted(found)]
 
 
-def unjudged(candidate: Run, runs: Sequence[Run]) -> list[Run]:
-    """Other seeds that were trained and are no `siblings`: not scored yet, or measured in another way."""
+def unscored_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:
+    """Other seeds that were trained and are no `other_seeds`: not scored yet, or measured in another way."""
     family = candidate.manifest.family
-    judged = {seed_of(run) for run in (candidate, *siblings(candidate, runs))}
+    judged = {seed_of(run) for run in (candidate, *other_seeds(candidate, runs))}
     return [
         run for run in runs if family and run.manifest.family == family and run.adapter and seed_of(run) not in judged
     ]
 
 
-def grouped(candidates: Sequence[Run]) -> list[list[Run]]:
+def group_by_training(candidates: Sequence[Run]) -> list[list[Run]]:
     """Candidates in families, each by seed; a run without a family, or alone in it, is a group of one.
 
     Groups are in the order in which their first run was given, and every run is in exactly one: of several runs of one

@@ -90,7 +90,7 @@ def newest_pair(runs: Sequence[Run]) -> tuple[Run, Run]:
 def newest_like(protocol: Protocol, runs: Sequence[Run]) -> tuple[Run, list[str]]:
     """The newest candidate that was measured as a protocol says, metrics apart: a gate tells which of them vanished.
 
-    Beside it, which newer candidates were passed over, and why. Raises `PrerequisiteError` saying what is missing.
+    Background it, which newer candidates were passed over, and why. Raises `PrerequisiteError` saying what is missing.
     """
     newest_first = sorted(runs, key=lambda run: (run.manifest.created, run.id), reverse=True)
     candidates = [run for run in newest_first if run.manifest.command != "baseline"]

@@ -17,7 +17,7 @@ from ..extension.loader import Plugins
 from ..extension.registry import Spec
 from ..files import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
 from ..measuring.plan import Measurement
-from ..measuring.systems import Loadable, tuned
+from ..measuring.systems import Loadable, with_adapter
 from ..models.adapters import PROVENANCE, ROWS, adapter_sha256
 from ..models.references import ResolvedModel
 from ..progress import Progress
@@ -104,7 +104,7 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
             raise RunFailed(f"the trainer {plan.spec.name!r} left its adapter in {result.adapter}, not in {adapter}")
         _write_provenance(run, plan, base, model, result)
         write_atomic(folder / "summary.json", result.summary)
-    subject = tuned(run.recipe, model, adapter)
+    subject = with_adapter(run.recipe, model, adapter)
     if run.manifest.status == "running":
         run.update(status="trained", system=subject.system)
     return subject

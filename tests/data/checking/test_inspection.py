@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from liftbench.data.checking.findings import KINDS, SHOWN, Finding, mask
+from liftbench.data.checking.findings import KINDS, SHOWN, DataFinding, mask
 from liftbench.data.checking.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
 from liftbench.data.checking.suspicions import main_script
 from liftbench.errors import UsageError
@@ -42,7 +42,7 @@ def look(folder: Path, tokens: TokenCounter | None = None, **splits: list[Conver
     return inspect(folder, sorted(folder.glob("*.jsonl")), [rouge1(), rougeL()], tokens, no_progress)
 
 
-def found(inspection: Inspection) -> dict[str, Finding]:
+def found(inspection: Inspection) -> dict[str, DataFinding]:
     return {finding.kind: finding for finding in inspection.findings}
 
 

@@ -20,7 +20,7 @@ SHOWN = 3
 """Examples given of a finding."""
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class DataFinding(Struct, frozen=True, kw_only=True):
     """Something to know about a data set, and what to do."""
 
     severity: Severity
@@ -172,10 +172,10 @@ class Findings:
         if len(self._examples[kind]) < SHOWN and example not in self._examples[kind]:
             self._examples[kind].append(example)
 
-    def all(self) -> tuple[Finding, ...]:
+    def all(self) -> tuple[DataFinding, ...]:
         """All that was found, the gravest first."""
         found = [
-            Finding(
+            DataFinding(
                 severity=_severity(kind, counts),
                 kind=kind,
                 count=counts.total(),

@@ -24,7 +24,7 @@ from ..jsonl import each_in_jsonl
 from ..similarity.clusters import CLUSTER, cluster_of
 from ..similarity.duplicates import NearDuplicates
 from ..similarity.fingerprints import ngram_hashes, words, words_of
-from .findings import Finding, Findings, mask
+from .findings import DataFinding, Findings, mask
 from .suspicions import main_script, suspicions
 
 LANGUAGES_SAMPLED = 2000
@@ -74,7 +74,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """Conversations looked at, those where it cannot be told included."""
     model: str | None
     """Whose tokens were counted."""
-    findings: tuple[Finding, ...]
+    findings: tuple[DataFinding, ...]
     """Errors first."""
 
     @property

@@ -22,7 +22,7 @@ SAVE_SECONDS = 120
 """A kill costs at most about so much work, also where evaluations are far apart."""
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]  # mypy does not follow transformers
+class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not follow transformers
     """Decides after every step from the step's number and the logged losses alone, so that a resume decides alike."""
 
     def __init__(self, request: TrainRequest, plan: Schedule, evaluations: frozenset[int]) -> None:
