@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from liftbench.plugin_api import hookimpl
 
 if TYPE_CHECKING:
-    from liftbench.extension.registry import Registry
+    from liftbench.plugin_api import Registry
 
 
 METRICS = (
@@ -73,7 +73,7 @@ def bench_register(registry: Registry) -> None:
     registry.trainer(
         "qlora",
         target="liftbench_plugins.trainers.qlora:QLoRATrainer",
-        options="liftbench_plugins.trainers.qlora:QLoRAOptions",
+        options="liftbench_plugins.trainers.options:QLoRAOptions",
         requires=("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets"),
         summary="LoRA on a base in NF4 with double quantization (TRL, PEFT, bitsandbytes), CPU or CUDA",
     )

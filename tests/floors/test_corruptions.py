@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import read_jsonl
 from liftbench.floors.corruptions import CORRUPTIONS, Case, Material
-from liftbench.metrics.evidence import Evidence
+from liftbench.metrics.evidence import ConversationEvidence
 from liftbench.metrics.mentions import mentions
 from liftbench.metrics.roles import swap_roles
 from liftbench.records.conversation import Conversation, Turn
@@ -135,7 +135,7 @@ def test_a_detail_that_the_conversation_lacks_is_left_alone() -> None:
 def test_replaced_details_are_unsupported_and_all_else_stays(helpdesk: tuple[list[Conversation], Material]) -> None:
     split, given = helpdesk
     for one in split:
-        reference, evidence = one.references[0], Evidence(one.turns)
+        reference, evidence = one.references[0], ConversationEvidence(one.turns)
         text = corrupted("detail-replaced", one, given)
         assert text is not None
         faults = [

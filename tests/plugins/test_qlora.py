@@ -23,7 +23,8 @@ from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.system import ModelRecord
 from liftbench.records.training import CurvePoint
 from liftbench.training.trainer import TrainRequest, TrainResult
-from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer
+from liftbench_plugins.trainers.options import QLoRAOptions
+from liftbench_plugins.trainers.qlora import QLoRATrainer
 
 ROOT = Path(__file__).resolve().parents[2]
 

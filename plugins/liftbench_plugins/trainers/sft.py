@@ -29,7 +29,7 @@ from .rows import Encoder, Row, Schedule, schedule, validation_rows
 from .target_loss import TargetLossTrainer
 
 if TYPE_CHECKING:
-    from .qlora import QLoRAOptions
+    from .options import QLoRAOptions
 
 
 def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSummary:

@@ -1,0 +1,54 @@
+"""What a recipe may ask of the trainer `qlora`; importable without torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Fraction = Annotated[float, Meta(ge=0, lt=1)]
+
+
+class QLoRAOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of a QLoRA training, with defaults for a LLaMA of 0.1 to 1 billion weights.
+
+    The base is always NF4 with double quantization, its computations bfloat16, the adapter's weights float32.
+    """
+
+    rank: Count = 16
+    """Rank of the adapter's matrices."""
+    alpha: Count = 32
+    """The adapter's output is scaled by alpha / rank."""
+    dropout: Fraction = 0.0
+    """Of the adapter's inputs. Published recipes use 0.05 over several epochs; drawing the masks costs a third of the
+    speed on a CPU, and in one or two epochs with a new reference each there is little to memorize."""
+    target: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Names of the modules that get an adapter; `all-linear`: every linear layer but the LM head."""
+    learning_rate: Positive = 5e-4
+    """At its peak: after the warm-up, before the cosine decay. A 7B model wants 2e-4."""
+    epochs: Positive = 1.5
+    """Passes over the conversations, each with the next reference of a conversation; fractions are allowed."""
+    max_steps: Count | None = None
+    """Stop after so many optimizer steps, if that comes before the last epoch's end; the schedule is fitted to it."""
+    batch_size: Count = 16
+    """Rows of an optimizer step."""
+    micro_batch: Count = 2
+    """Rows of a forward pass; must divide `batch_size`. Larger ones take more memory, and save time on a GPU."""
+    warmup: Fraction = 0.05
+    """Fraction of the steps during which the learning rate rises."""
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    """AdamW's, decoupled."""
+    max_grad_norm: Annotated[float, Meta(ge=0)] = 1.0
+    """Longer gradients are shortened to this norm; 0 leaves them."""
+    evaluations_per_epoch: Count = 2
+    """How often the validation loss is measured; the checkpoint with the lowest becomes the adapter."""
+    patience: Count = 3
+    """Evaluations in a row without improvement after which training stops."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: slower, but with far less memory."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size % self.micro_batch:
+            raise ValueError(f"batch_size ({self.batch_size}) is no multiple of micro_batch ({self.micro_batch})")

@@ -1,0 +1,87 @@
+# The names of plugin_api, by the modules that they come from: read by type checkers and by lazy_loader.
+from .data.dataset import Dataset
+from .data.intake.assembly import conversations
+from .data.intake.columns import Columns, check_names
+from .data.intake.tables import Row
+from .data.intake.tally import Tally
+from .data.jsonl import JsonLinesFolder, read_jsonl
+from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
+from .extension.hooks import hookimpl
+from .extension.registry import API_VERSION, Registry
+from .files import file_sha256, write_atomic
+from .floors.control import Control, ControlRequest
+from .judging.compare import Comparison
+from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
+from .metrics.base import Metric, MetricRequest
+from .models import hub
+from .models.encoders import resolve_encoder
+from .models.references import ResolvedModel, read_json, to_stderr
+from .progress import Progress, no_progress
+from .prompts.render import completion_ids, encode, end_token, render
+from .prompts.spec import Prompt, prompt_spec
+from .records.conversation import Conversation, Turn
+from .records.run import Finding, Manifest
+from .records.system import ModelRecord, PromptSpec
+from .records.training import CurvePoint, TrainingSummary
+from .runs.environment import peak_memory
+from .text.sentences import SPLITTER, split_sentences
+from .text.transcript import transcript
+from .training.trainer import Trainer, TrainRequest, TrainResult
+
+__all__ = [
+    "API_VERSION",
+    "SPLITTER",
+    "Backend",
+    "BackendRequest",
+    "Columns",
+    "Comparison",
+    "Control",
+    "ControlRequest",
+    "Conversation",
+    "CurvePoint",
+    "Dataset",
+    "Finding",
+    "Generation",
+    "JsonLinesFolder",
+    "LiftbenchError",
+    "Manifest",
+    "Metric",
+    "MetricRequest",
+    "ModelRecord",
+    "OutOfMemory",
+    "PrerequisiteError",
+    "Progress",
+    "Prompt",
+    "PromptSpec",
+    "Registry",
+    "ResolvedModel",
+    "Row",
+    "RunFailed",
+    "Tally",
+    "TrainRequest",
+    "TrainResult",
+    "Trainer",
+    "TrainingSummary",
+    "Turn",
+    "UsageError",
+    "check_names",
+    "completion_ids",
+    "conversations",
+    "encode",
+    "end_token",
+    "file_sha256",
+    "hookimpl",
+    "hub",
+    "no_progress",
+    "peak_memory",
+    "prompt_spec",
+    "read_json",
+    "read_jsonl",
+    "render",
+    "resolve_encoder",
+    "split_sentences",
+    "to_stderr",
+    "transcript",
+    "unknown",
+    "write_atomic",
+]
