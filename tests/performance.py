@@ -31,7 +31,7 @@ from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.sections import DEFAULT_TEMPLATE
 from liftbench.records.conversation import Conversation
 from liftbench.statistics import intervals
-from liftbench.text import words as tokens_module
+from liftbench.text import rouge_words as tokens_module
 from liftbench_plugins.backends import transformers as backend_module
 from liftbench_plugins.backends.transformers import TransformersBackend
 from liftbench_plugins.library_output import quiet

@@ -16,10 +16,10 @@ from rouge_score.tokenize import tokenize
 from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import FROZEN, Helpdesk
 from liftbench.data.similarity.duplicates import NearDuplicates
-from liftbench.data.similarity.fingerprints import words
 from liftbench.errors import PrerequisiteError
 from liftbench.metrics.facts import tells
 from liftbench.records.conversation import Conversation
+from liftbench.text.words import words
 
 STEMMER = PorterStemmer()
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ..errors import unknown
 from ..records.conversation import Conversation, Scalar
-from .similarity.fingerprints import words_of
+from ..text.words import words_of
 
 FEWEST = 30
 """Units (conversations, or clusters of them) below which nothing is said of a slice."""

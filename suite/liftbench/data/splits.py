@@ -11,8 +11,9 @@ from msgspec import Struct
 from ..errors import UsageError
 from ..judging.leakage import Scored
 from ..records.conversation import Conversation
+from ..text.words import words_of
 from .similarity.duplicates import NearDuplicates
-from .similarity.fingerprints import conversation_sha256, sketch, words_of
+from .similarity.fingerprints import conversation_sha256, sketch
 
 
 class TrainingSplit(Struct, frozen=True, kw_only=True):

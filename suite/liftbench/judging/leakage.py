@@ -12,20 +12,12 @@ from msgspec import Struct
 from rapidfuzz.distance import Indel
 
 from ..data.similarity.duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
-from ..data.similarity.fingerprints import (
-    REFERENCE_WORDS,
-    SHINGLE_WORDS,
-    SKETCH,
-    ngram_hashes,
-    ngrams,
-    words,
-    words_of,
-    words_sha256,
-)
+from ..data.similarity.fingerprints import REFERENCE_WORDS, SHINGLE_WORDS, SKETCH, ngram_hashes, ngrams, words_sha256
 from ..records.conversation import Conversation
 from ..records.system import PromptSpec
 from ..records.training import TrainingRow
 from ..text.transcript import transcript
+from ..text.words import words, words_of
 
 LeakKind = Literal[
     "trained on", "chose the checkpoint", "shown in the prompt", "copied from training", "copied reference", "twice"

@@ -13,11 +13,12 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from ..data.similarity.fingerprints import conversation_sha256, words
+from ..data.similarity.fingerprints import conversation_sha256
 from ..metrics.form import Repetition
 from ..records.conversation import Conversation
 from ..records.run import Prediction
 from ..text.languages import languages_of
+from ..text.words import words
 
 Fault = Literal["empty", "never-ending", "degenerate", "repeated", "shortened", "other language"]
 

@@ -22,7 +22,7 @@ from typing import ClassVar, NamedTuple
 
 from ..files import digest
 from ..records.conversation import Conversation
-from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen
+from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen
 from .base import Metric, MetricRequest
 
 Gram = tuple[str, ...]

@@ -10,7 +10,7 @@ import regex
 from ..records.conversation import Turn
 from ..text.names import fold
 from ..text.numbers import MONTH, NUMERAL, WEEKDAY, calendar_key, clock, in_digits, readings, spelled
-from ..text.words import stems
+from ..text.rouge_words import stems
 from .lexicon import HUMP
 from .mentions import Mention, alphanumeric, dates, times
 

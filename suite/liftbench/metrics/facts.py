@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from ..records.conversation import Conversation
-from ..text.words import stems
+from ..text.rouge_words import stems
 from .base import Metric, MetricRequest
 
 _NUMBER = re.compile(r"(?<![a-z0-9])\d+(?:[.,:]\d+)*")

@@ -14,9 +14,9 @@ from functools import lru_cache
 from itertools import pairwise, takewhile
 from typing import ClassVar
 
-from ..data.similarity.fingerprints import words, words_of
 from ..records.conversation import Conversation
 from ..records.run import Direction
+from ..text.words import words, words_of
 from .base import Metric, MetricRequest
 
 Tokens = tuple[str, ...]

@@ -11,7 +11,7 @@ from rapidfuzz.distance import OSA
 
 from ..records.conversation import Conversation
 from ..text.names import BRANDS, NEVER, PLACES, fold, gazetteer
-from ..text.words import stems
+from ..text.rouge_words import stems
 
 ANNOTATORS = 3
 """A word that the references of so many conversations use, and the conversations themselves do not, is one that people

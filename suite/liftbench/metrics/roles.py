@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from ..records.conversation import Conversation, Turn
 from ..records.run import Finding
+from ..text.rouge_words import stems
 from ..text.sentences import SPLITTER, split_sentences
-from ..text.words import stems
 from .base import Metric, MetricRequest
 
 VERSION = "subjects-1"

@@ -23,8 +23,8 @@ from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
 from ..records.conversation import Conversation
+from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen
 from ..text.sentences import SPLITTER, split_sentences
-from ..text.words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen
 from .base import Metric, MetricRequest
 
 Name = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]

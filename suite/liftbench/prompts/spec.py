@@ -10,12 +10,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..data.similarity.fingerprints import words
 from ..errors import UsageError
 from ..files import digest
 from ..records.conversation import Conversation
 from ..records.system import PromptSpec, Shot
 from ..text.transcript import transcript
+from ..text.words import words
 
 # ---------------------------------------------------------------------------------------------------------- backends
 

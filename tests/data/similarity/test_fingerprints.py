@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liftbench.data.similarity.fingerprints import words
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.loader import load_plugins
 from liftbench.recipe.sections import DataSection
+from liftbench.text.words import words
 
 
 def spaced(text: str) -> list[str]:

@@ -18,12 +18,13 @@ from ...privacy.personal import find
 from ...progress import Progress
 from ...records.conversation import Conversation
 from ...text.languages import languages_of
+from ...text.words import words, words_of
 from ..cleaning import CLEANING, clean
 from ..folders import count_lines
 from ..jsonl import each_in_jsonl
 from ..similarity.clusters import CLUSTER, cluster_of
 from ..similarity.duplicates import NearDuplicates
-from ..similarity.fingerprints import ngram_hashes, words, words_of
+from ..similarity.fingerprints import ngram_hashes
 from .findings import DataFinding, Findings, mask
 from .suspicions import main_script, suspicions
 

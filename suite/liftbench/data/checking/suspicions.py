@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from ...records.conversation import Conversation
-from ..similarity.fingerprints import words
+from ...text.words import words
 
 Suspicion = Literal[
     "one turn",

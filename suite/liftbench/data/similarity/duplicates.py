@@ -17,7 +17,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from ...records.conversation import Conversation
-from .fingerprints import SHINGLE_WORDS, conversation_sha256, ngram_hashes, words_of
+from ...text.words import words_of
+from .fingerprints import SHINGLE_WORDS, conversation_sha256, ngram_hashes
 
 NEAR = 0.6
 """The least resemblance of near-duplicates. Of 60 words, one may change (0.84), or two (0.70)."""

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Literal
 
 from ...files import digest
 from ...records.conversation import Conversation
 from ...records.training import TrainingRow
+from ...text.words import words, words_of
 
 SHINGLE_WORDS = 5
 REFERENCE_WORDS = 8
 SKETCH = 128
 """Hashes kept of a conversation's shingles: the Jaccard estimate of a bottom-k sketch is off by about 1/sqrt(k)."""
-
-_UNSPACED = (
-    "\u0e00-\u0eff"  # Thai, Lao
-    "\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f"  # Myanmar
-    "\u1780-\u17ff"  # Khmer
-    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\U0001aff0-\U0001b16f"  # the Han marks 々, 〆 and 〇; Hiragana, Katakana
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
-)
-_WORD = re.compile(rf"[^\W{_UNSPACED}]+|(?=\w)[{_UNSPACED}]")
-
-
-def words(text: str) -> list[str]:
-    """Words for comparing texts: NFKC, case-folded, letters and digits of any script.
-
-    Each letter of a script that puts no spaces between words (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar) is a
-    word of its own: as one word, a whole clause would equal only itself.
-
-    >>> words("Wi-Fiが切れる。")
-    ['wi', 'fi', 'が', '切', 'れ', 'る']
-    """
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def conversation_sha256(conversation: Conversation) -> str:
@@ -75,11 +53,6 @@ def training_row(conversation: Conversation, part: Literal["train", "validation"
 def sketch(tokens: list[str]) -> list[int]:
     """The `SKETCH` smallest hashes of the words' shingles, rising; all of them where there are fewer."""
     return sorted(ngram_hashes(tokens, SHINGLE_WORDS))[:SKETCH]
-
-
-def words_of(conversation: Conversation) -> list[str]:
-    """Words of all turns, one after the other."""
-    return [word for turn in conversation.turns for word in words(turn.text)]
 
 
 def ngram_hashes(tokens: list[str], n: int) -> set[int]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rouge_score.tokenizers import DefaultTokenizer
 
 from liftbench.data.jsonl import read_jsonl
-from liftbench.text.words import stems
+from liftbench.text.rouge_words import stems
 
 TOKENIZER = DefaultTokenizer(use_stemmer=True)
 
