@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from liftbench.data.similarity.containment import ALIKE
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.loader import load_plugins
-from liftbench.judging.leakage import ALIKE, Leak, human_copies, leaks
+from liftbench.judging.leakage import Leak, human_copies, leaks
 from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.sections import DataSection
 from liftbench.records.conversation import Conversation, Turn

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..errors import UsageError
-from ..judging.leakage import Scored
 from ..records.conversation import Conversation
 from ..text.words import words_of
+from .similarity.containment import Scored
 from .similarity.duplicates import NearDuplicates
 from .similarity.fingerprints import conversation_sha256, sketch
 

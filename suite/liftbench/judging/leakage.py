@@ -3,16 +3,16 @@ that it copied. Training is known by its hashes alone, so that no text of it has
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from msgspec import Struct
 from rapidfuzz.distance import Indel
 
-from ..data.similarity.duplicates import LEAST_SHINGLES, NEAR, NearDuplicates
-from ..data.similarity.fingerprints import REFERENCE_WORDS, SHINGLE_WORDS, SKETCH, ngram_hashes, ngrams, words_sha256
+from ..data.similarity.containment import ALIKE, Scored
+from ..data.similarity.duplicates import NearDuplicates
+from ..data.similarity.fingerprints import REFERENCE_WORDS, SHINGLE_WORDS, ngram_hashes, ngrams, words_sha256
 from ..records.conversation import Conversation
 from ..records.system import PromptSpec
 from ..records.training import TrainingRow
@@ -42,24 +42,6 @@ class Leak(Struct, frozen=True, kw_only=True):
     words: str = ""
     """Of copies: the longest shared run of words."""
 
-
-ALIKE = NEAR
-"""The least share of the shorter conversation's word 5-grams that the other must have, too. Not their resemblance: the
-first half of a thread resembles the whole by no more than 0.5, and yet all of it was seen. Measured between splits,
-strangers reach 0.37 (TweetSumm, 108 conversations against 867) and 0.02 (the helpdesk corpus, 104 against 160). Between
-two halves of DialogSum's 500, 4 pairs are one dialogue told twice: 3 reach 0.69 and more, and one, told more freely, is
-missed with 0.59."""
-
-LEAST_COMPARED = 10
-"""Of a conversation inside a much longer one, the fewest 5-grams that must be within the range of the longer one's
-sketch: with 10, the standard error of the share is 0.15. So what is shorter than a thirteenth of the other is not
-found in it."""
-
-COMMON = 0.05
-LEAST_COMMON = 10
-"""A 5-gram that more scored conversations have than this share, and more than this number, says nothing: it is part of
-a canned reply, a signature or a disclaimer. Counted in what is scored, so that no training set can be made to hide
-behind copies of itself."""
 
 SHOWN = 0.9
 """The least share of the word 8-grams of a summary, or of a short conversation, that a text of the prompt must have. No
@@ -104,44 +86,6 @@ def leaks(
         if key not in best or leak.likeness > best[key].likeness:
             best[key] = leak
     return [best[key] for key in sorted(best)]
-
-
-class Scored:
-    """Scored conversations, as words, that others are held against; each is known by its number, from 0."""
-
-    def __init__(self, tokens: Sequence[list[str]]) -> None:
-        self._by_sha256: dict[str, list[int]] = defaultdict(list)
-        self._holders: dict[int, list[int]] = defaultdict(list)
-        shingles = [ngram_hashes(some, SHINGLE_WORDS) for some in tokens]
-        for number, some in enumerate(tokens):
-            self._by_sha256[words_sha256(some)].append(number)
-            for shingle in shingles[number]:
-                self._holders[shingle].append(number)
-        most = max(LEAST_COMMON, COMMON * len(tokens))
-        self._common = {shingle for shingle, holders in self._holders.items() if len(holders) > most}
-        self._shingles = [sorted(some - self._common) for some in shingles]
-
-    def like(self, sha256: str, sketched: Sequence[int]) -> dict[int, float]:
-        """Number → likeness, in [ALIKE, 1], of those that are like a text of which hash and sketch are known.
-
-        A bottom-k sketch is a random sample of the one's 5-grams, and within its range it holds every 5-gram that both
-        have: so the share that is shared can be told of either (Broder 1997, *On the resemblance and containment of
-        documents*). That of the shorter one is the larger of the two. In place of a sketch, all the 5-grams will do.
-        """
-        found = dict.fromkeys(self._by_sha256.get(sha256, ()), 1.0)
-        telling = [shingle for shingle in sketched if shingle not in self._common]
-        if len(telling) < LEAST_SHINGLES:
-            return found
-        shared = Counter(number for shingle in telling for number in self._holders.get(shingle, ()))
-        for number, count in shared.items():
-            own = self._shingles[number]
-            if len(own) < LEAST_SHINGLES:
-                continue
-            compared = bisect_right(own, max(sketched)) if len(sketched) == SKETCH else len(own)
-            fewer = min(len(telling), compared) if compared >= LEAST_COMPARED else len(telling)
-            if count / fewer >= ALIKE:
-                found.setdefault(number, count / fewer)
-        return found
 
 
 def _seen(scored: Sequence[Conversation], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
