@@ -11,8 +11,8 @@ from msgspec import Struct
 from ..records.run import Against, Limits
 from ..runs.directory import Run
 from ..statistics import intervals
-from ..statistics.lift import Lift
-from ..text.phrases import gain, glossed, lift_digits, listed, metric_label
+from ..statistics.lift import Lift, gain, lift_digits
+from ..text.phrases import glossed, listed, metric_label
 from .evidence import Evidence
 from .guards import Guard, not_passed
 

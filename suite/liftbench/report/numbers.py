@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ..statistics.intervals import percent
-from ..statistics.lift import Lift
-from ..text.phrases import counted, lift_digits
+from ..statistics.lift import Lift, lift_digits
+from ..text.phrases import counted
 
 UNKNOWN = "unknown"
 

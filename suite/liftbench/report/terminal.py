@@ -17,8 +17,8 @@ from ..judging.slices import SliceResult
 from ..judging.verdict import Verdict
 from ..records.run import MetricInfo
 from ..runs.directory import Run
-from ..statistics.lift import Lift
-from ..text.phrases import gain, metric_label
+from ..statistics.lift import Lift, gain
+from ..text.phrases import metric_label
 from . import numbers
 from .checks import SYMBOLS, alternative_words, in_order, leak_counts
 from .tables import Mean, SystemsTable, label, sight, systems_tables, validity_tables, waterfall

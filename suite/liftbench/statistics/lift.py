@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from .lift import Lift
+
 # ------------------------------------------------------------------------------------------------------- comparisons
 
 
@@ -50,3 +52,27 @@ class Lift(Struct, frozen=True, kw_only=True):
     """How the interval was made, in words with its parameters."""
     problem: str = ""
     """Why there is no number, if there is none."""
+
+
+def gain(lift: Lift, target: float) -> str:
+    """A lift with its interval: `+72% (+58% to +88%)`; `unknown` where there is no number.
+
+    Where the ratio has no stable interval, the difference of the means stands in.
+    """
+    if lift.lift is None:
+        return "unknown"
+    if lift.low is None or lift.high is None:
+        if lift.difference_low is None or lift.difference_high is None:
+            return f"{lift.lift:+.0%} (no interval)"
+        return f"{lift.lift:+.0%} (difference {lift.difference_low:+.3f} to {lift.difference_high:+.3f})"
+    digits = lift_digits(lift.lift, lift.low, lift.high, target)
+    return f"{lift.lift:+.{digits}%} ({lift.low:+.{digits}%} to {lift.high:+.{digits}%})"
+
+
+def lift_digits(lift: float, low: float, high: float, target: float) -> int:
+    """The fewest decimals (0 to 2) at which no bound looks like the target and no gain like none."""
+    for digits in (0, 1):
+        shown = [round(100 * bound, digits) for bound in (low, high)]
+        if round(100 * target, digits) not in shown and (round(100 * lift, digits) or not lift):
+            return digits
+    return 2
