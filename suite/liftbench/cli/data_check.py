@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..curation.findings import DataFinding
+from ..curation.inspection import Inspection, Spread, TokenCounter, inspect
 from ..data.cards import CardEntry, read_card, step, write_card
-from ..data.checking.findings import DataFinding
-from ..data.checking.inspection import Inspection, Spread, TokenCounter, inspect
 from ..data.folders import beside, jsonl_files, new_folder, require_free
 from ..errors import PrerequisiteError, UsageError
 from ..extension.loader import Plugins, load_plugins

@@ -9,9 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ..curation.partition import Partition, plan_partition, write_partition
 from ..data.cards import CardEntry, read_card, step, write_card
 from ..data.folders import beside, jsonl_files, new_folder, require_free
-from ..data.partition import Partition, plan_partition, write_partition
 from ..data.similarity.clusters import CLUSTER
 from .acts import say
 from .job import json_option, print_json

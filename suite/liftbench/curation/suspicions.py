@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
-from ...records.conversation import Conversation
-from ...text.words import words
+from ..records.conversation import Conversation
+from ..text.words import words
 
 Suspicion = Literal[
     "one turn",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from liftbench.curation.partition import REPEATED, Plan, allot, plan_partition, write_partition
 from liftbench.data.jsonl import read_jsonl
-from liftbench.data.partition import REPEATED, Plan, allot, plan_partition, write_partition
 from liftbench.data.similarity.duplicates import NearDuplicates
 from liftbench.errors import RunFailed, UsageError
 from liftbench.files import write_lines

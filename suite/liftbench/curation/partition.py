@@ -15,17 +15,17 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from ..data.cleaning import clean
+from ..data.folders import count_lines
+from ..data.jsonl import each_in_jsonl
+from ..data.similarity.clusters import CLUSTER, cluster_of
+from ..data.similarity.duplicates import NearDuplicates, NearPair
+from ..data.similarity.fingerprints import conversation_sha256
 from ..errors import RunFailed, UsageError, unknown
 from ..files import digest
 from ..privacy.placeholders import has_numbered
 from ..progress import Progress
 from ..records.conversation import Conversation
-from .cleaning import clean
-from .folders import count_lines
-from .jsonl import each_in_jsonl
-from .similarity.clusters import CLUSTER, cluster_of
-from .similarity.duplicates import NearDuplicates, NearPair
-from .similarity.fingerprints import conversation_sha256
 
 LARGEST_SHARE = 0.25
 """A group that makes up more of its part than this goes where most room is left, as a rule into `train`: a test split

@@ -13,18 +13,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...metrics.base import Metric
-from ...privacy.personal import find
-from ...progress import Progress
-from ...records.conversation import Conversation
-from ...text.languages import languages_of
-from ...text.words import words, words_of
-from ..cleaning import CLEANING, clean
-from ..folders import count_lines
-from ..jsonl import each_in_jsonl
-from ..similarity.clusters import CLUSTER, cluster_of
-from ..similarity.duplicates import NearDuplicates
-from ..similarity.fingerprints import ngram_hashes
+from ..data.cleaning import CLEANING, clean
+from ..data.folders import count_lines
+from ..data.jsonl import each_in_jsonl
+from ..data.similarity.clusters import CLUSTER, cluster_of
+from ..data.similarity.duplicates import NearDuplicates
+from ..data.similarity.fingerprints import ngram_hashes
+from ..metrics.base import Metric
+from ..privacy.personal import find
+from ..progress import Progress
+from ..records.conversation import Conversation
+from ..text.languages import languages_of
+from ..text.words import words, words_of
 from .findings import DataFinding, Findings, mask
 from .suspicions import main_script, suspicions
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from liftbench.data.checking.findings import KINDS, SHOWN, DataFinding, mask
-from liftbench.data.checking.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
-from liftbench.data.checking.suspicions import main_script
+from liftbench.curation.findings import KINDS, SHOWN, DataFinding, mask
+from liftbench.curation.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
+from liftbench.curation.suspicions import main_script
 from liftbench.errors import UsageError
 from liftbench.files import write_lines
 from liftbench.metrics.rouge import rouge1, rougeL
