@@ -6,8 +6,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .lift import Lift
-
 # ------------------------------------------------------------------------------------------------------- comparisons
 
 
