@@ -152,7 +152,7 @@ def real_scores(population: Population) -> Iterator[dict[str, object]]:
         judged_by_surplus = np.mean([lift.decides == "surplus" for lift in found])
         yield (
             about
-            | {"n": n, "method": "intervals.lift"}
+            | {"n": n, "method": "stats.lift"}
             | wrong(found, population.lift)
             | {"judged_by_surplus": float(judged_by_surplus)}
         )

@@ -177,7 +177,7 @@ def test_slices_are_declared_beside_the_recipes_and_texts_are_scored_again_for_t
         ("company", "beta"),
     }
     assert "sensitivity" not in found["missing"]
-    assert {"metric", "seed"} <= {choice["kind"] for choice in candidate["choices"]}
+    assert {"metric", "seed"} <= {choice["kind"] for choice in candidate["alternatives"]}
     unknown = bench("compare", *names, "--slice", "compny")
     assert (unknown.code, "did you mean 'company'" in unknown.err) == (2, True)
 
@@ -186,7 +186,7 @@ def test_slices_are_declared_beside_the_recipes_and_texts_are_scored_again_for_t
     assert str(data) in found["missing"]["sensitivity"]
     [candidate] = found["candidates"]
     assert candidate["slices"] == []
-    assert "metric" not in {choice["kind"] for choice in candidate["choices"]}
+    assert "metric" not in {choice["kind"] for choice in candidate["alternatives"]}
 
 
 def test_a_dry_run_shows_origins_counts_and_a_prompt_and_writes_nothing(bench: Any, data: Path) -> None:

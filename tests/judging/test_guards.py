@@ -102,7 +102,7 @@ class Bench:
 
     def verdict(self, candidate: Run | None = None, baseline: Run | None = None) -> Verdict:
         baseline = baseline or self.baseline()
-        comparison = compare(baseline, [candidate or self.candidate()], self.beside(baseline))
+        comparison = compare(baseline, [candidate or self.candidate()], self.background(baseline))
         (result,) = comparison.candidates
         assert exit_code(comparison) == (0 if result.verdict.outcome == "verified" else 1)
         return result.verdict
@@ -295,7 +295,7 @@ def test_several_candidates_make_every_guard_stricter(bench: Bench) -> None:
     ]
 
     def high(candidates: list[Run]) -> float:
-        (result, *_) = compare(baseline, candidates, bench.beside(baseline)).candidates
+        (result, *_) = compare(baseline, candidates, bench.background(baseline)).candidates
         words = next(guard.words for guard in result.verdict.guards if guard.name == "facts")
         return float(words.split("at most ")[1].split()[0])
 
@@ -319,7 +319,7 @@ def test_of_few_seeds_the_worst_decides(bench: Bench) -> None:
     bench.floor = [0.5 * value for value in LEVELS]
     baseline = bench.baseline()
     runs = family(bench, 0.9, 0.3, 0.8)
-    comparison = compare(baseline, runs, bench.beside(baseline))
+    comparison = compare(baseline, runs, bench.background(baseline))
     (together,) = comparison.seeds
     assert together.seeds == [0, 1, 2]
     assert together.runs == [run.id for run in runs]
@@ -328,19 +328,19 @@ def test_of_few_seeds_the_worst_decides(bench: Bench) -> None:
     assert together.verdict.sentence.startswith("Not met: Of 3 seeds the worst decides, and that is seed 1. ")
     assert together.lifts[0].lift == pytest.approx(0.3)
     assert exit_code(comparison) == 1
-    assert exit_code(compare(baseline, family(bench, 0.9, 0.8), bench.beside(baseline))) == 0
+    assert exit_code(compare(baseline, family(bench, 0.9, 0.8), bench.background(baseline))) == 0
 
 
 def test_several_seeds_of_one_training_are_one_candidate(bench: Bench) -> None:
     baseline = bench.baseline()
-    comparison = compare(baseline, family(bench, 0.9, 0.8, 0.7), bench.beside(baseline))
+    comparison = compare(baseline, family(bench, 0.9, 0.8, 0.7), bench.background(baseline))
     assert all(result.lifts[0].method.startswith("95% interval") for result in comparison.candidates)
 
 
 def test_from_five_seeds_on_they_are_resampled_together(bench: Bench) -> None:
     bench.floor = [0.5 * value for value in LEVELS]
     baseline = bench.baseline()
-    comparison = compare(baseline, family(bench, 0.3, 1.0, 0.9, 1.1, 1.0), bench.beside(baseline))
+    comparison = compare(baseline, family(bench, 0.3, 1.0, 0.9, 1.1, 1.0), bench.background(baseline))
     (together,) = comparison.seeds
     (lift,) = together.lifts
     assert lift.lift == pytest.approx(0.86)
@@ -362,7 +362,7 @@ def test_a_guard_that_one_seed_fails_fails_for_all_of_them(bench: Bench) -> None
     baseline = bench.baseline()
     runs = family(bench, 1.0, 1.0, 0.9, 1.1, 1.0)
     (runs[3].folder / "training" / "rows.jsonl").unlink()
-    (together,) = compare(baseline, [Run(run.folder) for run in runs], bench.beside(baseline)).seeds
+    (together,) = compare(baseline, [Run(run.folder) for run in runs], bench.background(baseline)).seeds
     leakage = next(guard for guard in together.verdict.guards if guard.name == "leakage")
     assert (together.verdict.outcome, leakage.state) == ("unproven", "not run")
     assert leakage.words.startswith("Seed 3: ")

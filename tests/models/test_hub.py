@@ -15,7 +15,7 @@ from ..hub_stand_in import COMMIT, NOWHERE, Hub, ask
 
 RESOLVE = """
 import sys
-from liftbench import hub
+from liftbench.models import hub
 from liftbench.errors import LiftbenchError
 from liftbench.models.references import resolve
 hub.SECONDS_TO_ANSWER = 3.0

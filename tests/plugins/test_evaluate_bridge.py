@@ -169,7 +169,7 @@ def test_a_metric_that_is_nowhere_is_a_mistake(argument: str, tmp_path: Path, mo
 
 ASK = """
 import sys
-from liftbench import hub
+from liftbench.models import hub
 from liftbench.plugin_api import Conversation, LiftbenchError, MetricRequest
 from liftbench_plugins.metrics.evaluate_bridge import Evaluate
 hub.SECONDS_TO_ANSWER = 3.0

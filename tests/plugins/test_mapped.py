@@ -23,7 +23,7 @@ LOAD = """
 import json, sys
 from pathlib import Path
 import msgspec
-from liftbench import hub
+from liftbench.models import hub
 from liftbench.errors import LiftbenchError
 from liftbench_plugins.datasets.mapped import MappedDataset, MappedOptions
 hub.SECONDS_TO_ANSWER = 3.0

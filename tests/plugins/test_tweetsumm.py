@@ -26,7 +26,7 @@ from ..hub_stand_in import NOWHERE, Asked, Hub, ask
 LOAD = """
 import json, sys
 import msgspec
-from liftbench import hub
+from liftbench.models import hub
 from liftbench.errors import LiftbenchError
 from liftbench_plugins.datasets.tweetsumm import TweetSumm
 hub.SECONDS_TO_ANSWER = 3.0

@@ -196,7 +196,7 @@ def test_a_lower_bound_is_wrong_in_at_most_4_percent_of_1000_experiments(populat
 
 def test_the_committed_study_holds_what_is_said_of_it() -> None:
     rows = [json.loads(line) for line in RESULT.read_text(encoding="utf-8").splitlines()]
-    ours = [row for row in rows if row.get("method") == "intervals.lift" and row["n"] == 110]
+    ours = [row for row in rows if row.get("method") == "stats.lift" and row["n"] == 110]
     assert {(row["dataset"], row["metric"]) for row in ours} == {
         (population.dataset, population.metric) for population in populations()
     }
