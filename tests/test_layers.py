@@ -1,4 +1,4 @@
-"""The plan of the house: rooms import from lower ones, plugins from plugin_api alone, and no light command loads torch."""
+"""The plan of the house: rooms import from lower ones, plugins from plugin_api alone; no light command loads torch."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Bench:
             write_lines(path, [training_row(seen, "train")])
         return run
 
-    def measure_background(self, baseline: Run) -> Background:
+    def background(self: Run) -> Background:
         infos = [
             MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap"),
             MetricInfo(name=FACTS, signature="s", direction="lower", sees="facts"),
