@@ -84,7 +84,7 @@ class Bench:
             write_lines(path, [training_row(seen, "train")])
         return run
 
-    def background(self: Run) -> Background:
+    def background(self, baseline: Run) -> Background:
         infos = [
             MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap"),
             MetricInfo(name=FACTS, signature="s", direction="lower", sees="facts"),
