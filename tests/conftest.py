@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from liftbench.cli.main import main
 from liftbench.records.conversation import Conversation, Turn
 
-from .scripted import Bench, World
-from .tiny import build_tiny_llama
+from .support.scripted import Bench, World
+from .support.tiny import build_tiny_llama
 
 # Properties are about results: how long an example takes depends on what else the machine does.
 settings.register_profile("liftbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,7 +16,7 @@ import liftbench.report.gate_page  # noqa: F401 - loaded here, once: a project i
 from liftbench.gating.baselines import read_promoted
 from liftbench.runs.directory import runs_in
 
-from .scripted import World, doctored, honest, untuned
+from .support.scripted import World, doctored, honest, untuned
 
 Run = Callable[..., pytest.RunResult]
 

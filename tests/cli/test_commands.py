@@ -16,7 +16,7 @@ from liftbench.plugin_api import Conversation
 from liftbench.records.training import Provenance
 from liftbench.runs.directory import Run, runs_in
 
-from ..build import write_run
+from ..support.build import write_run
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from liftbench.gating.baselines import read_promoted
 
-from ..scripted import World, doctored, untuned
+from ..support.scripted import World, doctored, untuned
 
 Bench = Callable[..., Any]
 

@@ -17,8 +17,8 @@ from liftbench.judging.compare import compare
 from liftbench.records.system import Shot
 from liftbench.runs.directory import Run
 
-from ..build import PROMPT, write_conversations, write_run
-from ..scripted import Bench, honest
+from ..support.build import PROMPT, write_conversations, write_run
+from ..support.scripted import Bench, honest
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:

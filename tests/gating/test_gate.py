@@ -22,7 +22,7 @@ from liftbench.recipe.rules import parse
 from liftbench.records.run import Prediction, SampleScores
 from liftbench.runs.directory import Run
 
-from ..scripted import BASE, World, doctored, honest, scored, untuned
+from ..support.scripted import BASE, World, doctored, honest, scored, untuned
 
 RULES = (
     "lift(rougeL) >= 40% verified",

@@ -25,7 +25,7 @@ from liftbench.runs.directory import Run
 from liftbench.runs.selection import best_prompted, newest_pair
 from liftbench.text.phrases import metric_label
 
-from ..build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
+from ..support.build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
 
 N = 36
 FLAT = [0.2 + 0.001 * (number % 5) for number in range(N)]

@@ -29,7 +29,7 @@ from liftbench.records.system import AdapterRecord, Shot
 from liftbench.runs.directory import Run
 from liftbench.text.transcript import transcript
 
-from ..scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned
+from ..support.scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned
 
 
 @pytest.fixture

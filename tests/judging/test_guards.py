@@ -21,7 +21,7 @@ from liftbench.records.run import Limits, MetricInfo
 from liftbench.records.system import AdapterRecord
 from liftbench.runs.directory import Run
 
-from ..build import write_run
+from ..support.build import write_run
 
 N = 60
 LEVELS = [0.2 + 0.002 * (number % 7) for number in range(N)]

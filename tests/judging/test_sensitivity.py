@@ -28,7 +28,7 @@ from liftbench.runs.directory import Run, runs_in
 from liftbench.statistics.intervals import lift
 from liftbench.statistics.lift import Lift
 
-from ..build import tuned_texts, untuned_texts, write_conversations, write_run
+from ..support.build import tuned_texts, untuned_texts, write_conversations, write_run
 
 ROUGE = Rouge("rougeL")
 

@@ -11,7 +11,7 @@ from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.files import file_sha256
 from liftbench.models.cache import MARKER, converted
 
-from ..tiny_gguf import write_gguf
+from ..support.tiny_gguf import write_gguf
 
 
 class Source:

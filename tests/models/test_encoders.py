@@ -15,8 +15,8 @@ from liftbench.models.encoders import resolve_encoder
 from liftbench.models.pypi import PinnedFile
 from liftbench.models.references import resolve
 
-from ..hub_stand_in import NOWHERE, ask
-from ..tiny_bert import build_tiny_bert
+from ..support.hub_stand_in import NOWHERE, ask
+from ..support.tiny_bert import build_tiny_bert
 
 
 @pytest.fixture

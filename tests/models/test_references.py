@@ -16,7 +16,7 @@ from liftbench.models.cache import CONVERSION
 from liftbench.models.pypi import PinnedFile
 from liftbench.models.references import files_sha256, is_chat_model, resolve
 
-from ..tiny_gguf import MEMBER, write_gguf, write_wheel
+from ..support.tiny_gguf import MEMBER, write_gguf, write_wheel
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from liftbench.models.encoders import resolve_encoder
 from liftbench.plugin_api import Conversation, MetricRequest, ModelRecord, ResolvedModel, Turn, read_jsonl
 from liftbench_plugins.metrics.bertscore import BertScore, documented_layer
 
-from ..tiny_bert import build_tiny_bert, build_tiny_t5
+from ..support.tiny_bert import build_tiny_bert, build_tiny_t5
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from liftbench_plugins.metrics import encoding
 from liftbench_plugins.metrics.embedding import Embedding
 from liftbench_plugins.metrics.encoding import batches
 
-from ..tiny_bert import build_tiny_bert
+from ..support.tiny_bert import build_tiny_bert
 
 
 @pytest.fixture(scope="module")

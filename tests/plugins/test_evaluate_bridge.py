@@ -12,7 +12,7 @@ from liftbench.files import file_sha256
 from liftbench.plugin_api import Conversation, MetricRequest, Turn
 from liftbench_plugins.metrics.evaluate_bridge import Evaluate
 
-from ..hub_stand_in import COMMIT, NOWHERE, Hub, ask
+from ..support.hub_stand_in import COMMIT, NOWHERE, Hub, ask
 
 SCRIPT = """
 import evaluate

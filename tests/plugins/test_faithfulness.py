@@ -12,8 +12,8 @@ from liftbench.errors import UsageError
 from liftbench.plugin_api import Conversation, MetricRequest, Turn
 from liftbench_plugins.metrics.faithfulness import Checker, MiniCheck, SummaC, parts, windows
 
-from ..hub_stand_in import NOWHERE, ask
-from ..tiny_bert import build_tiny_bert, build_tiny_t5
+from ..support.hub_stand_in import NOWHERE, ask
+from ..support.tiny_bert import build_tiny_bert, build_tiny_t5
 
 NLI = ("neutral", "entailment", "contradiction")
 

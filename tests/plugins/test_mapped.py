@@ -17,7 +17,7 @@ from liftbench.plugin_api import Columns
 from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins.datasets.mapped import MappedDataset, MappedOptions
 
-from ..hub_stand_in import NOWHERE, Hub, ask
+from ..support.hub_stand_in import NOWHERE, Hub, ask
 
 LOAD = """
 import json, sys

@@ -21,7 +21,7 @@ from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins.datasets import tweetsumm_dialogstudio, tweetsumm_original
 from liftbench_plugins.datasets.tweetsumm import TweetSumm
 
-from ..hub_stand_in import NOWHERE, Asked, Hub, ask
+from ..support.hub_stand_in import NOWHERE, Asked, Hub, ask
 
 LOAD = """
 import json, sys

@@ -39,7 +39,7 @@ from liftbench.records.system import ModelRecord, System
 from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
 
-from ..build import Words
+from ..support.build import Words
 
 GOOD = "Write well.\n\n{conversation}"
 BAD = "Write badly.\n\n{conversation}"

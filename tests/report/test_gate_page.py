@@ -16,7 +16,7 @@ from liftbench.report.ci import append_summary, write_junit
 from liftbench.report.gate_page import render_gate
 from liftbench.runs.directory import Run
 
-from ..scripted import World, doctored, honest, untuned
+from ..support.scripted import World, doctored, honest, untuned
 
 
 def rendered(world: World, run: Run | None, rule: str, against: Against | None = None) -> str:

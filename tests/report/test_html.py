@@ -29,7 +29,7 @@ from liftbench.report.html import render_comparison, render_runs
 from liftbench.report.tables import waterfall
 from liftbench.runs.directory import Run
 
-from ..build import BASE, ENVIRONMENT, write_conversations, write_run
+from ..support.build import BASE, ENVIRONMENT, write_conversations, write_run
 
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=https://x.example/a onerror=alert(1)></style></details>{{ 7 * 7 }}&lt;<!--"

@@ -12,7 +12,7 @@ from liftbench.judging.compare import compare
 from liftbench.report.terminal import comparison_table, runs_table
 from liftbench.runs.directory import Run
 
-from ..build import write_conversations, write_run
+from ..support.build import write_conversations, write_run
 
 
 def shown(renderable: RenderableType, width: int = 100) -> str:

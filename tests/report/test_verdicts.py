@@ -31,7 +31,7 @@ from liftbench.report.terminal import comparison_table
 from liftbench.runs.directory import Run
 from liftbench.statistics.lift import Lift
 
-from ..build import write_run
+from ..support.build import write_run
 from .test_html import HOSTILE, NO_WORD, TAME, Page, loaded
 
 STATES: tuple[GuardState, ...] = ("passed", "undecided", "failed", "not run")

@@ -12,7 +12,7 @@ from liftbench.records.run import SCHEMA
 from liftbench.runs.directory import Run, find_run, runs_in
 from liftbench.runs.open_run import open_run, run_id, slug
 
-from ..build import write_run
+from ..support.build import write_run
 
 
 def edit(run: Run, **changes: Any) -> Run:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from liftbench.runs.directory import Run
 from liftbench.runs.seed_groups import group_by_training, other_seeds
 
-from ..build import write_run
+from ..support.build import write_run
 
 
 @pytest.fixture(scope="module")

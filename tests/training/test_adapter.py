@@ -38,7 +38,7 @@ from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
 from liftbench.training.adapter import Curve, bring_rows, plan_training, train
 
-from ..build import write_run
+from ..support.build import write_run
 
 
 class ScaleOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
