@@ -35,7 +35,7 @@ format: setup
 	$(BIN)/ruff format
 
 performance: setup
-	$(BIN)/python tests/performance.py
+	$(BIN)/python tests/benchmarks/performance.py
 
 clean:
 	rm -rf $(VENV)

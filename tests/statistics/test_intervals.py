@@ -18,7 +18,7 @@ from liftbench.statistics import intervals
 from liftbench.statistics.bootstrap import tail
 from liftbench.statistics.lift import Lift
 
-from ..coverage_study import Population, lifts, populations, wrong
+from ..benchmarks.coverage_study import Population, lifts, populations, wrong
 
 Values = list[float]
 

@@ -40,7 +40,7 @@ from liftbench_plugins.trainers.rows import NOT_TRAINED
 from liftbench_plugins.trainers.target_loss import target_loss
 
 ROUNDS = 3
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "tweetsumm" / "validation.jsonl"
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "tweetsumm" / "validation.jsonl"
 PROMPT = prompt_spec(DEFAULT_TEMPLATE, "", "chat")
 ROUGE: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL")
 

@@ -1,4 +1,6 @@
-"""`python tests/coverage_study.py > baselines/interval-coverage.jsonl`: how often an interval's bounds are wrong.
+"""`python tests/benchmarks/coverage_study.py`: how often an interval's bounds are wrong.
+
+What it prints is `baselines/interval-coverage.jsonl`.
 
 The real paired scores of `baselines/paired-scores.json` are taken for the whole population, whose lift is then known;
 experiments of n conversations are drawn from it with replacement, and a bound is wrong where the true lift lies beyond
@@ -28,7 +30,7 @@ from liftbench.statistics.lift import Lift
 
 Floats = NDArray[np.float64]
 
-SCORES = Path(__file__).resolve().parents[1] / "baselines" / "paired-scores.json"
+SCORES = Path(__file__).resolve().parents[2] / "baselines" / "paired-scores.json"
 EXPERIMENTS = 1_000
 RIVAL_RESAMPLES = 2_000
 SIZES = (30, 60, 110)
