@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import liftbench.cli.acts
-import liftbench.cli.gating
-import liftbench.report.gate_page  # noqa: F401 - loaded here, once: a project in this process forgets what it loads
+import liftbench.report.pages
+import liftbench.workflow.gate
+import liftbench.workflow.measure  # noqa: F401 - loaded here, once: a project in this process forgets what it loads
 from liftbench.gating.baselines import read_promoted
 from liftbench.runs.directory import runs_in
 

@@ -11,6 +11,7 @@ Importing this module imports nothing else of the suite: in a project that does 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -177,11 +178,11 @@ def _named_arguments(
 
 def _completed(asked: _Asked) -> _Asked:
     """With what the recipe's section [gates] says beside; where that asks for nothing, a target of 40%."""
-    from .cli.job import resolve_recipe
+    from .workflow.setup import resolve_recipe
 
     target = asked.target
     if asked.recipe is not None:
-        section = resolve_recipe(asked.recipe, {}, [], []).recipe.gates
+        section = resolve_recipe(asked.recipe).recipe.gates
         baseline = asked.baseline or section.baseline
         asked = asked._replace(
             baseline=baseline,
@@ -218,10 +219,11 @@ def _rules(asked: _Asked, against: Against) -> list[Rule]:
 
 
 def _judged(asked: _Asked, config: pytest.Config) -> Lift:
-    from .cli.gating import against_promoted, gated, run_to_gate, write_page
     from .gating.baselines import require_name
     from .recipe.rules import parse
     from .report.gate_words import explanation
+    from .report.pages import write_gate_page
+    from .workflow.gate import find_run_to_gate, gate_run, read_against
 
     runs = _folder(config, "lift_runs", "LIFTBENCH_RUNS", "reports/runs")
     baselines = _folder(config, "lift_baselines", "LIFTBENCH_BASELINES", "baselines")
@@ -232,20 +234,20 @@ def _judged(asked: _Asked, config: pytest.Config) -> Lift:
         require_name(asked.proven)
     # What is being promoted now need not be there yet.
     new = why is not None and not (baselines / f"{asked.proven}.json").exists()
-    against = against_promoted(asked.baseline, "" if new else asked.proven, parsed, baselines)
+    against = read_against(asked.baseline, "" if new else asked.proven, parsed, baselines)
     rules = _rules(asked, against)
     name, notes = config.getoption("lift_run") or asked.run, list[str]()
     if not name and asked.system is not None:
         run = _of_system(asked.system, asked.recipe, against, runs, config)
     else:
-        run, notes = run_to_gate(name, against, runs)
+        run, notes = find_run_to_gate(name, against, runs)
     if why is not None:
         _update(why, asked.proven, rules, against, run, baselines, config)
-        against = against_promoted(asked.baseline, asked.proven, parsed, baselines)
-    found = gated(rules, against, run, notes)
+        against = read_against(asked.baseline, asked.proven, parsed, baselines)
+    found = gate_run(rules, against, run, notes)
     if found.report.passed:
         return Lift(found.report, "", None)
-    page = write_page(found, runs)
+    page = write_gate_page(found.report, found.runs, found.against, runs)
     return Lift(found.report, f"{explanation(found.report)}\nreport: {page}", page)
 
 
@@ -270,19 +272,19 @@ def _update(
 
     from filelock import FileLock
 
-    from .cli.gating import gated
     from .errors import UsageError
     from .files import digest
     from .gating.context import over
     from .gating.promote import promote
     from .report.gate_words import explanation
+    from .workflow.gate import gate_run
 
     if not why.strip() or Path(why).exists():
         raise UsageError(f"--lift-update takes the reason of the change, and {why!r} is none")
     if not proven:
         raise UsageError("--lift-update promotes the run as what `proven` names, and the marker names nothing")
     rest = [rule for rule in rules if over(rule) not in ("proven", proven)]
-    if rest and not (found := gated(rest, against, run)).report.passed:
+    if rest and not (found := gate_run(rest, against, run)).report.passed:
         raise UsageError(f"not promoted, as other rules are broken.\n{explanation(found.report)}")
     lock = Path(tempfile.gettempdir()) / f"liftbench-{digest(str(baselines.resolve()), proven)[:16]}.lock"
     with FileLock(lock):
@@ -294,14 +296,12 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
     """The run of a system, kept from before, or made now under --lift-score, which is announced with its cost."""
     from filelock import FileLock
 
-    from .cli.acts import measured
-    from .cli.job import Job, resolve_recipe
     from .errors import PrerequisiteError
     from .extension.loader import load_plugins
     from .measuring.plan import prepare
-    from .measuring.systems import recipe_shots, resolve_system
-    from .progress import no_progress
     from .runs.directory import runs_in
+    from .workflow.measure import find_system, measure_subject
+    from .workflow.setup import Setup, resolve_recipe
 
     summary = against.baseline.measured.summary
     cost = f"{summary.n} conversations" + (f", {summary.seconds:.0f} s for the baseline" if summary.seconds else "")
@@ -316,18 +316,10 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
     _tell(config, f"lift: scoring {system} ({cost})")
     runs.mkdir(parents=True, exist_ok=True)
     with FileLock(runs / ".lift-score.lock"):
-        job = Job(
-            resolved=resolve_recipe(recipe, {}, [], []),
-            plugins=load_plugins(),
-            runs=runs,
-            fresh=False,
-            dry_run=False,
-            json=False,
-        )
-        measurement = prepare(job.resolved, job.plugins)
-        shots = recipe_shots(job.resolved.recipe, job.plugins)
-        subject, parent = resolve_system(system, job.resolved.recipe, runs, shots=shots)
-        return measured(job, "score", subject, measurement, no_progress, parent)
+        setup = Setup(resolved=resolve_recipe(recipe), plugins=load_plugins(), runs=runs, argv=sys.argv)
+        measurement = prepare(setup.resolved, setup.plugins)
+        subject, parent = find_system(setup, system)
+        return measure_subject(setup, measurement, subject, parent)
 
 
 def _tell(config: pytest.Config, line: str) -> None:

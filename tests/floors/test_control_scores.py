@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 from rouge_score.rouge_scorer import RougeScorer
 
-from liftbench.cli.job import resolve_recipe
 from liftbench.errors import UsageError
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
@@ -23,6 +22,7 @@ from liftbench.metrics.base import Metric
 from liftbench.plugin_api import Conversation, MetricRequest, hookimpl
 from liftbench.progress import no_progress
 from liftbench.records.conversation import Turn
+from liftbench.workflow.setup import resolve_recipe
 
 
 class Blind(Metric):

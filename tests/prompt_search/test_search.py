@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import pytest
 from msgspec.structs import replace
 
-from liftbench.cli.job import resolve_recipe
 from liftbench.data.jsonl import read_jsonl
 from liftbench.errors import LiftbenchError, UsageError
 from liftbench.extension.loader import Plugins, load_plugins
@@ -38,6 +37,7 @@ from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.records.system import ModelRecord, System
 from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
+from liftbench.workflow.setup import resolve_recipe
 
 from ..support.build import Words
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from liftbench.cli.job import resolve_recipe
 from liftbench.errors import UsageError
 from liftbench.recipe.resolve import Layer, assignment, nested, read_recipe, recipe_names, resolve
 from liftbench.recipe.sections import Recipe
+from liftbench.workflow.setup import resolve_recipe
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from liftbench.cli.job import resolve_recipe
 from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.similarity.fingerprints import training_row
@@ -35,6 +34,7 @@ from liftbench.records.system import AdapterRecord, ModelRecord, System
 from liftbench.records.training import TrainingRow
 from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
+from liftbench.workflow.setup import resolve_recipe
 
 from .build import Words
 

@@ -11,7 +11,6 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from liftbench.cli.job import resolve_recipe
 from liftbench.errors import LiftbenchError, UsageError
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
@@ -37,6 +36,7 @@ from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
 from liftbench.training.adapter import Curve, bring_rows, plan_training, train
+from liftbench.workflow.setup import resolve_recipe
 
 from ..support.build import write_run
 

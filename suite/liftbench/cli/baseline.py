@@ -7,34 +7,37 @@ from typing import Any
 import click
 
 from ..measuring.plan import prepare
-from ..measuring.systems import planned_system, recipe_shots, untuned
-from ..models.references import resolve
-from .acts import measured, show_dry_run, show_run
-from .job import job_of, run_options
-from .progress import progress_bar
-from .tuning import best_prompted_baseline
+from ..prompt_search.plan import plan_tuning
+from ..workflow.measure import measure_baseline, measure_best_prompt, say_problems
+from ..workflow.preview import preview_baseline
+from .options import run_options, setup_of
+from .show import say, show_preview, show_run
+from .show_prompts import show_search, show_search_plan
 
 
 @click.command("baseline")
 @run_options
 @click.option("--tune", is_flag=True, help="Search for the best prompt on development data, and measure that one.")
-def command(tune: bool, **given: Any) -> None:
+def command(tune: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Measure the untuned model of RECIPE (a shipped recipe or a TOML file).
 
     With --tune, prompts that the recipe declares ([tune]) are tried on conversations of the training split, and the
     best of them is measured: what a prompt alone buys. A search that was stopped continues with the same command.
     """
-    job = job_of(given)
-    recipe = job.resolved.recipe
-    measurement = prepare(job.resolved, job.plugins)
+    setup = setup_of(given)
+    measurement = prepare(setup.resolved, setup.plugins)
     if tune:
-        best_prompted_baseline(job, measurement)
+        plan = plan_tuning(setup.recipe, measurement, setup.plugins)
+        if dry_run:
+            if not as_json:
+                shots = plan.shots[: setup.recipe.prompt.shots]
+                show_preview(preview_baseline(setup, measurement, shots), as_json=False)
+            show_search_plan(plan, as_json=as_json)
+            return
+        show_search(measure_best_prompt(setup, measurement, plan), as_json=as_json)
+    elif dry_run:
+        show_preview(preview_baseline(setup, measurement), as_json=as_json)
         return
-    shots = recipe_shots(recipe, job.plugins)
-    if job.dry_run:
-        show_dry_run(job, measurement, lambda: planned_system(recipe, shots))
-        return
-    subject = untuned(recipe, resolve(recipe.model.reference), shots)
-    with progress_bar("conversations") as progress:
-        run = measured(job, "baseline", subject, measurement, progress)
-    show_run(run, job)
+    else:
+        show_run(measure_baseline(setup, measurement), as_json=as_json)
+    say_problems(setup.plugins, say)

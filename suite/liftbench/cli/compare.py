@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
 
 from ..extension.loader import load_plugins
 from ..judging.compare import exit_code
 from ..records.run import Against
-from ..report.terminal import comparison_table
-from ..runs.directory import Run, find_run, runs_in
-from ..runs.selection import newest_pair
-from .acts import say
-from .comparing import compared
-from .job import json_option, print_json, runs_option
+from ..runs.directory import find_run
+from ..workflow.compare import choose_runs, compare_runs
+from .options import json_option, runs_option
+from .show import FEEDBACK, say
+from .show_comparison import show_comparison
 
 
 @click.command("compare")
@@ -34,7 +32,7 @@ from .job import json_option, print_json, runs_option
     "slices",
     multiple=True,
     metavar="FIELD",
-    help="A part of the data that must not get worse: a metadata field, beside the recipe's (guards.slices).",
+    help="A metadata field whose slices must not get worse, beside the recipe's (guards.slices).",
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
 @json_option
@@ -55,35 +53,19 @@ def command(
     seeds of a candidate's training (`bench train --seeds`) are always judged with it.
     Exits with 0 only if the lift is verified, else with 1.
     """
-    baseline, candidates = _chosen(names, runs)
-    found = compared(
+    baseline, candidates = choose_runs([find_run(name, runs) for name in names], runs, say)
+    plugins = load_plugins()
+    found = compare_runs(
         baseline,
         candidates,
-        load_plugins(),
+        plugins,
         runs,
-        html=html,
+        FEEDBACK,
         target=target,
         headlines=headlines,
         against=against,
         slices=slices,
     )
-    if as_json:
-        print_json(found.comparison)
-    else:
-        Console().print(comparison_table(found.comparison, found.runs))
-    say(f"report: {found.page}")
+    page = show_comparison(found, plugins, runs, html, as_json=as_json)
+    say(f"report: {page}")
     sys.exit(exit_code(found.comparison))
-
-
-def _chosen(names: tuple[str, ...], runs: Path) -> tuple[Run, list[Run]]:
-    if len(names) > 1:
-        baseline, *candidates = (find_run(name, runs) for name in names)
-        return baseline, candidates
-    there = runs_in(runs)
-    if names:
-        named = find_run(names[0], runs)
-        is_baseline = named.manifest.command == "baseline" and not named.manifest.tuned
-        there = [named, *(run for run in there if (run.manifest.command == "baseline") != is_baseline)]
-    baseline, candidate = newest_pair(there)
-    say(f"baseline:  {baseline.id}\ncandidate: {candidate.id}")
-    return baseline, [candidate]

@@ -11,27 +11,27 @@ from ..floors import control_scores
 from ..floors.ranking import system_means
 from ..measuring.plan import prepare
 from ..report.terminal import systems_table
-from .acts import say
-from .job import job_of, print_json, recipe_options
+from .options import recipe_options, setup_of
 from .progress import progress_bar
+from .show import print_json, say
 
 
 @click.command("controls")
 @click.argument("recipe", required=False)
 @recipe_options
-def command(**given: Any) -> None:
+def command(as_json: bool, **given: Any) -> None:
     """Measure systems without a model, and the humans against each other, on RECIPE's data.
 
     A summarizer that does not beat them has learned nothing. The figures are kept by
     the data set's fingerprint, and `compare` shows them.
     """
-    job = job_of(given)
-    measurement = prepare(job.resolved, job.plugins)
-    seed = job.resolved.recipe.seed
-    place = control_scores.floor_cache_of(measurement, seed, job.plugins, job.runs)
+    setup = setup_of(given)
+    measurement = prepare(setup.resolved, setup.plugins)
+    seed = setup.recipe.seed
+    place = control_scores.floor_cache_of(measurement, seed, setup.plugins, setup.runs)
     with progress_bar("controls") as progress:
-        found = control_scores.measure_controls(measurement, place, seed, job.plugins, progress)
-    if job.json:
+        found = control_scores.measure_controls(measurement, place, seed, setup.plugins, progress)
+    if as_json:
         print_json(found)
         return
     systems = [system_means(row) for row in found.rows]

@@ -25,9 +25,10 @@ from ..privacy.redaction import private_file, table_path, write_redacted
 from ..prompts.render import render
 from ..recipe.resolve import ResolvedRecipe
 from ..recipe.sections import MetricsSection
-from .acts import say
-from .job import json_option, print_json, resolve_recipe
+from ..workflow.setup import resolve_recipe
+from .options import json_option
 from .progress import progress_bar
+from .show import print_json, say
 
 MANY_REFERENCES = 4
 MOST_SHOWN = 5

@@ -22,10 +22,10 @@ from ..errors import UsageError
 from ..files import append_lines
 from ..progress import Progress
 from ..records.conversation import Conversation
-from .acts import say
 from .import_columns import Mapping, column_options, mapping_of
-from .job import json_option, print_json
+from .options import json_option
 from .progress import progress_bars
+from .show import print_json, say
 
 FILE = f"{IMPORTED}.jsonl"
 SAMPLE_ROWS = 500

@@ -13,9 +13,9 @@ from ..curation.partition import Partition, plan_partition, write_partition
 from ..data.cards import CardEntry, read_card, step, write_card
 from ..data.folders import beside, jsonl_files, new_folder, require_free
 from ..data.similarity.clusters import CLUSTER
-from .acts import say
-from .job import json_option, print_json
+from .options import json_option
 from .progress import progress_bar
+from .show import print_json, say
 
 WORTH_SAYING = 0.01
 """A miss of the wanted shares by more than this is explained."""

@@ -6,34 +6,13 @@ import sys
 from pathlib import Path
 
 import click
-from msgspec import to_builtins
 
 from ..errors import LiftbenchError
-from ..gating.baselines import Promoted
 from ..gating.explain import meaning
 from ..gating.gate import explained
-from ..recipe.resolve import ResolvedRecipe, flatten
-from ..recipe.rules import parse
-from ..recipe.sections import GatesSection
-from .acts import say
-from .gating import against_promoted, gated, run_to_gate, write_page
-from .job import baselines_option, json_option, print_json, resolve_recipe, runs_option
-
-
-def unlike_recipe(resolved: ResolvedRecipe, baseline: Promoted) -> list[str]:
-    """What a recipe itself says otherwise than the one that the baseline was measured with, which counts."""
-    said = dict(flatten(to_builtins(resolved.recipe)))
-    then = dict(flatten(baseline.measured.manifest.recipe))
-    sections = ("model.", "data.", "generation.", "metrics.", "guards.")
-    return [
-        f"The recipe says {key} = {said[key]!r}, and the baseline was measured with {then[key]!r}, which counts."
-        for key, origin in resolved.origins.items()
-        if key.startswith(sections)
-        and origin.startswith("recipe ")
-        and key not in ("data.data_dir", "data.dataset", "model.reference")
-        and key in then
-        and said[key] != then[key]
-    ]
+from ..workflow.gate import plan_gate, run_gate
+from .options import baselines_option, json_option, runs_option
+from .show import print_json, say
 
 
 @click.command("gate")
@@ -74,26 +53,20 @@ def command(
     Nothing is trained or generated, and no data set is read. Exits with 0 only if every rule passed; a rule that cannot
     be judged (a metric that vanished, a score that is no number, another protocol) has not passed.
     """
-    # What is named on the command line stands by itself, unless a recipe is named, too.
-    resolved = None if baseline and not recipe else resolve_recipe(recipe, {}, [], [])
-    section = resolved.recipe.gates if resolved else GatesSection()
-    told = baseline or section.baseline
-    held = proven or (section.proven if told == section.baseline else "")
+    plan = plan_gate(recipe, [explain] if explain is not None else rules, baseline, proven)
     if explain is not None:
-        rule = parse(explain)
+        [rule] = plan.rules
         try:
-            against = against_promoted(told, held, [rule], baselines)
-            run, notes = run_to_gate(run_name, against, runs)
-            click.echo(explained(rule, gated([rule], against, run, notes).report))
+            click.echo(explained(rule, run_gate(plan, run_name, runs, baselines).report))
         except LiftbenchError as error:
             click.echo(meaning(rule))
             say(f"without today's figures: {error}")
         return
-    parsed = [parse(text) for text in rules or section.rules]
-    against = against_promoted(told, held, parsed, baselines)
-    run, notes = run_to_gate(run_name, against, runs)
-    found = gated(parsed, against, run, [*notes, *(unlike_recipe(resolved, against.baseline) if resolved else [])])
-    page = write_page(found, runs, html)
+    found = run_gate(plan, run_name, runs, baselines)
+    # Late, as it loads charts and templates, which `--explain` does not need.
+    from ..report.pages import write_gate_page
+
+    page = write_gate_page(found.report, found.runs, found.against, runs, html)
     if junit or summary:
         from ..report.ci import append_summary, write_junit
 

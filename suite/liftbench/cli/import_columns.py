@@ -20,7 +20,7 @@ from ..data.intake.columns import Columns, Role, check_form, check_names, missin
 from ..data.intake.guessing import guess, kind_of
 from ..data.intake.tables import Row
 from ..errors import UsageError
-from .acts import say
+from .show import say
 
 Origin = Literal["given", "guessed", "asked"]
 

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..extension.loader import load_plugins
-from .job import json_option, print_json
+from .options import json_option
+from .show import print_json
 
 
 @click.command("plugins")

@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from msgspec.structs import replace
 
-from ..extension.loader import load_plugins
-from ..floors.background import Background, measure_background
-from ..gating.promote import Promotion, promote
-from ..runs.directory import find_run, runs_in
-from ..runs.selection import best_prompted
+from ..gating.promote import Promotion
+from ..runs.directory import find_run
 from ..text.phrases import counted
-from .acts import say, warn
-from .job import baselines_option, json_option, print_json, runs_option
-from .progress import progress_bars
+from ..workflow.promote import promote_run
+from .options import baselines_option, json_option, runs_option
+from .show import FEEDBACK, print_json, say
 
 
 @click.command("promote")
@@ -48,24 +44,15 @@ def command(
     --tune`) are kept, too, since lifts are judged beside them. The same run promoted again leaves the file as it is.
     """
     run = find_run(run_name, runs).require_complete()
-    measured, best = Background(), None
-    if run.manifest.system.adapter is None and not run.manifest.tuned:
-        plugins = load_plugins()
-        if data_dir and isinstance(data := run.manifest.recipe.get("data"), dict):
-            run.manifest = replace(run.manifest, recipe=run.manifest.recipe | {"data": data | {"data_dir": data_dir}})
-        with progress_bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
-            measured = measure_background(run, plugins, on_controls, on_validity)
-        warn(plugins)
-        best = best_prompted(run, runs_in(run.folder.parent))
-    done = promote(run, name, baselines, why=why, controls=measured.controls, best_prompted=best, texts=texts)
+    done, missing = promote_run(run, name, baselines, why=why, texts=texts, data_dir=data_dir, feedback=FEEDBACK)
     if as_json:
         print_json({"path": str(done.path), "change": done.change, "versions": done.promoted.versions})
     else:
         click.echo(f"{done.path}: {_words(done)}")
-    if "controls" in measured.missing:
+    if "controls" in missing:
         say(
             f"warning: without controls and human summaries, so that no lift over it can be verified: "
-            f"{measured.missing['controls']}"
+            f"{missing['controls']}"
         )
 
 

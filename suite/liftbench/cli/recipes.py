@@ -8,7 +8,8 @@ from rich.table import Table
 
 from ..recipe.resolve import read_recipe, recipe_names, resolve
 from ..recipe.sections import DEFAULT_RECIPE
-from .job import json_option, print_json
+from .options import json_option
+from .show import print_json
 
 
 @click.command("recipes")

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from ..files import digest, write_text
-from ..report.html import render_runs
+from ..report.pages import write_runs_page
 from ..runs.directory import find_run
-from .acts import say
-from .job import runs_option
+from .options import runs_option
+from .show import say
 
 
 @click.command("report")
@@ -20,6 +19,4 @@ from .job import runs_option
 def command(names: tuple[str, ...], html: Path | None, runs: Path) -> None:
     """Write one self-contained HTML page about any runs (folders, ids or parts of ids)."""
     found = [find_run(name, runs).require_complete() for name in names]
-    path = html or runs.parent / f"report-{digest(*(run.id for run in found))[:8]}.html"
-    write_text(path, render_runs(found))
-    say(f"report: {path}")
+    say(f"report: {write_runs_page(found, runs, html)}")

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from ..report.terminal import runs_table
 from ..runs.directory import runs_in
-from .job import json_option, print_json, runs_option
+from .options import json_option, runs_option
+from .show import print_json
 
 
 @click.command("runs")

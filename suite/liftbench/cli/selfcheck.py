@@ -9,7 +9,8 @@ import click
 from ..errors import RunFailed
 from ..extension.loader import load_plugins
 from ..metrics.selfcheck import SHIPPED, Check, selfcheck
-from .job import json_option, print_json
+from .options import json_option
+from .show import print_json
 
 
 @click.command("selfcheck")

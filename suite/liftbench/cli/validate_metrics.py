@@ -11,27 +11,27 @@ from ..floors import control_scores
 from ..floors.validity import measure_validity
 from ..measuring.plan import prepare
 from ..report.terminal import validity_table
-from .acts import say
-from .job import job_of, print_json, recipe_options
+from .options import recipe_options, setup_of
 from .progress import progress_bar
+from .show import print_json, say
 
 
 @click.command("validate-metrics")
 @click.argument("recipe", required=False)
 @recipe_options
-def command(**given: Any) -> None:
+def command(as_json: bool, **given: Any) -> None:
     """Spoil RECIPE's human summaries in controlled ways, and measure what each way costs on each metric.
 
     A cell is a share of the range from the humans (0%) down to another conversation's summary (100%): what costs
     nothing is not seen. The table is kept by the data set's fingerprint, and `compare` shows it.
     """
-    job = job_of(given)
-    measurement = prepare(job.resolved, job.plugins)
-    seed = job.resolved.recipe.seed
-    place = control_scores.floor_cache_of(measurement, seed, job.plugins, job.runs)
+    setup = setup_of(given)
+    measurement = prepare(setup.resolved, setup.plugins)
+    seed = setup.recipe.seed
+    place = control_scores.floor_cache_of(measurement, seed, setup.plugins, setup.runs)
     with progress_bar("metrics") as progress:
-        found = measure_validity(measurement, place, seed, job.plugins, progress)
-    if job.json:
+        found = measure_validity(measurement, place, seed, setup.plugins, progress)
+    if as_json:
         print_json(found)
         return
     Console().print(validity_table(found))

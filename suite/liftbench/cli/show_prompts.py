@@ -1,66 +1,34 @@
-"""The part of `bench baseline` that searches for the best prompt, and shows what was tried."""
+"""What `bench baseline --tune` shows: the prompts that a search may try, and those that it tried."""
 
 from __future__ import annotations
 
-import sys
-
-from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..measuring.harness import new_manifest
-from ..measuring.plan import Measurement
-from ..measuring.systems import planned_system, untuned, with_best_prompt
-from ..models.references import resolve
-from ..prompt_search.plan import TuningPlan, plan_tuning
-from ..prompt_search.search import search
+from ..prompt_search.plan import TuningPlan
 from ..records.prompt_search import TuneTrial
 from ..runs.directory import Run
-from ..runs.open_run import open_run
 from ..text.phrases import metric_label
-from .acts import announce, completed, scored, show_dry_run, show_run
-from .job import Job, print_json
-from .progress import progress_bars
+from .show import print_json, show_run
 
 SHOWN = 10
 """Trials in the table, beside the plain prompt."""
 
 
-def best_prompted_baseline(job: Job, measurement: Measurement) -> None:
-    """Search, measure the best prompt as a run (continued, reused or new), and show both."""
-    recipe = job.resolved.recipe
-    plan = plan_tuning(recipe, measurement, job.plugins)
-    shots = plan.shots[: recipe.prompt.shots]
-    if job.dry_run:
-        if not job.json:
-            show_dry_run(job, measurement, lambda: planned_system(recipe, shots))
-        _show_plan(plan, job)
-        return
-    plain = untuned(recipe, resolve(recipe.model.reference), shots)
-    assert plain.system.prompt is not None
-    # The plain prompt stands in for the one that is not known yet; with the plan it decides which is found.
-    system = with_best_prompt(plain, plain.system.prompt).system
-    manifest = new_manifest("baseline", system, measurement, job.resolved, argv=sys.argv, extra_key=plan.key)
-    manifest = replace(manifest, tuned=True)
-    stages = [("search", "conversations"), ("scoring", "conversations")]
-    with (
-        progress_bars(stages) as (searching, scoring),
-        open_run(manifest, scored(measurement), job.runs, fresh=job.fresh) as open_,
-    ):
-        announce(open_, manifest, job.plugins)
-        subject = search(open_, plan, plain, measurement, job.plugins, searching)
-        run = completed(open_, measurement, subject, job, scoring)
-    if job.json:
+def show_search(run: Run, *, as_json: bool) -> None:
+    """The prompts that were tried, then the run of the best one."""
+    if as_json:
         _print_run(run)
         return
     _show_trials(run)
-    show_run(run, job)
+    show_run(run, as_json=False)
 
 
-def _show_plan(plan: TuningPlan, job: Job) -> None:
+def show_search_plan(plan: TuningPlan, *, as_json: bool) -> None:
+    """The prompts that a search may try, and what it costs."""
     choices, conversations = len(plan.variants), len(plan.development)
-    if job.json:
+    if as_json:
         print_json(
             {
                 "templates": plan.templates,

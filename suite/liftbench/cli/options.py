@@ -1,0 +1,81 @@
+"""The options that commands share, and the setup that they become."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..extension.loader import load_plugins
+from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup, resolve_recipe
+from .show import FEEDBACK
+
+
+def _folder_option(name: str, default: Path, help_: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--NAME DIR`, or `LIFTBENCH_NAME` in the environment."""
+    return click.option(
+        f"--{name}",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        envvar=f"LIFTBENCH_{name.upper()}",
+        show_default=True,
+        show_envvar=True,
+        help=help_,
+    )
+
+
+runs_option = _folder_option("runs", RUNS, "Where run directories are.")
+baselines_option = _folder_option("baselines", BASELINES, "Where promoted baselines are.")
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
+
+
+def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """All that can override a recipe; the command hands what it was given to `setup_of`."""
+    options: list[Callable[..., Any]] = [
+        click.option("--model", help="Alias, folder, GGUF file or hub:org/name. [env: LIFTBENCH_MODEL]"),
+        click.option(
+            "--dataset", help="Registered name, or a folder with <split>.jsonl files. [env: LIFTBENCH_DATASET]"
+        ),
+        click.option("--data-dir", help="Where a data set lies: a folder or hub:org/name. [env: LIFTBENCH_DATA_DIR]"),
+        click.option("--split", help="The split to score. [env: LIFTBENCH_SPLIT]"),
+        click.option("--limit", type=int, help="Score only so many conversations. [env: LIFTBENCH_LIMIT]"),
+        click.option("--seed", type=int, help="Seed of training and intervals. [env: LIFTBENCH_SEED]"),
+        click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Another metric, beside the recipe's."),
+        click.option("--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any key of the recipe."),
+        click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off."),
+        json_option,
+        runs_option,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`[RECIPE]`, its overrides, `--fresh` and `--dry-run`: for the commands that make a run."""
+    command = click.option("--dry-run", is_flag=True, help="Show what would be done, with each value's origin.")(
+        command
+    )
+    command = click.option("--fresh", is_flag=True, help="Start over instead of continuing or reusing a run.")(command)
+    return click.argument("recipe", required=False)(recipe_options(command))
+
+
+def setup_of(given: dict[str, Any]) -> Setup:
+    """A setup from the values of `recipe_options` or `run_options`."""
+    return Setup(
+        resolved=resolve_recipe(
+            given["recipe"], {name: given.get(name) for name in OVERRIDES}, given["metrics"], given["settings"]
+        ),
+        plugins=load_plugins(given["no_plugin"]),
+        runs=given["runs"],
+        fresh=given.get("fresh", False),
+        argv=sys.argv,
+        feedback=FEEDBACK,
+    )

@@ -1,0 +1,128 @@
+"""What commands print: messages on standard error, results on standard output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..text.phrases import listed, metric_label
+from ..workflow.feedback import Feedback
+from .progress import progress_bars
+
+if TYPE_CHECKING:
+    from ..runs.directory import Run
+    from ..workflow.preview import Preview
+
+_console = Console(stderr=True)
+
+
+def say(message: str) -> None:
+    """A line for people, on standard error."""
+    _console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+FEEDBACK = Feedback(say, progress_bars)
+"""Messages and bars on standard error."""
+
+
+def print_json(value: Any) -> None:
+    """A record on standard output, indented."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def run_record(run: Run) -> dict[str, Any]:
+    """A complete run, as `--json` prints it."""
+    return {"run": run.id, "folder": str(run.folder), "manifest": run.manifest, "summary": run.summary}
+
+
+def remarks(run: Run) -> list[str]:
+    """What a reader of a run's figures must know, a line each."""
+    left_out = [f"left out: {name}: {reason}" for name, reason in run.manifest.skipped.items()]
+    return [*left_out, *(f"note: {note}" for note in run.manifest.notes)]
+
+
+def show_run(run: Run, *, as_json: bool) -> None:
+    """The figures of a complete run."""
+    if as_json:
+        print_json(run_record(run))
+        return
+    summary = run.summary
+    table = Table(title=f"{run.manifest.system.name} on {run.manifest.protocol.dataset} {run.manifest.protocol.split}")
+    table.add_column("metric")
+    table.add_column("mean", justify="right")
+    table.add_column("95% interval", justify="right")
+    table.add_column("n", justify="right")
+    for metric in summary.metrics:
+        interval = "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
+        name = f"{metric.name} *" if metric.name in run.manifest.headlines else metric.name
+        table.add_row(name, "–" if metric.mean is None else f"{metric.mean:.3f}", interval, str(metric.n))
+    out = Console()
+    out.print(table)
+    counts = [f"{summary.n} conversations", f"{summary.mean_words:.0f} words a summary"]
+    counts += [f"{summary.empty} empty"] if summary.empty else []
+    if run.manifest.system.kind == "model":
+        counts += [f"{summary.cut} cut at the limit of {run.manifest.protocol.max_new_tokens} tokens"]
+        counts += [f"{summary.shortened} conversations shortened to fit"] if summary.shortened else []
+    if summary.new_tokens and summary.seconds:
+        counts += [f"{summary.new_tokens / summary.seconds:.0f} tokens/s"]
+    out.print(", ".join(counts), highlight=False)
+    if not run.manifest.system.generation_verified:
+        out.print("generation unverified: these texts were made outside liftbench", highlight=False)
+    for remark in remarks(run):
+        out.print(remark, highlight=False, markup=False)
+    out.print(f"run: {run.folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_seeds(runs: Sequence[Run], *, as_json: bool) -> None:
+    """The headlines of several trainings, a line each."""
+    if as_json:
+        print_json([run_record(run) for run in runs])
+        return
+    manifest = runs[0].manifest
+    table = Table(title=f"{manifest.system.name} on {manifest.protocol.dataset} {manifest.protocol.split}")
+    for heading in ("seed", *map(metric_label, manifest.headlines)):
+        table.add_column(heading, justify="right")
+    table.add_column("folder", overflow="fold")
+    for run in runs:
+        means = {metric.name: metric.mean for metric in run.summary.metrics}
+        shown = [means.get(name) for name in manifest.headlines]
+        figures = ["–" if mean is None else f"{mean:.3f}" for mean in shown]
+        table.add_row(str(run.manifest.seed), *figures, str(run.folder))
+    out = Console()
+    out.print(table)
+    for remark in dict.fromkeys(remark for run in runs for remark in remarks(run)):
+        out.print(remark, highlight=False, markup=False)
+
+
+def show_preview(preview: Preview, *, as_json: bool) -> None:
+    """The resolved recipe with each value's origin, the counts, and one rendered prompt with its tokens."""
+    if as_json:
+        print_json(
+            {
+                "recipe": {key: {"value": value, "origin": origin} for key, value, origin in preview.recipe},
+                "protocol": preview.protocol,
+                "counts": preview.counts,
+                "prompt": preview.prompt,
+                **({"seeds": preview.seeds} if preview.seeds else {}),
+            }
+        )
+        return
+    table = Table(title=f"recipe {preview.name}")
+    for column in ("key", "value", "origin"):
+        table.add_column(column, overflow="fold")
+    for key, value, origin in preview.recipe:
+        table.add_row(key, Text(repr(value) if isinstance(value, str) else str(value)), origin)
+    out = Console()
+    out.print(table)
+    out.print(", ".join(f"{count} {name}" for name, count in preview.counts.items()), highlight=False, markup=False)
+    if seeds := preview.seeds:
+        out.print(f"{len(seeds)} trainings, with the seeds {listed([str(seed) for seed in seeds])}", highlight=False)
+    for name, value in preview.prompt.items():
+        out.print(f"\n{name}:", highlight=False, markup=False, style="bold")
+        out.print(value, highlight=False, markup=False)

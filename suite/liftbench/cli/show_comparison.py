@@ -1,0 +1,25 @@
+"""What `compare` and `demo` show of a comparison. It loads charts and templates, which no other command needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from ..extension.loader import Plugins
+from ..report.pages import write_comparison_page
+from ..report.terminal import comparison_table
+from ..workflow.compare import RunComparison
+from ..workflow.measure import say_problems
+from .show import print_json, say
+
+
+def show_comparison(found: RunComparison, plugins: Plugins, runs: Path, html: Path | None, *, as_json: bool) -> Path:
+    """Print a comparison, and write its page, whose path is returned."""
+    page = write_comparison_page(found.comparison, found.runs, plugins, runs, html)
+    say_problems(plugins, say)
+    if as_json:
+        print_json(found.comparison)
+    else:
+        Console().print(comparison_table(found.comparison, found.runs))
+    return page

@@ -1,0 +1,42 @@
+"""Where a page goes: to the file that was asked for, else beside the folder of the runs, under a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..extension.loader import Plugins
+from ..files import digest, write_text
+from ..gating.gate import Against, GateReport
+from ..judging.compare import Comparison
+from ..runs.directory import Run
+from .gate_page import render_gate
+from .html import render_comparison, render_runs
+
+
+def write_comparison_page(
+    comparison: Comparison, by_id: Mapping[str, Run], plugins: Plugins, runs: Path, html: Path | None = None
+) -> Path:
+    """The page of a comparison, with the sections that plugins add; `by_id` holds the runs that it names."""
+    # By what is in it: the same page whichever of a training's seeds was named.
+    key = digest(comparison.baseline, *(result.run for result in comparison.candidates))
+    page = html or runs.parent / f"compare-{key[:8]}.html"
+    write_text(page, render_comparison(comparison, by_id, plugins.sections(comparison)))
+    return page
+
+
+def write_gate_page(
+    report: GateReport, gated: Sequence[Run], against: Against, runs: Path, html: Path | None = None
+) -> Path:
+    """The page of a gate; `gated` are the runs that were checked."""
+    key = digest(report.baseline, report.proven, report.runs, [result.rule for result in report.results])
+    page = html or runs.parent / f"gate-{key[:8]}.html"
+    write_text(page, render_gate(report, gated, against))
+    return page
+
+
+def write_runs_page(shown: Sequence[Run], runs: Path, html: Path | None = None) -> Path:
+    """The page of any complete runs, without a verdict."""
+    page = html or runs.parent / f"report-{digest(*(run.id for run in shown))[:8]}.html"
+    write_text(page, render_runs(shown))
+    return page

@@ -1,0 +1,193 @@
+"""Comparing runs: which belong together, what is measured beside them, and what could not be had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from ..errors import LiftbenchError
+from ..extension.loader import Plugins, load_plugins
+from ..floors.background import Background, measure_background
+from ..judging.compare import Comparison
+from ..judging.compare import compare as judge_runs
+from ..judging.sensitivity import scorers
+from ..metrics.base import Metric
+from ..progress import Progress
+from ..records.run import Against
+from ..runs.directory import Run, find_run, runs_in
+from ..runs.seed_groups import other_seeds, seed_of, unscored_seeds
+from ..runs.selection import best_prompted, newest_pair
+from ..text.phrases import listed
+from .feedback import SILENT, Feedback, Say, feedback_to
+from .measure import say_problems
+from .setup import RUNS
+
+RunLike = Run | str | Path
+"""A run: the object, its folder, its id, or a part of its id that no other run has."""
+
+
+def compare(
+    baseline: RunLike | None = None,
+    candidates: RunLike | Sequence[RunLike] | None = None,
+    *,
+    runs: str | Path = RUNS,
+    target: float | None = None,
+    headlines: Sequence[str] = (),
+    against: Against | None = None,
+    slices: Sequence[str] = (),
+    plugins: Plugins | None = None,
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> Comparison:
+    """Compare candidates with a baseline, as `bench compare` does.
+
+    Other seeds of a candidate's training are judged with it. Controls and the validity table are measured where they
+    are not kept from before.
+
+    Parameters:
+        baseline: A run (as an object, a folder, an id or a part of one). If one run alone is given, as `baseline` or as
+            `candidates`, its newest comparable counterpart is taken; if none, the newest comparable pair.
+        candidates: One run or several.
+        runs: The folder of the run directories.
+        target: The lift to reach, as a fraction: 0.4 is 40% (default: the baseline's recipe's).
+        headlines: The metrics to judge on (default: the baseline's recipe's).
+        against: Judge the lift over the `baseline` or over the `best-prompted` one (default: the recipe's).
+        slices: Metadata fields whose slices must not get worse, beside the recipe's.
+        plugins: Plugins that are loaded already (default: the installed ones).
+        progress: Called as `progress(done, total, message)` while controls are measured.
+        say: Called with each message, for example `print`.
+
+    Returns:
+        The comparison: `comparison.candidates[0].verdict` has the outcome and its sentence.
+
+    Raises:
+        UsageError: A run is unknown, incomplete or given twice, or the runs were measured under different protocols.
+
+    Example:
+        >>> comparison = liftbench.compare(baseline, [adapter], target=0.4)  # doctest: +SKIP
+        >>> comparison.candidates[0].verdict.outcome  # doctest: +SKIP
+        'verified'
+    """
+    folder, feedback = Path(runs), feedback_to(progress, say)
+    plugins = plugins or load_plugins()
+    given = [] if baseline is None else [baseline]
+    given += [candidates] if isinstance(candidates, Run | str | Path) else candidates or ()
+    named = [one if isinstance(one, Run) else find_run(str(one), folder) for one in given]
+    chosen = choose_runs(named, folder, feedback.say)
+    found = compare_runs(
+        *chosen,
+        plugins,
+        folder,
+        feedback,
+        target=target,
+        headlines=headlines,
+        against=against,
+        slices=slices,
+    )
+    say_problems(plugins, feedback.say)
+    return found.comparison
+
+
+class RunComparison(NamedTuple):
+    """A comparison and the runs that it names."""
+
+    comparison: Comparison
+    runs: dict[str, Run]
+    """By id."""
+
+
+def choose_runs(named: Sequence[Run], runs: Path, say: Say) -> tuple[Run, list[Run]]:
+    """The baseline and the candidates that some named runs stand for, the baseline first.
+
+    Of a single run the newest comparable counterpart is taken, of none the newest comparable pair, which is said.
+    """
+    if len(named) > 1:
+        baseline, *candidates = named
+        return baseline, candidates
+    there = runs_in(runs)
+    if named:
+        is_baseline = named[0].manifest.command == "baseline" and not named[0].manifest.tuned
+        there = [named[0], *(run for run in there if (run.manifest.command == "baseline") != is_baseline)]
+    baseline, candidate = newest_pair(there)
+    say(f"baseline:  {baseline.id}\ncandidate: {candidate.id}")
+    return baseline, [candidate]
+
+
+def compare_runs(
+    baseline: Run,
+    candidates: Sequence[Run],
+    plugins: Plugins,
+    runs: Path,
+    feedback: Feedback = SILENT,
+    *,
+    target: float | None = None,
+    headlines: Sequence[str] = (),
+    against: Against | None = None,
+    slices: Sequence[str] = (),
+) -> RunComparison:
+    """Compare candidates with a baseline, given what else lies in the folder `runs`.
+
+    Other seeds of a candidate's training are judged with it even where they are not given: the best of three seeds,
+    alone, would flatter. Controls and the validity table are measured now where they are not kept from before.
+    """
+    there = runs_in(runs)
+    candidates = [*candidates, *_other_seeds(baseline, candidates, there, feedback.say)]
+    with feedback.bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
+        background = measure_background(baseline.require_complete(), plugins, on_controls, on_validity)
+    metrics, background = _scorers(baseline, headlines, plugins, background)
+    if left_out := listed([f"seed {seed_of(run)} ({run.id})" for run in _unjudged(candidates, there)]):
+        why = f"{left_out}: trained likewise, but not scored like the others; the same `bench train` command does it"
+        background = replace(background, missing=background.missing | {"seeds": why})
+    given = {run.id for run in (baseline, *candidates)}
+    best = best_prompted(baseline, [run for run in there if run.id not in given])
+    comparison = judge_runs(
+        baseline,
+        candidates,
+        background,
+        best_prompted=best,
+        target=target,
+        headlines=headlines,
+        against=against,
+        slices=slices,
+        metrics=metrics,
+    )
+    return RunComparison(comparison, {run.id: run for run in (baseline, *([best] if best else []), *candidates)})
+
+
+def _scorers(
+    baseline: Run, headlines: Sequence[str], plugins: Plugins, background: Background
+) -> tuple[list[Metric], Background]:
+    """The headline metrics, to score texts again; where they are gone none, and the reason among what is missing."""
+    try:
+        return scorers(baseline, headlines or baseline.manifest.headlines, plugins), background
+    except LiftbenchError as error:
+        return [], replace(background, missing=background.missing | {"sensitivity": str(error)})
+
+
+def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run], say: Say) -> list[Run]:
+    """Seeds of the candidates' trainings that were measured and not given, which is said."""
+    seen = {_member(run) for run in (baseline, *candidates)}
+    found: list[Run] = []
+    for candidate in candidates:
+        others = [run for run in other_seeds(candidate, there) if _member(run) not in seen]
+        if not others:
+            continue
+        seen |= {_member(run) for run in others}
+        found += others
+        seeds = listed([f"seed {seed_of(run)} ({run.id})" for run in others])
+        say(f"judged with {candidate.id}, as the same training: {seeds}")
+    return found
+
+
+def _unjudged(candidates: Sequence[Run], there: Sequence[Run]) -> list[Run]:
+    """Seeds of the candidates' trainings that cannot be judged with them, each once."""
+    found = {run.id: run for candidate in candidates for run in unscored_seeds(candidate, there)}
+    return list(found.values())
+
+
+def _member(run: Run) -> tuple[str, int]:
+    """Which seed of which training a run is."""
+    return run.manifest.family, seed_of(run)

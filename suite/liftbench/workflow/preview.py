@@ -1,0 +1,101 @@
+"""What a run would do, without doing it: the recipe with each value's origin, the counts, and one rendered prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import LiftbenchError
+from ..measuring.plan import Measurement
+from ..measuring.systems import Loadable, planned_system, recipe_shots
+from ..prompts.render import render
+from ..records.run import Protocol
+from ..records.system import Shot
+from .setup import Setup
+from .train import Training
+
+SHOWN_TOKENS = 24
+"""Ids of the prompt's first tokens that a preview shows."""
+
+
+class Value(NamedTuple):
+    """A value of the recipe."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    """What a run would do."""
+
+    name: str
+    """Of the recipe."""
+    recipe: list[Value]
+    protocol: Protocol
+    counts: dict[str, int]
+    prompt: dict[str, str]
+    """The first prompt and its tokens, or why it cannot be shown; empty where there is no prompt."""
+    seeds: list[int] = []
+    """Of several trainings, where there are several."""
+
+
+def preview_baseline(setup: Setup, measurement: Measurement, shots: tuple[Shot, ...] | None = None) -> Preview:
+    """Of the untuned model; `shots` are the worked examples, where they are known already."""
+    shots = recipe_shots(setup.recipe, setup.plugins) if shots is None else shots
+    return preview_system(setup, measurement, lambda: planned_system(setup.recipe, shots))
+
+
+def preview_trainings(trainings: Sequence[Training], measurement: Measurement) -> Preview:
+    """Of trainings that differ in their seed alone."""
+    setup, plan, _ = trainings[0]
+    counts = {
+        "training": len(plan.split.train),
+        "validation (carved from training)": len(plan.split.validation),
+        "left out of training (scored, or nearly)": plan.split.left_out,
+    }
+    found = preview_system(setup, measurement, lambda: planned_system(setup.recipe))
+    seeds = [training.setup.recipe.seed for training in trainings] if len(trainings) > 1 else []
+    return msgspec.structs.replace(found, counts=found.counts | counts, seeds=seeds)
+
+
+def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[], Loadable] | None) -> Preview:
+    """Of any system: `subject` finds the one whose prompt is shown; None where there is no prompt."""
+    try:
+        prompt = _first_prompt(setup, measurement, subject()) if subject else {}
+    except LiftbenchError as error:
+        prompt = {"not rendered": str(error)}
+    values = msgspec.to_builtins(setup.recipe)
+    scored = [measurement.conversations[id_] for id_ in measurement.scored]
+    return Preview(
+        name=setup.resolved.name,
+        recipe=[Value(key, _value(values, key), origin) for key, origin in sorted(setup.resolved.origins.items())],
+        protocol=measurement.protocol,
+        counts={
+            "split": len(measurement.conversations),
+            "scored": len(scored),
+            "references": sum(len(conversation.references) for conversation in scored),
+        },
+        prompt=prompt,
+    )
+
+
+def _first_prompt(setup: Setup, measurement: Measurement, subject: Loadable) -> dict[str, str]:
+    assert subject.system.prompt is not None
+    backend = setup.plugins.load(setup.plugins.find("backend", setup.recipe.model.backend))
+    tokenizer = backend.open_tokenizer(subject.model)
+    conversation = measurement.conversations[measurement.scored[0]]
+    prompt = render(subject.system.prompt, conversation, tokenizer, setup.recipe.generation.max_input_tokens)
+    return {
+        f"prompt of conversation {conversation.id}": prompt.text,
+        "tokens": f"{len(prompt.token_ids)}: {' '.join(map(str, prompt.token_ids[:SHOWN_TOKENS]))} …",
+    }
+
+
+def _value(values: dict[str, Any], key: str) -> Any:
+    for part in key.split("."):
+        values = values[part]
+    return values

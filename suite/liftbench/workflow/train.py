@@ -1,0 +1,159 @@
+"""Training adapters: the run's key and its seed group, then the score by the same harness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Unpack, overload
+
+from msgspec.structs import replace
+
+from ..errors import UsageError
+from ..files import digest
+from ..measuring.generate import require_room
+from ..measuring.harness import new_manifest
+from ..measuring.plan import Measurement, prepare
+from ..measuring.systems import Loadable, untuned
+from ..models.references import context_length, resolve
+from ..progress import Progress
+from ..runs.directory import Run
+from ..runs.open_run import OpenRun, open_run
+from ..training.adapter import TrainingPlan, plan_training
+from ..training.adapter import train as run_trainer
+from .measure import announce_run, finish_run, say_problems, scored
+from .setup import RunOptions, Setup, setup_for_call
+
+# ----------------------------------------------------------------------------------------------------------- public
+
+
+@overload
+def train(
+    recipe: str | Path | None = None,
+    *,
+    plugin: str | None = None,
+    seeds: None = None,
+    score: bool = True,
+    **options: Unpack[RunOptions],
+) -> Run: ...
+
+
+@overload
+def train(
+    recipe: str | Path | None = None,
+    *,
+    plugin: str | None = None,
+    seeds: int,
+    score: bool = True,
+    **options: Unpack[RunOptions],
+) -> list[Run]: ...
+
+
+def train(
+    recipe: str | Path | None = None,
+    *,
+    plugin: str | None = None,
+    seeds: int | None = None,
+    score: bool = True,
+    **options: Unpack[RunOptions],
+) -> Run | list[Run]:
+    """Train an adapter for a recipe's model through a trainer plugin and score it, as `bench train` does.
+
+    A training that was stopped continues from its newest checkpoint; one that is there already is reused.
+
+    Parameters:
+        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
+        plugin: Name of the trainer plugin, for example `qlora` (default: the recipe's).
+        seeds: Train this many adapters, with the recipe's seed and those that follow it, each a run of its own.
+        score: Measure each adapter after its training; without it the runs stay unscored (`status` is `trained`).
+        **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`, `settings`,
+            `runs`, `fresh`, `plugins`, `progress`, `say`.
+
+    Returns:
+        The run, whose folder `run.adapter` holds the adapter; with `seeds` a list of runs in the order of their seeds.
+
+    Raises:
+        UsageError: The recipe, an option or the data are not right, or the trainer does not take its options.
+        PrerequisiteError: A model, a data set or a package is missing.
+        RunFailed: The training could not be finished; the same call continues it.
+
+    Example:
+        >>> runs = liftbench.train("helpdesk", plugin="qlora", seeds=3)  # doctest: +SKIP
+    """
+    if seeds is not None and seeds < 1:
+        raise UsageError(f"seeds must be at least 1, not {seeds}")
+    setup = setup_for_call("train", recipe, options, plugin)
+    measurement = prepare(setup.resolved, setup.plugins)
+    runs = train_adapters(plan_trainings(setup, measurement, seeds or 1), measurement, score=score)
+    say_problems(setup.plugins, setup.feedback.say)
+    return runs[0] if seeds is None else runs
+
+
+# ------------------------------------------------------------------------------------------------------------- work
+
+
+class Training(NamedTuple):
+    """One of several trainings that differ in their seed alone."""
+
+    setup: Setup
+    plan: TrainingPlan
+    title: str
+    """What tells it from the others; empty for the only one."""
+
+
+def plan_trainings(setup: Setup, measurement: Measurement, seeds: int) -> list[Training]:
+    """As many trainings, with the recipe's seed and those that follow it; everything is checked before the first."""
+    first = setup.recipe.seed
+    trainings = []
+    for number in range(seeds):
+        one = setup.with_seed(first + number)
+        title = f"seed {first + number} ({number + 1} of {seeds})" if seeds > 1 else ""
+        trainings.append(Training(one, plan_training(one.recipe, measurement, one.plugins), title))
+    return trainings
+
+
+def train_adapters(trainings: Sequence[Training], measurement: Measurement, *, score: bool) -> list[Run]:
+    """The runs of some trainings: trained, and measured if `score`, unless that is done already."""
+    runs = []
+    for setup, plan, title in trainings:
+        stages = [(f"{title} training".strip(), "steps"), (f"{title} scoring".strip(), "conversations")]
+        with (
+            _name_failure(title, setup),
+            setup.feedback.bars(stages) as (steps, scoring),
+            open_training(setup, measurement, plan, steps) as (run, subject),
+        ):
+            runs.append(finish_run(run, measurement, subject, setup, scoring) if score else Run(run.folder))
+    return runs
+
+
+@contextmanager
+def open_training(
+    setup: Setup, measurement: Measurement, plan: TrainingPlan, progress: Progress
+) -> Iterator[tuple[OpenRun, Loadable]]:
+    """The run of a training, open to be scored, and its adapter as a system: continued, reused or new."""
+    recipe = setup.recipe
+    model = resolve(recipe.model.reference)
+    # Before the training and not when the adapter is scored: budgets that do not fit would waste a training.
+    require_room(recipe, context_length(model.path), model.name)
+    base = untuned(recipe, model)
+    system = replace(base.system, name=f"{model.name}+{plan.spec.name}", precision=plan.trainer.precision)
+    # The protocol belongs to the group, since a limit on what is scored makes another measurement; its metrics do not,
+    # as they do not belong to a run's key either.
+    family = digest(plan.family, system, replace(measurement.protocol, metrics={}))
+    manifest = new_manifest(
+        "train", system, measurement, setup.resolved, argv=setup.argv, extra_key=plan.key, family=family
+    )
+    with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
+        announce_run(run, manifest, setup)
+        yield run, run_trainer(run, plan, base, model, progress)
+
+
+@contextmanager
+def _name_failure(title: str, setup: Setup) -> Iterator[None]:
+    """Say which training an error belongs to, where there are several."""
+    try:
+        yield
+    except Exception:
+        if title:
+            setup.feedback.say(f"{title} failed; the same command continues with it")
+        raise
