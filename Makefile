@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check format performance clean
+.PHONY: setup demo test check format docs performance clean
 
 # Build backends, too, come in the versions that are pinned.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -33,6 +33,9 @@ check: setup
 format: setup
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: setup
+	$(BIN)/python docs/generate.py
 
 performance: setup
 	$(BIN)/python tests/benchmarks/performance.py
