@@ -139,7 +139,7 @@ def problem(command: str) -> str:
         group, words = found, words[1:]
         context = click.Context(group, parent=context)
     try:
-        _, rest, _ = group.make_parser(context).parse_args(words)
+        _, rest, _ = group.make_parser(context).parse_args([*words])
     except click.BadOptionUsage as error:
         # `bench train --seeds` in a sentence names the option alone.
         alone = words[-1:] == [error.option_name] and "requires an argument" in error.message

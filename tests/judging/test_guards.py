@@ -371,6 +371,6 @@ def test_a_guard_that_one_seed_fails_fails_for_all_of_them(bench: Bench) -> None
 # ----------------------------------------------------------------------------------------------------------- the words
 
 
-def test_the_readme_lists_every_guard_with_its_question() -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    assert "\n".join(f"| {name} | {question} |" for name, (question, _) in GUARDS.items()) in readme
+def test_the_page_of_guards_lists_every_guard_with_its_question() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "guards.md").read_text(encoding="utf-8")
+    assert "\n".join(f"| {name} | {question} |" for name, (question, _) in GUARDS.items()) in page
