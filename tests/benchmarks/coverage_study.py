@@ -8,14 +8,14 @@ it: 2.5% of the time, were it exact. Prints a line of JSON for each data set, me
 with clusters, one with several seeds, and for the power that `Lift.detectable` promises. Takes some three minutes.
 
 A share of 2.5% has a standard error of 0.5 points in 1,000 experiments: differences below one point say little between
-lines, somewhat more between methods, which are given the same experiments. `intervals.lift` is called as users do (with
+lines, somewhat more between methods, which are given the same experiments. `Bootstrap.lift` is called as users do (with
 10,000 resamples); its rivals are computed here with 2,000, which adds to their errors a tenth of a point.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtrit
 
-from liftbench.statistics import intervals
-from liftbench.statistics.bootstrap import draws
+from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.statistics.lift import Lift
+from liftbench.statistics.resampling import RESAMPLES, draws
 
 Floats = NDArray[np.float64]
 
@@ -73,12 +73,28 @@ def populations() -> list[Population]:
 # -------------------------------------------------------------------------------------------------- what users are told
 
 
-def lifts(population: Population, baselines: Floats, candidates: Floats, **options: object) -> Iterator[Lift]:
-    """Of each experiment, with the true lift as the target."""
-    about = {"metric": population.metric, "signature": "", "target": population.lift, "seed": 0, **options}
-    measure: Callable[..., Lift] = intervals.lift if candidates.ndim == 2 else intervals.lift_over_seeds
+def lifts(
+    population: Population,
+    baselines: Floats,
+    candidates: Floats,
+    *,
+    clusters: Sequence[str] | None = None,
+    resamples: int = RESAMPLES,
+) -> Iterator[Lift]:
+    """Of each experiment, with the true lift as the target; `clusters` has a label for each conversation."""
+    ids = [str(number) for number in range(baselines.shape[1])]
+    bootstrap = Bootstrap(seed=0, clusters=dict(zip(ids, clusters or ids, strict=True)), resamples=resamples)
     for baseline, candidate in zip(baselines, candidates, strict=True):
-        yield measure(baseline, candidate, **about)
+        found = bootstrap.lift(
+            baseline.tolist(),
+            *np.atleast_2d(candidate).tolist(),
+            metric=population.metric,
+            signature="",
+            target=population.lift,
+            ids=ids,
+        )
+        assert isinstance(found, Lift), found
+        yield found
 
 
 def wrong(found: Iterable[Lift], true: float) -> dict[str, float]:

@@ -30,7 +30,7 @@ from liftbench.prompts.render import completion_ids, end_token, render
 from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.sections import DEFAULT_TEMPLATE
 from liftbench.records.conversation import Conversation
-from liftbench.statistics import intervals
+from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.text import rouge_words as tokens_module
 from liftbench_plugins.backends import transformers as backend_module
 from liftbench_plugins.backends.transformers import TransformersBackend
@@ -181,7 +181,7 @@ def lift(conversations: list[Conversation]) -> None:
     started = time.perf_counter()
     values = Rouge("rougeL").score([c.references[0] for c in conversations], conversations)
     scored = time.perf_counter()
-    intervals.lift(values, values, metric="rougeL", signature="", target=0.4, seed=0)
+    Bootstrap(seed=0).lift(values, values, metric="rougeL", signature="", target=0.4)
     print(json.dumps({"what": "ROUGE-L", "seconds": round(scored - started, 3), "n": len(values)}))
     print(json.dumps({"what": "lift, 10,000 resamples", "seconds": round(time.perf_counter() - scored, 3)}))
 

@@ -23,6 +23,7 @@ from liftbench.records.system import AdapterRecord
 from liftbench.runs.differences import protocol_differences, system_differences
 from liftbench.runs.directory import Run
 from liftbench.runs.selection import best_prompted, newest_pair
+from liftbench.statistics.lift import NoLift
 from liftbench.text.phrases import metric_label
 
 from ..support.build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
@@ -209,7 +210,7 @@ def test_missing_scores_never_pass(
     assert judged.outcome == "unproven"
     assert judged.sentence.startswith("Unproven: ")
     assert any(reason in words for words in judged.not_proven)
-    assert comparison.candidates[0].lifts[0].lift is None
+    assert isinstance(comparison.candidates[0].lifts[0], NoLift)
     assert exit_code(comparison) == 1
 
 

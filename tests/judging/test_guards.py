@@ -325,7 +325,7 @@ def test_of_few_seeds_the_worst_decides(bench: Bench) -> None:
     assert together.runs == [run.id for run in runs]
     assert [result.verdict.outcome for result in comparison.candidates] == ["verified", "not met", "verified"]
     assert together.verdict.outcome == "not met"
-    assert together.verdict.sentence.startswith("Not met: Of 3 seeds the worst decides, and that is seed 1. ")
+    assert together.verdict.sentence.startswith("Not met: The worst of 3 seeds decides: seed 1. ")
     assert together.lifts[0].lift == pytest.approx(0.3)
     assert exit_code(comparison) == 1
     assert exit_code(compare(baseline, family(bench, 0.9, 0.8), bench.background(baseline))) == 0
@@ -352,7 +352,7 @@ def test_from_five_seeds_on_they_are_resampled_together(bench: Bench) -> None:
     assert alone.high is not None
     assert lift.high - lift.low > 10 * (alone.high - alone.low)
     assert together.verdict.sentence.partition(": ")[2].startswith(
-        "5 seeds, resampled together with the conversations."
+        "5 seeds were resampled together with the conversations."
     )
     assert not any("next seed" in words for words in together.verdict.not_proven)
 

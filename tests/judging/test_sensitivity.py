@@ -24,8 +24,9 @@ from liftbench.measuring.score import values
 from liftbench.metrics.base import Metric, MetricRequest
 from liftbench.metrics.rouge import Rouge
 from liftbench.records.conversation import Conversation
+from liftbench.records.run import Limits, Terms
 from liftbench.runs.directory import Run, runs_in
-from liftbench.statistics.intervals import lift
+from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.statistics.lift import Lift
 
 from ..support.build import tuned_texts, untuned_texts, write_conversations, write_run
@@ -70,13 +71,21 @@ def measured(tmp_path: Path) -> Callable[..., tuple[Run, Run]]:
 
 
 def alternatives(
-    runs: tuple[Run, Run], metrics: Sequence[Metric] = (ROUGE,), leaks: Sequence[Leak] = (), **how: Any
+    runs: tuple[Run, Run],
+    metrics: Sequence[Metric] = (ROUGE,),
+    leaks: Sequence[Leak] = (),
+    *,
+    headlines: Sequence[str] = ("rougeL",),
+    target: float = 0.4,
+    seed: int = 0,
+    comparisons: int = 1,
 ) -> Any:
     rows = runs[0].conversations
     # By their customers alone: what builds these runs writes conversations that are much alike.
     clusters = {one.id: str(one.metadata.get("cluster", one.id)) for one in rows}
-    asked = {"headlines": ["rougeL"], "target": 0.4, "seed": 0, "comparisons": 1, "clusters": clusters, **how}
-    return sensitivity.alternatives(*runs, metrics, leaks, **asked)
+    terms = Terms(headlines=tuple(headlines), target=target, against="baseline", limits=Limits())
+    bootstrap = Bootstrap(seed=seed, clusters=clusters, comparisons=comparisons)
+    return sensitivity.alternatives(*runs, metrics, leaks, terms, bootstrap)
 
 
 def named(found: Sequence[Alternative], name: str) -> Alternative:
@@ -85,8 +94,6 @@ def named(found: Sequence[Alternative], name: str) -> Alternative:
 
 
 def means(lift: Lift) -> tuple[float, float]:
-    assert lift.baseline is not None
-    assert lift.candidate is not None
     return lift.baseline, lift.candidate
 
 
@@ -116,15 +123,8 @@ def test_every_headline_has_its_rows_and_the_first_is_the_lift_as_it_was_judged(
     assert [(one.kind, one.name) for one in found] == expected * 2
     assert {one.lift.metric for one in found[: len(expected)]} == {"rougeL"}
     before, after = ([run.scores[id_]["rougeL"] for id_ in sorted(run.scores)] for run in runs)
-    assert found[0].lift == lift(
-        before,
-        after,
-        metric="rougeL",
-        signature=ROUGE.signature,
-        target=0.4,
-        seed=3,
-        clusters=sorted(runs[0].scores),
-    )
+    expected_lift = Bootstrap(seed=3).lift(before, after, metric="rougeL", signature=ROUGE.signature, target=0.4)
+    assert found[0].lift == expected_lift
 
 
 def test_without_the_metrics_only_what_needs_no_scoring_is_there(measured: Callable[..., tuple[Run, Run]]) -> None:
@@ -278,7 +278,7 @@ def test_what_a_run_lacks_leaves_the_lift_unproven(
     path.write_text("".join(lines[1:]), encoding="utf-8")
     found = alternatives((Run(runs[0].folder), Run(runs[1].folder)), leaks=[leak("c000")])
     assert [(one.kind, one.outcome) for one in found] == [("as measured", "unproven")]
-    assert "no number for 1 of 90 conversations" in found[0].lift.problem
+    assert "no number for 1 of 90 conversations" in found[0].lift.reason
 
 
 @pytest.mark.parametrize("value", [math.nan, None])

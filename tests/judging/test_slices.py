@@ -23,6 +23,7 @@ from liftbench.errors import UsageError
 from liftbench.judging.slices import SliceResult, slice_results
 from liftbench.records.conversation import Conversation, Scalar, Turn
 from liftbench.records.run import Direction
+from liftbench.statistics.bootstrap import Bootstrap
 
 
 def conversation(number: int, **metadata: Scalar) -> Conversation:
@@ -345,8 +346,7 @@ def compared(
         old,
         new,
         metrics or dict.fromkeys(baseline, "higher"),
-        seed=0,
-        clusters=dict(zip(ids, clusters or ids, strict=True)),
+        Bootstrap(seed=0, clusters=dict(zip(ids, clusters or ids, strict=True))),
     )
 
 
@@ -451,8 +451,8 @@ def test_a_conversation_that_a_run_lacks_leaves_its_slice_undecided() -> None:
     part = Slice(field="field", label="a", ids=ids)
     clusters = {id_: id_ for id_ in ids}
     fewer = dict(list(scores.items())[1:])
-    (lacking,) = slice_results([part], scores, fewer, {"m": "higher"}, seed=0, clusters=clusters)
-    (other_metric,) = slice_results([part], scores, scores, {"n": "higher"}, seed=0, clusters=clusters)
+    (lacking,) = slice_results([part], scores, fewer, {"m": "higher"}, Bootstrap(seed=0, clusters=clusters))
+    (other_metric,) = slice_results([part], scores, scores, {"n": "higher"}, Bootstrap(seed=0, clusters=clusters))
     assert (lacking.state, other_metric.state) == ("undecided", "undecided")
 
 
@@ -470,13 +470,13 @@ def test_a_rare_value_of_a_flag_on_which_the_candidate_fails_is_not_merged_away(
     before = {row.id: {"m": 0.3} for row in rows}
     after = {row.id: {"m": 0.0 if row.metadata["field"] == 0 else 0.6} for row in rows}
     found = slice_results(
-        cut(rows, "field"), before, after, {"m": "higher"}, seed=0, clusters={row.id: row.id for row in rows}
+        cut(rows, "field"), before, after, {"m": "higher"}, Bootstrap(seed=0, clusters={row.id: row.id for row in rows})
     )
     assert [(one.label, one.state) for one in found] == [("0", "undecided"), ("1", "not worse")]
 
 
 def test_no_slices_have_no_results() -> None:
-    assert slice_results([], {}, {}, {"m": "higher"}, seed=0, clusters={}) == []
+    assert slice_results([], {}, {}, {"m": "higher"}, Bootstrap(seed=0, clusters={})) == []
 
 
 def test_chance_alone_makes_a_slice_worse_in_few_experiments() -> None:
@@ -496,7 +496,7 @@ def test_slices_of_real_data_are_compared_with_their_clusters() -> None:
     better = {id_: {"m": score["m"] + 1} for id_, score in scores.items()}
     clusters = dict(zip(scores, units(rows), strict=True))
     found = slice_results(
-        slices(rows, ["channel"], clusters), scores, better, {"m": "higher"}, seed=0, clusters=clusters
+        slices(rows, ["channel"], clusters), scores, better, {"m": "higher"}, Bootstrap(seed=0, clusters=clusters)
     )
     assert {one.label: one.state for one in found} == {
         "chat": "not worse",

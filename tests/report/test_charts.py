@@ -11,18 +11,13 @@ from markupsafe import Markup
 
 from liftbench.records.training import CurvePoint
 from liftbench.report.charts import NARROW, Bar, lift_domain, lift_interval, sorted_gains, training_curve
-from liftbench.statistics.lift import Lift
+
+from ..support.build import make_lift
 
 STYLE = (resources.files("liftbench.report") / "templates" / "style.css").read_text(encoding="utf-8")
 LIGHT, DARK = (
     dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[:2]
 )
-
-
-def lift(value: float | None, low: float | None, high: float | None) -> Lift:
-    return Lift(
-        metric="rougeL", signature="s", baseline=0.2, candidate=0.3, lift=value, low=low, high=high, n=108, method=""
-    )
 
 
 def curve() -> list[CurvePoint]:
@@ -33,8 +28,8 @@ def curve() -> list[CurvePoint]:
 
 
 SMALL = {
-    "lift": lift_interval(lift(0.72, 0.58, 0.88), 0.4, (-0.1, 1.0), 'lift <of> "72%"'),
-    "negative": lift_interval(lift(-0.3, -0.4, -0.2), -0.1, (-0.5, 0.1), 'lift <of> "72%"'),
+    "lift": lift_interval(make_lift(0.72, 0.58, 0.88), 0.4, (-0.1, 1.0), 'lift <of> "72%"'),
+    "negative": lift_interval(make_lift(-0.3, -0.4, -0.2), -0.1, (-0.5, 0.1), 'lift <of> "72%"'),
 }
 LARGE = {
     "training": training_curve(curve(), None, 'lift <of> "72%"'),
@@ -91,7 +86,7 @@ def test_a_negative_number_is_written_as_in_the_text() -> None:
 
 
 def test_where_there_is_nothing_to_draw_there_is_no_chart() -> None:
-    assert lift_interval(lift(None, None, None), 0.4, (0, 1), "x") == ""
+    assert lift_interval(make_lift(None, None, None), 0.4, (0, 1), "x") == ""
     assert training_curve([CurvePoint(step=1, epoch=0.1)], None, "x") == ""
     assert sorted_gains([], "x") == ""
 
@@ -100,7 +95,7 @@ def test_where_there_is_nothing_to_draw_there_is_no_chart() -> None:
     ("bounds", "target"), [((0.58, 0.88), 0.4), ((-0.5, -0.2), 0.4), ((None, None), 0.4), ((0.1, 0.2), -0.1)]
 )
 def test_the_scale_holds_zero_target_and_intervals(bounds: tuple[float | None, float | None], target: float) -> None:
-    low, high = lift_domain([lift(0.1, *bounds)], target)
+    low, high = lift_domain([make_lift(0.1, *bounds)], target)
     assert all(low < value < high for value in (0.0, target, *bounds) if value is not None)
 
 

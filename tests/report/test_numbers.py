@@ -7,22 +7,9 @@ import doctest
 import pytest
 
 from liftbench.report import numbers
-from liftbench.statistics.lift import Lift
+from liftbench.statistics.lift import LiftResult
 
-
-def lift(value: float | None, low: float | None, high: float | None) -> Lift:
-    method = "95% interval by a paired percentile bootstrap (10,000 resamples, seed 0)"
-    return Lift(
-        metric="rougeL",
-        signature="s",
-        baseline=0.2,
-        candidate=0.3,
-        lift=value,
-        low=low,
-        high=high,
-        n=108,
-        method=method,
-    )
+from ..support.build import make_lift
 
 
 def test_the_examples_in_the_module_hold() -> None:
@@ -34,14 +21,14 @@ def test_the_examples_in_the_module_hold() -> None:
 @pytest.mark.parametrize(
     ("judged", "gain", "interval"),
     [
-        (lift(0.7242, 0.58, 0.881), "+72%", "+58% to +88%"),
-        (lift(-0.05, -0.12, 0.031), "-5%", "-12% to +3%"),
-        (lift(0.45, 0.3996, 0.5), "+45.00%", "+39.96% to +50.00%"),
-        (lift(0.45, None, None), "+45%", "unknown"),
-        (lift(None, None, None), "unknown", "unknown"),
+        (make_lift(0.7242, 0.58, 0.881), "+72%", "+58% to +88%"),
+        (make_lift(-0.05, -0.12, 0.031), "-5%", "-12% to +3%"),
+        (make_lift(0.45, 0.3996, 0.5), "+45.00%", "+39.96% to +50.00%"),
+        (make_lift(0.45, None, None), "+45%", "of the difference +0.040 to +0.140"),
+        (make_lift(None, None, None), "unknown", "unknown"),
     ],
 )
-def test_a_lift_shows_on_which_side_of_the_target_its_bounds_are(judged: Lift, gain: str, interval: str) -> None:
+def test_a_lift_shows_on_which_side_of_the_target_its_bounds_are(judged: LiftResult, gain: str, interval: str) -> None:
     assert (numbers.lift(judged, 0.4), numbers.lift_interval(judged, 0.4)) == (gain, interval)
     assert numbers.level(judged) == "95% interval"
 

@@ -29,9 +29,9 @@ from liftbench.report.checks import LEAKS, SYMBOLS, alternative_words, in_order
 from liftbench.report.html import render_comparison
 from liftbench.report.terminal import comparison_table
 from liftbench.runs.directory import Run
-from liftbench.statistics.lift import Lift
+from liftbench.statistics.lift import Lift, NoLift
 
-from ..support.build import write_run
+from ..support.build import make_lift, write_run
 from .test_html import HOSTILE, NO_WORD, TAME, Page, loaded
 
 STATES: tuple[GuardState, ...] = ("passed", "undecided", "failed", "not run")
@@ -204,10 +204,7 @@ def test_where_no_ratio_is_stable_the_difference_is_shown_and_said_to_decide(bar
 
 def test_a_lift_without_any_number_has_no_figure(bare: Comparison, runs: list[Run]) -> None:
     [result] = bare.candidates
-    nothing = Lift(
-        metric="rougeL", signature="s", baseline=None, candidate=None, lift=None, low=None, high=None, n=36,
-        method="95% interval", problem="rougeL has no number",
-    )  # fmt: skip
+    nothing = make_lift(None, None, None)
     comparison = with_result(bare, lifts=[nothing, *result.lifts[1:]])
     assert "figure" not in page_of(comparison, runs).values("class")
     assert "ROUGE-L: rougeL has no number" in terminal_of(comparison, runs)
@@ -325,7 +322,7 @@ def test_whether_the_verdict_hangs_on_one_choice_is_said(
 def test_a_choice_that_one_headline_lacks_or_that_gives_no_number_is_shown(bare: Comparison, runs: list[Run]) -> None:
     [result] = bare.candidates
     one, other = result.lifts[:2]
-    broken = replace(one, lift=None, low=None, high=None, problem="nothing to score")
+    broken = NoLift(metric=one.metric, signature=one.signature, reason="nothing to score", n=one.n, level=one.level)
     made = [
         choice("as measured", "as measured", one, "verified"),
         choice("metric", "one alone", broken, "unproven"),

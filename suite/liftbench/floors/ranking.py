@@ -3,14 +3,14 @@ candidate's place between the best control and the humans."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from ..records.system import PromptSpec
-from ..runs.directory import Run
-from ..statistics import intervals
+from ..runs.measured import MeasuredRun
+from ..statistics.bootstrap import Bootstrap
 from .background import Background
 from .control_scores import ControlScores, SystemScores
 
@@ -35,7 +35,7 @@ class Position(Struct, frozen=True, kw_only=True):
     """(candidate - floor) / (ceiling - floor)."""
     low: float | None
     high: float | None
-    """Bounds of its 95% interval (see `stats.position`)."""
+    """Bounds of its 95% interval (see `Bootstrap.position`)."""
     problem: str = ""
     """Why there is no number, if there is none."""
 
@@ -51,19 +51,13 @@ class SystemMeans(Struct, frozen=True, kw_only=True):
 
 
 def positions(
-    candidate: Run,
-    headlines: Sequence[str],
-    controls: ControlScores,
-    *,
-    seed: int,
-    level: float = 0.95,
-    clusters: Mapping[str, str],
+    candidate: MeasuredRun, headlines: Sequence[str], controls: ControlScores, bootstrap: Bootstrap
 ) -> list[Position]:
     """How the candidate stands to the best control and the humans, on each headline that a control has a score on.
 
-    `level` is that of the interval between candidate and control; `clusters` says of each id what is resampled as one.
+    The interval between candidate and control has the level of `bootstrap`; that of the position is a 95% interval.
     """
-    found = (_position(candidate, name, controls, seed, level, clusters) for name in headlines)
+    found = (_position(candidate, name, controls, bootstrap) for name in headlines)
     return [position for position in found if position is not None]
 
 
@@ -76,9 +70,7 @@ def unmeasured(background: Background) -> list[str]:
     ]
 
 
-def _position(
-    candidate: Run, metric: str, controls: ControlScores, seed: int, level: float, clusters: Mapping[str, str]
-) -> Position | None:
+def _position(candidate: MeasuredRun, metric: str, controls: ControlScores, bootstrap: Bootstrap) -> Position | None:
     """None where no control, or not the candidate, has a score."""
     own = [candidate.scores.get(id_, {}).get(metric) for id_ in controls.ids]
     floors = {row.name: row.scores[metric] for row in controls.rows if row.role == "floor" and metric in row.scores}
@@ -89,15 +81,11 @@ def _position(
     lower = next(info for info in controls.metrics if info.name == metric).direction == "lower"
     best = max(floors, key=lambda name: (-1 if lower else 1) * _mean(floors[name], whole))
     gaps = [one - other for one, other in zip(_some(own, whole), _some(floors[best], whole), strict=True)]
-    named = [clusters[id_] for id_ in controls.ids]
-    _, gap_low, gap_high = intervals.mean_interval(gaps, seed=seed, level=level, clusters=[named[at] for at in whole])
+    _, gap_low, gap_high = bootstrap.mean(gaps, [controls.ids[at] for at in whole])
     humans = next(row for row in controls.rows if row.role == "humans").scores[metric]
     common = _whole(own, floors[best], humans)
-    found = intervals.position(
-        *(_some(column, common) for column in (own, floors[best], humans)),
-        seed=seed,
-        clusters=[named[at] for at in common],
-    )
+    values, floor, ceiling = (_some(column, common) for column in (own, floors[best], humans))
+    found = bootstrap.position(values, floor, ceiling, [controls.ids[at] for at in common])
     return Position(
         metric=metric,
         floor=best,
@@ -132,11 +120,11 @@ def _mean(column: Column, places: Sequence[int]) -> float:
 
 
 def system_table(
-    baseline: Run, best: Run | None, candidates: Sequence[Run], controls: ControlScores | None
+    baseline: MeasuredRun, best: MeasuredRun | None, candidates: Sequence[MeasuredRun], controls: ControlScores | None
 ) -> list[SystemMeans]:
     """All systems with their means, in the order of a report."""
     rows = controls.rows if controls else []
-    measured: list[tuple[Literal["baseline", "best-prompted", "candidate"], Run]] = [("baseline", baseline)]
+    measured: list[tuple[Literal["baseline", "best-prompted", "candidate"], MeasuredRun]] = [("baseline", baseline)]
     measured += [("best-prompted", best)] if best else []
     measured += [("candidate", run) for run in candidates]
     return [

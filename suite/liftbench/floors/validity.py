@@ -15,7 +15,7 @@ from ..metrics.base import Metric
 from ..progress import Progress
 from ..records.conversation import Conversation
 from ..records.run import SCHEMA, MetricInfo
-from ..statistics import intervals
+from ..statistics.bootstrap import Bootstrap
 from ..text.phrases import listed, metric_label
 from .control_scores import FloorCache, leave_one_out, measure_controls, read_cached
 from .corruptions import CORRUPTIONS, Case, Material
@@ -35,7 +35,7 @@ class Cost(Struct, frozen=True, kw_only=True):
     """(human - corrupted) / (human - floor): 0 is unseen, 1 is as bad as another conversation's summary."""
     low: float | None
     high: float | None
-    """Bounds of its 95% interval (see `stats.position`)."""
+    """Bounds of its 95% interval (see `Bootstrap.position`)."""
     problem: str = ""
     """Why there is no number, if there is none."""
 
@@ -193,7 +193,7 @@ def _cost(
         )  # fmt: skip
     before, after, bottom = (list(column) for column in zip(*means, strict=True))
     # A position between the floor (0) and the humans (1); its distance from the humans is the cost.
-    found = intervals.position(after, bottom, before, seed=seed)
+    found = Bootstrap(seed=seed).position(after, bottom, before)
     return Cost(
         corruption=name,
         metric=metric.name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 from msgspec import Struct
@@ -18,9 +18,8 @@ from ..errors import PrerequisiteError, UsageError, unknown
 from ..floors.control_scores import HUMANS, ControlScores, SystemScores
 from ..recipe.rules import KEYWORDS, QUANTITIES
 from ..records.conversation import Conversation
-from ..records.run import Environment, Manifest, MetricInfo, Prediction, RunSummary
-from ..records.training import TrainingSummary
-from ..runs.directory import Run
+from ..records.run import Environment, Finding, Manifest, MetricInfo, Prediction, RunSummary
+from ..records.training import TrainingRow, TrainingSummary
 from .context import RESERVED
 
 SCHEMA = 1
@@ -156,21 +155,32 @@ class _Row(NamedTuple):
     scores: dict[str, float | None]
 
 
-class PromotedRun(Run):
-    """A promoted baseline, read as any run is. Of its texts there are only hashes, unless they were promoted."""
+class PromotedRun:
+    """A promoted baseline as a `MeasuredRun`. Of its texts there are only hashes, unless they were promoted."""
 
     def __init__(self, measured: Measured, rows: Mapping[str, _Row], conversations: Sequence[Conversation]) -> None:
-        self.folder = Path(measured.manifest.id)
+        self.id = measured.manifest.id
         self.manifest = measured.manifest
         self.summary = measured.summary
         self.training = measured.training
+        self.training_rows: list[TrainingRow] | None = None
+        self.conversations = list(conversations)
         self.scores = {id_: row.scores for id_, row in rows.items()}
         self.text_hashes = {id_: row.sha256 for id_, row in rows.items()}
         self.predictions = {id_: Prediction(id=id_, text=row.text) for id_, row in rows.items() if row.text is not None}
-        self.conversations = list(conversations)
-        self.training_rows = None
-        if measured.environment is not None:
-            self.environment = measured.environment
+        self.findings: dict[str, list[Finding]] = {}
+        self._environment = measured.environment
+
+    def require_complete(self) -> Self:
+        """Itself: only complete runs are promoted."""
+        return self
+
+    @property
+    def environment(self) -> Environment:
+        """Raises `UsageError` where it was not recorded."""
+        if self._environment is None:
+            raise UsageError(f"the environment of {self.id} was not recorded")
+        return self._environment
 
 
 def require_name(name: str) -> None:

@@ -15,9 +15,10 @@ from ..judging.output_faults import is_empty, never_ending, shortened
 from ..judging.verdict import FEWEST
 from ..recipe.rules import Rule
 from ..records.run import Direction, Prediction
-from ..runs.directory import Run
-from ..statistics import intervals
-from ..text.phrases import counted, metric_label
+from ..runs.measured import MeasuredRun
+from ..statistics.bootstrap import Bootstrap
+from ..statistics.lift import NoLift
+from ..text.phrases import counted, metric_label, percent
 from .context import STATES, CannotJudge, GateContext, Loss, RuleResult, RuleState, over, require_alike, score
 from .explain import asked, lift_words, mend, named_system
 
@@ -37,12 +38,14 @@ def check_rule(rule: Rule, context: GateContext) -> RuleResult:
 # ------------------------------------------------------------------------------------------------------ figures of runs
 
 
-def _rate(run: Run) -> float | None:
+def _rate(run: MeasuredRun) -> float | None:
     summary = run.summary
     return summary.new_tokens / summary.seconds if summary.new_tokens and summary.seconds else None
 
 
-def _share(run: Run, find: Callable[[Sequence[Prediction | None]], list[str] | None], kept: int) -> float | None:
+def _share(
+    run: MeasuredRun, find: Callable[[Sequence[Prediction | None]], list[str] | None], kept: int
+) -> float | None:
     """Of a run's texts; of a promoted baseline's, which are not kept, as its summary counted them."""
     if not run.predictions:
         return kept / run.manifest.protocol.n if run.manifest.system.generation_verified else None
@@ -54,7 +57,7 @@ def _empty(made: Sequence[Prediction | None]) -> list[str]:
     return [one.id if one else "" for one in made if one is None or is_empty(one.text)]
 
 
-FIGURES: dict[str, tuple[Direction, str, Callable[[Run], float | None]]] = {
+FIGURES: dict[str, tuple[Direction, str, Callable[[MeasuredRun], float | None]]] = {
     "tokens_per_second": ("higher", "Generated tokens a second", _rate),
     "mean_words": ("neither", "Words a summary", lambda run: run.summary.mean_words),
     "empty": ("lower", "Share of empty summaries", lambda run: _share(run, _empty, run.summary.empty)),
@@ -73,7 +76,7 @@ FIGURES: dict[str, tuple[Direction, str, Callable[[Run], float | None]]] = {
 
 
 def _of_figure(
-    rule: Rule, context: GateContext, direction: Direction, words: str, read: Callable[[Run], float | None]
+    rule: Rule, context: GateContext, direction: Direction, words: str, read: Callable[[MeasuredRun], float | None]
 ) -> RuleResult:
     if rule.quantity != "value" or rule.strength != "measured" or rule.per:
         raise CannotJudge(
@@ -142,7 +145,7 @@ class _Part(Struct, frozen=True, kw_only=True):
     ids: Sequence[str]
 
 
-class _Asked(Struct, frozen=True, kw_only=True):
+class _ResolvedRule(Struct, frozen=True, kw_only=True):
     """A rule with what it names, found."""
 
     rule: Rule
@@ -151,17 +154,19 @@ class _Asked(Struct, frozen=True, kw_only=True):
     direction: Direction
     name: str
     """Of the system that it compares with; empty for none."""
-    other: Run | None
+    other: MeasuredRun | None
     """None for no system, and for the human summaries."""
     parts: int
     """A rule that is broken by a significant loss on any of several parts is given as many chances to be."""
 
     @property
-    def comparisons(self) -> int:
-        return self.parts if self.rule.strength == "significant" else 1
+    def bootstrap(self) -> Bootstrap:
+        comparisons = self.parts if self.rule.strength == "significant" else 1
+        return replace(self.context.bootstrap, comparisons=comparisons)
 
-    def clusters(self, ids: Sequence[str]) -> list[str]:
-        return [self.context.clusters[id_] for id_ in ids]
+    def count_units(self, ids: Sequence[str]) -> int:
+        """How many clusters, or conversations, some conversations are."""
+        return len(set(self.context.bootstrap.labels(ids) or ()))
 
 
 def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
@@ -170,7 +175,7 @@ def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
     other = context.system(name) if name and name != "references" else None
     require_alike(context.run, other or context.baseline, name if other else "the baseline", metric)
     wanted = _parts(rule, context)
-    asked_of = _Asked(
+    resolved = _ResolvedRule(
         rule=rule,
         context=context,
         metric=metric,
@@ -179,7 +184,7 @@ def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
         other=other,
         parts=len(wanted),
     )
-    parts = [_part(asked_of, ids, label) for label, ids in wanted]
+    parts = [_part(resolved, ids, label) for label, ids in wanted]
     broken = [part for part in parts if part.state != "passed"]
     first = min(broken or parts, key=lambda part: (STATES.index(part.state), part.slack or 0.0))
     if broken or len(parts) == 1:
@@ -200,17 +205,17 @@ def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
         high=first.high,
         slack=first.slack,
         n=len(first.ids),
-        losses=_losses(asked_of, failed),
+        losses=_losses(resolved, failed),
     )
 
 
-def _part(asked_of: _Asked, ids: Sequence[str], label: str) -> _Part:
-    rule, other = asked_of.rule, asked_of.other
+def _part(resolved: _ResolvedRule, ids: Sequence[str], label: str) -> _Part:
+    rule, other = resolved.rule, resolved.other
     try:
         if rule.quantity != "value" and other is not None:
-            found = _of_lift(asked_of, other, ids)
+            found = _of_lift(resolved, other, ids)
         else:
-            found = _of_value(asked_of, ids)
+            found = _of_value(resolved, ids)
     except CannotJudge as error:
         found = _Part(state="not run", words=error.words, mend=error.mend, ids=ids)
     return replace(found, words=f"{label}: {found.words}") if label else found
@@ -238,7 +243,7 @@ def _parts(rule: Rule, context: GateContext) -> list[tuple[str, list[str]]]:
     if not rule.per:
         return [("", sorted(context.run.scores))]
     try:
-        found = slices(context.run.conversations, [rule.per], context.clusters)
+        found = slices(context.run.conversations, [rule.per], context.bootstrap.clusters)
     except UsageError as error:
         raise CannotJudge(f"{error}.", "Name a field that the conversations have.") from error
     if not found:
@@ -248,48 +253,46 @@ def _parts(rule: Rule, context: GateContext) -> list[tuple[str, list[str]]]:
     return [(f"{part.field} {part.label}", list(part.ids)) for part in found]
 
 
-def _of_lift(asked_of: _Asked, other: Run, ids: Sequence[str]) -> _Part:
-    rule, metric, direction = asked_of.rule, asked_of.metric, asked_of.direction
+def _of_lift(resolved: _ResolvedRule, other: MeasuredRun, ids: Sequence[str]) -> _Part:
+    rule, metric, direction = resolved.rule, resolved.metric, resolved.direction
     if direction == "neither" or (rule.quantity == "lift" and direction == "lower"):
         why = "neither way is better" if direction == "neither" else "lower is better"
         raise CannotJudge(
             f"There is no {rule.quantity} on {metric_label(metric)}, on which {why}.",
-            f"Write a bound of its own: {metric} <= …, or <= 0.9x {asked_of.name}.",
+            f"Write a bound of its own: {metric} <= …, or <= 0.9x {resolved.name}.",
         )
     # A drop of at most 2% is a lift of at least -2%, or where lower is better, a rise of at most 2%.
     rise = rule.quantity == "drop" and direction == "lower"
     sign = -1 if rule.quantity == "drop" and not rise else 1
     goal = sign * rule.bound.number
-    found = intervals.lift(
+    found = resolved.bootstrap.lift(
         [score(other, id_, metric) for id_ in ids],
-        [score(asked_of.context.run, id_, metric) for id_ in ids],
+        [score(resolved.context.run, id_, metric) for id_ in ids],
         metric=metric,
-        signature=asked_of.context.run.manifest.protocol.metrics[metric],
+        signature=resolved.context.run.manifest.protocol.metrics[metric],
         target=goal,
-        seed=asked_of.context.seed,
-        comparisons=asked_of.comparisons,
-        clusters=asked_of.clusters(ids),
+        ids=ids,
     )
     if found.baseline is not None and found.baseline <= 0:
-        instead = f"{metric} {'<=' if direction == 'lower' else '>='} {asked_of.name} {'+' if rise else '-'} 0.05"
-        zero = f"The mean of {asked_of.name} is {found.baseline:.3g}: there is no share of it."
+        instead = f"{metric} {'<=' if direction == 'lower' else '>='} {resolved.name} {'+' if rise else '-'} 0.05"
+        zero = f"The mean of {resolved.name} is {found.baseline:.3g}: there is no share of it."
         raise CannotJudge(zero, f"Write {instead}.")
-    if found.problem or found.lift is None:
-        raise CannotJudge(f"{found.problem}.", "Mend or replace what gives no number, and measure again.")
+    if isinstance(found, NoLift):
+        raise CannotJudge(f"{found.reason}.", "Mend or replace what gives no number, and measure again.")
     low, high, bound = found.low, found.high, goal
     if found.decides == "surplus":
         low, high, bound = found.surplus_low, found.surplus_high, 0.0
     slack = _slack(rule, found.lift, low, high, goal, bound, at_most=rise, units=found.units)
     bounds = sorted(sign * one for one in (found.low, found.high) if one is not None)
     least, most = bounds or (None, None)
-    words = lift_words(rule, found, metric, named_system(asked_of.name, other), sign, bounds)
-    return _judged(rule, slack, words, sign * found.lift, least, most, ids)
+    words = lift_words(rule, found, metric, named_system(resolved.name, other), sign, bounds)
+    return _outcome(rule, slack, words, sign * found.lift, least, most, ids)
 
 
-def _of_value(asked_of: _Asked, ids: Sequence[str]) -> _Part:
-    rule, context, metric, name = asked_of.rule, asked_of.context, asked_of.metric, asked_of.name
-    _require_direction(rule, metric, asked_of.direction)
-    theirs: Mapping[str, Mapping[str, float | None]] = (asked_of.other or context.baseline).scores
+def _of_value(resolved: _ResolvedRule, ids: Sequence[str]) -> _Part:
+    rule, context, metric, name = resolved.rule, resolved.context, resolved.metric, resolved.name
+    _require_direction(rule, metric, resolved.direction)
+    theirs: Mapping[str, Mapping[str, float | None]] = (resolved.other or context.baseline).scores
     if name == "references":
         theirs = context.humans
         if not theirs:
@@ -306,25 +309,25 @@ def _of_value(asked_of: _Asked, ids: Sequence[str]) -> _Part:
             "Mend or replace what gives no number, and measure again.",
         )
     both = [id_ for id_ in ids if id_ in own and (not name or id_ in base)]
-    clusters = asked_of.clusters(both)
-    if not both or (len(both) < len(ids) and len(set(clusters)) < FEWEST):
+    units = resolved.count_units(both)
+    if not both or (len(both) < len(ids) and units < FEWEST):
         raise CannotJudge(
             f"{metric_label(metric)} has a number for {len(both)} of {len(ids)} conversations only.",
             "Score conversations that all have one, or hold the run to another metric.",
         )
     factor = rule.bound.factor
     values = [own[id_] - (factor * base[id_] if name else 0.0) for id_ in both]
-    level = 1 - 0.05 / asked_of.comparisons
-    value, low, high = intervals.mean_interval(values, seed=context.seed, level=level, clusters=clusters)
+    bootstrap = resolved.bootstrap
+    value, low, high = bootstrap.mean(values, both)
     assert value is not None
     goal = rule.bound.number
-    slack = _slack(rule, value, low, high, goal, goal, at_most=rule.comparator == "<=", units=len(set(clusters)))
+    slack = _slack(rule, value, low, high, goal, goal, at_most=rule.comparator == "<=", units=units)
     words = metric_label(metric)
     interval = (
-        "" if low is None or high is None else f" ({intervals.percent(level)} interval {low:+.3f} to {high:+.3f})"
+        "" if low is None or high is None else f" ({percent(bootstrap.level)} interval {low:+.3f} to {high:+.3f})"
     )
     if name:
-        who = "the human summaries" if name == "references" else named_system(name, asked_of.other)
+        who = "the human summaries" if name == "references" else named_system(name, resolved.other)
         times = f"{factor:g} times " if factor != 1 else ""
         mean, bar = (fmean(column[id_] for id_ in both) for column in (own, base))
         words += f" {mean:.3f}, {times}that of {who} {factor * bar:.3f}: {value:+.3f}{interval}"
@@ -333,7 +336,7 @@ def _of_value(asked_of: _Asked, ids: Sequence[str]) -> _Part:
     some = f"{len(both)} of {counted(len(ids), 'conversation')}" if len(both) < len(ids) else (
         counted(len(ids), "conversation")
     )  # fmt: skip
-    return _judged(rule, slack, f"{words} on {some}; {asked(rule)}.", value, low, high, ids)
+    return _outcome(rule, slack, f"{words} on {some}; {asked(rule)}.", value, low, high, ids)
 
 
 def _slack(
@@ -366,7 +369,7 @@ def _slack(
     return bound - end if at_most else end - bound
 
 
-def _judged(
+def _outcome(
     rule: Rule,
     slack: float,
     words: str,
@@ -388,15 +391,15 @@ def _judged(
     )
 
 
-def _losses(asked_of: _Asked, ids: Sequence[str]) -> list[Loss]:
+def _losses(resolved: _ResolvedRule, ids: Sequence[str]) -> list[Loss]:
     """Of some conversations those that lost most, against what the rule compares with, or the baseline."""
-    sign = -1 if asked_of.direction == "lower" else 1
-    other = asked_of.other or asked_of.context.baseline
+    sign = -1 if resolved.direction == "lower" else 1
+    other = resolved.other or resolved.context.baseline
     pairs = [
         Loss(id=id_, before=before, after=after)
         for id_ in sorted(ids)
-        if (after := _finite(score(asked_of.context.run, id_, asked_of.metric))) is not None
-        and (before := _finite(score(other, id_, asked_of.metric))) is not None
+        if (after := _finite(score(resolved.context.run, id_, resolved.metric))) is not None
+        and (before := _finite(score(other, id_, resolved.metric))) is not None
         and sign * (after - before) < 0
     ]
     return sorted(pairs, key=lambda loss: sign * (loss.after - loss.before))[:MOST_LOSSES]

@@ -15,7 +15,8 @@ from ..data.similarity.fingerprints import ids_sha256
 from ..recipe.rules import Rule
 from ..records.run import Direction
 from ..runs.differences import protocol_differences
-from ..runs.directory import Run
+from ..runs.measured import MeasuredRun
+from ..statistics.bootstrap import Bootstrap
 from ..text.phrases import counted, listed
 
 RuleState = Literal["passed", "failed", "not run"]
@@ -72,22 +73,20 @@ class RuleResult(Struct, frozen=True, kw_only=True):
 class GateContext(Struct, frozen=True, kw_only=True):
     """A run with all that its rules may name."""
 
-    run: Run
-    systems: Mapping[str, Run]
+    run: MeasuredRun
+    systems: Mapping[str, MeasuredRun]
     """`baseline`, `proven`, `best-prompt` and promoted names, as far as they are there."""
     missing: Mapping[str, tuple[str, str]]
     """Of those that are not: why, and how to mend it."""
     humans: Mapping[str, Mapping[str, float | None]]
     """Id → metric → the humans' own value; empty where they were not measured."""
-    clusters: Mapping[str, str]
-    """Id → what is resampled as one."""
-    seed: int
+    bootstrap: Bootstrap
 
     @property
-    def baseline(self) -> Run:
+    def baseline(self) -> MeasuredRun:
         return self.systems["baseline"]
 
-    def system(self, name: str) -> Run:
+    def system(self, name: str) -> MeasuredRun:
         """Raises `CannotJudge`."""
         if name in self.systems:
             return self.systems[name]
@@ -121,12 +120,12 @@ def over(rule: Rule) -> str:
     return BEST_PROMPT[0] if name in BEST_PROMPT else name
 
 
-def score(run: Run, id_: str, metric: str) -> float | None:
+def score(run: MeasuredRun, id_: str, metric: str) -> float | None:
     """None where there is none."""
     return run.scores.get(id_, {}).get(metric)
 
 
-def require_alike(run: Run, other: Run, name: str, metric: str = "") -> None:
+def require_alike(run: MeasuredRun, other: MeasuredRun, name: str, metric: str = "") -> None:
     """Raise `CannotJudge` where a run was not measured as `other`, called `name`, was: in anything but their metrics,
     or in one metric; and where the conversations of its scores are not those that its protocol says."""
     theirs, own = other.manifest.protocol, run.manifest.protocol
@@ -157,7 +156,7 @@ def require_alike(run: Run, other: Run, name: str, metric: str = "") -> None:
             )
 
 
-def require_metrics(run: Run, other: Run, name: str) -> None:
+def require_metrics(run: MeasuredRun, other: MeasuredRun, name: str) -> None:
     """Raise `CannotJudge` where a metric of `other` is not in a run, or is computed otherwise there."""
     theirs, own = other.manifest.protocol.metrics, run.manifest.protocol.metrics
     if vanished := [metric for metric in theirs if metric not in own]:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from ..judging.guards import FACTS
 from ..recipe.rules import Rule
-from ..runs.directory import Run
-from ..statistics.intervals import percent
+from ..runs.measured import MeasuredRun
 from ..statistics.lift import Lift
-from ..text.phrases import counted, listed, metric_label
+from ..text.phrases import counted, listed, metric_label, percent
 from .context import over
 
 
@@ -35,7 +34,6 @@ def meaning(rule: Rule) -> str:
 
 def lift_words(rule: Rule, found: Lift, metric: str, who: str, sign: int, bounds: Sequence[float]) -> str:
     """What was found of a lift over `who`, or of a drop (`sign` -1), with the bounds of its interval."""
-    assert found.lift is not None
     share = sign * found.lift + 0.0
     level = percent(found.level)
     if not bounds:
@@ -64,7 +62,7 @@ def asked(rule: Rule) -> str:
     return f"{_most(rule)} {shown}{worse} is asked{surely[rule.strength]}"
 
 
-def named_system(name: str, system: Run | None) -> str:
+def named_system(name: str, system: MeasuredRun | None) -> str:
     """A system as rules name it, with what it is: `baseline (smollm2-135m)`."""
     return f"{name} ({system.manifest.system.name})" if system else name
 

@@ -14,24 +14,26 @@ guard passed that is not excepted by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..data.similarity.clusters import units
+from ..data.similarity.clusters import clusters_of
 from ..errors import LiftbenchError, UsageError, unknown
 from ..floors.background import Background
-from ..judging.compare import compare
-from ..judging.guards import FACTS, GUARDS, Guard, not_passed
+from ..judging.evidence import gather_evidence, lay_basis
+from ..judging.guards import FACTS, GUARDS, Guard, check_guards, not_passed
 from ..judging.guards import STATES as GUARD_STATES
+from ..judging.lifts import measure_lifts
 from ..recipe.rules import Rule
 from ..records.conversation import Conversation
 from ..records.run import Protocol
 from ..runs.differences import Difference, system_differences
 from ..runs.directory import Run
-from ..runs.seed_groups import seed_of
+from ..runs.measured import MeasuredRun
+from ..runs.seed_groups import group_by_training, seed_of
+from ..statistics.bootstrap import Bootstrap
 from ..text.phrases import listed
 from .baselines import Promoted, Version
 from .checks import check_rule
@@ -80,12 +82,12 @@ class Against(Struct, frozen=True, kw_only=True):
     missing: Mapping[str, tuple[str, str]] = {}
     """Those that could not be had: why, and how to mend it."""
 
-    def systems(self, conversations: Sequence[Conversation]) -> dict[str, Run]:
+    def systems(self, conversations: Sequence[Conversation]) -> dict[str, MeasuredRun]:
         """All of them as runs over these conversations, by what rules may call them."""
         named = {"baseline": self.baseline, self.baseline.name: self.baseline, **self.others}
         if self.proven:
             named |= {"proven": self.proven, self.proven.name: self.proven}
-        found: dict[str, Run] = {name: promoted.run(conversations) for name, promoted in named.items()}
+        found: dict[str, MeasuredRun] = {name: promoted.run(conversations) for name, promoted in named.items()}
         best = self.baseline.best_prompt(conversations)
         return found | ({"best-prompt": best} if best else {})
 
@@ -104,7 +106,7 @@ def gate(
 
     @cache
     def guards() -> dict[str, list[Guard]]:
-        return _guards(contexts, against, unjudged)
+        return _check_guards(contexts, against, unjudged)
 
     results = [_worst(runs, [_alike(run, against) for run in runs])]
     results += [_worst(runs, [_judged(rule, one, guards) for one in contexts]) for rule in rules]
@@ -155,8 +157,7 @@ def _context(run: Run, against: Against) -> GateContext:
         systems=systems,
         missing=missing,
         humans={row.id: row.humans for row in baseline.samples} if baseline.floors else {},
-        clusters=dict(zip((one.id for one in run.conversations), units(run.conversations), strict=True)),
-        seed=baseline.measured.manifest.seed,
+        bootstrap=Bootstrap(seed=baseline.measured.manifest.seed, clusters=clusters_of(run.conversations)),
     )
 
 
@@ -220,39 +221,36 @@ def _spaced(guard: str) -> str:
     return guard.replace("-", " ").replace("_", " ")
 
 
-def _guards(contexts: Sequence[GateContext], against: Against, unjudged: str) -> dict[str, list[Guard]]:
-    """The guards of a verdict on each run, by its id, over the promoted baseline."""
-    manifest = against.baseline.measured.manifest
-    wanted = [*manifest.headlines, FACTS]
-    for one in contexts:
-        for headline in manifest.headlines:
-            require_alike(one.run, one.baseline, "the baseline", headline)
-    runs = [_narrowed(one.run, wanted) for one in contexts]
+def _check_guards(contexts: Sequence[GateContext], against: Against, unscored_seeds: str) -> dict[str, list[Guard]]:
+    """The guards of a verdict on each run, by its id, over the promoted baseline. Raises `CannotJudge`."""
     first = contexts[0]
-    best = first.systems.get("best-prompt")
-    background = Background(controls=against.baseline.controls, missing={"seeds": unjudged} if unjudged else {})
-    baseline = _narrowed(first.baseline, wanted)
-    # By another name: the baseline's own run, passed off as an adapter's, is to be judged and not refused.
-    baseline.manifest = replace(baseline.manifest, id=f"promoted {against.baseline.name}")
+    baseline, best = first.baseline, first.systems.get("best-prompt")
+    headlines = baseline.manifest.headlines
+    for context in contexts:
+        for metric in (*headlines, *([FACTS] if FACTS in baseline.manifest.protocol.metrics else [])):
+            require_alike(context.run, baseline, "the baseline", metric)
+    trainings = group_by_training([context.run for context in contexts])
     try:
-        comparison = compare(
+        basis = lay_basis(
             baseline,
-            runs,
-            background,
-            best_prompted=_narrowed(best, wanted) if best else None,
+            best,
+            Background(controls=against.baseline.controls),
+            baseline.manifest.terms,
+            replace(first.bootstrap, comparisons=len(trainings)),
+            unscored_seeds,
         )
     except LiftbenchError as error:
         raise CannotJudge(f"The guards cannot run: {error}.", "Measure the run as its baseline was.") from error
-    return {result.run: result.verdict.guards for result in comparison.candidates}
-
-
-def _narrowed(run: Run, metrics: Sequence[str]) -> Run:
-    """The run with some of its metrics alone: what else two runs have does not part them."""
-    view = copy(run)
-    kept = {name: signature for name, signature in run.manifest.protocol.metrics.items() if name in metrics}
-    view.manifest = replace(run.manifest, protocol=replace(run.manifest.protocol, metrics=kept))
-    view.summary = replace(run.summary, metrics=[row for row in run.summary.metrics if row.name in kept])
-    return view
+    lifts = measure_lifts(basis, trainings, headlines)
+    return {
+        run.id: check_guards(
+            gather_evidence(
+                basis, run, lifts.of([run], "baseline", headlines), lifts.of([run], "best-prompted", headlines)
+            )
+        )
+        for training in trainings
+        for run in training
+    }
 
 
 def _shown_guards(guards: Callable[[], Mapping[str, list[Guard]]]) -> list[Guard]:

@@ -1,35 +1,32 @@
-"""From measured runs to a comparison: which runs may be compared, how they differ, and the lift on every metric."""
+"""Comparing runs with a baseline: each candidate's lift, evidence and verdict, and seeds of one training together."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..data.similarity.clusters import units
-from ..data.slicing import slices
+from ..data.similarity.clusters import clusters_of
 from ..errors import UsageError, unknown
 from ..floors.background import Background
-from ..floors.ranking import Position, SystemMeans, positions, system_table, unmeasured
+from ..floors.ranking import Position, SystemMeans, system_table
 from ..floors.validity import Validity
 from ..metrics.base import Metric
-from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol
+from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol, Terms
 from ..runs.differences import Difference, system_differences
-from ..runs.directory import Run
+from ..runs.measured import MeasuredRun
 from ..runs.seed_groups import group_by_training, seed_of
 from ..runs.selection import protocol_of, require_comparable
-from ..statistics import intervals
-from ..statistics.lift import Lift
-from ..statistics.permutation import holm
-from .evidence import Evidence
+from ..statistics.bootstrap import Bootstrap
+from ..statistics.lift import Lift, LiftResult
+from .evidence import Basis, Evidence, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
-from .leakage import Leak, human_copies, leaks
-from .output_faults import Fault, output_faults, usual
+from .leakage import Leak
+from .lifts import SEEDS_TO_RESAMPLE, LiftTable, measure_lifts
 from .sensitivity import Alternative, alternatives
-from .slices import SliceResult, slice_results
+from .slices import SliceResult
 from .verdict import SEVERITY, Verdict, judge
 
 
@@ -37,11 +34,11 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     """One candidate against the baseline."""
 
     run: str
-    """Run id."""
+    """MeasuredRun id."""
     verdict: Verdict
-    lifts: list[Lift]
+    lifts: list[LiftResult]
     """Over the baseline, one per metric, the headlines first."""
-    prompted: list[Lift]
+    prompted: list[LiftResult]
     """The same over the best-prompted baseline; empty where none was measured."""
     positions: list[Position]
     """One per headline; empty where no controls could be had."""
@@ -58,10 +55,10 @@ class SeedsResult(Struct, frozen=True, kw_only=True):
     name: str
     """Of the system."""
     runs: list[str]
-    """Run ids, by seed."""
+    """MeasuredRun ids, by seed."""
     seeds: list[int]
     verdict: Verdict
-    lifts: list[Lift]
+    lifts: list[LiftResult]
     """On each headline over what is judged: of the worst seed, or from five seeds on, resampled together."""
 
 
@@ -70,9 +67,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     schema: int = SCHEMA
     baseline: str
-    """Run id."""
+    """MeasuredRun id."""
     best_prompted: str | None
-    """Run id of the same model with the best prompt that was found, if one was measured."""
+    """MeasuredRun id of the same model with the best prompt that was found, if one was measured."""
     protocol: Protocol
     metrics: list[MetricInfo]
     """The headlines first."""
@@ -90,47 +87,16 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """Candidates that are seeds of one training, judged together: this verdict counts, not that of a single seed."""
 
 
-NOTHING = Background(missing={"controls": "not measured", "validity": "not measured"})
+NOTHING_MEASURED = Background(missing={"controls": "not measured", "validity": "not measured"})
 NO_PROMPTS = "what a prompt alone buys was not measured: `bench baseline --tune` searches for the best prompt"
-
-SEEDS_TO_RESAMPLE = 5
-"""Seeds from which on they are resampled together with the conversations; of fewer, the worst decides. Of five draws
-the least still lies above the median of all possible ones in 1 case of 32; of two or three nothing can be said."""
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is judged, and how, of every candidate alike."""
-
-    baseline: Run
-    best_prompted: Run | None
-    background: Background
-    metrics: list[MetricInfo]
-    """The headlines first."""
-    scorers: Sequence[Metric]
-    """The headline metrics, to score texts again; empty where they cannot be had."""
-    headlines: tuple[str, ...]
-    against: Against
-    target: float
-    limits: Limits
-    seed: int
-    comparisons: int
-    """Candidates judged at once: several seeds of one training are one."""
-    clusters: dict[str, str]
-    usual: dict[Fault, float]
-    """What is wrong with the humans' own summaries, as shares."""
-
-    @property
-    def level(self) -> float:
-        """Of two-sided intervals, so that all candidates together hold at 95% (Bonferroni)."""
-        return 1 - 0.05 / self.comparisons
 
 
 def compare(
-    baseline: Run,
-    candidates: Sequence[Run],
-    background: Background = NOTHING,
+    baseline: MeasuredRun,
+    candidates: Sequence[MeasuredRun],
+    background: Background = NOTHING_MEASURED,
     *,
-    best_prompted: Run | None = None,
+    best_prompted: MeasuredRun | None = None,
     target: float | None = None,
     headlines: Sequence[str] = (),
     against: Against | None = None,
@@ -147,25 +113,88 @@ def compare(
     or without a headline metric. Where a number cannot be trusted the verdict is *unproven*, with the reason: a missing
     score never passes.
     """
+    _require_distinct(baseline, candidates)
+    terms = _terms(baseline, target, headlines, against, slices)
+    for run in (*([best_prompted] if best_prompted else []), *candidates):
+        require_comparable(baseline, run)
+    _require_whole(baseline, terms)
+
+    trainings = group_by_training(candidates)
+    basis = lay_basis(
+        baseline,
+        best_prompted,
+        background,
+        terms,
+        Bootstrap(
+            seed=baseline.manifest.seed if seed is None else seed,
+            clusters=clusters_of(baseline.conversations),
+            comparisons=len(trainings),
+        ),
+        unscored_seeds=background.missing.get("seeds", ""),
+    )
+    infos = _metric_infos(baseline, terms.headlines)
+    lifts = measure_lifts(basis, trainings, [info.name for info in infos])
+    ordered = [run for runs in trainings for run in runs]
+    judged = [_judge_candidate(basis, run, lifts, infos, metrics) for run in ordered]
+    by_id = {evidence.candidate.id: (evidence, result) for evidence, result in judged}
+    return Comparison(
+        baseline=baseline.id,
+        best_prompted=best_prompted.id if best_prompted else None,
+        protocol=protocol_of(baseline),
+        metrics=infos,
+        headlines=terms.headlines,
+        limits=terms.limits,
+        systems=system_table(baseline, best_prompted, ordered, background.controls),
+        validity=background.validity,
+        missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
+        candidates=[result for _, result in judged],
+        seeds=[_judge_seeds([by_id[run.id] for run in runs], lifts) for runs in trainings if len(runs) > 1],
+    )
+
+
+def exit_code(comparison: Comparison) -> int:
+    """0 if every candidate is verified, else 1; seeds of one training count together."""
+    together = {run for training in comparison.seeds for run in training.runs}
+    verdicts = [training.verdict for training in comparison.seeds]
+    verdicts += [result.verdict for result in comparison.candidates if result.run not in together]
+    return 0 if all(verdict.outcome == "verified" for verdict in verdicts) else 1
+
+
+# ----------------------------------------------------------------------------------------------------- what is compared
+
+
+def _require_distinct(baseline: MeasuredRun, candidates: Sequence[MeasuredRun]) -> None:
     if not candidates:
         raise UsageError("there is no candidate to compare with the baseline")
     ids = [run.id for run in (baseline, *candidates)]
     twice = next((id_ for id_ in ids if ids.count(id_) > 1), None)
     if twice:
         raise UsageError(f"run {twice} is given twice; compare a baseline with other runs")
-    if baseline.manifest.tuned:
-        raise UsageError(
-            f"{baseline.id} has the best prompt, not the plain one; --against best-prompted judges over it"
-        )
-    manifest = baseline.manifest
-    target = manifest.target if target is None else target
+
+
+def _terms(
+    baseline: MeasuredRun,
+    target: float | None,
+    headlines: Sequence[str],
+    against: Against | None,
+    slices: Sequence[str],
+) -> Terms:
+    """What the baseline's recipe says, but for what is given."""
+    own = baseline.manifest.terms
+    target = own.target if target is None else target
     if not 0 < target < math.inf:
         raise UsageError(f"the target must be a number above 0 such as 0.4 (40%), not {target}")
-    headlines = tuple(dict.fromkeys(headlines or manifest.headlines))
+    return Terms(
+        headlines=tuple(dict.fromkeys(headlines or own.headlines)),
+        target=target,
+        against=against or own.against,
+        limits=replace(own.limits, slices=tuple(dict.fromkeys((*own.limits.slices, *slices)))),
+    )
+
+
+def _require_whole(baseline: MeasuredRun, terms: Terms) -> None:
     protocol = protocol_of(baseline)
-    for run in (*([best_prompted] if best_prompted else []), *candidates):
-        require_comparable(baseline, run)
-    for headline in headlines:
+    for headline in terms.headlines:
         if headline not in protocol.metrics:
             raise unknown("metric", headline, protocol.metrics)
     if len(baseline.conversations) != protocol.n:
@@ -174,242 +203,90 @@ def compare(
             "conversations; measure it again with --fresh"
         )
 
-    families = group_by_training(candidates)
-    question = Question(
-        baseline=baseline,
-        best_prompted=best_prompted,
-        background=background,
-        metrics=sorted(_metrics(baseline, headlines), key=lambda metric: _place(metric.name, headlines)),
-        scorers=metrics,
-        headlines=headlines,
-        against=against or manifest.against,
-        target=target,
-        limits=replace(manifest.limits, slices=tuple(dict.fromkeys((*manifest.limits.slices, *slices)))),
-        seed=manifest.seed if seed is None else seed,
-        comparisons=len(families),
-        clusters=dict(zip((one.id for one in baseline.conversations), units(baseline.conversations), strict=True)),
-        usual=usual(baseline.conversations),
-    )
-    ordered = [run for family in families for run in family]
-    lifts = _lifts(question, families)
-    evidence = [_evidence(question, run, lifts) for run in ordered]
-    results = [_result(question, each, lifts) for each in evidence]
-    judged = {each.candidate.id: (each, result) for each, result in zip(evidence, results, strict=True)}
-    return Comparison(
-        baseline=baseline.id,
-        best_prompted=best_prompted.id if best_prompted else None,
-        protocol=protocol,
-        metrics=question.metrics,
-        headlines=headlines,
-        limits=question.limits,
-        systems=system_table(baseline, best_prompted, ordered, background.controls),
-        validity=background.validity,
-        missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
-        candidates=results,
-        seeds=[
-            _seeds_result(question, [judged[run.id] for run in family], lifts) for family in families if len(family) > 1
-        ],
-    )
 
+def _metric_infos(run: MeasuredRun, headlines: Sequence[str]) -> list[MetricInfo]:
+    """The headlines first; of the others those that these data can be scored by.
 
-# ------------------------------------------------------------------------------------------------------------ the lifts
-
-
-Lifts = Mapping[tuple[tuple[str, ...], Against, str], Lift]
-"""By the ids of the runs (several seeds together, or one), over what, and the metric."""
-
-
-def _lifts(question: Question, families: Sequence[Sequence[Run]]) -> Lifts:
-    """Every lift of a comparison, with p-values corrected for all of them."""
-    names = [metric.name for metric in question.metrics]
-    overs: list[tuple[Against, Run]] = [("baseline", question.baseline)]
-    overs += [("best-prompted", question.best_prompted)] if question.best_prompted else []
-    asked = [([run], names) for family in families for run in family]
-    asked += [(list(family), list(question.headlines)) for family in families if len(family) >= SEEDS_TO_RESAMPLE]
-    found = {
-        (tuple(run.id for run in runs), against, name): _lift(question, over, runs, name)
-        for runs, some in asked
-        for against, over in overs
-        for name in some
-    }
-    described = {metric.name for metric in question.metrics if metric.direction == "neither"}
-    tested = {key: lift.p for key, lift in found.items() if lift.p is not None and lift.metric not in described}
-    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
-    return {key: replace(lift, p_holm=corrected.get(key)) for key, lift in found.items()}
-
-
-def _chosen(lifts: Lifts, runs: Sequence[Run], against: Against, metrics: Iterable[str]) -> list[Lift]:
-    """Of some runs, in the order of the metrics; those over a best prompt that was not searched for are none."""
-    ids = tuple(run.id for run in runs)
-    return [lifts[ids, against, name] for name in metrics if (ids, against, name) in lifts]
-
-
-def _lift(question: Question, over: Run, candidates: Sequence[Run], metric: str) -> Lift:
-    """Of one candidate, or of several seeds together."""
-    protocol = protocol_of(over)
-    # By id, so that the interval does not depend on the order in which a run wrote its scores.
-    ids = sorted(over.scores)
-    before, *after = ([run.scores.get(id_, {}).get(metric) for id_ in ids] for run in (over, *candidates))
-    lift = intervals.lift_over_seeds(
-        before,
-        after,
-        metric=metric,
-        signature=protocol.metrics[metric],
-        target=question.target,
-        seed=question.seed,
-        comparisons=question.comparisons,
-        clusters=[question.clusters.get(id_, id_) for id_ in ids],
-    )
-    problem = next((words for run in candidates if (words := _incomplete(over, run, protocol.n))), "")
-    return intervals.without_number(lift, problem) if problem else lift
-
-
-def _incomplete(over: Run, candidate: Run, n: int) -> str:
-    """Why two runs do not hold scores of the same conversations, as many as their protocol says; empty if they do."""
-    unshared = over.scores.keys() ^ candidate.scores.keys()
-    if unshared:
-        return f"{len(unshared)} conversations have scores in only one of the runs, for example {min(unshared)}"
-    if len(candidate.scores) != n:
-        return f"{len(candidate.scores)} conversations have scores, and the protocol says {n}"
-    return ""
-
-
-def _metrics(run: Run, headlines: Sequence[str]) -> list[MetricInfo]:
-    """Those that these data can be scored by: without hand-written facts, say, `key-facts` has nothing to say."""
-    return [
+    Without hand-written facts, say, `key-facts` has nothing to say.
+    """
+    infos = [
         MetricInfo(name=row.name, signature=row.signature, direction=row.direction, sees=row.sees)
         for row in run.summary.metrics
         if row.n or row.name in headlines
     ]
-
-
-def _place(metric: str, headlines: Sequence[str]) -> int:
-    return headlines.index(metric) if metric in headlines else len(headlines)
+    places = {name: place for place, name in enumerate(headlines)}
+    return sorted(infos, key=lambda info: places.get(info.name, len(places)))
 
 
 # ------------------------------------------------------------------------------------------------------- one candidate
 
 
-def _evidence(question: Question, candidate: Run, lifts: Lifts) -> Evidence:
-    background, headlines = question.background, question.headlines
-    scored, rows = question.baseline.conversations, candidate.training_rows or []
-    texts = {id_: prediction.text for id_, prediction in candidate.predictions.items()}
-    directions = {metric.name: metric.direction for metric in question.metrics}
-    return Evidence(
-        baseline=question.baseline,
-        candidate=candidate,
-        best_prompted=question.best_prompted,
-        lifts=_chosen(lifts, [candidate], "baseline", headlines),
-        prompted=_chosen(lifts, [candidate], "best-prompted", headlines),
-        against=question.against,
-        positions=positions(
-            candidate,
-            headlines,
-            background.controls,
-            seed=question.seed,
-            level=question.level,
-            clusters=question.clusters,
-        )
-        if background.controls
-        else [],
-        controls=background.controls,
-        slices=slice_results(
-            slices(scored, question.limits.slices, question.clusters),
-            question.baseline.scores,
-            candidate.scores,
-            {name: directions[name] for name in headlines},
-            seed=question.seed,
-            clusters=question.clusters,
-        ),
-        leaks=leaks(scored, texts, rows, candidate.manifest.system.prompt),
-        human_copies=human_copies(scored, rows),
-        faults=output_faults(scored, candidate.predictions),
-        usual=question.usual,
-        limits=question.limits,
-        clusters=question.clusters,
-        level=question.level,
-        seed=question.seed,
-        unmeasured=unmeasured(background),
-        unjudged=background.missing.get("seeds", ""),
+def _judge_candidate(
+    basis: Basis, candidate: MeasuredRun, lifts: LiftTable, infos: Sequence[MetricInfo], metrics: Sequence[Metric]
+) -> tuple[Evidence, CandidateResult]:
+    headlines, names = basis.terms.headlines, [info.name for info in infos]
+    evidence = gather_evidence(
+        basis,
+        candidate,
+        lifts.of([candidate], "baseline", headlines),
+        lifts.of([candidate], "best-prompted", headlines),
     )
-
-
-def _result(question: Question, evidence: Evidence, lifts: Lifts) -> CandidateResult:
-    candidate, names = evidence.candidate, [metric.name for metric in question.metrics]
-    return CandidateResult(
+    result = CandidateResult(
         run=candidate.id,
-        verdict=judge(evidence, check_guards(evidence), question.target),
-        lifts=_chosen(lifts, [candidate], "baseline", names),
-        prompted=_chosen(lifts, [candidate], "best-prompted", names),
+        verdict=judge(evidence, check_guards(evidence)),
+        lifts=lifts.of([candidate], "baseline", names),
+        prompted=lifts.of([candidate], "best-prompted", names),
         positions=evidence.positions,
-        differences=system_differences(question.baseline, candidate),
+        differences=system_differences(basis.baseline, candidate),
         slices=evidence.slices,
         leaks=evidence.leaks,
-        alternatives=alternatives(
-            evidence.over,
-            candidate,
-            question.scorers,
-            evidence.leaks,
-            headlines=question.headlines,
-            target=question.target,
-            seed=question.seed,
-            comparisons=question.comparisons,
-            clusters=question.clusters,
-        )
+        alternatives=alternatives(evidence.over, candidate, metrics, evidence.leaks, basis.terms, basis.bootstrap)
         if evidence.judged
         else [],
     )
+    return evidence, result
 
 
 # --------------------------------------------------------------------------------------------------------------- seeds
 
 
-def _seeds_result(question: Question, judged: Sequence[tuple[Evidence, CandidateResult]], lifts: Lifts) -> SeedsResult:
+def _judge_seeds(judged: Sequence[tuple[Evidence, CandidateResult]], lifts: LiftTable) -> SeedsResult:
     """Of fewer than `SEEDS_TO_RESAMPLE` seeds the worst decides; more are resampled together with the conversations."""
     runs = [evidence.candidate for evidence, _ in judged]
     seeds = tuple(map(seed_of, runs))
-    place = min(range(len(judged)), key=lambda at: _badness(*judged[at]))
+    place = min(range(len(judged)), key=lambda at: _severity(*judged[at]))
     worst, result = judged[place]
     together = replace(worst, seeds=seeds)
     guards = result.verdict.guards
-    words = f"Of {len(seeds)} seeds the worst decides, and that is seed {seeds[place]}."
+    about = f"The worst of {len(seeds)} seeds decides: seed {seeds[place]}."
     if len(seeds) >= SEEDS_TO_RESAMPLE:
+        headlines = worst.terms.headlines
         together = replace(
             together,
-            lifts=_chosen(lifts, runs, "baseline", question.headlines),
-            prompted=_chosen(lifts, runs, "best-prompted", question.headlines),
+            lifts=lifts.of(runs, "baseline", headlines),
+            prompted=lifts.of(runs, "best-prompted", headlines),
         )
-        guards = _worst_guards([one.verdict.guards for _, one in judged], seeds)
-        words = f"{len(seeds)} seeds, resampled together with the conversations."
-    verdict = judge(together, guards, question.target)
-    outcome, _, rest = verdict.sentence.partition(": ")
+        guards = _merge_guards([one.verdict.guards for _, one in judged], seeds)
+        about = f"{len(seeds)} seeds were resampled together with the conversations."
     return SeedsResult(
         name=runs[place].manifest.system.name,
         runs=[run.id for run in runs],
         seeds=list(seeds),
-        verdict=replace(verdict, sentence=f"{outcome}: {words} {rest}"),
+        verdict=judge(together, guards, about),
         lifts=together.judged,
     )
 
 
-def _badness(evidence: Evidence, result: CandidateResult) -> tuple[int, float]:
-    """Sorts seeds by their outcome, then by the least bound of a lift that is judged."""
-    lows = [lift.low for lift in evidence.judged if lift.low is not None]
+def _severity(evidence: Evidence, result: CandidateResult) -> tuple[int, float]:
+    """Sorts seeds by their outcome, then by the lowest bound of a lift that is judged."""
+    lows = [lift.low for lift in evidence.judged if isinstance(lift, Lift) and lift.low is not None]
     return SEVERITY.index(result.verdict.outcome), min(lows, default=-math.inf)
 
 
-def _worst_guards(guards: Sequence[Sequence[Guard]], seeds: Sequence[int]) -> list[Guard]:
-    """Of each guard what the seed says that fares worst in it."""
+def _merge_guards(guards: Sequence[Sequence[Guard]], seeds: Sequence[int]) -> list[Guard]:
+    """Of each guard, what it says of the seed that it judges worst."""
     merged = []
     for found in zip(*guards, strict=True):
         seed, guard = min(zip(seeds, found, strict=True), key=lambda pair: STATES.index(pair[1].state))
         merged.append(guard if guard.state == "passed" else replace(guard, words=f"Seed {seed}: {guard.words}"))
     return merged
-
-
-def exit_code(comparison: Comparison) -> int:
-    """0 if every candidate is verified, else 1; seeds of one training count together."""
-    together = {run for family in comparison.seeds for run in family.runs}
-    verdicts = [family.verdict for family in comparison.seeds]
-    verdicts += [result.verdict for result in comparison.candidates if result.run not in together]
-    return 0 if all(verdict.outcome == "verified" for verdict in verdicts) else 1

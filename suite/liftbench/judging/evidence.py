@@ -1,63 +1,123 @@
-"""All that a verdict on one candidate is made from."""
+"""What a verdict is made from: the basis that all candidates share, and the evidence on one of them.
+
+A comparison and a gate gather the same evidence, so that *verified* means one thing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
+from ..data.slicing import Slice, slices
+from ..errors import UsageError
+from ..floors.background import Background
 from ..floors.control_scores import ControlScores
-from ..floors.ranking import Position
-from ..records.run import Against, Direction, Limits
-from ..runs.directory import Run
-from ..statistics.lift import Lift
-from .leakage import Leak
-from .output_faults import Fault
-from .slices import SliceResult
+from ..floors.ranking import Position, positions, unmeasured
+from ..records.run import Direction, Terms
+from ..runs.measured import MeasuredRun
+from ..statistics.bootstrap import Bootstrap
+from ..statistics.lift import LiftResult
+from .leakage import Leak, human_copies, leaks
+from .output_faults import Fault, output_faults, usual
+from .slices import SliceResult, slice_results
+
+
+class Basis(Struct, frozen=True, kw_only=True):
+    """What is the same for every candidate of one comparison or gate; computed once."""
+
+    baseline: MeasuredRun
+    best_prompted: MeasuredRun | None
+    background: Background
+    terms: Terms
+    bootstrap: Bootstrap
+    slices: list[Slice]
+    """The declared slices of the scored conversations."""
+    usual_faults: dict[Fault, float]
+    """Fault → the share of the humans' own summaries that have it."""
+    unscored_seeds: str = ""
+    """Seeds of the candidates' training that could not be judged with it; empty for none."""
+
+
+def lay_basis(
+    baseline: MeasuredRun,
+    best_prompted: MeasuredRun | None,
+    background: Background,
+    terms: Terms,
+    bootstrap: Bootstrap,
+    unscored_seeds: str = "",
+) -> Basis:
+    """The basis for candidates of `baseline`; `bootstrap` has the clusters of its conversations.
+
+    Raises `UsageError` for a baseline whose prompt was searched for, and for a slice that no conversation has.
+    """
+    if baseline.manifest.tuned:
+        raise UsageError(
+            f"{baseline.id} has the best prompt, not the plain one; --against best-prompted judges over it"
+        )
+    return Basis(
+        baseline=baseline,
+        best_prompted=best_prompted,
+        background=background,
+        terms=terms,
+        bootstrap=bootstrap,
+        slices=slices(baseline.conversations, terms.limits.slices, bootstrap.clusters),
+        usual_faults=usual(baseline.conversations),
+        unscored_seeds=unscored_seeds,
+    )
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
     """All that a verdict on one candidate is made from; of the lifts and positions those on the headlines."""
 
-    baseline: Run
-    candidate: Run
-    best_prompted: Run | None
-    lifts: list[Lift]
+    basis: Basis
+    candidate: MeasuredRun
+    lifts: list[LiftResult]
     """Over the baseline."""
-    prompted: list[Lift]
+    prompted: list[LiftResult]
     """Over the best-prompted baseline; empty where there is none."""
-    against: Against
     positions: list[Position]
-    controls: ControlScores | None
     slices: list[SliceResult]
     leaks: list[Leak]
-    faults: dict[Fault, list[str] | None]
-    """Fault → ids of the candidate's summaries that have it; None where it cannot be known."""
-    usual: dict[Fault, float]
-    """Fault → the share of the humans' own summaries that have it."""
     human_copies: float
     """The share of the humans' own summaries that would count as copied from training."""
-    limits: Limits
-    clusters: dict[str, str]
-    """Id → what is resampled as one."""
-    level: float
-    """Of two-sided intervals: 0.95, or more where several candidates are judged at once."""
-    seed: int
-    """Of intervals."""
+    faults: dict[Fault, list[str] | None]
+    """Fault → ids of the candidate's summaries that have it; None where it cannot be known."""
     seeds: tuple[int, ...] = ()
     """Of the trainings, where several of them are judged together."""
-    unjudged: str = ""
-    """Seeds of the same training that could not be judged with it."""
-    unmeasured: list[str] = []
-    """Controls and the validity table, where they could not be measured, with the reason."""
 
     @property
-    def over(self) -> Run:
+    def baseline(self) -> MeasuredRun:
+        return self.basis.baseline
+
+    @property
+    def best_prompted(self) -> MeasuredRun | None:
+        return self.basis.best_prompted
+
+    @property
+    def terms(self) -> Terms:
+        return self.basis.terms
+
+    @property
+    def controls(self) -> ControlScores | None:
+        return self.basis.background.controls
+
+    @property
+    def unmeasured(self) -> list[str]:
+        """Controls and the validity table, where they could not be measured, with the reason."""
+        return unmeasured(self.basis.background)
+
+    @property
+    def over(self) -> MeasuredRun:
         """What the judged lifts are over."""
-        return self.best_prompted if self.against == "best-prompted" and self.best_prompted else self.baseline
+        if self.terms.against == "best-prompted" and self.best_prompted is not None:
+            return self.best_prompted
+        return self.baseline
 
     @property
-    def judged(self) -> list[Lift]:
+    def judged(self) -> list[LiftResult]:
         """The lifts that the verdict is about; empty where they are over a best prompt that was not searched for."""
-        return self.prompted if self.against == "best-prompted" else self.lifts
+        return self.prompted if self.terms.against == "best-prompted" else self.lifts
 
     @property
     def n(self) -> int:
@@ -67,3 +127,30 @@ class Evidence(Struct, frozen=True, kw_only=True):
     def direction(self, metric: str) -> Direction:
         """Which way is better on a metric."""
         return next((row.direction for row in self.candidate.summary.metrics if row.name == metric), "higher")
+
+
+def gather_evidence(
+    basis: Basis, candidate: MeasuredRun, lifts: Sequence[LiftResult], prompted: Sequence[LiftResult]
+) -> Evidence:
+    """The evidence on one candidate; `lifts` and `prompted` are those on the headlines (see `measure_lifts`)."""
+    scored, rows = basis.baseline.conversations, candidate.training_rows or []
+    texts = {id_: prediction.text for id_, prediction in candidate.predictions.items()}
+    headlines, controls = basis.terms.headlines, basis.background.controls
+    directions = {row.name: row.direction for row in basis.baseline.summary.metrics}
+    return Evidence(
+        basis=basis,
+        candidate=candidate,
+        lifts=list(lifts),
+        prompted=list(prompted),
+        positions=positions(candidate, headlines, controls, basis.bootstrap) if controls else [],
+        slices=slice_results(
+            basis.slices,
+            basis.baseline.scores,
+            candidate.scores,
+            {name: directions[name] for name in headlines},
+            Bootstrap(seed=basis.bootstrap.seed, clusters=basis.bootstrap.clusters),
+        ),
+        leaks=leaks(scored, texts, rows, candidate.manifest.system.prompt),
+        human_copies=human_copies(scored, rows),
+        faults=output_faults(scored, candidate.predictions),
+    )

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from ..floors.control_scores import SystemScores
-from ..statistics import intervals
-from ..text.phrases import counted, listed, metric_label
+from ..statistics.lift import NoLift
+from ..text.phrases import counted, listed, metric_label, percent
 from .evidence import Evidence
 from .leakage import LeakKind
 from .output_faults import Fault
@@ -69,7 +69,7 @@ def _scores(evidence: Evidence) -> Check:
             "The lift is judged over the best prompt, and none was searched for.",
             "Search for it: `bench baseline --tune`.",
         )
-    problems = [lift.problem for lift in evidence.judged if lift.problem]
+    problems = [lift.reason for lift in evidence.judged if isinstance(lift, NoLift)]
     problems += [
         f"a lift is judged on a metric where higher is better, and {lift.metric} is none"
         for lift in evidence.judged
@@ -132,8 +132,10 @@ def _effect(evidence: Evidence) -> Check:
 
 
 def _seeds(evidence: Evidence) -> Check:
-    if evidence.unjudged:
-        return Check("failed", f"Not judged: {evidence.unjudged}.", "Score every seed alike, and compare again.")
+    if evidence.basis.unscored_seeds:
+        return Check(
+            "failed", f"Not judged: {evidence.basis.unscored_seeds}.", "Score every seed alike, and compare again."
+        )
     trained = evidence.candidate.manifest.family
     return Check("passed", "No other seed of this training was left out." if trained else "It is no training's seed.")
 
@@ -156,14 +158,12 @@ def _leakage(evidence: Evidence) -> Check:
         ids.setdefault(leak.kind, []).append(leak.id)
     found = {kind: f"{len(ids[kind])} {words}" for kind, words in _SEEN.items() if kind in ids}
     allowed: dict[LeakKind, tuple[float, str]] = {
-        "copied from training": (evidence.limits.faults + evidence.human_copies, "training summaries"),
-        "copied reference": (evidence.limits.faults, "the human summaries that they are scored against"),
+        "copied from training": (evidence.terms.limits.faults + evidence.human_copies, "training summaries"),
+        "copied reference": (evidence.terms.limits.faults, "the human summaries that they are scored against"),
     }
     for kind, (share, what) in allowed.items():
         if len(ids.get(kind, ())) > share * evidence.n:
-            found[kind] = (
-                f"{len(ids[kind])} of {evidence.n} texts are copies of {what} ({intervals.percent(share)} are allowed)"
-            )
+            found[kind] = f"{len(ids[kind])} of {evidence.n} texts are copies of {what} ({percent(share)} are allowed)"
     if found:
         kind = next(iter(found))
         return Check(
@@ -197,7 +197,7 @@ def _truncation(evidence: Evidence) -> Check:
     mend = "Raise generation.max_input_tokens, and measure both again."
     for name, run in (("baseline", evidence.baseline), ("best prompt", evidence.best_prompted)):
         shortened = run.summary.shortened if run else 0
-        if shortened > evidence.limits.faults * evidence.n:
+        if shortened > evidence.terms.limits.faults * evidence.n:
             words = f"With the {name}, the model was shown only a part of {shortened} of {evidence.n} conversations."
             return Check("failed", words, mend)
     return _rare(
@@ -253,9 +253,9 @@ def _rare(
     some = {fault: ids for fault, ids in found.items() if ids}
     if not some:
         return Check("passed", f"None of {evidence.n} {of} {listed(list(faults.values()), 'or')}.")
-    allowed = {fault: evidence.limits.faults + evidence.usual.get(fault, 0.0) for fault in some}
+    allowed = {fault: evidence.terms.limits.faults + evidence.basis.usual_faults.get(fault, 0.0) for fault in some}
     words = "; ".join(
-        f"{len(ids)} of {evidence.n} {of} {faults[fault]} ({intervals.percent(allowed[fault])} are allowed)"
+        f"{len(ids)} of {evidence.n} {of} {faults[fault]} ({percent(allowed[fault])} are allowed)"
         for fault, ids in some.items()
     )
     many = [ids for fault, ids in some.items() if len(ids) > allowed[fault] * evidence.n]
@@ -317,12 +317,8 @@ def _facts(evidence: Evidence) -> Check:
         for id_, human in zip(evidence.controls.ids, column, strict=True)
         if (found := own.get(id_)) is not None and human is not None
     }
-    difference, _, high = intervals.mean_interval(
-        [found - human for found, human in pairs.values()],
-        seed=evidence.seed,
-        level=evidence.level,
-        clusters=[evidence.clusters[id_] for id_ in pairs],
-    )
+    differences = [found - human for found, human in pairs.values()]
+    difference, _, high = evidence.basis.bootstrap.mean(differences, list(pairs))
     if len(pairs) < evidence.n:
         return Check(
             "not run",
@@ -332,7 +328,7 @@ def _facts(evidence: Evidence) -> Check:
     if difference is None or high is None:
         return Check("not run", "One conversation, or one cluster of them, has no interval.", "Score more of them.")
     human_mean = fmean(human for _, human in pairs.values())
-    allowed = evidence.limits.unsupported
+    allowed = evidence.terms.limits.unsupported
     words = (
         f"{human_mean + difference:.3f} invented details a summary (numbers, names, dates, codes that the conversation "
         f"lacks), the humans {human_mean:.3f}; surely at most {max(high, 0):.3f} more, and {allowed:g} are allowed."
@@ -359,7 +355,7 @@ def _slices(evidence: Evidence) -> Check:
             "Score more conversations of that kind, or declare coarser slices (guards.slices).",
         )
     fields = list(dict.fromkeys(one.field for one in evidence.slices))
-    whole = [field for field in evidence.limits.slices if field not in fields]
+    whole = [field for field in evidence.terms.limits.slices if field not in fields]
     unseen = f" Too few, or too much alike, to be cut by {listed(whole)}." if whole else ""
     if not fields:
         return Check("passed", f"There are no parts to look at.{unseen}")

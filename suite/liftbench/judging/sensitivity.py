@@ -16,9 +16,11 @@ from ..measuring.plan import measured_again
 from ..measuring.score import values
 from ..metrics.base import Metric
 from ..records.conversation import Conversation
+from ..records.run import Terms
 from ..runs.directory import Run
-from ..statistics import intervals
-from ..statistics.lift import Lift
+from ..runs.measured import MeasuredRun
+from ..statistics.bootstrap import Bootstrap
+from ..statistics.lift import LiftResult, NoLift
 from ..text.phrases import counted
 from .leakage import Leak
 from .verdict import FEWEST, Outcome, lift_outcome
@@ -30,7 +32,7 @@ class Alternative(Struct, frozen=True, kw_only=True):
     kind: Literal["as measured", "metric", "seed", "length", "leakage"]
     name: str
     """What was chosen otherwise: `best of the references`, `without stemming`, `cut to equal length`, …"""
-    lift: Lift
+    lift: LiftResult
     outcome: Outcome
     """What this lift alone would amount to."""
 
@@ -51,41 +53,36 @@ def scorers(run: Run, headlines: Sequence[str], plugins: Plugins) -> list[Metric
 
 
 def alternatives(
-    over: Run,
-    candidate: Run,
+    over: MeasuredRun,
+    candidate: MeasuredRun,
     metrics: Sequence[Metric],
     leaks: Sequence[Leak],
-    *,
-    headlines: Sequence[str],
-    target: float,
-    seed: int,
-    comparisons: int,
-    clusters: Mapping[str, str],
+    terms: Terms,
+    bootstrap: Bootstrap,
 ) -> list[Alternative]:
     """The lift of a candidate on each headline: as measured, then with one choice at a time made otherwise.
 
     `metrics` are the headlines' own, to score texts by (see `scorers`); of a headline without one there is only what
-    the runs' own scores can tell. `clusters` says of each id what is resampled as one. A lift that has no number as
-    measured stays alone: no other choice mends a score that is missing.
+    the runs' own scores can tell. A lift that has no number as measured stays alone: no other choice makes up for a
+    score that is missing.
     """
     made = {metric.name: metric for metric in metrics}
     found = []
-    for headline in headlines:
-        for kind, name, pairs, drawn in _variations(
-            _measured(over, candidate, headline, clusters), over, candidate, made.get(headline), leaks, seed
-        ):
-            lift = intervals.lift(
+    for headline in terms.headlines:
+        measured = _measured(over, candidate, headline, bootstrap.clusters)
+        for variation in _variations(measured, over, candidate, made.get(headline), leaks, bootstrap.seed):
+            pairs = variation.pairs
+            lift = replace(bootstrap, seed=variation.seed).lift(
                 pairs.baseline,
                 pairs.candidate,
                 metric=headline,
                 signature=pairs.signature,
-                target=target,
-                seed=drawn,
-                comparisons=comparisons,
-                clusters=pairs.clusters,
+                target=terms.target,
+                ids=pairs.ids,
             )
-            found.append(Alternative(kind=kind, name=name, lift=lift, outcome=lift_outcome(lift, target)))
-            if lift.problem and kind == "as measured":
+            outcome = lift_outcome(lift, terms.target)
+            found.append(Alternative(kind=variation.kind, name=variation.name, lift=lift, outcome=outcome))
+            if isinstance(lift, NoLift) and variation.kind == "as measured":
                 break
     return found
 
@@ -95,7 +92,6 @@ class _Pairs(Struct, frozen=True, kw_only=True):
 
     signature: str
     ids: list[str]
-    clusters: list[str]
     baseline: Scores
     candidate: Scores
 
@@ -105,7 +101,6 @@ class _Pairs(Struct, frozen=True, kw_only=True):
         return _Pairs(
             signature=self.signature,
             ids=list(compress(self.ids, kept)),
-            clusters=list(compress(self.clusters, kept)),
             baseline=list(compress(self.baseline, kept)),
             candidate=list(compress(self.candidate, kept)),
         )
@@ -125,7 +120,7 @@ class _Variation(NamedTuple):
 
 
 def _variations(
-    measured: _Pairs, over: Run, candidate: Run, metric: Metric | None, leaks: Sequence[Leak], seed: int
+    measured: _Pairs, over: MeasuredRun, candidate: MeasuredRun, metric: Metric | None, leaks: Sequence[Leak], seed: int
 ) -> Iterator[_Variation]:
     yield _Variation("as measured", "as measured", measured, seed)
     if metric:
@@ -144,7 +139,7 @@ def _variations(
         yield _Variation("leakage", name, pairs, seed)
 
 
-def _measured(over: Run, candidate: Run, metric: str, clusters: Mapping[str, str]) -> _Pairs:
+def _measured(over: MeasuredRun, candidate: MeasuredRun, metric: str, clusters: Mapping[str, str]) -> _Pairs:
     """The runs' own scores; None where a run lacks the score, the text that it is of, or the conversation."""
     # By id, so that the interval does not depend on the order in which a run wrote its scores.
     ids = sorted(clusters.keys() | over.scores.keys() | candidate.scores.keys())
@@ -155,7 +150,6 @@ def _measured(over: Run, candidate: Run, metric: str, clusters: Mapping[str, str
     return _Pairs(
         signature=candidate.manifest.protocol.metrics[metric],
         ids=ids,
-        clusters=[clusters.get(id_, id_) for id_ in ids],
         baseline=before,
         candidate=after,
     )

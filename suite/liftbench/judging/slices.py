@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Literal
 
@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from ..data.slicing import FEWEST, Slice
 from ..records.run import Direction
-from ..statistics.intervals import mean_interval
-from ..statistics.permutation import holm, randomization
+from ..statistics.bootstrap import Bootstrap
+from ..statistics.permutation import holm
 
 
 class SliceResult(Struct, frozen=True, kw_only=True):
@@ -50,39 +50,35 @@ def slice_results(
     baseline: Scores,
     candidate: Scores,
     metrics: Mapping[str, Direction],
-    *,
-    seed: int,
-    clusters: Mapping[str, str],
+    bootstrap: Bootstrap,
 ) -> list[SliceResult]:
     """Means, paired difference and state for each slice and metric, slice by slice; `neither` metrics are left out.
 
-    `clusters` is what each conversation is resampled with, by id (`data.clusters.units`). The p-value is that of a
-    one-sided paired randomization test that the candidate is worse, corrected by Holm's method for all the slices and
-    metrics that are decided. Undecided is a slice of fewer than `FEWEST` conversations or, where several belong to one
-    cluster, clusters, since those of one cluster bear witness once. So is one that lacks a score, or has one that is
-    not finite: it has no figures, because those of the rest could flatter.
+    The p-value is that of a one-sided paired randomization test that the candidate is worse, corrected by Holm's
+    method for all the slices and metrics that are decided. Undecided is a slice of fewer than `FEWEST` conversations
+    or, where several belong to one cluster, clusters, since those of one cluster bear witness once. So is one that
+    lacks a score, or has one that is not finite: it has no figures, because those of the rest could flatter.
     """
     results = [
-        _compared(part, metric, direction, baseline, candidate, seed, [clusters[id_] for id_ in part.ids])
+        _compare_slice(part, metric, direction, baseline, candidate, bootstrap)
         for part in found
         for metric, direction in metrics.items()
         if direction != "neither"
     ]
     corrected = iter(holm([one.p for one in results if one.p is not None]))
-    return [one if one.p is None else _judged(one, next(corrected)) for one in results]
+    return [one if one.p is None else _with_state(one, next(corrected)) for one in results]
 
 
 # ------------------------------------------------------------------------------------------------------------ comparing
 
 
-def _compared(
+def _compare_slice(
     part: Slice,
     metric: str,
     direction: Direction,
     baseline: Scores,
     candidate: Scores,
-    seed: int,
-    units: Sequence[str],
+    bootstrap: Bootstrap,
 ) -> SliceResult:
     """With the p-value before its correction, where there are units enough for one."""
     nothing = SliceResult(
@@ -102,9 +98,9 @@ def _compared(
     if not len(before) == len(after) == len(part.ids) > 0:
         return nothing
     differences = [new - old for old, new in zip(before, after, strict=True)]
-    difference, low, high = mean_interval(differences, seed=seed, clusters=units)
+    difference, low, high = bootstrap.mean(differences, part.ids)
     gains = [-value for value in differences] if direction == "lower" else differences
-    enough = len(set(units)) >= FEWEST
+    enough = len({bootstrap.clusters.get(id_, id_) for id_ in part.ids}) >= FEWEST
     return replace(
         nothing,
         baseline=fmean(before),
@@ -112,7 +108,7 @@ def _compared(
         difference=difference,
         low=low,
         high=high,
-        p=randomization(gains, seed=seed, clusters=units, alternative="less") if enough else None,
+        p=bootstrap.test(gains, part.ids, alternative="less") if enough else None,
     )
 
 
@@ -121,5 +117,5 @@ def _finite(scores: Scores, metric: str, ids: Iterable[str]) -> list[float]:
     return [value for value in values if value is not None and math.isfinite(value)]
 
 
-def _judged(result: SliceResult, p: float) -> SliceResult:
+def _with_state(result: SliceResult, p: float) -> SliceResult:
     return replace(result, p=p, state="worse" if p < LEVEL else "not worse")

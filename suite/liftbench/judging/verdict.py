@@ -9,10 +9,9 @@ from typing import Literal
 from msgspec import Struct
 
 from ..records.run import Against, Limits
-from ..runs.directory import Run
-from ..statistics import intervals
-from ..statistics.lift import Lift, gain, lift_digits
-from ..text.phrases import glossed, listed, metric_label
+from ..runs.measured import MeasuredRun
+from ..statistics.lift import Lift, LiftResult, NoLift, describe_gain, lift_digits
+from ..text.phrases import glossed, listed, metric_label, percent
 from .evidence import Evidence
 from .guards import Guard, not_passed
 
@@ -63,13 +62,16 @@ SEVERITY: tuple[Outcome, ...] = ("unproven", "not met", "undecided", "verified")
 """The outcome of several is the first of these that any of them has."""
 
 
-def judge(evidence: Evidence, guards: Sequence[Guard], target: float) -> Verdict:
+def judge(evidence: Evidence, guards: Sequence[Guard], about: str = "") -> Verdict:
     """The verdict: the target must be reached on every headline, so no correction for several of them is due.
+
+    `about` is a sentence that stands first in the verdict's: how several seeds were judged.
 
     A headline is *verified* if its interval's lower bound is at least the target, *not met* if its upper bound is
     below, else *undecided* (see `lift_outcome`). A guard that failed or could not run makes the verdict *unproven*; one
     that is undecided leaves it undecided at best.
     """
+    target = evidence.terms.target
     lift = _worst([_headline_outcome(evidence, one, target) for one in evidence.judged] or ["unproven"])
     failing = not_passed(guards)
     outcome = _worst([lift, *("undecided" if guard.state == "undecided" else "unproven" for guard in failing)])
@@ -77,9 +79,9 @@ def judge(evidence: Evidence, guards: Sequence[Guard], target: float) -> Verdict
         outcome=outcome,
         lift=lift,
         headlines=tuple(one.metric for one in evidence.lifts),
-        against=evidence.against,
+        against=evidence.terms.against,
         target=target,
-        sentence=_sentence(evidence, outcome, lift, failing, len(guards), target),
+        sentence=_sentence(evidence, outcome, lift, failing, len(guards), about),
         guards=list(guards),
         proven=_proven(evidence, guards),
         not_proven=_not_proven(evidence, failing, target),
@@ -88,7 +90,7 @@ def judge(evidence: Evidence, guards: Sequence[Guard], target: float) -> Verdict
     )
 
 
-def lift_outcome(lift: Lift, target: float) -> Outcome:
+def lift_outcome(lift: LiftResult, target: float) -> Outcome:
     """What a lift alone amounts to, by its interval, or by that of the surplus where no ratio is stable.
 
     Fewer than `FEWEST` units verify nothing; *unproven* where there is no number to judge.
@@ -97,12 +99,12 @@ def lift_outcome(lift: Lift, target: float) -> Outcome:
     return "undecided" if outcome == "verified" and lift.units < FEWEST else outcome
 
 
-def _by_interval(lift: Lift, target: float) -> Outcome:
-    low, high, goal = lift.low, lift.high, target
-    if lift.decides == "surplus":
-        low, high, goal = lift.surplus_low, lift.surplus_high, 0.0
-    if lift.problem or low is None or high is None:
+def _by_interval(lift: LiftResult, target: float) -> Outcome:
+    if isinstance(lift, NoLift):
         return "unproven"
+    low, high, goal = lift.low, lift.high, target
+    if low is None or high is None:
+        low, high, goal = lift.surplus_low, lift.surplus_high, 0.0
     return "verified" if low >= goal else "not met" if high < goal else "undecided"
 
 
@@ -110,7 +112,7 @@ def _worst(outcomes: Sequence[Outcome]) -> Outcome:
     return min(outcomes, key=SEVERITY.index)
 
 
-def _headline_outcome(evidence: Evidence, lift: Lift, target: float) -> Outcome:
+def _headline_outcome(evidence: Evidence, lift: LiftResult, target: float) -> Outcome:
     return lift_outcome(lift, target) if evidence.direction(lift.metric) == "higher" else "unproven"
 
 
@@ -118,15 +120,17 @@ def _headline_outcome(evidence: Evidence, lift: Lift, target: float) -> Outcome:
 
 
 def _sentence(
-    evidence: Evidence, outcome: Outcome, lift: Outcome, failing: Sequence[Guard], guards: int, target: float
+    evidence: Evidence, outcome: Outcome, lift: Outcome, failing: Sequence[Guard], guards: int, about: str
 ) -> str:
+    target = evidence.terms.target
     over, rival, others = evidence.baseline, evidence.best_prompted, evidence.prompted
-    if evidence.against == "best-prompted":
+    if evidence.terms.against == "best-prompted":
         over, rival, others = rival or over, evidence.baseline, evidence.lifts
-    words = [f"{outcome.capitalize()}:"]
+    words = [f"{outcome.capitalize()}:", *([about] if about else [])]
     words += [_failing(failing, guards)] if failing else [f"All {guards} guards passed."]
     if lift != "unproven":
-        words.append(_figures(over, evidence.candidate, evidence.judged, target))
+        numbers = [one for one in evidence.judged if isinstance(one, Lift)]
+        words.append(_figures(over, evidence.candidate, numbers, target))
     if rival and others:
         words.append(_beside(rival, others, target))
     sentence = " ".join(words)
@@ -142,11 +146,11 @@ def _failing(guards: Sequence[Guard], of: int) -> str:
     return f"{len(guards)} of {of} guards did not pass: {listed(named)}."
 
 
-def _figures(over: Run, candidate: Run, lifts: Sequence[Lift], target: float) -> str:
+def _figures(over: MeasuredRun, candidate: MeasuredRun, lifts: Sequence[Lift], target: float) -> str:
     before, after = over.manifest.system.name, candidate.manifest.system.name
     if before == after:
         before, after = f"the baseline {before}", f"the candidate {after}"
-    level = intervals.percent(lifts[0].level)
+    level = percent(lifts[0].level)
     first, *rest = lifts
     gains = [f"{_change(first, target)} on {metric_label(first.metric)} ({level} interval {_interval(first, target)})"]
     gains += [f"{_change(lift, target)} on {metric_label(lift.metric)} ({_interval(lift, target)})" for lift in rest]
@@ -165,7 +169,7 @@ def _units(lift: Lift) -> str:
 
 def _change(lift: Lift, target: float) -> str:
     """`72% higher`."""
-    if not lift.lift:
+    if lift.lift == 0:
         return "the same"
     low, high = (lift.lift, lift.lift) if lift.low is None or lift.high is None else (lift.low, lift.high)
     digits = lift_digits(lift.lift, low, high, target)
@@ -174,7 +178,7 @@ def _change(lift: Lift, target: float) -> str:
 
 def _interval(lift: Lift, target: float) -> str:
     """`+58% to +86%`; of the difference where no ratio is stable."""
-    if lift.lift is None or lift.low is None or lift.high is None:
+    if lift.low is None or lift.high is None:
         return f"of the difference {lift.difference_low:+.3f} to {lift.difference_high:+.3f}"
     digits = lift_digits(lift.lift, lift.low, lift.high, target)
     return f"{lift.low:+.{digits}%} to {lift.high:+.{digits}%}"
@@ -185,7 +189,7 @@ def _goal(target: float) -> str:
 
 
 def _percent(target: float) -> str:
-    return f"+{intervals.percent(target)}"
+    return f"+{percent(target)}"
 
 
 def _reached(lifts: Sequence[Lift], target: float) -> str:
@@ -201,14 +205,14 @@ def _reached(lifts: Sequence[Lift], target: float) -> str:
     return f"{_goal(target)} " + " and ".join(f"{where} on {listed(metrics)}" for where, metrics in places.items())
 
 
-def _beside(rival: Run, lifts: Sequence[Lift], target: float) -> str:
+def _beside(rival: MeasuredRun, lifts: Sequence[LiftResult], target: float) -> str:
     """The lift that was not judged, in a sentence: neither is shown without the other."""
     what = "best-prompted baseline" if rival.manifest.tuned else "plain baseline"
-    gains = [f"{gain(lift, target)} on {metric_label(lift.metric)}" for lift in lifts]
+    gains = [f"{describe_gain(lift, target)} on {metric_label(lift.metric)}" for lift in lifts]
     return f"Over the {what} it is {listed(gains)}."
 
 
-def _checked(run: Run) -> bool:
+def _checked(run: MeasuredRun) -> bool:
     return any(row.sees == "faithfulness" and row.n for row in run.summary.metrics)
 
 
@@ -222,13 +226,13 @@ def _proven(evidence: Evidence, guards: Sequence[Guard]) -> list[str]:
         ("the untuned model" if evidence.baseline.manifest.system.adapter is None else "the baseline", evidence.lifts),
         ("the best prompt that was found for it", evidence.prompted),
     ):
-        for lift in lifts:
+        for lift in (one for one in lifts if isinstance(one, Lift)):
             if lift.low is not None and lift.low > 0:
                 words.append(
                     f"In {glossed(lift.metric)} it scores at least {lift.low:.0%} higher than {name} "
                     f"(measured: {lift.lift:.0%})."
                 )
-            elif lift.low is None and (lift.difference_low or 0) > 0:
+            elif lift.low is None and lift.difference_low > 0:
                 words.append(f"In {glossed(lift.metric)} it scores higher than {name}.")
     passed = [guard.name for guard in guards if guard.state == "passed"]
     return [*words, f"{len(passed)} of {len(guards)} guards passed: {listed(passed)}."] if passed else words
@@ -242,7 +246,7 @@ def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> 
         if outcome == "not met":
             words.append(f"T{goal[1:]} on {metric_label(lift.metric)}: it is surely not reached.")
         elif outcome == "undecided":
-            words.append(f"T{goal[1:]} on {metric_label(lift.metric)}: {gain(lift, target)} leaves it open.")
+            words.append(f"T{goal[1:]} on {metric_label(lift.metric)}: {describe_gain(lift, target)} leaves it open.")
     if evidence.best_prompted is None:
         words.append("That the gain takes training: what a better prompt alone buys was not measured.")
     if not _checked(evidence.candidate):
@@ -257,7 +261,7 @@ def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> 
 def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list[str]:
     words = [f"{guard.name}: {guard.mend}" for guard in failing if guard.mend]
     for lift in evidence.judged:
-        if lift_outcome(lift, target) == "undecided" and lift.needed is not None:
+        if isinstance(lift, Lift) and lift_outcome(lift, target) == "undecided" and lift.needed is not None:
             needed = max(lift.needed, FEWEST)
             words.append(
                 f"About {needed:,} conversations, were the true lift on {metric_label(lift.metric)} the measured one, "
@@ -279,7 +283,7 @@ def _one_training(evidence: Evidence) -> bool:
 def _caveats(evidence: Evidence, target: float) -> list[str]:
     candidate, baseline = evidence.candidate, evidence.baseline
     caveats = [f"Not measured: {what}" for what in evidence.unmeasured]
-    caveats += [f"The guards are loosened: {what}." for what in _loosened(evidence.limits)]
+    caveats += [f"The guards are loosened: {what}." for what in _loosened(evidence.terms.limits)]
     manifest = baseline.manifest
     if target != manifest.target:
         caveats.append(f"The target of its recipe is {_percent(manifest.target)}, and {_percent(target)} was judged.")
@@ -288,7 +292,7 @@ def _caveats(evidence: Evidence, target: float) -> list[str]:
     whole = sum(map(len, manifest.plan))
     if whole > evidence.n:
         caveats.append(f"Only {evidence.n} of the {whole} conversations of the split were scored (data.limit).")
-    detectable = [lift for lift in evidence.judged if lift.detectable is not None and lift.units >= FEWEST]
+    detectable = [lift for lift in evidence.judged if isinstance(lift, Lift) and lift.units >= FEWEST]
     caveats += [
         f"With these {lift.n} conversations a true lift of {lift.detectable:+.0%} or more on "
         f"{metric_label(lift.metric)} would be verified four times out of five."
@@ -314,7 +318,7 @@ def _loosened(limits: Limits) -> list[str]:
     usual = Limits()
     words = []
     if limits.faults > usual.faults:
-        words.append(f"faults of {intervals.percent(limits.faults)} ({intervals.percent(usual.faults)} are usual)")
+        words.append(f"faults of {percent(limits.faults)} ({percent(usual.faults)} are usual)")
     if limits.unsupported > usual.unsupported:
         words.append(f"{limits.unsupported:g} invented details a summary ({usual.unsupported:g} are usual)")
     unseen = [field for field in usual.slices if field not in limits.slices]

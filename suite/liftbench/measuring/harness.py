@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from ..data.similarity.clusters import units
+from ..data.similarity.clusters import clusters_of
 from ..extension.loader import Plugins
 from ..files import digest, recover_lines, write_atomic, write_lines
 from ..progress import Progress
@@ -18,6 +18,7 @@ from ..records.system import System
 from ..runs.directory import Run
 from ..runs.environment import git_state, versions
 from ..runs.open_run import OpenRun, now, run_id
+from ..statistics.bootstrap import Bootstrap
 from .generate import generate_missing
 from .plan import Measurement, postprocess
 from .score import score, summarize
@@ -101,8 +102,11 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
     predictions = [done[id_] for id_ in measurement.scored]
     scores = score(predictions, measurement)
     write_lines(run.folder / "scores.jsonl", scores)
-    clusters = units([measurement.conversations[id_] for id_ in measurement.scored])
-    summary = summarize(predictions, scores, measurement.metrics, clusters, run.manifest.seed)
+    bootstrap = Bootstrap(
+        seed=run.manifest.seed,
+        clusters=clusters_of([measurement.conversations[id_] for id_ in measurement.scored]),
+    )
+    summary = summarize(predictions, scores, measurement.metrics, bootstrap)
     write_atomic(run.folder / "summary.json", summary)
     run.update(**run.requested_changes, status="complete", finished=now())
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)

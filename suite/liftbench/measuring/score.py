@@ -9,7 +9,7 @@ from ..errors import RunFailed
 from ..metrics.base import Metric
 from ..records.conversation import Conversation
 from ..records.run import MetricInfo, MetricSummary, Prediction, RunSummary, SampleScores
-from ..statistics import intervals
+from ..statistics.bootstrap import Bootstrap
 from .plan import Measurement
 
 
@@ -43,33 +43,21 @@ def values(metric: Metric, texts: Sequence[str], conversations: Sequence[Convers
 
 
 def summarize(
-    predictions: Sequence[Prediction],
-    scores: Sequence[SampleScores],
-    metrics: Sequence[Metric],
-    clusters: Sequence[str],
-    seed: int,
+    predictions: Sequence[Prediction], scores: Sequence[SampleScores], metrics: Sequence[Metric], bootstrap: Bootstrap
 ) -> RunSummary:
-    """Means with 95% bootstrap intervals, and counts of what went wrong while generating.
-
-    `clusters` says of each prediction what is resampled as one.
-    """
+    """Means with 95% bootstrap intervals, and counts of what went wrong while generating."""
     rows = []
     for metric in metrics:
-        known = [
-            (value, cluster)
-            for row, cluster in zip(scores, clusters, strict=True)
-            if (value := row.scores[metric.name]) is not None
-        ]
-        column = [value for value, _ in known]
-        mean, low, high = intervals.mean_interval(column, seed=seed, clusters=[cluster for _, cluster in known])
+        known = {row.id: value for row in scores if (value := row.scores[metric.name]) is not None}
+        mean, low, high = bootstrap.mean(list(known.values()), list(known))
         rows.append(
             MetricSummary(
                 name=metric.name,
                 mean=mean,
                 low=low,
                 high=high,
-                n=len(column),
-                n_unscored=len(scores) - len(column),
+                n=len(known),
+                n_unscored=len(scores) - len(known),
                 signature=metric.signature,
                 direction=metric.direction,
                 sees=metric.sees,

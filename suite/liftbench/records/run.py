@@ -138,6 +138,19 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     from training summaries, or in another language: each for itself."""
 
 
+class Terms(Struct, frozen=True, kw_only=True):
+    """What a lift is judged by."""
+
+    headlines: tuple[str, ...]
+    """The metrics that must reach the target, each of them."""
+    target: float
+    """The lift to reach, as a fraction: 0.4 is 40%."""
+    against: Against
+    """Over which of the two baselines the lift is judged."""
+    limits: Limits
+    """What the guards allow."""
+
+
 class GitState(Struct, frozen=True, kw_only=True):
     """The working directory's repository when the run began."""
 
@@ -192,6 +205,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Metrics that were asked for and could not be had, with the reason."""
     notes: list[str] = []
     """What a reader must know: precision mismatches told to be accepted, batches split for memory, …"""
+
+    @property
+    def terms(self) -> Terms:
+        """What the run's recipe says that its lift is judged by."""
+        return Terms(headlines=self.headlines, target=self.target, against=self.against, limits=self.limits)
 
 
 class Environment(Struct, frozen=True, kw_only=True):

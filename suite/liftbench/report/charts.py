@@ -17,7 +17,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from ..records.training import CurvePoint, TrainingSummary
-from ..statistics.lift import Lift
+from ..statistics.lift import Lift, LiftResult, NoLift
 from . import numbers
 from .tables import Step
 
@@ -90,17 +90,18 @@ def waterfall(steps: Sequence[Step], floor: float | None, description: str) -> M
     return _render(lambda inner: drawing.properties(width=inner, height=height), Padding(8, 24, 20, 24), description)
 
 
-def lift_domain(lifts: Sequence[Lift], target: float) -> tuple[float, float]:
+def lift_domain(lifts: Sequence[LiftResult], target: float) -> tuple[float, float]:
     """A range of lifts that holds zero, the target and all intervals, so that candidates share one scale."""
-    bounds = [0.0, target, *(bound for lift in lifts for bound in (lift.low, lift.high) if bound is not None)]
+    known = [lift for lift in lifts if isinstance(lift, Lift)]
+    bounds = [0.0, target, *(bound for lift in known for bound in (lift.low, lift.high) if bound is not None)]
     low, high = min(bounds), max(bounds)
     margin = 0.1 * ((high - low) or 1.0)
     return low - margin, high + margin
 
 
-def lift_interval(lift: Lift, target: float, domain: tuple[float, float], description: str) -> Markup:
+def lift_interval(lift: LiftResult, target: float, domain: tuple[float, float], description: str) -> Markup:
     """A lift with its interval against the target line; nothing where there is no interval."""
-    if lift.lift is None or lift.low is None or lift.high is None:
+    if isinstance(lift, NoLift) or lift.low is None or lift.high is None:
         return Markup()
     values = {"lift": lift.lift, "low": lift.low, "high": lift.high}
     scale = alt.Scale(domain=list(domain), nice=False, zero=False)

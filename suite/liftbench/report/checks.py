@@ -10,6 +10,7 @@ from msgspec import Struct
 from ..judging.guards import Guard, not_passed
 from ..judging.leakage import Leak, LeakKind
 from ..judging.sensitivity import Alternative
+from ..statistics.lift import Lift
 from ..text.phrases import counted, listed, metric_label
 from . import numbers
 
@@ -78,8 +79,9 @@ def alternative_words(alternatives: Sequence[Alternative], headlines: Sequence[s
         return ""
     spans = []
     for place, metric in enumerate(headlines):
-        lifts = [cell.lift for row in rows if (cell := row.cells[place]) and cell.lift.lift is not None]
-        if known := sorted(lifts, key=lambda lift: lift.lift or 0.0):
+        cells = [row.cells[place] for row in rows]
+        lifts = [cell.lift for cell in cells if cell and isinstance(cell.lift, Lift)]
+        if known := sorted(lifts, key=lambda lift: lift.lift):
             ends = f"{numbers.lift(known[0], target)} to {numbers.lift(known[-1], target)}"
             spans.append(f"{ends} on {metric_label(metric)}")
     over = f"Over {'it' if len(rows) == 1 else 'all of them'} the lift is {listed(spans) or numbers.UNKNOWN}."

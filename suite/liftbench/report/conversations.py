@@ -10,7 +10,7 @@ from msgspec import Struct
 from ..judging.leakage import Leak, LeakKind
 from ..records.conversation import Conversation
 from ..records.run import Finding, Prediction
-from ..runs.directory import Run
+from ..runs.measured import MeasuredRun
 from . import numbers
 
 
@@ -20,7 +20,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     role: str
     name: str
     """Of its system."""
-    run: Run
+    run: MeasuredRun
 
 
 class Piece(Struct, frozen=True):

@@ -15,7 +15,8 @@ from ..recipe.resolve import flatten
 from ..records.run import Environment, Limits, Manifest
 from ..records.system import PromptSpec
 from ..runs.directory import Run
-from ..statistics.intervals import percent
+from ..runs.measured import MeasuredRun
+from ..text.phrases import percent
 from .conversations import Subject
 from .numbers import UNKNOWN, count, duration, per_second, score, size, target
 
@@ -180,7 +181,7 @@ def environments(subjects: Sequence[Subject]) -> list[Row]:
     return _rows([_environment(_recorded(subject.run)) for subject in subjects])
 
 
-def _recorded(run: Run) -> Environment | None:
+def _recorded(run: MeasuredRun) -> Environment | None:
     try:
         return run.environment
     except UsageError:  # Of an older or trimmed run nothing is known, and the page says so.
@@ -221,7 +222,7 @@ def recipes(subjects: Sequence[Subject]) -> list[Row]:
 
 def records(subjects: Sequence[Subject]) -> list[Row]:
     """The runs themselves: ids, times, commands, code."""
-    return _rows([_record(subject.run) for subject in subjects])
+    return _rows([_record(subject.run) for subject in subjects if isinstance(subject.run, Run)])
 
 
 def _record(run: Run) -> dict[str, str]:

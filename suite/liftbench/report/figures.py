@@ -10,7 +10,8 @@ from msgspec import Struct
 from ..judging.compare import Comparison
 from ..records.run import Direction, MetricSummary
 from ..runs.differences import protocol_differences
-from ..statistics.lift import Lift
+from ..runs.directory import Run
+from ..statistics.lift import LiftResult
 from ..text.phrases import metric_label
 from . import charts, facts, numbers
 from .conversations import Entry, Subject, entries
@@ -23,7 +24,7 @@ class MetricRow(Struct, frozen=True, kw_only=True):
 
     subject: Subject
     summary: MetricSummary | None
-    lift: Lift | None
+    lift: LiftResult | None
     """None for the baseline, and where nothing is compared."""
 
 
@@ -89,7 +90,7 @@ def waterfalls(comparison: Comparison) -> list[tuple[str, Markup]]:
 
 
 def metric_rows(
-    subjects: Sequence[Subject], headlines: Sequence[str], lifts: Sequence[Sequence[Lift] | None]
+    subjects: Sequence[Subject], headlines: Sequence[str], lifts: Sequence[Sequence[LiftResult] | None]
 ) -> list[Metric]:
     """Every metric of any of the runs, the headlines first; `lifts` are a subject's, None for one that has none."""
     summaries = [{row.name: row for row in subject.run.summary.metrics} for subject in subjects]
@@ -119,7 +120,7 @@ def trainings(subjects: Sequence[Subject]) -> list[Training]:
     shown = []
     for subject in subjects:
         run = subject.run
-        if run.training is None and not run.curve:
+        if not isinstance(run, Run) or (run.training is None and not run.curve):
             continue
         words = "Training and validation loss by optimizer step"
         if run.training is not None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ..statistics.intervals import percent
-from ..statistics.lift import Lift, lift_digits
-from ..text.phrases import counted
+from ..statistics.lift import Lift, LiftResult, NoLift, lift_digits
+from ..text.phrases import counted, percent
 
 UNKNOWN = "unknown"
 
@@ -55,13 +54,15 @@ def chance(p: float | None) -> str:
     return f"{counted(round(of * p), 'time')} in {of:,}"
 
 
-def lift(judged: Lift, goal: float) -> str:
+def lift(judged: LiftResult, goal: float) -> str:
     """`+72%`: with as many decimals as it takes to tell its bounds from the target."""
-    return UNKNOWN if judged.lift is None else f"{judged.lift:+.{_digits(judged, goal)}%}"
+    return UNKNOWN if isinstance(judged, NoLift) else f"{judged.lift:+.{_digits(judged, goal)}%}"
 
 
-def lift_interval(judged: Lift, goal: float) -> str:
+def lift_interval(judged: LiftResult, goal: float) -> str:
     """`+58% to +88%`; that of the difference where no ratio is stable."""
+    if isinstance(judged, NoLift):
+        return UNKNOWN
     if judged.decides == "surplus":
         return f"of the difference {difference_interval(judged.difference_low, judged.difference_high)}"
     if judged.low is None or judged.high is None:
@@ -97,9 +98,9 @@ def target(value: float) -> str:
     return f"{'-' if value < 0 else '+'}{percent(abs(value))}"
 
 
-def level(judged: Lift) -> str:
-    """The interval's level in words, as `Lift.method` begins: `95% interval`; several candidates widen it."""
-    return " ".join(judged.method.split()[:2])
+def level(judged: LiftResult) -> str:
+    """The interval's level: `95% interval`; several candidates raise it."""
+    return f"{percent(judged.level)} interval"
 
 
 def count(value: int | None) -> str:
@@ -136,6 +137,6 @@ def _missing(value: float | None) -> bool:
 
 
 def _digits(judged: Lift, goal: float) -> int:
-    if judged.lift is None or judged.low is None or judged.high is None:
+    if judged.low is None or judged.high is None:
         return 0
     return lift_digits(judged.lift, judged.low, judged.high, goal)

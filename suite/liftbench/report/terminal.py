@@ -17,7 +17,7 @@ from ..judging.slices import SliceResult
 from ..judging.verdict import Verdict
 from ..records.run import MetricInfo
 from ..runs.directory import Run
-from ..statistics.lift import Lift, gain
+from ..statistics.lift import Lift, LiftResult, NoLift, describe_gain
 from ..text.phrases import metric_label
 from . import numbers
 from .checks import SYMBOLS, alternative_words, in_order, leak_counts
@@ -168,8 +168,11 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
                 *more,
                 style="bold" if lift.metric in verdict.headlines else "",
             )
-    about = plain(f"bold: the headlines; {result.lifts[0].method}" if result.lifts else "", "dim")
-    reasons = [plain(f"{metric_label(lift.metric)}: {lift.problem}", "dim") for lift in result.lifts if lift.problem]
+    method = next((lift.method for lift in result.lifts if isinstance(lift, Lift)), "")
+    about = plain(f"bold: the headlines; {method}" if method else "bold: the headlines", "dim")
+    reasons = [
+        plain(f"{metric_label(lift.metric)}: {lift.reason}", "dim") for lift in result.lifts if isinstance(lift, NoLift)
+    ]
     return Group(table, about, *reasons, *map(_position, result.positions))
 
 
@@ -222,7 +225,7 @@ def _seeds_table(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -> 
     for seed, run in zip(family.seeds, family.runs, strict=True):
         result = by_run[run]
         lifts = result.prompted if verdict.against == "best-prompted" else result.lifts
-        gains = [gain(lift, verdict.target) for lift in lifts[: len(verdict.headlines)]]
+        gains = [describe_gain(lift, verdict.target) for lift in lifts[: len(verdict.headlines)]]
         gains += ["not measured"] * (len(verdict.headlines) - len(gains))
         outcome = result.verdict.outcome
         table.add_row(str(seed), *map(plain, gains), Text(f"{SYMBOLS[outcome]} {outcome}", STYLES[outcome]))
@@ -265,13 +268,13 @@ def _position(position: Position) -> Text:
     )
 
 
-def _cells(lift: Lift, name: str, target: float) -> list[Text]:
+def _cells(lift: LiftResult, name: str, target: float) -> list[Text]:
     words = [
         name,
         numbers.score(lift.baseline),
         numbers.score(lift.candidate),
         numbers.lift(lift, target),
-        numbers.lift_interval(lift, target) if lift.lift is not None else "",
+        "" if isinstance(lift, NoLift) else numbers.lift_interval(lift, target),
     ]
     return [plain(word) for word in words]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 from msgspec import Struct
@@ -14,7 +14,7 @@ from ..judging.compare import CandidateResult, Comparison, SeedsResult
 from ..judging.verdict import Verdict
 from ..records.run import Against
 from ..runs.differences import Difference
-from ..statistics.lift import Lift
+from ..statistics.lift import Lift, LiftResult
 from ..text.phrases import counted, metric_label
 from . import charts, numbers
 from .conversations import Subject
@@ -26,7 +26,7 @@ OVER: dict[Against, str] = {"baseline": "baseline", "best-prompted": "best-promp
 class Headline(Struct, frozen=True, kw_only=True):
     """One metric that a candidate is judged on."""
 
-    lift: Lift
+    lift: LiftResult
     """The one that is judged."""
     chart: Markup
     sight: str
@@ -88,7 +88,7 @@ def judgements(candidates: Sequence[Subject], comparison: Comparison) -> list[Ju
 
 def _together(family: SeedsResult, first: CandidateResult) -> CandidateResult:
     """Seeds as one candidate, of which only the judged lifts are known."""
-    lifts: dict[Against, list[Lift]] = {family.verdict.against: family.lifts}
+    lifts: dict[Against, list[LiftResult]] = {family.verdict.against: family.lifts}
     return replace(
         first,
         verdict=family.verdict,
@@ -109,7 +109,7 @@ def shared_caveats(comparison: Comparison) -> list[str]:
 
 def _card(comparison: Comparison, role: str, name: str, result: CandidateResult, shared: Sequence[str]) -> Card:
     verdict = result.verdict
-    over: dict[Against, list[Lift]] = {"baseline": result.lifts, "best-prompted": result.prompted}
+    over: dict[Against, list[LiftResult]] = {"baseline": result.lifts, "best-prompted": result.prompted}
     lifts = [
         (against, some[place])
         for place in range(len(comparison.headlines))
@@ -128,7 +128,7 @@ def _card(comparison: Comparison, role: str, name: str, result: CandidateResult,
     )
 
 
-def _headline(comparison: Comparison, lift: Lift, verdict: Verdict) -> Headline:
+def _headline(comparison: Comparison, lift: LiftResult, verdict: Verdict) -> Headline:
     target = verdict.target
     everybody = [one.prompted if verdict.against == "best-prompted" else one.lifts for one in comparison.candidates]
     everybody += [family.lifts for family in comparison.seeds]
@@ -144,39 +144,36 @@ def _headline(comparison: Comparison, lift: Lift, verdict: Verdict) -> Headline:
     )
 
 
-def _behind(lifts: Sequence[Lift], positions: Sequence[Position], target: float) -> list[Row]:
+def _behind(lifts: Sequence[LiftResult], positions: Sequence[Position], target: float) -> list[Row]:
     """What the lifts rest on: a row for each figure, a cell for each lift."""
     places = {position.metric: position for position in positions}
-    rows = {
-        "Mean of the baseline": [Cell(numbers.score(lift.baseline)) for lift in lifts],
-        "Mean of the candidate": [Cell(numbers.score(lift.candidate)) for lift in lifts],
-        "Lift": [Cell(numbers.lift(lift, target), numbers.lift_interval(lift, target)) for lift in lifts],
-        "Difference of the means": [
-            Cell(
-                numbers.difference(lift.difference),
-                numbers.difference_interval(lift.difference_low, lift.difference_high),
-            )
-            for lift in lifts
-        ],
-        f"Candidate less {1 + target:.4g} times the baseline": [
-            Cell(
-                numbers.difference_interval(lift.surplus_low, lift.surplus_high),
-                "decides" if lift.decides == "surplus" else "",
-            )
-            for lift in lifts
-        ],
-        "Chance alone would make so large a difference": [Cell(numbers.chance(lift.p)) for lift in lifts],
-        "The same, all metrics and candidates together": [Cell(numbers.chance(lift.p_holm)) for lift in lifts],
-        "Lift that so many conversations show four times out of five": [
-            Cell(numbers.UNKNOWN if lift.detectable is None else f"from {lift.detectable:+.0%} on") for lift in lifts
-        ],
-        "Conversations that would settle it four times out of five": [
-            Cell("cannot be said" if lift.needed is None else f"about {lift.needed:,}", f"here: {lift.n:,}")
-            for lift in lifts
-        ],
-        "Place between the best control (0) and the humans (1)": [_place(places.get(lift.metric)) for lift in lifts],
+    rows: dict[str, Callable[[Lift], Cell]] = {
+        "Mean of the baseline": lambda lift: Cell(numbers.score(lift.baseline)),
+        "Mean of the candidate": lambda lift: Cell(numbers.score(lift.candidate)),
+        "Lift": lambda lift: Cell(numbers.lift(lift, target), numbers.lift_interval(lift, target)),
+        "Difference of the means": lambda lift: Cell(
+            numbers.difference(lift.difference),
+            numbers.difference_interval(lift.difference_low, lift.difference_high),
+        ),
+        f"Candidate less {1 + target:.4g} times the baseline": lambda lift: Cell(
+            numbers.difference_interval(lift.surplus_low, lift.surplus_high),
+            "decides" if lift.decides == "surplus" else "",
+        ),
+        "Chance alone would make so large a difference": lambda lift: Cell(numbers.chance(lift.p)),
+        "The same, all metrics and candidates together": lambda lift: Cell(numbers.chance(lift.p_holm)),
+        "Lift that so many conversations show four times out of five": lambda lift: Cell(
+            f"from {lift.detectable:+.0%} on"
+        ),
+        "Conversations that would settle it four times out of five": lambda lift: Cell(
+            "cannot be said" if lift.needed is None else f"about {lift.needed:,}", f"here: {lift.n:,}"
+        ),
     }
-    return [Row(name, cells) for name, cells in rows.items()]
+    found = [
+        Row(name, [make(lift) if isinstance(lift, Lift) else Cell(numbers.UNKNOWN) for lift in lifts])
+        for name, make in rows.items()
+    ]
+    name = "Place between the best control (0) and the humans (1)"
+    return [*found, Row(name, [_place(places.get(lift.metric)) for lift in lifts])]
 
 
 def _place(position: Position | None) -> Cell:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ..errors import UsageError
 from ..records.run import Protocol
 from ..records.system import AdapterRecord, System
-from .directory import Run
+from .measured import MeasuredRun
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ def protocol_differences(baseline: Protocol, candidate: Protocol) -> list[Differ
     return _differences(_protocol_words(baseline), _protocol_words(candidate))
 
 
-def system_differences(baseline: Run, candidate: Run) -> list[Difference]:
+def system_differences(baseline: MeasuredRun, candidate: MeasuredRun) -> list[Difference]:
     """How what was measured differs, in words: model, adapter, precision, backend, prompt, and where both recorded it
     the machine and the packages."""
     words = [_system_words(run.manifest.system) | _device_words(run) for run in (baseline, candidate)]
@@ -69,7 +69,7 @@ def _system_words(system: System) -> dict[str, str]:
     return {key: value for key, value in words.items() if value}
 
 
-def _device_words(run: Run) -> dict[str, str]:
+def _device_words(run: MeasuredRun) -> dict[str, str]:
     return {"decoding device": run.manifest.device} if run.manifest.device else {}
 
 
@@ -81,7 +81,7 @@ def _adapter_words(adapter: AdapterRecord) -> str:
     )
 
 
-def _machine_words(run: Run) -> dict[str, str]:
+def _machine_words(run: MeasuredRun) -> dict[str, str]:
     try:
         environment = run.environment
     except UsageError:  # An older or trimmed run: what is not recorded cannot be said to differ.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -114,7 +114,7 @@ class Run:
         path = self.folder / "training" / "adapter"
         return path if (path / "adapter_config.json").exists() else None
 
-    def require_complete(self) -> Run:
+    def require_complete(self) -> Self:
         """Itself, or `UsageError` with the way to finish it."""
         if self.manifest.status != "complete":
             verb = "was trained but not scored" if self.manifest.status == "trained" else "is not finished"

@@ -40,10 +40,6 @@ def now() -> str:
 # ----------------------------------------------------------------------------------------------------------- open runs
 
 
-JUDGED = ("headlines", "target", "against", "limits", "family", "training", "skipped")
-"""Fields of a manifest that say how the run is to be judged."""
-
-
 class OpenRun:
     """A run being made by this process, which holds its lock."""
 
@@ -55,8 +51,28 @@ class OpenRun:
 
     @property
     def requested_changes(self) -> dict[str, Any]:
-        """What a command may change in a run that is there, without generating anything."""
-        return {name: getattr(self.requested, name) for name in ("recipe", "origins", "protocol", *JUDGED)}
+        """What the present command may change in a run that is there, without generating anything."""
+        wanted = self.requested
+        return {
+            "recipe": wanted.recipe,
+            "origins": wanted.origins,
+            "protocol": wanted.protocol,
+            "family": wanted.family,
+            "training": wanted.training,
+            "skipped": wanted.skipped,
+            **msgspec.structs.asdict(wanted.terms),
+        }
+
+    @property
+    def is_judged_as_requested(self) -> bool:
+        """Whether the present command would have the run judged as it already is."""
+        ours, wanted = self.manifest, self.requested
+        return (ours.terms, ours.family, ours.training, ours.skipped) == (
+            wanted.terms,
+            wanted.family,
+            wanted.training,
+            wanted.skipped,
+        )
 
     @property
     def recipe(self) -> Recipe:
@@ -116,11 +132,9 @@ def open_run(
         if same:
             run = OpenRun(same[-1].folder, same[-1].manifest)
             run.requested = manifest
-            if run.manifest.protocol == manifest.protocol:
-                # What it is judged on may change; that needs no new measurement. Other metrics do: see `finish`.
-                changes = run.requested_changes
-                if any(value != getattr(run.manifest, name) for name, value in changes.items() if name in JUDGED):
-                    run.update(**changes)
+            # What it is judged on may change; that needs no new measurement. Other metrics do: see `finish`.
+            if run.manifest.protocol == manifest.protocol and not run.is_judged_as_requested:
+                run.update(**run.requested_changes)
             yield run
         else:
             yield _create(manifest, conversations, runs)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from .differences import protocol_differences
 from .directory import Run
+from .measured import MeasuredRun
+
+AnyRun = TypeVar("AnyRun", bound=MeasuredRun)
 
 
-def seed_of(run: Run) -> int:
+def seed_of(run: MeasuredRun) -> int:
     """The seed that its adapter was trained with; of a run without an adapter that tells, the run's own."""
     adapter = run.manifest.system.adapter
     return run.manifest.seed if adapter is None or adapter.seed is None else adapter.seed
@@ -42,7 +46,7 @@ def unscored_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:
     ]
 
 
-def group_by_training(candidates: Sequence[Run]) -> list[list[Run]]:
+def group_by_training(candidates: Sequence[AnyRun]) -> list[list[AnyRun]]:
     """Candidates in families, each by seed; a run without a family, or alone in it, is a group of one.
 
     Groups are in the order in which their first run was given, and every run is in exactly one: of several runs of one
@@ -50,7 +54,7 @@ def group_by_training(candidates: Sequence[Run]) -> list[list[Run]]:
     and nothing that was given goes unjudged.
     """
     newest = {(run.manifest.family, seed_of(run)): run.id for run in sorted(candidates, key=_age)}
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[AnyRun]] = {}
     for run in candidates:
         family, seed = run.manifest.family, seed_of(run)
         stands = family and newest[family, seed] == run.id
@@ -58,5 +62,5 @@ def group_by_training(candidates: Sequence[Run]) -> list[list[Run]]:
     return [sorted(group, key=seed_of) for group in groups.values()]
 
 
-def _age(run: Run) -> tuple[str, str]:
+def _age(run: MeasuredRun) -> tuple[str, str]:
     return run.manifest.created, run.id

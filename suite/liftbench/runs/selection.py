@@ -9,9 +9,10 @@ from ..errors import PrerequisiteError, UsageError
 from ..records.run import Protocol
 from .differences import protocol_differences
 from .directory import Run
+from .measured import MeasuredRun
 
 
-def require_comparable(baseline: Run, candidate: Run) -> None:
+def require_comparable(baseline: MeasuredRun, candidate: MeasuredRun) -> None:
     """Raise `UsageError` with the differing keys where two runs were not measured alike."""
     differing = protocol_differences(protocol_of(baseline), protocol_of(candidate))
     if differing:
@@ -22,7 +23,7 @@ def require_comparable(baseline: Run, candidate: Run) -> None:
         )
 
 
-def protocol_of(run: Run) -> Protocol:
+def protocol_of(run: MeasuredRun) -> Protocol:
     """The protocol of a run, which must be complete."""
     return run.require_complete().manifest.protocol
 

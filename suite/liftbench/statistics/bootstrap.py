@@ -1,133 +1,305 @@
-"""The bootstrap's engine: whole units, conversations or clusters of them, drawn with replacement from a seed, and the
-bounds of an interval from what was drawn. Which figures have intervals, and why these, `stats` says.
+"""The paired bootstrap: seeded intervals of a mean, of a lift, and of a position between two ends, over conversations.
 
-A resample is kept as counts, how often each unit was drawn: its sums are then a product with the units' sums, and the
-same seed and number of units give the same resamples for every metric.
+The unit that is resampled is the conversation, because conversations are what the next team's data would differ in, or
+a cluster of them where one customer wrote several. Percentile intervals after Efron & Tibshirani, *An Introduction to
+the Bootstrap* (1993), chapter 13; paired, after Koehn, *Statistical Significance Tests for Machine Translation
+Evaluation* (2004), https://aclanthology.org/W04-3250; widened for few units, after Hesterberg, *What Teachers Should
+Know about the Bootstrap* (2015), https://arxiv.org/abs/1411.5279.
+
+Why this method: in 1,000 experiments of 110 conversations from real scores its lower bound is wrong in 1.4% to 2.9%
+(baselines/interval-coverage.jsonl); BCa and bootstrap-t are no better beyond the study's own error, and with them the
+interval of a ratio and that of the surplus over a target could come to different verdicts.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from msgspec import Struct
 
-RESAMPLES = 10_000
-CHUNK = 2_000_000
-"""Counts held at a time: 16 MB, and as much again while they are drawn, whatever the number of units."""
+from ..text.phrases import percent
+from .lift import Lift, LiftResult, NoLift
+from .permutation import randomization
+from .resampling import (
+    RESAMPLES,
+    Floats,
+    Units,
+    bounds,
+    draws,
+    freedom,
+    resampled_means,
+    resampled_sums,
+    tail,
+    units_of,
+)
 
-Floats = NDArray[np.float64]
+UNSTABLE = 0.1
+"""Coefficient of variation of the baseline's resampled mean above which no ratio is formed: below it the bias of a
+ratio is negligible against its standard error (Cochran, *Sampling Techniques*, 1977, chapter 6)."""
+
+POWER = 0.8
+"""How often a measurement is to settle the question, in `Lift.detectable` and `Lift.needed`."""
+
+MOST_NEEDED = 1_000_000
+"""Conversations beyond which `Lift.needed` says nothing."""
+
+CROSSED = 0.4
+"""Floor and ceiling may change places in this share of the resamples beyond a bound: too few to move it far."""
 
 
-class Units(NamedTuple):
-    """What is resampled as one."""
+class MeanInterval(NamedTuple):
+    """A mean with the bounds of its interval; None for what so few values cannot give."""
 
-    of: NDArray[np.intp]
-    """(values,): the number of each value's unit, from 0 in the order in which units first appear."""
-    sizes: Floats
-    """(units,): how many values each has."""
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+class PositionInterval(NamedTuple):
+    """A position between a floor (0) and a ceiling (1) with the bounds of its 95% interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    problem: str = ""
+    """Why there is no number, if there is none."""
+
+
+class Bootstrap(Struct, frozen=True, kw_only=True):
+    """How figures are resampled. Equal settings give equal figures on every machine.
+
+    Every method takes `ids`, one per value: values whose ids are in one cluster are resampled together. Without `ids`
+    each value is a unit of its own.
+    """
+
+    seed: int
+    clusters: Mapping[str, str] = {}
+    """Conversation id → its cluster; an id that is not here is a cluster of its own."""
+    comparisons: int = 1
+    """Candidates judged at once: the level rises so that all of them together hold at 95% (Bonferroni)."""
+    resamples: int = RESAMPLES
 
     @property
-    def number(self) -> int:
-        return self.sizes.size
+    def level(self) -> float:
+        """Of two-sided intervals: 1 - 0.05 / comparisons."""
+        return 1 - 0.05 / self.comparisons
 
-    def sums(self, values: Floats) -> Floats:
-        """(values,) → (units,)."""
-        return np.bincount(self.of, weights=values, minlength=self.number).astype(np.float64)
+    def labels(self, ids: Sequence[str] | None) -> list[str] | None:
+        """The cluster of each id."""
+        return None if ids is None else [self.clusters.get(id_, id_) for id_ in ids]
+
+    def mean(self, values: Sequence[float], ids: Sequence[str] | None = None) -> MeanInterval:
+        """The mean of one value per conversation, with its interval at `level`.
+
+        Without a value there is no mean, and with a single unit no interval. Raises `ValueError` for NaN and
+        infinities.
+        """
+        array = np.asarray(values, dtype=np.float64)
+        if not np.isfinite(array).all():
+            raise ValueError("a mean needs finite values")
+        if array.size == 0:
+            return MeanInterval(None, None, None)
+        units = units_of(array.size, self.labels(ids))
+        mean = float(array.mean())
+        if units.number == 1:
+            return MeanInterval(mean, None, None)
+        (means,) = resampled_means([array], units, seed=self.seed, resamples=self.resamples)
+        return MeanInterval(mean, *bounds(means, tail(self.level, units.number)))
+
+    def test(
+        self,
+        differences: Sequence[float],
+        ids: Sequence[str] | None = None,
+        alternative: Literal["two-sided", "less"] = "two-sided",
+    ) -> float:
+        """The p-value of a mean difference by a paired randomization test (see `permutation.randomization`)."""
+        return randomization(
+            differences,
+            seed=self.seed,
+            clusters=self.labels(ids),
+            alternative=alternative,
+            resamples=self.resamples,
+        )
+
+    def position(
+        self,
+        values: Sequence[float],
+        floor: Sequence[float],
+        ceiling: Sequence[float],
+        ids: Sequence[str] | None = None,
+    ) -> PositionInterval:
+        """(mean of values - of floor) / (mean of ceiling - of floor), with a paired 95% interval.
+
+        The three hold one finite value per conversation, in the same order. Where the ceiling does not stand apart from
+        the floor, on one side of it in all but a few of the resamples (`CROSSED`), there is no scale, and `problem`
+        says so.
+        """
+        units = units_of(len(values), self.labels(ids))
+        if units.number < 2:
+            return PositionInterval(None, None, None, _too_few(units))
+        columns = [np.asarray(column, dtype=np.float64) for column in (values, floor, ceiling)]
+        observed, bottom, top = (float(column.mean()) for column in columns)
+        means = resampled_means(columns, units, seed=self.seed, resamples=self.resamples)
+        scale, beyond = means[2] - means[1], tail(0.95, units.number)
+        if top == bottom or (scale * (top - bottom) <= 0).mean() > CROSSED * beyond or not scale.all():
+            return PositionInterval(None, None, None, "the ceiling does not stand apart from the floor")
+        low, high = bounds((means[0] - means[1]) / scale, beyond)
+        return PositionInterval((observed - bottom) / (top - bottom), low, high)
+
+    def lift(
+        self,
+        baseline: Sequence[float | None],
+        *candidates: Sequence[float | None],
+        metric: str,
+        signature: str,
+        target: float,
+        ids: Sequence[str] | None = None,
+    ) -> LiftResult:
+        """(mean of candidate - mean of baseline) / mean of baseline, with a paired interval at `level`.
+
+        All sequences hold one value per conversation, in the same order of conversations: a resample takes the same
+        conversations for all. Several `candidates` are the seeds of one training: the candidate's value is the mean
+        over seeds, and seeds and units are resampled together, each with replacement, so that the interval speaks of
+        the next seed, too (Owen, *The Pigeonhole Bootstrap*, 2007, https://doi.org/10.1214/07-AOAS122).
+
+        Where the baseline's mean is too unstable to divide by (see `UNSTABLE`) the lift has no bounds, and the surplus
+        over the `target` decides. `NoLift`, with the reason, where a value is missing or not finite, the lengths
+        differ, fewer than two units are there, or the baseline's mean is not above zero. Raises `ValueError` for a
+        target that is not finite.
+        """
+        if not math.isfinite(target):
+            raise ValueError(f"a target must be finite, not {target}")
+        nothing = NoLift(metric=metric, signature=signature, level=self.level, n=len(candidates[0]), reason="")
+        reason = next(filter(None, (_unusable(metric, baseline, candidate) for candidate in candidates)), "")
+        if reason:
+            return nothing.because(reason)
+        units = units_of(len(baseline), self.labels(ids))
+        nothing = nothing.because("", units=units.number)
+        if units.number < 2:
+            return nothing.because(_too_few(units))
+        before, after = np.asarray(baseline, dtype=np.float64), np.asarray(candidates, dtype=np.float64)
+        bottom, top = float(before.mean()), float(after.mean())
+        if bottom <= 0:
+            reason = f"the baseline's mean is {bottom:g}: a relative gain needs one above zero"
+            return nothing.because(reason, baseline=bottom, candidate=top)
+
+        resampled = _resample(before, after, units, self)
+        bottoms, differences = resampled.bottoms, resampled.differences
+        surpluses = differences - target * bottoms
+        beyond = tail(self.level, resampled.units)
+        stable = bool(bottoms.min() > 0) and float(bottoms.std()) <= UNSTABLE * bottom
+        low, high = bounds(differences / bottoms, beyond) if stable else (None, None)
+        difference_low, difference_high = bounds(differences, beyond)
+        surplus_low, surplus_high = bounds(surpluses, beyond)
+        # A percentile interval of the lift is above the target where that of the surplus is above zero, so the error of
+        # the surplus decides. On real scores a target was verified in 78 to 84 of 100 cases where the lift was
+        # `detectable` (baselines/interval-coverage.jsonl), and in 85 to 92 by the error of the lift itself.
+        gain, error = (top - bottom) / bottom, float(surpluses.std()) / bottom
+        allowed = abs(gain - target) / _errors(beyond)
+        return Lift(
+            metric=metric,
+            signature=signature,
+            baseline=bottom,
+            candidate=top,
+            lift=gain,
+            low=low,
+            high=high,
+            level=self.level,
+            difference=top - bottom,
+            difference_low=difference_low,
+            difference_high=difference_high,
+            surplus_low=surplus_low,
+            surplus_high=surplus_high,
+            decides="ratio" if stable else "surplus",
+            p=self.test((after.mean(axis=0) - before).tolist(), ids),
+            detectable=target + _errors(beyond) * error,
+            needed=_needed(before.size, error**2, allowed**2, resampled.of_seeds / bottom**2),
+            n=before.size,
+            units=units.number,
+            method=_describe_method(self, len(candidates), units, stable),
+        )
 
 
-def units_of(n: int, clusters: Sequence[str] | None) -> Units:
-    """The units of `n` values: those with one label are one; each is its own where `clusters` is None.
+class _Resampled(NamedTuple):
+    """What a lift's bounds are made from."""
 
-    Raises `ValueError` unless there is a label for each value.
+    bottoms: Floats
+    """(resamples,): means of the baseline."""
+    differences: Floats
+    """(resamples,): means of candidate - baseline."""
+    units: float
+    """As many as would leave the degrees of freedom of the lift's variance, were there a single seed."""
+    of_seeds: float
+    """Variance of the mean of candidate - baseline over seeds, the conversations as they are."""
+
+
+def _resample(before: Floats, after: Floats, units: Units, settings: Bootstrap) -> _Resampled:
+    """Of a baseline, (values,), and its candidates, (seeds, values)."""
+    # Differences, not candidates: equal texts then differ by 0, not by what adding up in floating point leaves.
+    columns = [units.sizes, *map(units.sums, (before, *(after - before)))]
+    sizes, *sums = resampled_sums(columns, seed=settings.seed, resamples=settings.resamples)
+    bottoms, *by_seed = np.divide(sums, sizes)
+    # A stream of its own: from that of the units, five seeds would be drawn just as five units are.
+    drawn = np.concatenate(list(draws(len(after), seed=(settings.seed, 1), resamples=settings.resamples)))
+    gain = after.mean() / before.mean() - 1
+    of_units = float((np.mean(by_seed, axis=0) - gain * bottoms).var())
+    of_seeds = float(after.mean(axis=1).var()) / len(after)
+    degrees = freedom((of_units, units.number - 1), (of_seeds, len(after) - 1))
+    return _Resampled(bottoms, (drawn.T * by_seed).mean(axis=0), degrees + 1, of_seeds)
+
+
+def _unusable(metric: str, baseline: Sequence[float | None], candidate: Sequence[float | None]) -> str:
+    """Why no mean can be compared, or an empty string."""
+    if len(baseline) != len(candidate):
+        return f"the baseline has {len(baseline)} values and the candidate {len(candidate)}"
+    for who, values in (("baseline", baseline), ("candidate", candidate)):
+        missing = sum(value is None or not math.isfinite(value) for value in values)
+        if missing:
+            return f"{metric} has no number for {missing} of {len(values)} conversations of the {who}"
+    return ""
+
+
+def _too_few(units: Units) -> str:
+    if units.of.size > units.number:
+        return f"an interval needs at least 2 clusters, and all {units.of.size} conversations are of one"
+    return f"an interval needs at least 2 conversations, and there are {units.number}"
+
+
+def _describe_method(settings: Bootstrap, seeds: int, units: Units, stable: bool) -> str:
+    """How an interval was made, with its parameters."""
+    conversations = f"{units.of.size} conversations"
+    drawn = conversations if units.number == units.of.size else f"{units.number} clusters of {conversations}"
+    together = ", seeds and conversations resampled together" if seeds > 1 else ""
+    drawn = f"{seeds} seeds and {drawn}" if seeds > 1 else drawn
+    words = [
+        f"{percent(settings.level)} interval by a paired percentile bootstrap, widened for few units{together} "
+        f"({settings.resamples:,} resamples of {drawn}, seed {settings.seed})"
+    ]
+    if settings.comparisons > 1:
+        words.append(f"95% for {settings.comparisons} candidates together (Bonferroni)")
+    if not stable:
+        words.append("the baseline's mean is too unstable to divide by: candidate - (1 + target) x baseline decides")
+    return "; ".join(words)
+
+
+def _errors(beyond: float) -> float:
+    """By how many standard errors the true lift must exceed the target for the lower bound to do so, too, at `POWER`.
+
+    The error is taken as measured here, of this baseline and candidate; it is itself an estimate.
     """
-    labels: Sequence[object] = range(n) if clusters is None else clusters
-    if len(labels) != n:
-        raise ValueError(f"{len(labels)} labels of clusters for {n} values")
-    numbers: dict[object, int] = {}
-    of = np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.intp)
-    return Units(of, np.bincount(of, minlength=len(numbers)).astype(np.float64))
+    from scipy.special import ndtri
+
+    return float(ndtri(POWER) - ndtri(beyond))
 
 
-def draws(units: int, *, seed: int | tuple[int, ...], resamples: int) -> Iterator[Floats]:
-    """How often each of `units` is drawn in each of `resamples` draws of `units` with replacement.
+def _needed(n: int, variance: float, allowed: float, fixed: float) -> int | None:
+    """`Lift.needed`: as many conversations as bring the variance that `n` leave down to what is allowed.
 
-    Yields matrices (some resamples, units). Rows are drawn from one stream in order, so that their content does not
-    depend on the chunk size; what fits in one chunk is kept for the next metric.
+    A part of it is fixed: that of the seeds, which more conversations do not lessen.
     """
-    if resamples * units <= CHUNK:
-        yield _kept(units, seed, resamples)
-    else:
-        yield from _drawn(units, seed, resamples)
-
-
-def resampled_sums(columns: Sequence[Floats], *, seed: int, resamples: int) -> Floats:
-    """The sums of each column, (units,), over the drawn units: (columns, resamples)."""
-    chunks = draws(columns[0].size, seed=seed, resamples=resamples)
-    return np.concatenate([[products(counts, column) for column in columns] for counts in chunks], axis=1)
-
-
-def resampled_means(columns: Sequence[Floats], units: Units, *, seed: int, resamples: int) -> Floats:
-    """The means of each column, (values,), over the values of the drawn units: (columns, resamples).
-
-    Of clusters of unequal size it is the ratio of resampled sums to resampled sizes.
-    """
-    *sums, sizes = resampled_sums([*map(units.sums, columns), units.sizes], seed=seed, resamples=resamples)
-    means: Floats = np.divide(sums, sizes)
-    return means
-
-
-def products(matrix: Floats, vector: Floats) -> Floats:
-    """`matrix @ vector`, added up in one order, whatever the number of rows and threads.
-
-    BLAS does not: equal bounds would differ in their last digit. It takes 0.15 ms where this takes 0.33 (10,000 x 108),
-    and 8 where another process wants its threads.
-    """
-    product: Floats = np.einsum("ru,u->r", matrix, vector)
-    return product
-
-
-def tail(level: float, units: float) -> float:
-    """The share of resamples to leave beyond each bound: less than (1 - level) / 2, as few units narrow an interval.
-
-    A resampled mean spreads by sqrt((n - 1) / n) too little, and normal quantiles are too small for a spread that is
-    itself estimated: the expanded percentile interval of Hesterberg (2015). `units` is at least 2.
-    """
-    from scipy.special import ndtr, stdtrit
-
-    return float(ndtr(-math.sqrt(units / (units - 1)) * stdtrit(units - 1, (1 + level) / 2)))
-
-
-def bounds(statistics: Floats, tail: float) -> tuple[float, float]:
-    """Between which all but a share of `tail` at each end lie."""
-    low, high = np.quantile(statistics, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def freedom(*sources: tuple[float, int]) -> float:
-    """Degrees of freedom of a sum of independent (variance, degrees of freedom), the first of which has some.
-
-    Satterthwaite, *An Approximate Distribution of Estimates of Variance Components* (1946).
-    """
-    whole = sum(variance for variance, _ in sources)
-    parts = sum(variance**2 / degrees for variance, degrees in sources if variance)
-    return whole**2 / parts if parts else sources[0][1]
-
-
-@lru_cache(maxsize=4)
-def _kept(units: int, seed: int | tuple[int, ...], resamples: int) -> Floats:
-    counts = next(_drawn(units, seed, resamples))
-    counts.flags.writeable = False
-    return counts
-
-
-def _drawn(units: int, seed: int | tuple[int, ...], resamples: int) -> Iterator[Floats]:
-    generator = np.random.default_rng(seed)
-    rows = max(1, CHUNK // units)
-    for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        drawn = generator.integers(0, units, size=(size, units)) + units * np.arange(size)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(np.float64)
+    if allowed <= fixed or n * (variance - fixed) > MOST_NEEDED * (allowed - fixed):
+        return None
+    return max(2, math.ceil(n * (variance - fixed) / (allowed - fixed)))

@@ -1,67 +1,87 @@
-"""A lift: the relative gain of a candidate over a baseline, with its interval."""
+"""A lift: the relative gain of a candidate over a baseline on one metric, or the reason why there is none."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-# ------------------------------------------------------------------------------------------------------- comparisons
 
-
-class Lift(Struct, frozen=True, kw_only=True):
+class Lift(Struct, frozen=True, kw_only=True, tag_field="kind", tag="lift"):
     """The gain of a candidate over a baseline on one metric, over the same conversations."""
 
     metric: str
     signature: str
-    baseline: float | None
-    candidate: float | None
+    baseline: float
+    candidate: float
     """Means over the shared conversations."""
-    lift: float | None
-    """(candidate - baseline) / baseline; None where it cannot be had."""
+    lift: float
+    """(candidate - baseline) / baseline."""
     low: float | None
     high: float | None
-    """Bounds of its interval (see `stats`); None where the baseline's mean is too unstable to divide by."""
-    level: float = 0.95
+    """Bounds of its interval (see `bootstrap`); None where the baseline's mean is too unstable to divide by."""
+    level: float
     """Of the intervals, two-sided."""
-    difference: float | None = None
+    difference: float
     """candidate - baseline."""
-    difference_low: float | None = None
-    difference_high: float | None = None
-    surplus_low: float | None = None
-    surplus_high: float | None = None
+    difference_low: float
+    difference_high: float
+    surplus_low: float
+    surplus_high: float
     """Bounds of the interval of candidate - (1 + target) * baseline: what decides where no ratio is stable."""
-    decides: Literal["ratio", "surplus"] = "ratio"
+    decides: Literal["ratio", "surplus"]
     """Which of the intervals the target is judged by: that of the lift, or that of the surplus."""
-    p: float | None = None
+    p: float
     """Of a two-sided paired randomization test: how often chance alone would make so large a difference."""
     p_holm: float | None = None
-    """The same, corrected for all metrics and candidates of a comparison (Holm)."""
-    detectable: float | None = None
+    """The same, corrected for all metrics and candidates of a comparison (Holm); None for one without a better
+    direction."""
+    detectable: float
     """The least true lift that a measurement of this size would verify four times out of five."""
-    needed: int | None = None
+    needed: int | None
     """Conversations that would settle in four cases out of five whether the target is reached, were the lift the
     observed one; None where that cannot be said."""
     n: int
     """Conversations."""
-    units: int = 0
+    units: int
     """What was resampled: as many clusters, or conversations where the data have no clusters."""
     method: str
     """How the interval was made, in words with its parameters."""
-    problem: str = ""
-    """Why there is no number, if there is none."""
 
 
-def gain(lift: Lift, target: float) -> str:
+class NoLift(Struct, frozen=True, kw_only=True, tag_field="kind", tag="no lift"):
+    """Why a candidate has no lift on a metric: nothing is judged on it, and nothing passes by it."""
+
+    metric: str
+    signature: str
+    reason: str
+    n: int
+    """Conversations of the candidate."""
+    level: float
+    """Of the interval that could not be made."""
+    units: int = 0
+    """What would have been resampled; 0 where that is not known."""
+    baseline: float | None = None
+    candidate: float | None = None
+    """Means, where there are any."""
+
+    def because(self, reason: str, **fields: Any) -> NoLift:
+        """The same for another reason."""
+        return replace(self, reason=reason, **fields)
+
+
+LiftResult = Lift | NoLift
+
+
+def describe_gain(lift: LiftResult, target: float) -> str:
     """A lift with its interval: `+72% (+58% to +88%)`; `unknown` where there is no number.
 
     Where the ratio has no stable interval, the difference of the means stands in.
     """
-    if lift.lift is None:
+    if isinstance(lift, NoLift):
         return "unknown"
     if lift.low is None or lift.high is None:
-        if lift.difference_low is None or lift.difference_high is None:
-            return f"{lift.lift:+.0%} (no interval)"
         return f"{lift.lift:+.0%} (difference {lift.difference_low:+.3f} to {lift.difference_high:+.3f})"
     digits = lift_digits(lift.lift, lift.low, lift.high, target)
     return f"{lift.lift:+.{digits}%} ({lift.low:+.{digits}%} to {lift.high:+.{digits}%})"

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from .bootstrap import CHUNK, RESAMPLES, Floats, products, units_of
+from .resampling import CHUNK, RESAMPLES, Floats, products, units_of
 
 EXACT = 12
 """Units up to which all 2 ** units assignments of signs are counted, fewer than there would be random ones."""

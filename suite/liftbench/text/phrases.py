@@ -48,3 +48,8 @@ def counted(count: int, singular: str, plural: str = "") -> str:
     ('1 summary', '1,200 rows')
     """
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, with at most two decimals: `95%`, `98.33%`."""
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + "%"

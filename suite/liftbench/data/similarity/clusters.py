@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...records.conversation import Conversation
 
@@ -47,3 +47,8 @@ def units(conversations: Iterable[Conversation]) -> list[str]:
         for number in group:
             labels[number] = least
     return labels
+
+
+def clusters_of(conversations: Sequence[Conversation]) -> dict[str, str]:
+    """Id → the label of what is resampled as one (see `units`)."""
+    return dict(zip((one.id for one in conversations), units(conversations), strict=True))

@@ -1,0 +1,142 @@
+"""Resampling: the same draws whatever the chunk, clusters whole, and bounds wide enough for few units."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liftbench.statistics import resampling
+from liftbench.statistics.resampling import bounds, draws, freedom, resampled_means, resampled_sums, tail, units_of
+
+
+def all_draws(units: int, seed: int, resamples: int) -> np.ndarray:
+    return np.concatenate(list(draws(units, seed=seed, resamples=resamples)))
+
+
+def test_each_resample_has_as_many_units_as_there_are() -> None:
+    drawn = all_draws(37, 0, 500)
+    assert drawn.shape == (500, 37)
+    assert set(drawn.sum(axis=1)) == {37}
+
+
+def test_every_unit_is_drawn_once_on_average() -> None:
+    # Counts are Poisson(1) but for a little: of 20,000 the mean has a standard error of 0.007.
+    drawn = all_draws(5, 3, 20_000)
+    assert drawn.mean(axis=0) == pytest.approx(np.ones(5), abs=0.03)
+    assert drawn.var(axis=0) == pytest.approx(np.full(5, 0.8), abs=0.04)
+
+
+@pytest.mark.parametrize("chunk", [1, 37, 100, 1_001, 10_000])
+def test_a_seed_gives_the_same_draws_and_sums_whatever_the_chunk(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(1).random(37)
+    whole = all_draws(37, 0, 500), resampled_sums([values], seed=0, resamples=500)
+    monkeypatch.setattr(resampling, "CHUNK", chunk)
+    assert (all_draws(37, 0, 500) == whole[0]).all()
+    assert (resampled_sums([values], seed=0, resamples=500) == whole[1]).all()
+
+
+def test_zero_is_a_seed_as_any_other() -> None:
+    assert (all_draws(9, 0, 50) == all_draws(9, 0, 50)).all()
+    assert (all_draws(9, 0, 50) != all_draws(9, 1, 50)).any()
+
+
+def test_what_is_kept_for_the_next_metric_cannot_be_changed() -> None:
+    (counts,) = draws(9, seed=0, resamples=50)
+    with pytest.raises(ValueError, match="read-only"):
+        counts[0, 0] = 7
+
+
+def test_sums_are_those_of_the_drawn_units() -> None:
+    values = np.array([0.5, 0.25, 2.0])
+    expected = [sum(count * value for count, value in zip(row, values, strict=True)) for row in all_draws(3, 0, 20)]
+    (sums,) = resampled_sums([values], seed=0, resamples=20)
+    assert sums == pytest.approx(expected)
+
+
+def test_equal_columns_have_equal_sums() -> None:
+    values = np.random.default_rng(0).random(101)
+    sums = resampled_sums([values, 2 * values, values.copy()], seed=0, resamples=300)
+    assert (sums[0] == sums[2]).all()
+
+
+# ------------------------------------------------------------------------------------------------------------ clusters
+
+
+def test_units_are_numbered_in_the_order_in_which_they_appear() -> None:
+    units = units_of(5, ["b", "a", "b", "c", "a"])
+    assert units.of.tolist() == [0, 1, 0, 2, 1]
+    assert units.sizes.tolist() == [2, 2, 1]
+    assert units.sums(np.array([1.0, 2, 4, 8, 16])).tolist() == [5, 18, 8]
+
+
+@pytest.mark.parametrize("clusters", [None, []])
+def test_nothing_has_no_units(clusters: list[str] | None) -> None:
+    assert units_of(0, clusters).number == 0
+
+
+def test_a_label_for_each_value_or_none() -> None:
+    with pytest.raises(ValueError, match="2 labels of clusters for 3 values"):
+        units_of(3, ["a", "b"])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.floats(-1, 1)), min_size=1, max_size=20))
+@settings(max_examples=30)
+def test_the_mean_of_a_resample_is_that_of_all_values_of_the_drawn_clusters(rows: list[tuple[str, float]]) -> None:
+    labels, values = zip(*rows, strict=True)
+    (means,) = resampled_means([np.array(values)], units_of(len(rows), labels), seed=0, resamples=20)
+    names = list(dict.fromkeys(labels))
+    for mean, counts in zip(means, all_draws(len(names), 0, 20), strict=True):
+        times = dict(zip(names, counts, strict=True))
+        pooled = [value for label, value in rows for _ in range(int(times[label]))]
+        assert mean == pytest.approx(math.fsum(pooled) / len(pooled), abs=1e-9)
+
+
+def test_other_names_of_clusters_change_nothing() -> None:
+    values = np.random.default_rng(0).random(6)
+    one, other = (units_of(6, labels) for labels in (list("aabbcc"), list("zzyyxx")))
+    assert (
+        resampled_means([values], one, seed=0, resamples=50) == resampled_means([values], other, seed=0, resamples=50)
+    ).all()
+
+
+# -------------------------------------------------------------------------------------------------------------- bounds
+
+
+@pytest.mark.parametrize("n", [5, 20, 108])
+def test_of_normal_data_the_widened_tail_gives_students_interval(n: int) -> None:
+    # The bootstrap's distribution of a mean: normal about it, with the spread divided by n, not by n - 1.
+    mean, spread = 0.3, 0.1
+    bootstrap = scipy.stats.norm(mean, spread * math.sqrt((n - 1) / n) / math.sqrt(n))
+    student = scipy.stats.t(n - 1, mean, spread / math.sqrt(n))
+    assert bootstrap.ppf(tail(0.95, n)) == pytest.approx(student.ppf(0.025))
+
+
+def test_the_tail_of_many_units_is_the_plain_one() -> None:
+    assert tail(0.95, 1_000_000) == pytest.approx(0.025, rel=1e-4)
+    assert 0 <= tail(0.95, 2) < tail(0.95, 10) < tail(0.95, 100) < 0.025
+    assert tail(0.99, 30) < tail(0.95, 30)
+
+
+def test_bounds_leave_a_share_at_each_end() -> None:
+    assert bounds(np.arange(101.0), 0.1) == (pytest.approx(10), pytest.approx(90))
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        ([(2.0, 7)], 7),
+        ([(2.0, 7), (0.0, 0)], 7),  # A single seed adds nothing.
+        ([(0.0, 7), (3.0, 4)], 4),
+        ([(1.0, 4), (1.0, 4)], 8),
+        ([(0.0, 7), (0.0, 4)], 7),
+    ],
+)
+def test_degrees_of_freedom_lie_between_those_of_the_parts_and_their_sum(
+    sources: list[tuple[float, int]], expected: float
+) -> None:
+    assert freedom(*sources) == pytest.approx(expected)
