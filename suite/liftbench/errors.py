@@ -1,15 +1,40 @@
-"""Errors that a user can cause or mend: one to three lines, no traceback, an exit code each. A bug is none of these."""
+"""Errors that a user can cause or fix: one to three lines, no traceback, an exit code each. A bug is none of these."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Self
 
 
 class LiftbenchError(Exception):
-    """Base of all errors that become clean lines: what is wrong, where, and how to mend it."""
+    """Base of all errors that become clean lines: what is wrong, and on a line of its own how to fix it.
+
+    >>> print(UsageError("conversations.csv has no column for ids", "Name it with --id.").within("helpdesk"))
+    helpdesk: conversations.csv has no column for ids
+    Name it with --id.
+    """
 
     exit_code = 4
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what, fix)
+        self.what = what
+        """What is wrong and where: a clause without a capital or a full stop, to stand after `error:` or a place."""
+        self.fix = fix
+        """How to fix it, in whole sentences; empty where that says itself."""
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.fix}" if self.fix else self.what
+
+    @property
+    def line(self) -> str:
+        """The error in one line, for a note or a table."""
+        return f"{self.what}. {self.fix}" if self.fix else self.what
+
+    def within(self, place: str) -> Self:
+        """The same error with the place that it comes from before it."""
+        return type(self)(f"{place}: {self.what}", self.fix)
 
 
 class UsageError(LiftbenchError):
@@ -31,12 +56,13 @@ class RunFailed(LiftbenchError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """An error for an unknown name, with the nearest known ones first.
+    """An error for an unknown name; how to fix it begins with the most similar known names.
 
-    >>> str(unknown("split", "tset", ["train", "test"]))
-    "unknown split 'tset'; did you mean 'test'? Known: test, train"
+    >>> print(unknown("split", "tset", ["train", "test"]))
+    unknown split 'tset'
+    Did you mean 'test'? Known: test, train.
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
-    return UsageError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")
+    hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+    return UsageError(f"unknown {kind} {name!r}", f"{hint}Known: {', '.join(names) or 'none'}.")

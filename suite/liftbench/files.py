@@ -7,13 +7,30 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from .errors import RunFailed, UsageError
 
 T = TypeVar("T")
+
+
+class InvalidValue(NamedTuple):
+    """What msgspec says of a value that does not fit its type."""
+
+    path: str
+    """To the value, below the whole: `metrics.names[0]`; empty for the whole."""
+    reason: str
+
+
+def invalid_value(error: msgspec.ValidationError) -> InvalidValue:
+    """Where a conversion failed, and why.
+
+    msgspec puts both in one message (``Expected `int`, got `str` - at `$.train.limit` ``) and has no other interface.
+    """
+    reason, _, place = str(error).partition(" - at `$")
+    return InvalidValue(place.rstrip("`").removeprefix("."), reason)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 from .data.dataset import Dataset
 from .data.intake.assembly import conversations
 from .data.intake.columns import Columns, check_names
+from .data.intake.speakers import UnclearSpeakers
 from .data.intake.tables import Row
 from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
@@ -63,6 +64,7 @@ __all__ = [
     "Trainer",
     "TrainingSummary",
     "Turn",
+    "UnclearSpeakers",
     "UsageError",
     "check_names",
     "completion_ids",

@@ -54,17 +54,17 @@ def test_help_lists_every_command(bench: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["basline"], 2, "did you mean 'baseline'"),
+        (["basline"], 2, "Did you mean 'baseline'"),
         (["baseline", "--limt", "3"], 2, "--limit"),
         (["baseline", "smollm"], 2, "'smollm2-135m'"),
-        (["baseline", "--dataset", "tweetsum"], 2, "did you mean 'tweetsumm'"),
-        (["baseline", "--dataset", "DATA", "--split", "validaton"], 2, "did you mean 'validation'"),
+        (["baseline", "--dataset", "tweetsum"], 2, "Did you mean 'tweetsumm'"),
+        (["baseline", "--dataset", "DATA", "--split", "validaton"], 2, "Did you mean 'validation'"),
         (["baseline", "--dataset", "DATA", "--model", "smolm2"], 2, "smollm2-135m"),
         (["baseline", "--dataset", "DATA", "--set", "generation.batchsize=2"], 2, "generation.batch_size"),
         (["baseline", "--dataset", "DATA", "--limit", "0"], 2, "data.limit"),
         (["baseline", "--data-dir", "absent"], 3, "absent"),
-        (["train", "--dataset", "DATA", "--plugin", "qlor"], 2, "did you mean 'qlora'"),
-        (["train", "--dataset", "DATA", "--set", "train.options.rnak=4"], 2, "did you mean 'rank'"),
+        (["train", "--dataset", "DATA", "--plugin", "qlor"], 2, "Did you mean 'qlora'"),
+        (["train", "--dataset", "DATA", "--set", "train.options.rnak=4"], 2, "Did you mean 'rank'"),
         (["train", "--seeds", "0"], 2, "--seeds"),
         (["score"], 2, "SYSTEM"),
         (["score", "--dataset", "DATA", "absent-model"], 2, "absent-model"),
@@ -179,7 +179,7 @@ def test_slices_are_declared_beside_the_recipes_and_texts_are_scored_again_for_t
     assert "sensitivity" not in found["missing"]
     assert {"metric", "seed"} <= {choice["kind"] for choice in candidate["alternatives"]}
     unknown = bench("compare", *names, "--slice", "compny")
-    assert (unknown.code, "did you mean 'company'" in unknown.err) == (2, True)
+    assert (unknown.code, "Did you mean 'company'" in unknown.err) == (2, True)
 
     data.rename(data.with_name("moved"))
     found = json.loads(bench("compare", *names, "--json").out)

@@ -65,7 +65,7 @@ def test_another_metric_is_added_without_writing_anew(command_line: Bench, data:
     summary = json.loads((Path("reports/runs") / run / "summary.json").read_text())
     assert "words" in {row["name"] for row in summary["metrics"]}
     done = command_line("score", "--predictions", "texts.jsonl", "--dataset", str(data), "--metric", "wrods")
-    assert (done.code, "did you mean 'words'" in done.err) == (2, True)
+    assert (done.code, "Did you mean 'words'" in done.err) == (2, True)
 
 
 def test_a_checker_that_cannot_be_had_is_left_out_with_the_reason(

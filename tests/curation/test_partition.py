@@ -215,7 +215,7 @@ def test_too_few_groups_and_unknown_cluster_fields_are_errors(tmp_path: Path) ->
     pool = [conversation(f"c{n}", long_text(n, -1), customer="ann") for n in range(9)]
     with pytest.raises(UsageError, match="they form 1 groups"):
         split(tmp_path, pool, cluster="customer")
-    with pytest.raises(UsageError, match="did you mean 'customer'"):
+    with pytest.raises(UsageError, match="Did you mean 'customer'"):
         split(tmp_path, pool, cluster="custmer")
     with pytest.raises(UsageError, match="they form 0 groups"):
         split(tmp_path, [conversation("a", "Hello", None)])

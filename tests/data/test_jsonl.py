@@ -77,7 +77,7 @@ def test_a_folder_knows_its_splits(tmp_path: Path) -> None:
     folder = JsonLinesFolder(str(tmp_path))
     assert folder.splits() == ["test", "train"]
     assert folder.read("test")[0].id == "a"
-    with pytest.raises(UsageError, match="did you mean 'test'"):
+    with pytest.raises(UsageError, match="Did you mean 'test'"):
         folder.read("tset")
 
 

@@ -79,7 +79,7 @@ def test_one_name_from_two_distributions_is_an_error_when_asked_for() -> None:
 
 
 def test_an_unknown_name_comes_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match="did you mean 'mine'"):
+    with pytest.raises(UsageError, match="Did you mean 'mine'"):
         plugins_of(registering()).find("trainer", "mien")
 
 
@@ -102,7 +102,7 @@ def test_what_keeps_a_plugin_from_use_is_said(
 
 
 @pytest.mark.parametrize(
-    ("values", "words"), [({"rnak": 4}, "did you mean 'rank'"), ({"rank": "four"}, r"train\.options\.rank.*int")]
+    ("values", "words"), [({"rnak": 4}, "Did you mean 'rank'"), ({"rank": "four"}, r"train\.options\.rank.*int")]
 )
 def test_bad_options_are_named(values: dict[str, Any], words: str) -> None:
     plugins = plugins_of(registering())

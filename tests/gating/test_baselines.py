@@ -148,7 +148,7 @@ def test_a_missing_one_says_how_to_make_it_and_what_is_there(tmp_path: Path) -> 
     assert promoted_in(tmp_path) == ["tweetsumm-plain"]
     with pytest.raises(PrerequisiteError) as caught:
         read_promoted("tweetsum-plain", tmp_path)
-    assert "did you mean 'tweetsumm-plain'?" in str(caught.value)
+    assert "Did you mean 'tweetsumm-plain'?" in str(caught.value)
     assert "`bench promote RUN tweetsum-plain`" in str(caught.value)
     with pytest.raises(PrerequisiteError, match="`bench baseline` measures one"):
         read_promoted("x", tmp_path / "nowhere")

@@ -184,10 +184,10 @@ def test_the_very_run_of_the_baseline_is_judged_and_fails(world: World) -> None:
         ("mean_words <= 2x references", "not run", "Human summaries have no mean_words"),
         ("lift(unsupported-facts) >= 1%", "not run", "lower is better"),
         ("drop(compression) <= 1%", "not run", "neither way is better"),
-        ("rougeX >= 0.1", "not run", "did you mean 'rouge"),
+        ("rougeX >= 0.1", "not run", "unknown metric 'rougeX'"),
         ("rougeL >= 0.1 per company", "not run", "unknown field to slice by 'company'"),
         ("rougeL >= nowhere", "not run", "There is no system 'nowhere'"),
-        ("rougeL >= 0.1 verified except luck", "not run", "Unknown guard 'luck'"),
+        ("rougeL >= 0.1 verified except luck", "not run", "unknown guard 'luck'"),
         ("rougeL >= proven", "passed", "+0.000"),
         ("rougeL >= proven + 0.01", "failed", "at least +0.01"),
         ("rougeL >= 1.1x proven significant", "failed", "1.1 times that of proven"),
@@ -196,12 +196,16 @@ def test_the_very_run_of_the_baseline_is_judged_and_fails(world: World) -> None:
         ("drop(unsupported-facts) <= 5%", "passed", "at most 5% worse is asked"),
         ("lift(rougeL) >= 40% verified except controls, same-base per turns", "passed", "each of"),
         ("lift(rougeL) >= 900% significant", "failed", "unless chance"),
-        ("ROUGEL >= 0.1", "not run", "Unknown metric"),
+        ("ROUGEL >= 0.1", "not run", "unknown metric"),
     ],
 )
 def test_what_a_rule_comes_to(world: World, rule: str, state: RuleState, words: str) -> None:
     result = gated(world, world.good, rule).results[-1]
     assert (result.state, words in result.found) == (state, True), result
+
+
+def test_an_unknown_metric_is_answered_with_similar_ones(world: World) -> None:
+    assert "Did you mean 'rouge" in gated(world, world.good, "rougeX >= 0.1").results[-1].mend
 
 
 def test_without_a_best_prompt_the_rule_says_how_to_get_one(world: World) -> None:

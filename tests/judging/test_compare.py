@@ -453,7 +453,7 @@ def test_misuse_is_told(baseline: Run, candidate: Callable[..., Run]) -> None:
         compare(baseline, [baseline])
     with pytest.raises(UsageError, match="given twice"):
         compare(baseline, [run, run])
-    with pytest.raises(UsageError, match="unknown metric 'rougel'; did you mean 'rougeL'"):
+    with pytest.raises(UsageError, match="unknown metric 'rougel'\nDid you mean 'rougeL'"):
         compare(baseline, [run], headlines=["rougel"])
     for target in (math.nan, math.inf, 0.0, -0.5):
         with pytest.raises(UsageError, match="target must be a number above 0"):

@@ -306,9 +306,9 @@ def test_a_metric_that_loses_a_text_fails_the_run(folder: Path, plugins: Plugins
     ("settings", "error", "words"),
     [
         (["data.split=tset"], UsageError, "unknown split 'tset'"),
-        (["data.dataset=tweetsum"], UsageError, "did you mean 'tweetsumm'"),
-        (["metrics.extra=['rougel']"], UsageError, "unknown metric plugin 'rougel'; did you mean 'rougeL'"),
-        (["model.backend=transfomers"], UsageError, "did you mean 'transformers'"),
+        (["data.dataset=tweetsum"], UsageError, "Did you mean 'tweetsumm'"),
+        (["metrics.extra=['rougel']"], UsageError, "unknown metric plugin 'rougel'\nDid you mean 'rougeL'"),
+        (["model.backend=transfomers"], UsageError, "Did you mean 'transformers'"),
         (["generation.max_input_tokens=4000", "generation.max_new_tokens=200"], UsageError, "4096"),
     ],
 )
@@ -325,7 +325,7 @@ def test_a_declared_slice_that_nothing_scored_has_is_refused_before_anything_is_
     rows = [replace(conversation, metadata={"channel": "chat"}) for conversation in conversations]
     write_lines(folder / "validation.jsonl", rows)
     assert prepare(recipe(folder, "guards.slices=['turns', 'channel']"), plugins).scored
-    with pytest.raises(UsageError, match=r"unknown field to slice by 'chanel'; did you mean 'channel'\?"):
+    with pytest.raises(UsageError, match=r"unknown field to slice by 'chanel'\nDid you mean 'channel'\?"):
         prepare(recipe(folder, "guards.slices=['turns', 'chanel']"), plugins)
 
 

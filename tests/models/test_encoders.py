@@ -149,7 +149,7 @@ def test_a_folder_is_taken_with_any_of_the_encoders_tokenizers(bert: Path, tmp_p
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
-        ("minilmm", "did you mean 'minilm'"),
+        ("minilmm", "Did you mean 'minilm'"),
         ("org/name", "hub:org/name"),
         ("", "hub:org/name works too"),
         ("hub:nothing", "names nothing on the hub"),

@@ -175,7 +175,7 @@ def test_a_folder_that_is_no_model_says_why(copy: Path, damage: Callable[[Path],
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
-        ("smolm2-135m", "did you mean 'smollm2-135m'?"),
+        ("smolm2-135m", "Did you mean 'smollm2-135m'?"),
         ("meta-llama/Llama-2-7b-hf", "on the hub it would be hub:meta-llama/Llama-2-7b-hf"),
         ("nowhere.gguf", "no .gguf file"),
         ("", "unknown model ''"),

@@ -81,7 +81,7 @@ def test_splits_have_the_suites_names_and_order(tmp_path: Path) -> None:
     write(tmp_path / "dialogsum" / "other.jsonl", {})
     data = DialogSum(str(tmp_path))
     assert data.splits() == ["train", "validation", "test", "hidden"]
-    with pytest.raises(UsageError, match="did you mean 'validation'"):
+    with pytest.raises(UsageError, match="Did you mean 'validation'"):
         data.read("validaton")
 
 

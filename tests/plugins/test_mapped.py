@@ -159,16 +159,16 @@ def test_the_real_dialogsum_through_the_library(tweetsumm: Path) -> None:
     ("options", "words"),
     [
         ({"data_files": None}, "name its files with data.options.data_files"),
-        ({"path": "jsn"}, "unknown builder 'jsn'; did you mean 'json'"),
-        ({"path": "a/b/c"}, "or a folder, or org/name on the hub"),
+        ({"path": "jsn"}, "unknown builder 'jsn'\nDid you mean 'json'"),
+        ({"path": "a/b/c"}, "A folder will do, too, or org/name on the hub."),
         ({"path": "json", "data_files": "absent.jsonl"}, "json cannot be loaded: Unable to find"),
         ({"path": "json", "data_files": "https://example.org/x.jsonl"}, "no local file"),
         ({"path": "json", "data_files": "broken.jsonl"}, "json cannot be read: JSON parse error"),
         ({"path": "parquet", "data_files": "train.jsonl"}, "parquet cannot be loaded: Parquet magic bytes"),
         ({"path": "nothing", "data_files": None}, "nothing cannot be loaded: The directory"),
         ({"path": "script", "data_files": None}, "script cannot be loaded: Dataset scripts are no longer supported"),
-        ({"splits": {"train": "tran"}}, "unknown split 'tran'; did you mean 'train'"),
-        ({"columns": {**COLUMNS, "transcript": "dialog"}}, "unknown column 'dialog'; did you mean 'dialogue'"),
+        ({"splits": {"train": "tran"}}, "unknown split 'tran'\nDid you mean 'train'"),
+        ({"columns": {**COLUMNS, "transcript": "dialog"}}, "unknown column 'dialog'\nDid you mean 'dialogue'"),
         ({"columns": {"transcript": "dialogue"}}, "columns.references: name the columns"),
         ({"columns": {"references": ["gist"]}}, "text, speaker, id not given"),
         ({"data_files": "unclear.jsonl"}, "'Bo' (1)"),
@@ -306,12 +306,12 @@ def test_a_dry_run_of_a_recipe_with_columns(bench: Any) -> None:
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("data.options.pth=x", "did you mean 'path'"),
+        ("data.options.pth=x", "Did you mean 'path'"),
         ("data.options.unusable=ignore", "data.options.unusable: Invalid enum value 'ignore'"),
         ("data.options.columns.transcrip=x", "transcrip"),
         ("data.options.columns.references=gist", "data.options.columns.references: Expected `array`"),
-        ("data.options.columns.transcript=dialog", "did you mean 'dialogue'"),
-        ("data.split=validaton", "did you mean 'validation'"),
+        ("data.options.columns.transcript=dialog", "Did you mean 'dialogue'"),
+        ("data.split=validaton", "Did you mean 'validation'"),
     ],
 )
 def test_a_mistake_in_the_options_is_answered_in_a_few_lines(bench: Any, setting: str, words: str) -> None:

@@ -274,7 +274,7 @@ def test_half_precisions_keep_model_and_adapter_in_one_type(
 def test_an_unknown_precision_or_a_missing_bitsandbytes_is_said(
     tiny_chat_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match="unknown precision 'nf5'; did you mean 'nf4'"):
+    with pytest.raises(UsageError, match="unknown precision 'nf5'\nDid you mean 'nf4'"):
         open_backend(tiny_chat_model, precision="nf5")
     monkeypatch.setattr(loading.util, "find_spec", lambda _name: None)
     with pytest.raises(PrerequisiteError, match="pip install bitsandbytes"):

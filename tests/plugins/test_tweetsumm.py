@@ -481,7 +481,7 @@ def test_an_archive_that_would_unpack_to_too_much_is_refused(tmp_path: Path, mon
 
 def test_an_unknown_split_is_told_with_the_nearest(tmp_path: Path) -> None:
     write_json(tmp_path / "train.json", {"TweetSumm--train--1": dialog()})
-    with pytest.raises(UsageError, match="did you mean 'train'"):
+    with pytest.raises(UsageError, match="Did you mean 'train'"):
         TweetSumm(str(tmp_path)).read("trian")
 
 

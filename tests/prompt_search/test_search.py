@@ -222,7 +222,7 @@ def test_without_templates_of_its_own_a_recipe_tries_those_that_ship(folder: Pat
         (["tune.shots=[10]"], "asks for 10 examples"),
         (["tune.shots=[9]"], "no conversation left"),
         (['metrics.extra=["descriptive"]', 'metrics.headlines=["descriptive"]'], "more is not better"),
-        (["data.train_split=trian"], "did you mean 'train'"),
+        (["data.train_split=trian"], "Did you mean 'train'"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(settings: list[str], words: str, folder: Path, plugins: Plugins) -> None:

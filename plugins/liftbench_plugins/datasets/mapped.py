@@ -30,6 +30,7 @@ from liftbench.plugin_api import (
     Dataset,
     Row,
     Tally,
+    UnclearSpeakers,
     UsageError,
     check_names,
     conversations,
@@ -96,16 +97,19 @@ class MappedDataset(Dataset):
             raise UsageError("data.options.columns.references: name the columns that hold the human summaries")
         try:
             scorable = list(_scorable(found, tally))
-        except UsageError as error:
-            # The second line of an unclear speaker's error tells of the options of `bench data import`.
-            reason = str(error).partition("\n")[0]
+        except UnclearSpeakers as error:
             raise UsageError(
-                f"{where}: {reason}\nsay it with data.options.columns.roles, and of all others with columns.others"
+                f"{where}: {error.what}",
+                "Name their roles in data.options.columns.roles, and the role of all others in columns.others.",
             ) from error
+        except UsageError as error:
+            raise error.within(where) from error
         # A message left out is one of the system's within a conversation, and none of the conversation's.
         left_out = [some for some in tally.report().left_out if some.what != "message"]
         if left_out and self.options.unusable == "refuse":
-            raise UsageError(f"{where}: {left_out[0]}\nto go on without them: data.options.unusable = 'leave out'")
+            raise UsageError(
+                f"{where}: {left_out[0]}", "To go on without them, set data.options.unusable = 'leave out'."
+            )
         if not scorable:
             raise UsageError(f"{where}: there is no conversation in this split")
         return scorable
@@ -147,7 +151,9 @@ class MappedDataset(Dataset):
         matched = ON_THE_HUB.fullmatch(options.path)
         if matched is None:
             error = unknown("builder", options.path, BUILDERS)
-            raise UsageError(f"data.options.path: {error} (or a folder, or org/name on the hub)")
+            raise UsageError(
+                f"data.options.path: {error.what}", f"{error.fix} A folder will do, too, or org/name on the hub."
+            )
         allow = list(_patterns(options.data_files)) or ["*"]
         snapshot = hub.download(
             matched[1],

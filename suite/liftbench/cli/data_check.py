@@ -93,7 +93,7 @@ def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter |
     except PrerequisiteError as error:
         if resolved.origins["model.reference"].startswith(("command line", "environment")):
             raise
-        say(f"tokens are not counted, because {recipe.model.reference} cannot be had: {error}")
+        say(f"tokens are not counted, because {recipe.model.reference} cannot be had: {error.line}")
         return None
     prompt = prompt_for(recipe, model, recipe_shots(recipe, plugins))
     tokenizer = plugins.load(plugins.find("backend", recipe.model.backend)).open_tokenizer(model.path)

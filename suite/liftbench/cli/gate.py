@@ -60,7 +60,7 @@ def command(
             click.echo(explained(rule, run_gate(plan, run_name, runs, baselines).report))
         except LiftbenchError as error:
             click.echo(meaning(rule))
-            say(f"without today's figures: {error}")
+            say(f"without today's figures: {error.line}")
         return
     found = run_gate(plan, run_name, runs, baselines)
     # Late, as it loads charts and templates, which `--explain` does not need.

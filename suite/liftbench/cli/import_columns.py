@@ -139,7 +139,7 @@ def _check_like_first(columns: Columns, path: Path, known: Sequence[str], first:
     try:
         check_names(columns, known)
     except UsageError as error:
-        raise UsageError(f"{path} has other columns than {first}: {error}") from error
+        raise error.within(f"{path} has other columns than {first}") from error
 
 
 # ------------------------------------------------------------------------------------------------- what is missing

@@ -25,7 +25,7 @@ def open_dataset(section: DataSection, plugins: Plugins) -> Dataset:
     if Path(section.dataset).is_dir():
         return JsonLinesFolder(section.dataset)
     error = unknown("dataset", section.dataset, names)
-    raise type(error)(f"{error} (or a folder with <split>.jsonl files)")
+    raise UsageError(error.what, f"{error.fix} A folder with <split>.jsonl files will do, too.")
 
 
 def read_split(dataset: Dataset, section: DataSection, split: str) -> list[Conversation]:

@@ -12,6 +12,7 @@ import msgspec
 import pluggy
 
 from ..errors import PrerequisiteError, UsageError, unknown
+from ..files import invalid_value
 from . import hooks
 from .registry import API_VERSION, PROJECT, Kind, Problem, Registry, Spec
 
@@ -59,8 +60,8 @@ class Plugins:
             raise UsageError(f"the {kind} {name!r} is registered by {who}; switch one off with --no-plugin NAME")
         if not found:
             error = unknown(f"{kind} plugin", name, (spec.name for spec in self.specs if spec.kind == kind))
-            broken = "".join(f"\nplugin {p.plugin} ({p.distribution}) did not load: {p.reason}" for p in self.problems)
-            raise UsageError(f"{error}{broken}")
+            broken = [f"Plugin {p.plugin} ({p.distribution}) did not load: {p.reason}" for p in self.problems]
+            raise UsageError(error.what, "\n".join([error.fix, *broken]))
         spec = found[0]
         if spec.api != API_VERSION:
             raise PrerequisiteError(
@@ -90,9 +91,9 @@ class Plugins:
         try:
             return msgspec.convert(values, kind)
         except msgspec.ValidationError as error:
-            reason, _, place = str(error).partition(" - at `$")
+            path, reason = invalid_value(error)
             section = {"trainer": "train", "dataset": "data"}[spec.kind]
-            raise UsageError(f"{section}.options{place.rstrip('`')}: {reason}") from error
+            raise UsageError(f"{'.'.join(filter(None, (section, 'options', path)))}: {reason}") from error
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Call every plugin's `hook` by itself; one that raises becomes a `Problem` and stops nobody else."""

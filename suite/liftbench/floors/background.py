@@ -36,9 +36,9 @@ def measure_background(run: Run, plugins: Plugins, on_controls: Progress, on_val
         measurement = measured_again(run, plugins)
         controls = measure_controls(measurement, place, manifest.seed, plugins, on_controls)
     except LiftbenchError as error:
-        return Background(missing={"controls": str(error), "validity": str(error)})
+        return Background(missing={"controls": error.line, "validity": error.line})
     try:
         table = measure_validity(measurement, place, manifest.seed, plugins, on_validity)
     except LiftbenchError as error:
-        return Background(controls=controls, missing={"validity": str(error)})
+        return Background(controls=controls, missing={"validity": error.line})
     return Background(controls=controls, validity=table)

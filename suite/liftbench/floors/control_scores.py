@@ -119,7 +119,7 @@ def measure_controls(
         try:
             control: Control = plugins.load(plugins.find("control", spec.name))(request)
         except LiftbenchError as error:
-            rows.append(SystemScores(name=spec.name, role="floor", missing=str(error)))
+            rows.append(SystemScores(name=spec.name, role="floor", missing=error.line))
             continue
         # A floor cannot look at what it is scored by.
         shown = conversations if control.role == "bound" else [_bare(one) for one in conversations]

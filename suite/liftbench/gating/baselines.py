@@ -205,10 +205,10 @@ def read_promoted(name: str, folder: Path) -> Promoted:
         return promoted
     except FileNotFoundError as error:
         found = promoted_in(folder)
-        hint = f" U{str(unknown('baseline', name, found))[1:]}" if found else ""
+        similar = f"{unknown('baseline', name, found).fix} " if found else ""
         raise PrerequisiteError(
-            f"there is no promoted baseline {name!r} in {folder.resolve()}.{hint}\n"
-            f"`bench baseline` measures one, and `bench promote RUN {name}` keeps it there."
+            f"there is no promoted baseline {name!r} in {folder.resolve()}",
+            f"{similar}`bench baseline` measures one, and `bench promote RUN {name}` keeps it there.",
         ) from error
     except (OSError, msgspec.DecodeError) as error:
         raise UsageError(f"{path} is no promoted baseline, or is damaged: {error}") from error

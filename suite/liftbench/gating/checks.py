@@ -226,9 +226,10 @@ def _metric(told: str, context: GateContext) -> str:
     own, theirs = context.run.manifest.protocol.metrics, context.baseline.manifest.protocol.metrics
     name = next((name for name in (told, told.replace("_", "-")) if name in own or name in theirs), None)
     if name is None:
-        words = str(unknown("metric", told, {**own, **theirs, **FIGURES}))
+        error = unknown("metric", told, {**own, **theirs, **FIGURES})
         raise CannotJudge(
-            f"{words[0].upper()}{words[1:]}.", "Correct the rule, or measure both runs with --metric NAME."
+            f"Not checked: {error.what}.",
+            f"{error.fix} Correct the rule, or measure both runs with --metric NAME.",
         )
     if name not in own:
         raise CannotJudge(
@@ -245,7 +246,7 @@ def _parts(rule: Rule, context: GateContext) -> list[tuple[str, list[str]]]:
     try:
         found = slices(context.run.conversations, [rule.per], context.bootstrap.clusters)
     except UsageError as error:
-        raise CannotJudge(f"{error}.", "Name a field that the conversations have.") from error
+        raise CannotJudge(f"Not checked: {error.what}.", error.fix) from error
     if not found:
         raise CannotJudge(
             f"The conversations cannot be cut by {rule.per}: too few, or too much alike.", "Leave out `per`."

@@ -200,8 +200,7 @@ def _judged(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, 
     except CannotJudge as error:
         return replace(found, state="not run", found=f"{found.found} {error.words}", mend=error.mend)
     except UsageError as error:
-        words = str(error)
-        return replace(found, state="not run", found=f"{words[0].upper()}{words[1:]}.", mend="Correct the rule.")
+        return replace(found, state="not run", found=f"Not checked: {error.what}.", mend=error.fix)
     if not failing:
         return found
     names = [guard.name for guard in failing]
@@ -240,7 +239,9 @@ def _check_guards(contexts: Sequence[GateContext], against: Against, unscored_se
             unscored_seeds,
         )
     except LiftbenchError as error:
-        raise CannotJudge(f"The guards cannot run: {error}.", "Measure the run as its baseline was.") from error
+        raise CannotJudge(
+            f"The guards cannot run: {error.what}.", error.fix or "Measure the run as its baseline was."
+        ) from error
     lifts = measure_lifts(basis, trainings, headlines)
     return {
         run.id: check_guards(

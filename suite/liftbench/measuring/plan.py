@@ -117,7 +117,7 @@ def load_metrics(
         except LiftbenchError as error:
             if name not in section.checkers:
                 raise
-            skipped[name] = str(error)
+            skipped[name] = error.line
     return metrics, skipped
 
 

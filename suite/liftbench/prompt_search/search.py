@@ -164,7 +164,7 @@ class _Search:
                 raise
             # So many shots may not fit the input budget or the memory: no reason to lose the rest of the search.
             spec = self._plan.spec(choice, self._plan.cuts[0], self._plain)
-            return [self._trial(len(self._all()) + 1, spec, [], str(error))]
+            return [self._trial(len(self._all()) + 1, spec, [], error.line)]
         specs = [self._plan.spec(choice, cut, self._plain) for cut in self._plan.cuts]
         trials = [self._trial(number, spec, rows) for number, spec in enumerate(specs, start=len(self._all()) + 1)]
         plain = merit((self._all() or trials)[0].means, self._headlines)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import UsageError, unknown
+from ..files import invalid_value
 from .rules import parse
 from .sections import Recipe
 
@@ -102,10 +103,10 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
     try:
         recipe = msgspec.convert(merged, Recipe)
     except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `$.")
-        key = place.rstrip("`").partition("[")[0]
-        origin = origins.get(key)
-        raise UsageError(f"{key or name}: {reason}" + (f" (from {origin})" if origin else "")) from error
+        path, reason = invalid_value(error)
+        key = path.partition("[")[0]
+        origin = f" (from {origins[key]})" if key in origins else ""
+        raise UsageError(f"{key or name}: {reason}{origin}") from error
     required = (*recipe.metrics.names, *recipe.metrics.extra)
     for headline in recipe.metrics.headlines:
         if headline not in required:
@@ -114,7 +115,7 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
         try:
             parse(rule)
         except UsageError as error:
-            raise UsageError(f"{origins['gates.rules']}, gates.rules, {number}: {error}") from error
+            raise error.within(f"{origins['gates.rules']}, gates.rules, {number}") from error
     if recipe.data.split == recipe.data.train_split:
         raise UsageError(
             f"data.split and data.train_split are both {recipe.data.split!r}: what is trained on is never scored"
@@ -142,8 +143,7 @@ def _check_key(key: str, origin: str) -> None:
     sections = {name.partition(".")[0] for name in known if "." in name}
     if key in sections:
         raise UsageError(f"{key} is a section; give section.key (from {origin})")
-    error = unknown("key", key, known)
-    raise UsageError(f"{origin}: {error}")
+    raise unknown("key", key, known).within(origin)
 
 
 def _place(values: dict[str, Any], key: str, value: Any) -> None:

@@ -260,4 +260,4 @@ class _Parser:
         self._fail_at(token.at, f"{reason}{found}")
 
     def _fail_at(self, at: int, reason: str) -> NoReturn:
-        raise UsageError(f"rule, column {at + 1}: {reason}\n  {self.text}\n  {' ' * at}^")
+        raise UsageError(f"rule, column {at + 1}: {reason}", f"  {self.text}\n  {' ' * at}^")

@@ -164,7 +164,7 @@ def _scorers(
     try:
         return scorers(baseline, headlines or baseline.manifest.headlines, plugins), background
     except LiftbenchError as error:
-        return [], replace(background, missing=background.missing | {"sensitivity": str(error)})
+        return [], replace(background, missing=background.missing | {"sensitivity": error.line})
 
 
 def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run], say: Say) -> list[Run]:

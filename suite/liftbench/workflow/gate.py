@@ -147,8 +147,7 @@ def read_against(baseline: str, proven: str, rules: Sequence[Rule], folder: Path
         try:
             others[name] = read_promoted(name, folder)
         except PrerequisiteError as error:
-            words, _, mend = str(error).partition("\n")
-            missing[name] = f"{words[0].upper()}{words[1:]}", mend
+            missing[name] = f"Not checked: {error.what}.", error.fix
     return Against(
         baseline=read_promoted(baseline, folder),
         proven=read_promoted(proven, folder) if proven else None,

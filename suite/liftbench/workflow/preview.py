@@ -67,7 +67,7 @@ def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[],
     try:
         prompt = _first_prompt(setup, measurement, subject()) if subject else {}
     except LiftbenchError as error:
-        prompt = {"not rendered": str(error)}
+        prompt = {"not rendered": error.line}
     values = msgspec.to_builtins(setup.recipe)
     scored = [measurement.conversations[id_] for id_ in measurement.scored]
     return Preview(

@@ -100,7 +100,7 @@ def test_nested_values_are_a_customer_or_told_to_be_left_out() -> None:
 def test_a_speaker_who_was_given_a_role_and_says_nothing_is_a_slip_of_the_pen() -> None:
     read = table("id|who|text", "1|Ann Krüger|Hello", "1|Bob|Hi")
     columns = Columns(id="id", speaker="who", text="text", roles={"Ann Kruger": "agent"}, others="customer")
-    with pytest.raises(UsageError, match="unknown speaker 'Ann Kruger'; did you mean 'Ann Krüger'"):
+    with pytest.raises(UsageError, match="unknown speaker 'Ann Kruger'\nDid you mean 'Ann Krüger'"):
         list(conversations(read, columns))
 
 
@@ -414,7 +414,7 @@ def test_columns_that_do_not_go_together(columns: Columns, reason: str) -> None:
 
 def test_an_unknown_column_is_answered_with_the_nearest() -> None:
     check_names(Columns(transcript="text", references=("summary",)), ["text", "summary"])
-    with pytest.raises(UsageError, match="unknown column 'summry'; did you mean 'summary'"):
+    with pytest.raises(UsageError, match="unknown column 'summry'\nDid you mean 'summary'"):
         check_names(Columns(transcript="text", references=("summry",)), ["text", "summary"])
 
 

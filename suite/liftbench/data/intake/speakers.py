@@ -23,6 +23,10 @@ FLAGS: dict[str, tuple[Role, Role]] = {
 DIRECTIONS: dict[str, Role] = {"inbound": "customer", "incoming": "customer", "outbound": "agent", "outgoing": "agent"}
 
 
+class UnclearSpeakers(UsageError):
+    """Speakers who may be customers or agents; how to fix it is said in options of `bench data import`."""
+
+
 class Speakers:
     """Tells customers from agents, and remembers whom it could tell by `others` alone, or not at all."""
 
@@ -72,9 +76,9 @@ class Speakers:
         if self._others:
             tally.remark(f"taken for the {self._others} (--others): {shown}{more}")
             return
-        raise UsageError(
-            f"cannot tell whether these speakers are customers or agents: {shown}{more}\n"
-            f"say it of some with --role {quote(f'{common[0][0]}=agent')}, and of all others with --others customer"
+        raise UnclearSpeakers(
+            f"cannot tell whether these speakers are customers or agents: {shown}{more}",
+            f"Name some with --role {quote(f'{common[0][0]}=agent')}, and all others with --others customer.",
         )
 
 
