@@ -66,6 +66,7 @@ class MappedOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     splits: dict[str, str] = {}
     """What the suite calls a split → what the data set calls it."""
     columns: Columns = Columns()
+    """Which columns hold what."""
     unusable: Literal["refuse", "leave out"] = "refuse"
     """What becomes of rows that hold no conversation, and of conversations without a reference."""
 

@@ -36,125 +36,136 @@ METRICS = (
     "novel-bigrams",
     "repetition",
 )
-"""What needs no model, and so costs seconds."""
+"""Metrics that need no model, and so cost seconds."""
 
 
 class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is measured, untuned: the baseline and the base of adapters."""
+    """The untuned model: the baseline, and the base of adapters."""
 
     reference: str = DEFAULT_RECIPE
     """An alias, a folder, a GGUF file or `hub:org/name`."""
     precision: Precision = "bfloat16"
-    """Of the untuned model while generating; an adapter is scored in the precision that it was trained on."""
+    """Of the untuned model while generating. An adapter is scored in the precision that it was trained in."""
     backend: str = "transformers"
+    """The backend plugin that loads the model and generates."""
 
 
 class DataSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which conversations."""
+    """Which conversations are scored and trained on."""
 
     dataset: str = "tweetsumm"
-    """A registered name, or a folder with a `<split>.jsonl` for each split."""
+    """A registered name, or a folder with a file `<split>.jsonl` for each split."""
     data_dir: str | None = None
-    """Where a registered data set lies: a folder, or `hub:org/name` where the data set can be read from the hub."""
+    """Where a registered data set is: a folder, or `hub:org/name` if the data set can be read from the hub."""
     options: dict[str, Any] = {}
-    """The data set plugin's own options."""
+    """The options of the data set plugin."""
     clean: bool = True
     """Clean the conversations (see `data/cleaning.py`); the version is in the fingerprint."""
     split: str = "validation"
-    """The split that is scored; a trainer never sees it."""
+    """The split that is scored. A trainer never sees it."""
     train_split: str = "train"
+    """The split that adapters are trained on, and that controls, metrics and examples in prompts learn from."""
     limit: Count | None = None
-    """Score only so many conversations (the same ones for every system)."""
+    """Score only this many conversations (the same ones for every system)."""
 
 
 class PromptSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a conversation is put to the model."""
+    """How a conversation is shown to the model."""
 
     template: str = DEFAULT_TEMPLATE
+    """The user's message; `{conversation}` marks where the conversation goes."""
     system: str = ""
+    """The system message; empty for none."""
     style: Literal["auto", "chat", "plain"] = "auto"
-    """`auto`: `chat` where the model has a chat template, else `plain`."""
+    """`chat`: through the model's chat template; `plain`: as plain text; `auto`: `chat` if the model has a template."""
     prefill: str = ""
     """The beginning of the summary, which the model continues."""
     shots: CountOrNone = 0
-    """Worked examples before the conversation, chosen from the training split (see `prompts.choose_shots`)."""
+    """Worked examples before the conversation, chosen from the training split."""
     stop: tuple[str, ...] = ()
     """A summary ends before the first of these strings."""
     max_words: CountOrNone = 0
-    """A summary is cut after so many words; 0: it is not."""
+    """A summary is cut after this many words; 0: it is not cut."""
 
 
 class GenerationSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Greedy decoding and its budgets."""
 
     max_input_tokens: Count = 1024
+    """Tokens of the prompt. A conversation that does not fit loses turns from its middle."""
     max_new_tokens: Count = 80
+    """Tokens of the summary. One that is longer is cut off."""
     batch_size: Count = 16
+    """Conversations generated at once. The batches are the same for every system."""
 
 
 class MetricsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is computed, and what the lift is judged on."""
 
     names: Annotated[tuple[str, ...], Meta(min_length=1)] = METRICS
+    """The metrics."""
     extra: tuple[str, ...] = ()
-    """More of them, beside `names`: `bertscore`, `key-facts`, `evaluate:PATH`, … (`--metric` adds here)."""
+    """More metrics, beside `names`: `bertscore`, `key-facts`, `evaluate:PATH`, … (`--metric` adds here)."""
     checkers: tuple[str, ...] = ()
-    """Metrics that are left out, with the reason in the run, where their model cannot be had: `minicheck:hub:…`."""
+    """Metrics that are left out, with the reason in the run, if their model is not available: `minicheck:hub:…`."""
     headlines: Annotated[tuple[str, ...], Meta(min_length=1)] = ("rougeL", "content-overlap")
-    """What the lift is judged on: it must reach the target on each of them."""
+    """The metrics that the lift is judged on: it must reach the target on each of them."""
     target: Annotated[float, Meta(gt=0)] = 0.4
-    """As a fraction: 0.4 is 40%."""
+    """The lift to reach, as a fraction: 0.4 is 40%."""
     against: Against = "baseline"
-    """Over which of the two the lift is judged; the other is always shown beside it."""
+    """The baseline that the lift is judged over; the lift over the other is always shown beside it."""
 
 
 class TrainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an adapter is trained."""
 
     plugin: str = "qlora"
+    """The trainer plugin."""
     limit: Count | None = None
-    """Use only so many conversations of the training split (validation part included)."""
+    """Use only this many conversations of the training split, the validation part included."""
     validation_fraction: Annotated[float, Meta(gt=0, lt=1)] = 0.1
-    """Carved from the training split, to choose the checkpoint on."""
+    """The share of the training split that is kept apart to choose the checkpoint on."""
     options: dict[str, Any] = {}
-    """The trainer plugin's own options."""
+    """The options of the trainer plugin."""
 
 
 class TuneSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The prompts that `bench baseline --tune` may try; what `[prompt]` says is always one of them."""
 
     templates: tuple[str, ...] = ()
-    """Background the recipe's own; empty: those of `tuning_plan.TEMPLATES`."""
+    """Templates beside the recipe's own; empty: those that ship with the package."""
     prefills: tuple[str, ...] = ("", "auto")
-    """`auto`: how the summaries of the training split most often begin, if they do."""
+    """Beginnings of the summary. `auto`: the most common beginning in the training split, if there is one."""
     shots: tuple[CountOrNone, ...] = (0, 2)
+    """Numbers of worked examples."""
     max_words: tuple[CountOrNone | Literal["auto"], ...] = (0, "auto")
-    """0: no cut; `auto`: the median length of the summaries of the training split."""
+    """Word limits. 0: none; `auto`: the median length of the summaries of the training split."""
     stop: tuple[str, ...] = ("", "\n")
-    """One string a trial; empty: none."""
+    """Strings that end a summary, one a trial; empty: none."""
     conversations: Count = 32
-    """Development conversations, from the training split; none of the scored ones."""
+    """Development conversations, from the training split and unlike the scored ones."""
     trials: Count = 12
-    """The most prompts that texts are generated with; cutting texts that are there costs nothing."""
+    """The most prompts that texts are generated with. Trials that only cut the same texts do not count."""
 
 
 class GatesSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `bench gate` holds a run of this recipe to."""
+    """The rules that `bench gate` checks a run of this recipe against."""
 
     baseline: str = ""
-    """The promoted baseline of the untuned model, which lifts are over."""
+    """The promoted untuned model that lifts are over."""
     proven: str = ""
-    """The promoted adapter that a run must not fall behind, which drops are from."""
+    """The promoted adapter that drops are from: a run must not fall behind it."""
     rules: tuple[str, ...] = ()
-    """In the language of `rules`: `lift(rougeL) >= 40% verified`, …"""
+    """The rules: `lift(rougeL) >= 40% verified`, …"""
 
 
 class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A resolved recipe."""
 
     description: str = ""
+    """One line for `bench recipes`."""
     seed: Annotated[int, Meta(ge=0)] = 0
-    """Of sampling, training and intervals; batches do not depend on it."""
+    """The seed of sampling, training and intervals; batches do not depend on it."""
     model: ModelSection = ModelSection()
     data: DataSection = DataSection()
     prompt: PromptSection = PromptSection()

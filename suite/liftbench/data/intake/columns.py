@@ -24,10 +24,11 @@ class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """
 
     id: str | None = None
-    """Of the conversation. Where a row is a conversation, one without an id is called `row-<n>`."""
+    """The id of the conversation. Where a row is a conversation, one without an id is called `row-<n>`."""
     speaker: str | None = None
     """Who says the message: a role, a name, a direction, or true and false in a column such as `inbound`."""
     text: str | None = None
+    """What the message says, where a row is a message."""
     time: str | None = None
     """When the message was said, or its number; without one, the order of the rows."""
     transcript: str | None = None
