@@ -221,7 +221,7 @@ def _rules(asked: _Asked, against: Against) -> list[Rule]:
 def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     from .gating.baselines import require_name
     from .recipe.rules import parse
-    from .report.gate_words import explanation
+    from .report.gate.sentences import explanation
     from .report.pages import write_gate_page
     from .workflow.gate import find_run_to_gate, gate_run, read_against
 
@@ -276,7 +276,7 @@ def _update(
     from .files import digest
     from .gating.context import over
     from .gating.promote import promote
-    from .report.gate_words import explanation
+    from .report.gate.sentences import explanation
     from .workflow.gate import gate_run
 
     if not why.strip() or Path(why).exists():

@@ -14,7 +14,7 @@ from liftbench.report.charts import NARROW, Bar, lift_domain, lift_interval, sor
 
 from ..support.build import make_lift
 
-STYLE = (resources.files("liftbench.report") / "templates" / "style.css").read_text(encoding="utf-8")
+STYLE = (resources.files("liftbench.report.html") / "templates" / "style.css").read_text(encoding="utf-8")
 LIGHT, DARK = (
     dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[:2]
 )

@@ -68,7 +68,7 @@ def command(
 
     page = write_gate_page(found.report, found.runs, found.against, runs, html)
     if junit or summary:
-        from ..report.ci import append_summary, write_junit
+        from ..report.gate.ci import append_summary, write_junit
 
         if junit:
             write_junit(found.report, junit)
@@ -79,7 +79,7 @@ def command(
     else:
         from rich.console import Console
 
-        from ..report.gate_terminal import gate_table
+        from ..report.gate.terminal import gate_table
 
         Console().print(gate_table(found.report))
     say(f"report: {page}")

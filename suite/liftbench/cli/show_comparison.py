@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ..extension.loader import Plugins
 from ..report.pages import write_comparison_page
-from ..report.terminal import comparison_table
+from ..report.terminal.comparison import comparison_table
 from ..workflow.compare import RunComparison
 from ..workflow.measure import say_problems
 from .show import print_json, say

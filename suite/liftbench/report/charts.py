@@ -19,7 +19,7 @@ from msgspec import Struct
 from ..records.training import CurvePoint, TrainingSummary
 from ..statistics.lift import Lift, LiftResult, NoLift
 from . import numbers
-from .tables import Step
+from .systems import Step
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"

@@ -10,8 +10,8 @@ from ..files import digest, write_text
 from ..gating.gate import Against, GateReport
 from ..judging.compare import Comparison
 from ..runs.directory import Run
-from .gate_page import render_gate
-from .html import render_comparison, render_runs
+from .gate.page import render_gate
+from .html.comparison import render_comparison, render_runs
 
 
 def write_comparison_page(

@@ -10,18 +10,18 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..floors.ranking import Position, SystemMeans
-from ..floors.validity import Cost, Validity, describe_validity
-from ..judging.compare import CandidateResult, Comparison, SeedsResult
-from ..judging.slices import SliceResult
-from ..judging.verdict import Verdict
-from ..records.run import MetricInfo
-from ..runs.directory import Run
-from ..statistics.lift import Lift, LiftResult, NoLift, describe_gain
-from ..text.phrases import metric_label
-from . import numbers
-from .checks import SYMBOLS, alternative_words, in_order, leak_counts
-from .tables import Mean, SystemsTable, label, sight, systems_tables, validity_tables, waterfall
+from ...floors.ranking import Position, SystemMeans
+from ...floors.validity import Cost, Validity, describe_validity
+from ...judging.compare import CandidateResult, Comparison, SeedsResult
+from ...judging.slices import SliceResult
+from ...judging.verdict import Verdict
+from ...records.run import MetricInfo
+from ...runs.directory import Run
+from ...statistics.lift import Lift, LiftResult, NoLift, describe_gain
+from ...text.phrases import metric_label
+from .. import numbers
+from ..checks import SYMBOLS, alternative_words, in_order, leak_counts
+from ..systems import Mean, SystemsTable, label, sight, systems_tables, validity_tables, waterfall
 
 COLUMNS = 4
 """Of numbers beside each other, so that names of systems fit before them."""

@@ -6,10 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..gating.gate import GateReport
-from .checks import SYMBOLS
-from .gate_words import against_words, guard_words, in_gravity, outcome, remark_lines, told
-from .terminal import STYLES, plain
+from ...gating.gate import GateReport
+from ..checks import SYMBOLS
+from ..terminal.comparison import STYLES, plain
+from .sentences import against_words, guard_words, in_gravity, outcome, remark_lines, told
 
 
 def gate_table(report: GateReport) -> RenderableType:

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ..errors import UsageError
-from ..recipe.resolve import flatten
-from ..records.run import Environment, Limits, Manifest
-from ..records.system import PromptSpec
-from ..runs.directory import Run
-from ..runs.measured import MeasuredRun
-from ..text.phrases import percent
+from ...errors import UsageError
+from ...recipe.resolve import flatten
+from ...records.run import Environment, Limits, Manifest
+from ...records.system import PromptSpec
+from ...runs.directory import Run
+from ...runs.measured import MeasuredRun
+from ...text.phrases import percent
+from ..numbers import UNKNOWN, count, duration, per_second, score, size, target
 from .conversations import Subject
-from .numbers import UNKNOWN, count, duration, per_second, score, size, target
 
 NONE = "none"
 

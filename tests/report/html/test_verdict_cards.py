@@ -26,13 +26,13 @@ from liftbench.judging.verdict import Outcome
 from liftbench.records.run import Limits
 from liftbench.report import charts, numbers
 from liftbench.report.checks import LEAKS, SYMBOLS, alternative_words, in_order
-from liftbench.report.html import render_comparison
-from liftbench.report.terminal import comparison_table
+from liftbench.report.html.comparison import render_comparison
+from liftbench.report.terminal.comparison import comparison_table
 from liftbench.runs.directory import Run
 from liftbench.statistics.lift import Lift, NoLift
 
-from ..support.build import make_lift, write_run
-from .test_html import HOSTILE, NO_WORD, TAME, Page, loaded
+from ...support.build import make_lift, write_run
+from .test_comparison import HOSTILE, NO_WORD, TAME, Page, loaded
 
 STATES: tuple[GuardState, ...] = ("passed", "undecided", "failed", "not run")
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from msgspec import Struct
 
-from ..gating.baselines import Version
-from ..gating.context import RuleResult
-from ..gating.gate import Against, GateReport
-from ..runs.directory import Run
-from ..text.phrases import metric_label
-from . import charts, numbers
-from .conversations import Entry, Subject, entries
-from .figures import metric_rows
-from .gate_words import against_words, compared_with, elsewhere, in_gravity, outcome
-from .html import template
+from ...gating.baselines import Version
+from ...gating.context import RuleResult
+from ...gating.gate import Against, GateReport
+from ...runs.directory import Run
+from ...text.phrases import metric_label
+from .. import charts, numbers
+from ..html.comparison import template
+from ..html.conversations import Entry, Subject, entries
+from ..html.figures import metric_rows
+from .sentences import against_words, compared_with, elsewhere, in_gravity, outcome
 
 
 class Trend(Struct, frozen=True, kw_only=True):

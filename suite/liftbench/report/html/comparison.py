@@ -12,15 +12,16 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from ..judging.compare import Comparison, SeedsResult
-from ..runs.directory import Run
-from ..text.phrases import metric_label
-from . import facts, numbers
-from .checks import LEAKS, SYMBOLS, alternative_rows, alternative_words, in_order, leak_counts
+from ...judging.compare import Comparison, SeedsResult
+from ...runs.directory import Run
+from ...text.phrases import metric_label
+from .. import numbers
+from ..checks import LEAKS, SYMBOLS, alternative_rows, alternative_words, in_order, leak_counts
+from ..systems import sight, systems_tables, validity_tables
+from . import appendix
 from .conversations import Subject, entries
 from .figures import alike, gains, metric_rows, trainings, waterfalls
-from .tables import sight, systems_tables, validity_tables
-from .verdicts import judgements, shared_caveats
+from .verdict_cards import judgements, shared_caveats
 
 
 def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections: Iterable[tuple[str, str]] = ()) -> str:
@@ -110,7 +111,7 @@ def template(name: str) -> Template:
 def _environment() -> Environment:
     """Everything is escaped but the style, the script and the charts, which are our own."""
     found = Environment(
-        loader=PackageLoader("liftbench.report"),
+        loader=PackageLoader("liftbench.report.html"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -124,7 +125,7 @@ def _environment() -> Environment:
         "script_hash": _hash(script),
         "symbols": SYMBOLS,
         "leak_kinds": LEAKS,
-        "facts": facts,
+        "facts": appendix,
     }
     found.filters |= {"label": metric_label, "sight": sight, "in_order": in_order, "leak_counts": leak_counts}
     found.filters |= {"alternative_rows": alternative_rows, "alternative_words": alternative_words, "coded": _coded}
@@ -152,7 +153,7 @@ def _coded(words: str) -> Markup:
 
 
 def _resource(name: str) -> str:
-    return (resources.files("liftbench.report") / "templates" / name).read_text(encoding="utf-8")
+    return (resources.files("liftbench.report.html") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

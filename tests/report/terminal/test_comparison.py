@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console, RenderableType
 
 from liftbench.judging.compare import compare
-from liftbench.report.terminal import comparison_table, runs_table
+from liftbench.report.terminal.comparison import comparison_table, runs_table
 from liftbench.runs.directory import Run
 
-from ..support.build import write_conversations, write_run
+from ...support.build import write_conversations, write_run
 
 
 def shown(renderable: RenderableType, width: int = 100) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ..files import write_text, writing
-from ..gating.gate import GateReport
-from .checks import SYMBOLS
-from .gate_words import against_words, guard_words, in_gravity, outcome, remark_lines, told
+from ...files import write_text, writing
+from ...gating.gate import GateReport
+from ..checks import SYMBOLS
+from .sentences import against_words, guard_words, in_gravity, outcome, remark_lines, told
 
 
 def write_junit(report: GateReport, path: Path) -> None:

@@ -8,17 +8,17 @@ from markupsafe import Markup
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..floors.ranking import Position
-from ..floors.validity import describe_validity
-from ..judging.compare import CandidateResult, Comparison, SeedsResult
-from ..judging.verdict import Verdict
-from ..records.run import Against
-from ..runs.differences import Difference
-from ..statistics.lift import Lift, LiftResult
-from ..text.phrases import counted, metric_label
-from . import charts, numbers
+from ...floors.ranking import Position
+from ...floors.validity import describe_validity
+from ...judging.compare import CandidateResult, Comparison, SeedsResult
+from ...judging.verdict import Verdict
+from ...records.run import Against
+from ...runs.differences import Difference
+from ...statistics.lift import Lift, LiftResult
+from ...text.phrases import counted, metric_label
+from .. import charts, numbers
+from .appendix import Cell, Row
 from .conversations import Subject
-from .facts import Cell, Row
 
 OVER: dict[Against, str] = {"baseline": "baseline", "best-prompted": "best-prompted baseline"}
 

@@ -25,11 +25,11 @@ from liftbench.records.run import Finding, GitState, MetricInfo, SampleScores
 from liftbench.records.system import AdapterRecord, PromptSpec
 from liftbench.records.training import CurvePoint
 from liftbench.report.checks import SYMBOLS
-from liftbench.report.html import render_comparison, render_runs
-from liftbench.report.tables import waterfall
+from liftbench.report.html.comparison import render_comparison, render_runs
+from liftbench.report.systems import waterfall
 from liftbench.runs.directory import Run
 
-from ..support.build import BASE, ENVIRONMENT, write_conversations, write_run
+from ...support.build import BASE, ENVIRONMENT, write_conversations, write_run
 
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=https://x.example/a onerror=alert(1)></style></details>{{ 7 * 7 }}&lt;<!--"

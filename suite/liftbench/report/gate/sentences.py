@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..gating.context import RuleResult
-from ..gating.gate import GateReport
-from ..judging.guards import not_passed
-from ..runs.differences import Difference
-from ..text.phrases import counted, listed, metric_label
-from .checks import SYMBOLS
+from ...gating.context import RuleResult
+from ...gating.gate import GateReport
+from ...judging.guards import not_passed
+from ...runs.differences import Difference
+from ...text.phrases import counted, listed, metric_label
+from ..checks import SYMBOLS
 
 MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
 

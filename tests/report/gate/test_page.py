@@ -12,11 +12,11 @@ from liftbench.gating.baselines import Promoted
 from liftbench.gating.gate import Against, gate
 from liftbench.gating.promote import promote
 from liftbench.recipe.rules import parse
-from liftbench.report.ci import append_summary, write_junit
-from liftbench.report.gate_page import render_gate
+from liftbench.report.gate.ci import append_summary, write_junit
+from liftbench.report.gate.page import render_gate
 from liftbench.runs.directory import Run
 
-from ..support.scripted import World, doctored, honest, untuned
+from ...support.scripted import World, doctored, honest, untuned
 
 
 def rendered(world: World, run: Run | None, rule: str, against: Against | None = None) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..judging.leakage import Leak, LeakKind
-from ..records.conversation import Conversation
-from ..records.run import Finding, Prediction
-from ..runs.measured import MeasuredRun
-from . import numbers
+from ...judging.leakage import Leak, LeakKind
+from ...records.conversation import Conversation
+from ...records.run import Finding, Prediction
+from ...runs.measured import MeasuredRun
+from .. import numbers
 
 
 class Subject(Struct, frozen=True, kw_only=True):

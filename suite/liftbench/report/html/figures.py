@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from msgspec import Struct
 
-from ..judging.compare import Comparison
-from ..records.run import Direction, MetricSummary
-from ..runs.differences import protocol_differences
-from ..runs.directory import Run
-from ..statistics.lift import LiftResult
-from ..text.phrases import metric_label
-from . import charts, facts, numbers
+from ...judging.compare import Comparison
+from ...records.run import Direction, MetricSummary
+from ...runs.differences import protocol_differences
+from ...runs.directory import Run
+from ...statistics.lift import LiftResult
+from ...text.phrases import metric_label
+from .. import charts, numbers
+from ..systems import waterfall
+from . import appendix
+from .appendix import Row
 from .conversations import Entry, Subject, entries
-from .facts import Row
-from .tables import waterfall
 
 
 class MetricRow(Struct, frozen=True, kw_only=True):
@@ -126,7 +127,9 @@ def trainings(subjects: Sequence[Subject]) -> list[Training]:
         if run.training is not None:
             words += f"; the best checkpoint is at step {run.training.best_step}"
         chart = charts.training_curve(run.curve, run.training, f"{words}.")
-        shown.append(Training(subject=subject, facts=facts.training(run), options=facts.options(run), chart=chart))
+        shown.append(
+            Training(subject=subject, facts=appendix.training(run), options=appendix.options(run), chart=chart)
+        )
     return shown
 
 
