@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
-import json
-import re
+import importlib
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,13 +15,26 @@ from typing import Any
 
 import click
 import msgspec
-from msgspec import NODEFAULT, inspect
+from msgspec import inspect
+from source import (
+    PACKAGE,
+    Source,
+    described,
+    escaped,
+    exported,
+    fields,
+    first_sentence,
+    functions,
+    methods,
+    one_line,
+    record,
+    table,
+)
 
 from liftbench.cli.main import cli
 from liftbench.recipe.sections import Recipe
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-PACKAGE = Path(importlib.import_module("liftbench").__file__ or "").parent
 
 NOTE = "<!-- Written by docs/generate.py: change the code or the script, then run `make docs`. -->"
 
@@ -59,144 +70,9 @@ def pages() -> dict[str, str]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------- reading source
-
-
-class Source:
-    """One module's source: its classes, functions and constants, with their docstrings."""
-
-    def __init__(self, module: str) -> None:
-        spec = importlib.util.find_spec(module)
-        assert spec is not None
-        assert spec.origin is not None, module
-        self.tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-
-    def classes(self) -> list[ast.ClassDef]:
-        return [node for node in self.tree.body if isinstance(node, ast.ClassDef)]
-
-    def find(self, name: str) -> ast.ClassDef | ast.FunctionDef | None:
-        """The class or function of that name."""
-        for node in self.tree.body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
-                return node
-        return None
-
-    def doc(self, name: str) -> str:
-        """The docstring of a class, function or constant; empty for none."""
-        node = self.find(name)
-        return (ast.get_docstring(node) or "") if node else documented(self.tree.body).get(name, "")
-
-
-def documented(body: Sequence[ast.stmt]) -> dict[str, str]:
-    """Name → the string that stands below its assignment; names without one are left out."""
-    found = {}
-    for node, below in zip(body, [*body[1:], None], strict=True):
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
-        if not isinstance(below, ast.Expr) or not isinstance(below.value, ast.Constant):
-            continue
-        for target in targets:
-            if isinstance(target, ast.Name) and isinstance(below.value.value, str):
-                found[target.id] = below.value.value
-    return found
-
-
-def one_line(text: str) -> str:
-    """Prose without its line breaks, safe in a table cell."""
-    return escaped(" ".join(text.split())).replace("|", "\\|")
-
-
-def escaped(text: str) -> str:
-    """`<` outside of code would begin an HTML tag."""
-    return "".join(part if at % 2 else part.replace("<", "&lt;") for at, part in enumerate(re.split("(`[^`]*`)", text)))
-
-
-def first_sentence(text: str) -> str:
-    """The first paragraph of a docstring, on one line."""
-    return one_line(text.partition("\n\n")[0])
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def page(title: str, intro: str, sections: Iterable[str]) -> str:
     """A page with its note, title and sections."""
     return "\n\n".join([NOTE, f"# {title}", intro, *sections]) + "\n"
-
-
-# ---------------------------------------------------------------------------------------------------------------- types
-
-
-def type_words(kind: inspect.Type) -> str:
-    """A field's type for people: `text`, `whole number ≥ 1`, `list of text`."""
-    match kind:
-        case inspect.UnionType(types=types):
-            return " or ".join(
-                type_words(one) for one in sorted(types, key=lambda one: isinstance(one, inspect.NoneType))
-            )
-        case inspect.LiteralType(values=values):
-            return ", ".join(f"`{json.dumps(value)}`" for value in values)
-        case inspect.IntType():
-            return "whole number" + limits(kind)
-        case inspect.FloatType():
-            return "number" + limits(kind)
-        case inspect.DictType(key_type=key, value_type=value):
-            return f"table: {type_words(key)} → {type_words(value)}"
-        case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
-            return f"list of {type_words(item)}"
-        case inspect.StructType(cls=cls):
-            return f"[{cls.__name__}](#{cls.__name__.lower()})"
-    names = {
-        inspect.StrType: "text",
-        inspect.BoolType: "true or false",
-        inspect.NoneType: "none",
-        inspect.AnyType: "any",
-        inspect.CustomType: "any",
-    }
-    return names.get(type(kind), type(kind).__name__)
-
-
-def limits(kind: inspect.IntType | inspect.FloatType) -> str:
-    """` ≥ 1`, ` > 0, < 1`; empty without limits."""
-    signs = (("≥", kind.ge), (">", kind.gt), ("≤", kind.le), ("<", kind.lt))
-    found = [f"{sign} {limit:g}" for sign, limit in signs if limit is not None]
-    return f" {', '.join(found)}" if found else ""
-
-
-def default_words(field: inspect.Field) -> str:
-    """A field's default; `required` where it has none."""
-    if field.default_factory is not NODEFAULT:
-        return code(field.default_factory())
-    if field.default is NODEFAULT:
-        return "required"
-    if field.default is None:
-        return "none"
-    return "its own defaults" if isinstance(field.default, msgspec.Struct) else code(field.default)
-
-
-def code(value: Any) -> str:
-    """A value as TOML and JSON write it, safe in a table cell."""
-    return f"`{json.dumps(msgspec.to_builtins(value), ensure_ascii=False)}`".replace("|", "\\|")
-
-
-def fields(struct: type[msgspec.Struct]) -> list[tuple[str, str, str, str]]:
-    """A struct's fields: name, type, default, docstring."""
-    info = inspect.type_info(struct)
-    assert isinstance(info, inspect.StructType)
-    node = Source(struct.__module__).find(struct.__name__)
-    assert isinstance(node, ast.ClassDef)
-    docs = documented(node.body)
-    return [
-        (
-            f"`{field.encode_name}`",
-            type_words(field.type),
-            default_words(field),
-            one_line(docs.get(field.name, "")),
-        )
-        for field in info.fields
-    ]
 
 
 # ---------------------------------------------------------------------------------------------------------- recipe keys
@@ -273,7 +149,7 @@ def run_format() -> str:
 
 def hooks() -> str:
     """The hooks, what `bench_register` is handed, the base classes, and every name that a plugin may use."""
-    api = plugin_names()
+    api = exported("plugin_api.pyi")
     implemented = []
     for base, records in BASES.items():
         implemented.append(f"### {base}\n\n{methods(api[base], base)}")
@@ -291,82 +167,6 @@ def hooks() -> str:
         "[Plugins](../plugins.md) has a worked example."
     )
     return page("Hooks and the plugin API", intro, sections)
-
-
-def plugin_names() -> dict[str, str]:
-    """Name in `liftbench.plugin_api` → the module that defines it."""
-    tree = ast.parse((PACKAGE / "plugin_api.pyi").read_text(encoding="utf-8"))
-    return {
-        alias.name: f"liftbench.{node.module}"
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-
-
-def described(module: str, name: str) -> str:
-    """The docstring of a name of the API, which may be a module."""
-    if importlib.util.find_spec(module) and (doc := Source(module).doc(name)):
-        return doc
-    try:
-        return ast.get_docstring(Source(f"{module}.{name}").tree) or ""
-    except (AssertionError, ModuleNotFoundError):
-        return ""
-
-
-def record(module: str, name: str) -> str:
-    """A record's fields; types as they are written, since some are Python objects."""
-    node = Source(module).find(name)
-    assert isinstance(node, ast.ClassDef)
-    docs = documented(node.body)
-    rows = [
-        (
-            f"`{one.target.id}`",
-            f"`{ast.unparse(one.annotation)}`".replace("|", "\\|"),
-            one_line(docs.get(one.target.id, "")),
-        )
-        for one in node.body
-        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
-    ]
-    doc = one_line(ast.get_docstring(node) or "")
-    return "\n\n".join(filter(None, [f"#### {name}", doc, table(("field", "type", "meaning"), rows)]))
-
-
-def methods(module: str, name: str) -> str:
-    """A class: its docstring, attributes and public methods."""
-    node = Source(module).find(name)
-    assert isinstance(node, ast.ClassDef)
-    docs = documented(node.body)
-    attributes = [
-        f"- `{ast.unparse(one)}`" + (f": {one_line(docs[one.target.id])}" if one.target.id in docs else "")
-        for one in node.body
-        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
-    ]
-    return "\n\n".join(
-        filter(None, [one_line(ast.get_docstring(node) or ""), "\n".join(attributes), functions(node.body)])
-    )
-
-
-def functions(body: Sequence[ast.stmt], *, decorated: str = "") -> str:
-    """The public functions of a module or class with signature and docstring; only those decorated so, if told."""
-    found = []
-    for node in body:
-        if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
-            continue
-        marks = [ast.unparse(one) for one in node.decorator_list]
-        if decorated and decorated not in marks:
-            continue
-        lines = "\n".join(f"@{mark}" for mark in marks if mark != decorated)
-        result = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-        signature = f"def {node.name}({arguments(node)}){result}"
-        head = f"```python\n{lines + chr(10) if lines else ''}{signature}\n```"
-        found.append(f"{head}\n\n{escaped(ast.get_docstring(node) or '')}".rstrip())
-    return "\n\n".join(found)
-
-
-def arguments(node: ast.FunctionDef) -> str:
-    """A function's parameters, `self` and `cls` left out."""
-    return ast.unparse(node.args).removeprefix("self, ").removeprefix("cls, ").removeprefix("self").removeprefix("cls")
 
 
 # --------------------------------------------------------------------------------------------------------- command line
@@ -439,8 +239,8 @@ def help_text(text: str) -> str:
     """A command's help in Markdown: paragraphs after click's `\\b` are kept as they are."""
     parts = []
     for paragraph in text.strip().split("\n\n"):
-        if paragraph.startswith("\b"):
-            lines = paragraph.removeprefix("\b").strip("\n").splitlines()
+        if paragraph.lstrip().startswith("\b"):
+            lines = paragraph.lstrip().removeprefix("\b").strip("\n").splitlines()
             parts.append("```console\n" + "\n".join(f"$ {line.strip()}" for line in lines) + "\n```")
         else:
             parts.append(escaped(" ".join(paragraph.split())))
