@@ -2,8 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Processes that `make test` runs in.
+WORKERS ?= 2
 
-.PHONY: setup demo test check format docs performance clean
+.PHONY: setup demo test test-all check format docs performance clean
 
 # Build backends, too, come in the versions that are pinned.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -22,13 +24,20 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/bench demo
 
+# A worker takes whole files, so that what a file's tests share is made once; the longest file goes first (conftest.py).
+# With one thread each, workers do not take each other's processors.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# Real trainings one after the other, with as many threads as users' have.
+test-all: test
+	$(BIN)/python -m pytest -m slow
 
 check: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: setup
 	$(BIN)/ruff check --fix

@@ -20,16 +20,32 @@ from .support.tiny import build_tiny_llama
 settings.register_profile("liftbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("liftbench")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+TWEETSUMM = Path(__file__).resolve().parents[2] / "shared" / "data" / "tweetsumm"
+
+LONGEST = "test_end_to_end.py"
+"""The file whose tests take longest, those marked slow left aside."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest file: as the last, it would keep one worker of xdist busy while the others wait."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a GPU where there is none."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("there is no GPU here")
 
 
 @pytest.fixture(scope="session")
 def tweetsumm() -> Path:
     """The folder of real TweetSumm conversations, where it is present."""
-    folder = SHARED / "tweetsumm"
-    if not folder.is_dir():
+    if not TWEETSUMM.is_dir():
         pytest.skip("the TweetSumm files are not beside this checkout (../shared/data/tweetsumm)")
-    return folder
+    return TWEETSUMM
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,7 @@ def test_a_package_that_cannot_be_had_says_how_to_bring_it(alias: str, monkeypat
         resolve_encoder(alias, say=lambda _: None)
 
 
+@pytest.mark.hub
 def test_minilm_is_the_pinned_one() -> None:
     try:
         model = resolve_encoder("minilm")

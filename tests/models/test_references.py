@@ -41,6 +41,7 @@ def refuse(_: str) -> None:
 # ------------------------------------------------------------------------------------------------------------ aliases
 
 
+@pytest.mark.hub
 def test_the_default_model_is_the_pinned_one_with_its_own_tokenizer() -> None:
     from transformers import AutoTokenizer, GenerationConfig
 

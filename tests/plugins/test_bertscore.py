@@ -40,6 +40,7 @@ def package_f1(text: str, reference: str, folder: Path, layer: int) -> float:
     return float(score([text], [reference], model_type=str(folder), num_layers=layer)[2])
 
 
+@pytest.mark.hub
 def test_real_summaries_score_what_the_package_says(minilm: BertScore, tweetsumm: Path) -> None:
     conversations = list(read_jsonl(tweetsumm / "validation.jsonl"))[:2]
     texts = [one.references[0].upper() + " Anything else" for one in conversations]
@@ -49,6 +50,7 @@ def test_real_summaries_score_what_the_package_says(minilm: BertScore, tweetsumm
         assert value == pytest.approx(sum(expected) / len(expected), abs=1e-5)
 
 
+@pytest.mark.hub
 def test_minilm_hears_likeness_of_meaning(minilm: BertScore) -> None:
     one = conversation("The customer wants the money back because the parcel never came.")
     texts = [
@@ -61,6 +63,7 @@ def test_minilm_hears_likeness_of_meaning(minilm: BertScore) -> None:
     assert near > far + 0.1
 
 
+@pytest.mark.hub
 def test_the_signature_says_what_the_numbers_depend_on(minilm: BertScore) -> None:
     assert minilm.name == "bertscore"
     assert minilm.signature == (

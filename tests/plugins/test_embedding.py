@@ -54,6 +54,7 @@ def by_hand(folder: Path, limit: int) -> Callable[[str, Sequence[str]], float]:
     return mean
 
 
+@pytest.mark.hub
 def test_real_summaries_score_what_a_computation_by_hand_says(minilm: Embedding, tweetsumm: Path) -> None:
     conversations = list(read_jsonl(tweetsumm / "validation.jsonl"))[:3]
     texts = [one.turns[0].text for one in conversations]
@@ -62,6 +63,7 @@ def test_real_summaries_score_what_a_computation_by_hand_says(minilm: Embedding,
     assert minilm.score(texts, conversations) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.hub
 def test_minilm_hears_likeness_of_meaning(minilm: Embedding) -> None:
     texts = ["That is a very happy person", "That is a happy dog", "Today is a sunny day"]
     happy, dog, sunny = minilm.score(texts, [conversation("That is a happy person")] * 3)
@@ -71,6 +73,7 @@ def test_minilm_hears_likeness_of_meaning(minilm: Embedding) -> None:
     assert happy > dog > sunny
 
 
+@pytest.mark.hub
 def test_the_signature_says_what_the_numbers_depend_on(minilm: Embedding) -> None:
     assert minilm.signature == (
         "embedding|cosine|pooling:mean|refs:mean|tokens:256|weights:e99354adc9a9"

@@ -148,6 +148,15 @@ def test_a_training_leaves_an_adapter_its_counts_and_its_curve(request_for: Call
     assert [path.name for path in (request.folder / "checkpoints").iterdir()] == ["finished.json"]
 
 
+@pytest.mark.gpu
+def test_a_training_runs_on_the_gpu(request_for: Callable[..., TrainRequest]) -> None:
+    import torch
+
+    summary = train(request_for(max_steps=2)).summary
+    assert summary.device == torch.cuda.get_device_name(0)
+    assert 0 < summary.peak_memory_bytes < torch.cuda.get_device_properties(0).total_memory
+
+
 def test_a_finished_training_is_reported_again_and_not_repeated(request_for: Callable[..., TrainRequest]) -> None:
     first = train(request_for(max_steps=1))
     before = files(first.adapter)

@@ -102,6 +102,16 @@ def test_greedy_decoding_equals_generate_in_a_batch_and_alone(
     assert len(set(expected)) > 1
 
 
+@pytest.mark.gpu
+def test_a_gpu_decodes_what_the_cpu_does(tiny_chat_model: Path, conversations: list[Conversation]) -> None:
+    backend = open_backend(tiny_chat_model)
+    assert backend.device == "cuda:0"
+    assert {parameter.device.type for parameter in backend._model.parameters()} == {"cuda"}
+    prompts = prompts_for(backend, conversations)
+    on_cpu = by_generate(tiny_chat_model, prompts, 24, [backend.tokenizer.eos_token_id])
+    assert pairs(backend.generate(prompts, 24)) == on_cpu
+
+
 def test_rows_that_end_leave_the_batch_and_the_others_do_not_notice(
     stopping: tuple[Path, int], conversations: list[Conversation]
 ) -> None:
@@ -284,6 +294,7 @@ def test_an_unknown_precision_or_a_missing_bitsandbytes_is_said(
 # ----------------------------------------------------------------------------------------------------- the real model
 
 
+@pytest.mark.hub
 def test_the_default_model_answers_in_english_and_stops() -> None:
     model = resolve("smollm2-135m")
     question = prompt_spec("{conversation}", "", "chat")
