@@ -162,6 +162,13 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
     assert {command: why for command, why in found.items() if why} == {}
 
 
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^([\w-]+):", read(ROOT / "Makefile"), re.MULTILINE))
+    used = {name for page in PAGES for name in re.findall(r"(?:`|^\$ )make ([\w-]+)", read(page), re.MULTILINE)}
+    assert {"setup", "test", "docs"} <= used
+    assert used - targets == set()
+
+
 def test_commands_that_do_not_exist_are_found() -> None:
     assert problem("bench tune helpdesk") == "there is no command tune"
     assert "--prove" in problem("bench compare --prove")
