@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from liftbench.curation.partition import REPEATED, Plan, allot, plan_partition, write_partition
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.similarity.duplicates import NearDuplicates
+from liftbench.data.similarity.fingerprints import fingerprint
 from liftbench.errors import RunFailed, UsageError
 from liftbench.files import write_lines
 from liftbench.progress import no_progress
@@ -81,7 +82,7 @@ def test_nothing_leaks_and_nothing_is_lost(
         assert len({place[each.id] for each in kept if each.metadata["cluster"] == cluster}) <= 1
     duplicates = NearDuplicates()
     for each in kept:
-        duplicates.add(each)
+        duplicates.add(fingerprint(each))
     for pair in duplicates.pairs():
         assert place[kept[pair.first].id] == place[kept[pair.second].id]
     for number, original in enumerate(duplicates.originals):

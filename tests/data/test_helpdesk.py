@@ -16,6 +16,7 @@ from rouge_score.tokenize import tokenize
 from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import FROZEN, Helpdesk
 from liftbench.data.similarity.duplicates import NearDuplicates
+from liftbench.data.similarity.fingerprints import fingerprint
 from liftbench.errors import PrerequisiteError
 from liftbench.metrics.facts import tells
 from liftbench.records.conversation import Conversation
@@ -77,7 +78,7 @@ def test_no_five_words_are_in_more_than_a_twentieth_of_the_references(everything
 def test_no_conversations_are_near_duplicates(everything: list[Conversation]) -> None:
     near = NearDuplicates()
     for conversation in everything:
-        near.add(conversation)
+        near.add(fingerprint(conversation))
     assert list(near.pairs()) == []
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liftbench.data.similarity.fingerprints import conversation_sha256, split_fingerprint, training_row
+from liftbench.data.similarity.scored import ScoredSplit
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.data.splits import training_split, unscored
 from liftbench.errors import UsageError
@@ -100,7 +101,7 @@ def test_what_is_trained_on_never_leaks(scored_spans: list[tuple[int, int]], spa
     except UsageError:
         return
     rows = [training_row(c, "train") for c in split.train] + [training_row(c, "validation") for c in split.validation]
-    assert {leak.kind for leak in leaks(scored, {}, rows)} <= {"twice"}
+    assert {leak.kind for leak in leaks(ScoredSplit(scored), {}, rows)} <= {"twice"}
 
 
 def test_real_conversations_without_near_duplicates_are_parted_as_they_were_before_these_counted(

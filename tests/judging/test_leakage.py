@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from liftbench.data.similarity.containment import ALIKE
 from liftbench.data.similarity.fingerprints import training_row
+from liftbench.data.similarity.scored import ScoredSplit
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.loader import load_plugins
 from liftbench.judging.leakage import Leak, human_copies, leaks
@@ -68,46 +69,46 @@ SCORED = conversation("s", said("problem", 40), said("question", 30), said("answ
     ids=["case", "a word", "end cut off", "beginning cut off", "a longer thread", "far longer", "half", "a stranger"],
 )
 def test_what_is_like_a_training_conversation_was_trained_on(texts: tuple[str, ...], likeness: float) -> None:
-    found = leaks([SCORED], {}, trained_on(conversation("t", *texts)))
+    found = leaks(ScoredSplit([SCORED]), {}, trained_on(conversation("t", *texts)))
     assert kinds(found) == ([("trained on", "s", "t")] if likeness >= ALIKE else [])
     assert [leak.likeness for leak in found] == [pytest.approx(likeness, abs=0.03)] * len(found)
 
 
 def test_validation_rows_chose_the_checkpoint() -> None:
     rows = [training_row(SCORED, "validation"), *trained_on(conversation("t", said("other", 50)))]
-    assert kinds(leaks([SCORED], {}, rows)) == [("chose the checkpoint", "s", "s")]
+    assert kinds(leaks(ScoredSplit([SCORED]), {}, rows)) == [("chose the checkpoint", "s", "s")]
 
 
 def test_short_conversations_are_alike_only_if_they_are_equal() -> None:
     short = conversation("s", "Hi, where is my parcel?", "Please send us a message.")
     nearly = conversation("t", "Hi, where is my parcel now?", "Please send us a message.")
     equal = conversation("u", "hi where is my parcel", "please send us a message")
-    assert leaks([short], {}, trained_on(nearly)) == []
-    assert kinds(leaks([short], {}, trained_on(nearly, equal))) == [("trained on", "s", "u")]
+    assert leaks(ScoredSplit([short]), {}, trained_on(nearly)) == []
+    assert kinds(leaks(ScoredSplit([short]), {}, trained_on(nearly, equal))) == [("trained on", "s", "u")]
 
 
 def test_an_equal_id_alone_is_no_leak() -> None:
-    assert leaks([SCORED], {}, trained_on(conversation("s", said("other", 50)))) == []
+    assert leaks(ScoredSplit([SCORED]), {}, trained_on(conversation("s", said("other", 50)))) == []
 
 
 def test_of_all_that_are_alike_the_most_alike_is_named_once() -> None:
     half = conversation("half", said("problem", 40), said("question", 20), said("other", 20))
-    [leak] = leaks([SCORED], {}, trained_on(half, replace(SCORED, id="same"), half))
+    [leak] = leaks(ScoredSplit([SCORED]), {}, trained_on(half, replace(SCORED, id="same"), half))
     assert (leak.other, leak.likeness) == ("same", 1.0)
 
 
 def test_strangers_with_a_canned_greeting_are_no_leak() -> None:
     greeting = said("welcome", 30)
     pool = [conversation(str(number), greeting, said(f"n{number}x", 40)) for number in range(8)]
-    assert leaks(pool[:4], {}, trained_on(*pool[4:])) == []
+    assert leaks(ScoredSplit(pool[:4]), {}, trained_on(*pool[4:])) == []
 
 
 def test_what_many_scored_conversations_say_tells_nothing() -> None:
     disclaimer = said("confidential", 100)
     pool = [conversation(str(number), said(f"n{number}x", 40), disclaimer) for number in range(40)]
-    assert leaks(pool[:20], {}, trained_on(*pool[20:])) == []
+    assert leaks(ScoredSplit(pool[:20]), {}, trained_on(*pool[20:])) == []
     again = conversation("again", said("n7x", 40).replace("n7x20", "other"), disclaimer)
-    assert kinds(leaks(pool[:20], {}, trained_on(*pool[20:], again))) == [("trained on", "7", "again")]
+    assert kinds(leaks(ScoredSplit(pool[:20]), {}, trained_on(*pool[20:], again))) == [("trained on", "7", "again")]
 
 
 def test_copies_of_a_training_conversation_do_not_hide_each_other() -> None:
@@ -115,7 +116,7 @@ def test_copies_of_a_training_conversation_do_not_hide_each_other() -> None:
         conversation(f"t{number}", *(turn.text.replace(f"problem{number}", "other") for turn in SCORED.turns))
         for number in range(40)
     ]
-    assert [leak.kind for leak in leaks([SCORED], {}, trained_on(*copies))] == ["trained on"]
+    assert [leak.kind for leak in leaks(ScoredSplit([SCORED]), {}, trained_on(*copies))] == ["trained on"]
 
 
 vocabulary = st.lists(st.integers(0, 30), min_size=1, max_size=200)
@@ -125,7 +126,7 @@ vocabulary = st.lists(st.integers(0, 30), min_size=1, max_size=200)
 @given(st.lists(vocabulary, min_size=1, max_size=4))
 def test_a_conversation_is_always_found_in_its_own_row(spoken: list[list[int]]) -> None:
     pool = [conversation(str(n), " ".join(f"w{word}" for word in words)) for n, words in enumerate(spoken)]
-    found = leaks(pool, {}, trained_on(*pool))
+    found = leaks(ScoredSplit(pool), {}, trained_on(*pool))
     seen = [leak for leak in found if leak.kind == "trained on"]
     assert [(leak.id, leak.likeness) for leak in seen] == [(one.id, 1.0) for one in pool]
 
@@ -142,8 +143,8 @@ def test_disjoint_vocabularies_never_leak(scored: list[list[int]], trained: list
     shots = [Shot(id=one.id, transcript=transcript(one.turns), summary=one.references[0]) for one in theirs]
     told = " ".join(one.references[0] for one in theirs)
     prompt = told_by(shots=shots, template=f"{told} {{conversation}}", system=told, prefill=told)
-    assert {leak.kind for leak in leaks(ours, texts, trained_on(*theirs), prompt)} <= {"twice"}
-    assert human_copies(ours, trained_on(*theirs)) == 0.0
+    assert {leak.kind for leak in leaks(ScoredSplit(ours), texts, trained_on(*theirs), prompt)} <= {"twice"}
+    assert human_copies(ScoredSplit(ours), trained_on(*theirs)) == 0.0
 
 
 # ------------------------------------------------------------------------------------------ scripts without spaces
@@ -162,7 +163,7 @@ ROUTER = (
 def test_near_duplicates_are_found_in_a_script_without_spaces() -> None:
     scored = [conversation("s", *PARCEL), conversation("x", *ROUTER)]
     nearly = conversation("t", PARCEL[0].replace("洗衣机", "电冰箱"), PARCEL[1])
-    [leak] = leaks(scored, {}, trained_on(nearly))
+    [leak] = leaks(ScoredSplit(scored), {}, trained_on(nearly))
     assert (leak.kind, leak.id) == ("trained on", "s")
     assert ALIKE <= leak.likeness < 1
 
@@ -179,12 +180,12 @@ def test_near_duplicates_are_found_in_a_script_without_spaces() -> None:
 def test_copies_are_found_in_a_script_without_spaces(text: str, kind: str) -> None:
     scored = conversation("s", *PARCEL, references=("客户投诉洗衣机没有按时送到,客服承诺明天上午重新配送。",))
     row = trained_on(conversation("t", *ROUTER, references=("顾客询问退款进度,客服表示三个工作日内到账。",)))
-    assert [leak.kind for leak in leaks([scored], {"s": text}, row)] == ([kind] if kind else [])
+    assert [leak.kind for leak in leaks(ScoredSplit([scored]), {"s": text}, row)] == ([kind] if kind else [])
 
 
 def test_a_name_in_latin_letters_alone_makes_no_copy_of_a_text_in_another_script() -> None:
     scored = conversation("s", *PARCEL, references=("客户的 iPhone 14 屏幕碎了,想知道维修价格。",))
-    assert leaks([scored], {"s": "有人问 iPhone 14 何时降价,客服没有回答。"}, []) == []
+    assert leaks(ScoredSplit([scored]), {"s": "有人问 iPhone 14 何时降价,客服没有回答。"}, []) == []
 
 
 # -------------------------------------------------------------------------------------------------------------- prompts
@@ -201,7 +202,7 @@ def test_a_name_in_latin_letters_alone_makes_no_copy_of_a_text_in_another_script
 )
 def test_an_example_in_the_prompt_is_held_against_what_is_scored(turns: tuple[Turn, ...], shown: bool) -> None:
     prompt = told_by(shots=[Shot(id="t", transcript=transcript(turns), summary="A summary.")])
-    assert kinds(leaks([SCORED], {}, [], prompt)) == ([("shown in the prompt", "s", "t")] if shown else [])
+    assert kinds(leaks(ScoredSplit([SCORED]), {}, [], prompt)) == ([("shown in the prompt", "s", "t")] if shown else [])
 
 
 SHORT = conversation("short", "Hi, my parcel never came at all.", "Please send us a message.")
@@ -239,19 +240,19 @@ def test_what_is_pasted_into_a_prompt_is_held_against_what_is_scored(where: str,
         "the system message": told_by(system=told),
         "the prefill": told_by(prefill=told),
     }[where]
-    assert kinds(leaks(scored, {}, [], prompt)) == [("shown in the prompt", id_, where) for id_ in found]
+    assert kinds(leaks(ScoredSplit(scored), {}, [], prompt)) == [("shown in the prompt", id_, where) for id_ in found]
 
 
 @pytest.mark.parametrize("one", [SCORED, SHORT, TINY], ids=lambda one: str(one.id))
 def test_an_example_as_long_as_a_scored_conversation_is_that_conversation(one: Conversation) -> None:
     prompt = told_by(shots=[Shot(id="t", transcript=transcript(one.turns), summary="A summary.")])
-    assert kinds(leaks([SCORED, SHORT, TINY], {}, [], prompt)) == [("shown in the prompt", one.id, "t")]
+    assert kinds(leaks(ScoredSplit([SCORED, SHORT, TINY]), {}, [], prompt)) == [("shown in the prompt", one.id, "t")]
 
 
 def test_a_scored_conversations_summary_under_another_example_is_shown() -> None:
     scored = replace(SCORED, references=("The customer wants a refund for a flight that never left.",))
     shot = Shot(id="t", transcript=f"Customer: {said('other', 60)}", summary=scored.references[0])
-    assert kinds(leaks([scored], {}, [], told_by(shots=[shot]))) == [("shown in the prompt", "s", "t")]
+    assert kinds(leaks(ScoredSplit([scored]), {}, [], told_by(shots=[shot]))) == [("shown in the prompt", "s", "t")]
 
 
 # -------------------------------------------------------------------------------------------------------------- copies
@@ -281,7 +282,7 @@ OWN = "The caller asks why the router restarts every night and gets a new one by
 def test_a_text_is_a_copy_by_its_longest_run_of_words(text: str, expected: list[tuple[str, str, float]]) -> None:
     scored = replace(SCORED, references=(OWN, "Short."))
     row = trained_on(conversation("t", said("other", 40), references=("Refund.", SUMMARY)))
-    found = leaks([scored], {"s": text}, row)
+    found = leaks(ScoredSplit([scored]), {"s": text}, row)
     assert [(leak.kind, leak.other) for leak in found] == [(kind, other) for kind, other, _ in expected]
     assert [leak.likeness for leak in found] == [pytest.approx(likeness) for *_, likeness in expected]
     assert all(len(leak.words.split()) >= 8 and leak.words in SUMMARY.lower() + OWN.lower() for leak in found)
@@ -300,7 +301,7 @@ def test_a_text_is_a_copy_by_its_longest_run_of_words(text: str, expected: list[
 )
 def test_an_edited_copy_of_the_own_summary_is_a_copy(text: str, likeness: float | None) -> None:
     scored = replace(SCORED, references=("Another summary of the same, told in a very different way.", OWN))
-    found = leaks([scored], {"s": text}, [])
+    found = leaks(ScoredSplit([scored]), {"s": text}, [])
     assert kinds(found) == ([] if likeness is None else [("copied reference", "s", "s")])
     assert [leak.likeness for leak in found] == ([] if likeness is None else [pytest.approx(likeness)])
 
@@ -313,11 +314,11 @@ def test_human_copies_are_the_share_of_summaries_that_the_rule_for_texts_hits() 
         TINY,
     ]
     rows = trained_on(conversation("t", said("other", 40), references=(f"{stock}.",)))
-    assert human_copies(scored, rows) == 1 / 4
-    assert human_copies(scored, []) == 0.0
-    assert human_copies([TINY], rows) == 0.0
-    assert human_copies([], rows) == 0.0
-    assert kinds(leaks(scored, {"s": f"{stock} again."}, rows)) == [
+    assert human_copies(ScoredSplit(scored), rows) == 1 / 4
+    assert human_copies(ScoredSplit(scored), []) == 0.0
+    assert human_copies(ScoredSplit([TINY]), rows) == 0.0
+    assert human_copies(ScoredSplit([]), rows) == 0.0
+    assert kinds(leaks(ScoredSplit(scored), {"s": f"{stock} again."}, rows)) == [
         ("copied from training", "s", "t"),
         ("copied reference", "s", "s"),
     ]
@@ -327,8 +328,8 @@ def test_no_run_goes_from_one_training_summary_into_another_conversations() -> N
     first, second = said("first", 10), said("second", 10)
     rows = trained_on(conversation("t", "x", references=(first,)), conversation("u", "y", references=(second,)))
     tail = said("own", 3)
-    assert kinds(leaks([SCORED], {"s": f"{first} {second}"}, rows)) == [("copied from training", "s", "t")]
-    assert leaks([SCORED], {"s": f"{first} {second} {tail}"}, rows) == []
+    assert kinds(leaks(ScoredSplit([SCORED]), {"s": f"{first} {second}"}, rows)) == [("copied from training", "s", "t")]
+    assert leaks(ScoredSplit([SCORED]), {"s": f"{first} {second} {tail}"}, rows) == []
 
 
 # ------------------------------------------------------------------------------------------------- the scored split
@@ -337,14 +338,14 @@ def test_no_run_goes_from_one_training_summary_into_another_conversations() -> N
 def test_the_later_of_two_scored_conversations_is_there_twice() -> None:
     nearly = conversation("n", *(turn.text.replace("answer20", "other") for turn in SCORED.turns))
     stranger = conversation("x", said("other", 60))
-    found = leaks([SCORED, stranger, nearly, replace(SCORED, id="again")], {}, [])
+    found = leaks(ScoredSplit([SCORED, stranger, nearly, replace(SCORED, id="again")]), {}, [])
     assert kinds(found) == [("twice", "n", "s"), ("twice", "again", "s")]
     assert [leak.likeness for leak in found] == [pytest.approx(0.95, abs=0.01), 1.0]
 
 
 def test_the_ends_of_a_chain_are_no_repetition_of_each_other() -> None:
     chain = [conversation(str(at), " ".join(f"w{number}" for number in range(at, at + 100))) for at in (0, 20, 40, 60)]
-    assert kinds(leaks(chain, {}, [])) == [("twice", "20", "0"), ("twice", "60", "40")]
+    assert kinds(leaks(ScoredSplit(chain), {}, [])) == [("twice", "20", "0"), ("twice", "60", "40")]
 
 
 # ----------------------------------------------------------------------------------------------------------- real data
@@ -364,8 +365,8 @@ def test_real_strangers_do_not_leak_and_human_summaries_are_no_copies(
     scored, training = real
     texts = {one.id: one.references[0] for one in scored}
     rows = trained_on(*training)
-    assert {leak.kind for leak in leaks(scored, texts, rows)} == {"copied reference"}
-    assert human_copies(scored, rows) == 0.0
+    assert {leak.kind for leak in leaks(ScoredSplit(scored), texts, rows)} == {"copied reference"}
+    assert human_copies(ScoredSplit(scored), rows) == 0.0
 
 
 def test_a_persons_other_summaries_are_no_copies_of_a_real_reference(
@@ -374,7 +375,7 @@ def test_a_persons_other_summaries_are_no_copies_of_a_real_reference(
     for one in real[0]:
         for place, text in enumerate(one.references):
             others = tuple(other for number, other in enumerate(one.references) if number != place)
-            assert leaks([replace(one, references=others)], {one.id: text}, []) == []
+            assert leaks(ScoredSplit([replace(one, references=others)]), {one.id: text}, []) == []
 
 
 def test_edited_copies_of_real_references_are_found(real: tuple[list[Conversation], list[Conversation]]) -> None:
@@ -384,7 +385,7 @@ def test_edited_copies_of_real_references_are_found(real: tuple[list[Conversatio
         for one in scored
         for words in [one.references[-1].split()]
     }
-    assert [leak.id for leak in leaks(scored, texts, [])] == [one.id for one in scored]
+    assert [leak.id for leak in leaks(ScoredSplit(scored), texts, [])] == [one.id for one in scored]
 
 
 def test_real_training_examples_do_not_show_what_is_scored(
@@ -397,9 +398,9 @@ def test_real_training_examples_do_not_show_what_is_scored(
         if one.references
     ]
     pasted = "\n\n".join(f"{shot.transcript}\n{shot.summary}" for shot in shots)
-    assert leaks(scored, {}, [], told_by(shots=shots, system=pasted)) == []
+    assert leaks(ScoredSplit(scored), {}, [], told_by(shots=shots, system=pasted)) == []
     everything = "\n\n".join(transcript(one.turns) for one in scored)
-    found = leaks(scored, {}, [], told_by(template=f"{everything}\n{{conversation}}"))
+    found = leaks(ScoredSplit(scored), {}, [], told_by(template=f"{everything}\n{{conversation}}"))
     assert kinds(found) == [("shown in the prompt", one.id, "the template") for one in scored]
 
 
@@ -413,7 +414,7 @@ def test_every_planted_near_duplicate_is_found_among_real_conversations(
     ]
     cut = [replace(one, id=f"cut {one.id}", turns=one.turns[: len(one.turns) // 2 + 1]) for one in scored]
     for planted in (changed, cut):
-        found = leaks(scored, {}, trained_on(*training, *planted))
+        found = leaks(ScoredSplit(scored), {}, trained_on(*training, *planted))
         assert [leak.id for leak in found] == [one.id for one in scored]
         assert all(leak.other.endswith(leak.id) for leak in found)
 
@@ -422,4 +423,4 @@ def test_training_on_the_helpdesk_corpus_shows_nothing_of_its_test_split() -> No
     section = DataSection(dataset="helpdesk")
     dataset = open_dataset(section, load_plugins())
     training = [one for split in ("train", "validation") for one in read_split(dataset, section, split)]
-    assert leaks(read_split(dataset, section, "test"), {}, trained_on(*training)) == []
+    assert leaks(ScoredSplit(read_split(dataset, section, "test")), {}, trained_on(*training)) == []

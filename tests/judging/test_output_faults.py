@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
+from liftbench.data.similarity.scored import ScoredSplit
 from liftbench.judging.output_faults import Fault, is_degenerate, is_empty, output_faults, usual
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.run import FinishReason, Prediction
@@ -38,7 +39,7 @@ def faults_of(
 ) -> dict[Fault, list[str] | None]:
     rows = [conversation(number) for number in range(len(texts))] if conversations is None else conversations
     return output_faults(
-        rows, {row.id: replace(made(0, text), id=row.id) for row, text in zip(rows, texts, strict=True)}
+        ScoredSplit(rows), {row.id: replace(made(0, text), id=row.id) for row, text in zip(rows, texts, strict=True)}
     )
 
 
@@ -113,7 +114,7 @@ def test_what_says_something_once_is_not_degenerate(text: str) -> None:
 def test_what_the_token_limit_ended_is_never_ending(ends: Sequence[FinishReason], found: list[str] | None) -> None:
     rows = [conversation(0), conversation(1)]
     predictions = {f"c{number}": made(number, ENGLISH, end=end) for number, end in enumerate(ends)}
-    assert output_faults(rows, predictions)["never-ending"] == found
+    assert output_faults(ScoredSplit(rows), predictions)["never-ending"] == found
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_a_prompt_that_lacks_turns_is_shortened(
     seen: Sequence[bool], dropped: Sequence[int], found: list[str] | None
 ) -> None:
     predictions = {f"c{number}": made(number, seen=seen[number], dropped=dropped[number]) for number in (0, 1)}
-    assert output_faults([conversation(0), conversation(1)], predictions)["shortened"] == found
+    assert output_faults(ScoredSplit([conversation(0), conversation(1)]), predictions)["shortened"] == found
 
 
 # ------------------------------------------------------------------------------------------------------------- repeated
@@ -203,12 +204,12 @@ def test_every_fault_is_answered_in_the_order_of_the_conversations() -> None:
 
 
 def test_a_text_that_is_missing_is_empty_and_nothing_is_known_of_its_making() -> None:
-    found = output_faults([conversation(0), conversation(1)], {"c0": made(0, ENGLISH), "else": made(7)})
+    found = output_faults(ScoredSplit([conversation(0), conversation(1)]), {"c0": made(0, ENGLISH), "else": made(7)})
     assert (found["empty"], found["never-ending"], found["shortened"]) == (["c1"], None, [])
 
 
 def test_of_texts_made_elsewhere_only_the_texts_are_known() -> None:
-    found = output_faults([conversation(0)], {"c0": made(0, ".", end="unknown", seen=False)})
+    found = output_faults(ScoredSplit([conversation(0)]), {"c0": made(0, ".", end="unknown", seen=False)})
     assert (found["empty"], found["never-ending"], found["shortened"]) == (["c0"], None, None)
 
 
@@ -233,21 +234,21 @@ def test_of_texts_made_elsewhere_only_the_texts_are_known() -> None:
     ],
 )
 def test_what_is_usual_among_people(references: list[tuple[str, ...]], expected: dict[Fault, float]) -> None:
-    found = usual([conversation(number, references=some) for number, some in enumerate(references)])
+    found = usual(ScoredSplit([conversation(number, references=some) for number, some in enumerate(references)]))
     none: dict[Fault, float] = {"empty": 0, "degenerate": 0, "repeated": 0, "other language": 0}
     assert found == pytest.approx(none | expected)
 
 
 def test_what_is_usual_of_a_conversation_that_is_there_twice() -> None:
     rows = [conversation(0), replace(conversation(0), id="again"), conversation(1, references=("Refund.",))]
-    assert usual(rows)["repeated"] == 0
+    assert usual(ScoredSplit(rows))["repeated"] == 0
 
 
 @pytest.mark.parametrize("said", [SAID, "20k?"])
 def test_a_single_summary_of_each_conversation_has_the_faults_of_a_system_that_wrote_it(said: str) -> None:
     references = ["Refund.", "Refund.", ".", "no no no no no no", ENGLISH]
     rows = [conversation(number, said, (text,)) for number, text in enumerate(references)]
-    assert usual(rows) == {
+    assert usual(ScoredSplit(rows)) == {
         fault: len(faults_of(references, rows)[fault] or []) / 5
         for fault in ("empty", "degenerate", "repeated", "other language")
     }
@@ -255,7 +256,7 @@ def test_a_single_summary_of_each_conversation_has_the_faults_of_a_system_that_w
 
 def assert_people_are_without_fault(split: Sequence[Conversation]) -> None:
     assert sum(len(one.references) for one in split) > 0
-    assert set(usual(split).values()) == {0}
+    assert set(usual(ScoredSplit(split)).values()) == {0}
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])

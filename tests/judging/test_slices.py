@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
-from liftbench.data.similarity.clusters import units
+from liftbench.data.similarity.scored import ScoredSplit
 from liftbench.data.slicing import FEWEST, NOT_GIVEN, Slice, require_fields, slices
 from liftbench.errors import UsageError
 from liftbench.judging.slices import SliceResult, slice_results
@@ -494,7 +494,7 @@ def test_slices_of_real_data_are_compared_with_their_clusters() -> None:
     rows = [clean(row) for row in Helpdesk(None).read("test")]
     scores = {row.id: {"m": len(row.references[0]) / 100} for row in rows}
     better = {id_: {"m": score["m"] + 1} for id_, score in scores.items()}
-    clusters = dict(zip(scores, units(rows), strict=True))
+    clusters = ScoredSplit(rows).clusters
     found = slice_results(
         slices(rows, ["channel"], clusters), scores, better, {"m": "higher"}, Bootstrap(seed=0, clusters=clusters)
     )

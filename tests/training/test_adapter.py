@@ -11,6 +11,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from liftbench.data.similarity.scored import ScoredSplit
 from liftbench.errors import LiftbenchError, UsageError
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
@@ -368,9 +369,9 @@ def test_an_adapter_that_was_trained_on_what_is_scored_is_found_out_wherever_it_
     assert (copied.training, copied.training_options, copied.curve, copied.adapter) == (None, {}, [], None)
     rows = copied.training_rows
     assert rows is not None
-    assert leaks(list(measurement.conversations.values()), {}, rows) == []
+    assert leaks(ScoredSplit(list(measurement.conversations.values())), {}, rows) == []
     trained_on = read_lines(tmp_path / "support" / "train.jsonl", Conversation)[:8]
-    assert {leak.id: leak.kind for leak in leaks(trained_on, {}, rows)} == {
+    assert {leak.id: leak.kind for leak in leaks(ScoredSplit(trained_on), {}, rows)} == {
         row.id: "trained on" if row.part == "train" else "chose the checkpoint" for row in rows
     }
 

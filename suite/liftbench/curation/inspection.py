@@ -18,7 +18,7 @@ from ..data.folders import count_lines
 from ..data.jsonl import each_in_jsonl
 from ..data.similarity.clusters import CLUSTER, cluster_of
 from ..data.similarity.duplicates import NearDuplicates
-from ..data.similarity.fingerprints import ngram_hashes
+from ..data.similarity.fingerprints import fingerprint, ngram_hashes
 from ..metrics.base import Metric
 from ..privacy.personal import find
 from ..progress import Progress
@@ -170,7 +170,7 @@ class _Inspector:
         cleaned = clean(conversation)
         split.conversations += 1
         split.cleaned += cleaned != conversation
-        number = self._duplicates.add(cleaned)
+        number = self._duplicates.add(fingerprint(cleaned))
         self._ids.append(conversation.id)
         self._split_of.append(len(self._splits) - 1)
         self._measure(cleaned, split)

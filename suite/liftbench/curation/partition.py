@@ -20,7 +20,7 @@ from ..data.folders import count_lines
 from ..data.jsonl import each_in_jsonl
 from ..data.similarity.clusters import CLUSTER, cluster_of
 from ..data.similarity.duplicates import NearDuplicates, NearPair
-from ..data.similarity.fingerprints import conversation_sha256
+from ..data.similarity.fingerprints import conversation_sha256, fingerprint
 from ..errors import RunFailed, UsageError, unknown
 from ..files import digest
 from ..privacy.placeholders import has_numbered
@@ -212,7 +212,7 @@ class _Rows:
             self._left_out[reason] += 1
             self._places.append(_LEFT_OUT)
             return
-        self._places.append(self._duplicates.add(cleaned))
+        self._places.append(self._duplicates.add(fingerprint(cleaned)))
         self._ids.append(conversation.id)
         self._references.append(len(cleaned.references))
         name = self._cluster(conversation)

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from ..errors import UsageError
 from ..records.conversation import Conversation
-from ..text.words import words_of
-from .similarity.containment import Scored
 from .similarity.duplicates import NearDuplicates
-from .similarity.fingerprints import conversation_sha256, sketch
+from .similarity.fingerprints import Fingerprint, fingerprint
+from .similarity.scored import ScoredSplit
 
 
 class TrainingSplit(Struct, frozen=True, kw_only=True):
@@ -39,8 +39,10 @@ def training_split(
     Groups of duplicates and near-duplicates (see `duplicates`) go to one part whole; the validation part holds at least
     `validation_fraction` of the conversations. Raises `UsageError` if either part would be empty.
     """
-    elsewhere = _elsewhere(conversations, scored)
-    unlike = _unlike(elsewhere, scored)
+    known = [Known(one, fingerprint(one)) for one in conversations]
+    split = ScoredSplit(scored)
+    elsewhere = _elsewhere(known, split)
+    unlike = _unlike(elsewhere, split)
     groups = _groups(unlike)
     random.Random(seed).shuffle(groups)
     sample: list[list[Conversation]] = []
@@ -71,26 +73,35 @@ def training_split(
 def unscored(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
     """A training split without duplicates and near-duplicates, of each other or of the scored conversations, in its
     order."""
-    return [group[0] for group in _groups(_unlike(_elsewhere(conversations, scored), scored))]
+    split = ScoredSplit(scored)
+    known = [Known(one, fingerprint(one)) for one in conversations]
+    return [group[0] for group in _groups(_unlike(_elsewhere(known, split), split))]
 
 
-def _elsewhere(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
+class Known(NamedTuple):
+    """A conversation with its fingerprint."""
+
+    conversation: Conversation
+    fingerprint: Fingerprint
+
+
+def _elsewhere(known: Sequence[Known], scored: ScoredSplit) -> list[Known]:
     """Those that have not the words of a scored conversation. Ids say nothing: many data sets count from 1 in each
     split."""
-    seen = {conversation_sha256(conversation) for conversation in scored}
-    return [one for one in conversations if conversation_sha256(one) not in seen]
+    seen = {one.sha256 for one in scored.fingerprints}
+    return [one for one in known if one.fingerprint.sha256 not in seen]
 
 
-def _unlike(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
+def _unlike(known: Sequence[Known], scored: ScoredSplit) -> list[Known]:
     """Those that are not nearly the same as a scored conversation."""
-    against = Scored([words_of(conversation) for conversation in scored])
-    return [one for one in conversations if not against.like(conversation_sha256(one), sketch(words_of(one)))]
+    like = scored.containment.like
+    return [one for one in known if not like(one.fingerprint.sha256, one.fingerprint.sketch)]
 
 
-def _groups(conversations: Sequence[Conversation]) -> list[list[Conversation]]:
+def _groups(known: Sequence[Known]) -> list[list[Conversation]]:
     """Groups of duplicates and near-duplicates, in the order of their first ones."""
     duplicates = NearDuplicates()
-    for conversation in conversations:
-        duplicates.add(conversation)
+    for one in known:
+        duplicates.add(one.fingerprint)
     groups = duplicates.groups(duplicates.pairs())
-    return [[conversations[number] for number in group] for group in groups.all()]
+    return [[known[number].conversation for number in group] for group in groups.all()]

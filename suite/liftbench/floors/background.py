@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from ..errors import LiftbenchError
 from ..extension.loader import Plugins
-from ..measuring.plan import measured_again
+from ..measuring.plan import ReadData, prepare_again, read_data
 from ..progress import Progress
 from ..runs.directory import Run
 from .control_scores import ControlScores, floor_cache, measure_controls, read_cached
@@ -22,7 +22,9 @@ class Background(Struct, frozen=True, kw_only=True):
     """`controls`, `validity` → why it could not be had."""
 
 
-def measure_background(run: Run, plugins: Plugins, on_controls: Progress, on_validity: Progress) -> Background:
+def measure_background(
+    run: Run, plugins: Plugins, on_controls: Progress, on_validity: Progress, read: ReadData = read_data
+) -> Background:
     """The controls of a run's protocol: as they are kept, else measured now from the run's own recipe.
 
     What cannot be had (the data are gone, or are no longer what they were) is missing, with the reason.
@@ -33,7 +35,7 @@ def measure_background(run: Run, plugins: Plugins, on_controls: Progress, on_val
     if kept_controls and kept_validity:
         return Background(controls=kept_controls, validity=kept_validity)
     try:
-        measurement = measured_again(run, plugins)
+        measurement = prepare_again(run, plugins, read=read)
         controls = measure_controls(measurement, place, manifest.seed, plugins, on_controls)
     except LiftbenchError as error:
         return Background(missing={"controls": error.line, "validity": error.line})

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from ..data.similarity.fingerprints import ids_sha256
+from ..data.similarity.scored import ScoredSplit
 from ..recipe.rules import Rule
 from ..records.run import Direction
 from ..runs.differences import protocol_differences
@@ -80,6 +81,7 @@ class GateContext(Struct, frozen=True, kw_only=True):
     """Of those that are not: why, and how to mend it."""
     humans: Mapping[str, Mapping[str, float | None]]
     """Id → metric → the humans' own value; empty where they were not measured."""
+    scored: ScoredSplit
     bootstrap: Bootstrap
 
     @property

@@ -19,7 +19,7 @@ from functools import cache
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..data.similarity.clusters import clusters_of
+from ..data.similarity.scored import ScoredSplit
 from ..errors import LiftbenchError, UsageError, unknown
 from ..floors.background import Background
 from ..judging.evidence import gather_evidence, lay_basis
@@ -152,12 +152,14 @@ def _context(run: Run, against: Against) -> GateContext:
     missing.setdefault(
         "proven", ("No proven adapter is named.", "Name one (gates.proven, --proven NAME), or write over=baseline.")
     )
+    scored = ScoredSplit(run.conversations)
     return GateContext(
         run=run,
         systems=systems,
         missing=missing,
         humans={row.id: row.humans for row in baseline.samples} if baseline.floors else {},
-        bootstrap=Bootstrap(seed=baseline.measured.manifest.seed, clusters=clusters_of(run.conversations)),
+        scored=scored,
+        bootstrap=Bootstrap(seed=baseline.measured.manifest.seed, clusters=scored.clusters),
     )
 
 
@@ -236,6 +238,7 @@ def _check_guards(contexts: Sequence[GateContext], against: Against, unscored_se
             Background(controls=against.baseline.controls),
             baseline.manifest.terms,
             replace(first.bootstrap, comparisons=len(trainings)),
+            first.scored,
             unscored_seeds,
         )
     except LiftbenchError as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..data.similarity.clusters import clusters_of
+from ..data.similarity.scored import ScoredSplit
 from ..errors import UsageError, unknown
 from ..floors.background import Background
 from ..floors.ranking import Position, SystemMeans, system_table
@@ -120,6 +120,7 @@ def compare(
     _require_whole(baseline, terms)
 
     trainings = group_by_training(candidates)
+    scored = ScoredSplit(baseline.conversations)
     basis = lay_basis(
         baseline,
         best_prompted,
@@ -127,9 +128,10 @@ def compare(
         terms,
         Bootstrap(
             seed=baseline.manifest.seed if seed is None else seed,
-            clusters=clusters_of(baseline.conversations),
+            clusters=scored.clusters,
             comparisons=len(trainings),
         ),
+        scored,
         unscored_seeds=background.missing.get("seeds", ""),
     )
     infos = _metric_infos(baseline, terms.headlines)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from ..data.similarity.scored import ScoredSplit
 from ..data.slicing import Slice, slices
 from ..errors import UsageError
 from ..floors.background import Background
@@ -31,6 +32,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     background: Background
     terms: Terms
     bootstrap: Bootstrap
+    scored: ScoredSplit
     slices: list[Slice]
     """The declared slices of the scored conversations."""
     usual_faults: dict[Fault, float]
@@ -45,9 +47,10 @@ def lay_basis(
     background: Background,
     terms: Terms,
     bootstrap: Bootstrap,
+    scored: ScoredSplit,
     unscored_seeds: str = "",
 ) -> Basis:
-    """The basis for candidates of `baseline`; `bootstrap` has the clusters of its conversations.
+    """The basis for candidates of `baseline`; `scored` are its conversations, and `bootstrap` has their clusters.
 
     Raises `UsageError` for a baseline whose prompt was searched for, and for a slice that no conversation has.
     """
@@ -61,8 +64,9 @@ def lay_basis(
         background=background,
         terms=terms,
         bootstrap=bootstrap,
-        slices=slices(baseline.conversations, terms.limits.slices, bootstrap.clusters),
-        usual_faults=usual(baseline.conversations),
+        scored=scored,
+        slices=slices(scored.conversations, terms.limits.slices, bootstrap.clusters),
+        usual_faults=usual(scored),
         unscored_seeds=unscored_seeds,
     )
 
@@ -133,7 +137,7 @@ def gather_evidence(
     basis: Basis, candidate: MeasuredRun, lifts: Sequence[LiftResult], prompted: Sequence[LiftResult]
 ) -> Evidence:
     """The evidence on one candidate; `lifts` and `prompted` are those on the headlines (see `measure_lifts`)."""
-    scored, rows = basis.baseline.conversations, candidate.training_rows or []
+    scored, rows = basis.scored, candidate.training_rows or []
     texts = {id_: prediction.text for id_, prediction in candidate.predictions.items()}
     headlines, controls = basis.terms.headlines, basis.background.controls
     directions = {row.name: row.direction for row in basis.baseline.summary.metrics}

@@ -10,14 +10,12 @@ from typing import Literal, NamedTuple, get_args
 from msgspec import Struct
 from rapidfuzz.distance import Indel
 
-from ..data.similarity.containment import ALIKE, Scored
-from ..data.similarity.duplicates import NearDuplicates
-from ..data.similarity.fingerprints import REFERENCE_WORDS, SHINGLE_WORDS, ngram_hashes, ngrams, words_sha256
+from ..data.similarity.fingerprints import REFERENCE_WORDS, fingerprint_words, ngram_hashes, ngrams
+from ..data.similarity.scored import ScoredSplit
 from ..records.conversation import Conversation
 from ..records.system import PromptSpec
 from ..records.training import TrainingRow
-from ..text.transcript import transcript
-from ..text.words import words, words_of
+from ..text.words import words
 
 LeakKind = Literal[
     "trained on", "chose the checkpoint", "shown in the prompt", "copied from training", "copied reference", "twice"
@@ -68,7 +66,7 @@ _ORDER: tuple[LeakKind, ...] = get_args(LeakKind)
 
 
 def leaks(
-    scored: Sequence[Conversation],
+    scored: ScoredSplit,
     texts: Mapping[str, str],
     rows: Sequence[TrainingRow],
     prompt: PromptSpec | None = None,
@@ -79,7 +77,7 @@ def leaks(
     from 1. Near-duplicates are found from `LEAST_SHINGLES` 5-grams on, copies from `REFERENCE_WORDS` words on; what is
     shorter is alike by chance.
     """
-    places = {conversation.id: place for place, conversation in enumerate(scored)}
+    places = {conversation.id: place for place, conversation in enumerate(scored.conversations)}
     best: dict[tuple[int, int], Leak] = {}
     for leak in (*_seen(scored, rows), *_shown(scored, prompt), *_copied(scored, texts, rows), *_twice(scored)):
         key = _ORDER.index(leak.kind), places[leak.id]
@@ -88,33 +86,27 @@ def leaks(
     return [best[key] for key in sorted(best)]
 
 
-def _seen(scored: Sequence[Conversation], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
-    against = Scored([words_of(conversation) for conversation in scored] if rows else [])
+def _seen(scored: ScoredSplit, rows: Sequence[TrainingRow]) -> Iterator[Leak]:
     for row in rows:
         kind: LeakKind = "trained on" if row.part == "train" else "chose the checkpoint"
-        for number, likeness in against.like(row.sha256, row.shingles).items():
-            yield Leak(kind=kind, id=scored[number].id, other=row.id, likeness=likeness)
+        for number, likeness in scored.containment.like(row.sha256, row.shingles).items():
+            yield Leak(kind=kind, id=scored.conversations[number].id, other=row.id, likeness=likeness)
 
 
-def _shown(scored: Sequence[Conversation], prompt: PromptSpec | None) -> Iterator[Leak]:
+def _shown(scored: ScoredSplit, prompt: PromptSpec | None) -> Iterator[Leak]:
     if prompt is None:
         return
     # With and without what labels its speakers: an example need not be written as the prompt writes a conversation.
-    readings = [(words_of(one), words(transcript(one.turns))) for one in scored]
-    against = [Scored(tokens) for tokens in zip(*readings, strict=True)]
-    wholes = [
-        [_runs(tokens) for tokens in (*read, *map(words, one.references)) if len(tokens) >= REFERENCE_WORDS]
-        for read, one in zip(readings, scored, strict=True)
-    ]
+    against = (scored.containment, scored.containment_as_shown)
     for other, text in _texts_of(prompt):
         tokens = words(text)
-        shingles, runs = sorted(ngram_hashes(tokens, SHINGLE_WORDS)), _runs(tokens)
-        found = [hit for some in against for hit in some.like(words_sha256(tokens), shingles).items()]
-        for number, some in enumerate(wholes):
-            shares = [len(whole & runs) / len(whole) for whole in some]
+        known, runs = fingerprint_words(tokens), _runs(tokens)
+        found = [hit for some in against for hit in some.like(known.sha256, sorted(known.shingles)).items()]
+        for number, passages in enumerate(scored.passages):
+            shares = [len(passage & runs) / len(passage) for passage in passages]
             found += [(number, share) for share in shares if share >= SHOWN]
         for number, likeness in found:
-            yield Leak(kind="shown in the prompt", id=scored[number].id, other=other, likeness=likeness)
+            yield Leak(kind="shown in the prompt", id=scored.conversations[number].id, other=other, likeness=likeness)
 
 
 def _texts_of(prompt: PromptSpec) -> Iterator[tuple[str, str]]:
@@ -140,7 +132,7 @@ class _Run(NamedTuple):
     """Of the text."""
 
 
-def human_copies(scored: Sequence[Conversation], rows: Sequence[TrainingRow]) -> float:
+def human_copies(scored: ScoredSplit, rows: Sequence[TrainingRow]) -> float:
     """The share, in [0, 1], of the scored conversations' human summaries that the rule calls copied from training.
 
     A stock opening and little more is called so, whoever wrote it. 0.0 where there is no summary.
@@ -148,15 +140,15 @@ def human_copies(scored: Sequence[Conversation], rows: Sequence[TrainingRow]) ->
     training = _training_summaries(rows)
     copied = [
         _from_training(words(reference), training) is not None
-        for conversation in scored
+        for conversation in scored.conversations
         for reference in conversation.references
     ]
     return sum(copied) / len(copied) if copied else 0.0
 
 
-def _copied(scored: Sequence[Conversation], texts: Mapping[str, str], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
+def _copied(scored: ScoredSplit, texts: Mapping[str, str], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
     training = _training_summaries(rows)
-    for conversation in scored:
+    for conversation in scored.conversations:
         text = texts.get(conversation.id, "")
         if run := _from_training(words(text), training):
             yield Leak(
@@ -219,21 +211,7 @@ def _longest_run(tokens: list[str], holders: Mapping[int, Sequence[str]]) -> _Ru
     return _Run(holder, " ".join(tokens[end - length : end]), length / len(tokens)) if most else None
 
 
-def _twice(scored: Sequence[Conversation]) -> Iterator[Leak]:
-    duplicates = NearDuplicates()
-    for conversation in scored:
-        duplicates.add(conversation)
-    for group in duplicates.groups(duplicates.pairs()).all():
-        # A group may be a chain whose ends are strangers: a conversation is a repetition only of one that it is like.
-        firsts: list[tuple[str, set[int]]] = []
-        for number in group if len(group) > 1 else ():
-            id_, shingles = scored[number].id, ngram_hashes(words_of(scored[number]), SHINGLE_WORDS)
-            alike = ((other, share) for other, some in firsts if (share := _shared(shingles, some)) >= ALIKE)
-            if (first := next(alike, None)) is None:
-                firsts.append((id_, shingles))
-            else:
-                yield Leak(kind="twice", id=id_, other=first[0], likeness=first[1])
-
-
-def _shared(one: set[int], other: set[int]) -> float:
-    return 1.0 if one == other else len(one & other) / min(len(one), len(other))
+def _twice(scored: ScoredSplit) -> Iterator[Leak]:
+    for number, first, likeness in scored.repetitions:
+        id_, other = scored.conversations[number].id, scored.conversations[first].id
+        yield Leak(kind="twice", id=id_, other=other, likeness=likeness)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from ..data.similarity.fingerprints import conversation_sha256
+from ..data.similarity.scored import ScoredSplit
 from ..metrics.form import Repetition
 from ..records.conversation import Conversation
 from ..records.run import Prediction
@@ -35,25 +35,25 @@ LETTERS = 0.5
 """Share of letters and digits in what is no white space. People's summaries have 0.912 or more."""
 
 
-def output_faults(
-    conversations: Sequence[Conversation], predictions: Mapping[str, Prediction]
-) -> dict[Fault, list[str] | None]:
+def output_faults(scored: ScoredSplit, predictions: Mapping[str, Prediction]) -> dict[Fault, list[str] | None]:
     """The ids of the conversations, in order, whose text has each fault; None where that cannot be known.
 
     `predictions` are by id. A conversation without one has an empty text, and of its making nothing is known.
     """
-    texts = {one.id: predictions[one.id].text if one.id in predictions else "" for one in conversations}
+    texts = {one.id: predictions[one.id].text if one.id in predictions else "" for one in scored.conversations}
     made = [predictions.get(id_) for id_ in texts]
-    return {**_text_faults(conversations, texts), "never-ending": never_ending(made), "shortened": shortened(made)}
+    faults = _text_faults(scored, scored.conversations, texts)
+    return {**faults, "never-ending": never_ending(made), "shortened": shortened(made)}
 
 
-def usual(conversations: Sequence[Conversation]) -> dict[Fault, float]:
+def usual(scored: ScoredSplit) -> dict[Fault, float]:
     """The share of people's own summaries that the same rules find each fault in, in [0, 1]; 0.0 where there are none.
 
     The first human summary of each conversation stands in for a system's text, then the second, and so on, so that as
     many texts as a system's may be the same. The conversation's other summaries say in which languages one is wanted;
     an only one says so itself. What ended a text, and what its writer was shown, is not known of people's.
     """
+    conversations = scored.conversations
     found = []
     for place in range(max([1, *(len(one.references) for one in conversations)])):
         rows = [one for one in conversations if len(one.references) > place]
@@ -61,18 +61,20 @@ def usual(conversations: Sequence[Conversation]) -> dict[Fault, float]:
             replace(one, references=one.references[:place] + one.references[place + 1 :] or one.references)
             for one in rows
         ]
-        found.append(_text_faults(others, {one.id: one.references[place] for one in rows}))
+        found.append(_text_faults(scored, others, {one.id: one.references[place] for one in rows}))
     total = sum(len(one.references) for one in conversations)
     return {fault: sum(len(some[fault] or ()) for some in found) / max(total, 1) for fault in found[0]}
 
 
-def _text_faults(conversations: Sequence[Conversation], texts: Mapping[str, str]) -> dict[Fault, list[str] | None]:
+def _text_faults(
+    scored: ScoredSplit, conversations: Sequence[Conversation], texts: Mapping[str, str]
+) -> dict[Fault, list[str] | None]:
     """Those that a text shows by itself, whoever wrote it."""
     return {
         "empty": [id_ for id_, text in texts.items() if is_empty(text)],
         "degenerate": [id_ for id_, text in texts.items() if is_degenerate(text)],
-        "repeated": repeated(conversations, texts),
-        "other language": in_other_language(conversations, texts),
+        "repeated": repeated(scored, texts),
+        "other language": in_other_language(scored, conversations, texts),
     }
 
 
@@ -107,15 +109,16 @@ def is_degenerate(text: str) -> bool:
     return Repetition().value(tuple(told), ()) > LOOPING or _letters(text) < LETTERS
 
 
-def repeated(conversations: Sequence[Conversation], texts: Mapping[str, str]) -> list[str]:
+def repeated(scored: ScoredSplit, texts: Mapping[str, str]) -> list[str]:
     """Those whose words, if any, are another conversation's text, too; copies of one conversation may share theirs.
 
     No two conversations of one split above share a human summary.
     """
     said = {id_: " ".join(words(text)) for id_, text in texts.items()}
     told_of = defaultdict(set)
-    for one in conversations:
-        told_of[said[one.id]].add(conversation_sha256(one))
+    for one, known in zip(scored.conversations, scored.fingerprints, strict=True):
+        if one.id in said:
+            told_of[said[one.id]].add(known.sha256)
     return [id_ for id_, text in said.items() if text and len(told_of[text]) > 1]
 
 
@@ -126,14 +129,16 @@ def shortened(made: Sequence[Prediction | None]) -> list[str] | None:
     return [one.id for one in made if one is not None and one.turns_dropped > 0]
 
 
-def in_other_language(conversations: Sequence[Conversation], texts: Mapping[str, str]) -> list[str] | None:
+def in_other_language(
+    scored: ScoredSplit, conversations: Sequence[Conversation], texts: Mapping[str, str]
+) -> list[str] | None:
     """Those in no language that the conversation or one of its references may be in; None where no such is known.
 
     Where the language of a text or of its conversation cannot be said, it is not held against the text. No human
     summary above is in another language than its conversation and the other summaries of it.
     """
-    spoken = {one.id: languages_of(" ".join(turn.text for turn in one.turns)) for one in conversations}
-    if not any(spoken.values()):
+    spoken = scored.languages
+    if not any(spoken[one.id] for one in conversations):
         return None
     return [one.id for one in conversations if _foreign(texts[one.id], spoken[one.id], one.references)]
 

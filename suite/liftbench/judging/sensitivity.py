@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..extension.loader import Plugins
-from ..measuring.plan import measured_again
+from ..measuring.plan import ReadData, prepare_again, read_data
 from ..measuring.score import values
 from ..metrics.base import Metric
 from ..records.conversation import Conversation
@@ -43,13 +43,13 @@ OTHER_SEEDS = 5
 Scores = list[float | None]
 
 
-def scorers(run: Run, headlines: Sequence[str], plugins: Plugins) -> list[Metric]:
+def scorers(run: Run, headlines: Sequence[str], plugins: Plugins, read: ReadData = read_data) -> list[Metric]:
     """The headline metrics as a run was measured with them, made again from its recipe and data; no other is loaded.
 
     Raises `UsageError` saying what differs where the data set or a metric is no longer what it was, and another
     `LiftbenchError` where one cannot be had.
     """
-    return measured_again(run, plugins, headlines).metrics
+    return prepare_again(run, plugins, headlines, read).metrics
 
 
 def alternatives(

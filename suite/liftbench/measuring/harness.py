@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from ..data.similarity.clusters import clusters_of
+from ..data.similarity.scored import ScoredSplit
 from ..extension.loader import Plugins
 from ..files import digest, recover_lines, write_atomic, write_lines
 from ..progress import Progress
@@ -104,7 +104,7 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
     write_lines(run.folder / "scores.jsonl", scores)
     bootstrap = Bootstrap(
         seed=run.manifest.seed,
-        clusters=clusters_of([measurement.conversations[id_] for id_ in measurement.scored]),
+        clusters=ScoredSplit([measurement.conversations[id_] for id_ in measurement.scored]).clusters,
     )
     summary = summarize(predictions, scores, measurement.metrics, bootstrap)
     write_atomic(run.folder / "summary.json", summary)

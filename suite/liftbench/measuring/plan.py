@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,7 @@ from ..errors import LiftbenchError, PrerequisiteError, UsageError
 from ..extension.loader import Plugins
 from ..metrics.base import Metric, MetricRequest
 from ..recipe.resolve import ResolvedRecipe
-from ..recipe.sections import MetricsSection, Recipe
+from ..recipe.sections import DataSection, MetricsSection, Recipe
 from ..records.conversation import Conversation
 from ..records.run import Protocol
 from ..runs.directory import Run
@@ -55,18 +55,50 @@ class Measurement(Struct, frozen=True, kw_only=True):
     """Checkers that could not be had, with the reason."""
 
 
-def prepare(resolved: ResolvedRecipe, plugins: Plugins) -> Measurement:
+class SplitData(Struct, frozen=True, kw_only=True):
+    """The conversations of a recipe, read and cleaned."""
+
+    scored: list[Conversation]
+    """The whole split that is scored from."""
+    training: list[Conversation] | None
+    """None where the data set has no training split."""
+
+
+ReadData = Callable[[DataSection, Plugins], SplitData]
+
+
+def read_data(section: DataSection, plugins: Plugins) -> SplitData:
+    """Read and clean both splits. Raises `UsageError` or `PrerequisiteError` for data that cannot be read."""
+    dataset = open_dataset(section, plugins)
+    scored = read_split(dataset, section, section.split)
+    has_training = section.train_split in dataset.splits()
+    return SplitData(
+        scored=scored, training=read_split(dataset, section, section.train_split) if has_training else None
+    )
+
+
+def read_data_once() -> ReadData:
+    """`read_data` for one recipe that several steps need: the first call reads, the others get what it read."""
+    found: list[SplitData] = []
+
+    def read(section: DataSection, plugins: Plugins) -> SplitData:
+        if not found:
+            found.append(read_data(section, plugins))
+        return found[0]
+
+    return read
+
+
+def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_data) -> Measurement:
     """Read the split, make the metrics, fix the protocol and the batch plan.
 
     Raises `UsageError` or `PrerequisiteError` for data or metrics that cannot give a figure, and `UsageError` for a
     declared slice that the scored conversations do not have: a comparison would find that only after the training.
     """
     recipe = resolved.recipe
-    dataset = open_dataset(recipe.data, plugins)
-    split = read_split(dataset, recipe.data, recipe.data.split)
-    has_training = recipe.data.train_split in dataset.splits()
-    training = read_split(dataset, recipe.data, recipe.data.train_split) if has_training else []
-    fitted_on = recipe.data.train_split if has_training else recipe.data.split
+    data = read(recipe.data, plugins)
+    split, training = data.scored, data.training or []
+    fitted_on = recipe.data.split if data.training is None else recipe.data.train_split
     metrics, skipped = load_metrics(recipe.metrics, training or split, fitted_on, plugins)
     conversations = {conversation.id: conversation for conversation in split}
     plan = batch_plan(split, recipe.generation.batch_size)
@@ -199,7 +231,7 @@ def _require_visible(conversations: Iterable[Conversation], metrics: Sequence[Me
             )
 
 
-def measured_again(run: Run, plugins: Plugins, names: Sequence[str] = ()) -> Measurement:
+def prepare_again(run: Run, plugins: Plugins, names: Sequence[str] = (), read: ReadData = read_data) -> Measurement:
     """What a run was measured by, made again from its recipe, with all of its metrics or those of some `names` alone.
 
     Raises `UsageError` saying what differs where the data set or a metric is no longer what it was.
@@ -207,7 +239,7 @@ def measured_again(run: Run, plugins: Plugins, names: Sequence[str] = ()) -> Mea
     recipe = msgspec.convert(run.manifest.recipe, Recipe)
     if names:
         recipe = replace(recipe, metrics=replace(recipe.metrics, names=tuple(names), extra=(), checkers=()))
-    measurement = prepare(ResolvedRecipe(name="", recipe=recipe, origins=run.manifest.origins), plugins)
+    measurement = prepare(ResolvedRecipe(name="", recipe=recipe, origins=run.manifest.origins), plugins, read)
     then, now = run.manifest.protocol, measurement.protocol
     signatures = {name: then.metrics.get(name) for name in names or then.metrics}
     differing = [name for name in {**signatures, **now.metrics} if signatures.get(name) != now.metrics.get(name)]

@@ -54,19 +54,22 @@ class Run:
         return {id_: sha256(row.text.encode()).hexdigest() for id_, row in self.predictions.items()}
 
     @cached_property
+    def _samples(self) -> list[SampleScores]:
+        return read_lines(self.folder / "scores.jsonl", SampleScores)
+
+    @cached_property
     def scores(self) -> dict[str, dict[str, float | None]]:
         """Id → metric → value."""
-        return {row.id: row.scores for row in read_lines(self.folder / "scores.jsonl", SampleScores)}
+        return {row.id: row.scores for row in self._samples}
 
     @cached_property
     def findings(self) -> dict[str, list[Finding]]:
         """Id → the places in its summary that metrics pointed at, in order."""
-        rows = read_lines(self.folder / "scores.jsonl", SampleScores)
         return {
             row.id: sorted(
                 (one for some in row.findings.values() for one in some), key=lambda one: (one.start, one.end)
             )
-            for row in rows
+            for row in self._samples
         }
 
     @cached_property

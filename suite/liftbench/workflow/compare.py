@@ -14,6 +14,7 @@ from ..floors.background import Background, measure_background
 from ..judging.compare import Comparison
 from ..judging.compare import compare as judge_runs
 from ..judging.sensitivity import scorers
+from ..measuring.plan import ReadData, read_data_once
 from ..metrics.base import Metric
 from ..progress import Progress
 from ..records.run import Against
@@ -135,9 +136,10 @@ def compare_runs(
     """
     there = runs_in(runs)
     candidates = [*candidates, *_other_seeds(baseline, candidates, there, feedback.say)]
+    read = read_data_once()
     with feedback.bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
-        background = measure_background(baseline.require_complete(), plugins, on_controls, on_validity)
-    metrics, background = _scorers(baseline, headlines, plugins, background)
+        background = measure_background(baseline.require_complete(), plugins, on_controls, on_validity, read)
+    metrics, background = _scorers(baseline, headlines, plugins, background, read)
     if left_out := listed([f"seed {seed_of(run)} ({run.id})" for run in _unjudged(candidates, there)]):
         why = f"{left_out}: trained likewise, but not scored like the others; the same `bench train` command does it"
         background = replace(background, missing=background.missing | {"seeds": why})
@@ -158,11 +160,11 @@ def compare_runs(
 
 
 def _scorers(
-    baseline: Run, headlines: Sequence[str], plugins: Plugins, background: Background
+    baseline: Run, headlines: Sequence[str], plugins: Plugins, background: Background, read: ReadData
 ) -> tuple[list[Metric], Background]:
     """The headline metrics, to score texts again; where they are gone none, and the reason among what is missing."""
     try:
-        return scorers(baseline, headlines or baseline.manifest.headlines, plugins), background
+        return scorers(baseline, headlines or baseline.manifest.headlines, plugins, read), background
     except LiftbenchError as error:
         return [], replace(background, missing=background.missing | {"sensitivity": error.line})
 

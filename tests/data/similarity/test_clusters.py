@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.data.similarity.clusters import CLUSTER, cluster_of, units
+from liftbench.data.similarity.clusters import CLUSTER, cluster_of
+from liftbench.data.similarity.scored import ScoredSplit
 from liftbench.data.sources import open_dataset, read_split
 from liftbench.extension.loader import load_plugins
 from liftbench.recipe.sections import DataSection
 from liftbench.records.conversation import Conversation, Scalar, Turn
+
+
+def labels_of(conversations: Sequence[Conversation]) -> list[str]:
+    """What each conversation is resampled with."""
+    return list(ScoredSplit(conversations).clusters.values())
 
 
 def conversation(id_: str, text: str | None = None, /, **metadata: Scalar) -> Conversation:
@@ -27,7 +34,7 @@ def spoken(start: int, count: int = 60) -> str:
 def partition(conversations: list[Conversation]) -> set[frozenset[str]]:
     """The ids that bear witness as one."""
     members: dict[str, set[str]] = {}
-    for one, label in zip(conversations, units(conversations), strict=True):
+    for one, label in zip(conversations, labels_of(conversations), strict=True):
         members.setdefault(label, set()).add(one.id)
     return {frozenset(some) for some in members.values()}
 
@@ -59,18 +66,18 @@ def test_a_customer_is_resampled_as_one_and_everything_else_by_itself() -> None:
         conversation("d", cluster=""),
         conversation("e", company="Ada"),
     ]
-    first, *others = units(rows)
+    first, *others = labels_of(rows)
     assert [label == first for label in others] == [False, True, False, False]
     assert len(set(others)) == 4
 
 
 def test_a_customer_named_like_a_conversation_is_not_that_conversation() -> None:
     rows = [conversation("a", cluster="b"), conversation("b"), conversation("id b", cluster="id b")]
-    assert len(set(units(rows))) == 3
+    assert len(set(labels_of(rows))) == 3
 
 
 def test_no_conversations_have_no_units() -> None:
-    assert units([]) == []
+    assert labels_of([]) == []
 
 
 @pytest.mark.parametrize(
@@ -104,8 +111,8 @@ def test_a_near_duplicate_joins_all_that_two_customers_said() -> None:
 def test_units_do_not_depend_on_the_order(drawn: tuple[list[tuple[int, str]], list[int]]) -> None:
     told, order = drawn
     rows = [conversation(str(n), spoken(15 * start), cluster=name) for n, (start, name) in enumerate(told)]
-    labels = units(rows)
-    assert units([rows[number] for number in order]) == [labels[number] for number in order]
+    labels = labels_of(rows)
+    assert labels_of([rows[number] for number in order]) == [labels[number] for number in order]
     for one, label in zip(told, labels, strict=True):
         for other, its in zip(told, labels, strict=True):
             if one[0] == other[0] or (one[1] and one[1] == other[1]):
@@ -115,7 +122,7 @@ def test_units_do_not_depend_on_the_order(drawn: tuple[list[tuple[int, str]], li
 def test_every_real_conversation_bears_witness_by_itself(tweetsumm: Path) -> None:
     section = DataSection(dataset="tweetsumm", data_dir=str(tweetsumm))
     scored = read_split(open_dataset(section, load_plugins()), section, "validation")
-    assert len(set(units(scored))) == len(scored)
+    assert len(set(labels_of(scored))) == len(scored)
     again = [Conversation(id=f"again {one.id}", turns=one.turns[:-1]) for one in scored[:20]]
     nearly = [one for one in again if len(one.turns) > 4]
-    assert len(set(units([*scored, *nearly]))) == len(scored)
+    assert len(set(labels_of([*scored, *nearly]))) == len(scored)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.similarity.duplicates import HASHES, LEAST_SHINGLES, NEAR, Groups, NearDuplicates, signature
+from liftbench.data.similarity.fingerprints import fingerprint
 from liftbench.records.conversation import Conversation, Turn
 
 REPLY = "We are sorry to hear that. Please send us a direct message so that we can look into it."
@@ -23,7 +24,7 @@ def grouped(conversations: list[Conversation]) -> set[frozenset[str]]:
     """The ids of groups of two or more."""
     duplicates = NearDuplicates()
     for each in conversations:
-        duplicates.add(each)
+        duplicates.add(fingerprint(each))
     groups = duplicates.groups(duplicates.pairs()).all()
     return {frozenset(conversations[number].id for number in group) for group in groups if len(group) > 1}
 
@@ -104,7 +105,9 @@ def test_conversations_without_words_or_none_at_all() -> None:
 
 def test_exact_duplicates_point_to_the_first() -> None:
     duplicates = NearDuplicates()
-    assert [duplicates.add(conversation(str(n), text)) for n, text in enumerate(["a b", "c", "A, b", "c"])] == [
+    assert [
+        duplicates.add(fingerprint(conversation(str(n), text))) for n, text in enumerate(["a b", "c", "A, b", "c"])
+    ] == [
         0,
         1,
         2,
@@ -158,7 +161,7 @@ def test_real_conversations_are_no_near_duplicates(tweetsumm: Path) -> None:
     duplicates = NearDuplicates()
     for split in ("train", "validation"):
         for each in read_jsonl(tweetsumm / f"{split}.jsonl"):
-            duplicates.add(each)
+            duplicates.add(fingerprint(each))
     assert duplicates.pairs() == []
     assert list(duplicates.originals) == list(range(975))
 
@@ -169,9 +172,8 @@ def test_strangers_who_share_a_long_greeting_are_no_duplicates() -> None:
     near = NearDuplicates()
     for number in range(600):
         own = " ".join(f"w{words.randrange(10**6)}" for _ in range(30))
-        near.add(
-            Conversation(id=str(number), turns=(Turn(role="agent", text=greeting), Turn(role="customer", text=own)))
-        )
+        turns = (Turn(role="agent", text=greeting), Turn(role="customer", text=own))
+        near.add(fingerprint(Conversation(id=str(number), turns=turns)))
     assert near.pairs() == []
 
 
@@ -179,6 +181,6 @@ def test_a_resemblance_is_the_jaccard_index_of_the_shingles() -> None:
     text = [f"w{n}" for n in range(60)]
     near = NearDuplicates()
     for turn in (text, [*text[:30], "other", *text[31:]]):
-        near.add(Conversation(id=turn[30], turns=(Turn(role="agent", text=" ".join(turn)),)))
+        near.add(fingerprint(Conversation(id=turn[30], turns=(Turn(role="agent", text=" ".join(turn)),))))
     [pair] = near.pairs()
     assert pair.resemblance == pytest.approx(51 / 61)

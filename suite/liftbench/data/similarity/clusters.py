@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ...records.conversation import Conversation
+from .duplicates import Groups
 
 CLUSTER = "cluster"
 """The metadata field that names the customer."""
@@ -22,33 +23,24 @@ def cluster_of(conversation: Conversation, field: str) -> str | None:
     return " ".join(unicodedata.normalize("NFKC", str(value)).casefold().split()) or None
 
 
-def units(conversations: Iterable[Conversation]) -> list[str]:
-    """Of each conversation, what is resampled as one: its customer where the data name one, else itself.
+def cluster_conversations(conversations: Sequence[Conversation], near: Groups) -> dict[str, str]:
+    """Id → the label of what is resampled as one: its customer where the data name one, else itself.
 
-    Near-duplicates (see `duplicates`) bear witness once, with all that their customers said. A label is the least of
-    those that it joins, whatever their order.
+    `near` are the groups of near-duplicates among the conversations: these bear witness once, with all that their
+    customers said. A label is the least of those that it joins, whatever their order.
     """
-    from .duplicates import NearDuplicates
-
-    duplicates = NearDuplicates()
     labels: list[str] = []
     firsts: dict[str, int] = {}
-    same: list[tuple[int, int]] = []
-    for conversation in conversations:
-        number = duplicates.add(conversation)
+    joined = Groups(len(conversations))
+    for number, conversation in enumerate(conversations):
         cluster = cluster_of(conversation, CLUSTER)
         labels.append(f"id {conversation.id}" if cluster is None else f"cluster {cluster}")
-        same.append((firsts.setdefault(labels[number], number), number))
-    groups = duplicates.groups(duplicates.pairs())
-    for first, number in same:
-        groups.join(first, number)
-    for group in groups.all():
+        joined.join(firsts.setdefault(labels[number], number), number)
+    for group in near.all():
+        for number in group[1:]:
+            joined.join(group[0], number)
+    for group in joined.all():
         least = min(labels[number] for number in group)
         for number in group:
             labels[number] = least
-    return labels
-
-
-def clusters_of(conversations: Sequence[Conversation]) -> dict[str, str]:
-    """Id → the label of what is resampled as one (see `units`)."""
-    return dict(zip((one.id for one in conversations), units(conversations), strict=True))
+    return dict(zip((one.id for one in conversations), labels, strict=True))

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from .duplicates import LEAST_SHINGLES, NEAR
-from .fingerprints import SHINGLE_WORDS, SKETCH, ngram_hashes, words_sha256
+from .fingerprints import SKETCH, Fingerprint
 
 ALIKE = NEAR
 """The least share of the shorter conversation's word 5-grams that the other must have, too. Not their resemblance: the
@@ -28,20 +28,19 @@ a canned reply, a signature or a disclaimer. Counted in what is scored, so that 
 behind copies of itself."""
 
 
-class Scored:
-    """Scored conversations, as words, that others are held against; each is known by its number, from 0."""
+class Containment:
+    """Conversations that others are compared with; each is known by its number, from 0."""
 
-    def __init__(self, tokens: Sequence[list[str]]) -> None:
+    def __init__(self, conversations: Sequence[Fingerprint]) -> None:
         self._by_sha256: dict[str, list[int]] = defaultdict(list)
         self._holders: dict[int, list[int]] = defaultdict(list)
-        shingles = [ngram_hashes(some, SHINGLE_WORDS) for some in tokens]
-        for number, some in enumerate(tokens):
-            self._by_sha256[words_sha256(some)].append(number)
-            for shingle in shingles[number]:
+        for number, one in enumerate(conversations):
+            self._by_sha256[one.sha256].append(number)
+            for shingle in one.shingles:
                 self._holders[shingle].append(number)
-        most = max(LEAST_COMMON, COMMON * len(tokens))
+        most = max(LEAST_COMMON, COMMON * len(conversations))
         self._common = {shingle for shingle, holders in self._holders.items() if len(holders) > most}
-        self._shingles = [sorted(some - self._common) for some in shingles]
+        self._shingles = [sorted(one.shingles - self._common) for one in conversations]
 
     def like(self, sha256: str, sketched: Sequence[int]) -> dict[int, float]:
         """Number → likeness, in [ALIKE, 1], of those that are like a text of which hash and sketch are known.

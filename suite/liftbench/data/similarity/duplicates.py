@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import random
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from ...records.conversation import Conversation
-from ...text.words import words_of
-from .fingerprints import SHINGLE_WORDS, conversation_sha256, ngram_hashes
+from .fingerprints import Fingerprint
 
 NEAR = 0.6
 """The least resemblance of near-duplicates. Of 60 words, one may change (0.84), or two (0.70)."""
@@ -103,14 +101,14 @@ class NearDuplicates:
         self._shingles = bytearray()
         self._ends = array("q", [0])
 
-    def add(self, conversation: Conversation) -> int:
-        """Take a conversation in; returns its number."""
+    def add(self, conversation: Fingerprint) -> int:
+        """Take a conversation in, by its fingerprint; returns its number."""
         number = len(self.originals)
-        original = self._seen.setdefault(bytes.fromhex(conversation_sha256(conversation)), number)
+        original = self._seen.setdefault(bytes.fromhex(conversation.sha256), number)
         self.originals.append(original)
         if original != number:
             return number
-        shingles = ngram_hashes(words_of(conversation), SHINGLE_WORDS)
+        shingles = conversation.shingles
         if len(shingles) >= LEAST_SHINGLES:
             self._numbers.append(number)
             self._signatures += signature(shingles).tobytes()
@@ -153,7 +151,7 @@ class NearDuplicates:
         return groups
 
 
-def signature(shingles: set[int]) -> NDArray[np.uint32]:
+def signature(shingles: Set[int]) -> NDArray[np.uint32]:
     """The least hash of a set of shingles under each of `HASHES` hash functions."""
     values = np.fromiter(shingles, dtype=np.uint64, count=len(shingles))
     least = np.full(HASHES, np.iinfo(np.uint32).max, dtype=np.uint32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ...files import digest
 from ...records.conversation import Conversation
@@ -15,6 +15,30 @@ SHINGLE_WORDS = 5
 REFERENCE_WORDS = 8
 SKETCH = 128
 """Hashes kept of a conversation's shingles: the Jaccard estimate of a bottom-k sketch is off by about 1/sqrt(k)."""
+
+
+class Fingerprint(NamedTuple):
+    """What likeness to a conversation is told from: its words are split and hashed once."""
+
+    sha256: str
+    """Of its words: equal for conversations that differ only in case, punctuation or white space."""
+    shingles: frozenset[int]
+    """Hashes of its word 5-grams."""
+
+    @property
+    def sketch(self) -> list[int]:
+        """The `SKETCH` smallest shingles, rising; all of them where there are fewer."""
+        return sorted(self.shingles)[:SKETCH]
+
+
+def fingerprint(conversation: Conversation) -> Fingerprint:
+    """Of the words of all turns."""
+    return fingerprint_words(words_of(conversation))
+
+
+def fingerprint_words(tokens: list[str]) -> Fingerprint:
+    """Of some words, in their order."""
+    return Fingerprint(words_sha256(tokens), frozenset(ngrams(tokens, SHINGLE_WORDS)))
 
 
 def conversation_sha256(conversation: Conversation) -> str:
@@ -39,20 +63,15 @@ def ids_sha256(ids: Iterable[str]) -> str:
 
 def training_row(conversation: Conversation, part: Literal["train", "validation"]) -> TrainingRow:
     """What a leakage check needs to know of a training conversation, without its text."""
-    tokens = words_of(conversation)
+    known = fingerprint(conversation)
     references = {h for text in conversation.references for h in ngram_hashes(words(text), REFERENCE_WORDS)}
     return TrainingRow(
         id=conversation.id,
         part=part,
-        sha256=words_sha256(tokens),
-        shingles=sketch(tokens),
+        sha256=known.sha256,
+        shingles=known.sketch,
         reference_ngrams=sorted(references),
     )
-
-
-def sketch(tokens: list[str]) -> list[int]:
-    """The `SKETCH` smallest hashes of the words' shingles, rising; all of them where there are fewer."""
-    return sorted(ngram_hashes(tokens, SHINGLE_WORDS))[:SKETCH]
 
 
 def ngram_hashes(tokens: list[str], n: int) -> set[int]:

@@ -1,0 +1,98 @@
+"""The scored conversations of a comparison, and all that tells what is like them: each computed once, when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from ...records.conversation import Conversation
+from ...text.languages import languages_of
+from ...text.transcript import transcript
+from ...text.words import words, words_of
+from .clusters import cluster_conversations
+from .containment import ALIKE, Containment
+from .duplicates import Groups, NearDuplicates
+from .fingerprints import REFERENCE_WORDS, Fingerprint, fingerprint, fingerprint_words, ngram_hashes
+
+
+class Repetition(NamedTuple):
+    """A conversation that another one of the split nearly equals, by their numbers."""
+
+    number: int
+    first: int
+    likeness: float
+    """In [ALIKE, 1]."""
+
+
+class ScoredSplit:
+    """Conversations that are scored; each is known by its number, from 0."""
+
+    def __init__(self, conversations: Sequence[Conversation]) -> None:
+        self.conversations = conversations
+
+    @cached_property
+    def fingerprints(self) -> list[Fingerprint]:
+        return [fingerprint(one) for one in self.conversations]
+
+    @cached_property
+    def near_duplicates(self) -> Groups:
+        """Groups of duplicates and near-duplicates."""
+        duplicates = NearDuplicates()
+        for one in self.fingerprints:
+            duplicates.add(one)
+        return duplicates.groups(duplicates.pairs())
+
+    @cached_property
+    def clusters(self) -> dict[str, str]:
+        """Id → the label of what is resampled as one."""
+        return cluster_conversations(self.conversations, self.near_duplicates)
+
+    @cached_property
+    def containment(self) -> Containment:
+        return Containment(self.fingerprints)
+
+    @cached_property
+    def containment_as_shown(self) -> Containment:
+        """Of the conversations as a prompt writes them, speakers included."""
+        return Containment([fingerprint_words(words(transcript(one.turns))) for one in self.conversations])
+
+    @cached_property
+    def passages(self) -> list[list[set[int]]]:
+        """Of each conversation the word 8-grams of its turns, its transcript and its references, where long enough."""
+        return [
+            [
+                ngram_hashes(tokens, REFERENCE_WORDS)
+                for tokens in (words_of(one), words(transcript(one.turns)), *map(words, one.references))
+                if len(tokens) >= REFERENCE_WORDS
+            ]
+            for one in self.conversations
+        ]
+
+    @cached_property
+    def languages(self) -> dict[str, tuple[str, ...]]:
+        """Id → the languages that the conversation may be in; empty where none could be detected."""
+        return {one.id: languages_of(" ".join(turn.text for turn in one.turns)) for one in self.conversations}
+
+    @cached_property
+    def repetitions(self) -> list[Repetition]:
+        """Conversations that an earlier one of the split nearly equals.
+
+        A group of near-duplicates may be a chain whose ends are strangers: a conversation is a repetition only of one
+        that it is like.
+        """
+        found = []
+        for group in self.near_duplicates.all():
+            firsts: list[int] = []
+            for number in group if len(group) > 1 else ():
+                shares = ((first, self._shared(number, first)) for first in firsts)
+                alike = next(((first, share) for first, share in shares if share >= ALIKE), None)
+                if alike is None:
+                    firsts.append(number)
+                else:
+                    found.append(Repetition(number, *alike))
+        return found
+
+    def _shared(self, number: int, other: int) -> float:
+        one, two = self.fingerprints[number].shingles, self.fingerprints[other].shingles
+        return 1.0 if one == two else len(one & two) / min(len(one), len(two))
