@@ -221,7 +221,7 @@ def _rules(asked: _Asked, against: Against) -> list[Rule]:
 def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     from .gating.baselines import require_name
     from .recipe.rules import parse
-    from .report.gate.sentences import explanation
+    from .report.gate.sentences import explain_failure
     from .report.pages import write_gate_page
     from .workflow.gate import find_run_to_gate, gate_run, read_against
 
@@ -248,7 +248,7 @@ def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     if found.report.passed:
         return Lift(found.report, "", None)
     page = write_gate_page(found.report, found.runs, found.against, runs)
-    return Lift(found.report, f"{explanation(found.report)}\nreport: {page}", page)
+    return Lift(found.report, f"{explain_failure(found.report)}\nreport: {page}", page)
 
 
 def _folder(config: pytest.Config, option: str, variable: str, default: str) -> Path:
@@ -276,7 +276,7 @@ def _update(
     from .files import digest
     from .gating.context import over
     from .gating.promote import promote
-    from .report.gate.sentences import explanation
+    from .report.gate.sentences import explain_failure
     from .workflow.gate import gate_run
 
     if not why.strip() or Path(why).exists():
@@ -285,7 +285,7 @@ def _update(
         raise UsageError("--lift-update promotes the run as what `proven` names, and the marker names nothing")
     rest = [rule for rule in rules if over(rule) not in ("proven", proven)]
     if rest and not (found := gate_run(rest, against, run)).report.passed:
-        raise UsageError(f"not promoted, as other rules are broken.\n{explanation(found.report)}")
+        raise UsageError(f"not promoted, as other rules are broken.\n{explain_failure(found.report)}")
     lock = Path(tempfile.gettempdir()) / f"liftbench-{digest(str(baselines.resolve()), proven)[:16]}.lock"
     with FileLock(lock):
         done = promote(run, proven, baselines, why=why)

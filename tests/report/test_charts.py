@@ -10,7 +10,10 @@ import pytest
 from markupsafe import Markup
 
 from liftbench.records.training import CurvePoint
-from liftbench.report.charts import NARROW, Bar, lift_domain, lift_interval, sorted_gains, training_curve
+from liftbench.report.charts.gains import Bar, draw_gains
+from liftbench.report.charts.lift import draw_lift, find_lift_domain
+from liftbench.report.charts.theme import NARROW
+from liftbench.report.charts.training_curve import draw_training_curve
 
 from ..support.build import make_lift
 
@@ -28,13 +31,13 @@ def curve() -> list[CurvePoint]:
 
 
 SMALL = {
-    "lift": lift_interval(make_lift(0.72, 0.58, 0.88), 0.4, (-0.1, 1.0), 'lift <of> "72%"'),
-    "negative": lift_interval(make_lift(-0.3, -0.4, -0.2), -0.1, (-0.5, 0.1), 'lift <of> "72%"'),
+    "lift": draw_lift(make_lift(0.72, 0.58, 0.88), 0.4, (-0.1, 1.0), 'lift <of> "72%"'),
+    "negative": draw_lift(make_lift(-0.3, -0.4, -0.2), -0.1, (-0.5, 0.1), 'lift <of> "72%"'),
 }
 LARGE = {
-    "training": training_curve(curve(), None, 'lift <of> "72%"'),
-    "one point": training_curve(curve()[:1], None, 'lift <of> "72%"'),
-    "gains": sorted_gains([Bar(-0.1, "c2"), Bar(0.2, "c1")], 'lift <of> "72%"'),
+    "training": draw_training_curve(curve(), None, 'lift <of> "72%"'),
+    "one point": draw_training_curve(curve()[:1], None, 'lift <of> "72%"'),
+    "gains": draw_gains([Bar(-0.1, "c2"), Bar(0.2, "c1")], 'lift <of> "72%"'),
 }
 
 
@@ -86,16 +89,16 @@ def test_a_negative_number_is_written_as_in_the_text() -> None:
 
 
 def test_where_there_is_nothing_to_draw_there_is_no_chart() -> None:
-    assert lift_interval(make_lift(None, None, None), 0.4, (0, 1), "x") == ""
-    assert training_curve([CurvePoint(step=1, epoch=0.1)], None, "x") == ""
-    assert sorted_gains([], "x") == ""
+    assert draw_lift(make_lift(None, None, None), 0.4, (0, 1), "x") == ""
+    assert draw_training_curve([CurvePoint(step=1, epoch=0.1)], None, "x") == ""
+    assert draw_gains([], "x") == ""
 
 
 @pytest.mark.parametrize(
     ("bounds", "target"), [((0.58, 0.88), 0.4), ((-0.5, -0.2), 0.4), ((None, None), 0.4), ((0.1, 0.2), -0.1)]
 )
 def test_the_scale_holds_zero_target_and_intervals(bounds: tuple[float | None, float | None], target: float) -> None:
-    low, high = lift_domain([make_lift(0.1, *bounds)], target)
+    low, high = find_lift_domain([make_lift(0.1, *bounds)], target)
     assert all(low < value < high for value in (0.0, target, *bounds) if value is not None)
 
 

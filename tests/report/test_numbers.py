@@ -29,29 +29,29 @@ def test_the_examples_in_the_module_hold() -> None:
     ],
 )
 def test_a_lift_shows_on_which_side_of_the_target_its_bounds_are(judged: LiftResult, gain: str, interval: str) -> None:
-    assert (numbers.lift(judged, 0.4), numbers.lift_interval(judged, 0.4)) == (gain, interval)
-    assert numbers.level(judged) == "95% interval"
+    assert (numbers.format_lift(judged, 0.4), numbers.format_lift_interval(judged, 0.4)) == (gain, interval)
+    assert numbers.describe_level(judged) == "95% interval"
 
 
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (numbers.score(float("nan")), "unknown"),
-        (numbers.score_interval(0.3312, 0.37), "0.331 to 0.370"),
-        (numbers.score_interval(None, 0.37), "unknown"),
-        (numbers.difference(None), "unknown"),
-        (numbers.difference(-0.12), "-0.120"),
-        (numbers.count(160_000), "160,000"),
-        (numbers.count(None), "unknown"),
-        (numbers.duration(None), "unknown"),
-        (numbers.duration(59.99), "1 min"),
-        (numbers.duration(3599), "1 h 0 min"),
-        (numbers.size(4_294_967_296), "4.3 GB"),
-        (numbers.size(None), "unknown"),
-        (numbers.per_second(600, 10.0), "60 tokens/s"),
-        (numbers.per_second(600, 0.0), "unknown"),
-        (numbers.per_second(None, 10.0), "unknown"),
-        (numbers.target(-0.1), "-10%"),
+        (numbers.format_score(float("nan")), "unknown"),
+        (numbers.format_score_interval(0.3312, 0.37), "0.331 to 0.370"),
+        (numbers.format_score_interval(None, 0.37), "unknown"),
+        (numbers.format_difference(None), "unknown"),
+        (numbers.format_difference(-0.12), "-0.120"),
+        (numbers.format_count(160_000), "160,000"),
+        (numbers.format_count(None), "unknown"),
+        (numbers.format_duration(None), "unknown"),
+        (numbers.format_duration(59.99), "1 min"),
+        (numbers.format_duration(3599), "1 h 0 min"),
+        (numbers.format_bytes(4_294_967_296), "4.3 GB"),
+        (numbers.format_bytes(None), "unknown"),
+        (numbers.format_speed(600, 10.0), "60 tokens/s"),
+        (numbers.format_speed(600, 0.0), "unknown"),
+        (numbers.format_speed(None, 10.0), "unknown"),
+        (numbers.format_target(-0.1), "-10%"),
     ],
 )
 def test_other_numbers(shown: str, expected: str) -> None:

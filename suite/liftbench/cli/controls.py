@@ -10,7 +10,7 @@ from rich.console import Console
 from ..floors import control_scores
 from ..floors.ranking import system_means
 from ..measuring.plan import prepare
-from ..report.terminal.comparison import systems_table
+from ..report.terminal.systems import systems_table
 from .options import recipe_options, setup_of
 from .progress import progress_bar
 from .show import print_json, say

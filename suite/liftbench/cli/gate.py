@@ -68,7 +68,8 @@ def command(
 
     page = write_gate_page(found.report, found.runs, found.against, runs, html)
     if junit or summary:
-        from ..report.gate.ci import append_summary, write_junit
+        from ..report.gate.junit import write_junit
+        from ..report.gate.step_summary import append_summary
 
         if junit:
             write_junit(found.report, junit)

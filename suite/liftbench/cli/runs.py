@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ..report.terminal.comparison import runs_table
+from ..report.terminal.runs import runs_table
 from ..runs.directory import runs_in
 from .options import json_option, runs_option
 from .show import print_json

@@ -10,7 +10,7 @@ from rich.console import Console
 from ..floors import control_scores
 from ..floors.validity import measure_validity
 from ..measuring.plan import prepare
-from ..report.terminal.comparison import validity_table
+from ..report.terminal.systems import validity_table
 from .options import recipe_options, setup_of
 from .progress import progress_bar
 from .show import print_json, say

@@ -10,24 +10,24 @@ from ..text.phrases import counted, percent
 UNKNOWN = "unknown"
 
 
-def score(value: float | None) -> str:
+def format_score(value: float | None) -> str:
     """A metric's value on its own scale.
 
-    >>> score(0.35042), score(None)
+    >>> format_score(0.35042), format_score(None)
     ('0.350', 'unknown')
     """
     return UNKNOWN if _missing(value) else f"{value:.3f}"
 
 
-def score_interval(low: float | None, high: float | None) -> str:
+def format_score_interval(low: float | None, high: float | None) -> str:
     """`0.331 to 0.370`."""
     return UNKNOWN if _missing(low) or _missing(high) else f"{low:.3f} to {high:.3f}"
 
 
-def difference(value: float | None) -> str:
+def format_difference(value: float | None) -> str:
     """A difference of two scores, with its sign.
 
-    >>> difference(0.1204), difference(-0.00001)
+    >>> format_difference(0.1204), format_difference(-0.00001)
     ('+0.120', '0.000')
     """
     if value is None or _missing(value):
@@ -35,15 +35,15 @@ def difference(value: float | None) -> str:
     return f"{value:+.3f}" if round(value, 3) else "0.000"
 
 
-def difference_interval(low: float | None, high: float | None) -> str:
+def format_difference_interval(low: float | None, high: float | None) -> str:
     """`+0.125 to +0.166`."""
-    return UNKNOWN if _missing(low) or _missing(high) else f"{difference(low)} to {difference(high)}"
+    return UNKNOWN if _missing(low) or _missing(high) else f"{format_difference(low)} to {format_difference(high)}"
 
 
-def chance(p: float | None) -> str:
+def describe_chance(p: float | None) -> str:
     """How often something happens by chance alone, in words.
 
-    >>> chance(0.034), chance(0.0024), chance(0.0001), chance(1.0)
+    >>> describe_chance(0.034), describe_chance(0.0024), describe_chance(0.0001), describe_chance(1.0)
     ('3 times in 100', '2 times in 1,000', 'less than once in 1,000 times', '100 times in 100')
     """
     if p is None or _missing(p):
@@ -54,64 +54,64 @@ def chance(p: float | None) -> str:
     return f"{counted(round(of * p), 'time')} in {of:,}"
 
 
-def lift(judged: LiftResult, goal: float) -> str:
+def format_lift(judged: LiftResult, goal: float) -> str:
     """`+72%`: with as many decimals as it takes to tell its bounds from the target."""
     return UNKNOWN if isinstance(judged, NoLift) else f"{judged.lift:+.{_digits(judged, goal)}%}"
 
 
-def lift_interval(judged: LiftResult, goal: float) -> str:
+def format_lift_interval(judged: LiftResult, goal: float) -> str:
     """`+58% to +88%`; that of the difference where no ratio is stable."""
     if isinstance(judged, NoLift):
         return UNKNOWN
     if judged.decides == "surplus":
-        return f"of the difference {difference_interval(judged.difference_low, judged.difference_high)}"
+        return f"of the difference {format_difference_interval(judged.difference_low, judged.difference_high)}"
     if judged.low is None or judged.high is None:
         return UNKNOWN
     digits = _digits(judged, goal)
     return f"{judged.low:+.{digits}%} to {judged.high:+.{digits}%}"
 
 
-def cost(value: float | None) -> str:
+def format_share(value: float | None) -> str:
     """A share of the human-to-floor range.
 
-    >>> cost(0.354), cost(-0.004), cost(None)
+    >>> format_share(0.354), format_share(-0.004), format_share(None)
     ('35%', '0%', '–')
     """
     return "–" if value is None or _missing(value) else f"{round(100 * value):d}%"
 
 
-def signed(value: float | None) -> str:
+def format_position(value: float | None) -> str:
     """A position between floor (0) and ceiling (1).
 
-    >>> signed(0.716), signed(-0.2)
+    >>> format_position(0.716), format_position(-0.2)
     ('0.72', '-0.20')
     """
     return UNKNOWN if value is None or _missing(value) else f"{value:.2f}"
 
 
-def target(value: float) -> str:
+def format_target(value: float) -> str:
     """The lift to reach.
 
-    >>> target(0.4), target(0.125)
+    >>> format_target(0.4), format_target(0.125)
     ('+40%', '+12.5%')
     """
     return f"{'-' if value < 0 else '+'}{percent(abs(value))}"
 
 
-def level(judged: LiftResult) -> str:
+def describe_level(judged: LiftResult) -> str:
     """The interval's level: `95% interval`; several candidates raise it."""
     return f"{percent(judged.level)} interval"
 
 
-def count(value: int | None) -> str:
+def format_count(value: int | None) -> str:
     """`160,000`."""
     return UNKNOWN if value is None else f"{value:,}"
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """Wall time.
 
-    >>> duration(7.25), duration(600), duration(3725)
+    >>> format_duration(7.25), format_duration(600), format_duration(3725)
     ('7.2 s', '10 min', '1 h 2 min')
     """
     if seconds is None or _missing(seconds):
@@ -122,12 +122,12 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def size(count_of_bytes: int | None) -> str:
+def format_bytes(count_of_bytes: int | None) -> str:
     """Memory in decimal gigabytes: `4.3 GB`."""
     return UNKNOWN if count_of_bytes is None else f"{count_of_bytes / 1e9:.1f} GB"
 
 
-def per_second(tokens: int | None, seconds: float | None) -> str:
+def format_speed(tokens: int | None, seconds: float | None) -> str:
     """`245 tokens/s`."""
     return f"{tokens / seconds:,.0f} tokens/s" if tokens and seconds else UNKNOWN
 

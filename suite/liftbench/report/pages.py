@@ -11,7 +11,8 @@ from ..gating.gate import Against, GateReport
 from ..judging.compare import Comparison
 from ..runs.directory import Run
 from .gate.page import render_gate
-from .html.comparison import render_comparison, render_runs
+from .html.comparison import render_comparison
+from .html.runs import render_runs
 
 
 def write_comparison_page(

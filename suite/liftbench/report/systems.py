@@ -1,25 +1,15 @@
-"""The two wide tables, cut into narrow ones by what metrics look at: every system's means, and the validity table."""
+"""Every system's means: the tables, and the steps from the plain baseline to the humans."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from ..floors.ranking import SystemMeans
-from ..floors.validity import BLIND, SEEN, Cost, Validity
 from ..judging.compare import Comparison
-from ..records.run import MetricInfo, Sees
-from ..text.phrases import metric_label
-
-GROUPS: dict[str, tuple[Sees, ...]] = {
-    "Words shared with the human summaries": ("overlap",),
-    "Meaning and facts": ("meaning", "facts", "faithfulness"),
-    "Form": ("form",),
-}
-
-ARROWS = {"higher": "", "lower": " ↓", "neither": " ·"}
-"""Behind a metric's name where higher is not better."""
+from ..records.run import MetricInfo
+from .metric_groups import group_metrics, label_metric
 
 
 class Mean(Struct, frozen=True):
@@ -50,29 +40,20 @@ class SystemsTable(Struct, frozen=True, kw_only=True):
     rows: list[tuple[SystemMeans, list[Mean]]]
 
 
-class ValidityTable(Struct, frozen=True, kw_only=True):
-    """What every corruption costs on some metrics."""
-
-    title: str
-    metrics: list[str]
-    rows: list[tuple[str, str, list[Cost | None]]]
-    """Corruption, what it does, and a cost for each metric."""
-
-
-def systems_tables(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans]) -> list[SystemsTable]:
+def group_systems(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans]) -> list[SystemsTable]:
     """A table for each group of metrics; what could not be measured has empty means."""
     tables = []
-    for title, some in _grouped(metrics).items():
+    for title, some in group_metrics(metrics).items():
         best = {metric.name: _best(metric, systems) for metric in some}
         rows = [
             (one, [Mean(one.means.get(metric.name), _is(one, metric.name, best[metric.name])) for metric in some])
             for one in systems
         ]
-        tables.append(SystemsTable(title=title, metrics=[label(metric) for metric in some], rows=rows))
+        tables.append(SystemsTable(title=title, metrics=[label_metric(metric) for metric in some], rows=rows))
     return tables
 
 
-def waterfall(comparison: Comparison, metric: str) -> list[Step]:
+def list_steps(comparison: Comparison, metric: str) -> list[Step]:
     """What the prompt buys, what training buys on top, and what is left to the humans: the means that are there."""
     names = {"baseline": "plain baseline", "best-prompted": "best prompt", "humans": "humans"}
     steps: list[Step] = []
@@ -86,39 +67,6 @@ def waterfall(comparison: Comparison, metric: str) -> list[Step]:
         if one.role != "candidate":
             ground = mean
     return steps
-
-
-def validity_tables(validity: Validity) -> list[ValidityTable]:
-    """A table for each group of metrics."""
-    cells: Mapping[tuple[str, str], Cost] = {(cost.corruption, cost.metric): cost for cost in validity.costs}
-    return [
-        ValidityTable(
-            title=title,
-            metrics=[label(metric) for metric in some],
-            rows=[
-                (name, what, [cells.get((name, metric.name)) for metric in some])
-                for name, what in validity.corruptions.items()
-            ],
-        )
-        for title, some in _grouped(validity.metrics).items()
-    ]
-
-
-def sight(cost: Cost) -> str:
-    """`blind`, `seen` or nothing, as the interval of a cost settles it."""
-    if cost.high is not None and cost.high < BLIND:
-        return "blind"
-    return "seen" if cost.low is not None and cost.low > SEEN else ""
-
-
-def label(metric: MetricInfo) -> str:
-    """A metric's name over a column."""
-    return metric_label(metric.name) + ARROWS[metric.direction]
-
-
-def _grouped(metrics: Sequence[MetricInfo]) -> dict[str, list[MetricInfo]]:
-    found = {title: [metric for metric in metrics if metric.sees in sees] for title, sees in GROUPS.items()}
-    return {title: some for title, some in found.items() if some}
 
 
 def _best(metric: MetricInfo, systems: Sequence[SystemMeans]) -> float | None:

@@ -12,8 +12,9 @@ from liftbench.gating.baselines import Promoted
 from liftbench.gating.gate import Against, gate
 from liftbench.gating.promote import promote
 from liftbench.recipe.rules import parse
-from liftbench.report.gate.ci import append_summary, write_junit
+from liftbench.report.gate.junit import write_junit
 from liftbench.report.gate.page import render_gate
+from liftbench.report.gate.step_summary import append_summary
 from liftbench.runs.directory import Run
 
 from ...support.scripted import World, doctored, honest, untuned

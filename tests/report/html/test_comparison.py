@@ -24,9 +24,10 @@ from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.run import Finding, GitState, MetricInfo, SampleScores
 from liftbench.records.system import AdapterRecord, PromptSpec
 from liftbench.records.training import CurvePoint
-from liftbench.report.checks import SYMBOLS
-from liftbench.report.html.comparison import render_comparison, render_runs
-from liftbench.report.systems import waterfall
+from liftbench.report.html.comparison import render_comparison
+from liftbench.report.html.runs import render_runs
+from liftbench.report.outcomes import SYMBOLS
+from liftbench.report.systems import list_steps
 from liftbench.runs.directory import Run
 
 from ...support.build import BASE, ENVIRONMENT, write_conversations, write_run
@@ -265,7 +266,7 @@ def test_a_lift_over_prompts_that_were_not_tried_is_not_the_one_over_the_plain_b
 
 
 def test_rival_candidates_build_upon_the_same_step(runs: list[Run]) -> None:
-    steps = waterfall(compare(runs[0], runs[1:]), "rougeL")
+    steps = list_steps(compare(runs[0], runs[1:]), "rougeL")
     assert [step.role for step in steps] == ["baseline", "candidate", "candidate"]
     assert [step.start for step in steps] == [0.0, steps[0].value, steps[0].value]
 

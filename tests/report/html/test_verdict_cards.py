@@ -24,9 +24,11 @@ from liftbench.judging.sensitivity import Alternative
 from liftbench.judging.slices import SliceResult
 from liftbench.judging.verdict import Outcome
 from liftbench.records.run import Limits
-from liftbench.report import charts, numbers
-from liftbench.report.checks import LEAKS, SYMBOLS, alternative_words, in_order
+from liftbench.report import numbers
+from liftbench.report.alternatives import describe_alternatives
 from liftbench.report.html.comparison import render_comparison
+from liftbench.report.leaks import LEAKS
+from liftbench.report.outcomes import SYMBOLS, sort_guards
 from liftbench.report.terminal.comparison import comparison_table
 from liftbench.runs.directory import Run
 from liftbench.statistics.lift import Lift, NoLift
@@ -42,7 +44,7 @@ KINDS: tuple[LeakKind, ...] = get_args(LeakKind)
 @pytest.fixture(autouse=True)
 def fewer_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     """A drawing takes a tenth of a second; those that no verdict has are left out."""
-    monkeypatch.setattr(charts, "sorted_gains", lambda *_: Markup())
+    monkeypatch.setattr("liftbench.report.html.gains.draw_gains", lambda *_: Markup())
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +150,7 @@ def test_a_list_without_an_entry_says_so(bare: Comparison, runs: list[Run]) -> N
 
 def test_every_guard_is_shown_with_its_state_the_failed_ones_first(bare: Comparison, runs: list[Run]) -> None:
     comparison = with_verdict(bare, guards=guards())
-    ordered = in_order(guards())
+    ordered = sort_guards(guards())
     assert [guard.state for guard in ordered] == ["failed", "not run", "undecided", "passed"]
     told = " ".join(
         f"{SYMBOLS[guard.state]} {guard.state.capitalize()} {guard.name} {guard.question} {guard.words}"
@@ -176,7 +178,7 @@ def test_the_figures_behind_a_verdict_are_the_records(bare: Comparison, runs: li
     for words in (
         f"Mean of the baseline {lift.baseline:.3f}",
         f"Mean of the candidate {lift.candidate:.3f}",
-        f"Lift {numbers.lift(lift, 0.4)} {numbers.lift_interval(lift, 0.4)}",
+        f"Lift {numbers.format_lift(lift, 0.4)} {numbers.format_lift_interval(lift, 0.4)}",
         f"Difference of the means {lift.difference:+.3f} {lift.difference_low:+.3f} to {lift.difference_high:+.3f}",
         f"Candidate less 1.4 times the baseline {lift.surplus_low:+.3f} to {lift.surplus_high:+.3f}",
         "Chance alone would make so large a difference 3 times in 100",
@@ -311,7 +313,7 @@ def test_whether_the_verdict_hangs_on_one_choice_is_said(
     outcomes: list[Outcome], words: str, bare: Comparison, runs: list[Run]
 ) -> None:
     made = alternatives(bare.candidates[0].lifts[0], outcomes)
-    assert alternative_words(made, ("rougeL",), 0.4) == words
+    assert describe_alternatives(made, ("rougeL",), 0.4) == words
     comparison = with_result(bare, alternatives=made)
     text = page_of(comparison, runs).text
     assert (words or "No other choice was tried.") in text
@@ -389,9 +391,11 @@ def test_the_verdict_of_seeds_together_comes_before_those_of_single_seeds(
     lift = comparison.candidates[0].lifts[0]
     for place in range(number):
         outcome = comparison.candidates[place].verdict.outcome
-        row = f"{numbers.lift(lift, 0.4)} {numbers.lift_interval(lift, 0.4)}"
+        row = f"{numbers.format_lift(lift, 0.4)} {numbers.format_lift_interval(lift, 0.4)}"
         assert f"seed {7 + place} {row} {SYMBOLS[outcome]} {outcome.capitalize()}" in text
-        assert re.search(rf"\b{7 + place} \{numbers.lift(lift, 0.4)} \(.*?\) \{SYMBOLS[outcome]} {outcome}", words)
+        assert re.search(
+            rf"\b{7 + place} \{numbers.format_lift(lift, 0.4)} \(.*?\) \{SYMBOLS[outcome]} {outcome}", words
+        )
     # A single seed is told shortly: its verdict is not the one that counts.
     assert "Proven by 0." not in text + words
     assert text.count("Said of all.") == 1

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from liftbench.judging.compare import compare
-from liftbench.report.terminal.comparison import comparison_table, runs_table
+from liftbench.report.terminal.comparison import comparison_table
+from liftbench.report.terminal.runs import runs_table
 from liftbench.runs.directory import Run
 
 from ...support.build import write_conversations, write_run

@@ -12,11 +12,12 @@ from ...gating.context import RuleResult
 from ...gating.gate import Against, GateReport
 from ...runs.directory import Run
 from ...text.phrases import metric_label
-from .. import charts, numbers
-from ..html.comparison import template
-from ..html.conversations import Entry, Subject, entries
-from ..html.figures import metric_rows
-from .sentences import against_words, compared_with, elsewhere, in_gravity, outcome
+from .. import numbers
+from ..charts.trend import Point, draw_trend
+from ..html.conversations import Entry, Subject, list_entries
+from ..html.metrics import tabulate_metrics
+from ..html.page import get_template
+from .sentences import compared_system, describe_baselines, describe_outcome, find_machine_changes, sort_results
 
 
 class Trend(Struct, frozen=True, kw_only=True):
@@ -39,20 +40,20 @@ def render_gate(report: GateReport, runs: Sequence[Run], against: Against) -> st
     ]
     subjects = [*promoted, *gated]
     lost = _lost(report, against, gated)
-    page: str = template("gate.html.j2").render(
+    page: str = get_template("gate.html.j2").render(
         title=f"{report.system} against {report.baseline}",
         report=report,
-        outcome=outcome(report),
-        against=against_words(report),
-        results=in_gravity(report.results),
-        compared_with=compared_with,
+        outcome=describe_outcome(report),
+        against=describe_baselines(report),
+        results=sort_results(report.results),
+        compared_system=compared_system,
         lost=lost,
         anchors={(one.result.rule, entry.conversation.id): entry.anchor for one in lost for entry in one.entries},
-        metrics=metric_rows(
+        metrics=tabulate_metrics(
             [*promoted, *gated], against.baseline.measured.manifest.headlines, [None] * (len(promoted) + len(gated))
         ),
         trends=[_trend(one.name, one.versions, runs) for _, one in held],
-        elsewhere=elsewhere(report),
+        elsewhere=find_machine_changes(report),
         subjects=subjects,
     )
     return page
@@ -71,11 +72,11 @@ def _lost(report: GateReport, against: Against, gated: Sequence[Subject]) -> lis
         if not result.losses:
             continue
         run = next(subject for subject in gated if subject.run.id == result.run)
-        name = compared_with(result)
+        name = compared_system(result)
         other = against.systems(run.run.conversations)[name]
         wanted = {loss.id for loss in result.losses}
         sign = -1 if result.losses[0].after > result.losses[0].before else 1
-        rows = entries(
+        rows = list_entries(
             [Subject(role=name, name=other.manifest.system.name, run=other), run], [result.metric], sign, f"r{number}c"
         )
         found.append(Lost(result=result, entries=[row for row in rows if row.conversation.id in wanted]))
@@ -95,15 +96,15 @@ def _trend(name: str, versions: Sequence[Version], runs: Sequence[Run]) -> Trend
 def _drawn(name: str, metric: str, versions: Sequence[Version], runs: Sequence[Run]) -> Markup:
     """Of the versions that were measured as the last one was: other figures are no trend."""
     points = [
-        charts.Point(f"version {one.number}", found.mean, found.low, found.high)
+        Point(f"version {one.number}", found.mean, found.low, found.high)
         for one in versions
         if one.protocol == versions[-1].protocol and (found := one.means.get(metric)) and found.mean is not None
     ]
     points += [
-        charts.Point("this run", row.mean, row.low, row.high, gated=True)
+        Point("this run", row.mean, row.low, row.high, gated=True)
         for run in runs
         for row in run.summary.metrics
         if row.name == metric and row.mean is not None
     ]
-    words = ", ".join(f"{point.label} {numbers.score(point.mean)}" for point in points)
-    return charts.trend(points, f"{metric_label(metric)} of {name}: {words}.")
+    words = ", ".join(f"{point.label} {numbers.format_score(point.mean)}" for point in points)
+    return draw_trend(points, f"{metric_label(metric)} of {name}: {words}.")

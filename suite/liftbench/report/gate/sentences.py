@@ -9,12 +9,12 @@ from ...gating.gate import GateReport
 from ...judging.guards import not_passed
 from ...runs.differences import Difference
 from ...text.phrases import counted, listed, metric_label
-from ..checks import SYMBOLS
+from ..outcomes import SYMBOLS
 
 MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
 
 
-def outcome(report: GateReport) -> str:
+def describe_outcome(report: GateReport) -> str:
     """`Passed: all 5 rules hold.`"""
     rules = [result for result in report.results if result.state != "passed"]
     if not rules:
@@ -22,33 +22,33 @@ def outcome(report: GateReport) -> str:
     return f"Failed: {len(rules)} of {counted(len(report.results), 'rule')} did not pass."
 
 
-def against_words(report: GateReport) -> str:
+def describe_baselines(report: GateReport) -> str:
     """The promoted baselines by name."""
     proven = f", proven {report.proven}" if report.proven else ""
     return f"baseline {report.baseline}{proven}"
 
 
-def told(result: RuleResult) -> list[str]:
+def list_details(result: RuleResult) -> list[str]:
     """What else to say of a rule that did not pass: the conversations that lost most, and how to mend it."""
     lines = []
     if result.losses:
         shown = [f"{loss.id} {loss.before:.3f} to {loss.after:.3f}" for loss in result.losses]
-        lines.append(f"lost most on {metric_label(result.metric)} against {compared_with(result)}: {listed(shown)}")
+        lines.append(f"lost most on {metric_label(result.metric)} against {compared_system(result)}: {listed(shown)}")
     return [*lines, f"to mend it: {result.mend}"] if result.mend else lines
 
 
-def compared_with(result: RuleResult) -> str:
+def compared_system(result: RuleResult) -> str:
     """The system that its losses are against."""
     return result.over if result.over not in ("", "references") else "baseline"
 
 
-def machine_words(report: GateReport) -> str:
+def describe_machine_changes(report: GateReport) -> str:
     """How the machine and the packages differ from the baseline's, in a line."""
-    shown = [f"{one.key} {one.candidate} (was {one.baseline})" for one in elsewhere(report)]
+    shown = [f"{one.key} {one.candidate} (was {one.baseline})" for one in find_machine_changes(report)]
     return f"Measured elsewhere than the baseline: {'; '.join(shown)}" if shown else ""
 
 
-def guard_words(report: GateReport, names: Sequence[str] | None = None) -> list[str]:
+def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> list[str]:
     """What the guards found that did not pass, and how to mend it, a line each; of some `names` alone, where given."""
     return [
         f"{guard.name} ({guard.state}{', excepted' if guard.name in report.excepted else ''}): {guard.words}"
@@ -58,32 +58,34 @@ def guard_words(report: GateReport, names: Sequence[str] | None = None) -> list[
     ]
 
 
-def explanation(report: GateReport) -> str:
+def explain_failure(report: GateReport) -> str:
     """Of a gate that did not pass, in plain text: each broken rule, what it found, and how to mend it."""
-    lines = [f"{outcome(report)} {report.system} ({', '.join(report.runs)}) against {against_words(report)}"]
+    lines = [
+        f"{describe_outcome(report)} {report.system} ({', '.join(report.runs)}) against {describe_baselines(report)}"
+    ]
     for result in report.results:
         if result.state != "passed":
             lines += [
                 "",
                 f"{SYMBOLS[result.state]} {result.rule}",
-                *(f"  {line}" for line in [result.found, *told(result)]),
+                *(f"  {line}" for line in [result.found, *list_details(result)]),
             ]
-    if guards := guard_words(report):
+    if guards := describe_guards(report):
         lines += ["", "Guards that did not pass", *(f"  {line}" for line in guards)]
-    return "\n".join([*lines, *(["", *remarks] if (remarks := remark_lines(report)) else [])])
+    return "\n".join([*lines, *(["", *remarks] if (remarks := list_remarks(report)) else [])])
 
 
-def remark_lines(report: GateReport) -> list[str]:
+def list_remarks(report: GateReport) -> list[str]:
     """What else a reader must know, a line each."""
-    machine = machine_words(report)
+    machine = describe_machine_changes(report)
     return [*report.notes, *([machine] if machine else [])]
 
 
-def elsewhere(report: GateReport) -> list[Difference]:
+def find_machine_changes(report: GateReport) -> list[Difference]:
     """How the machine and the packages differ from the baseline's."""
     return [one for one in report.differences if one.key in MACHINE or one.key.startswith("package ")]
 
 
-def in_gravity(results: Sequence[RuleResult]) -> list[RuleResult]:
+def sort_results(results: Sequence[RuleResult]) -> list[RuleResult]:
     """Those that did not pass first, in their order."""
     return sorted(results, key=lambda result: result.state == "passed")

@@ -7,31 +7,31 @@ from rich.table import Table
 from rich.text import Text
 
 from ...gating.gate import GateReport
-from ..checks import SYMBOLS
-from ..terminal.comparison import STYLES, plain
-from .sentences import against_words, guard_words, in_gravity, outcome, remark_lines, told
+from ..outcomes import SYMBOLS
+from ..terminal.text import STYLES, plain
+from .sentences import describe_baselines, describe_guards, describe_outcome, list_details, list_remarks, sort_results
 
 
 def gate_table(report: GateReport) -> RenderableType:
     """The outcome, then the rules, those that did not pass first."""
     rows = Table.grid(padding=(0, 1))
-    for result in in_gravity(report.results):
+    for result in sort_results(report.results):
         passed = result.state == "passed"
         rows.add_row(Text(SYMBOLS[result.state], STYLES[result.state]), plain(result.rule, "" if passed else "bold"))
         rows.add_row("", plain(result.found, "dim" if passed else ""))
-        for line in told(result):
+        for line in list_details(result):
             rows.add_row("", plain(line))
     parts: list[RenderableType] = [
-        Text(outcome(report), STYLES["verified" if report.passed else "failed"]),
-        plain(f"{report.system} ({', '.join(report.runs)}) against {against_words(report)}", "dim"),
+        Text(describe_outcome(report), STYLES["verified" if report.passed else "failed"]),
+        plain(f"{report.system} ({', '.join(report.runs)}) against {describe_baselines(report)}", "dim"),
         Text(),
         rows,
     ]
-    if guards := guard_words(report):
+    if guards := describe_guards(report):
         found = Table.grid(padding=(0, 1))
         for line in guards:
             found.add_row("-", plain(line))
         parts += [Text(), Text("Guards that did not pass", "bold"), found]
-    if remarks := remark_lines(report):
+    if remarks := list_remarks(report):
         parts += [Text(), *(plain(line, "dim") for line in remarks)]
     return Group(*parts)

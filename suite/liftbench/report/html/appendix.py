@@ -17,7 +17,8 @@ from ...records.system import PromptSpec
 from ...runs.directory import Run
 from ...runs.measured import MeasuredRun
 from ...text.phrases import percent
-from ..numbers import UNKNOWN, count, duration, per_second, score, size, target
+from .. import numbers
+from ..numbers import UNKNOWN
 from .conversations import Subject
 
 NONE = "none"
@@ -42,27 +43,27 @@ class Row(Struct, frozen=True):
         return len({cell.text for cell in self.cells}) > 1
 
 
-def outputs(subjects: Sequence[Subject]) -> list[Row]:
+def tabulate_outputs(subjects: Sequence[Subject]) -> list[Row]:
     """How much was written, and what went wrong while writing."""
     columns = []
     for subject in subjects:
         summary, generated = subject.run.summary, subject.run.manifest.system.kind == "model"
         columns.append(
             {
-                "summaries": count(summary.n),
-                "empty": count(summary.empty),
-                "cut at the token limit": count(summary.cut) if generated else UNKNOWN,
-                "conversations shortened to fit": count(summary.shortened) if generated else UNKNOWN,
+                "summaries": numbers.format_count(summary.n),
+                "empty": numbers.format_count(summary.empty),
+                "cut at the token limit": numbers.format_count(summary.cut) if generated else UNKNOWN,
+                "conversations shortened to fit": numbers.format_count(summary.shortened) if generated else UNKNOWN,
                 "words a summary": f"{summary.mean_words:.1f}",
-                "tokens generated": count(summary.new_tokens),
-                "generation time": duration(summary.seconds),
-                "speed": per_second(summary.new_tokens, summary.seconds),
+                "tokens generated": numbers.format_count(summary.new_tokens),
+                "generation time": numbers.format_duration(summary.seconds),
+                "speed": numbers.format_speed(summary.new_tokens, summary.seconds),
             }
         )
     return _rows(columns)
 
 
-def training(run: Run) -> list[Row]:
+def tabulate_training(run: Run) -> list[Row]:
     """What a training used and chose."""
     facts, system = run.training, run.manifest.system
     if facts is None:
@@ -77,26 +78,28 @@ def training(run: Run) -> list[Row]:
                 "device": facts.device,
                 "conversations": f"{facts.conversations:,} to train on, {facts.validation_conversations:,} to choose "
                 "the checkpoint",
-                "rows trained": count(facts.rows_trained),
-                "rows left out": f"{left_out:,} ({reasons})" if reasons else count(left_out),
-                "rows shortened to fit": count(facts.shortened),
-                "optimizer steps": count(facts.steps) + (", stopped early" if facts.stopped_early else ""),
-                "best checkpoint": f"step {facts.best_step:,}, validation loss {score(facts.best_validation_loss)}",
+                "rows trained": numbers.format_count(facts.rows_trained),
+                "rows left out": f"{left_out:,} ({reasons})" if reasons else numbers.format_count(left_out),
+                "rows shortened to fit": numbers.format_count(facts.shortened),
+                "optimizer steps": numbers.format_count(facts.steps)
+                + (", stopped early" if facts.stopped_early else ""),
+                "best checkpoint": f"step {facts.best_step:,}, validation loss "
+                f"{numbers.format_score(facts.best_validation_loss)}",
                 "tokens": f"{facts.tokens:,} processed, {facts.target_tokens:,} of them targets",
-                "trainable parameters": count(facts.trainable_parameters),
-                "time": duration(facts.seconds),
-                "peak memory": size(facts.peak_memory_bytes),
+                "trainable parameters": numbers.format_count(facts.trainable_parameters),
+                "time": numbers.format_duration(facts.seconds),
+                "peak memory": numbers.format_bytes(facts.peak_memory_bytes),
             }
         ]
     )
 
 
-def options(run: Run) -> list[Row]:
+def tabulate_options(run: Run) -> list[Row]:
     """The trainer's options, defaults included; empty where none are recorded."""
     return _rows([{key: _plain(value) for key, value in run.training_options.items()}])
 
 
-def protocol(subjects: Sequence[Subject]) -> list[Row]:
+def tabulate_protocol(subjects: Sequence[Subject]) -> list[Row]:
     """How it was measured."""
     columns = []
     for subject in subjects:
@@ -116,7 +119,7 @@ def protocol(subjects: Sequence[Subject]) -> list[Row]:
     return _rows(columns)
 
 
-def limits(allowed: Limits) -> list[Row]:
+def tabulate_limits(allowed: Limits) -> list[Row]:
     """What the guards of a verdict allow."""
     return _rows(
         [
@@ -129,7 +132,7 @@ def limits(allowed: Limits) -> list[Row]:
     )
 
 
-def systems(subjects: Sequence[Subject]) -> list[Row]:
+def tabulate_systems(subjects: Sequence[Subject]) -> list[Row]:
     """What was measured."""
     return _rows([_system(subject.run.manifest) for subject in subjects])
 
@@ -176,7 +179,7 @@ def _ends(prompt: PromptSpec) -> str:
     return ", ".join([*ends, "where the model ends it"])
 
 
-def environments(subjects: Sequence[Subject]) -> list[Row]:
+def tabulate_environments(subjects: Sequence[Subject]) -> list[Row]:
     """Where it ran."""
     return _rows([_environment(_recorded(subject.run)) for subject in subjects])
 
@@ -193,9 +196,9 @@ def _environment(environment: Environment | None) -> dict[str, str]:
         return {"environment": "not recorded"}
     return {
         "processor": environment.processor or UNKNOWN,
-        "cores": count(environment.cpu_count),
-        "threads": count(environment.threads),
-        "memory": size(environment.memory_bytes),
+        "cores": numbers.format_count(environment.cpu_count),
+        "threads": numbers.format_count(environment.threads),
+        "memory": numbers.format_bytes(environment.memory_bytes),
         "GPU": environment.gpu or NONE,
         "driver": environment.driver or NONE,
         "platform": environment.platform,
@@ -204,7 +207,7 @@ def _environment(environment: Environment | None) -> dict[str, str]:
     }
 
 
-def recipes(subjects: Sequence[Subject]) -> list[Row]:
+def tabulate_recipes(subjects: Sequence[Subject]) -> list[Row]:
     """Every value that was asked for, with where it came from."""
     flat = [dict(flatten(subject.run.manifest.recipe)) for subject in subjects]
     keys = sorted({key for values in flat for key in values})
@@ -220,7 +223,7 @@ def recipes(subjects: Sequence[Subject]) -> list[Row]:
     ]
 
 
-def records(subjects: Sequence[Subject]) -> list[Row]:
+def tabulate_records(subjects: Sequence[Subject]) -> list[Row]:
     """The runs themselves: ids, times, commands, code."""
     return _rows([_record(subject.run) for subject in subjects if isinstance(subject.run, Run)])
 
@@ -240,7 +243,7 @@ def _record(run: Run) -> dict[str, str]:
         "seed": str(manifest.seed),
         "training but for its seed": manifest.family or NONE,
         "headlines": ", ".join(manifest.headlines),
-        "target": target(manifest.target),
+        "target": numbers.format_target(manifest.target),
         "liftbench": manifest.version,
         "git commit": git,
         "adapter trained by run": manifest.parent or ("itself" if manifest.command == "train" else NONE),

@@ -23,6 +23,11 @@ class Subject(Struct, frozen=True, kw_only=True):
     run: MeasuredRun
 
 
+def make_subject(role: str, run: MeasuredRun) -> Subject:
+    """A run with its role on the page."""
+    return Subject(role=role, name=run.manifest.system.name, run=run)
+
+
 class Piece(Struct, frozen=True):
     """A part of a text, with what metrics found in it."""
 
@@ -57,7 +62,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     """Why its scores say less than they seem."""
 
 
-def entries(
+def list_entries(
     subjects: Sequence[Subject], metrics: Sequence[str], sign: int, prefix: str = "c", leaks: Sequence[Leak] = ()
 ) -> list[Entry]:
     """The conversations of runs that were measured alike, the smallest gain of the first candidate first.
@@ -118,7 +123,7 @@ def _facts(prediction: Prediction) -> list[str]:
     words = len(prediction.text.split())
     facts = [f"{words} {'word' if words == 1 else 'words'}" if prediction.text.strip() else "empty"]
     if prediction.new_tokens is not None:
-        facts.append(f"{numbers.count(prediction.new_tokens)} tokens")
+        facts.append(f"{numbers.format_count(prediction.new_tokens)} tokens")
     if prediction.finish_reason == "length":
         facts.append("cut at the token limit")
     if prediction.turns_dropped:

@@ -16,7 +16,8 @@ from ...records.run import Against
 from ...runs.differences import Difference
 from ...statistics.lift import Lift, LiftResult
 from ...text.phrases import counted, metric_label
-from .. import charts, numbers
+from .. import numbers
+from ..charts.lift import draw_lift, find_lift_domain
 from .appendix import Cell, Row
 from .conversations import Subject
 
@@ -68,9 +69,9 @@ class Judgement(Struct, frozen=True, kw_only=True):
     """Of the single seeds that were judged together; empty for a candidate that is judged by itself."""
 
 
-def judgements(candidates: Sequence[Subject], comparison: Comparison) -> list[Judgement]:
+def build_judgements(candidates: Sequence[Subject], comparison: Comparison) -> list[Judgement]:
     """The verdicts that count, those of seeds judged together first; all intervals on one metric are on one scale."""
-    shared = shared_caveats(comparison)
+    shared = find_shared_caveats(comparison)
     by_run = {result.run: result for result in comparison.candidates}
     single = {
         run: _card(comparison, subject.role, subject.name, result, shared)
@@ -98,7 +99,7 @@ def _together(family: SeedsResult, first: CandidateResult) -> CandidateResult:
     )
 
 
-def shared_caveats(comparison: Comparison) -> list[str]:
+def find_shared_caveats(comparison: Comparison) -> list[str]:
     """What is to be known of all verdicts alike where there are several, to be said once."""
     verdicts = [family.verdict for family in comparison.seeds] + [one.verdict for one in comparison.candidates]
     if len(verdicts) < 2:
@@ -134,12 +135,13 @@ def _headline(comparison: Comparison, lift: LiftResult, verdict: Verdict) -> Hea
     everybody += [family.lifts for family in comparison.seeds]
     on_it = [one for some in everybody for one in some if one.metric == lift.metric]
     words = (
-        f"{metric_label(lift.metric)}: lift {numbers.lift(lift, target)} over the {OVER[verdict.against]}, "
-        f"{numbers.level(lift)} {numbers.lift_interval(lift, target)}, target {numbers.target(target)}."
+        f"{metric_label(lift.metric)}: lift {numbers.format_lift(lift, target)} over the {OVER[verdict.against]}, "
+        f"{numbers.describe_level(lift)} {numbers.format_lift_interval(lift, target)}, "
+        f"target {numbers.format_target(target)}."
     )
     return Headline(
         lift=lift,
-        chart=charts.lift_interval(lift, target, charts.lift_domain(on_it, target), words),
+        chart=draw_lift(lift, target, find_lift_domain(on_it, target), words),
         sight=describe_validity(comparison.validity, lift.metric) if comparison.validity else "",
     )
 
@@ -148,19 +150,19 @@ def _behind(lifts: Sequence[LiftResult], positions: Sequence[Position], target: 
     """What the lifts rest on: a row for each figure, a cell for each lift."""
     places = {position.metric: position for position in positions}
     rows: dict[str, Callable[[Lift], Cell]] = {
-        "Mean of the baseline": lambda lift: Cell(numbers.score(lift.baseline)),
-        "Mean of the candidate": lambda lift: Cell(numbers.score(lift.candidate)),
-        "Lift": lambda lift: Cell(numbers.lift(lift, target), numbers.lift_interval(lift, target)),
+        "Mean of the baseline": lambda lift: Cell(numbers.format_score(lift.baseline)),
+        "Mean of the candidate": lambda lift: Cell(numbers.format_score(lift.candidate)),
+        "Lift": lambda lift: Cell(numbers.format_lift(lift, target), numbers.format_lift_interval(lift, target)),
         "Difference of the means": lambda lift: Cell(
-            numbers.difference(lift.difference),
-            numbers.difference_interval(lift.difference_low, lift.difference_high),
+            numbers.format_difference(lift.difference),
+            numbers.format_difference_interval(lift.difference_low, lift.difference_high),
         ),
         f"Candidate less {1 + target:.4g} times the baseline": lambda lift: Cell(
-            numbers.difference_interval(lift.surplus_low, lift.surplus_high),
+            numbers.format_difference_interval(lift.surplus_low, lift.surplus_high),
             "decides" if lift.decides == "surplus" else "",
         ),
-        "Chance alone would make so large a difference": lambda lift: Cell(numbers.chance(lift.p)),
-        "The same, all metrics and candidates together": lambda lift: Cell(numbers.chance(lift.p_holm)),
+        "Chance alone would make so large a difference": lambda lift: Cell(numbers.describe_chance(lift.p)),
+        "The same, all metrics and candidates together": lambda lift: Cell(numbers.describe_chance(lift.p_holm)),
         "Lift that so many conversations show four times out of five": lambda lift: Cell(
             f"from {lift.detectable:+.0%} on"
         ),
@@ -181,5 +183,5 @@ def _place(position: Position | None) -> Cell:
         return Cell("not measured")
     if position.problem:
         return Cell("no scale", f"{position.problem} ({position.floor})")
-    interval = f"{numbers.signed(position.low)} to {numbers.signed(position.high)}"
-    return Cell(numbers.signed(position.value), f"{interval}; best control: {position.floor}")
+    interval = f"{numbers.format_position(position.low)} to {numbers.format_position(position.high)}"
+    return Cell(numbers.format_position(position.value), f"{interval}; best control: {position.floor}")

@@ -1,41 +1,15 @@
-"""What stands behind a verdict, arranged for page and terminal alike: guards, leaks and the lift by other choices."""
+"""The lift under other choices, as rows of a table and in words."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..judging.guards import Guard, not_passed
-from ..judging.leakage import Leak, LeakKind
 from ..judging.sensitivity import Alternative
 from ..statistics.lift import Lift
 from ..text.phrases import counted, listed, metric_label
 from . import numbers
-
-SYMBOLS = {
-    "verified": "✓",
-    "undecided": "?",
-    "not met": "✗",
-    "unproven": "○",
-    "passed": "✓",
-    "failed": "✗",
-    "not run": "○",
-    "not worse": "✓",
-    "worse": "✗",
-}
-"""Outcomes and states are told apart by symbol and word, never by their colour alone."""
-
-LEAKS: dict[LeakKind, str] = {
-    "trained on": "The candidate was trained on the conversation, or on nearly the same one.",
-    "chose the checkpoint": "It, or nearly the same one, decided which checkpoint became the adapter.",
-    "shown in the prompt": "It, or nearly the same one, or its summary, stands in the prompt.",
-    "copied from training": "Much of the candidate’s text is a training summary, word for word.",
-    "copied reference": "The candidate’s text is nearly the human summary that it is scored against.",
-    "twice": "The scored data hold nearly the same conversation again, so that it counts twice.",
-}
-"""What each kind means, in the order of a report."""
 
 
 class AlternativeRow(Struct, frozen=True, kw_only=True):
@@ -49,18 +23,7 @@ class AlternativeRow(Struct, frozen=True, kw_only=True):
     """Those of the cells whose lift amounts to something else than as measured."""
 
 
-def in_order(guards: Sequence[Guard]) -> list[Guard]:
-    """Those that did not pass first, the failed ones before all."""
-    return [*not_passed(guards), *(guard for guard in guards if guard.state == "passed")]
-
-
-def leak_counts(leaks: Sequence[Leak]) -> dict[LeakKind, int]:
-    """Kind → conversations, of the kinds that there are."""
-    counts = Counter(leak.kind for leak in leaks)
-    return {kind: counts[kind] for kind in LEAKS if counts[kind]}
-
-
-def alternative_rows(alternatives: Sequence[Alternative], headlines: Sequence[str]) -> list[AlternativeRow]:
+def tabulate_alternatives(alternatives: Sequence[Alternative], headlines: Sequence[str]) -> list[AlternativeRow]:
     """A row for each choice, in the order they were made."""
     cells = {(choice.name, choice.lift.metric): choice for choice in alternatives}
     measured = {choice.lift.metric: choice.outcome for choice in alternatives if choice.kind == "as measured"}
@@ -72,9 +35,9 @@ def alternative_rows(alternatives: Sequence[Alternative], headlines: Sequence[st
     return rows
 
 
-def alternative_words(alternatives: Sequence[Alternative], headlines: Sequence[str], target: float) -> str:
+def describe_alternatives(alternatives: Sequence[Alternative], headlines: Sequence[str], target: float) -> str:
     """Whether the verdict hangs on one choice, in two sentences; empty where nothing was chosen otherwise."""
-    rows = [row for row in alternative_rows(alternatives, headlines) if row.kind != "as measured"]
+    rows = [row for row in tabulate_alternatives(alternatives, headlines) if row.kind != "as measured"]
     if not rows:
         return ""
     spans = []
@@ -82,7 +45,7 @@ def alternative_words(alternatives: Sequence[Alternative], headlines: Sequence[s
         cells = [row.cells[place] for row in rows]
         lifts = [cell.lift for cell in cells if cell and isinstance(cell.lift, Lift)]
         if known := sorted(lifts, key=lambda lift: lift.lift):
-            ends = f"{numbers.lift(known[0], target)} to {numbers.lift(known[-1], target)}"
+            ends = f"{numbers.format_lift(known[0], target)} to {numbers.format_lift(known[-1], target)}"
             spans.append(f"{ends} on {metric_label(metric)}")
     over = f"Over {'it' if len(rows) == 1 else 'all of them'} the lift is {listed(spans) or numbers.UNKNOWN}."
     changing = [f"{row.name} ({_outcomes(row)})" for row in rows if row.changed]

@@ -1,0 +1,84 @@
+"""What all charts share: colours, sizes, axes, and the rendering to inline SVG.
+
+Charts are drawn by Vega-Altair, rendered without a browser and coloured by the page's CSS variables. Sizes and paddings
+are fixed, so that a chart does not depend on the fonts of the machine that renders it. Each large chart is drawn twice,
+for wide and for narrow screens (the page shows one of them): scaled down, its words could not be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree
+
+import altair as alt
+import vl_convert
+from markupsafe import Markup
+from msgspec import Struct
+
+SVG = "{http://www.w3.org/2000/svg}"
+XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
+ElementTree.register_namespace("", SVG[1:-1])
+
+INK, MUTED, RULE, WASH = "var(--ink)", "var(--muted)", "var(--rule)", "var(--wash)"
+ACCENT, WORSE, PAPER = "var(--accent)", "var(--worse)", "var(--paper)"
+WIDE, NARROW = 704, 336
+"""Widths in CSS pixels, paddings included."""
+
+
+class Padding(Struct, frozen=True):
+    """Room around the plot for axes and labels, in pixels."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def make_titled_axis(**options: Any) -> alt.Axis:
+    """A vertical axis whose title stands above it, to be read without turning the head."""
+    return alt.Axis(
+        titleAngle=0, titleAlign="left", titleAnchor="start", titleX=-38, titleY=-12, titleBaseline="bottom",
+        tickCount=5, **options,
+    )  # fmt: skip
+
+
+def render_wide_and_narrow(draw: Callable[[int], alt.LayerChart], padding: Padding, description: str) -> Markup:
+    """A chart drawn twice, for wide and for narrow screens; `draw` gets the inner width in pixels."""
+    return Markup("\n").join(
+        render_svg(draw(outer - padding.left - padding.right), padding, outer, kind, description)
+        for kind, outer in (("wide", WIDE), ("narrow", NARROW))
+    )
+
+
+def render_svg(drawing: alt.LayerChart, padding: Padding, outer: int, kind: str, description: str) -> Markup:
+    """A chart as inline SVG, `outer` pixels wide; `kind` is its class, `description` what a screen reader says."""
+    text = {"labelFontSize": 12, "titleFontSize": 12, "labelColor": MUTED, "titleColor": MUTED, "titleFontWeight": 400}
+    finished = drawing.properties(
+        autosize=alt.AutoSizeParams(type="none"),
+        padding={"left": padding.left, "top": padding.top, "right": padding.right, "bottom": padding.bottom},
+        background="transparent",
+    ).configure(
+        aria=False,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(domainColor=RULE, tickColor=RULE, gridColor=RULE, **text),
+    )
+    rendered = vl_convert.vegalite_to_svg(
+        finished.to_dict(),
+        # Nothing is ever fetched; and a minus is written as everywhere else on the page.
+        allowed_base_urls=[],
+        format_locale={"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "minus": "-"},
+    )
+    root = ElementTree.fromstring(rendered)
+    height = int(float(root.attrib.pop("height")))
+    root.attrib.pop("width")
+    root.attrib.update({"viewBox": f"0 0 {outer} {height}", "class": f"chart {kind}", "role": "img"})
+    root.set("aria-label", description)
+    for element in root.iter():
+        for name in ("aria-roledescription", "role", "aria-hidden", "aria-label") if element is not root else ():
+            element.attrib.pop(name, None)
+        if XLINK_HREF in element.attrib:
+            # Vega makes an absolute address of it. The list below the chart has the same links for the keyboard.
+            element.set("href", "#" + element.attrib.pop(XLINK_HREF).rpartition("#")[2])
+            element.set("tabindex", "-1")
+    return Markup(ElementTree.tostring(root, encoding="unicode"))

@@ -1,0 +1,80 @@
+"""What every page is made of: templates, style, script and filters. A page loads nothing and needs no script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+from ...text.phrases import metric_label
+from .. import numbers
+from ..alternatives import describe_alternatives, tabulate_alternatives
+from ..leaks import LEAKS, count_leaks
+from ..outcomes import SYMBOLS, sort_guards
+from ..validity import classify_cost
+from . import appendix
+
+
+def get_template(name: str) -> Template:
+    """A page's template, with all that pages are made of."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    """Everything is escaped but the style, the script and the charts, which are our own."""
+    found = Environment(
+        loader=PackageLoader("liftbench.report.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = _resource("style.css"), _resource("page.js")
+    found.globals |= {
+        "style": Markup(style),
+        "script": Markup(script),
+        "style_hash": _hash(style),
+        "script_hash": _hash(script),
+        "symbols": SYMBOLS,
+        "leak_kinds": LEAKS,
+        "appendix": appendix,
+    }
+    found.filters |= {
+        "label": metric_label,
+        "coded": _coded,
+        "classify_cost": classify_cost,
+        "sort_guards": sort_guards,
+        "count_leaks": count_leaks,
+        "tabulate_alternatives": tabulate_alternatives,
+        "describe_alternatives": describe_alternatives,
+        "score": numbers.format_score,
+        "score_interval": numbers.format_score_interval,
+        "difference": numbers.format_difference,
+        "difference_interval": numbers.format_difference_interval,
+        "lift": numbers.format_lift,
+        "lift_interval": numbers.format_lift_interval,
+        "level": numbers.describe_level,
+        "count": numbers.format_count,
+        "share": numbers.format_share,
+    }
+    return found
+
+
+def _coded(words: str) -> Markup:
+    """Sets what stands between backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words))))
+
+
+def _resource(name: str) -> str:
+    return (resources.files("liftbench.report.html") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """For the page's content security policy: nothing else may style or script it, whatever a text holds."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,25 @@
+"""How outcomes and states are marked and ordered, on pages and in the terminal alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..judging.guards import Guard, not_passed
+
+SYMBOLS = {
+    "verified": "✓",
+    "undecided": "?",
+    "not met": "✗",
+    "unproven": "○",
+    "passed": "✓",
+    "failed": "✗",
+    "not run": "○",
+    "not worse": "✓",
+    "worse": "✗",
+}
+"""Outcomes and states are told apart by symbol and word, never by their colour alone."""
+
+
+def sort_guards(guards: Sequence[Guard]) -> list[Guard]:
+    """Those that did not pass first, the failed ones before all."""
+    return [*not_passed(guards), *(guard for guard in guards if guard.state == "passed")]

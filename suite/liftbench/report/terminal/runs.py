@@ -1,0 +1,33 @@
+"""The terminal's list of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+
+from ...runs.directory import Run
+from ...text.phrases import metric_label
+from .. import numbers
+from .text import new_table, plain
+
+
+def runs_table(runs: Sequence[Run]) -> RenderableType:
+    """One line a run: its id, what made it, how much was scored and the headline."""
+    headlines = {metric_label(run.manifest.headlines[0]) for run in runs}
+    one_headline = len(headlines) == 1
+    table = new_table()
+    table.add_column("run", overflow="fold", ratio=3, min_width=12)
+    table.add_column("made by", overflow="fold")
+    table.add_column("n", justify="right")
+    table.add_column(plain(min(headlines)) if one_headline else "headline", overflow="fold")
+    for run in runs:
+        manifest = run.manifest
+        headline: str = manifest.status
+        if manifest.status == "complete":
+            found = [row for row in run.summary.metrics if row.name == manifest.headlines[0]]
+            headline = numbers.format_score(found[0].mean if found else None)
+            if not one_headline:
+                headline = f"{metric_label(manifest.headlines[0])} {headline}"
+        table.add_row(plain(run.id), manifest.command, numbers.format_count(manifest.protocol.n), plain(headline))
+    return table

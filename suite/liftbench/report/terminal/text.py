@@ -1,0 +1,31 @@
+"""The text and the bare table that everything in the terminal is made of."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+STYLES = {
+    "verified": "bold green",
+    "undecided": "bold yellow",
+    "not met": "bold red",
+    "unproven": "bold magenta",
+    "passed": "green",
+    "failed": "bold red",
+    "not run": "bold magenta",
+}
+
+
+def new_table() -> Table:
+    """An empty table in the style of all tables."""
+    return Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), title_justify="left", title_style="bold"
+    )
+
+
+def plain(words: str, style: str = "") -> Text:
+    """Text that is no markup and holds no control character: names and notes come from files."""
+    return Text(
+        "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in words), style
+    )
