@@ -3,7 +3,7 @@
 Mean, not max: the maximum grows with the number of references, so conversations with more of them would look easier.
 
 ROUGE-1, 2 and L are computed here, bit for bit as the package does but faster: texts are stemmed once, clipped counts
-are sizes of set intersections (sparse products for all pairs), and RapidFuzz finds common subsequences bit-parallel.
+are sizes of set intersections (of all pairs, counted by n-gram), and RapidFuzz finds common subsequences bit-parallel.
 ROUGE-Lsum stays with the package: its union of common subsequences depends on how the package breaks ties.
 """
 
@@ -125,20 +125,22 @@ class _Common(NamedTuple):
 
 
 def _clipped(texts: Sequence[str], references: Sequence[str], order: int) -> _Common:
-    # Imported here: single pairs need no SciPy.
-    from scipy.sparse import csr_array
-
     ngrams, others = ([_ngrams(text, order, "porter") for text in side] for side in (texts, references))
-    columns = {ngram: number for number, ngram in enumerate(dict.fromkeys(chain.from_iterable(others)))}
+    having: dict[Hashable, list[int]] = {}
+    for number, row in enumerate(others):
+        for ngram in row:
+            having.setdefault(ngram, []).append(number)
+    columns = {ngram: np.array(numbers, np.intp) for ngram, numbers in having.items()}
+    nowhere = np.empty(0, np.intp)
 
-    def incidence(rows: list[frozenset[Hashable]]) -> Any:
-        present = [[columns[ngram] for ngram in row if ngram in columns] for row in rows]
-        ends = np.cumsum([0, *map(len, present)])
-        indices = np.fromiter(chain.from_iterable(present), np.int32, ends[-1])
-        return csr_array((np.ones(ends[-1], np.int32), indices, ends), shape=(len(rows), len(columns)))
+    def counts(block: slice) -> NDArray[np.int32]:
+        found = np.empty((len(ngrams[block]), len(others)), np.int32)
+        for row, own in enumerate(ngrams[block]):
+            shared = np.concatenate([nowhere, *(columns[ngram] for ngram in own if ngram in columns)])
+            found[row] = np.bincount(shared, minlength=len(others))
+        return found
 
-    left, right = incidence(ngrams), incidence(others).T.tocsr()
-    return _Common(_sizes(ngrams), _sizes(others), lambda block: (left[block] @ right).toarray())
+    return _Common(_sizes(ngrams), _sizes(others), counts)
 
 
 def _subsequences(texts: Sequence[str], references: Sequence[str]) -> _Common:

@@ -23,6 +23,7 @@ from msgspec import Struct
 from ..text.phrases import percent
 from .lift import Lift, LiftResult, NoLift
 from .permutation import randomization
+from .quantiles import normal_quantile
 from .resampling import (
     RESAMPLES,
     Floats,
@@ -290,9 +291,7 @@ def _errors(beyond: float) -> float:
 
     The error is taken as measured here, of this baseline and candidate; it is itself an estimate.
     """
-    from scipy.special import ndtri
-
-    return float(ndtri(POWER) - ndtri(beyond))
+    return normal_quantile(POWER) - normal_quantile(beyond)
 
 
 def _needed(n: int, variance: float, allowed: float, fixed: float) -> int | None:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .quantiles import student_quantile
+
 RESAMPLES = 10_000
 CHUNK = 2_000_000
 """Counts held at a time: 16 MB, and as much again while they are drawn, whatever the number of units."""
@@ -103,9 +105,8 @@ def tail(level: float, units: float) -> float:
     A resampled mean spreads by sqrt((n - 1) / n) too little, and normal quantiles are too small for a spread that is
     itself estimated: the expanded percentile interval of Hesterberg (2015). `units` is at least 2.
     """
-    from scipy.special import ndtr, stdtrit
-
-    return float(ndtr(-math.sqrt(units / (units - 1)) * stdtrit(units - 1, (1 + level) / 2)))
+    t = student_quantile(units - 1, (1 + level) / 2)
+    return math.erfc(math.sqrt(t * t * units / (units - 1) / 2)) / 2
 
 
 def bounds(statistics: Floats, tail: float) -> tuple[float, float]:
