@@ -1,18 +1,17 @@
 """What can be a person's name: a gazetteer from faker's locale data, and the words that make a poor one.
 
-Nothing is generated; only the lists of names of the locales written in Latin script are read, once and when needed.
+`names.json` holds the names of faker's locales in Latin script, so that what counts as a name does not change with
+faker's version, and faker need not be installed; `tests/support/faker_names.py` writes it.
 Names are compared folded: without case and diacritics. Finding people in a conversation is in `people`.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import unicodedata
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from importlib import resources
 
+import msgspec
 import regex
 from msgspec import Struct
 
@@ -157,12 +156,19 @@ PLACES = frozenset(_PLACES.split())
 BRANDS = frozenset(_BRANDS.split())
 
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "’": "'"})
-_LATIN = regex.compile(r"(?:\p{Latin}['’])?\p{Latin}{2,}(?:['’-]\p{Latin}+)*")
-_ATTRIBUTE = regex.compile(r"(?P<part>first|last)_(?:romanized_)?names.*")
 _INFLECTIONS = ("s", "es", "d", "ed", "ing", "ly", "r", "er", "y")
 _COMMON_ENDING = regex.compile(
     r".{2,}(?:tions?|ings?|ed|ly|ments?|ness|ables?|ibles?|ships?|ities|ity|ware|ian|ish|ese)"
 )
+
+
+class _Listed(Struct, frozen=True, forbid_unknown_fields=True):
+    """`names.json`: folded names, and the words of faker's English texts."""
+
+    source: str
+    first: list[str]
+    last: list[str]
+    words: list[str]
 
 
 class Gazetteer(Struct, frozen=True):
@@ -208,27 +214,7 @@ def fold(word: str) -> str:
 
 @lru_cache(maxsize=1)
 def gazetteer() -> Gazetteer:
-    """The names that faker knows in Latin script (some 20,000 of either part; a quarter of a second, once)."""
-    names: dict[str, set[str]] = {"first": set(), "last": set()}
-    for provider in _providers():
-        for attribute in dir(provider):
-            if part := _ATTRIBUTE.fullmatch(attribute):
-                names[part["part"]].update(fold(name) for name in _texts(getattr(provider, attribute)))
-    words: Any = importlib.import_module("faker.providers.lorem.en_US").Provider.word_list
-    ordinary = {*words, *_ORDINARY.split(), *PLACES, *BRANDS}
-    return Gazetteer(frozenset(names["first"]), frozenset(names["last"]), frozenset(ordinary))
-
-
-def _providers() -> Iterator[Any]:
-    package = importlib.import_module("faker.providers.person")
-    for module in pkgutil.iter_modules(package.__path__):
-        yield importlib.import_module(f"{package.__name__}.{module.name}").Provider
-
-
-def _texts(value: Any) -> Iterable[str]:
-    # Lists of names come as tuples, as dictionaries of frequencies, and as pairs of script and transcription.
-    if isinstance(value, str):
-        return [value] if _LATIN.fullmatch(value) else []
-    if isinstance(value, (tuple, list, dict, set)):
-        return [text for item in value for text in _texts(item)]
-    return []
+    """The names that faker knows in Latin script (some 20,000 of either part), read once."""
+    listed = msgspec.json.decode(resources.files(__package__).joinpath("names.json").read_bytes(), type=_Listed)
+    ordinary = {*listed.words, *_ORDINARY.split(), *PLACES, *BRANDS}
+    return Gazetteer(frozenset(listed.first), frozenset(listed.last), frozenset(ordinary))
