@@ -78,10 +78,11 @@ def lifts(
     baselines: Floats,
     candidates: Floats,
     *,
+    target: float | None = None,
     clusters: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
 ) -> Iterator[Lift]:
-    """Of each experiment, with the true lift as the target; `clusters` has a label for each conversation."""
+    """Of each experiment. The target is the true lift unless given; `clusters` has a label for each conversation."""
     ids = [str(number) for number in range(baselines.shape[1])]
     bootstrap = Bootstrap(seed=0, clusters=dict(zip(ids, clusters or ids, strict=True)), resamples=resamples)
     for baseline, candidate in zip(baselines, candidates, strict=True):
@@ -90,7 +91,7 @@ def lifts(
             *np.atleast_2d(candidate).tolist(),
             metric=population.metric,
             signature="",
-            target=population.lift,
+            target=population.lift if target is None else target,
             ids=ids,
         )
         assert isinstance(found, Lift), found
@@ -100,7 +101,9 @@ def lifts(
 def wrong(found: Iterable[Lift], true: float) -> dict[str, float]:
     """Shares of experiments whose lower bound is above the true lift, and whose upper bound is below it."""
     bounds = [
-        (lift.low - true, lift.high - true) if lift.decides == "ratio" else (lift.surplus_low, lift.surplus_high)
+        (lift.surplus_low, lift.surplus_high)
+        if lift.low is None or lift.high is None
+        else (lift.low - true, lift.high - true)
         for lift in found
     ]
     lows, highs = np.array(bounds).T
@@ -116,7 +119,8 @@ def rivals(baselines: Floats, candidates: Floats) -> dict[str, tuple[Floats, Flo
     (counts,) = draws(n, seed=0, resamples=RIVAL_RESAMPLES)
 
     def resampled(values: Floats) -> Floats:
-        return counts @ values.T / n
+        means: Floats = counts @ values.T / n
+        return means
 
     bottoms, tops = resampled(baselines), resampled(candidates)
     gains = tops / bottoms - 1
@@ -137,7 +141,8 @@ def rivals(baselines: Floats, candidates: Floats) -> dict[str, tuple[Floats, Flo
         moved = [shift + ndtri(end) for end in (tail, 1 - tail)]
         low, high = (ndtr(shift + end / (1 - skew * end)) for end in moved)
         columns = list(zip(gains.T, low, high, strict=True))
-        return tuple(np.array([np.quantile(column, ends[at]) for column, *ends in columns]) for at in (0, 1))
+        lows, highs = (np.array([np.quantile(column, ends[at]) for column, *ends in columns]) for at in (0, 1))
+        return lows, highs
 
     # Bootstrap-t: Efron & Tibshirani (1993), section 12.5, with the ratio's linearized standard error.
     squares = resampled(candidates**2), resampled(candidates * baselines), resampled(baselines**2)
@@ -145,7 +150,9 @@ def rivals(baselines: Floats, candidates: Floats) -> dict[str, tuple[Floats, Flo
 
     def error(gain: Floats, squares: Iterable[Floats], bottom: Floats) -> Floats:
         tops, products, bottoms = squares
-        return np.sqrt(np.maximum(tops - 2 * (1 + gain) * products + (1 + gain) ** 2 * bottoms, 0) / n) / bottom
+        squared = np.maximum(tops - 2 * (1 + gain) * products + (1 + gain) ** 2 * bottoms, 0) / n
+        relative: Floats = np.sqrt(squared) / bottom
+        return relative
 
     spread = error(observed, whole, baselines.mean(axis=1))
     low, high = np.quantile((gains - observed) / error(gains, squares, bottoms), [TAIL, 1 - TAIL], axis=0)
