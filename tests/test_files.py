@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from liftbench import files
 from liftbench.errors import RunFailed
 from liftbench.files import append_lines, digest, recover_lines, write_atomic, write_lines
 from liftbench.records.run import Prediction
@@ -39,8 +39,13 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
-    for write in (lambda: write_atomic(path, {"a": 2}), lambda: write_lines(path, [1]), lambda: append_lines(path, [])):
+    monkeypatch.setattr("os.fsync", full)
+    writes: list[Callable[[], None]] = [
+        lambda: write_atomic(path, {"a": 2}),
+        lambda: write_lines(path, [1]),
+        lambda: append_lines(path, []),
+    ]
+    for write in writes:
         with pytest.raises(RunFailed, match=r"No space left.*same command again"):
             write()
     assert json.loads(path.read_text()) == {"a": 1}

@@ -72,7 +72,7 @@ def decoding(conversations: list[Conversation]) -> None:
     request = BackendRequest(model=model, adapter=None, precision="nf4", prompt=PROMPT)
     unpacked = TransformersBackend(request)
     keep = backend_module.unpack_nf4
-    backend_module.unpack_nf4 = lambda _: None
+    backend_module.unpack_nf4 = lambda model: None  # noqa: ARG005 - called by name or by place
     try:
         packed = TransformersBackend(request)
     finally:
@@ -107,7 +107,7 @@ def training(conversations: list[Conversation]) -> None:
         ids = torch.tensor([prompt + target], device=device())
         labels = torch.tensor([[NOT_TRAINED] * len(prompt) + target], device=device())
         inputs.append({"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids)})
-    tokens = sum(each["input_ids"].numel() for each in inputs)
+    tokens: int = sum(each["input_ids"].numel() for each in inputs)
 
     def rate(loss_of: Callable[[dict[str, Any]], Any]) -> Callable[[], float]:
         def run() -> float:

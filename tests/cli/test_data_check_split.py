@@ -36,7 +36,7 @@ def conversation(number: int, **metadata: str) -> Conversation:
             Turn(role="agent", text="Sorry for that! It comes tomorrow."),
         ),
         references=(f"Customer misses order {number}. Agent says that it comes tomorrow.",),
-        metadata=metadata,
+        metadata={**metadata},
     )
 
 

@@ -100,7 +100,7 @@ def test_what_a_recipe_says_beside_its_gates_is_not_taken_for_what_was_measured(
 
 
 def test_newer_runs_that_are_passed_over_are_named(bench: Bench, world: World, tmp_path: Path) -> None:
-    later = {"created": "2099-01-01T00:00:00Z"}
+    later: dict[str, Any] = {"created": "2099-01-01T00:00:00Z"}
     other = doctored(world.good, "later", protocol={"max_new_tokens": 7}, **later)
     unscored = doctored(world.good, "unscored", status="trained", **later)
     for run in (other, unscored):

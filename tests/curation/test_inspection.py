@@ -32,7 +32,7 @@ def conversation(id_: str, *texts: str, references: tuple[str, ...] = (SUMMARY,)
         for number, text in enumerate(texts or (CUSTOMER, AGENT))
     )
     return Conversation(
-        id=id_, turns=turns, references=tuple(marked(text, id_) for text in references), metadata=metadata
+        id=id_, turns=turns, references=tuple(marked(text, id_) for text in references), metadata={**metadata}
     )
 
 
@@ -132,7 +132,7 @@ def test_duplicates_within_and_across_splits(tmp_path: Path) -> None:
 
     def long(id_: str, text: str, **metadata: str) -> Conversation:
         turns = (Turn(role="customer", text=text), Turn(role="agent", text="Thank you, we will look into it."))
-        return Conversation(id=id_, turns=turns, references=(f"{SUMMARY} {id_}",), metadata=metadata)
+        return Conversation(id=id_, turns=turns, references=(f"{SUMMARY} {id_}",), metadata={**metadata})
 
     inspection = look(
         tmp_path,

@@ -26,7 +26,7 @@ def conversation(
         id=id_,
         turns=(Turn(role="customer", text=text),),
         references=() if reference is None else (reference,),
-        metadata=metadata,
+        metadata={**metadata},
     )
 
 
@@ -193,7 +193,7 @@ def test_the_digests_of_a_redaction_are_clusters(tmp_path: Path) -> None:
 
 
 def test_a_cluster_is_compared_as_text_and_zero_is_one(tmp_path: Path) -> None:
-    pool = [conversation(f"c{n}", long_text(n, -1), customer=[0, "0", 1][n % 3]) for n in range(9)]
+    pool = [conversation(f"c{n}", long_text(n, -1), customer=(0, "0", 1)[n % 3]) for n in range(9)]
     partition = split(tmp_path, pool, {"train": 0.5, "test": 0.5}, cluster="customer").partition
     assert partition.clusters == 2
     assert partition.largest.conversations == 6

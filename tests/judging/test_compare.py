@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -27,6 +27,7 @@ from liftbench.statistics.lift import NoLift
 from liftbench.text.phrases import metric_label
 
 from ..support.build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
+from ..support.lifts import as_lift
 
 N = 36
 FLAT = [0.2 + 0.001 * (number % 5) for number in range(N)]
@@ -110,8 +111,8 @@ def test_target_and_headline_come_from_the_baseline_unless_given(tmp_path: Path)
 def test_the_headline_comes_first_and_every_metric_has_its_lift(baseline: Run, candidate: Callable[..., Run]) -> None:
     result = compare(baseline, [candidate(scores=gained(0.5))]).candidates[0]
     assert [lift.metric for lift in result.lifts] == ["rougeL", "rouge1", "rouge2", "rougeLsum"]
-    assert result.lifts[0].lift == pytest.approx(0.5)
-    assert all(lift.low is not None and lift.n == N for lift in result.lifts)
+    assert as_lift(result.lifts[0]).lift == pytest.approx(0.5)
+    assert all(as_lift(lift).low is not None and lift.n == N for lift in result.lifts)
 
 
 def test_several_candidates_share_the_error_and_all_must_be_verified(
@@ -121,8 +122,8 @@ def test_several_candidates_share_the_error_and_all_must_be_verified(
     both = compare(baseline, [good, bad])
     assert [result.verdict.lift for result in both.candidates] == ["verified", "not met"]
     assert "97.5% interval" in both.candidates[0].verdict.sentence
-    assert "95% for 2 candidates together" in both.candidates[0].lifts[0].method
-    alone, together = compare(baseline, [good]).candidates[0].lifts[0], both.candidates[0].lifts[0]
+    assert "95% for 2 candidates together" in as_lift(both.candidates[0].lifts[0]).method
+    alone, together = (as_lift(each.candidates[0].lifts[0]) for each in (compare(baseline, [good]), both))
     assert alone.low is not None
     assert together.low is not None
     assert together.low < alone.low
@@ -229,7 +230,8 @@ def test_a_zero_baseline_proves_nothing(tmp_path: Path) -> None:
 
 def test_a_metric_where_lower_is_better_cannot_be_the_headline(tmp_path: Path) -> None:
     runs = []
-    for command, column in (("baseline", FLAT), ("train", gained(0.9)["rougeL"])):
+    columns: dict[Literal["baseline", "train"], list[float]] = {"baseline": FLAT, "train": gained(0.9)["rougeL"]}
+    for command, column in columns.items():
         run = write_run(tmp_path, command=command, scores={"errors": column}, headlines=["errors"])
         rows = [msgspec.structs.replace(row, direction="lower") for row in run.summary.metrics]
         write_atomic(run.folder / "summary.json", msgspec.structs.replace(run.summary, metrics=rows))
@@ -312,7 +314,7 @@ def test_both_lifts_are_always_shown_and_the_recipe_says_which_is_judged(
     (result,) = over_plain.candidates
     assert (result.verdict.lift, result.verdict.against) == ("verified", "baseline")
     assert "Over the best-prompted baseline it is +23% (+23% to +23%) on ROUGE-L" in result.verdict.sentence
-    assert result.prompted[0].lift == pytest.approx(1.6 / 1.3 - 1)
+    assert as_lift(result.prompted[0]).lift == pytest.approx(1.6 / 1.3 - 1)
     over_best = compare(baseline, [run], best_prompted=rival, against="best-prompted")
     (result,) = over_best.candidates
     assert (result.verdict.lift, result.verdict.against) == ("not met", "best-prompted")

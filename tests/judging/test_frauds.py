@@ -29,6 +29,7 @@ from liftbench.records.system import AdapterRecord, Shot
 from liftbench.runs.directory import Run
 from liftbench.text.transcript import transcript
 
+from ..support.lifts import as_lift
 from ..support.scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned
 
 
@@ -264,7 +265,7 @@ def test_gains_on_most_that_hide_a_loss_on_some(bench: Bench) -> None:
     texts = honest() | {one.id: f"Nothing of note was said by {one.turns[0].text.split()[0]}." for one in long}
     result = bench.judge(bench.measure(texts))
     caught(result, "slices", "turns")
-    assert all(lift.lift is not None and lift.lift > 0 for lift in result.lifts[:2])
+    assert all(as_lift(lift).lift > 0 for lift in result.lifts[:2])
 
 
 def test_texts_made_elsewhere_prove_nothing(bench: Bench) -> None:

@@ -22,11 +22,12 @@ from liftbench.records.system import AdapterRecord
 from liftbench.runs.directory import Run
 
 from ..support.build import write_run
+from ..support.lifts import as_lift
 
 N = 60
 LEVELS = [0.2 + 0.002 * (number % 7) for number in range(N)]
 GOOD = [0.4 + 0.003 * (number % 5) for number in range(N)]
-NONE = [0.0] * N
+NONE: list[float | None] = [0.0] * N
 GERMAN = (
     "Der Kunde wartet seit Tagen auf sein Paket, und niemand hilft ihm weiter, schreibt er.",
     "Die Mitarbeiterin entschuldigt sich und verspricht, sich morgen darum zu kümmern.",
@@ -326,7 +327,7 @@ def test_of_few_seeds_the_worst_decides(bench: Bench) -> None:
     assert [result.verdict.outcome for result in comparison.candidates] == ["verified", "not met", "verified"]
     assert together.verdict.outcome == "not met"
     assert together.verdict.sentence.startswith("Not met: The worst of 3 seeds decides: seed 1. ")
-    assert together.lifts[0].lift == pytest.approx(0.3)
+    assert as_lift(together.lifts[0]).lift == pytest.approx(0.3)
     assert exit_code(comparison) == 1
     assert exit_code(compare(baseline, family(bench, 0.9, 0.8), bench.background(baseline))) == 0
 
@@ -334,7 +335,7 @@ def test_of_few_seeds_the_worst_decides(bench: Bench) -> None:
 def test_several_seeds_of_one_training_are_one_candidate(bench: Bench) -> None:
     baseline = bench.baseline()
     comparison = compare(baseline, family(bench, 0.9, 0.8, 0.7), bench.background(baseline))
-    assert all(result.lifts[0].method.startswith("95% interval") for result in comparison.candidates)
+    assert all(as_lift(result.lifts[0]).method.startswith("95% interval") for result in comparison.candidates)
 
 
 def test_from_five_seeds_on_they_are_resampled_together(bench: Bench) -> None:
@@ -342,12 +343,12 @@ def test_from_five_seeds_on_they_are_resampled_together(bench: Bench) -> None:
     baseline = bench.baseline()
     comparison = compare(baseline, family(bench, 0.3, 1.0, 0.9, 1.1, 1.0), bench.background(baseline))
     (together,) = comparison.seeds
-    (lift,) = together.lifts
+    lift = as_lift(*together.lifts)
     assert lift.lift == pytest.approx(0.86)
     assert lift.low is not None
     assert lift.high is not None
     # One seed alone has hardly any spread over conversations: what is left is that between seeds.
-    alone = comparison.candidates[1].lifts[0]
+    alone = as_lift(comparison.candidates[1].lifts[0])
     assert alone.low is not None
     assert alone.high is not None
     assert lift.high - lift.low > 10 * (alone.high - alone.low)

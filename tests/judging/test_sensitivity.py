@@ -30,6 +30,7 @@ from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.statistics.lift import Lift
 
 from ..support.build import tuned_texts, untuned_texts, write_conversations, write_run
+from ..support.lifts import as_lift
 
 ROUGE = Rouge("rougeL")
 
@@ -168,7 +169,7 @@ def test_too_few_conversations_are_never_verified(measured: Callable[..., tuple[
 
 def test_the_best_of_the_references_is_at_least_their_mean(measured: Callable[..., tuple[Run, Run]]) -> None:
     found = alternatives(measured())
-    best, mean = named(found, "best of the references").lift, named(found, "as measured").lift
+    best, mean = (as_lift(named(found, name).lift) for name in ("best of the references", "as measured"))
     assert all(one > other for one, other in zip(means(best), means(mean), strict=True))
     assert best.signature != mean.signature
 
@@ -229,7 +230,7 @@ def test_a_candidate_that_only_writes_more_loses_its_lift(measured: Callable[...
     padded = [f"{text}. {one.references[0].split('. ')[1]}" for text, one in zip(short, rows, strict=True)]
     found = alternatives(measured(rows, (short, padded)), target=0.2)
     assert named(found, "as measured").outcome == "verified"
-    assert named(found, "cut to equal length").lift.lift == 0.0
+    assert as_lift(named(found, "cut to equal length").lift).lift == 0.0
     assert named(found, "cut to equal length").outcome == "not met"
 
 

@@ -76,16 +76,16 @@ class NanMetric(Metric):
     name = "nan"
     signature = "nan"
 
-    def score(self, texts: Sequence[str], references: Sequence[Sequence[str]]) -> list[float | None]:
-        del references
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        del conversations
         return [float("nan") if number % 2 else 1.0 for number, _ in enumerate(texts)]
 
 
 class ShortMetric(NanMetric):
     name = "short"
 
-    def score(self, texts: Sequence[str], references: Sequence[Sequence[str]]) -> list[float | None]:
-        del references
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        del conversations
         return [1.0] * (len(texts) - 1)
 
 

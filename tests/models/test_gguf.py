@@ -70,7 +70,7 @@ def test_the_tokenizer_splits_as_the_file_says(
     # The tiny vocabulary knows no double space: its last token becomes one.
     names = sorted(vocabulary["vocab"], key=vocabulary["vocab"].__getitem__)
     lost = names[-1]
-    changes = {
+    changes: dict[str, Any] = {
         "tokenizer.ggml.pre": pre,
         "tokenizer.ggml.tokens": [*names[:-1], "ĠĠ"],
         "tokenizer.ggml.merges": [merge for merge in merges if merge.replace(" ", "") != lost] + ["Ġ Ġ"],
@@ -82,7 +82,7 @@ def test_the_tokenizer_splits_as_the_file_says(
 def test_llama_3_begins_with_bos_and_ends_at_turn_or_text(tmp_path: Path, tiny_chat_model: Path) -> None:
     from transformers import AutoTokenizer, GenerationConfig
 
-    changes = {
+    changes: dict[str, Any] = {
         "tokenizer.ggml.pre": "llama-bpe",
         "tokenizer.ggml.add_bos_token": None,
         "tokenizer.ggml.eot_token_id": 0,

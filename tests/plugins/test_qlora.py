@@ -37,25 +37,21 @@ def request_for(
 
     def build(*, run: str = "run", record: Callable[[CurvePoint], None] | None = None, **changes: Any) -> TrainRequest:
         fields = {name: changes.pop(name) for name in ("train", "validation", "model") if name in changes}
-        return TrainRequest(
-            **(
-                {
-                    "model": tiny_chat_model,
-                    "model_record": ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
-                    "train": tuple(conversations[:9]),
-                    "validation": tuple(conversations[9:]),
-                    "prompt": prompt_spec("Sum up:\n{conversation}", "", "chat"),
-                    "max_input_tokens": 300,
-                    "max_new_tokens": 40,
-                    "options": QLoRAOptions(**({"batch_size": 4, "rank": 4, "alpha": 8} | changes)),
-                    "seed": 0,
-                    "folder": tmp_path / run,
-                    "record": record or (lambda _: None),
-                    "progress": no_progress,
-                }
-                | fields
-            )
+        usual = TrainRequest(
+            model=tiny_chat_model,
+            model_record=ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
+            train=tuple(conversations[:9]),
+            validation=tuple(conversations[9:]),
+            prompt=prompt_spec("Sum up:\n{conversation}", "", "chat"),
+            max_input_tokens=300,
+            max_new_tokens=40,
+            options=QLoRAOptions(**({"batch_size": 4, "rank": 4, "alpha": 8} | changes)),
+            seed=0,
+            folder=tmp_path / run,
+            record=record or (lambda _: None),
+            progress=no_progress,
         )
+        return msgspec.structs.replace(usual, **fields)
 
     return build
 

@@ -56,8 +56,9 @@ class Letters:
 
 
 def planned(conversations: list[Conversation], encoder: Any = None, **changes: Any) -> Schedule:
-    options = {"epochs": 1.0, "batch_size": 4, "max_steps": None, "seed": 0} | changes
-    return schedule(conversations, encoder or Letters(conversations), **options)
+    options: dict[str, Any] = {"epochs": 1.0, "batch_size": 4, "max_steps": None, "seed": 0} | changes
+    rows: Any = encoder or Letters(conversations)
+    return schedule(conversations, rows, **options)
 
 
 @pytest.fixture(scope="module")

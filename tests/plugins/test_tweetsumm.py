@@ -250,7 +250,7 @@ def test_a_conversation_of_ibms_form_in_full(tmp_path: Path) -> None:
 
 
 def test_a_conversation_of_dialogstudios_form_in_full(tmp_path: Path) -> None:
-    unsummarized = {"summaries": {"abstractive_summaries": [None, []]}}
+    unsummarized: dict[str, Any] = {"summaries": {"abstractive_summaries": [None, []]}}
     rows = {
         "TweetSumm--val--2": dialog("d2"),
         "TweetSumm--val--1": dialog(),
@@ -361,7 +361,7 @@ def foreign_key(folder: Path) -> None:
 
 
 def no_summaries(folder: Path) -> None:
-    write_json(folder / "train.json", {"TweetSumm--train--7": dialog(**{"original dialog info": {}})})
+    write_json(folder / "train.json", {"TweetSumm--train--7": dialog() | {"original dialog info": {}}})
 
 
 def two_of_a_name(folder: Path) -> None:

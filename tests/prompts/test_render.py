@@ -62,7 +62,7 @@ class BosTokenizer:
     """Adds a BOS as Llama's tokenizer does, and words are tokens."""
 
     bos_token_id = 1
-    eos_token_id = 2
+    eos_token_id: int | None = 2
     all_special_ids = (1, 2)
 
     def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:

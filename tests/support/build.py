@@ -173,7 +173,7 @@ def write_run(
     identifier = run_id(measured.name, how.dataset, key, created)
     folder = runs / identifier
 
-    reasons = list(finish_reasons or ["stop"] * len(rows))
+    reasons: Sequence[Literal["stop", "length", "unknown"]] = finish_reasons or ["stop"] * len(rows)
     predictions = [
         Prediction(
             id=row.id,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -31,6 +31,7 @@ from liftbench.report.systems import list_steps
 from liftbench.runs.directory import Run
 
 from ...support.build import BASE, ENVIRONMENT, write_conversations, write_run
+from ...support.lifts import as_lift
 
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=https://x.example/a onerror=alert(1)></style></details>{{ 7 * 7 }}&lt;<!--"
@@ -92,7 +93,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     baseline = write_run(folder)
     trained = write_run(folder, command="train", created="2026-01-05T11:00:00Z")
     write_atomic(trained.folder / "training" / "options.json", {"rank": 16, "target": ["q_proj"], "max_steps": None})
-    elsewhere = {"kind": "predictions", "model": None, "adapter": None, "precision": None, "backend": None}
+    elsewhere: dict[str, Any] = {
+        "kind": "predictions",
+        "model": None,
+        "adapter": None,
+        "precision": None,
+        "backend": None,
+    }
     elsewhere |= {"prompt": None, "file_sha256": "f11e" * 16, "generation_verified": False}
     humans = write_run(
         folder, command="score", name="humans", created="2026-01-05T12:00:00Z", system=elsewhere, environment=None
@@ -141,7 +148,9 @@ def test_every_conversation_is_there_with_all_that_was_written(page: Page, runs:
 
 
 def test_conversations_are_sorted_by_gain_and_the_extremes_are_linked(text: str, runs: list[Run]) -> None:
-    gains = {id_: runs[1].scores[id_]["rougeL"] - before["rougeL"] for id_, before in runs[0].scores.items()}
+    gains = {
+        id_: (runs[1].scores[id_]["rougeL"] or 0) - (before["rougeL"] or 0) for id_, before in runs[0].scores.items()
+    }
     order = re.findall(r'<p class="id"><code dir="auto">(.*?)</code>', text)
     assert [gains[id_] for id_ in order] == sorted(gains.values())
     anchors = re.findall(r'<div class="inside" id="(.*?)">', text)
@@ -259,7 +268,7 @@ def test_floors_ceilings_prompts_and_sight_are_on_the_page(tmp_path: Path, runs:
 def test_a_lift_over_prompts_that_were_not_tried_is_not_the_one_over_the_plain_baseline(runs: list[Run]) -> None:
     comparison = compare(runs[0], runs[1:2], against="best-prompted")
     page = Page(render(comparison, runs[:2]))
-    plain = comparison.candidates[0].lifts[0]
+    plain = as_lift(comparison.candidates[0].lifts[0])
     assert page.text.count(f"{plain.lift:+.0%}") == page.text.count(f"{plain.lift:+.0%} ") >= 1
     assert "Lift over the best-prompted baseline" not in page.text
     assert not [value for tag, name, value in page.attributes if (tag, name) == ("p", "class") and value == "figure"]
@@ -463,9 +472,10 @@ def test_several_candidates_each_have_a_verdict_and_share_caveats(runs: list[Run
 
 def test_where_lower_is_better_less_is_a_gain(tmp_path: Path) -> None:
     rows = write_conversations(3)
+    given: dict[Literal["baseline", "score"], list[float]] = {"baseline": [3.0, 3.0, 3.0], "score": [1.0, 2.0, 4.0]}
     runs = [
         write_run(tmp_path, command=command, conversations=rows, scores={"errors": values}, headlines=["errors"])
-        for command, values in (("baseline", [3.0, 3.0, 3.0]), ("score", [1.0, 2.0, 4.0]))
+        for command, values in given.items()
     ]
     for run in runs:
         metrics = [msgspec.structs.replace(row, direction="lower") for row in run.summary.metrics]

@@ -34,6 +34,7 @@ from liftbench.runs.directory import Run
 from liftbench.statistics.lift import Lift, NoLift
 
 from ...support.build import make_lift, write_run
+from ...support.lifts import as_lift
 from .test_comparison import HOSTILE, NO_WORD, TAME, Page, loaded
 
 STATES: tuple[GuardState, ...] = ("passed", "undecided", "failed", "not run")
@@ -112,7 +113,7 @@ def parts(states: Sequence[str]) -> list[SliceResult]:
     ]
 
 
-def choice(kind: Any, name: str, lift: Lift, outcome: Outcome) -> Alternative:
+def choice(kind: Any, name: str, lift: Lift | NoLift, outcome: Outcome) -> Alternative:
     return Alternative(kind=kind, name=name, lift=lift, outcome=outcome)
 
 
@@ -172,7 +173,7 @@ def test_the_verdict_its_lists_and_guards_come_before_all_else(bare: Comparison,
 
 def test_the_figures_behind_a_verdict_are_the_records(bare: Comparison, runs: list[Run]) -> None:
     [result] = bare.candidates
-    lift = replace(result.lifts[0], p=0.0312, p_holm=0.5, detectable=0.613, needed=1234)
+    lift = replace(as_lift(result.lifts[0]), p=0.0312, p_holm=0.5, detectable=0.613, needed=1234)
     text = page_of(with_result(bare, lifts=[lift, *result.lifts[1:]]), runs).text
     behind = text[text.index("The figures behind it") :]
     for words in (
@@ -192,7 +193,7 @@ def test_the_figures_behind_a_verdict_are_the_records(bare: Comparison, runs: li
 
 def test_where_no_ratio_is_stable_the_difference_is_shown_and_said_to_decide(bare: Comparison, runs: list[Run]) -> None:
     [result] = bare.candidates
-    lift = surplus(result.lifts[0])
+    lift = surplus(as_lift(result.lifts[0]))
     comparison = with_result(bare, lifts=[lift, *result.lifts[1:]])
     page = page_of(comparison, runs)
     interval = f"of the difference +0.079 to {lift.difference_high:+.3f}"
@@ -264,7 +265,7 @@ def test_every_kind_of_leak_is_counted_explained_and_linked_to_its_conversation(
 
 def test_the_lift_without_leaks_stands_beside_them(bare: Comparison, runs: list[Run]) -> None:
     [result] = bare.candidates
-    measured = result.lifts[0]
+    measured = as_lift(result.lifts[0])
     without = replace(measured, lift=0.123, low=0.051, high=0.2, n=20)
     made = [
         choice("as measured", "as measured", measured, "verified"),
@@ -312,7 +313,7 @@ def alternatives(lift: Lift, outcomes: Sequence[Outcome]) -> list[Alternative]:
 def test_whether_the_verdict_hangs_on_one_choice_is_said(
     outcomes: list[Outcome], words: str, bare: Comparison, runs: list[Run]
 ) -> None:
-    made = alternatives(bare.candidates[0].lifts[0], outcomes)
+    made = alternatives(as_lift(bare.candidates[0].lifts[0]), outcomes)
     assert describe_alternatives(made, ("rougeL",), 0.4) == words
     comparison = with_result(bare, alternatives=made)
     text = page_of(comparison, runs).text
@@ -323,7 +324,7 @@ def test_whether_the_verdict_hangs_on_one_choice_is_said(
 
 def test_a_choice_that_one_headline_lacks_or_that_gives_no_number_is_shown(bare: Comparison, runs: list[Run]) -> None:
     [result] = bare.candidates
-    one, other = result.lifts[:2]
+    one, other = map(as_lift, result.lifts[:2])
     broken = NoLift(metric=one.metric, signature=one.signature, reason="nothing to score", n=one.n, level=one.level)
     made = [
         choice("as measured", "as measured", one, "verified"),
@@ -458,7 +459,7 @@ def filled(record: Any, text: str, ids: frozenset[str]) -> Any:
 
 def test_hostile_words_in_a_record_stay_words(bare: Comparison, runs: list[Run]) -> None:
     [result] = bare.candidates
-    lift = result.lifts[0]
+    lift = as_lift(result.lifts[0])
     whole = with_result(
         with_verdict(bare, guards=guards(), caveats=["A caveat."]),
         slices=parts(["worse", "undecided"]),
