@@ -89,7 +89,7 @@ def test_without_a_run_it_is_an_error(project: Run, pytester: pytest.Pytester) -
     shutil.rmtree(pytester.path / "reports")
     done = project(EXAMPLE)
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*there is no measured run to gate.", "*`bench train --plugin NAME`*"])
+    done.stdout.fnmatch_lines(["*there is no measured run to gate", "*`bench train --plugin NAME`*"])
 
 
 @pytest.mark.parametrize(

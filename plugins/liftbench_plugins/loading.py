@@ -25,7 +25,7 @@ def device() -> str:
 def load_model(folder: Path, precision: str) -> Any:
     """The model on `device()`, in evaluation mode; `nf4` is NF4 with double quantization, on the CPU too.
 
-    Raises `UsageError` for an unknown precision, `PrerequisiteError` where `nf4` is asked for without bitsandbytes.
+    Raises `UsageError` for an unknown precision, `PrerequisiteError` for `nf4` where bitsandbytes is not installed.
     """
     if precision not in DTYPES:
         raise unknown("precision", precision, DTYPES)

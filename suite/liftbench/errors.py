@@ -66,3 +66,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
     hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
     return UsageError(f"unknown {kind} {name!r}", f"{hint}Known: {', '.join(names) or 'none'}.")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of another library's error, or its type: what follows are hints for programmers."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

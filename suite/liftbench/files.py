@@ -40,8 +40,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunFailed(
-            f"cannot write {path}: {error.strerror or error}; free some space, or choose another folder, "
-            "and give the same command again"
+            f"cannot write {path}: {error.strerror or error}",
+            "Free some space or choose another folder, then run the same command again.",
         ) from error
 
 

@@ -6,7 +6,7 @@ from .data.intake.speakers import UnclearSpeakers
 from .data.intake.tables import Row
 from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
-from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, unknown
+from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, first_line, unknown
 from .extension.hooks import hookimpl
 from .extension.registry import API_VERSION, Registry
 from .files import file_sha256, write_atomic
@@ -72,6 +72,7 @@ __all__ = [
     "encode",
     "end_token",
     "file_sha256",
+    "first_line",
     "hookimpl",
     "hub",
     "no_progress",

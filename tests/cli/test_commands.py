@@ -115,7 +115,7 @@ def test_a_changed_target_needs_no_new_measurement(bench: Any, data: Path) -> No
 def test_budgets_that_do_not_fit_are_refused_before_a_training(bench: Any, data: Path) -> None:
     done = bench("train", "--dataset", str(data), "--set", "generation.max_input_tokens=5000")
     assert done.code == 2
-    assert "lower one of them" in done.err
+    assert "Lower one of them" in done.err
     assert not Path("reports").exists()
 
 

@@ -108,21 +108,21 @@ def test_a_split_that_fails_leaves_what_was_there(bench: Any, tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["split", "absent"], "there is no folder absent"),
-        (["split", "tickets", "--to", "tickets"], "may not be one"),
-        (["split", "tickets", "--to", "tickets/inside"], "lie in each other"),
-        (["split", "tickets", "--to", ".", "--force"], "lie in each other"),
-        (["split", "tickets", "--to", "other", "--force"], "other things than conversations"),
+        (["split", "absent"], "cannot read conversations from absent: the folder does not exist"),
+        (["split", "tickets", "--to", "tickets"], "overlaps its source"),
+        (["split", "tickets", "--to", "tickets/inside"], "overlaps its source"),
+        (["split", "tickets", "--to", ".", "--force"], "overlaps its source"),
+        (["split", "tickets", "--to", "other", "--force"], "has files that are not part of a data set"),
         (["split", "tickets", "--to", "file"], "is a file"),
         (["split", "other"], "bench data import"),
         (["split", "tickets", "--train", "0.7"], "must add up to 1"),
         (["split", "tickets", "--cluster", "clustr"], "Did you mean 'cluster'"),
         (["split", "broken"], "conversations.jsonl, line 1: "),
-        (["check", "absent"], "there is no folder absent"),
+        (["check", "absent"], "cannot read conversations from absent: the folder does not exist"),
         (["check", "broken"], "conversations.jsonl, line 1: "),
         (["check", "tickets", "--to", "x"], "--redact"),
         (["check", "tickets", "--model", "smolm2"], "Did you mean 'smollm2-135m'"),
-        (["check", "tickets", "--redact", "--to", "tickets"], "may not be one"),
+        (["check", "tickets", "--redact", "--to", "tickets"], "overlaps its source"),
     ],
 )
 def test_a_mistake_is_answered_in_a_few_lines_and_writes_nothing(

@@ -152,9 +152,9 @@ def test_a_dry_run_shows_columns_with_their_origin_and_the_first_conversation(be
         (["tickets.csv", "plain.csv", "--to", "out", *AGENTS], "plain.csv has other columns than tickets.csv"),
         (["header.csv", "--to", "out"], "header.csv: there is no row below the header"),
         (["torn.jsonl", "--to", "out"], "torn.jsonl:1: not a JSON object"),
-        (["tickets.csv", "--to", "full", *AGENTS], "--force replaces it"),
+        (["tickets.csv", "--to", "full", *AGENTS], "Replace it with --force"),
         (["tickets.csv", "--to", "plain.csv", *AGENTS], "is a file"),
-        (["full/conversations.jsonl", "--to", "full", "--force", *AGENTS], "lie in each other"),
+        (["full/conversations.jsonl", "--to", "full", "--force", *AGENTS], "overlaps its source"),
     ],
 )
 @pytest.mark.usefixtures("tickets")

@@ -107,10 +107,10 @@ def test_newer_runs_that_are_passed_over_are_named(bench: Bench, world: World, t
         shutil.copytree(run.folder, tmp_path / "reports" / "runs" / run.id)
     done = gate(bench, "--rule", "rougeL >= 0.33", "--json")
     assert json.loads(done.out)["notes"] == [
-        "Run unscored is newer, and is not finished.",
-        "Run later is newer, and differs from the baseline in max_new_tokens.",
+        "Newer run unscored was not gated: it is not finished.",
+        "Newer run later was not gated: it differs from the baseline in max_new_tokens.",
     ]
-    assert "Run later is newer" in gate(bench, "--rule", "rougeL >= 0.33").out
+    assert "Newer run later" in gate(bench, "--rule", "rougeL >= 0.33").out
 
 
 def test_junit_has_a_case_a_rule(bench: Bench, tmp_path: Path) -> None:

@@ -140,5 +140,5 @@ def test_a_conversation_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> 
         [Conversation(id="ghost", turns=(Turn(role="user", text="@123456"),), references=("x",))],
     )
     section = DataSection(dataset=str(tmp_path))
-    with pytest.raises(UsageError, match="nothing is left of 'ghost' after cleaning"):
+    with pytest.raises(UsageError, match="'ghost' has no words left after cleaning"):
         read_split(open_dataset(section, Plugins()), section, "test")

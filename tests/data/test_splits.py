@@ -127,7 +127,7 @@ def test_another_seed_makes_another_split() -> None:
 
 @pytest.mark.parametrize("pool", [[], [conversation("a", "x")], [conversation("a", "x"), conversation("b", "X.")]])
 def test_too_few_to_part_is_an_error(pool: list[Conversation]) -> None:
-    with pytest.raises(UsageError, match="cannot be parted"):
+    with pytest.raises(UsageError, match="too few for training and validation"):
         training_split(pool, [], limit=None, validation_fraction=0.1, seed=0)
 
 

@@ -72,7 +72,7 @@ def test_an_unknown_hook_is_reported() -> None:
 
 def test_one_name_from_two_distributions_is_an_error_when_asked_for() -> None:
     plugins = plugins_of(registering(), registering())
-    with pytest.raises(UsageError, match=r"distribution-0 1\.0.*distribution-1 1\.0.*--no-plugin"):
+    with pytest.raises(UsageError, match=r"distribution-0 1\.0.*distribution-1 1\.0.*\n.*--no-plugin"):
         plugins.find("trainer", "mine")
     plugins.remove("plugin-0")
     assert plugins.find("trainer", "mine").plugin == "plugin-1"
@@ -86,8 +86,8 @@ def test_an_unknown_name_comes_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"api": API_VERSION + 1}, PrerequisiteError, "upgrade liftbench"),
-        ({"api": API_VERSION - 1}, PrerequisiteError, "upgrade distribution-0"),
+        ({"api": API_VERSION + 1}, PrerequisiteError, "Upgrade liftbench"),
+        ({"api": API_VERSION - 1}, PrerequisiteError, "Upgrade distribution-0"),
         ({"requires": ["a_package_that_is_not_there"]}, PrerequisiteError, "pip install a_package_that_is_not_there"),
         ({"target": "no_such_module:Thing"}, PrerequisiteError, "no_such_module"),
         ({"target": f"{__name__}:Nothing"}, PrerequisiteError, "Nothing"),

@@ -157,7 +157,7 @@ def test_a_missing_one_says_how_to_make_it_and_what_is_there(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"schema": 99}, PrerequisiteError, "upgrade liftbench"),
+        ({"schema": 99}, PrerequisiteError, "Upgrade liftbench"),
         ({"samples": [{"id": 3}]}, UsageError, "is damaged"),
         ({"measured": None}, UsageError, "is damaged"),
         ({"name": "another"}, UsageError, "calls itself 'another'"),

@@ -443,7 +443,7 @@ def test_incomplete_runs_are_refused(baseline: Run, candidate: Callable[..., Run
     for run in (candidate(status="running"), candidate(status="trained")):
         with pytest.raises(UsageError, match=run.id.replace("+", r"\+")):
             compare(baseline, [run])
-        with pytest.raises(UsageError, match="continues it"):
+        with pytest.raises(UsageError, match="to continue it"):
             compare(run, [baseline])
 
 

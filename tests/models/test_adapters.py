@@ -58,8 +58,8 @@ def test_the_hash_covers_weights_and_configuration(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("adapter_config.json", None, "is no adapter: it has no adapter_config.json"),
-        ("adapter_model.safetensors", None, r"pickled weights \(.bin\) can run code"),
+        ("adapter_config.json", None, "is not an adapter: it has no adapter_config.json"),
+        ("adapter_model.safetensors", None, r"pickled weights \(.bin\) are not loaded, because they can run code"),
         ("adapter_config.json", "{", "adapter_config.json is damaged"),
         ("adapter_config.json", "[]", "adapter_config.json is damaged"),
         ("provenance.json", "{", "provenance.json is damaged"),
@@ -142,8 +142,8 @@ def test_rows_of_other_weights_tell_nothing(tmp_path: Path, name: str) -> None:
         (b'{"id": "a", "part"', "rows.jsonl, line 1, is damaged"),
         (b"\xff\xfe", "rows.jsonl, line 1, is damaged"),
         (b'{"id": "a"}\n', "rows.jsonl, line 1, is damaged"),
-        (b"", "do not list the same conversations"),
-        (msgspec.json.encode(ROWS[0]) + b"\n", "do not list the same conversations"),
+        (b"", "list different conversations"),
+        (msgspec.json.encode(ROWS[0]) + b"\n", "list different conversations"),
     ],
 )
 def test_rows_that_are_not_whole_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:

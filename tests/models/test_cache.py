@@ -9,7 +9,7 @@ import pytest
 
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.files import file_sha256
-from liftbench.models.cache import MARKER, converted
+from liftbench.models.cache import MARKER, ensure_converted
 
 from ..support.tiny_gguf import write_gguf
 
@@ -30,7 +30,7 @@ class Source:
         return copy
 
     def convert(self) -> Path:
-        return converted("tiny", self.sha256, self, self.said.append)
+        return ensure_converted("tiny", self.sha256, self, self.said.append)
 
 
 @pytest.fixture(scope="module")

@@ -153,7 +153,7 @@ def test_a_folder_is_taken_with_any_of_the_encoders_tokenizers(bert: Path, tmp_p
         ("minilmm", "Did you mean 'minilm'"),
         ("org/name", "hub:org/name"),
         ("", "hub:org/name works too"),
-        ("hub:nothing", "names nothing on the hub"),
+        ("hub:nothing", "is not a reference to the hub"),
         # An alias of language models is none of encoders.
         ("smollm2-135m", "unknown encoder"),
     ],
@@ -179,10 +179,10 @@ def test_without_the_hub_a_model_from_it_fails_with_what_else_would_do(tmp_path:
     code = (
         "import sys\nfrom liftbench.errors import LiftbenchError\n"
         "from liftbench.models.encoders import resolve_encoder\n"
-        "try:\n    resolve_encoder('hub:org/encoder', instead='name a folder')\n"
+        "try:\n    resolve_encoder('hub:org/encoder', instead='Name a folder.')\n"
         "except LiftbenchError as error:\n    print(error)\n    sys.exit(error.exit_code)"
     )
     done = ask(code, endpoint=NOWHERE, home=tmp_path)
-    assert (done.code, len(done.lines)) == (3, 1), done.errors
+    assert (done.code, len(done.lines)) == (3, 2), done.errors
     assert "cannot be reached" in done.lines[0]
-    assert done.lines[0].endswith("name a folder")
+    assert done.lines[1].endswith("Name a folder.")

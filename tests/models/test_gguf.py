@@ -103,7 +103,7 @@ def test_llama_3_begins_with_bos_and_ends_at_turn_or_text(tmp_path: Path, tiny_c
         ({"llama.rope.scaling.type": "linear"}, "rotary positions"),
         ({"extra_tensor": "rope_freqs.weight"}, "rotary positions"),
         ({"tokenizer.ggml.pre": "chatglm-bpe"}, "how its tokenizer 'chatglm-bpe' splits"),
-        ({"tokenizer.ggml.model": "bert"}, "unknown kind 'bert'"),
+        ({"tokenizer.ggml.model": "bert"}, "unknown type 'bert'"),
     ],
 )
 def test_what_would_become_another_model_is_refused(

@@ -162,7 +162,7 @@ def with_a_damaged_index(folder: Path) -> None:
         (with_pickled_weights, "pickles"),
         (without_tokenizer, "no tokenizer"),
         (without_config, "no config.json"),
-        (as_adapter, "is an adapter; measure it with `bench score "),
+        (as_adapter, "is an adapter\nMeasure it with `bench score "),
         (with_a_part_missing, r"1 of its 2 weight files are missing \(the first: model-1.safetensors\)"),
         (with_a_damaged_index, "model.safetensors.index.json is damaged"),
     ],

@@ -107,12 +107,12 @@ def test_turns(dialogue: str, turns: list[tuple[str, str]], tmp_path: Path) -> N
         ("[]", "Expected `object`"),
         (changed(fname=None), "fname"),
         (changed(dialogue=3), "dialogue"),
-        (changed(dialogue="Hello there."), "begins with no speaker (#Person1#: …): 'Hello there.'"),
+        (changed(dialogue="Hello there."), "does not begin with a speaker (#Person1#: …): 'Hello there.'"),
         (changed(dialogue=""), "the dialogue is empty"),
         (changed(dialogue="#Person1#: "), "the dialogue is empty"),
-        (changed(summary=" "), "there is no summary"),
-        (changed(summary=None), "there is no summary"),
-        (changed(fname="first"), "fname 'first' was seen before"),
+        (changed(summary=" "), "the row has no summary"),
+        (changed(summary=None), "the row has no summary"),
+        (changed(fname="first"), "fname 'first' occurs twice"),
     ],
 )
 def test_a_malformed_line_is_an_error_with_file_line_and_reason(row: Any, reason: str, tmp_path: Path) -> None:

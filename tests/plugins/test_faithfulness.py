@@ -234,10 +234,10 @@ def test_windows_lose_no_letter_and_fit(lines: list[str], room: int) -> None:
     ("kind", "labels", "expected"),
     [
         (MiniCheck, NLI, "3 labels"),
-        (MiniCheck, (), "lacks weights"),
-        (SummaC, ("LABEL_0", "LABEL_1", "LABEL_2"), "does not say which of its labels is entailment"),
-        (SummaC, ("entailment", "Supports"), "does not say which"),
-        (SummaC, (), "lacks weights"),
+        (MiniCheck, (), "have no weights"),
+        (SummaC, ("LABEL_0", "LABEL_1", "LABEL_2"), "does not declare which label is entailment"),
+        (SummaC, ("entailment", "Supports"), "does not declare which"),
+        (SummaC, (), "have no weights"),
     ],
 )
 def test_a_model_that_does_not_answer_the_question_is_refused(
@@ -273,5 +273,5 @@ def test_without_the_hub_the_default_model_is_missed_clearly(kind: str, tmp_path
         "except LiftbenchError as error:\n    print(error)\n    sys.exit(error.exit_code)"
     )
     done = ask(code, endpoint=NOWHERE, home=tmp_path)
-    assert (done.code, len(done.lines)) == (3, 1), done.errors
-    assert done.lines[0].endswith(f"name a folder that has the model: {kind.lower()}:FOLDER")
+    assert (done.code, len(done.lines)) == (3, 2), done.errors
+    assert done.lines[1].endswith(f"Name a folder with the model: {kind.lower()}:FOLDER.")

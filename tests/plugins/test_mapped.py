@@ -158,25 +158,25 @@ def test_the_real_dialogsum_through_the_library(tweetsumm: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"data_files": None}, "name its files with data.options.data_files"),
+        ({"data_files": None}, "data.options.data_files is not set\nName its files."),
         ({"path": "jsn"}, "unknown builder 'jsn'\nDid you mean 'json'"),
         ({"path": "a/b/c"}, "A folder will do, too, or org/name on the hub."),
         ({"path": "json", "data_files": "absent.jsonl"}, "json cannot be loaded: Unable to find"),
-        ({"path": "json", "data_files": "https://example.org/x.jsonl"}, "no local file"),
+        ({"path": "json", "data_files": "https://example.org/x.jsonl"}, "is not a local file"),
         ({"path": "json", "data_files": "broken.jsonl"}, "json cannot be read: JSON parse error"),
         ({"path": "parquet", "data_files": "train.jsonl"}, "parquet cannot be loaded: Parquet magic bytes"),
         ({"path": "nothing", "data_files": None}, "nothing cannot be loaded: The directory"),
         ({"path": "script", "data_files": None}, "script cannot be loaded: Dataset scripts are no longer supported"),
         ({"splits": {"train": "tran"}}, "unknown split 'tran'\nDid you mean 'train'"),
         ({"columns": {**COLUMNS, "transcript": "dialog"}}, "unknown column 'dialog'\nDid you mean 'dialogue'"),
-        ({"columns": {"transcript": "dialogue"}}, "columns.references: name the columns"),
+        ({"columns": {"transcript": "dialogue"}}, "columns.references is not set\nSet it to the columns"),
         ({"columns": {"references": ["gist"]}}, "text, speaker, id not given"),
         ({"data_files": "unclear.jsonl"}, "'Bo' (1)"),
         ({"data_files": "empty.jsonl"}, "2 rows left out: no transcript (json train:2, json train:3)"),
         ({"data_files": "unsummarized.jsonl"}, "1 conversation left out: no reference (c2)"),
         ({"data_files": "empty.jsonl", "columns": COLUMNS, "unusable": "leave out"}, ""),
         ({"data_files": "unsummarized.jsonl", "unusable": "leave out"}, ""),
-        ({"data_files": "useless.jsonl", "unusable": "leave out"}, "there is no conversation in this split"),
+        ({"data_files": "useless.jsonl", "unusable": "leave out"}, "the split has no conversations"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_few_lines(options: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_only_the_files_named_are_downloaded(hub: Hub, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "code", "words"),
     [
-        ({"path": "org/absent"}, 2, "there is no dataset 'org/absent' on the hub"),
+        ({"path": "org/absent"}, 2, "the hub has no dataset 'org/absent'"),
         ({"revision": "v9"}, 2, "org/calls has no revision 'v9'"),
         ({"name": "others"}, 2, "BuilderConfig 'others' not found. Available: ['default', 'other']"),
         ({"path": "org/gated"}, 3, "org/gated is gated"),
@@ -264,7 +264,7 @@ def test_without_the_hub_the_way_to_local_files_is_told(tmp_path: Path, place: s
         done = ask(LOAD, options(), endpoint=url, home=tmp_path)
     assert done.code == 3, done.errors
     assert done.lines[0].startswith("the hub cannot be reached (")
-    assert "data.options.data_files" in done.lines[0]
+    assert "data.options.data_files" in done.lines[1]
 
 
 # -------------------------------------------------------------------------------------------- the command line's end

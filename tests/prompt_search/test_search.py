@@ -220,8 +220,11 @@ def test_without_templates_of_its_own_a_recipe_tries_those_that_ship(folder: Pat
     [
         (["tune.templates=['Summarize.']"], "exactly once"),
         (["tune.shots=[10]"], "asks for 10 examples"),
-        (["tune.shots=[9]"], "no conversation left"),
-        (['metrics.extra=["descriptive"]', 'metrics.headlines=["descriptive"]'], "more is not better"),
+        (["tune.shots=[9]"], "no conversations left"),
+        (
+            ['metrics.extra=["descriptive"]', 'metrics.headlines=["descriptive"]'],
+            "a higher 'descriptive' is not better",
+        ),
         (["data.train_split=trian"], "Did you mean 'train'"),
     ],
 )
@@ -371,13 +374,13 @@ def test_shots_that_do_not_fit_are_a_trial_with_a_problem(folder: Path, plugins:
     problems = [trial for trial in run.trials if trial.problem]
     assert {len(trial.prompt.shots) for trial in problems} == {4}
     assert {(trial.n, trial.gain) for trial in problems} == {(0, None)}
-    assert all("with its 4 shots is longer than 40 tokens" in trial.problem for trial in problems)
+    assert all("with its 4 shots is longer than the limit of 40 tokens" in trial.problem for trial in problems)
     again = searched(resolved, plugins, tmp_path / "again")
     assert len(again.trials) == len(run.trials)
 
 
 def test_a_plain_prompt_that_does_not_fit_ends_the_search(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
-    with pytest.raises(LiftbenchError, match="longer than 2 tokens"):
+    with pytest.raises(LiftbenchError, match="longer than the limit of 2 tokens"):
         searched(recipe(folder, "generation.max_input_tokens=2"), plugins, tmp_path / "runs")
 
 

@@ -93,7 +93,7 @@ def test_a_tokenizer_without_an_end_is_refused() -> None:
     class Endless(BosTokenizer):
         eos_token_id = None
 
-    with pytest.raises(UsageError, match="never learn to stop"):
+    with pytest.raises(UsageError, match="cannot learn to stop"):
         end_token(prompt_spec(TEMPLATE, "", "plain"), Endless())
 
 
@@ -235,7 +235,7 @@ def test_the_conversation_is_shortened_and_never_the_shots_or_the_prefill() -> N
 
 
 def test_shots_that_leave_no_room_are_an_error() -> None:
-    with pytest.raises(UsageError, match="with its 2 shots is longer than 20 tokens"):
+    with pytest.raises(UsageError, match="with its 2 shots is longer than the limit of 20 tokens"):
         render(prompt_spec(TEMPLATE, "", "plain", shots=SHOTS), conversation("Hi"), BosTokenizer(), 20)
 
 

@@ -99,7 +99,7 @@ def test_an_assignment_without_key_or_value_is_refused(text: str) -> None:
 
 
 def test_a_key_below_a_value_is_refused() -> None:
-    with pytest.raises(UsageError, match="is a value"):
+    with pytest.raises(UsageError, match="is set to a value"):
         nested({"a": 1, "a.b": 2})
 
 
@@ -135,5 +135,5 @@ def test_replacing_a_table_forgets_the_origins_of_its_keys() -> None:
     resolved = resolve("r", layers)
     assert resolved.recipe.train.options == {}
     assert [key for key in resolved.origins if key.startswith("train.options")] == ["train.options"]
-    with pytest.raises(UsageError, match="is a table"):
+    with pytest.raises(UsageError, match="is set to a value"):
         resolve("r", [Layer("x", {"train": {"options": 5}}), Layer("y", nested({"train.options.rank": 8}))])

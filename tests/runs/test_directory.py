@@ -50,7 +50,7 @@ def test_a_broken_manifest_is_a_clear_error(
 
 def test_a_newer_schema_says_to_upgrade_and_hides_no_other_run(tmp_path: Path) -> None:
     newer = write_run(tmp_path / "runs")
-    with pytest.raises(PrerequisiteError, match="upgrade liftbench"):
+    with pytest.raises(PrerequisiteError, match="Upgrade liftbench"):
         edit(newer, schema=SCHEMA + 1)
     assert runs_in(tmp_path / "runs") == []
 
@@ -78,7 +78,7 @@ def test_a_missing_or_damaged_part_is_named(file: str, part: str, tmp_path: Path
 @pytest.mark.parametrize(("status", "words"), [("running", "not finished"), ("trained", "trained but not scored")])
 def test_an_incomplete_run_says_what_continues_it(status: str, words: str, tmp_path: Path) -> None:
     run = edit(write_run(tmp_path / "runs"), status=status)
-    with pytest.raises(UsageError, match=f"{words}.*continues it"):
+    with pytest.raises(UsageError, match=f"{words}\n.* to continue it"):
         run.require_complete()
 
 

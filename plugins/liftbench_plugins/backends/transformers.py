@@ -38,8 +38,8 @@ class TransformersBackend(Backend):
                     model = with_adapter(model, request.adapter)
             except torch.OutOfMemoryError as error:
                 raise RunFailed(
-                    f"the model does not fit in the GPU's memory in {request.precision}; "
-                    "use --set model.precision=nf4, or hide the GPU with CUDA_VISIBLE_DEVICES="
+                    f"the model does not fit in the GPU's memory in {request.precision}",
+                    "Use --set model.precision=nf4, or hide the GPU with CUDA_VISIBLE_DEVICES=.",
                 ) from error
         self._model = model.eval()
         self.device = device()
@@ -61,6 +61,7 @@ class TransformersBackend(Backend):
             with torch.inference_mode():
                 rows = self._decode([prompt.token_ids for prompt in prompts], max_new_tokens)
         except torch.OutOfMemoryError as error:
+            # Of torch's message, the first sentence; the others are advice about its allocator.
             reason = str(error).partition(". ")[0]
             # The traceback holds the batch's tensors: they are freed only when it is gone.
             error.__traceback__ = None
@@ -158,7 +159,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"the adapter {adapter} does not fit the model: {reason}") from error
     if wrapped.active_peft_config.is_prompt_learning:
-        raise UsageError(f"the adapter {adapter} is a learned prompt, which the backend transformers cannot use")
+        raise UsageError(f"the adapter {adapter} is a learned prompt, which the backend transformers does not support")
     for name, parameter in wrapped.named_parameters():
         if wrapped.base_model.prefix in name or "modules_to_save" in name:
             parameter.data = parameter.data.to(dtype)

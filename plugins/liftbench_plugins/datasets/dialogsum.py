@@ -41,21 +41,24 @@ class DialogSum(Dataset):
         conversations: dict[str, Conversation] = {}
         for where, row in each_row(path, _Row):
             if row.fname in conversations:
-                raise UsageError(f"{where}: fname {row.fname!r} was seen before")
+                raise UsageError(f"{where}: fname {row.fname!r} occurs twice")
             conversations[row.fname] = _conversation(row, where)
         if not conversations:
-            raise UsageError(f"{path}: there is no conversation in this file")
+            raise UsageError(f"{path}: the file has no conversations")
         return list(conversations.values())
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        how = "put dialogsum.train.jsonl, dialogsum.dev.jsonl, … into a folder and name it with --data-dir DIR"
+        fix = (
+            "Put dialogsum.train.jsonl, dialogsum.dev.jsonl, … into a folder and name it with --data-dir DIR (or "
+            "LIFTBENCH_DATA_DIR)."
+        )
         if self.data_dir is None:
-            raise PrerequisiteError(f"DialogSum may not be shipped with this package:\n{how} (or LIFTBENCH_DATA_DIR)")
+            raise PrerequisiteError("DialogSum's licence does not allow this package to include it", fix)
         for folder in (Path(self.data_dir), Path(self.data_dir) / "dialogsum"):
             if files := by_split(sorted(folder.glob("dialogsum.*.jsonl")), _split):
                 return files
-        raise PrerequisiteError(f"there are no DialogSum files in {self.data_dir}\n{how}")
+        raise PrerequisiteError(f"{self.data_dir} has no DialogSum files", fix)
 
 
 def _split(path: Path) -> str:
@@ -70,13 +73,13 @@ def _conversation(row: _Row, where: str) -> Conversation:
         elif turns:
             turns[-1] = Turn(role=turns[-1].role, text=f"{turns[-1].text} {line}".strip())
         else:
-            raise UsageError(f"{where}: the dialogue begins with no speaker (#Person1#: …): {line[:40]!r}")
+            raise UsageError(f"{where}: the dialogue does not begin with a speaker (#Person1#: …): {line[:40]!r}")
     turns = [turn for turn in turns if turn.text]
     if not turns:
         raise UsageError(f"{where}: the dialogue is empty")
     references = tuple(filter(str.strip, (row.summary, row.summary1, row.summary2, row.summary3)))
     if not references:
-        raise UsageError(f"{where}: there is no summary (summary, or summary1 to summary3)")
+        raise UsageError(f"{where}: the row has no summary (summary, or summary1 to summary3)")
     topic = row.topic or row.topic1
     return Conversation(
         id=row.fname, turns=tuple(turns), references=references, metadata={"topic": topic} if topic else {}

@@ -45,7 +45,7 @@ BUILDERS = ("csv", "json", "parquet")
 
 ON_THE_HUB = re.compile(r"(?:hub:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
-INSTEAD = "give the files themselves: data.options.path = csv, json or parquet, and data.options.data_files"
+INSTEAD = "Give the files themselves: data.options.path = csv, json or parquet, and data.options.data_files."
 
 SCRIPTS = ("*.py",)
 """Not even downloaded."""
@@ -95,7 +95,9 @@ class MappedDataset(Dataset):
         found = conversations(rows, columns, tally)
         check_names(columns, self._loaded[name].column_names)
         if not columns.references:
-            raise UsageError("data.options.columns.references: name the columns that hold the human summaries")
+            raise UsageError(
+                "data.options.columns.references is not set", "Set it to the columns that hold the human summaries."
+            )
         try:
             scorable = list(_scorable(found, tally))
         except UnclearSpeakers as error:
@@ -112,7 +114,7 @@ class MappedDataset(Dataset):
                 f"{where}: {left_out[0]}", "To go on without them, set data.options.unusable = 'leave out'."
             )
         if not scorable:
-            raise UsageError(f"{where}: there is no conversation in this split")
+            raise UsageError(f"{where}: the split has no conversations")
         return scorable
 
     @cached_property
@@ -141,11 +143,13 @@ class MappedDataset(Dataset):
         for name in _patterns(options.data_files):
             if "://" in name:
                 raise UsageError(
-                    f"data.options.data_files: {name} is no local file; download it, or give a path on the hub"
+                    f"data.options.data_files: {name} is not a local file", "Download it, or give a path on the hub."
                 )
         if options.path in BUILDERS:
             if options.data_files is None:
-                raise UsageError(f"data.options.path is {options.path!r}: name its files with data.options.data_files")
+                raise UsageError(
+                    f"data.options.path is {options.path!r}, and data.options.data_files is not set", "Name its files."
+                )
             return options.path, _below(base, options.data_files)
         if (base / options.path).is_dir():
             return str(base / options.path), options.data_files

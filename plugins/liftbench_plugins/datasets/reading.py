@@ -25,9 +25,9 @@ def split_name(name: str) -> str:
 
 
 def each_row(path: Path, kind: type[T]) -> Iterator[tuple[str, T]]:
-    """The rows of a JSON Lines file, each with where it stands (`FILE, line N`).
+    """The rows of a JSON Lines file, each with its place (`FILE, line N`).
 
-    Raises `UsageError` with file, line and reason where a line is no such row.
+    Raises `UsageError` with file, line and reason for a malformed line.
     """
     decoder = msgspec.json.Decoder(kind)
     with path.open("rb") as lines:
@@ -47,7 +47,7 @@ def by_split(paths: Iterable[Path], name: Callable[[Path], str]) -> dict[str, Pa
     for path in paths:
         split = name(path)
         if split in found:
-            raise UsageError(f"{found[split]} and {path.name} both hold the split {split!r}: keep one of them")
+            raise UsageError(f"{found[split]} and {path.name} both hold the split {split!r}", "Keep one of them.")
         found[split] = path
     return found
 

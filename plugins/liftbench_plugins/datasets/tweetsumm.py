@@ -1,7 +1,7 @@
 """TweetSumm (Feigenblat et al., 2021): customer support on Twitter, with one to five human summaries each.
 
-Its tweets may not be shipped with this package. It is read from wherever it lies, in any of the forms in which it goes
-around, known by their content: the suite's JSON Lines, DialogStudio's JSON (a zip archive of it, too), and IBM's own
+Its licence does not allow this package to include it. It is read from a folder or the hub, in any form in which it is
+distributed, recognized by content: the suite's JSON Lines, DialogStudio's JSON (also in a zip archive), and IBM's own
 files with Kaggle's table of tweets.
 """
 
@@ -27,8 +27,8 @@ FOLDERS = ("tweetsumm", "original", "dialogstudio")
 FILES = (".json", ".jsonl", ".zip")
 
 INSTEAD = (
-    "put TweetSumm's files (DialogStudio's JSON, or IBM's JSON Lines and Kaggle's twcs.csv) into a folder and name it "
-    "with --data-dir DIR (or LIFTBENCH_DATA_DIR)"
+    "Put TweetSumm's files (DialogStudio's JSON, or IBM's JSON Lines and Kaggle's twcs.csv) into a folder and name it "
+    "with --data-dir DIR (or LIFTBENCH_DATA_DIR)."
 )
 
 
@@ -52,15 +52,15 @@ class TweetSumm(Dataset):
 def from_folder(folder: Path) -> Readers:
     """The splits in a folder, or in one of `FOLDERS` below it. Raises `PrerequisiteError` where there are none."""
     if not folder.is_dir():
-        raise PrerequisiteError(f"there is no folder {folder} to read TweetSumm from; {INSTEAD}")
+        raise PrerequisiteError(f"cannot read TweetSumm from {folder}: the folder does not exist", INSTEAD)
     seen: list[str] = []
     for place in _places(folder):
         files = sorted(path for path in place.iterdir() if path.is_file())
         if readers := _readers(files, place):
             return readers
         seen += [path.name for path in files]
-    found = f" (there are {', '.join(seen[:5])}{', …' if len(seen) > 5 else ''})" if seen else ""
-    raise PrerequisiteError(f"there are no TweetSumm files in {folder}{found}\n{INSTEAD}")
+    found = f" (it has {', '.join(seen[:5])}{', …' if len(seen) > 5 else ''})" if seen else ""
+    raise PrerequisiteError(f"{folder} has no TweetSumm files{found}", INSTEAD)
 
 
 def from_hub(reference: str) -> Readers:
@@ -75,7 +75,7 @@ def from_hub(reference: str) -> Readers:
     snapshot = hub.download(repository, revision, kind="dataset", allow=patterns, instead=INSTEAD)
     if readers := _readers(sorted(path for path in snapshot.rglob("*") if path.is_file()), snapshot):
         return readers
-    raise UsageError(f"{reference} has no JSON file or zip archive of TweetSumm; {INSTEAD}")
+    raise UsageError(f"{reference} has no JSON file or zip archive of TweetSumm", INSTEAD)
 
 
 def _readers(files: Sequence[Path], place: Path) -> Readers:
@@ -93,7 +93,7 @@ def _readers(files: Sequence[Path], place: Path) -> Readers:
         if first
     ]
     if len(present) > 1:
-        raise UsageError(f"{place} holds TweetSumm as {' and as '.join(present)}: keep one of them in a folder")
+        raise UsageError(f"{place} holds TweetSumm as {' and as '.join(present)}", "Keep one of them in a folder.")
     if original:
         tables = [path for path in files if path.suffix.lower() == ".csv" and holds_tweets(path)]
         found = by_split(original, original_split)
@@ -107,7 +107,7 @@ def _readers(files: Sequence[Path], place: Path) -> Readers:
 
 
 def _fields(path: Path) -> set[str]:
-    """The fields of a JSON Lines file's first row; none where it is empty or no object."""
+    """The fields of a JSON Lines file's first row; none where it is empty or not an object."""
     with path.open("rb") as lines:
         first = next((line for line in lines if line.strip()), b"{}")
     try:
@@ -123,5 +123,5 @@ def _places(folder: Path) -> list[Path]:
 
 
 def _any_case(pattern: str) -> str:
-    """The hub's patterns tell cases apart: `[tT][wW]…` does not."""
+    """A pattern that ignores case, `[tT][wW]…`: the hub's patterns do not."""
     return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in pattern)

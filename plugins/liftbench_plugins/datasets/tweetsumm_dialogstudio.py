@@ -66,7 +66,7 @@ class Document(Struct, frozen=True):
         try:
             with zipfile.ZipFile(self.path) as archive:
                 if archive.getinfo(self.member).file_size > LARGEST_BYTES:
-                    raise UsageError(f"{self}: unpacked it would be larger than {LARGEST_BYTES >> 20} MiB")
+                    raise UsageError(f"{self}: unpacked, it is larger than the limit of {LARGEST_BYTES >> 20} MiB")
                 with archive.open(self.member) as file:
                     return file.read(size)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
@@ -85,7 +85,7 @@ def read_documents(sources: Iterable[Document]) -> dict[str, list[Conversation]]
     """Split → conversations in the order of their numbers; those without an abstractive summary are left out.
 
     The published examples repeat the first conversations of the training split: equal ones count once. Raises
-    `UsageError` with file, key and reason for what is no such conversation, and for two unlike ones of one key.
+    `UsageError` with file, key and reason for a malformed conversation, and for two different ones with one key.
     """
     dialogs: dict[tuple[str, int], _Dialog] = {}
     for source in sources:
@@ -100,7 +100,7 @@ def read_documents(sources: Iterable[Document]) -> dict[str, list[Conversation]]
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise UsageError(f"{source}, {name}: {error}") from error
             if dialogs.setdefault(key, dialog) != dialog:
-                raise UsageError(f"{source}, {name}: another file has another conversation of this name")
+                raise UsageError(f"{source}, {name}: another file has a different conversation with this key")
     splits: dict[str, list[Conversation]] = {}
     for (split, _), dialog in sorted(dialogs.items()):
         conversation = _conversation(dialog)
@@ -122,7 +122,7 @@ def _json_members(path: Path) -> list[str]:
 def _key(name: str, source: Document) -> tuple[str, int]:
     matched = KEY.fullmatch(name)
     if matched is None:
-        raise UsageError(f"{source}, {name}: a conversation's key has the form TweetSumm--train--1")
+        raise UsageError(f"{source}, {name}: the key does not have the form TweetSumm--train--1")
     return split_name(matched[1]), int(matched[2])
 
 

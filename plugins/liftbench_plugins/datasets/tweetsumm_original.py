@@ -86,13 +86,13 @@ def read_original(path: Path, tables: Sequence[Path]) -> list[Conversation]:
         names = ", ".join(table.name for table in tables)
         raise PrerequisiteError(
             f"{path}: {len({id_ for id_, _ in missing})} tweets are not in {names or 'a CSV file beside it'} "
-            f"(the first: {id_}, of conversation {conversation})\n"
-            "put the whole twcs.csv of Kaggle's 'Customer Support on Twitter' into the folder"
+            f"(the first: {id_}, of conversation {conversation})",
+            "Put the whole twcs.csv of Kaggle's 'Customer Support on Twitter' into the folder.",
         )
     seen: dict[str, str] = {}
     for where, row in rows:
         if row.conversation_id in seen:
-            raise UsageError(f"{where}: id {row.conversation_id!r} was seen before ({seen[row.conversation_id]})")
+            raise UsageError(f"{where}: id {row.conversation_id!r} occurs twice (first in {seen[row.conversation_id]})")
         seen[row.conversation_id] = where
     conversations = [_conversation(row, tweets, where) for where, row in rows]
     return [conversation for conversation in conversations if conversation.references]
@@ -121,7 +121,7 @@ def _each_tweet(table: Path, wanted: set[str]) -> Iterator[tuple[str, StoredTwee
                     continue
                 yield row[id_], StoredTweet(row[author], INBOUND[row[inbound].strip().casefold()], row[text])
         except IndexError as error:
-            raise UsageError(f"{table}, line {rows.line_num}: this row has too few columns") from error
+            raise UsageError(f"{table}, line {rows.line_num}: the row has too few columns") from error
         except KeyError as error:
             raise UsageError(f"{table}, line {rows.line_num}: inbound is {error}, not True or False") from error
         except (csv.Error, UnicodeDecodeError) as error:
@@ -158,7 +158,7 @@ def _span(offset: str, where: str) -> tuple[int, int]:
     try:
         start, end = msgspec.json.decode(offset, type=tuple[int, int])
     except msgspec.DecodeError as error:
-        raise UsageError(f"{where}: the sentence offset {offset!r} is not of the form [0, 64]") from error
+        raise UsageError(f"{where}: the sentence offset {offset!r} does not have the form [0, 64]") from error
     return start, end
 
 
@@ -175,7 +175,8 @@ def _cut(tweet: StoredTweet, span: tuple[int, int], id_: str, where: str) -> str
     start, end = span
     if not 0 <= start <= end <= len(tweet.text):
         raise UsageError(
-            f"{where}: tweet {id_} has {len(tweet.text)} characters in the table of tweets, and a sentence is said to "
-            f"be {start} to {end}\nthe offsets count the characters of Kaggle's own twcs.csv: use it unchanged"
+            f"{where}: a sentence goes from character {start} to {end} of tweet {id_}, which has {len(tweet.text)} "
+            "characters in the table of tweets",
+            "Use Kaggle's own twcs.csv unchanged: the offsets count its characters.",
         )
     return tweet.text[start:end]

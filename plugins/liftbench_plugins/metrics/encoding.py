@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from liftbench.plugin_api import PrerequisiteError, ResolvedModel, UsageError, to_stderr
+from liftbench.plugin_api import PrerequisiteError, ResolvedModel, UsageError, first_line, to_stderr
 from liftbench_plugins.loading import device
 
 BATCH_TOKENS = 8192
@@ -41,15 +41,15 @@ class Reader:
                 )
                 self.tokenizer = transformers.AutoTokenizer.from_pretrained(source.path, local_files_only=True)
         except ImportError as error:
-            raise PrerequisiteError(f"{reference} needs another package: {_first_line(error)}") from error
+            raise PrerequisiteError(f"{reference} needs another package: {first_line(error)}") from error
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-            raise UsageError(f"{reference} cannot be loaded as {architecture}: {_first_line(error)}") from error
+            raise UsageError(f"{reference} cannot be loaded as {architecture}: {first_line(error)}") from error
         # A pooler is for classifiers, which would miss their head as well.
         missing = sorted(name for name in found["missing_keys"] if "pooler" not in name)
         if missing:
             raise UsageError(
-                f"{reference} cannot be loaded as {architecture}: it lacks weights of {len(missing)} parameters (the "
-                f"first: {missing[0]})"
+                f"{reference} cannot be loaded as {architecture}: {len(missing)} parameters have no weights (first: "
+                f"{missing[0]})"
             )
         reads_only = architecture == "AutoModel" and model.config.is_encoder_decoder
         self.model = (model.get_encoder() if reads_only else model).to(device()).eval()
@@ -105,10 +105,6 @@ def _limit(tokenizer: Any, settings: Any) -> int:
     if "roberta" in settings.model_type:
         positions -= settings.pad_token_id + 1  # RoBERTa's first position is the one after the padding's
     return min(int(tokenizer.model_max_length), int(positions))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 @contextmanager

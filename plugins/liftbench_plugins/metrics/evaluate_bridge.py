@@ -8,7 +8,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from liftbench.plugin_api import Conversation, Metric, MetricRequest, PrerequisiteError, UsageError, file_sha256, hub
+from liftbench.plugin_api import (
+    Conversation,
+    Metric,
+    MetricRequest,
+    PrerequisiteError,
+    UsageError,
+    file_sha256,
+    first_line,
+    hub,
+)
 
 PROBE = "The customer asks for a refund."
 """Scored against itself when the metric is made, so that what is wrong shows before anything is generated."""
@@ -29,7 +38,7 @@ class Evaluate(Metric):
     def __init__(self, request: MetricRequest) -> None:
         reference, _, key = request.argument.partition("#")
         if not reference:
-            raise UsageError("evaluate needs a metric: evaluate:PATH_OR_NAME, or evaluate:PATH_OR_NAME#KEY")
+            raise UsageError("evaluate needs a metric", "Write evaluate:PATH_OR_NAME or evaluate:PATH_OR_NAME#KEY.")
         self.name = f"evaluate:{request.argument}"
         script = _local_script(Path(reference).expanduser())
         if script is None:
@@ -59,10 +68,9 @@ class Evaluate(Metric):
         except ImportError as error:
             raise PrerequisiteError(f"the evaluate metric {self._reference} needs a package: {error}") from error
         except Exception as error:  # anybody's script
-            reason = str(error).strip().partition("\n")[0]
             raise UsageError(
                 f"the evaluate metric {self._reference} failed on a text and a reference: {type(error).__name__}: "
-                f"{reason}"
+                f"{first_line(error)}"
             ) from error
         return _numbers(result)
 
@@ -74,11 +82,11 @@ class Evaluate(Metric):
         if key is None and own in numbers:
             return own
         if not numbers:
-            raise UsageError(f"the evaluate metric {self._reference} gives no number for a single summary")
-        wrong = f"has no {key!r}" if key else "gives several numbers"
+            raise UsageError(f"the evaluate metric {self._reference} returns no number for a single summary")
+        wrong = f"has no {key!r}" if key else "returns several numbers"
         raise UsageError(
-            f"the evaluate metric {self._reference} {wrong}; pick one: "
-            f"{', '.join(f'evaluate:{self._reference}#{known}' for known in numbers)}"
+            f"the evaluate metric {self._reference} {wrong}",
+            f"Choose one: {', '.join(f'evaluate:{self._reference}#{known}' for known in numbers)}.",
         )
 
 
@@ -89,18 +97,18 @@ def _local_script(path: Path) -> Path | None:
     if inside.is_file():
         return inside
     if path.suffix == ".py" or path.is_dir() or path.is_absolute():
-        raise UsageError(f"there is no metric script {inside if path.is_dir() else path}")
+        raise UsageError(f"the metric script {inside if path.is_dir() else path} does not exist")
     return None
 
 
 def _fetch(name: str) -> tuple[Path, str]:
     repository, revision = hub.parse(f"hub:{name}" if "/" in name else f"hub:evaluate-metric/{name}")
     folder = hub.download(
-        repository, revision, kind="space", allow=["*.py"], instead="save the metric's script and name its path"
+        repository, revision, kind="space", allow=["*.py"], instead="Save the metric's script and name its path."
     )
     script = folder / f"{repository.partition('/')[2]}.py"
     if not script.is_file():
-        raise UsageError(f"{repository} on the hub has no {script.name}, so it is no metric of evaluate")
+        raise UsageError(f"{repository} on the hub has no {script.name}, so it is not a metric of evaluate")
     return script, f"hub:{repository}@{folder.name[:12]}"
 
 
@@ -113,8 +121,9 @@ def _load(script: Path) -> Any:
     except (ImportError, ConnectionError) as error:
         raise PrerequisiteError(f"the evaluate metric {script.name} cannot be loaded: {error}") from error
     except Exception as error:  # anybody's script
-        reason = str(error).strip().partition("\n")[0]
-        raise UsageError(f"{script} is no metric of evaluate: {type(error).__name__}: {reason}") from error
+        raise UsageError(
+            f"{script} is not a metric of evaluate: {type(error).__name__}: {first_line(error)}"
+        ) from error
 
 
 def _numbers(result: Any) -> dict[str, float]:

@@ -54,7 +54,7 @@ class Checker(Metric):
     def __init__(self, request: MetricRequest) -> None:
         self.name = f"{self.registered}:{request.argument}" if request.argument else self.registered
         source = resolve_encoder(
-            request.argument or self.default, instead=f"name a folder that has the model: {self.registered}:FOLDER"
+            request.argument or self.default, instead=f"Name a folder with the model: {self.registered}:FOLDER."
         )
         self._reader = Reader(self.architecture(source), source)
         self._prepare(source)
@@ -160,7 +160,7 @@ class MiniCheck(Checker):
         labels = self._reader.model.config.num_labels
         if not self._generates and labels != 2:
             raise UsageError(
-                f"{source.record.reference} is no MiniCheck model: it tells {labels} labels apart, not supported from "
+                f"{source.record.reference} is not a MiniCheck model: it has {labels} labels instead of supported and "
                 "unsupported"
             )
         # The first token of each answer; T5's `0` begins with a token for white space, which `1` has within.
@@ -200,8 +200,8 @@ class SummaC(Checker):
         found = [index for index, label in labels.items() if str(label).lower() in ENTAILMENT]
         if len(found) != 1:
             raise UsageError(
-                f"{source.record.reference} does not say which of its labels is entailment: id2label in its "
-                f"config.json has {', '.join(map(str, labels.values()))}"
+                f"{source.record.reference} does not declare which label is entailment: id2label in its config.json "
+                f"has {', '.join(map(str, labels.values()))}"
             )
         self._entailment = int(found[0])
 

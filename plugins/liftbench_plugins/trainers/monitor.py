@@ -19,7 +19,7 @@ from .checkpoints import out_of_patience
 from .rows import Schedule
 
 SAVE_SECONDS = 120
-"""A kill costs at most about so much work, also where evaluations are far apart."""
+"""An interruption costs at most about this much work, also where evaluations are far apart."""
 
 
 class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not follow transformers
@@ -49,7 +49,7 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         self._saved = time.monotonic()
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any) -> None:
-        """Pass a loss on to the curve. Raises `RunFailed` if it is no number: nothing after it could be."""
+        """Pass a loss on to the curve. Raises `RunFailed` if it is not finite: no later loss would be."""
         elapsed = time.monotonic() - self._began
         state.log_history[-1]["seconds"] = self._before + elapsed
         loss, validation_loss = logs.get("loss"), logs.get("eval_loss")
@@ -57,8 +57,8 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         for kind, value in (("training", loss), ("validation", validation_loss)):
             if value is not None and not math.isfinite(value):
                 raise RunFailed(
-                    f"the {kind} loss became {value} at step {step} of {state.max_steps}; "
-                    f"lower train.options.learning_rate (now {self._request.options.learning_rate:g})"
+                    f"the {kind} loss became {value} at step {step} of {state.max_steps}",
+                    f"Lower train.options.learning_rate (now {self._request.options.learning_rate:g}).",
                 )
         if loss is None and validation_loss is None:
             return

@@ -26,14 +26,14 @@ class QLoRATrainer(Trainer):
         """Train, or continue where a kill left off, and leave the best adapter in `request.folder / "adapter"`.
 
         The result of an interrupted and resumed training is that of an uninterrupted one, byte for byte on the CPU of
-        the same machine; a finished one is only reported again. Raises `RunFailed` where there is
-        nothing to train on, a loss is no number, or memory or disk is full.
+        the same machine; a finished one is only reported again. Raises `RunFailed` where there is nothing to train on,
+        a loss is not finite, or memory or disk is full.
         """
         folder, adapter = request.folder / "checkpoints", request.folder / "adapter"
         finished = folder / "finished.json"
         if not (finished.is_file() and adapter.is_dir()):
             folder.mkdir(parents=True, exist_ok=True)
-            with quiet(), _explained(request.options):
+            with quiet(), _explain_errors(request.options):
                 from .sft import fine_tune
 
                 summary = fine_tune(request, folder, adapter)
@@ -44,26 +44,26 @@ class QLoRATrainer(Trainer):
 
 
 @contextmanager
-def _explained(options: QLoRAOptions) -> Iterator[None]:
+def _explain_errors(options: QLoRAOptions) -> Iterator[None]:
     import torch
     from safetensors import SafetensorError
 
     try:
         yield
     except torch.OutOfMemoryError as error:
-        way = (
-            f"lower train.options.micro_batch (now {options.micro_batch})"
+        fix = (
+            f"Lower train.options.micro_batch (now {options.micro_batch})"
             if options.micro_batch > 1
-            else "lower generation.max_input_tokens"
+            else "Lower generation.max_input_tokens"
         )
         if not options.gradient_checkpointing:
-            way += " or set train.options.gradient_checkpointing=true"
-        raise RunFailed(f"the GPU's memory is full; {way}") from error
+            fix += " or set train.options.gradient_checkpointing=true"
+        raise RunFailed("the GPU's memory is full", f"{fix}.") from error
     except (OSError, SafetensorError, RuntimeError) as error:
         # Torch writes optimizer states through a stream of its own, whose failure is a plain RuntimeError.
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
             raise
         raise RunFailed(
-            f"training could not read or write its files: {error}; what was saved before is kept, "
-            "and the same command continues from it"
+            f"training could not read or write its files: {error}",
+            "The same command continues from the last saved checkpoint.",
         ) from error

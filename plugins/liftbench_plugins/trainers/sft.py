@@ -39,7 +39,7 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSum
     plan, validation = _plan(request, tokenizer)
     if not plan.rows:
         reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.reported(0).items())
-        raise RunFailed(f"there is nothing to train on: none of the training rows can be used ({reasons or 'no rows'})")
+        raise RunFailed(f"there is nothing to train on: no training row is usable ({reasons or 'no rows'})")
 
     # `Trainer` would resume a training that had stopped early, and train on; so that is found out beforehand.
     newest = checkpoints.newest_whole(folder)
@@ -102,8 +102,8 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
     on_cpu = device() == "cpu"
     if not on_cpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise PrerequisiteError(
-            f"{torch.cuda.get_device_name(0)} cannot compute in bfloat16, which qlora needs; "
-            "hide it with CUDA_VISIBLE_DEVICES= to train on the CPU"
+            f"{torch.cuda.get_device_name(0)} does not support bfloat16, which qlora needs",
+            "Hide it with CUDA_VISIBLE_DEVICES= to train on the CPU.",
         )
     arguments = SFTConfig(
         output_dir=str(folder),

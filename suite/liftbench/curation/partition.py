@@ -128,7 +128,7 @@ def write_partition(plan: Plan, files: Sequence[Path], folder: Path, progress: P
                 outs[plan.places[done]].write(msgspec.json.encode(conversation) + b"\n")
             progress(done + 1, len(plan.places), "writing")
     if done + 1 != len(plan.places):
-        raise RunFailed(f"{files[0].parent} has changed while it was read; give the command again")
+        raise RunFailed(f"{files[0].parent} changed while it was read", "Run the command again.")
 
 
 def each_in_files(files: Sequence[Path]) -> Iterator[Conversation]:
@@ -138,8 +138,8 @@ def each_in_files(files: Sequence[Path]) -> Iterator[Conversation]:
         for conversation in each_in_jsonl(path, references_needed=False):
             if conversation.id in places:
                 raise UsageError(
-                    f"{path}: id {conversation.id!r} is in {places[conversation.id].name} too; within a folder that is "
-                    "to be split, ids must differ"
+                    f"{path}: id {conversation.id!r} is in {places[conversation.id].name} too",
+                    "Give each conversation of the folder its own id.",
                 )
             places[conversation.id] = path
             yield conversation
@@ -222,9 +222,9 @@ class _Rows:
         name = cluster_of(conversation, self._field)
         if name and has_numbered(name):
             raise UsageError(
-                f"conversation {conversation.id!r}: metadata field {self._field!r} was redacted, and its "
-                f"{conversation.metadata[self._field]!r} is somebody else in every conversation; split before "
-                "redacting, or name the field to `bench data import` with --cluster, which redacting keeps apart"
+                f"conversation {conversation.id!r}: metadata field {self._field!r} was redacted, so its value "
+                f"{conversation.metadata[self._field]!r} means somebody else in every conversation",
+                "Split before redacting, or import with --cluster naming the field: redaction keeps clusters apart.",
             )
         return name
 
@@ -234,8 +234,8 @@ class _Rows:
         groups = self._groups(pairs, seed)
         if len(groups) < len(wanted):
             raise UsageError(
-                f"{len(self._ids)} conversations can be used, and they form {len(groups)} groups that stay whole (of "
-                f"one {self._field}, or duplicates): too few to be parted into {', '.join(wanted)}"
+                f"{len(groups)} groups of conversations (of one {self._field}, or duplicates) are too few to split "
+                f"into {', '.join(wanted)}: groups stay whole (usable conversations: {len(self._ids)})"
             )
         parts = allot([len(group) for group in groups], list(wanted.values()))
         part_of = array("q", bytes(8 * len(self._ids)))

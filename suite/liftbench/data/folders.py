@@ -1,4 +1,4 @@
-"""The folders that data sets are kept in: what one holds, and how a new one comes about, whole or not at all."""
+"""The folders that data sets are kept in: their files, and how a new folder is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from .cards import CARD
 def jsonl_files(folder: Path) -> list[Path]:
     """The files of conversations in a folder, by name. Raises `UsageError` if there are none."""
     if folder.is_file():
-        raise UsageError(f"{folder} is a file; `bench data import {folder} --to FOLDER` makes a folder of it")
+        raise UsageError(
+            f"{folder} is a file, not a folder", f"`bench data import {folder} --to FOLDER` converts it to a folder."
+        )
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder} to read conversations from")
+        raise UsageError(f"cannot read conversations from {folder}: the folder does not exist")
     files = sorted(folder.glob("*.jsonl"))
     if not files:
-        raise UsageError(f"{folder} holds no .jsonl file; `bench data import` makes one of CSV, JSON Lines or Parquet")
+        raise UsageError(
+            f"{folder} has no .jsonl file", "`bench data import` writes them from CSV, JSON Lines or Parquet files."
+        )
     return files
 
 
@@ -32,7 +36,7 @@ def beside(folder: Path, suffix: str) -> Path:
 
 
 def count_lines(files: Iterable[Path]) -> int:
-    """Lines of some files: how many conversations there are to come, but for empty lines."""
+    """Lines of some files: an upper bound for the number of conversations, because lines may be empty."""
     total = 0
     for path in files:
         with path.open("rb") as file:
@@ -44,26 +48,31 @@ def count_lines(files: Iterable[Path]) -> int:
 def require_free(target: Path, source: Path, *, replace: bool) -> None:
     """Raise `UsageError` where a new folder would touch its source, or replace what may not be replaced.
 
-    Even when told to, only data sets are replaced: a slip of the pen must not cost a home directory.
+    Even with `replace`, only data sets are replaced: a typing mistake must not delete a home directory.
     """
     here, there = source.resolve(), target.resolve()
     if here == there or here in there.parents or there in here.parents:
-        raise UsageError(f"{target} and {source}, which is read, may not be one nor lie in each other; see --to")
+        raise UsageError(
+            f"the new folder {target} overlaps its source {source}",
+            "Name another folder with --to.",
+        )
     if not target.exists():
         return
     if not target.is_dir():
-        raise UsageError(f"{target} is a file; name a folder with --to")
+        raise UsageError(f"{target} is a file, not a folder", "Name a folder with --to.")
     names = [path.name for path in target.iterdir()]
     others = [name for name in names if name != CARD and not name.endswith(".jsonl")]
     if others:
-        raise UsageError(f"{target} holds other things than conversations ({others[0]}); name another folder with --to")
+        raise UsageError(
+            f"{target} has files that are not part of a data set ({others[0]})", "Name another folder with --to."
+        )
     if names and not replace:
-        raise UsageError(f"{target} is not empty; --force replaces it, --to names another folder")
+        raise UsageError(f"{target} is not empty", "Replace it with --force, or name another folder with --to.")
 
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the target's place at the end; after an error the target is as it was."""
+    """A folder to write into, which replaces the target at the end; after an error the target is unchanged."""
     path = target.resolve()
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     old = path.with_name(f"{scratch.name}.old")

@@ -1,4 +1,4 @@
-"""helpdesk, the corpus that ships with the package: read, and held to the hashes that it was frozen with."""
+"""helpdesk, the corpus that ships with the package, read after its files are checked against their frozen hashes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ class Helpdesk(JsonLinesFolder):
         path = super().path(split)
         if file_sha256(path) != FROZEN[split]:
             raise PrerequisiteError(
-                f"{path.name} of helpdesk is not the file that ships with this version; install liftbench again"
+                f"{path.name} of helpdesk is not the file that ships with this version", "Install liftbench again."
             )
         return path

@@ -34,7 +34,7 @@ def read_jsonl(path: Path) -> list[Conversation]:
     """Conversations of a file, in its order. Raises `UsageError` as `each_in_jsonl` does, and for an empty file."""
     conversations = list(each_in_jsonl(path))
     if not conversations:
-        raise UsageError(f"{path}: there is no conversation in this file")
+        raise UsageError(f"{path}: the file has no conversations")
     return conversations
 
 
@@ -106,7 +106,9 @@ def _parse_text(raw: bytes, source: str) -> Conversation:
         raise UsageError(f"{source}: not UTF-8 text ({error.reason} at byte {error.start})") from error
     turns = turns_of(text)
     if turns is None:
-        raise UsageError(f"{source}: the first line names no speaker; write turns as `Customer: …` and `Agent: …`")
+        raise UsageError(
+            f"{source}: the first line does not name a speaker", "Write turns as `Customer: …` and `Agent: …`."
+        )
     conversation = Conversation(id=source, turns=tuple(Turn(role=name.lower(), text=words) for name, words in turns))
     reason = _fault(conversation, references_needed=False)
     if reason:
@@ -151,5 +153,5 @@ class JsonLinesFolder(Dataset):
         """Where the files lie. Raises `PrerequisiteError` where there is no such folder."""
         folder = Path(self.data_dir or "")
         if not self.data_dir or not folder.is_dir():
-            raise PrerequisiteError(f"there is no folder {self.data_dir} to read conversations from")
+            raise PrerequisiteError(f"cannot read conversations from {self.data_dir}: the folder does not exist")
         return folder

@@ -36,7 +36,7 @@ def read_split(dataset: Dataset, section: DataSection, split: str) -> list[Conve
     """
     splits = dataset.splits()
     if split not in splits and splits == [IMPORTED]:
-        raise UsageError(f"{section.dataset} is not split yet: bench data split {section.dataset}")
+        raise UsageError(f"{section.dataset} is not split yet", f"Split it with `bench data split {section.dataset}`.")
     if split not in splits:
         raise unknown("split", split, splits)
     conversations = dataset.read(split)
@@ -45,7 +45,10 @@ def read_split(dataset: Dataset, section: DataSection, split: str) -> list[Conve
     cleaned = [clean(conversation) for conversation in conversations]
     for conversation in cleaned:
         if not conversation.turns or not all(conversation.references):
-            raise UsageError(f"{section.dataset} {split}: nothing is left of {conversation.id!r} after cleaning")
+            raise UsageError(
+                f"{section.dataset} {split}: {conversation.id!r} has no words left after cleaning",
+                "Remove the conversation; `bench data split` does.",
+            )
     return cleaned
 
 

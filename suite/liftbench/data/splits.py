@@ -60,7 +60,7 @@ def training_split(
         part.extend(group)
     if not train or not validation:
         raise UsageError(
-            f"{total} training conversations cannot be parted into training and validation; give more (train.limit)"
+            f"{total} training conversations are too few for training and validation", "Use more (train.limit)."
         )
     return TrainingSplit(
         train=tuple(train),

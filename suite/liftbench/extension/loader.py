@@ -57,7 +57,7 @@ class Plugins:
         found = [spec for spec in self.specs if spec.kind == kind and spec.name == name]
         if len(found) > 1:
             who = " and ".join(sorted({f"{spec.plugin} ({spec.distribution})" for spec in found}))
-            raise UsageError(f"the {kind} {name!r} is registered by {who}; switch one off with --no-plugin NAME")
+            raise UsageError(f"the {kind} {name!r} is registered by {who}", "Disable one with --no-plugin NAME.")
         if not found:
             error = unknown(f"{kind} plugin", name, (spec.name for spec in self.specs if spec.kind == kind))
             broken = [f"Plugin {p.plugin} ({p.distribution}) did not load: {p.reason}" for p in self.problems]
@@ -65,8 +65,9 @@ class Plugins:
         spec = found[0]
         if spec.api != API_VERSION:
             raise PrerequisiteError(
-                f"the {kind} {name!r} of {spec.distribution} was written for hook API {spec.api}, this liftbench has "
-                f"{API_VERSION}: upgrade {'liftbench' if spec.api > API_VERSION else spec.distribution}"
+                f"the {kind} {name!r} of {spec.distribution} was written for hook API {spec.api}; this liftbench has "
+                f"{API_VERSION}",
+                f"Upgrade {'liftbench' if spec.api > API_VERSION else spec.distribution}.",
             )
         return spec
 

@@ -43,8 +43,9 @@ def require_room(recipe: Recipe, context_length: int, name: str) -> None:
     needed = recipe.generation.max_input_tokens + recipe.generation.max_new_tokens
     if context_length and needed > context_length:
         raise UsageError(
-            f"generation.max_input_tokens + max_new_tokens is {needed}, but the context of {name} is "
-            f"{context_length} tokens; lower one of them with --set"
+            f"generation.max_input_tokens + max_new_tokens is {needed}; the context of {name} is {context_length} "
+            "tokens",
+            "Lower one of them with --set.",
         )
 
 
@@ -131,8 +132,8 @@ def _generate_or_split(
     except OutOfMemory as error:
         if len(prompts) == 1:
             raise RunFailed(
-                f"one conversation of {len(prompts[0].token_ids)} tokens does not fit in memory ({error}); "
-                "lower generation.max_input_tokens or use --set model.precision=nf4"
+                f"one conversation of {len(prompts[0].token_ids)} tokens does not fit in memory ({error})",
+                "Lower generation.max_input_tokens or use --set model.precision=nf4.",
             ) from error
     half = len(prompts) // 2
     note = "some batches were split because they did not fit in memory; half-precision texts can differ from the plan's"

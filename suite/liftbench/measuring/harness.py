@@ -26,7 +26,7 @@ from .systems import Loadable
 
 
 def is_measured(run: OpenRun, measurement: Measurement) -> bool:
-    """Whether a run is complete and has the metrics that are asked for."""
+    """Whether a run is complete and has the measurement's metrics."""
     return run.manifest.status == "complete" and run.manifest.protocol == measurement.protocol
 
 
@@ -43,7 +43,7 @@ def new_manifest(
     notes: Sequence[str] = (),
 ) -> Manifest:
     """The manifest of a run that has not begun. Its key covers all that determines the result."""
-    # Not the metrics: texts that are there are scored anew, not written anew, when others are asked for.
+    # Without the metrics: when a command names others, the run's texts are scored again, not generated again.
     how = msgspec.structs.replace(measurement.protocol, metrics={})
     key = digest(command, system, how, measurement.plan, resolved.recipe.seed, extra_key)
     created = now()
@@ -76,7 +76,7 @@ def new_manifest(
 
 def measure(run: OpenRun, measurement: Measurement, subject: Loadable, plugins: Plugins, progress: Progress) -> Run:
     """Generate what is missing, score everything, and close the run. Resumes a run that was killed at any moment."""
-    done = generated(run, measurement)
+    done = read_predictions(run, measurement)
     if len(done) < len(measurement.scored):
         generate_missing(run, measurement, subject, plugins, progress, done)
     return finish(run, measurement, plugins)
@@ -89,8 +89,8 @@ def measure_texts(run: OpenRun, measurement: Measurement, texts: dict[str, str],
     return finish(run, measurement, plugins)
 
 
-def generated(run: OpenRun, measurement: Measurement) -> dict[str, Prediction]:
-    """The predictions that an earlier, killed process left behind whole."""
+def read_predictions(run: OpenRun, measurement: Measurement) -> dict[str, Prediction]:
+    """The complete predictions that an earlier, killed process left behind."""
     wanted = set(measurement.scored)
     rows = recover_lines(run.folder / "predictions.jsonl", Prediction)
     return {row.id: row for row in rows if row.id in wanted}
@@ -98,7 +98,7 @@ def generated(run: OpenRun, measurement: Measurement) -> dict[str, Prediction]:
 
 def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
     """Score the run's predictions, write scores and summary, and say `complete` as the last write."""
-    done = generated(run, measurement)
+    done = read_predictions(run, measurement)
     predictions = [done[id_] for id_ in measurement.scored]
     scores = score(predictions, measurement)
     write_lines(run.folder / "scores.jsonl", scores)

@@ -52,7 +52,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     """The training split; empty where the data set has none."""
     training_fingerprint: str
     skipped: dict[str, str]
-    """Checkers that could not be had, with the reason."""
+    """Checkers that are not available, with the reason."""
 
 
 class SplitData(Struct, frozen=True, kw_only=True):
@@ -92,8 +92,8 @@ def read_data_once() -> ReadData:
 def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_data) -> Measurement:
     """Read the split, make the metrics, fix the protocol and the batch plan.
 
-    Raises `UsageError` or `PrerequisiteError` for data or metrics that cannot give a figure, and `UsageError` for a
-    declared slice that the scored conversations do not have: a comparison would find that only after the training.
+    Raises `UsageError` or `PrerequisiteError` for unusable data or metrics, and `UsageError` for a declared slice that
+    the scored conversations do not have: a comparison would notice only after the training.
     """
     recipe = resolved.recipe
     data = read(recipe.data, plugins)
@@ -134,9 +134,9 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_da
 def load_metrics(
     section: MetricsSection, training: Sequence[Conversation], training_split: str, plugins: Plugins
 ) -> tuple[list[Metric], dict[str, str]]:
-    """The recipe's metrics, each once, and the checkers that cannot be had, with the reason.
+    """The recipe's metrics, each once, and the checkers that are not available, with the reason.
 
-    Raises `UsageError` or `PrerequisiteError` for any other metric that cannot be had.
+    Raises `UsageError` or `PrerequisiteError` for any other metric that is not available.
     """
     metrics: list[Metric] = []
     skipped = {}
@@ -203,20 +203,20 @@ def parse_texts(data: bytes, source: str, measurement: Measurement) -> tuple[dic
         try:
             row = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{source}, line {number}: {error}; a line is {{'id': …, 'text': …}}") from error
+            raise UsageError(f"{source}, line {number}: {error}", 'Write each line as {"id": …, "text": …}.') from error
         if row.id in texts:
-            raise UsageError(f"{source}, line {number}: id {row.id!r} is there twice")
+            raise UsageError(f"{source}, line {number}: id {row.id!r} occurs twice")
         if row.id not in measurement.conversations:
             raise UsageError(
-                f"{source}, line {number}: the split has no conversation {row.id!r} (it begins with "
+                f"{source}, line {number}: the split has no conversation {row.id!r} (its first ids: "
                 f"{', '.join(list(measurement.conversations)[:2])})"
             )
         texts[row.id] = row.text
     missing = [id_ for id_ in measurement.scored if id_ not in texts]
     if missing:
         raise UsageError(
-            f"{source} lacks {len(missing)} of {len(measurement.scored)} conversations (the first: {missing[0]}); "
-            "a comparison needs a text for each, even an empty one"
+            f"{source} lacks {len(missing)} of {len(measurement.scored)} conversations (the first: {missing[0]})",
+            "Add a text for each, even an empty one.",
         )
     return texts, hashlib.sha256(data).hexdigest()
 
@@ -226,15 +226,15 @@ def _require_visible(conversations: Iterable[Conversation], metrics: Sequence[Me
         blind = [(c.id, reason) for c in conversations if (reason := metric.blind_to(c.references))]
         if blind:
             raise PrerequisiteError(
-                f"{metric.name} cannot score {len(blind)} conversations (the first: {blind[0][0]}): {blind[0][1]}.\n"
-                "Take them out, or choose metrics that can see them (metrics.names)."
+                f"{metric.name} cannot score {len(blind)} conversations (the first: {blind[0][0]}): {blind[0][1]}",
+                "Remove them, or choose metrics that can score them (metrics.names).",
             )
 
 
 def prepare_again(run: Run, plugins: Plugins, names: Sequence[str] = (), read: ReadData = read_data) -> Measurement:
-    """What a run was measured by, made again from its recipe, with all of its metrics or those of some `names` alone.
+    """The measurement of a finished run, prepared again from its recipe with all of its metrics, or with `names` alone.
 
-    Raises `UsageError` saying what differs where the data set or a metric is no longer what it was.
+    Raises `UsageError` where the data set or a metric has changed since.
     """
     recipe = msgspec.convert(run.manifest.recipe, Recipe)
     if names:
@@ -247,5 +247,5 @@ def prepare_again(run: Run, plugins: Plugins, names: Sequence[str] = (), read: R
     if not same_data or replace(now, metrics={}) != replace(then, metrics={}):
         differing.insert(0, "the data set")
     if differing:
-        raise UsageError(f"no longer those that {run.id} was measured with: {listed(differing)}; measure it again")
+        raise UsageError(f"{listed(differing)} changed since {run.id} was measured", "Measure it again.")
     return measurement

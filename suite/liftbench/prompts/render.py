@@ -69,8 +69,8 @@ def render(spec: PromptSpec, conversation: Conversation, tokenizer: Any, max_inp
             if best is None:
                 shown = f" with its {len(spec.shots)} shots" if spec.shots else ""
                 raise UsageError(
-                    f"the prompt alone{shown} is longer than {max_input_tokens} tokens; "
-                    "raise generation.max_input_tokens"
+                    f"the prompt alone{shown} is longer than the limit of {max_input_tokens} tokens",
+                    "Raise generation.max_input_tokens.",
                 )
             text, token_ids = best
             dropped = len(turns) - fewest or 1
@@ -139,7 +139,7 @@ def end_token(spec: PromptSpec, tokenizer: Any) -> int:
             if token in special:
                 return int(token)
     if tokenizer.eos_token_id is None:
-        raise UsageError("the model's tokenizer has no end-of-sequence token, so it could never learn to stop")
+        raise UsageError("the model's tokenizer has no end-of-sequence token, so the model cannot learn to stop")
     return int(tokenizer.eos_token_id)
 
 

@@ -46,9 +46,9 @@ def prompt_spec(
     Raises `UsageError` where the template does not say where the conversation goes, and for an empty stop string.
     """
     if template.count("{conversation}") != 1:
-        raise UsageError("prompt.template must contain {conversation} exactly once: the transcript goes there")
+        raise UsageError("prompt.template must contain {conversation} exactly once, where the transcript goes")
     if "" in stop:
-        raise UsageError("prompt.stop: every text contains the empty string, and would end before its first word")
+        raise UsageError("prompt.stop must not contain the empty string: every text would end before its first word")
     prefill = prefill.strip()
     parts = [style, system, template]
     # Without any of these, the hash is the one in the provenance of adapters that were trained before there were any.
@@ -75,8 +75,9 @@ def choose_shots(conversations: Sequence[Conversation], count: int) -> tuple[Sho
     summarized = [conversation for conversation in conversations if conversation.references]
     if len(summarized) < count:
         raise UsageError(
-            f"prompt.shots asks for {count} examples, and the training split has {len(summarized)} conversations with "
-            "a summary that are not scored"
+            f"prompt.shots asks for {count} examples, but the training split has only {len(summarized)} conversations "
+            "with a summary that are not scored",
+            "Lower prompt.shots.",
         )
     sets = {text: set(words(text)) for conversation in summarized for text in conversation.references}
     frequency = Counter(word for conversation in summarized for text in conversation.references for word in sets[text])

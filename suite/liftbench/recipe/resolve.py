@@ -67,7 +67,10 @@ def assignment(text: str) -> tuple[str, Any]:
     """`section.key=value` with a TOML value; what is not TOML is a string. Raises `UsageError`."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise UsageError(f"--set {text!r}: write section.key=value, for example --set generation.max_new_tokens=60")
+        raise UsageError(
+            f"--set {text!r} is not an assignment",
+            "Write section.key=value, for example --set generation.max_new_tokens=60.",
+        )
     try:
         parsed = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
@@ -84,7 +87,7 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
         for part in path:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
-                raise UsageError(f"{key}: {part} is a value, not a section")
+                raise UsageError(f"{key}: {part} is set to a value, so it cannot hold keys")
         place[last] = value
     return values
 
@@ -110,7 +113,10 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
     required = (*recipe.metrics.names, *recipe.metrics.extra)
     for headline in recipe.metrics.headlines:
         if headline not in required:
-            raise UsageError(f"metrics.headlines: {headline!r} is not in metrics.names ({', '.join(required)})")
+            raise UsageError(
+                f"metrics.headlines: {headline!r} is not in metrics.names ({', '.join(required)})",
+                "Add it to metrics.names, or choose another headline.",
+            )
     for number, rule in enumerate(recipe.gates.rules, start=1):
         try:
             parse(rule)
@@ -118,7 +124,8 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
             raise error.within(f"{origins['gates.rules']}, gates.rules, {number}") from error
     if recipe.data.split == recipe.data.train_split:
         raise UsageError(
-            f"data.split and data.train_split are both {recipe.data.split!r}: what is trained on is never scored"
+            f"data.split and data.train_split are both {recipe.data.split!r}",
+            "Name two splits: conversations that a system is trained on are never scored.",
         )
     for table in OPEN_TABLES:
         if any(key.startswith(table) for key in origins):
@@ -142,7 +149,7 @@ def _check_key(key: str, origin: str) -> None:
         return
     sections = {name.partition(".")[0] for name in known if "." in name}
     if key in sections:
-        raise UsageError(f"{key} is a section; give section.key (from {origin})")
+        raise UsageError(f"{key} is a section, not a key (from {origin})", f"Set {key}.KEY.")
     raise unknown("key", key, known).within(origin)
 
 
@@ -151,5 +158,5 @@ def _place(values: dict[str, Any], key: str, value: Any) -> None:
     for part in path:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):
-            raise UsageError(f"{key}: {part} was set to a value, and is a table")
+            raise UsageError(f"{key}: {part} is set to a value, so it cannot hold keys")
     values[last] = value

@@ -121,7 +121,9 @@ class Run:
         """Itself, or `UsageError` with the way to finish it."""
         if self.manifest.status != "complete":
             verb = "was trained but not scored" if self.manifest.status == "trained" else "is not finished"
-            raise UsageError(f"run {self.id} {verb}; the same `bench {self.manifest.command}` command continues it")
+            raise UsageError(
+                f"run {self.id} {verb}", f"Run the same `bench {self.manifest.command}` command again to continue it."
+            )
         return self
 
 
@@ -151,7 +153,10 @@ def find_run(name: str, runs: Path) -> Run:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise UsageError(f"{name!r} is part of {len(matching)} run ids: {', '.join(run.id for run in matching)}")
+        raise UsageError(
+            f"{name!r} matches {len(matching)} runs: {', '.join(run.id for run in matching)}",
+            "Give more of the id, so that one run matches.",
+        )
     if Path(name).is_dir():
         raise UsageError(f"{name} is not a run directory: it has no manifest.json")
     raise unknown("run", name, (run.id for run in candidates))
@@ -171,11 +176,11 @@ def _read_manifest(folder: Path) -> Manifest:
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise PrerequisiteError(
-            f"{folder.name} was made by a newer liftbench (run schema {schema}, this one reads up to {SCHEMA}): "
-            "upgrade liftbench"
+            f"{folder.name} was made by a newer liftbench (run schema {schema}, this one reads up to {SCHEMA})",
+            "Upgrade liftbench.",
         )
     if isinstance(schema, int) and schema < SCHEMA:
-        raise UsageError(f"{folder.name} was made by an older liftbench (run schema {schema}); measure it again")
+        raise UsageError(f"{folder.name} was made by an older liftbench (run schema {schema})", "Measure it again.")
     try:
         return msgspec.convert(raw, Manifest)
     except msgspec.ValidationError as error:

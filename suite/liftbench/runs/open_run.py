@@ -125,7 +125,7 @@ def open_run(
             lock.acquire(timeout=0)
         except Timeout as error:
             raise RunFailed(
-                "another process is making this run just now; wait for it, or choose another --runs"
+                "another process is working on this run", "Wait until it is done, or choose another --runs."
             ) from error
     try:
         same = [] if fresh else [run for run in runs_in(runs) if run.manifest.key == manifest.key]

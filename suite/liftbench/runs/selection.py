@@ -1,9 +1,10 @@
-"""Which runs belong in one comparison: measured alike, of one model, the newest where nothing else is said."""
+"""Which runs belong in one comparison: of one protocol and one model, by default the newest."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..errors import PrerequisiteError, UsageError
 from ..records.run import Protocol
@@ -18,8 +19,8 @@ def require_comparable(baseline: MeasuredRun, candidate: MeasuredRun) -> None:
     if differing:
         listed = "; ".join(f"{d.key}: {d.baseline} against {d.candidate}" for d in differing)
         raise UsageError(
-            f"{baseline.id} and {candidate.id} were not measured alike and cannot be compared.\n{listed}\n"
-            "Measure one of them again with the other's recipe, data and versions of the metrics."
+            f"{baseline.id} and {candidate.id} were measured differently and cannot be compared\n{listed}",
+            "Measure one of them again with the other's recipe, data and versions of the metrics.",
         )
 
 
@@ -32,7 +33,7 @@ def best_prompted(baseline: Run, runs: Sequence[Run]) -> Run | None:
     """Of the runs of the baseline's own model with a prompt that was searched for, the strongest on its headlines.
 
     The same weights, settings, precision and backend, measured as the baseline was; strongest by the product of the
-    headlines' means, and of equals the newest: a later, lazier search takes no rival away.
+    headlines' means, and of equals the newest: a later search with fewer trials does not replace a stronger one.
     """
     found = [
         run
@@ -51,14 +52,14 @@ def best_prompted(baseline: Run, runs: Sequence[Run]) -> Run | None:
 
 
 def _bare(run: Run) -> tuple[object, ...]:
-    """What a system is but for its prompt."""
+    """A system without its prompt."""
     system = run.manifest.system
     settings = system.model.settings_sha256 if system.model else None
     return _model(run), settings, system.adapter, system.precision, system.backend
 
 
 def newest_pair(runs: Sequence[Run]) -> tuple[Run, Run]:
-    """The newest comparable pair, baseline first: the newest candidate that some baseline run has the protocol of.
+    """The newest comparable pair, baseline first: the newest candidate with the protocol of some baseline run.
 
     Among its baselines those of the candidate's own model come first, then the newest. Raises `UsageError` saying which
     command is missing.
@@ -73,40 +74,50 @@ def newest_pair(runs: Sequence[Run]) -> tuple[Run, Run]:
             return min(matching, key=lambda run: _model(run) != _model(candidate)), candidate
 
     unfinished = [run for run in newest_first if run.manifest.status != "complete"]
-    hint = f" (run {unfinished[0].id} is not complete: its command, given again, continues it)" if unfinished else ""
+    hint = f" Run {unfinished[0].id} is not complete: the same command continues it." if unfinished else ""
     if not candidates:
         raise UsageError(
-            "there is no measured candidate to compare; `bench train --plugin NAME` or `bench score SYSTEM` makes one"
-            + hint
+            "there is no measured candidate to compare",
+            f"Measure one with `bench train --plugin NAME` or `bench score SYSTEM`.{hint}",
         )
     if not baselines:
-        raise UsageError(f"there is no measured baseline to compare with; `bench baseline` makes one{hint}")
+        raise UsageError("there is no measured baseline to compare with", f"Measure one with `bench baseline`.{hint}")
     differing = protocol_differences(protocol_of(baselines[0]), protocol_of(candidates[0]))
     raise UsageError(
-        f"no candidate was measured as a baseline was; the newest, {candidates[0].id} and {baselines[0].id}, differ in "
-        f"{', '.join(difference.key for difference in differing)}; give `bench baseline` the candidate's recipe{hint}"
+        f"no candidate was measured like a baseline; the newest, {candidates[0].id} and {baselines[0].id}, differ in "
+        f"{', '.join(difference.key for difference in differing)}",
+        f"Run `bench baseline` with the candidate's recipe.{hint}",
     )
 
 
-def newest_like(protocol: Protocol, runs: Sequence[Run]) -> tuple[Run, list[str]]:
-    """The newest candidate that was measured as a protocol says, metrics apart: a gate tells which of them vanished.
+class PassedOver(NamedTuple):
+    """A newer run that was not selected."""
 
-    Background it, which newer candidates were passed over, and why. Raises `PrerequisiteError` saying what is missing.
+    run: str
+    why: str
+    """A clause without its subject: `is not finished`."""
+
+
+def newest_like(protocol: Protocol, runs: Sequence[Run]) -> tuple[Run, list[PassedOver]]:
+    """The newest candidate measured by a protocol, whatever its metrics: a gate reports a missing one by itself.
+
+    Also returns which newer candidates were passed over. Raises `PrerequisiteError` where there is no such candidate.
     """
     newest_first = sorted(runs, key=lambda run: (run.manifest.created, run.id), reverse=True)
     candidates = [run for run in newest_first if run.manifest.command != "baseline"]
-    passed_over: list[str] = []
+    passed_over: list[PassedOver] = []
     for run in candidates:
         differing = [one.key for one in protocol_differences(protocol, run.manifest.protocol)]
         differing = [key for key in differing if not key.startswith("metrics.")]
         if run.manifest.status == "complete" and not differing:
             return run, passed_over
         why = f"differs from the baseline in {', '.join(differing)}" if differing else "is not finished"
-        passed_over.append(f"run {run.id} is newer, and {why}")
-    hint = f": {passed_over[0].replace('is newer, and ', '')}" if passed_over else ""
+        passed_over.append(PassedOver(run.id, why))
+    hint = f": run {passed_over[0].run} {passed_over[0].why}" if passed_over else ""
     raise PrerequisiteError(
-        f"there is no measured run to gate{hint}.\n`bench train --plugin NAME` or `bench score SYSTEM`, under the "
-        "baseline's recipe, makes one; a command that was stopped, given again, continues."
+        f"there is no measured run to gate{hint}",
+        "Measure one by the baseline's recipe with `bench train --plugin NAME` or `bench score SYSTEM`. "
+        "The same command continues a run that was stopped.",
     )
 
 

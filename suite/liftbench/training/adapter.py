@@ -1,4 +1,4 @@
-"""From a base to an adapter with its provenance: what a trainer is handed, and what is written down of it."""
+"""From a base to an adapter with its provenance: what a trainer is given and what is recorded."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
     for key in ("prefill", "shots", "stop", "max_words"):
         if getattr(recipe.prompt, key):
             raise UsageError(
-                f"prompt.{key} is set, and an adapter is trained to write the whole summary after the plain prompt; "
-                f"train without prompt.{key}"
+                f"prompt.{key} is set, but an adapter is trained to write the whole summary after the plain prompt",
+                f"Train without prompt.{key}.",
             )
     spec = plugins.find("trainer", recipe.train.plugin)
     options = plugins.options(spec, recipe.train.options)

@@ -126,7 +126,7 @@ def find_run_to_gate(run: Run | str | Path | None, against: Against, runs: Path)
     if run:
         return find_run(str(run), runs), []
     found, passed_over = newest_like(against.baseline.measured.manifest.protocol, runs_in(runs))
-    return found, [f"{words[0].upper()}{words[1:]}." for words in passed_over]
+    return found, [f"Newer run {one.run} was not gated: it {one.why}." for one in passed_over]
 
 
 def read_against(baseline: str, proven: str, rules: Sequence[Rule], folder: Path) -> Against:

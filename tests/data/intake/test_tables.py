@@ -86,15 +86,15 @@ def test_one_column(tmp_path: Path) -> None:
         ("x.csv", "", "empty"),
         ("x.csv", "a,b,a\n1,2,3\n", "two columns are called 'a'"),
         ("x.csv", "a, ,c\n1,2,3\n", "line 1: column 2 has no name"),
-        ("x.csv", 'a,b\n1,2\n3,"four\n5,6\n7,8\n', "line 3: a quotation mark is opened there and never closed"),
+        ("x.csv", 'a,b\n1,2\n3,"four\n5,6\n7,8\n', "line 3: a quotation mark is never closed"),
         ("x.csv.gz", "a,b\n1,2\n", "cannot read"),
         ("x.csv.gz", gzip.compress(b"a,b\n" + bytes(range(256)) * 99)[:-20], "cannot read"),
         ("x.jsonl", "", "empty"),
         ("x.json", "[1, 2", "truncated"),
         ("x.json", b"[" + b" " * ARRAY_BYTES + b"]", "jq"),
-        ("x.parquet", "PAR1", "not a Parquet file"),
+        ("x.parquet", "PAR1", "not a readable Parquet file"),
         ("x.xlsx", "", "save a spreadsheet as CSV"),
-        ("x", "", "cannot tell what this file is; read are .csv, .tsv"),
+        ("x", "", "could not detect the file's format\nUse .csv, .tsv"),
     ],
 )
 def test_a_file_that_cannot_be_read(name: str, data: str | bytes, reason: str, tmp_path: Path) -> None:

@@ -65,10 +65,13 @@ def check_form(columns: Columns) -> None:
     """Raise `UsageError` for fields that do not go together, or are missing."""
     ways = [field for field in ("text", "transcript", "messages") if getattr(columns, field)]
     if len(ways) > 1:
-        raise UsageError(f"columns: {' and '.join(ways)} exclude each other: a row is a message or a conversation")
+        raise UsageError(
+            f"columns: {' and '.join(ways)} exclude each other: a row is either a message or a conversation",
+            "Give one of text, transcript and messages.",
+        )
     if absent := missing(columns):
         raise UsageError(
-            f"columns: {', '.join(absent)} not given; needed are id, speaker and text, or transcript, or messages"
+            f"columns: {', '.join(absent)} not given", "Give id, speaker and text, or transcript, or messages."
         )
 
 

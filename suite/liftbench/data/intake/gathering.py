@@ -62,7 +62,7 @@ class Messages:
             self._file.execute("CREATE INDEX place ON message (conversation)")
         except sqlite3.Error as error:
             raise RunFailed(
-                f"cannot keep the messages in {self._folder.name}: {error}; name a roomier place with TMPDIR"
+                f"cannot keep the messages in {self._folder.name}: {error}", "Set TMPDIR to a folder with more space."
             ) from error
         self._tally.gathered = len(self._numbers)
 

@@ -94,7 +94,7 @@ def open_table(path: Path) -> Table:
             path.open("rb").close()
             return Table(path=path, form="parquet")
     known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-    raise UsageError(f"{path}: cannot tell what this file is; read are {known} (save a spreadsheet as CSV)")
+    raise UsageError(f"{path}: could not detect the file's format", f"Use {known}; save a spreadsheet as CSV.")
 
 
 @contextmanager
@@ -181,11 +181,13 @@ def _delimited(table: Table) -> Iterator[Row]:
             try:
                 fields = next(reader)
             except csv.Error as error:
-                raise UsageError(f"{table.path}, line {line}: {error}; is a quotation mark left open there?") from error
+                raise UsageError(
+                    f"{table.path}, line {line}: {error}", "Check whether a quotation mark is never closed."
+                ) from error
             if fields == [_END]:
                 break
             if fields and fields[-1].endswith(_END):
-                raise UsageError(f"{table.path}, line {line}: a quotation mark is opened there and never closed")
+                raise UsageError(f"{table.path}, line {line}: a quotation mark is never closed")
             if not header:
                 header = _header(fields, table.path, line)
             elif fields:
@@ -205,11 +207,11 @@ def _header(fields: list[str], path: Path, line: int) -> list[str]:
     names = [field.strip() for field in fields]
     if "" in names:
         raise UsageError(
-            f"{path}, line {line}: column {names.index('') + 1} has no name; the first line has to name the columns"
+            f"{path}, line {line}: column {names.index('') + 1} has no name", "The first line must name the columns."
         )
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise UsageError(f"{path}, line {line}: two columns are called {repeated!r}; rename one of them")
+        raise UsageError(f"{path}, line {line}: two columns are called {repeated!r}", "Rename one of them.")
     return names
 
 
@@ -236,8 +238,8 @@ def _open_lines(path: Path) -> Table:
             size += len(chunk)
     if size > ARRAY_BYTES:
         raise UsageError(
-            f"{path}: a JSON array of more than {ARRAY_BYTES // 2**20} MB; turn it into JSON Lines, "
-            "an object a line, with `jq -c '.[]'`"
+            f"{path}: the JSON array is larger than the limit of {ARRAY_BYTES // 2**20} MB",
+            "Convert it to JSON Lines, an object a line, with `jq -c '.[]'`.",
         )
     return Table(path=path, form="array", notes=(f"{path.name}: a JSON array, read into memory whole",))
 
@@ -285,4 +287,4 @@ def _parquet(table: Table) -> Iterator[Row]:
                     number += 1
                     yield Row(number=number, values=values, source=table.path.name, read=size * number // total)
     except (pyarrow.ArrowException, NotImplementedError) as error:
-        raise UsageError(f"{table.path}: not a Parquet file that can be read ({error})") from error
+        raise UsageError(f"{table.path}: not a readable Parquet file ({error})") from error
