@@ -47,13 +47,13 @@ def describe_alternatives(alternatives: Sequence[Alternative], headlines: Sequen
         if known := sorted(lifts, key=lambda lift: lift.lift):
             ends = f"{numbers.format_lift(known[0], target)} to {numbers.format_lift(known[-1], target)}"
             spans.append(f"{ends} on {metric_label(metric)}")
-    over = f"Over {'it' if len(rows) == 1 else 'all of them'} the lift is {listed(spans) or numbers.UNKNOWN}."
+    over = f"{'With it' if len(rows) == 1 else 'Across them'} the lift is {listed(spans) or numbers.UNKNOWN}."
     changing = [f"{row.name} ({_outcomes(row)})" for row in rows if row.changed]
     if not changing:
-        return f"By the lift alone, no other choice of {len(rows)} changes the outcome. {over}"
+        return f"No other choice changes the outcome of the lift ({len(rows)} tried). {over}"
     verb = "changes" if len(changing) == 1 else "change"
     number = counted(len(rows), "other choice")
-    return f"By the lift alone, {len(changing)} of {number} {verb} the outcome: {listed(changing)}. {over}"
+    return f"{len(changing)} of {number} {verb} the outcome of the lift: {listed(changing)}. {over}"
 
 
 def _outcomes(row: AlternativeRow) -> str:

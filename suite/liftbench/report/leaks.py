@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from ..judging.leakage import Leak, LeakKind
 
 LEAKS: dict[LeakKind, str] = {
-    "trained on": "The candidate was trained on the conversation, or on nearly the same one.",
-    "chose the checkpoint": "It, or nearly the same one, decided which checkpoint became the adapter.",
-    "shown in the prompt": "It, or nearly the same one, or its summary, stands in the prompt.",
-    "copied from training": "Much of the candidate’s text is a training summary, word for word.",
-    "copied reference": "The candidate’s text is nearly the human summary that it is scored against.",
-    "twice": "The scored data hold nearly the same conversation again, so that it counts twice.",
+    "trained on": "The candidate was trained on this conversation or on a near duplicate.",
+    "chose the checkpoint": "This conversation or a near duplicate was used to choose the adapter's checkpoint.",
+    "shown in the prompt": "This conversation, a near duplicate or its summary is in the prompt.",
+    "copied from training": "Much of the candidate’s text is copied word for word from a training summary.",
+    "copied reference": "The candidate’s text is almost the same as the human summary that it is scored against.",
+    "twice": "The scored data hold a near duplicate of this conversation, so it counts twice.",
 }
 """What each kind means, in the order of a report."""
 

@@ -154,7 +154,7 @@ def test_conversations_are_sorted_by_gain_and_the_extremes_are_linked(text: str,
     order = re.findall(r'<p class="id"><code dir="auto">(.*?)</code>', text)
     assert [gains[id_] for id_ in order] == sorted(gains.values())
     anchors = re.findall(r'<div class="inside" id="(.*?)">', text)
-    best = text.index("Most improved")
+    best = text.index("Largest gains")
     assert text.index(f'href="#{anchors[-1]}"', best) < text.index(f'href="#{anchors[-2]}"', best)
 
 
@@ -281,8 +281,8 @@ def test_rival_candidates_build_upon_the_same_step(runs: list[Run]) -> None:
 
 
 def test_what_was_not_measured_is_said(page: Page) -> None:
-    assert "Not here (best-prompted): what a prompt alone buys was not measured" in page.text
-    assert "Not here (controls): not measured" in page.text
+    assert "Not measured (best-prompted): what a prompt alone buys was not measured" in page.text
+    assert "Not measured (controls): not measured" in page.text
 
 
 def test_findings_are_marked_in_the_text(tmp_path: Path) -> None:
@@ -422,7 +422,7 @@ def test_what_texts_made_elsewhere_lack_is_unknown(runs: list[Run]) -> None:
     page = Page(render(compare(runs[0], [runs[2]]), runs))
     assert "cut at the token limit 0 unknown" in page.text
     assert "environment differs – not recorded" in page.text
-    assert "unverified: made elsewhere" in page.text
+    assert "unverified: the texts were given" in page.text
     assert "Training" not in page.text
     assert not NO_WORD.search(page.text)
 
@@ -438,7 +438,7 @@ def test_a_training_without_validation_and_an_adapter_without_a_past(tmp_path: P
     page = Page(render(compare(baseline, [trained]), [baseline, trained]))
     assert "validation loss unknown" in page.text
     assert "precision of the base unknown" in page.text
-    assert "The trainer’s options are unknown." in page.text
+    assert "The trainer’s options are not recorded." in page.text
     assert "adapter's trainer differs – unknown" in page.text
     assert not NO_WORD.search(page.text)
 
@@ -498,7 +498,7 @@ def test_runs_that_were_measured_alike_are_grouped_and_not_judged(tmp_path: Path
     page = Page(render_runs([runs[0], other, runs[1]]))
     assert "Compare figures only within a group" in page.text
     assert "Runs 1 and 3 : tweetsumm, validation, 36 conversations" in page.text
-    assert "unlike runs 1 and 3 in max_new_tokens" in page.text
+    assert "different from runs 1 and 3 in max_new_tokens" in page.text
     assert not any(outcome.capitalize() in page.text for outcome in SYMBOLS)
     assert page.values("class").count("conversation") == 2 * 36
     assert len(page.values("id")) == len(set(page.values("id")))
@@ -506,7 +506,7 @@ def test_runs_that_were_measured_alike_are_grouped_and_not_judged(tmp_path: Path
 
 def test_runs_measured_alike_may_be_compared(runs: list[Run]) -> None:
     page = Page(render_runs(runs))
-    assert "All 3 runs were measured alike" in page.text
+    assert "All 3 runs were measured with the same protocol" in page.text
     assert all(run.id in page.text for run in runs)
 
 

@@ -60,7 +60,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 
 @pytest.fixture(scope="module")
 def bare(runs: list[Run]) -> Comparison:
-    """One candidate, of which nothing is known but its scores: no parts, leaks or other choices."""
+    """One candidate, of which nothing is known but its scores: no slices, leaks or other choices."""
     comparison = compare(runs[0], runs[1:2])
     [result] = comparison.candidates
     return replace(comparison, candidates=[replace(result, slices=[], leaks=[], alternatives=[])])
@@ -135,7 +135,7 @@ def test_every_outcome_has_a_word_and_a_symbol(outcome: Outcome, bare: Compariso
 
 def test_what_is_proven_what_not_and_what_settles_it_are_three_lists(bare: Comparison, runs: list[Run]) -> None:
     comparison = with_verdict(bare, proven=["A is."], not_proven=["B is not.", "C is not."], settle=["Run `bench x`."])
-    assert "What is proven A is. What is not B is not. C is not. What would settle it Run bench x ." in (
+    assert "Proven A is. Not proven B is not. C is not. What would settle it Run bench x ." in (
         page_of(comparison, runs).text
     )
     assert "Proven - A is. Not proven - B is not. - C is not. What would settle it - Run `bench x`." in (
@@ -145,7 +145,7 @@ def test_what_is_proven_what_not_and_what_settles_it_are_three_lists(bare: Compa
 
 def test_a_list_without_an_entry_says_so(bare: Comparison, runs: list[Run]) -> None:
     comparison = with_verdict(bare, proven=[], not_proven=[], settle=[])
-    assert "What is proven Nothing. What is not Nothing." in page_of(comparison, runs).text
+    assert "Proven Nothing. Not proven Nothing." in page_of(comparison, runs).text
     assert "Proven" not in terminal_of(comparison, runs)
 
 
@@ -164,7 +164,7 @@ def test_every_guard_is_shown_with_its_state_the_failed_ones_first(bare: Compari
 
 def test_the_verdict_its_lists_and_guards_come_before_all_else(bare: Comparison, runs: list[Run]) -> None:
     text = page_of(with_verdict(bare, guards=guards()), runs).text
-    order = ["What is proven", "What is not", "What would settle it", "Guards:", "The figures behind it", "Metrics"]
+    order = ["Proven", "Not proven", "What would settle it", "Guards:", "Figures behind the verdict", "Metrics"]
     assert sorted(order, key=text.index) == order
 
 
@@ -175,16 +175,16 @@ def test_the_figures_behind_a_verdict_are_the_records(bare: Comparison, runs: li
     [result] = bare.candidates
     lift = replace(as_lift(result.lifts[0]), p=0.0312, p_holm=0.5, detectable=0.613, needed=1234)
     text = page_of(with_result(bare, lifts=[lift, *result.lifts[1:]]), runs).text
-    behind = text[text.index("The figures behind it") :]
+    behind = text[text.index("Figures behind the verdict") :]
     for words in (
         f"Mean of the baseline {lift.baseline:.3f}",
         f"Mean of the candidate {lift.candidate:.3f}",
         f"Lift {numbers.format_lift(lift, 0.4)} {numbers.format_lift_interval(lift, 0.4)}",
         f"Difference of the means {lift.difference:+.3f} {lift.difference_low:+.3f} to {lift.difference_high:+.3f}",
-        f"Candidate less 1.4 times the baseline {lift.surplus_low:+.3f} to {lift.surplus_high:+.3f}",
-        "Chance alone would make so large a difference 3 times in 100",
-        "The same, all metrics and candidates together 50 times in 100",
-        "from +61% on",
+        f"Candidate minus 1.4 times the baseline {lift.surplus_low:+.3f} to {lift.surplus_high:+.3f}",
+        "How often chance alone makes a difference this large 3 times in 100",
+        "The same, corrected for all metrics and candidates 50 times in 100",
+        "Smallest lift that these conversations would verify four times out of five +61%",
         "about 1,234 here: 36",
         lift.method,
     ):
@@ -199,7 +199,7 @@ def test_where_no_ratio_is_stable_the_difference_is_shown_and_said_to_decide(bar
     interval = f"of the difference +0.079 to {lift.difference_high:+.3f}"
     assert f"{lift.lift:+.0%} 95% interval {interval}" in page.text
     assert "The baseline’s mean is too unstable to divide by" in page.text
-    assert "surely exceeds 1.4 times the baseline: it does so by -0.012 to +0.046." in page.text
+    assert "the candidate minus 1.4 times the baseline is above zero; its interval is -0.012 to +0.046." in page.text
     assert "-0.012 to +0.046 decides" in page.text
     assert "chart small" not in page.values("class")
     assert all(word in terminal_of(comparison, runs, 120) for word in interval.split())
@@ -213,7 +213,7 @@ def test_a_lift_without_any_number_has_no_figure(bare: Comparison, runs: list[Ru
     assert "ROUGE-L: rougeL has no number" in terminal_of(comparison, runs)
 
 
-# ------------------------------------------------------------------------------------------- parts of the conversations
+# ------------------------------------------------------------------------------------------- slices
 
 
 def test_parts_are_shown_with_their_figures_and_the_worse_are_named(bare: Comparison, runs: list[Run]) -> None:
@@ -223,22 +223,25 @@ def test_parts_are_shown_with_their_figures_and_the_worse_are_named(bare: Compar
     assert "part 1 32 ROUGE-L 0.210 0.183 -0.027 -0.050 to -0.002 ✗ Worse" in text
     assert "part 2 33 ROUGE-L unknown unknown unknown unknown ? Undecided" in text
     words = terminal_of(comparison, runs)
-    assert "3, of which ✗ turns: part 1 (32) worse on ROUGE-L, -0.027 ? turns: part 2 (33) undecided" in words
+    assert (
+        "Slices: 3 checked ✗ turns: part 1 (n 32) is worse on ROUGE-L, -0.027 ? turns: part 2 (n 33) is undecided"
+        in words
+    )
     assert "part 0" not in words
 
 
 def test_no_parts_no_leaks_and_no_other_choices_are_said(bare: Comparison, runs: list[Run]) -> None:
     text = page_of(bare, runs).text
-    assert "The conversations were not cut into parts" in text
-    assert "No scored conversation was found in the training" in text
+    assert "No slices were checked" in text
+    assert "No leaks were found" in text
     assert "No other choice was tried." in text
     words = terminal_of(bare, runs)
-    assert "Parts of the conversations: none Leaks: none found Other choices: none tried" in words
+    assert "Slices: none were checked Leaks: none found Sensitivity: no other choice was tried" in words
 
 
 def test_parts_of_which_none_is_worse_are_only_counted_in_the_terminal(bare: Comparison, runs: list[Run]) -> None:
     comparison = with_result(bare, slices=parts(["not worse"] * 3))
-    assert "Parts of the conversations: worse on none of 3" in terminal_of(comparison, runs)
+    assert "Slices: none is worse (3 checked)" in terminal_of(comparison, runs)
 
 
 # --------------------------------------------------------------------------------------------------------------- leaks
@@ -273,7 +276,7 @@ def test_the_lift_without_leaks_stands_beside_them(bare: Comparison, runs: list[
     ]
     leak = Leak(kind="trained on", id="c003", other="t1", likeness=1.0)
     text = page_of(with_result(bare, leaks=[leak], alternatives=made), runs).text
-    leakage = text[text.index("Conversations by kind") : text.index("Would another choice change")]
+    leakage = text[text.index("Conversations by kind") : text.index("Sensitivity: would another choice change")]
     assert "without what was seen differs +12% +5% to +20%, n 20 ✗ Not met" in leakage
     assert "c003 t1 100% –" in leakage
 
@@ -296,17 +299,17 @@ def alternatives(lift: Lift, outcomes: Sequence[Outcome]) -> list[Alternative]:
         (["verified"], ""),
         (
             ["verified", "verified"],
-            "By the lift alone, no other choice of 1 changes the outcome. Over it the lift is +10% to +10% on ROUGE-L.",
+            "No other choice changes the outcome of the lift (1 tried). With it the lift is +10% to +10% on ROUGE-L.",
         ),
         (
             ["verified", "verified", "undecided"],
-            "By the lift alone, 1 of 2 other choices changes the outcome: choice 2 (undecided on ROUGE-L). "
-            "Over all of them the lift is +10% to +20% on ROUGE-L.",
+            "1 of 2 other choices changes the outcome of the lift: choice 2 (undecided on ROUGE-L). "
+            "Across them the lift is +10% to +20% on ROUGE-L.",
         ),
         (
             ["undecided", "verified", "not met"],
-            "By the lift alone, 2 of 2 other choices change the outcome: choice 1 (verified on ROUGE-L) and choice 2 "
-            "(not met on ROUGE-L). Over all of them the lift is +10% to +20% on ROUGE-L.",
+            "2 of 2 other choices change the outcome of the lift: choice 1 (verified on ROUGE-L) and choice 2 "
+            "(not met on ROUGE-L). Across them the lift is +10% to +20% on ROUGE-L.",
         ),
     ],
 )
@@ -319,7 +322,7 @@ def test_whether_the_verdict_hangs_on_one_choice_is_said(
     text = page_of(comparison, runs).text
     assert (words or "No other choice was tried.") in text
     assert text.count("differs +") == sum(outcome != outcomes[0] for outcome in outcomes)
-    assert (words or "none tried") in terminal_of(comparison, runs)
+    assert (words or "no other choice was tried") in terminal_of(comparison, runs)
 
 
 def test_a_choice_that_one_headline_lacks_or_that_gives_no_number_is_shown(bare: Comparison, runs: list[Run]) -> None:
@@ -341,7 +344,7 @@ def test_a_choice_that_one_headline_lacks_or_that_gives_no_number_is_shown(bare:
 def test_why_texts_could_not_be_scored_again_is_said(bare: Comparison, runs: list[Run]) -> None:
     comparison = replace(bare, missing=bare.missing | {"sensitivity": "the data set is gone"})
     text = page_of(comparison, runs).text
-    assert text.count("Texts could not be scored again in other ways: the data set is gone") == 1
+    assert text.count("The summaries could not be scored with other choices: the data set is gone") == 1
     assert text.count("the data set is gone") == 1
     assert "sensitivity: the data set is gone" in terminal_of(comparison, runs)
 
@@ -384,10 +387,10 @@ def test_the_verdict_of_seeds_together_comes_before_those_of_single_seeds(
     text = page_of(comparison, runs).text
     assert f"smollm2-135m+qlora, {number} seeds, against smollm2-135m" in text
     assert f"{number} seeds together smollm2-135m+qlora ✗ Not met ROUGE-L +33%" in text
-    order = ["Judged together.", "Of all seeds.", "Each seed by itself", "Single verdict 0.", "Single verdict 1."]
+    order = ["Judged together.", "Of all seeds.", "Each seed on its own", "Single verdict 0.", "Single verdict 1."]
     assert sorted(order, key=text.index) == order
     words = terminal_of(comparison, runs)
-    order.remove("Each seed by itself")
+    order.remove("Each seed on its own")
     assert sorted(order, key=words.index) == order
     lift = comparison.candidates[0].lifts[0]
     for place in range(number):
@@ -432,12 +435,12 @@ def test_the_guards_limits_the_device_the_seed_and_its_family_are_on_the_page(
     changed = replace(baseline.manifest, device="cuda:0", family="fa311" * 12)
     write_atomic(baseline.folder / "manifest.json", changed)
     text = page_of(replace(bare, limits=limits), [Run(baseline.folder), *runs[1:]]).text
-    assert "parts of the conversations company" in text
-    assert "invented details beyond the humans' 0.25 a summary" in text
-    assert "faulty summaries, of each kind 12.5%" in text
+    assert "slices company" in text
+    assert "unsupported details beyond the humans' 0.25 per summary" in text
+    assert "faulty summaries of each kind 12.5%" in text
     assert "decoding device differs cuda:0 unknown" in text
     assert "seed 0 1" in text
-    assert f"training but for its seed {'fa311' * 12} none" in text
+    assert f"seed group {'fa311' * 12} none" in text
 
 
 def filled(record: Any, text: str, ids: frozenset[str]) -> Any:

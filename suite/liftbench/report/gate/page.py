@@ -53,7 +53,7 @@ def render_gate(report: GateReport, runs: Sequence[Run], against: Against) -> st
             [*promoted, *gated], against.baseline.measured.manifest.headlines, [None] * (len(promoted) + len(gated))
         ),
         trends=[_trend(one.name, one.versions, runs) for _, one in held],
-        elsewhere=find_machine_changes(report),
+        changes=find_machine_changes(report),
         subjects=subjects,
     )
     return page

@@ -29,12 +29,14 @@ def describe_baselines(report: GateReport) -> str:
 
 
 def list_details(result: RuleResult) -> list[str]:
-    """What else to say of a rule that did not pass: the conversations that lost most, and how to mend it."""
+    """What else to say of a rule that did not pass: the conversations that lost most, and how to fix it."""
     lines = []
     if result.losses:
         shown = [f"{loss.id} {loss.before:.3f} to {loss.after:.3f}" for loss in result.losses]
-        lines.append(f"lost most on {metric_label(result.metric)} against {compared_system(result)}: {listed(shown)}")
-    return [*lines, f"to mend it: {result.mend}"] if result.mend else lines
+        lines.append(
+            f"largest losses on {metric_label(result.metric)} compared with {compared_system(result)}: {listed(shown)}"
+        )
+    return [*lines, f"how to fix it: {result.mend}"] if result.mend else lines
 
 
 def compared_system(result: RuleResult) -> str:
@@ -44,22 +46,23 @@ def compared_system(result: RuleResult) -> str:
 
 def describe_machine_changes(report: GateReport) -> str:
     """How the machine and the packages differ from the baseline's, in a line."""
-    shown = [f"{one.key} {one.candidate} (was {one.baseline})" for one in find_machine_changes(report)]
-    return f"Measured elsewhere than the baseline: {'; '.join(shown)}" if shown else ""
+    shown = [f"{one.key} {one.candidate} (baseline: {one.baseline})" for one in find_machine_changes(report)]
+    return f"Not measured in the environment of the baseline: {'; '.join(shown)}" if shown else ""
 
 
 def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> list[str]:
-    """What the guards found that did not pass, and how to mend it, a line each; of some `names` alone, where given."""
-    return [
-        f"{guard.name} ({guard.state}{', excepted' if guard.name in report.excepted else ''}): {guard.words}"
-        + (f" To mend it: {guard.mend}" if guard.mend else "")
-        for guard in not_passed(report.guards)
-        if names is None or guard.name in names
-    ]
+    """What the guards found that did not pass, and how to fix it, a line each; of some `names` alone, where given."""
+    lines = []
+    for guard in not_passed(report.guards):
+        if names is None or guard.name in names:
+            excluded = ", excluded by the rules" if guard.name in report.excepted else ""
+            fix = f" How to fix it: {guard.mend}" if guard.mend else ""
+            lines.append(f"{guard.name} ({guard.state}{excluded}): {guard.words}{fix}")
+    return lines
 
 
 def explain_failure(report: GateReport) -> str:
-    """Of a gate that did not pass, in plain text: each broken rule, what it found, and how to mend it."""
+    """Of a gate that did not pass, in plain text: each broken rule, what it found, and how to fix it."""
     lines = [
         f"{describe_outcome(report)} {report.system} ({', '.join(report.runs)}) against {describe_baselines(report)}"
     ]

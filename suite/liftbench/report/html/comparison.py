@@ -45,7 +45,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         judged=list(zip(subjects[1:], results, strict=True)),
         waterfalls=draw_waterfalls(comparison),
         systems=group_systems(comparison.metrics, comparison.systems),
-        sights=group_validity(comparison.validity) if comparison.validity else [],
+        validity=group_validity(comparison.validity) if comparison.validity else [],
         shared_caveats=find_shared_caveats(comparison),
         metrics=metrics,
         headline=metric_label(comparison.headlines[0]),

@@ -59,13 +59,13 @@ class Entry(Struct, frozen=True, kw_only=True):
     gains: list[float | None]
     """One a candidate: how much better (+) or worse (-) than the baseline on the headline, in the metric's points."""
     leaks: list[LeakKind]
-    """Why its scores say less than they seem."""
+    """The leaks that concern it."""
 
 
 def list_entries(
     subjects: Sequence[Subject], metrics: Sequence[str], sign: int, prefix: str = "c", leaks: Sequence[Leak] = ()
 ) -> list[Entry]:
-    """The conversations of runs that were measured alike, the smallest gain of the first candidate first.
+    """The conversations of runs with the same protocol, the smallest gain of the first candidate first.
 
     The first subject is the baseline and the first metric the headline; `sign` is -1 where lower is better. Of a single
     run the lowest score comes first. What has no score comes last.

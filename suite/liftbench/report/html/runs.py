@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from ...runs.differences import protocol_differences
 from ...runs.directory import Run
+from ...text.phrases import listed
 from .conversations import Entry, Subject, list_entries, make_subject
 from .metrics import Metric, tabulate_metrics
 from .page import get_template
@@ -15,12 +16,13 @@ from .trainings import list_trainings
 
 
 def render_runs(runs: Sequence[Run]) -> str:
-    """The page of any complete runs, without a verdict; it says which of them were measured alike.
+    """The page of any complete runs, without a verdict; it says which of them were measured with the same protocol.
 
     The same input gives the same bytes. Raises `UsageError` where a run's files are missing or damaged.
     """
-    subjects = [make_subject(f"run {number}", run) for number, run in enumerate(runs, start=1)]
-    groups = group_by_protocol(subjects)
+    numbered = {number: make_subject(f"run {number}", run) for number, run in enumerate(runs, start=1)}
+    subjects = list(numbered.values())
+    groups = group_by_protocol(numbered)
     page: str = get_template("runs.html.j2").render(
         title=subjects[0].name if len(runs) == 1 else f"{len(runs)} runs",
         subjects=subjects,
@@ -31,7 +33,7 @@ def render_runs(runs: Sequence[Run]) -> str:
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """Runs that were measured alike."""
+    """Runs that were measured with the same protocol."""
 
     title: str
     subjects: list[Subject]
@@ -41,16 +43,17 @@ class Group(Struct, frozen=True, kw_only=True):
     entries: list[Entry]
 
 
-def group_by_protocol(subjects: Sequence[Subject]) -> list[Group]:
-    """The runs in groups of equal protocols, in the order given."""
-    members: list[list[Subject]] = []
-    for subject in subjects:
-        same = next((group for group in members if not _differing(group[0], subject)), None)
+def group_by_protocol(numbered: Mapping[int, Subject]) -> list[Group]:
+    """The runs by number, in groups of equal protocols, in the order given."""
+    groups: list[dict[int, Subject]] = []
+    for number, subject in numbered.items():
+        same = next((group for group in groups if not _differing(next(iter(group.values())), subject)), None)
         if same is None:
-            members.append([subject])
+            groups.append({number: subject})
         else:
-            same.append(subject)
-    return [_group(number, some, members[0][0]) for number, some in enumerate(members, start=1)]
+            same[number] = subject
+    first = next(iter(numbered.values()))
+    return [_group(place, group, first) for place, group in enumerate(groups, start=1)]
 
 
 def _differing(one: Subject, other: Subject) -> list[str]:
@@ -58,15 +61,14 @@ def _differing(one: Subject, other: Subject) -> list[str]:
     return [difference.key for difference in differences]
 
 
-def _group(number: int, members: list[Subject], first: Subject) -> Group:
+def _group(place: int, numbered: Mapping[int, Subject], first: Subject) -> Group:
+    members = list(numbered.values())
     metrics = tabulate_metrics(members, members[0].run.manifest.headlines, [None] * len(members))
     sign = -1 if metrics and metrics[0].direction == "lower" else 1
-    names = [member.role.removeprefix("run ") for member in members]
-    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     return Group(
-        title=f"Runs {listed}" if len(names) > 1 else f"Run {listed}",
+        title=f"{'Runs' if len(numbered) > 1 else 'Run'} {listed([str(number) for number in numbered])}",
         subjects=members,
         differences=_differing(first, members[0]),
         metrics=metrics,
-        entries=list_entries(members, [metric.name for metric in metrics], sign, prefix=f"g{number}c"),
+        entries=list_entries(members, [metric.name for metric in metrics], sign, prefix=f"g{place}c"),
     )

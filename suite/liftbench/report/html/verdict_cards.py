@@ -30,7 +30,7 @@ class Headline(Struct, frozen=True, kw_only=True):
     lift: LiftResult
     """The one that is judged."""
     chart: Markup
-    sight: str
+    validity: str
     """What the metric can and cannot see, as measured; empty where it was not."""
 
 
@@ -58,7 +58,7 @@ class Card(Struct, frozen=True, kw_only=True):
     differences: list[Difference]
     """How its system differs from the baseline's."""
     caveats: list[str]
-    """Those that do not hold for all cards alike."""
+    """Those that not all cards share."""
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
 
     card: Card
     seeds: list[Card]
-    """Of the single seeds that were judged together; empty for a candidate that is judged by itself."""
+    """Of the single seeds that were judged together; empty for a single candidate."""
 
 
 def build_judgements(candidates: Sequence[Subject], comparison: Comparison) -> list[Judgement]:
@@ -100,7 +100,7 @@ def _together(family: SeedsResult, first: CandidateResult) -> CandidateResult:
 
 
 def find_shared_caveats(comparison: Comparison) -> list[str]:
-    """What is to be known of all verdicts alike where there are several, to be said once."""
+    """The caveats that all verdicts share, to be said once; none where there is one verdict."""
     verdicts = [family.verdict for family in comparison.seeds] + [one.verdict for one in comparison.candidates]
     if len(verdicts) < 2:
         return []
@@ -142,7 +142,7 @@ def _headline(comparison: Comparison, lift: LiftResult, verdict: Verdict) -> Hea
     return Headline(
         lift=lift,
         chart=draw_lift(lift, target, find_lift_domain(on_it, target), words),
-        sight=describe_validity(comparison.validity, lift.metric) if comparison.validity else "",
+        validity=describe_validity(comparison.validity, lift.metric) if comparison.validity else "",
     )
 
 
@@ -157,24 +157,24 @@ def _behind(lifts: Sequence[LiftResult], positions: Sequence[Position], target: 
             numbers.format_difference(lift.difference),
             numbers.format_difference_interval(lift.difference_low, lift.difference_high),
         ),
-        f"Candidate less {1 + target:.4g} times the baseline": lambda lift: Cell(
+        f"Candidate minus {1 + target:.4g} times the baseline": lambda lift: Cell(
             numbers.format_difference_interval(lift.surplus_low, lift.surplus_high),
             "decides" if lift.decides == "surplus" else "",
         ),
-        "Chance alone would make so large a difference": lambda lift: Cell(numbers.describe_chance(lift.p)),
-        "The same, all metrics and candidates together": lambda lift: Cell(numbers.describe_chance(lift.p_holm)),
-        "Lift that so many conversations show four times out of five": lambda lift: Cell(
-            f"from {lift.detectable:+.0%} on"
+        "How often chance alone makes a difference this large": lambda lift: Cell(numbers.describe_chance(lift.p)),
+        "The same, corrected for all metrics and candidates": lambda lift: Cell(numbers.describe_chance(lift.p_holm)),
+        "Smallest lift that these conversations would verify four times out of five": lambda lift: Cell(
+            f"{lift.detectable:+.0%}"
         ),
-        "Conversations that would settle it four times out of five": lambda lift: Cell(
-            "cannot be said" if lift.needed is None else f"about {lift.needed:,}", f"here: {lift.n:,}"
+        "Conversations needed to settle it four times out of five": lambda lift: Cell(
+            numbers.UNKNOWN if lift.needed is None else f"about {lift.needed:,}", f"here: {lift.n:,}"
         ),
     }
     found = [
         Row(name, [make(lift) if isinstance(lift, Lift) else Cell(numbers.UNKNOWN) for lift in lifts])
         for name, make in rows.items()
     ]
-    name = "Place between the best control (0) and the humans (1)"
+    name = "Position between the best control (0) and the humans (1)"
     return [*found, Row(name, [_place(places.get(lift.metric)) for lift in lifts])]
 
 
@@ -182,6 +182,6 @@ def _place(position: Position | None) -> Cell:
     if position is None:
         return Cell("not measured")
     if position.problem:
-        return Cell("no scale", f"{position.problem} ({position.floor})")
+        return Cell("undefined", f"{position.problem} ({position.floor})")
     interval = f"{numbers.format_position(position.low)} to {numbers.format_position(position.high)}"
     return Cell(numbers.format_position(position.value), f"{interval}; best control: {position.floor}")

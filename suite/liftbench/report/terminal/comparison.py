@@ -48,7 +48,7 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
             parts += [*list_verdict(result.verdict), Text()]
         else:
             name = runs[result.run].manifest.system.name
-            parts += [Text(), plain(f"{name}, seed {seed} by itself", "bold"), plain(result.verdict.sentence, "dim")]
+            parts += [Text(), plain(f"{name}, seed {seed} on its own", "bold"), plain(result.verdict.sentence, "dim")]
         parts += list_checks(comparison, result)
     return Group(*parts)
 
@@ -83,7 +83,7 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
 def _position(position: Position) -> Text:
     metric = metric_label(position.metric)
     if position.value is None:
-        return plain(f"{metric}: no place between {position.floor} and the humans: {position.problem}", "dim")
+        return plain(f"{metric}: no position between {position.floor} and the humans: {position.problem}", "dim")
     return plain(
         f"{metric}: {numbers.format_position(position.value)} of the way from the best control ({position.floor}, "
         f"{numbers.format_score(position.floor_mean)}) to the humans ({numbers.format_score(position.ceiling_mean)}); "

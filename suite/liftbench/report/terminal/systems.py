@@ -23,9 +23,8 @@ def systems_table(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans])
     """Every system on every metric, in a table for each group of metrics."""
     found = group_systems(metrics, systems)
     tables = [table for one in found for table in _wide(one.title, "system", one.metrics, _means(one))]
-    return Group(
-        *tables, Text("↓ lower is better, · neither way; † saw the references; bold: the best of the rest", "dim")
-    )
+    legend = "↓ lower is better, · neither direction; † saw the references; bold: the best of the others"
+    return Group(*tables, Text(legend, "dim"))
 
 
 def validity_table(validity: Validity) -> RenderableType:
@@ -40,10 +39,12 @@ def validity_table(validity: Validity) -> RenderableType:
             [(name.replace("-", " "), [_cost(cost) for cost in costs]) for name, _, costs in found.rows],
         )
     ]
-    against = "itself, as none has a second one" if validity.against_itself else "the others of its conversation"
+    against = "the others of its conversation"
+    if validity.against_itself:
+        against = "itself, because no conversation has a second one"
     about = plain(
-        f"share of the way from the humans down to another conversation's summary, each held against {against}; "
-        f"{validity.n} conversations; red: not seen",
+        "cost as a share of the distance from the human summaries down to another conversation's summary; each summary "
+        f"was compared with {against}; {validity.n} conversations; red: not seen",
         "dim",
     )
     return Group(*tables, about, *(plain(describe_validity(validity, metric.name)) for metric in validity.metrics))

@@ -22,7 +22,9 @@ from .text import STYLES, new_table, plain
 
 def list_verdict(verdict: Verdict) -> Iterator[RenderableType]:
     """The sentence, what is proven, what not, what would settle it, and the guards."""
-    yield _sentence(verdict)
+    sentence = Table.grid(padding=(0, 1))
+    sentence.add_row(Text(SYMBOLS[verdict.outcome], STYLES[verdict.outcome]), plain(verdict.sentence, "bold"))
+    yield sentence
     for title, words in (
         ("Proven", verdict.proven),
         ("Not proven", verdict.not_proven),
@@ -37,15 +39,7 @@ def list_verdict(verdict: Verdict) -> Iterator[RenderableType]:
         style = "dim" if guard.state == "passed" else ""
         guards.add_row(Text(SYMBOLS[guard.state], STYLES[guard.state]), plain(guard.name), plain(guard.words, style))
     yield guards
-    yield from _listed("What else to know", verdict.caveats, "dim")
-
-
-def _sentence(verdict: Verdict) -> Text:
-    sentence = plain(verdict.sentence)
-    head, colon, _ = sentence.plain.partition(":")
-    if colon and head.lower() == verdict.outcome:
-        sentence.stylize(STYLES[verdict.outcome], 0, len(head))
-    return sentence
+    yield from _listed("Caveats", verdict.caveats, "dim")
 
 
 def _listed(title: str, words: Sequence[str], style: str) -> Iterator[RenderableType]:
@@ -58,10 +52,10 @@ def _listed(title: str, words: Sequence[str], style: str) -> Iterator[Renderable
 
 
 def tabulate_seeds(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -> RenderableType:
-    """Every seed by itself: its lifts, as judged, and what they amount to."""
+    """Each seed on its own: its lifts, as judged, and what they amount to."""
     verdict = family.verdict
     table = new_table()
-    table.title = plain(f"{family.name}, every seed by itself")
+    table.title = plain(f"{family.name}, each seed on its own")
     table.add_column("seed", justify="right")
     for name in verdict.headlines:
         table.add_column(plain(metric_label(name)), justify="right")
@@ -77,25 +71,26 @@ def tabulate_seeds(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -
 
 
 def list_checks(comparison: Comparison, result: CandidateResult) -> Iterator[RenderableType]:
-    """A line or two each: parts of the conversations, leaks, the lift under other choices."""
-    parts = {(one.field, one.label) for one in result.slices}
+    """A line or two each: slices, leaks, the lift under other choices."""
+    slices = {(one.field, one.label) for one in result.slices}
     telling = [one for one in result.slices if one.state != "not worse"]
-    yield plain(f"Parts of the conversations: {_parts_words(len(parts), telling)}", "" if telling else "dim")
+    yield plain(f"Slices: {_describe_slices(len(slices), telling)}", "" if telling else "dim")
     counts = count_leaks(result.leaks)
     found = ", ".join(f"{number} {kind}" for kind, number in counts.items())
     yield plain(f"Leaks: {found or 'none found'}", "" if found else "dim")
     words = describe_alternatives(result.alternatives, comparison.headlines, result.verdict.target)
-    yield plain(f"Other choices: {words or 'none tried'}", "dim")
+    yield plain(f"Sensitivity: {words or 'no other choice was tried'}", "dim")
 
 
-def _parts_words(parts: int, telling: Sequence[SliceResult]) -> str:
-    if not parts:
-        return "none"
+def _describe_slices(checked: int, telling: Sequence[SliceResult]) -> str:
+    """`none is worse (12 checked)`, or those of which that cannot be said."""
+    if not checked:
+        return "none were checked"
     if not telling:
-        return f"worse on none of {parts}"
+        return f"none is worse ({checked} checked)"
     listed = [
-        f"{SYMBOLS[one.state]} {one.field}: {one.label} ({one.n}) {one.state} on {metric_label(one.metric)}"
+        f"{SYMBOLS[one.state]} {one.field}: {one.label} (n {one.n}) is {one.state} on {metric_label(one.metric)}"
         + (f", {numbers.format_difference(one.difference)}" if one.state == "worse" else "")
         for one in telling
     ]
-    return "\n  ".join([f"{parts}, of which", *listed])
+    return "\n  ".join([f"{checked} checked", *listed])
