@@ -4,10 +4,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from liftbench.curation.findings import KINDS, SHOWN, DataFinding, mask
 from liftbench.curation.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
+from liftbench.curation.partition import plan_partition
 from liftbench.curation.suspicions import main_script
+from liftbench.data.splits import training_split
 from liftbench.errors import UsageError
 from liftbench.files import write_lines
 from liftbench.metrics.rouge import rouge1, rougeL
@@ -34,6 +37,11 @@ def conversation(id_: str, *texts: str, references: tuple[str, ...] = (SUMMARY,)
     return Conversation(
         id=id_, turns=turns, references=tuple(marked(text, id_) for text in references), metadata={**metadata}
     )
+
+
+def marked_as(id_: str, mark: str) -> Conversation:
+    """A conversation with an id of another one, and words of its own."""
+    return replace(conversation(mark), id=id_)
 
 
 def look(folder: Path, tokens: TokenCounter | None = None, **splits: list[Conversation]) -> Inspection:
@@ -156,6 +164,19 @@ def test_duplicates_within_and_across_splits(tmp_path: Path) -> None:
     assert findings["near-duplicates"].splits == {"train": 1}
     assert findings["clusters across splits"].examples == ("own (train) and stranger (validation)",)
     assert findings["same id"].examples == ("own (train) and own (validation)",)
+
+
+def test_an_id_in_two_splits_is_reported_for_splitting_alone_because_training_compares_words(tmp_path: Path) -> None:
+    train = [marked_as("shared", "one"), *(conversation(f"t{n}") for n in range(9))]
+    scored = [marked_as("shared", "two")]
+    finding = found(look(tmp_path, train=train, test=scored))["same id"]
+    assert "training compares words, not ids, and keeps them" in finding.advice
+    split = training_split(train, scored, limit=None, validation_fraction=0.2, seed=0)
+    assert split.left_out == 0
+    assert "shared" in {one.id for one in (*split.train, *split.validation)}
+    assert "bench data split needs an id of its own for each" in finding.advice
+    with pytest.raises(UsageError, match="Give each conversation of the folder its own id"):
+        plan_partition(sorted(tmp_path.glob("*.jsonl")), {"train": 0.5, "test": 0.5}, no_progress)
 
 
 def test_a_reference_of_two_conversations(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a check of a data set can find: how each finding is put, how serious it is, and what to do about it."""
+"""What a check of a data set can find: the wording of each finding, its severity, and what to do about it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DataFinding(Struct, frozen=True, kw_only=True):
 
 
 class Kind(Struct, frozen=True):
-    """How a kind of finding is put."""
+    """The severity and wording of a kind of finding."""
 
     severity: Severity
     what: str
@@ -49,7 +49,7 @@ KINDS = {
     "no summaries": Kind(
         "error",
         "files in which no conversation has a reference",
-        "a run needs human summaries: see that their column was mapped in bench data import, or write some",
+        "a run needs human summaries: check that bench data import maps their column, or write some",
     ),
     "no references": Kind(
         "error",
@@ -58,33 +58,33 @@ KINDS = {
     ),
     "no words": Kind(
         "error",
-        "conversations of which cleaning leaves no words, or none of a reference",
+        "conversations that have no words left after cleaning, or whose reference has none",
         "leave them out (bench data split does)",
     ),
     "invisible references": Kind(
         "error",
-        "conversations with references that a metric of the recipe cannot see",
-        "choose metrics that can (metrics.names in the recipe), or leave them out",
+        "conversations with references that a metric of the recipe cannot read",
+        "choose metrics that can read them (metrics.names in the recipe), or leave them out",
     ),
     "same id": Kind(
         "warning",
         "conversations with the id of one in another split",
-        "give each its own id: training leaves out what has an id of the scored split",
+        "training compares words, not ids, and keeps them; bench data split needs an id of its own for each",
     ),
     "duplicates across splits": Kind(
         "warning",
         "conversations with an exact duplicate in another split",
-        "put all into one folder and part them with bench data split, which keeps duplicates together",
+        "put all into one folder and split it with bench data split, which keeps duplicates together",
     ),
     "near-duplicates across splits": Kind(
         "warning",
         "conversations with a near-duplicate in another split",
-        "put all into one folder and part them with bench data split, which keeps near-duplicates together",
+        "put all into one folder and split it with bench data split, which keeps near-duplicates together",
     ),
     "clusters across splits": Kind(
         "warning",
         "conversations of a cluster (a customer) that another split has too",
-        "put all into one folder and part them with bench data split, which keeps a cluster together",
+        "put all into one folder and split it with bench data split, which keeps a cluster together",
     ),
     "duplicates": Kind(
         "warning",
@@ -94,26 +94,28 @@ KINDS = {
     "near-duplicates": Kind(
         "warning",
         "conversations that nearly repeat one of their split",
-        "look at some: are they worth measuring twice?",
+        "look at some, and remove those that are not worth measuring twice",
     ),
     "placeholder reference": Kind(
         "warning", "references that are placeholders (n/a, test, todo)", "write summaries, or leave them out"
     ),
-    "short reference": Kind("warning", f"references of fewer than {LEAST_WORDS} words", "see that they are summaries"),
-    "long reference": Kind("warning", "references longer than the conversation", "see that they are summaries of it"),
+    "short reference": Kind(
+        "warning", f"references of fewer than {LEAST_WORDS} words", "check that they are summaries"
+    ),
+    "long reference": Kind("warning", "references longer than the conversation", "check that they are summaries of it"),
     "copied reference": Kind(
-        "warning", "references that repeat a turn word by word", "see that the column of summaries was mapped"
+        "warning", "references that repeat a turn word by word", "check that the column of summaries was mapped"
     ),
     "shared reference": Kind(
         "warning",
         "references that another conversation has too",
-        "see that they were not mixed up, and are no canned text",
+        "check that they are not mixed up and not canned text",
     ),
     "reference in another script": Kind(
-        "warning", "references in another script than the conversation", "see that they were not mixed up"
+        "warning", "references in another script than the conversation", "check that they are not mixed up"
     ),
-    "one turn": Kind("warning", "conversations of one turn", "see that no turns were lost in the import"),
-    "one speaker": Kind("warning", "conversations of one speaker", "see that speakers were told apart in the import"),
+    "one turn": Kind("warning", "conversations of one turn", "check that the import lost no turns"),
+    "one speaker": Kind("warning", "conversations of one speaker", "check that the import distinguishes the speakers"),
     "other speakers": Kind(
         "warning",
         "conversations with speakers other than customer and agent",
@@ -142,7 +144,7 @@ KINDS = {
         }.items()
     },
 }
-"""Every kind, the gravest first."""
+"""Every kind, the most serious first."""
 
 _SORTED_OUT = {"no references", "no words"}
 """What `bench data split` leaves out."""
@@ -173,7 +175,7 @@ class Findings:
             self._examples[kind].append(example)
 
     def all(self) -> tuple[DataFinding, ...]:
-        """All that was found, the gravest first."""
+        """All findings, the most serious first."""
         found = [
             DataFinding(
                 severity=_severity(kind, counts),
