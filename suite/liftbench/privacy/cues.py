@@ -53,43 +53,47 @@ _STOP = r"(?=\s*(?:[,.!?:;\n<–-]|$))"
 # ------------------------------------------------------------------------------------------------- what is believed
 
 
-def anything(_words: list[str], _setting: Setting) -> bool:
-    """Whatever stands there."""
+def is_any_name(_words: list[str], _setting: Setting) -> bool:
+    """Every word is accepted."""
     return True
 
 
-def known(words: list[str], _setting: Setting) -> bool:
-    """A first name, even one that is an ordinary word too, or a last name that is none."""
+def is_known_name(words: list[str], _setting: Setting) -> bool:
+    """A first name, even one that is an ordinary word too, or a last name that is not an ordinary word."""
     names = gazetteer()
     return names.is_first(words[0]) or any(names.is_last(word) and not names.is_ordinary(word) for word in words)
 
 
-def surely_first(words: list[str], _setting: Setting) -> bool:
-    """A first name that is no ordinary word, or that a last name follows."""
+def is_unambiguous_first_name(words: list[str], _setting: Setting) -> bool:
+    """A first name that is not an ordinary word, or that a last name follows."""
     names = gazetteer()
     if not names.is_first(words[0]):
         return False
     return not names.is_ordinary(words[0]) or (len(words) > 1 and names.is_last(words[1]))
 
 
-def strange(words: list[str], _setting: Setting) -> bool:
-    """No word of the language."""
+def is_outside_vocabulary(words: list[str], _setting: Setting) -> bool:
+    """None of the words is in the vocabulary."""
     return not any(map(gazetteer().is_vocabulary, words))
 
 
-def plausible(words: list[str], setting: Setting) -> bool:
-    """A known name, or strange words."""
-    return known(words, setting) or strange(words, setting)
+def is_known_or_outside_vocabulary(words: list[str], setting: Setting) -> bool:
+    """A known name, or words outside the vocabulary."""
+    return is_known_name(words, setting) or is_outside_vocabulary(words, setting)
 
 
-def likely(words: list[str], setting: Setting) -> bool:
-    """A known name, or strange words that the conversation writes with a capital only."""
-    return known(words, setting) or (strange(words, setting) and setting.lowercase.isdisjoint(words))
+def is_likely_name(words: list[str], setting: Setting) -> bool:
+    """A known name, or words outside the vocabulary that the conversation writes only with a capital."""
+    return is_known_name(words, setting) or (
+        is_outside_vocabulary(words, setting) and setting.lowercase.isdisjoint(words)
+    )
 
 
-def first_or_two(words: list[str], setting: Setting) -> bool:
-    """Surely a first name, or two strange words."""
-    return surely_first(words, setting) or (len(words) > 1 and strange(words, setting) and likely(words, setting))
+def is_first_name_or_two_words(words: list[str], setting: Setting) -> bool:
+    """An unambiguous first name, or two words outside the vocabulary that are likely a name."""
+    return is_unambiguous_first_name(words, setting) or (
+        len(words) > 1 and is_outside_vocabulary(words, setting) and is_likely_name(words, setting)
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- the cues
@@ -100,15 +104,15 @@ def _before(words: str, believes: Belief, *, then: str = "", roles: tuple[str, .
 
 
 def _before_lower(words: str) -> Cue:
-    """Without capitals, as in a chat, a name has to be surely one."""
-    return Cue(regex.compile(rf"(?i:\b(?:{words})) {_LOWER}"), surely_first)
+    """Without capitals, as in a chat, only an unambiguous first name is accepted."""
+    return Cue(regex.compile(rf"(?i:\b(?:{words})) {_LOWER}"), is_unambiguous_first_name)
 
 
 _TITLE = r"Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Mister|Herr|Frau|Mme|Mlle|Monsieur|Madame|Señora?|Sra?|Dra|Mdm"
 _NO_PERSON = r"(?!(?:Pepper|Martens?|Kipling|Selfridges?|Bean|Muscle|Oetker|Men|Universe|World)\b)"
 _TITLES = (
-    Cue(regex.compile(rf"\b(?:{_TITLE})\b\.? {_NO_PERSON}(?:and (?:Mrs|Mr|Ms)\.? )?{NAME}"), anything),
-    _before(r"ma['’]?am|madam|sir|lady", likely),
+    Cue(regex.compile(rf"\b(?:{_TITLE})\b\.? {_NO_PERSON}(?:and (?:Mrs|Mr|Ms)\.? )?{NAME}"), is_any_name),
+    _before(r"ma['’]?am|madam|sir|lady", is_likely_name),
     _before_lower(r"mr\.?|mrs\.?|dr\.?"),
 )
 
@@ -118,19 +122,19 @@ _NAMED = (
 )
 _FURTHER = r"(?= (?:from|here|in|at|with|and I|calling|again)\b| ?[,.!-]|$)"
 _INTRODUCTIONS = (
-    _before(_NAMED, likely),
-    _before(r"(?:my|the) name(?:['’]?s| is)", anything),
+    _before(_NAMED, is_likely_name),
+    _before(r"(?:my|the) name(?:['’]?s| is)", is_any_name),
     _before_lower(r"name(?:['’]?s| is)|call me|this is|i['’]?m"),
-    _before(r"this is|it['’]?s|it is|i['’]?m|i am", first_or_two),
-    _before(r"this is|i['’]?m|i am", known, then=_FURTHER),
-    _before(r"i['’]m|i am", likely, then=r"(?=[.,!]| (?:from|here)\b)"),
-    _before(r"this is", likely, then=r"(?=[.,]| (?:from|here|in|at|with)\b)", roles=("agent",)),
-    _before(r"that['’]?s|is that", likely, then=r"(?=\?)"),
+    _before(r"this is|it['’]?s|it is|i['’]?m|i am", is_first_name_or_two_words),
+    _before(r"this is|i['’]?m|i am", is_known_name, then=_FURTHER),
+    _before(r"i['’]m|i am", is_likely_name, then=r"(?=[.,!]| (?:from|here)\b)"),
+    _before(r"this is", is_likely_name, then=r"(?=[.,]| (?:from|here|in|at|with)\b)", roles=("agent",)),
+    _before(r"that['’]?s|is that", is_likely_name, then=r"(?=\?)"),
     Cue(
         regex.compile(
             rf"(?:^|[,.!?:;–-] *|(?i:hi|hello|hey|morning|afternoon|evening|it['’]s|yes) ){NAME},? (?:speaking|here)\b"
         ),
-        likely,
+        is_likely_name,
     ),
 )
 
@@ -143,9 +147,11 @@ receptionist recipient rep representative sister son supervisor teacher technici
 ROLES = frozenset(_ROLE_WORDS.split())
 """What people are to each other or to a company."""
 _OTHERS = (
-    _before(r"speaking (?:with|to)|through to|signed by|signed:?|attn:?|c/o|on behalf of|ask(?:ed)? for", likely),
-    _before(r"(?:spoke|spoken|talked|talking|chat(?:ted)?|dealt|speak) (?:to|with)", known),
-    _before(rf"(?:{'|'.join(_ROLE_WORDS.split())}),?", likely),
+    _before(
+        r"speaking (?:with|to)|through to|signed by|signed:?|attn:?|c/o|on behalf of|ask(?:ed)? for", is_likely_name
+    ),
+    _before(r"(?:spoke|spoken|talked|talking|chat(?:ted)?|dealt|speak) (?:to|with)", is_known_name),
+    _before(rf"(?:{'|'.join(_ROLE_WORDS.split())}),?", is_likely_name),
 )
 
 _GREETING = r"hi|hello|hey|hiya|heya|dear|hallo|hola|bonjour|ciao|beste|liebe[rs]?|chère|cher|g['’]day"
@@ -153,19 +159,19 @@ _DAYTIME = r"(?:good )?(?:morning|afternoon|evening)"
 _COURTESY = rf"(?:welcome(?: back)?|{_DAYTIME}|thanks|thank you|thx|ty|cheers|sorry|bye|goodbye|okay|ok|yes|no)"
 _MUCH = r"(?: (?:again|there|both|so much|very much|a lot|for waiting))?,?"
 _GREETINGS = (
-    _before(rf"(?:{_GREETING}){_MUCH}", surely_first),
-    _before(rf"(?:{_GREETING}){_MUCH}", known, then=_STOP),
-    _before(rf"(?:dear|beste|liebe[rs]?|chère|cher){_MUCH}", likely, then=_STOP),
+    _before(rf"(?:{_GREETING}){_MUCH}", is_unambiguous_first_name),
+    _before(rf"(?:{_GREETING}){_MUCH}", is_known_name, then=_STOP),
+    _before(rf"(?:dear|beste|liebe[rs]?|chère|cher){_MUCH}", is_likely_name, then=_STOP),
     # Whom an agent greets may have written the name in lower case before.
-    _before(rf"(?:{_GREETING}){_MUCH}", strange, then=_STOP, roles=("agent",)),
+    _before(rf"(?:{_GREETING}){_MUCH}", is_outside_vocabulary, then=_STOP, roles=("agent",)),
     _before_lower(r"(?:hi|hello|hey|hiya|dear),?"),
     _before(
         rf"(?:{_COURTESY}|apologies|no problem|no worries|inconvenience|delay|trouble){_MUCH}",
-        likely,
+        is_likely_name,
         then=_STOP,
         roles=("agent",),
     ),
-    _before(rf"{_COURTESY}{_MUCH}", known, then=_STOP),
+    _before(rf"{_COURTESY}{_MUCH}", is_known_name, then=_STOP),
 )
 
 _CLOSING = r"""
@@ -174,16 +180,16 @@ ta ty groeten grüßen? gruß saludos cordialement
 """
 _CLOSINGS = "|".join(regex.split(r"(?<!\\)\s+", _CLOSING.strip()))
 _SIGNATURES = (
-    Cue(regex.compile(rf"\b(?i:{_CLOSINGS})\b(?:[,.!]+\s*|\s+){NAME}{ENDS}"), plausible),
-    Cue(regex.compile(rf"\^ ?{NAME}(?=\W|$)"), anything),
-    Cue(regex.compile(rf"(?<=[.!?\n] ?)(?:--?|–|—|~) ?{NAME}{ENDS}"), plausible),
+    Cue(regex.compile(rf"\b(?i:{_CLOSINGS})\b(?:[,.!]+\s*|\s+){NAME}{ENDS}"), is_known_or_outside_vocabulary),
+    Cue(regex.compile(rf"\^ ?{NAME}(?=\W|$)"), is_any_name),
+    Cue(regex.compile(rf"(?<=[.!?\n] ?)(?:--?|–|—|~) ?{NAME}{ENDS}"), is_known_or_outside_vocabulary),
     Cue(
         regex.compile(rf"(?<=[.!?,]\s*\n\s*|\n\s*\n\s*){NAME}{ENDS}(?=[^\n]*(?:\n+[^\n]{{0,40}})?\s*$)"),
-        plausible,
+        is_known_or_outside_vocabulary,
     ),
     Cue(
         regex.compile(rf"(?<=(?:[.!?]|<LINK>) ){NAME}[.!]?\s*(?:(?:<LINK>|[\d/]{{1,3}})\s*)*$"),
-        likely,
+        is_likely_name,
         roles=("agent",),
     ),
 )

@@ -14,7 +14,7 @@ from msgspec import Struct
 from ..data.cleaning import role
 from ..text.names import BRANDS, NEVER, PARTICLES, VERBS, fold, gazetteer
 from ..text.spans import COVER, Span, cover
-from .cues import CUES, NAME, NAME_ANSWERED, NAME_ASKED, ROLES, WORD, Belief, Setting, anything, likely
+from .cues import CUES, NAME, NAME_ANSWERED, NAME_ASKED, ROLES, WORD, Belief, Setting, is_any_name, is_likely_name
 
 
 class Mention(Struct, frozen=True):
@@ -83,7 +83,7 @@ def _cued(text: str, setting: Setting) -> Iterator[Mention]:
             yield from _believed(text, match.span("name"), cue.believes, setting)
     if NAME_ASKED.search(setting.question):
         for match in NAME_ANSWERED.finditer(text):
-            parts = [part for span in match.spans("name") for part in _believed(text, span, likely, setting)]
+            parts = [part for span in match.spans("name") for part in _believed(text, span, is_likely_name, setting)]
             if parts:
                 # `Birkett, Stanley.` is one person.
                 words = tuple(word for part in parts for word in part.words)
@@ -103,7 +103,7 @@ def uncued(text: str, setting: Setting) -> Iterator[Mention]:
                 continue
             if _PLACE_AFTER.match(text, token.end()) or _PLACE_BEFORE.search(text[: token.start()][-8:]):
                 continue
-            for mention in _believed(text, (token.start(), run.end()), anything, setting):
+            for mention in _believed(text, (token.start(), run.end()), is_any_name, setting):
                 if not _PLACE_AFTER.match(text, mention.end):
                     yield mention
 
