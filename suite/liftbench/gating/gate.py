@@ -34,7 +34,8 @@ from ..runs.directory import Run
 from ..runs.measured import MeasuredRun
 from ..runs.seed_groups import group_by_training, seed_of
 from ..statistics.bootstrap import Bootstrap
-from ..text.phrases import listed
+from ..text.html_table import html_table
+from ..text.phrases import counted, listed
 from .baselines import Promoted, Version
 from .checks import check_rule
 from .context import STATES, CannotJudge, GateContext, RuleResult, RuleState, require_alike, require_metrics
@@ -70,6 +71,21 @@ class GateReport(Struct, frozen=True, kw_only=True):
     """How the first run's system and machine differ from the baseline's."""
     trend: dict[str, list[Version]] = {}
     """Promoted name → its versions."""
+
+    @property
+    def sentence(self) -> str:
+        """`Passed: all 5 rules hold.`"""
+        failing = [result for result in self.results if result.state != "passed"]
+        if not failing:
+            return f"Passed: all {counted(len(self.results), 'rule')} hold."
+        return f"Failed: {len(failing)} of {counted(len(self.results), 'rule')} did not pass."
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the outcome and what was checked, then the rules."""
+        about = f"{self.system} ({', '.join(self.runs)}) against baseline {self.baseline}"
+        about += f", proven {self.proven}" if self.proven else ""
+        rows = [[result.rule, result.state, result.found] for result in self.results]
+        return html_table([self.sentence, about], ["rule", "state", "what was found"], rows)
 
 
 class Against(Struct, frozen=True, kw_only=True):

@@ -20,7 +20,9 @@ from ..runs.measured import MeasuredRun
 from ..runs.seed_groups import group_by_training, seed_of
 from ..runs.selection import protocol_of, require_comparable
 from ..statistics.bootstrap import Bootstrap
-from ..statistics.lift import Lift, LiftResult
+from ..statistics.lift import Lift, LiftResult, describe_gain
+from ..text.html_table import html_table
+from ..text.phrases import counted, metric_label
 from .evidence import Basis, Evidence, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
@@ -85,6 +87,21 @@ class Comparison(Struct, frozen=True, kw_only=True):
     candidates: list[CandidateResult]
     seeds: list[SeedsResult] = []
     """Candidates that are seeds of one training, judged together: this verdict counts, not that of a single seed."""
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the verdicts that count, then each candidate's lift on each headline."""
+        together = {run for group in self.seeds for run in group.runs}
+        words = [f"{group.name}, {counted(len(group.seeds), 'seed')}: {group.verdict.sentence}" for group in self.seeds]
+        words += [f"{one.run}: {one.verdict.sentence}" for one in self.candidates if one.run not in together]
+        rows = []
+        for one in self.candidates:
+            lifts = one.prompted if one.verdict.against == "best-prompted" else one.lifts
+            for lift in lifts[: len(self.headlines)]:
+                means = ["–" if mean is None else f"{mean:.3f}" for mean in (lift.baseline, lift.candidate)]
+                label = metric_label(lift.metric)
+                rows.append([one.run, label, *means, describe_gain(lift, one.verdict.target), one.verdict.outcome])
+        against = self.candidates[0].verdict.against if self.candidates else "baseline"
+        return html_table(words, ["candidate", "metric", against, "candidate's mean", "lift", "outcome"], rows)
 
 
 NOTHING_MEASURED = Background(missing={"controls": "not measured", "validity": "not measured"})

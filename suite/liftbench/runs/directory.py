@@ -21,6 +21,8 @@ from ..records.conversation import Conversation
 from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import SCHEMA, Environment, Finding, Manifest, Prediction, RunSummary, SampleScores
 from ..records.training import CurvePoint, TrainingRow, TrainingSummary
+from ..text.html_table import html_table
+from ..text.phrases import counted, metric_label
 
 
 class Run:
@@ -116,6 +118,29 @@ class Run:
         """The folder of the adapter that this run trained."""
         path = self.folder / "training" / "adapter"
         return path if (path / "adapter_config.json").exists() else None
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}: {self.manifest.status}>"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the system, its data and the status, then the metrics."""
+        manifest, protocol = self.manifest, self.manifest.protocol
+        about = (
+            f"{manifest.system.name} on {counted(protocol.n, 'conversation')} of {protocol.dataset} {protocol.split}"
+        )
+        rows = []
+        if manifest.status == "complete":
+            for metric in self.summary.metrics:
+                mean = "–" if metric.mean is None else f"{metric.mean:.3f}"
+                interval = (
+                    "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
+                )
+                rows.append([metric_label(metric.name), mean, interval, str(metric.n)])
+        return html_table(
+            [about, f"run {self.id}: {manifest.status}"],
+            ["metric", "mean", "95% interval", "conversations"],
+            rows,
+        )
 
     def require_complete(self) -> Self:
         """Itself, or `UsageError` with the way to finish it."""

@@ -8,7 +8,7 @@ from ...gating.context import RuleResult
 from ...gating.gate import GateReport
 from ...judging.guards import not_passed
 from ...runs.differences import Difference
-from ...text.phrases import counted, listed, metric_label
+from ...text.phrases import listed, metric_label
 from ..outcomes import SYMBOLS
 
 MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
@@ -16,10 +16,7 @@ MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
 
 def describe_outcome(report: GateReport) -> str:
     """`Passed: all 5 rules hold.`"""
-    rules = [result for result in report.results if result.state != "passed"]
-    if not rules:
-        return f"Passed: all {counted(len(report.results), 'rule')} hold."
-    return f"Failed: {len(rules)} of {counted(len(report.results), 'rule')} did not pass."
+    return report.sentence
 
 
 def describe_baselines(report: GateReport) -> str:
