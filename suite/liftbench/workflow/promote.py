@@ -16,7 +16,7 @@ from .feedback import SILENT, Feedback
 from .measure import say_problems
 
 
-class PromotedRun(NamedTuple):
+class RunPromotion(NamedTuple):
     """What promoting did, and what could not be kept with the run."""
 
     promotion: Promotion
@@ -33,7 +33,7 @@ def promote_run(
     texts: bool = False,
     data_dir: str | None = None,
     feedback: Feedback = SILENT,
-) -> PromotedRun:
+) -> RunPromotion:
     """Promote a run as `baselines/NAME.json`.
 
     With an untuned model the controls, the human summaries and the best prompt are kept, since lifts over it are judged
@@ -49,4 +49,4 @@ def promote_run(
         say_problems(plugins, feedback.say)
         best = best_prompted(run, runs_in(run.folder.parent))
     done = promote(run, name, baselines, why=why, controls=background.controls, best_prompted=best, texts=texts)
-    return PromotedRun(done, background.missing)
+    return RunPromotion(done, background.missing)

@@ -1,0 +1,34 @@
+# The public names of liftbench, by the modules that they come from: read by type checkers and by lazy_loader.
+from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
+from .gating.gate import GateReport
+from .judging.compare import Comparison
+from .records.conversation import Conversation, Turn
+from .records.run import Prediction
+from .runs.directory import Run
+from .workflow.compare import compare
+from .workflow.gate import gate
+from .workflow.measure import baseline, load_run, score
+from .workflow.setup import RunOptions
+from .workflow.summarize import summarize
+from .workflow.train import train
+
+__all__ = [
+    "Comparison",
+    "Conversation",
+    "GateReport",
+    "LiftbenchError",
+    "Prediction",
+    "PrerequisiteError",
+    "Run",
+    "RunFailed",
+    "RunOptions",
+    "Turn",
+    "UsageError",
+    "baseline",
+    "compare",
+    "gate",
+    "load_run",
+    "score",
+    "summarize",
+    "train",
+]

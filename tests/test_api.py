@@ -1,0 +1,254 @@
+"""`import liftbench`: it loads nothing until it is used, and gives the objects that the commands print from."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+import liftbench
+from liftbench.files import write_lines
+
+from .support.scripted import World, untuned
+
+FUNCTIONS = ("baseline", "compare", "gate", "load_run", "score", "summarize", "train")
+
+SETTINGS: dict[str, Any] = {
+    "generation.max_new_tokens": 4,
+    "model.precision": "float32",
+    "metrics.names": ["rouge1", "rougeL"],
+    "metrics.headlines": ["rougeL"],
+    "train.options.max_steps": 1,
+    "train.options.batch_size": 1,
+    "train.options.micro_batch": 1,
+}
+SMALL = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+
+HOSTILE = """<script>alert("x")</script> & 'y'"""
+
+
+@pytest.fixture
+def bench(
+    command_line: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_chat_model: Path,
+    tmp_path: Path,
+    conversations: list[liftbench.Conversation],
+) -> Any:
+    """Runs a command with the tiny model and little data, which the functions are given in the same way."""
+    write_lines(tmp_path / "support" / "validation.jsonl", conversations[:4])
+    write_lines(tmp_path / "support" / "train.jsonl", conversations[4:])
+    monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
+    monkeypatch.setenv("LIFTBENCH_DATASET", str(tmp_path / "support"))
+    return command_line
+
+
+@pytest.fixture
+def project(command_line: Any, world: World, tmp_path: Path) -> Any:
+    """Runs a command in a project with promoted baselines, two runs and their controls."""
+    shutil.copytree(world.folder, tmp_path / "baselines")
+    shutil.copytree(world.bench.runs.parent / "yardsticks", tmp_path / "reports" / "yardsticks")
+    for run in (world.baseline, world.good):
+        shutil.copytree(run.folder, tmp_path / "reports" / "runs" / run.id)
+    return command_line
+
+
+def as_json(value: Any) -> Any:
+    return json.loads(msgspec.json.encode(value))
+
+
+# -------------------------------------------------------------------------------------------------------- the package
+
+
+def test_the_package_by_itself_imports_nothing_else_of_the_suite() -> None:
+    code = (
+        "import sys\nimport liftbench\n"
+        "heavy = ('liftbench', 'msgspec', 'numpy', 'torch', 'rich')\n"
+        "loaded = [name for name in sys.modules if name.startswith(heavy)]\n"
+        "assert loaded == ['liftbench'], loaded\n"
+        "assert 'compare' in dir(liftbench)\n"
+        "liftbench.load_run\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", liftbench.__all__)
+def test_every_name_is_there(name: str) -> None:
+    assert getattr(liftbench, name).__doc__
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_parameter_is_documented(name: str) -> None:
+    function = getattr(liftbench, name)
+    documented = inspect.getdoc(function)
+    assert documented is not None
+    for section in ("Parameters:", "Returns:", "Raises:", "Example:"):
+        assert f"\n{section}\n" in documented
+    for parameter in inspect.signature(function).parameters.values():
+        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+        assert f"    {stars}{parameter.name}: " in documented
+        if stars and name != "summarize":
+            assert all(f"`{option}`" in documented for option in liftbench.RunOptions.__optional_keys__)
+
+
+# ------------------------------------------------------------------------------------------- the same as the commands
+
+
+def test_a_baseline_is_the_run_that_the_command_prints(bench: Any) -> None:
+    messages: list[str] = []
+    steps: list[tuple[int, int]] = []
+    run = liftbench.baseline(
+        settings=SETTINGS, say=messages.append, progress=lambda done, total, _: steps.append((done, total))
+    )
+    assert (messages[0], steps[-1]) == (f"run {run.folder}", (4, 4))
+    assert run.manifest.origins["generation.max_new_tokens"] == "Python call (settings)"
+    assert run.manifest.argv[0] == "liftbench.baseline"
+    printed = json.loads(bench("baseline", *SMALL, "--json").out)
+    assert printed["run"] == run.id
+    assert printed["manifest"] == as_json(run.manifest)
+    assert printed["summary"] == as_json(run.summary)
+    assert liftbench.baseline(settings=[f"{key}={json.dumps(value)}" for key, value in SETTINGS.items()]).id == run.id
+
+
+def test_the_best_prompt_is_searched_for(bench: Any) -> None:
+    settings = SETTINGS | {"tune.conversations": 3, "tune.shots": [0], "tune.trials": 1}
+    run = liftbench.baseline(settings=settings, tune=True)
+    assert run.manifest.tuned
+    words = [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    assert json.loads(bench("baseline", "--tune", *words, "--json").out)["run"] == run.id
+
+
+def test_texts_are_scored_from_a_file_or_a_mapping(bench: Any, conversations: list[liftbench.Conversation]) -> None:
+    texts = {one.id: one.references[0] for one in conversations[:4]}
+    run = liftbench.score(predictions=texts, name="people", settings=SETTINGS)
+    assert (run.manifest.system.name, run.manifest.system.kind) == ("people", "predictions")
+    path = Path("people.jsonl")
+    write_lines(path, [{"id": id_, "text": text} for id_, text in texts.items()])
+    assert json.loads(bench("score", "--predictions", str(path), *SMALL, "--json").out)["run"] == run.id
+    assert liftbench.score(predictions=path, settings=SETTINGS).id == run.id
+    with pytest.raises(liftbench.UsageError, match="predictions lacks 1 of 4 conversations"):
+        liftbench.score(predictions=dict(list(texts.items())[:3]), settings=SETTINGS)
+
+
+def test_trainings_are_scored_compared_and_used(bench: Any) -> None:
+    first, second = liftbench.train(plugin="qlora", seeds=2, settings=SETTINGS)
+    assert [run.manifest.seed for run in (first, second)] == [0, 1]
+    assert second.manifest.origins["seed"] == "Python call (seeds)"
+    printed = json.loads(bench("train", "--plugin", "qlora", "--seeds", "2", *SMALL, "--json").out)
+    assert [row["run"] for row in printed] == [first.id, second.id]
+    assert liftbench.train(settings=SETTINGS).id == first.id
+
+    again = liftbench.score(first, settings=SETTINGS)
+    assert again.manifest.parent == first.id
+    assert json.loads(bench("score", str(first.folder), *SMALL, "--json").out)["run"] == again.id
+
+    text = "Customer: My seat is wet.\nAgent: Sorry."
+    Path("talk.txt").write_text(text)
+    printed = json.loads(bench("summarize", "talk.txt", "--adapter", first.id, *SMALL, "--json").out)
+    for one, id_ in ((Path("talk.txt"), "talk.txt"), (text, "the text")):
+        found = liftbench.summarize(one, adapter=first, settings=SETTINGS)
+        assert as_json(replace(found, seconds=None)) == printed["prediction"] | {"id": id_, "seconds": None}
+
+    baseline = liftbench.baseline(settings=SETTINGS)
+    comparison = liftbench.compare(baseline, first, target=0.3)
+    assert comparison.seeds[0].runs == [first.id, second.id]
+    done = bench("compare", baseline.id, first.id, "--target", "0.3", "--json")
+    assert json.loads(done.out) == as_json(comparison)
+
+
+def test_a_comparison_is_the_one_that_the_command_prints(project: Any, world: World) -> None:
+    printed = json.loads(project("compare", "--json").out)
+    assert [one["run"] for one in printed["candidates"]] == [world.good.id]
+    assert printed["missing"].keys() == {"best-prompted"}
+    baseline, candidate = world.baseline, liftbench.load_run(world.good.id)
+    for runs in ((), (baseline,), (None, candidate), (baseline.id, candidate), (Path(baseline.folder), [candidate.id])):
+        assert as_json(liftbench.compare(*runs)) == printed
+    options: dict[str, Any] = {"target": 0.9, "headlines": ["rouge1"]}
+    printed = json.loads(project("compare", "--target", "0.9", "--headline", "rouge1", "--json").out)
+    assert as_json(liftbench.compare(**options)) == printed
+
+
+def test_a_gate_is_the_one_that_the_command_prints(project: Any, world: World) -> None:
+    run = world.write(untuned())
+    rules = ["lift(rougeL) >= 40% verified", "cut <= 2%"]
+    options = [word for rule in rules for word in ("--rule", rule)]
+    cases: list[tuple[liftbench.Run | None, list[str]]] = [(None, []), (run, ["--run", str(run.folder)])]
+    for given, arguments in cases:
+        done = project("gate", "--baseline", "untuned", *options, *arguments, "--json")
+        report = liftbench.gate(rules=rules, baseline="untuned", run=given)
+        assert (as_json(report), report.passed) == (json.loads(done.out), done.code == 0)
+    Path("mine.toml").write_text(
+        '[guards]\nfaults = 0.5\n[gates]\nbaseline = "untuned"\nproven = "adapter"\nrules = ["rougeL >= 0.1"]\n'
+    )
+    printed = json.loads(project("gate", "mine.toml", "--json").out)
+    assert printed["notes"]
+    assert as_json(liftbench.gate("mine.toml")) == printed
+
+
+# ------------------------------------------------------------------------------------------------------------ mistakes
+
+
+def test_mistakes_are_answered_as_the_commands_answer_them(bench: Any) -> None:
+    with pytest.raises(TypeError, match=r"baseline\(\) got an unexpected keyword argument 'limt'; the options are"):
+        liftbench.baseline(limt=3)  # type: ignore[call-arg]
+    with pytest.raises(liftbench.UsageError, match="give either a system"):
+        liftbench.score()
+    with pytest.raises(liftbench.UsageError, match="give either a system"):
+        liftbench.score("smollm2-135m", predictions={})
+    with pytest.raises(liftbench.UsageError, match="not for predictions"):
+        liftbench.score(predictions={}, precision="nf4")
+    with pytest.raises(liftbench.UsageError, match=r"Did you mean 'generation\.batch_size'"):
+        liftbench.baseline(settings={"generation.batchsize": 2})
+    with pytest.raises(liftbench.UsageError, match="seeds must be at least 1"):
+        liftbench.train(seeds=0)
+    with pytest.raises(liftbench.UsageError, match="unknown run 'nowhere'"):
+        liftbench.load_run("nowhere")
+    with pytest.raises(liftbench.UsageError, match="bench train"):
+        liftbench.compare()
+    assert "unknown run 'nowhere'" in bench("compare", "nowhere", "there").err
+
+
+# ---------------------------------------------------------------------------------------------------------- notebooks
+
+
+def test_results_are_readable_in_a_notebook_and_escaped(project: Any, world: World) -> None:
+    del project
+    run = liftbench.load_run(world.good.id)
+    shown = run._repr_html_()
+    assert "base+test on 104 conversations of support test" in shown
+    assert "<td>ROUGE-L</td>" in shown
+    comparison = liftbench.compare()
+    [candidate] = comparison.candidates
+    shown = comparison._repr_html_()
+    assert shown.index("Undecided" if candidate.verdict.outcome == "undecided" else "Verified") < shown.index("<table>")
+    assert shown.count("<tr>") == 1 + len(comparison.headlines)
+    report = liftbench.gate(rules=["rougeL >= 0.1"], baseline="untuned")
+    shown = report._repr_html_()
+    assert shown.startswith("<p>Passed: all 2 rules hold.</p>")
+    assert "<td>rougeL &gt;= 0.1</td>" in shown
+
+    run.manifest = replace(run.manifest, id=HOSTILE, system=replace(run.manifest.system, name=HOSTILE))
+    comparison = replace(comparison, candidates=[replace(candidate, run=HOSTILE)])
+    report = replace(report, system=HOSTILE, runs=[HOSTILE], results=[replace(report.results[0], found=HOSTILE)])
+    for result in (run, comparison, report):
+        shown = result._repr_html_()
+        assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; &#x27;y&#x27;" in shown
+        assert "<script" not in shown
+
+
+def test_an_unfinished_run_shows_its_status(project: Any, world: World) -> None:
+    del project
+    run = liftbench.load_run(world.good.id)
+    run.manifest = replace(run.manifest, status="trained")
+    assert "<table>" not in run._repr_html_()
+    assert repr(run) == f"<Run {run.id}: trained>"
