@@ -91,7 +91,9 @@ def _of_figure(
         )
     goal, against, name = rule.bound.number, "", over(rule)
     if direction == "lower" and not name and goal > 1:
-        raise CannotJudge(f"{words} is at most 1, and {goal:.4g} is asked.", f"Write {goal:.4g}% for a share of 100.")
+        raise CannotJudge(
+            f"{words} is at most 1, and the rule requires {goal:.4g}.", f"Write {goal:.4g}% for a share of 100."
+        )
     if name == "references":
         raise CannotJudge(f"Human summaries have no {rule.metric}.", "Name a system, or give a number.")
     if name:
@@ -108,7 +110,7 @@ def _of_figure(
         rule=rule.text,
         run=context.run.id,
         state="passed" if slack >= 0 else "failed",
-        found=f"{words}: {value:.4g}{against}; {most} {goal:.4g} is asked.",
+        found=f"{words}: {value:.4g}{against}; {most} {goal:.4g} is required.",
         mend=""
         if slack >= 0
         else "Look at what changed; on another machine, promote a baseline that was measured there.",
@@ -190,7 +192,7 @@ def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
     if broken or len(parts) == 1:
         words = " ".join(part.words for part in broken or parts)
     else:
-        words = f"It holds on each of {len(parts)} parts by {rule.per}; the least on {first.words}"
+        words = f"The rule holds on all {len(parts)} slices by {rule.per}; the narrowest is {first.words}"
     failed = [id_ for part in parts if part.state == "failed" for id_ in part.ids]
     return RuleResult(
         rule=rule.text,
@@ -249,7 +251,7 @@ def _parts(rule: Rule, context: GateContext) -> list[tuple[str, list[str]]]:
         raise CannotJudge(f"Not checked: {error.what}.", error.fix) from error
     if not found:
         raise CannotJudge(
-            f"The conversations cannot be cut by {rule.per}: too few, or too much alike.", "Leave out `per`."
+            f"The conversations cannot be sliced by {rule.per}: too few, or too much alike.", "Leave out `per`."
         )
     return [(f"{part.field} {part.label}", list(part.ids)) for part in found]
 
@@ -279,7 +281,7 @@ def _of_lift(resolved: _ResolvedRule, other: MeasuredRun, ids: Sequence[str]) ->
         zero = f"The mean of {resolved.name} is {found.baseline:.3g}: there is no share of it."
         raise CannotJudge(zero, f"Write {instead}.")
     if isinstance(found, NoLift):
-        raise CannotJudge(f"{found.reason}.", "Mend or replace what gives no number, and measure again.")
+        raise CannotJudge(f"{found.reason}.", "Fix or replace what gives no number, and measure again.")
     low, high, bound = found.low, found.high, goal
     if found.decides == "surplus":
         low, high, bound = found.surplus_low, found.surplus_high, 0.0
@@ -307,14 +309,14 @@ def _of_value(resolved: _ResolvedRule, ids: Sequence[str]) -> _Part:
         raise CannotJudge(
             f"{metric_label(metric)} has no number for {len(lost)} of {len(ids)} conversations that have one with "
             f"{name or 'the baseline'}, for example {lost[0]}.",
-            "Mend or replace what gives no number, and measure again.",
+            "Fix or replace what gives no number, and measure again.",
         )
     both = [id_ for id_ in ids if id_ in own and (not name or id_ in base)]
     units = resolved.count_units(both)
     if not both or (len(both) < len(ids) and units < FEWEST):
         raise CannotJudge(
             f"{metric_label(metric)} has a number for {len(both)} of {len(ids)} conversations only.",
-            "Score conversations that all have one, or hold the run to another metric.",
+            "Score conversations that all have one, or gate the run on another metric.",
         )
     factor = rule.bound.factor
     values = [own[id_] - (factor * base[id_] if name else 0.0) for id_ in both]
@@ -358,7 +360,7 @@ def _slack(
     """
     if units < FEWEST and (rule.strength != "measured" or rule.per):
         raise CannotJudge(
-            f"{counted(units, 'conversation')} (or clusters of them) tell nothing: {FEWEST} are the least.",
+            f"{counted(units, 'conversation')} (or clusters of them) are too few: {FEWEST} are needed.",
             "Score more conversations" + (" of that kind, or cut them more coarsely." if rule.per else "."),
         )
     if rule.strength == "measured":

@@ -141,7 +141,7 @@ def require_alike(run: MeasuredRun, other: MeasuredRun, name: str, metric: str =
         raise CannotJudge(
             f"{run.id} was not measured as {name} was: {words}.",
             f"Measure it with the recipe, data and package versions of {name} (`bench score {run.id}`); or, if the "
-            "change is meant, promote what was measured anew.",
+            "change is meant, promote the new run.",
         )
     for who, some, texts in ((run.id, run, run.conversations), (name, other, [])):
         ids = some.scores.keys()
@@ -164,17 +164,17 @@ def require_metrics(run: MeasuredRun, other: MeasuredRun, name: str) -> None:
     if vanished := [metric for metric in theirs if metric not in own]:
         raise CannotJudge(
             f"{listed(vanished)} of {name} vanished from the run.",
-            f"Score it again with {' '.join(f'--metric {metric}' for metric in vanished)}, or promote {name} anew "
+            f"Score it again with {' '.join(f'--metric {metric}' for metric in vanished)}, or promote {name} again "
             "without.",
         )
     if changed := [metric for metric in theirs if own[metric] != theirs[metric]]:
         raise CannotJudge(
             f"{listed(changed)} are computed otherwise than for {name}: {own[changed[0]]} instead of "
             f"{theirs[changed[0]]}.",
-            f"Score both with the same versions, and promote {name} anew.",
+            f"Score both with the same versions, and promote {name} again.",
         )
     ways = {row.name: row.direction for row in run.summary.metrics}
     if turned := [row.name for row in other.summary.metrics if ways.get(row.name, row.direction) != row.direction]:
         raise CannotJudge(
-            f"Another way is better on {listed(turned)} than for {name}.", f"Promote {name} anew, if that is meant."
+            f"Another way is better on {listed(turned)} than for {name}.", f"Promote {name} again, if that is meant."
         )

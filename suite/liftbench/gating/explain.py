@@ -24,11 +24,11 @@ def meaning(rule: Rule) -> str:
         asks = f"the run's {label} must be {_most(rule)} {_bound_words(rule)}"
     ends = {
         "measured": "as measured",
-        "verified": "surely: at the less favourable end of the 95% interval, with every guard of the verdict passed"
+        "verified": "at the less favourable end of the 95% interval, with every guard of the verdict passed"
         + (f" but {listed(rule.excepted)}" if rule.excepted else ""),
         "significant": "and it is broken only where not even the more favourable end of the 95% interval reaches that",
     }
-    parts = f", on each part of the conversations by {rule.per}" if rule.per else ""
+    parts = f", on each slice of the conversations by {rule.per}" if rule.per else ""
     return f"{asks[0].upper()}{asks[1:]}{parts}, {ends[rule.strength]}."
 
 
@@ -53,13 +53,13 @@ def lift_words(rule: Rule, found: Lift, metric: str, who: str, sign: int, bounds
 
 
 def asked(rule: Rule) -> str:
-    """`at least +40% is asked, surely`."""
+    """`at least +40% is required, verified`."""
     number = rule.bound.number
     signed = "+" if rule.quantity == "lift" or rule.bound.system else ""
     shown = f"{100 * number:{signed}.4g}%" if rule.bound.percent else f"{number:{signed}.4g}"
-    surely = {"verified": ", surely", "significant": ", unless chance may explain the rest", "measured": ""}
+    strength = {"verified": ", verified", "significant": ", unless chance may explain the rest", "measured": ""}
     worse = " worse" if rule.quantity == "drop" else ""
-    return f"{_most(rule)} {shown}{worse} is asked{surely[rule.strength]}"
+    return f"{_most(rule)} {shown}{worse} is required{strength[rule.strength]}"
 
 
 def named_system(name: str, system: MeasuredRun | None) -> str:

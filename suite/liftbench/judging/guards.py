@@ -77,7 +77,7 @@ def _scores(evidence: Evidence) -> Check:
     ]
     if problems:
         words = f"There is no lift to judge: {'; '.join(dict.fromkeys(problems))}."
-        return Check("failed", words, "Mend or replace what gives no number, and measure again.")
+        return Check("failed", words, "Fix or replace what gives no number, and measure again.")
     return Check("passed", f"Every headline has a number for each of {evidence.n} conversations, in both runs.")
 
 
@@ -85,7 +85,7 @@ def _same_base(evidence: Evidence) -> Check:
     candidate, baseline = evidence.candidate.manifest.system, evidence.baseline.manifest.system
     if candidate.model is None or baseline.model is None:
         who = "candidate" if candidate.model is None else "baseline"
-        return Check("not run", f"Nobody here saw which model wrote the {who}'s texts.", SEEN_HERE)
+        return Check("not run", f"Which model wrote the {who}'s texts was not recorded by this suite.", SEEN_HERE)
     mend = f"Measure the candidate's own base: `bench baseline --model {candidate.model.reference}`, same recipe."
     if baseline.adapter is not None:
         return Check("failed", "The baseline has an adapter, too: the gain is not one over the untuned model.", mend)
@@ -100,7 +100,7 @@ def _same_base(evidence: Evidence) -> Check:
     ):
         return Check(
             "failed",
-            "The baseline was asked with another prompt than the candidate, so the gain may be the prompt's.",
+            "The baseline has another prompt than the candidate, so the gain may come from the prompt.",
             "Measure the baseline with the candidate's recipe; `bench baseline --tune` says what a prompt buys.",
         )
     adapter = candidate.adapter
@@ -125,10 +125,10 @@ def _effect(evidence: Evidence) -> Check:
         if after and 2 * same > len(after):
             return Check(
                 "failed",
-                f"{same} of {len(after)} texts are those of {name}, letter by letter.",
+                f"{same} of {len(after)} texts are those of {name}, character by character.",
                 "Check that the adapter was applied, and that it is no other system under a new name.",
             )
-    return Check("passed", "Most of its texts are its own, neither the baseline's nor the best prompt's.")
+    return Check("passed", "Most texts differ from those of the baseline and of the best prompt.")
 
 
 def _seeds(evidence: Evidence) -> Check:
@@ -137,7 +137,10 @@ def _seeds(evidence: Evidence) -> Check:
             "failed", f"Not judged: {evidence.basis.unscored_seeds}.", "Score every seed alike, and compare again."
         )
     trained = evidence.candidate.manifest.family
-    return Check("passed", "No other seed of this training was left out." if trained else "It is no training's seed.")
+    return Check(
+        "passed",
+        "No other seed of this training was left out." if trained else "The candidate has no training with seeds.",
+    )
 
 
 # -------------------------------------------------------------------------------------------------------- what was seen
@@ -163,7 +166,7 @@ def _leakage(evidence: Evidence) -> Check:
     }
     for kind, (share, what) in allowed.items():
         if len(ids.get(kind, ())) > share * evidence.n:
-            found[kind] = f"{len(ids[kind])} of {evidence.n} texts are copies of {what} ({percent(share)} are allowed)"
+            found[kind] = f"{len(ids[kind])} of {evidence.n} texts are copies of {what}; the limit is {percent(share)}"
     if found:
         kind = next(iter(found))
         return Check(
@@ -204,7 +207,7 @@ def _truncation(evidence: Evidence) -> Check:
         evidence,
         {"shortened": "were read only in part"},
         of="conversations",
-        unknown=("Nobody here saw whether the whole conversations were read.", SEEN_HERE),
+        unknown=("Whether the whole conversations were read was not recorded.", SEEN_HERE),
         mend=mend,
     )
 
@@ -213,7 +216,7 @@ def _endings(evidence: Evidence) -> Check:
     return _rare(
         evidence,
         {"empty": "are empty", "never-ending": "had no end at the token limit"},
-        unknown=("Nobody here saw whether the texts ended by themselves.", SEEN_HERE),
+        unknown=("Whether the texts ended by themselves was not recorded.", SEEN_HERE),
         mend="Read them in the report; raise generation.max_new_tokens for both runs if good summaries were cut.",
     )
 
@@ -221,8 +224,8 @@ def _endings(evidence: Evidence) -> Check:
 def _degeneration(evidence: Evidence) -> Check:
     return _rare(
         evidence,
-        {"degenerate": "go in circles or are no language", "repeated": "are another conversation's text again"},
-        mend="Read them in the report: longer training, more conversations or a larger model may mend it.",
+        {"degenerate": "repeat themselves or are not language", "repeated": "are another conversation's text again"},
+        mend="Read them in the report: longer training, more conversations or a larger model may help.",
     )
 
 
@@ -231,8 +234,8 @@ def _language(evidence: Evidence) -> Check:
         evidence,
         {"other language": "are in another language than the conversation and the human summaries"},
         unknown=(
-            "In which language the conversations are cannot be said.",
-            "Conversations whose language can be told are needed; very short ones tell none.",
+            "Could not detect the conversations' language.",
+            "Score conversations whose language can be detected; very short ones are not enough.",
         ),
         mend="Train on summaries in the language that is wanted.",
     )
@@ -255,7 +258,7 @@ def _rare(
         return Check("passed", f"None of {evidence.n} {of} {listed(list(faults.values()), 'or')}.")
     allowed = {fault: evidence.terms.limits.faults + evidence.basis.usual_faults.get(fault, 0.0) for fault in some}
     words = "; ".join(
-        f"{len(ids)} of {evidence.n} {of} {faults[fault]} ({percent(allowed[fault])} are allowed)"
+        f"{len(ids)} of {evidence.n} {of} {faults[fault]}; the limit is {percent(allowed[fault])}"
         for fault, ids in some.items()
     )
     many = [ids for fault, ids in some.items() if len(ids) > allowed[fault] * evidence.n]
@@ -285,13 +288,13 @@ def _controls(evidence: Evidence) -> Check:
         for one in by_metric.values()
     )
     if not unbeaten:
-        return Check("passed", f"It surely beats every system without a model ({words}).")
+        return Check("passed", f"The candidate scores significantly higher than every control ({words}).")
     where = listed([metric_label(one.metric) for one in unbeaten])
     worse = all(one.gap_high is not None and one.gap_high < 0 for one in unbeaten)
-    verb = "It does worse than" if worse else "It is not shown to beat"
+    verb = "The candidate scores lower than" if worse else "The candidate is not shown to beat"
     return Check(
         "failed",
-        f"{verb} a system without a model on {where} ({words}).",
+        f"{verb} the best control on {where} ({words}).",
         "Train a better adapter, or take a larger model: it must score clearly above "
         f"{listed([f'{one.floor_mean:.3f} on {metric_label(one.metric)}' for one in unbeaten])}.",
     )
@@ -331,7 +334,8 @@ def _facts(evidence: Evidence) -> Check:
     allowed = evidence.terms.limits.unsupported
     words = (
         f"{human_mean + difference:.3f} invented details a summary (numbers, names, dates, codes that the conversation "
-        f"lacks), the humans {human_mean:.3f}; surely at most {max(high, 0):.3f} more, and {allowed:g} are allowed."
+        f"lacks), the humans {human_mean:.3f}; at most {max(high, 0):.3f} more (upper bound), and the limit is "
+        f"{allowed:g}."
     )
     if high <= allowed:
         return Check("passed", words)
@@ -343,7 +347,7 @@ def _slices(evidence: Evidence) -> Check:
     if worse:
         return Check(
             "failed",
-            f"It is worse than the baseline on {listed([_part(one) for one in worse])}.",
+            f"The candidate is worse than the baseline on {listed([_part(one) for one in worse])}.",
             "Train with more conversations of that kind.",
         )
     small = list(dict.fromkeys(_part(one) for one in evidence.slices if one.state == "undecided"))
@@ -351,16 +355,16 @@ def _slices(evidence: Evidence) -> Check:
         shown = listed(small[:3]) if len(small) <= 3 else f"{', '.join(small[:3])} and {len(small) - 3} more"
         return Check(
             "undecided",
-            f"Too few conversations to say anything of {shown}.",
+            f"Too few conversations to judge {shown}.",
             "Score more conversations of that kind, or declare coarser slices (guards.slices).",
         )
     fields = list(dict.fromkeys(one.field for one in evidence.slices))
     whole = [field for field in evidence.terms.limits.slices if field not in fields]
-    unseen = f" Too few, or too much alike, to be cut by {listed(whole)}." if whole else ""
+    unseen = f" Not sliced by {listed(whole)}: too few conversations, or too much alike." if whole else ""
     if not fields:
-        return Check("passed", f"There are no parts to look at.{unseen}")
-    parts = counted(len({(one.field, one.label) for one in evidence.slices}), "part")
-    return Check("passed", f"It is on none of {parts} worse than the baseline ({listed(fields)}).{unseen}")
+        return Check("passed", f"There are no slices to check.{unseen}")
+    parts = counted(len({(one.field, one.label) for one in evidence.slices}), "slice")
+    return Check("passed", f"No slice is worse than the baseline ({parts} checked: {listed(fields)}).{unseen}")
 
 
 def _part(one: SliceResult) -> str:
@@ -371,7 +375,7 @@ def _part(one: SliceResult) -> str:
 
 GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
     "scores": ("Is there a number to judge, from every conversation?", _scores),
-    "same base": ("Is it compared with its own untuned model, asked in the same way?", _same_base),
+    "same base": ("Is it compared with its own untuned model, under the same prompt?", _same_base),
     "effect": ("Does it write anything else than the baseline?", _effect),
     "seeds": ("Were all seeds of its training judged?", _seeds),
     "leakage": ("Was nothing that is scored seen in training or in the prompt, and no summary copied?", _leakage),
@@ -381,7 +385,7 @@ GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
     "language": ("Is every summary in the conversation's language?", _language),
     "controls": ("Does it beat what needs no model at all?", _controls),
     "facts": ("Does it invent hardly more details than people do?", _facts),
-    "slices": ("Is it worse on no part of the conversations?", _slices),
+    "slices": ("Is it worse on no slice of the conversations?", _slices),
 }
 """Name → what it asks, and how it is checked."""
 

@@ -155,7 +155,7 @@ def _figures(over: MeasuredRun, candidate: MeasuredRun, lifts: Sequence[Lift], t
     gains = [f"{_change(first, target)} on {metric_label(first.metric)} ({level} interval {_interval(first, target)})"]
     gains += [f"{_change(lift, target)} on {metric_label(lift.metric)} ({_interval(lift, target)})" for lift in rest]
     few = next((lift for lift in lifts if lift.units < FEWEST), None)
-    rough = f" With {_units(few)} the interval is rough: {FEWEST} are the least to verify on." if few else ""
+    rough = f" With {_units(few)} the interval is rough: {FEWEST} are needed to verify." if few else ""
     return (
         f"On {lifts[0].n} conversations, {after} scores {listed(gains)}, compared with {before}; "
         f"{_reached(lifts, target)}.{rough}"
@@ -244,7 +244,7 @@ def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> 
     for lift in evidence.judged:
         outcome = lift_outcome(lift, target)
         if outcome == "not met":
-            words.append(f"T{goal[1:]} on {metric_label(lift.metric)}: it is surely not reached.")
+            words.append(f"T{goal[1:]} on {metric_label(lift.metric)}: it is not reached, even at the upper bound.")
         elif outcome == "undecided":
             words.append(f"T{goal[1:]} on {metric_label(lift.metric)}: {describe_gain(lift, target)} leaves it open.")
     if evidence.best_prompted is None:
@@ -303,7 +303,7 @@ def _caveats(evidence: Evidence, target: float) -> list[str]:
         "recorded; if it did, this is a development result."
     )
     if not baseline.manifest.system.generation_verified:
-        caveats.append("Nobody here saw how the baseline's texts were made (generation unverified).")
+        caveats.append("How the baseline's texts were made was not recorded (generation unverified).")
     for count, fault in ((baseline.summary.empty, "are empty"), (baseline.summary.cut, "were cut at the token limit")):
         if count > NOTEWORTHY * baseline.summary.n:
             caveats.append(f"{count} of {baseline.summary.n} summaries of the baseline {fault}.")
@@ -322,4 +322,4 @@ def _loosened(limits: Limits) -> list[str]:
     if limits.unsupported > usual.unsupported:
         words.append(f"{limits.unsupported:g} invented details a summary ({usual.unsupported:g} are usual)")
     unseen = [field for field in usual.slices if field not in limits.slices]
-    return [*words, f"parts by {listed(unseen)} are not looked at"] if unseen else words
+    return [*words, f"slices by {listed(unseen)} are not checked"] if unseen else words
