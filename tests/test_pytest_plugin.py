@@ -53,7 +53,7 @@ def test_the_example_fails_on_the_baseline_passed_off_as_an_adapter(project: Run
         [
             "*Failed: 2 of 3 rules did not pass.*",
             "*lift(rougeL) >= 40% verified",
-            "*+0.0%*at least +40% is asked, surely. Not verified: the guards effect*",
+            "*+0.0%*at least +40% is required, verified. Not verified: the guards effect*",
             "*how to fix it: *",
             "*effect (failed): 104 of 104 texts are those of the baseline*",
             "report: *gate-*.html",
@@ -62,7 +62,7 @@ def test_the_example_fails_on_the_baseline_passed_off_as_an_adapter(project: Run
     done.stdout.no_fnmatch_line("*Traceback*")
     page = next(line for line in done.stdout.lines if line.startswith("report: ")).removeprefix("report: ")
     assert "passed off" not in Path(page).read_text(encoding="utf-8")
-    assert "letter by letter" in Path(page).read_text(encoding="utf-8")
+    assert "character by character" in Path(page).read_text(encoding="utf-8")
 
 
 def test_a_failure_names_the_conversations_that_got_worse(project: Run, world: World) -> None:

@@ -121,7 +121,7 @@ def another_language(_: Bench) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("write", "guard", "words"),
     [
-        (constant, "controls", "worse than a system without a model"),
+        (constant, "controls", "scores lower than the best control"),
         (constant, "degeneration", "another conversation's text again"),
         (slot_template, "controls", "slot-template"),
         (copied_summaries, "leakage", "copies of training summaries"),
@@ -130,7 +130,7 @@ def another_language(_: Bench) -> dict[str, str]:
         (begun_references, "leakage", "copies of the human summaries"),
         (invented_numbers, "facts", "invented details"),
         (empty_on_a_tenth, "endings", "11 of 104 summaries are empty"),
-        (in_circles, "degeneration", "go in circles"),
+        (in_circles, "degeneration", "repeat themselves"),
         (another_language, "language", "another language"),
     ],
 )

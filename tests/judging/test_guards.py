@@ -141,14 +141,14 @@ def test_a_lift_that_is_not_met_stays_so_when_all_guards_pass(bench: Bench) -> N
     verdict = bench.verdict(bench.candidate(scores=scores))
     assert (verdict.outcome, verdict.lift) == ("not met", "not met")
     assert any(
-        words.startswith("The target of +40% on ROUGE-L: it is surely not reached") for words in verdict.not_proven
+        words.startswith("The target of +40% on ROUGE-L: it is not reached, even at the upper bound") for words in verdict.not_proven
     )
 
 
 def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -> None:
     bench.floor = [0.45] * N
     verdict = bench.verdict()
-    guard = only(verdict, "controls", "failed", "It does worse than a system without a model on ROUGE-L")
+    guard = only(verdict, "controls", "failed", "The candidate scores lower than the best control on ROUGE-L")
     assert (verdict.outcome, verdict.lift) == ("unproven", "verified")
     assert verdict.sentence.startswith("Unproven: 1 of 12 guards did not pass: controls (failed). ")
     assert f"{guard.question} {guard.words}" in verdict.not_proven
@@ -164,7 +164,7 @@ def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -
         (
             {"texts": ["The agent is sorry, the agent is sorry. " * 3] * 2 + texts("Customer waits for parcel")[2:]},
             "degeneration",
-            "2 of 60 summaries go in circles",
+            "2 of 60 summaries repeat themselves",
         ),
         (
             {"texts": ["Customer waits, and the agent helps."] * 3 + texts("Customer waits for parcel")[3:]},
@@ -193,7 +193,7 @@ def test_faults_that_are_rare_enough_pass_and_are_told(bench: Bench) -> None:
     verdict = bench.verdict(bench.candidate(finish_reasons=["length"] * 6 + ["stop"] * 54))
     assert verdict.outcome == "verified"
     (endings,) = (guard for guard in verdict.guards if guard.name == "endings")
-    assert endings.words == "6 of 60 summaries had no end at the token limit (10% are allowed)."
+    assert endings.words == "6 of 60 summaries had no end at the token limit; the limit is 10%."
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_faults_that_are_rare_enough_pass_and_are_told(bench: Bench) -> None:
         (Limits(faults=0.01, unsupported=0.0, slices=("turns", "length", "references", "company")), []),
         (Limits(faults=0.1), ["faults of 10% (2% are usual)"]),
         (Limits(unsupported=0.5), ["0.5 invented details a summary (0.1 are usual)"]),
-        (Limits(slices=("turns",)), ["parts by length and references are not looked at"]),
+        (Limits(slices=("turns",)), ["slices by length and references are not checked"]),
     ],
 )
 def test_loosened_guards_are_told(bench: Bench, limits: Limits, words: list[str]) -> None:
@@ -215,7 +215,7 @@ def test_loosened_guards_are_told(bench: Bench, limits: Limits, words: list[str]
 
 def test_endings_that_nobody_saw_do_not_pass(bench: Bench) -> None:
     verdict = bench.verdict(bench.candidate(finish_reasons=["unknown"] + ["stop"] * 59))
-    only(verdict, "endings", "not run", "Nobody here saw")
+    only(verdict, "endings", "not run", "Whether the texts ended by themselves was not recorded")
 
 
 def test_conversations_that_the_baseline_read_in_part(bench: Bench) -> None:
@@ -230,7 +230,7 @@ def test_conversations_that_the_baseline_read_in_part(bench: Bench) -> None:
     [
         ([0.0] * 58 + [1.0] * 2, "passed", "0.033 invented details a summary"),
         ([0.0] * 54 + [1.0] * 6, "failed", "0.100 invented details a summary"),
-        ([0.5] * N, "failed", "surely at most 0.500 more, and 0.1 are allowed"),
+        ([0.5] * N, "failed", "at most 0.500 more (upper bound), and the limit is 0.1"),
     ],
 )
 def test_invented_details_are_held_against_the_humans_own(
@@ -260,7 +260,7 @@ def test_a_control_that_could_not_be_had_is_not_beaten(bench: Bench) -> None:
 
 def test_a_control_that_is_beaten_by_chance_is_not_beaten(bench: Bench) -> None:
     bench.floor = [value + (0.2 if number % 2 else -0.21) for number, value in enumerate(GOOD)]
-    only(bench.verdict(), "controls", "failed", "It is not shown to beat a system without a model on ROUGE-L")
+    only(bench.verdict(), "controls", "failed", "The candidate is not shown to beat the best control on ROUGE-L")
 
 
 def test_a_declared_slice_that_got_worse_fails(bench: Bench) -> None:
@@ -276,7 +276,7 @@ def test_a_slice_that_is_too_small_leaves_the_verdict_undecided(bench: Bench) ->
     bench.shared["conversations"] = conversations(channel=lambda number: "chat" if number % 10 else "phone")
     bench.limits = Limits(slices=("channel",))
     verdict = bench.verdict()
-    only(verdict, "slices", "undecided", "Too few conversations to say anything of channel: phone (6)")
+    only(verdict, "slices", "undecided", "Too few conversations to judge channel: phone (6)")
     assert (verdict.outcome, verdict.lift) == ("undecided", "verified")
 
 
