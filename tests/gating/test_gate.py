@@ -392,7 +392,10 @@ def test_the_machine_is_told(world: World) -> None:
         ("drop(rougeL) <= 2% significant", ["may be at most 2% worse than that of proven", "broken only where"]),
         ("unsupported_facts <= references + 0.05", ["at most the human summaries' own plus 0.05"]),
         ("tokens_per_second >= 0.8x baseline", ["at least 0.8 times that of baseline"]),
-        ("rougeL >= proven - 0.01 per turns", ["that of proven less 0.01, on each slice of the conversations by turns"]),
+        (
+            "rougeL >= proven - 0.01 per turns",
+            ["that of proven less 0.01, on each slice of the conversations by turns"],
+        ),
         ("cut <= 2%", ["at most 2%"]),
     ],
 )

@@ -141,7 +141,8 @@ def test_a_lift_that_is_not_met_stays_so_when_all_guards_pass(bench: Bench) -> N
     verdict = bench.verdict(bench.candidate(scores=scores))
     assert (verdict.outcome, verdict.lift) == ("not met", "not met")
     assert any(
-        words.startswith("The target of +40% on ROUGE-L: it is not reached, even at the upper bound") for words in verdict.not_proven
+        words.startswith("The target of +40% on ROUGE-L: it is not reached, even at the upper bound")
+        for words in verdict.not_proven
     )
 
 
