@@ -54,7 +54,7 @@ def test_the_example_fails_on_the_baseline_passed_off_as_an_adapter(project: Run
             "*Failed: 2 of 3 rules did not pass.*",
             "*lift(rougeL) >= 40% verified",
             "*+0.0%*at least +40% is required, verified. Not verified: the guards effect*",
-            "*how to fix it: *",
+            "*How to fix it: *",
             "*effect (failed): 104 of 104 texts are those of the baseline*",
             "report: *gate-*.html",
         ]
@@ -72,7 +72,7 @@ def test_a_failure_names_the_conversations_that_got_worse(project: Run, world: W
     done = project(source, "--lift-run", str(run.folder))
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(
-        ["*drop(rougeL) <= 2% significant", "*that of proven*", "*largest losses on ROUGE-L compared with proven: *"]
+        ["*drop(rougeL) <= 2% significant", "*that of proven*", "*Largest losses on ROUGE-L compared with proven: *"]
     )
 
 

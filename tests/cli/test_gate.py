@@ -47,7 +47,7 @@ def test_a_broken_rule_is_exit_code_1_and_is_explained(bench: Bench, world: Worl
     assert done.code == 1
     assert "Failed: 1 of 3 rules did not pass." in done.out
     assert "effect (failed)" in done.out
-    assert "how to fix it: " in done.out
+    assert "How to fix it: " in done.out
     assert done.out.index(RULE) < done.out.index("cut <= 2%")
 
 
@@ -128,7 +128,7 @@ def test_junit_has_a_case_a_rule(bench: Bench, tmp_path: Path) -> None:
     }
     (failure,) = root.iter("failure")
     assert failure.attrib["message"].startswith("ROUGE-L 0.51")
-    assert "how to fix it: " in (failure.text or "")
+    assert "How to fix it: " in (failure.text or "")
 
 
 def test_a_step_summary_is_appended(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,10 +30,9 @@ def list_details(result: RuleResult) -> list[str]:
     lines = []
     if result.losses:
         shown = [f"{loss.id} {loss.before:.3f} to {loss.after:.3f}" for loss in result.losses]
-        lines.append(
-            f"largest losses on {metric_label(result.metric)} compared with {compared_system(result)}: {listed(shown)}"
-        )
-    return [*lines, f"how to fix it: {result.mend}"] if result.mend else lines
+        metric, system = metric_label(result.metric), compared_system(result)
+        lines.append(f"Largest losses on {metric} compared with {system}: {listed(shown)}.")
+    return [*lines, f"How to fix it: {result.mend}"] if result.mend else lines
 
 
 def compared_system(result: RuleResult) -> str:
