@@ -86,7 +86,9 @@ def alternatives(
     clusters = {one.id: str(one.metadata.get("cluster", one.id)) for one in rows}
     terms = Terms(headlines=tuple(headlines), target=target, against="baseline", limits=Limits())
     bootstrap = Bootstrap(seed=seed, clusters=clusters, comparisons=comparisons)
-    return sensitivity.alternatives(*runs, metrics, leaks, terms, bootstrap)
+    over, candidate = runs
+    (found,) = sensitivity.alternatives(over, [(candidate, leaks)], metrics, terms, bootstrap)
+    return found
 
 
 def named(found: Sequence[Alternative], name: str) -> Alternative:

@@ -154,7 +154,7 @@ def compare(
     infos = _metric_infos(baseline, terms.headlines)
     lifts = measure_lifts(basis, trainings, [info.name for info in infos])
     ordered = [run for runs in trainings for run in runs]
-    judged = [_judge_candidate(basis, run, lifts, infos, metrics) for run in ordered]
+    judged = _with_alternatives([_judge_candidate(basis, run, lifts, infos) for run in ordered], metrics)
     by_id = {evidence.candidate.id: (evidence, result) for evidence, result in judged}
     return Comparison(
         baseline=baseline.id,
@@ -241,7 +241,7 @@ def _metric_infos(run: MeasuredRun, headlines: Sequence[str]) -> list[MetricInfo
 
 
 def _judge_candidate(
-    basis: Basis, candidate: MeasuredRun, lifts: LiftTable, infos: Sequence[MetricInfo], metrics: Sequence[Metric]
+    basis: Basis, candidate: MeasuredRun, lifts: LiftTable, infos: Sequence[MetricInfo]
 ) -> tuple[Evidence, CandidateResult]:
     headlines, names = basis.terms.headlines, [info.name for info in infos]
     evidence = gather_evidence(
@@ -259,11 +259,22 @@ def _judge_candidate(
         differences=system_differences(basis.baseline, candidate),
         slices=evidence.slices,
         leaks=evidence.leaks,
-        alternatives=alternatives(evidence.over, candidate, metrics, evidence.leaks, basis.terms, basis.bootstrap)
-        if evidence.judged
-        else [],
     )
     return evidence, result
+
+
+def _with_alternatives(
+    judged: Sequence[tuple[Evidence, CandidateResult]], metrics: Sequence[Metric]
+) -> list[tuple[Evidence, CandidateResult]]:
+    """With the sensitivity of each lift that is judged; of all candidates at once, since they share the draws."""
+    first, _ = judged[0]
+    if not first.judged:
+        return list(judged)
+    subjects = [(evidence.candidate, evidence.leaks) for evidence, _ in judged]
+    found = alternatives(first.over, subjects, metrics, first.terms, first.basis.bootstrap)
+    return [
+        (evidence, replace(result, alternatives=some)) for (evidence, result), some in zip(judged, found, strict=True)
+    ]
 
 
 # --------------------------------------------------------------------------------------------------------------- seeds

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ..records.run import Against
 from ..runs.measured import MeasuredRun
+from ..statistics.bootstrap import LiftRequest
 from ..statistics.lift import Lift, LiftResult, NoLift
 from ..statistics.permutation import holm
 from .evidence import Basis
@@ -38,11 +39,17 @@ def measure_lifts(basis: Basis, trainings: Sequence[Sequence[MeasuredRun]], metr
     overs += [("best-prompted", basis.best_prompted)] if basis.best_prompted else []
     wanted = [([run], list(metrics)) for runs in trainings for run in runs]
     wanted += [(list(runs), list(basis.terms.headlines)) for runs in trainings if len(runs) >= SEEDS_TO_RESAMPLE]
-    found = {
-        (tuple(run.id for run in runs), against, name): _measure_lift(basis, over, runs, name)
+    keys = {
+        (tuple(run.id for run in runs), against, name): (over, runs)
         for runs, names in wanted
         for against, over in overs
         for name in names
+    }
+    gaps = {key: reason for key, (over, runs) in keys.items() if (reason := _find_gaps(over, runs))}
+    requests = {key: _request(basis, over, runs, key[2]) for key, (over, runs) in keys.items() if key not in gaps}
+    lifts = dict(zip(requests, basis.bootstrap.lifts(list(requests.values())), strict=True))
+    found: dict[tuple[tuple[str, ...], Against, str], LiftResult] = {
+        key: lifts[key] if key in lifts else _no_lift(basis, over, key[2], gaps[key]) for key, (over, _) in keys.items()
     }
     undirected = {row.name for row in basis.baseline.summary.metrics if row.direction == "neither"}
     tested = {key: lift.p for key, lift in found.items() if isinstance(lift, Lift) and lift.metric not in undirected}
@@ -55,17 +62,34 @@ def measure_lifts(basis: Basis, trainings: Sequence[Sequence[MeasuredRun]], metr
     )
 
 
-def _measure_lift(basis: Basis, over: MeasuredRun, candidates: Sequence[MeasuredRun], metric: str) -> LiftResult:
+def _request(basis: Basis, over: MeasuredRun, candidates: Sequence[MeasuredRun], metric: str) -> LiftRequest:
     """Of one candidate, or of several seeds together."""
-    protocol = over.manifest.protocol
     # By id, so that the interval does not depend on the order in which a run wrote its scores.
     ids = sorted(over.scores)
     before, *after = ([run.scores.get(id_, {}).get(metric) for id_ in ids] for run in (over, *candidates))
-    signature = protocol.metrics[metric]
-    reason = next((words for run in candidates if (words := _find_gap(over, run, protocol.n))), "")
-    if reason:
-        return NoLift(metric=metric, signature=signature, level=basis.bootstrap.level, n=len(ids), reason=reason)
-    return basis.bootstrap.lift(before, *after, metric=metric, signature=signature, target=basis.terms.target, ids=ids)
+    return LiftRequest(
+        baseline=before,
+        candidates=after,
+        metric=metric,
+        signature=over.manifest.protocol.metrics[metric],
+        target=basis.terms.target,
+        ids=ids,
+    )
+
+
+def _no_lift(basis: Basis, over: MeasuredRun, metric: str, reason: str) -> NoLift:
+    return NoLift(
+        metric=metric,
+        signature=over.manifest.protocol.metrics[metric],
+        level=basis.bootstrap.level,
+        n=len(over.scores),
+        reason=reason,
+    )
+
+
+def _find_gaps(over: MeasuredRun, candidates: Sequence[MeasuredRun]) -> str:
+    n = over.manifest.protocol.n
+    return next((words for run in candidates if (words := _find_gap(over, run, n))), "")
 
 
 def _find_gap(over: MeasuredRun, candidate: MeasuredRun, n: int) -> str:

@@ -19,7 +19,7 @@ from ..records.conversation import Conversation
 from ..records.run import Terms
 from ..runs.directory import Run
 from ..runs.measured import MeasuredRun
-from ..statistics.bootstrap import Bootstrap
+from ..statistics.bootstrap import Bootstrap, LiftRequest
 from ..statistics.lift import LiftResult, NoLift
 from ..text.phrases import counted
 from .leakage import Leak
@@ -54,42 +54,59 @@ def scorers(run: Run, headlines: Sequence[str], plugins: Plugins, read: ReadData
 
 def alternatives(
     over: MeasuredRun,
-    candidate: MeasuredRun,
+    candidates: Sequence[tuple[MeasuredRun, Sequence[Leak]]],
     metrics: Sequence[Metric],
-    leaks: Sequence[Leak],
     terms: Terms,
     bootstrap: Bootstrap,
-) -> list[Alternative]:
-    """The lift of a candidate on each headline: as measured, then with one choice at a time made otherwise.
+) -> list[list[Alternative]]:
+    """The lift of each candidate on each headline: as measured, then with one choice at a time made otherwise.
 
-    `metrics` are the headlines' own, to score texts by (see `scorers`); of a headline without one there is only what
-    the runs' own scores can tell. A lift that has no number as measured stays alone: no other choice makes up for a
-    score that is missing.
+    `candidates` stand with their leaks; `metrics` are the headlines' own, to score texts by (see `scorers`); of a
+    headline without one there is only what the runs' own scores can tell. A lift that has no number as measured stays
+    alone: no other choice makes up for a score that is missing.
     """
     made = {metric.name: metric for metric in metrics}
-    found = []
-    for headline in terms.headlines:
-        measured = _measured(over, candidate, headline, bootstrap.clusters)
-        for variation in _variations(measured, over, candidate, made.get(headline), leaks, bootstrap.seed):
-            pairs = variation.pairs
-            lift = replace(bootstrap, seed=variation.seed).lift(
-                pairs.baseline,
-                pairs.candidate,
-                metric=headline,
-                signature=pairs.signature,
-                target=terms.target,
-                ids=pairs.ids,
-            )
-            outcome = lift_outcome(lift, terms.target)
-            found.append(Alternative(kind=variation.kind, name=variation.name, lift=lift, outcome=outcome))
-            if isinstance(lift, NoLift) and variation.kind == "as measured":
-                break
-    return found
+    subjects = [
+        _Subject(over=over, candidate=candidate, metric=headline, leaks=leaks, pairs=pairs)
+        for candidate, leaks in candidates
+        for headline in terms.headlines
+        for pairs in [_measured(over, candidate, headline, bootstrap.clusters)]
+    ]
+    plain = _lifts([_as_measured(one, bootstrap.seed) for one in subjects], terms.target, bootstrap)
+    rescored = {name: _Rescored(over, metric) for name, metric in made.items()}
+    others = [
+        [] if isinstance(lift, NoLift) else list(_variations(one, rescored.get(one.metric), bootstrap.seed))
+        for one, lift in zip(subjects, plain, strict=True)
+    ]
+    lifts = iter(_lifts([variation for some in others for variation in some], terms.target, bootstrap))
+    rows = iter(
+        [
+            _alternative(_as_measured(subject, bootstrap.seed), lift, terms.target),
+            *(_alternative(variation, next(lifts), terms.target) for variation in some),
+        ]
+        for subject, lift, some in zip(subjects, plain, others, strict=True)
+    )
+    return [[one for _ in terms.headlines for one in next(rows)] for _ in candidates]
+
+
+def _lifts(variations: Sequence[_Variation], target: float, bootstrap: Bootstrap) -> list[LiftResult]:
+    """Of all candidates at once: the draws of a seed are made once."""
+    found: dict[int, LiftResult] = {}
+    for seed in dict.fromkeys(variation.seed for variation in variations):
+        places = [place for place, variation in enumerate(variations) if variation.seed == seed]
+        requests = [variations[place].request(target) for place in places]
+        found.update(zip(places, replace(bootstrap, seed=seed).lifts(requests), strict=True))
+    return [found[place] for place in range(len(variations))]
+
+
+def _alternative(variation: _Variation, lift: LiftResult, target: float) -> Alternative:
+    return Alternative(kind=variation.kind, name=variation.name, lift=lift, outcome=lift_outcome(lift, target))
 
 
 class _Pairs(Struct, frozen=True, kw_only=True):
     """Both runs' values of one metric, a pair a conversation."""
 
+    metric: str
     signature: str
     ids: list[str]
     baseline: Scores
@@ -98,16 +115,27 @@ class _Pairs(Struct, frozen=True, kw_only=True):
     def only(self, ids: Collection[str]) -> _Pairs:
         """Those of some conversations."""
         kept = [id_ in ids for id_ in self.ids]
-        return _Pairs(
-            signature=self.signature,
+        return replace(
+            self,
             ids=list(compress(self.ids, kept)),
             baseline=list(compress(self.baseline, kept)),
             candidate=list(compress(self.candidate, kept)),
         )
 
-    def rescored(self, signature: str, both: Scores) -> _Pairs:
-        """With other values: the baseline's, then the candidate's."""
-        return replace(self, signature=signature, baseline=both[: len(self.ids)], candidate=both[len(self.ids) :])
+    def rescored(self, signature: str, baseline: Scores, candidate: Scores) -> _Pairs:
+        """With other values."""
+        return replace(self, signature=signature, baseline=baseline, candidate=candidate)
+
+
+class _Subject(NamedTuple):
+    """A candidate on one headline."""
+
+    over: MeasuredRun
+    candidate: MeasuredRun
+    metric: str
+    leaks: Sequence[Leak]
+    pairs: _Pairs
+    """As measured."""
 
 
 class _Variation(NamedTuple):
@@ -118,24 +146,37 @@ class _Variation(NamedTuple):
     pairs: _Pairs
     seed: int
 
+    def request(self, target: float) -> LiftRequest:
+        pairs = self.pairs
+        return LiftRequest(
+            baseline=pairs.baseline,
+            candidates=[pairs.candidate],
+            metric=pairs.metric,
+            signature=pairs.signature,
+            target=target,
+            ids=pairs.ids,
+        )
 
-def _variations(
-    measured: _Pairs, over: MeasuredRun, candidate: MeasuredRun, metric: Metric | None, leaks: Sequence[Leak], seed: int
-) -> Iterator[_Variation]:
-    yield _Variation("as measured", "as measured", measured, seed)
-    if metric:
-        conversations = {one.id: one for one in over.conversations}
-        shown = [conversations[id_] for id_ in measured.ids]
-        texts = [[run.predictions[id_].text for id_ in measured.ids] for run in (over, candidate)]
-        for name, pairs in _readings(measured, metric, [*texts[0], *texts[1]], [*shown, *shown]):
-            yield _Variation("metric", name, pairs, seed)
+
+def _as_measured(subject: _Subject, seed: int) -> _Variation:
+    return _Variation("as measured", "as measured", subject.pairs, seed)
+
+
+def _variations(subject: _Subject, rescored: _Rescored | None, seed: int) -> Iterator[_Variation]:
+    """`rescored` is the baseline on the subject's metric, where its texts can be scored again."""
+    measured = subject.pairs
+    if rescored:
+        for reading, other in rescored.readings(measured.ids, subject.candidate):
+            pairs = measured.rescored(reading.signature, reading.scores, other.scores)
+            having = reading.having
+            yield _Variation("metric", reading.name, pairs if having is None else pairs.only(having), seed)
         name = "cut to equal length"
-        before, after = zip(*map(equally_long, *texts), strict=True)
-        pairs = measured.rescored(f"{metric.signature}|{name}", values(metric, [*before, *after], [*shown, *shown]))
+        before, after = rescored.at_equal_length(measured.ids, subject.candidate)
+        pairs = measured.rescored(f"{rescored.metric.signature}|{name}", before, after)
         yield _Variation("length", name, pairs, seed)
-    for other in [number for number in range(1, OTHER_SEEDS + 2) if number != seed][:OTHER_SEEDS]:
-        yield _Variation("seed", f"bootstrap seed {other}", measured, other)
-    for name, pairs in _without(measured, leaks):
+    for other_seed in [number for number in range(1, OTHER_SEEDS + 2) if number != seed][:OTHER_SEEDS]:
+        yield _Variation("seed", f"bootstrap seed {other_seed}", measured, other_seed)
+    for name, pairs in _without(measured, subject.leaks):
         yield _Variation("leakage", name, pairs, seed)
 
 
@@ -148,6 +189,7 @@ def _measured(over: MeasuredRun, candidate: MeasuredRun, metric: str, clusters: 
         for run in (over, candidate)
     )
     return _Pairs(
+        metric=metric,
         signature=candidate.manifest.protocol.metrics[metric],
         ids=ids,
         baseline=before,
@@ -158,25 +200,58 @@ def _measured(over: MeasuredRun, candidate: MeasuredRun, metric: str, clusters: 
 # ---------------------------------------------------------------------------------------------------------- the metric
 
 
-def _readings(
-    measured: _Pairs, metric: Metric, texts: Sequence[str], conversations: Sequence[Conversation]
-) -> Iterator[tuple[str, _Pairs]]:
-    """Other ways to take several references, then the metric's own variants; texts are the baseline's, then the
-    candidate's, each with its conversation."""
+class _Reading(NamedTuple):
+    """One run's texts, scored in another way."""
+
+    name: str
+    signature: str
+    scores: Scores
+    having: Collection[str] | None = None
+    """The conversations that can be scored so; None for all."""
+
+
+class _Rescored:
+    """A baseline on one metric, scored again once for all candidates."""
+
+    def __init__(self, over: MeasuredRun, metric: Metric) -> None:
+        self.metric = metric
+        self._over = over
+        self._conversations = {one.id: one for one in over.conversations}
+        self._readings: dict[tuple[str, ...], list[_Reading]] = {}
+
+    def readings(self, ids: Sequence[str], candidate: MeasuredRun) -> Iterator[tuple[_Reading, _Reading]]:
+        """The baseline and a candidate, over some conversations, in each other way that there is."""
+        key = tuple(ids)
+        if key not in self._readings:
+            self._readings[key] = list(_readings(self.metric, *self._texts(ids, self._over)))
+        return zip(self._readings[key], _readings(self.metric, *self._texts(ids, candidate)), strict=True)
+
+    def at_equal_length(self, ids: Sequence[str], candidate: MeasuredRun) -> tuple[Scores, Scores]:
+        """Of each conversation both texts, the longer one cut to the length of the other."""
+        (own, shown), (others, _) = self._texts(ids, self._over), self._texts(ids, candidate)
+        before, after = zip(*map(equally_long, own, others), strict=True)
+        return values(self.metric, before, shown), values(self.metric, after, shown)
+
+    def _texts(self, ids: Sequence[str], run: MeasuredRun) -> tuple[list[str], list[Conversation]]:
+        return [run.predictions[id_].text for id_ in ids], [self._conversations[id_] for id_ in ids]
+
+
+def _readings(metric: Metric, texts: Sequence[str], conversations: Sequence[Conversation]) -> Iterator[_Reading]:
+    """Other ways to take several references, then the metric's own variants."""
     most = max(len(one.references) for one in conversations)
     if most > 1:
         rows = _by_reference(metric, texts, conversations)
         name = "best of the references"
-        yield name, measured.rescored(f"{metric.signature}|{name}", [_best(row) for row in rows])
+        yield _Reading(name, f"{metric.signature}|{name}", [_best(row) for row in rows])
         for number in range(most):
             having = {one.id for one in conversations if len(one.references) > number}
             if len(having) < FEWEST:
                 break
             name = f"only reference {number + 1}"
             column = [row[number] if number < len(row) else None for row in rows]
-            yield name, measured.rescored(f"{metric.signature}|{name}", column).only(having)
+            yield _Reading(name, f"{metric.signature}|{name}", column, having)
     for name, variant in metric.variants().items():
-        yield name, measured.rescored(variant.signature, values(variant, texts, conversations))
+        yield _Reading(name, variant.signature, values(variant, texts, conversations))
 
 
 def _by_reference(metric: Metric, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[Scores]:

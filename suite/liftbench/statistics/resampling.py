@@ -8,8 +8,11 @@ same seed and number of units give the same resamples for every metric.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+import os
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,11 +24,15 @@ RESAMPLES = 10_000
 CHUNK = 2_000_000
 """Counts held at a time: 16 MB, and as much again while they are drawn, whatever the number of units."""
 
-MOST_KEPT = 100_000_000
-"""Counts of one seed and number of units that are kept for the next figure as small integers, 100 MB: to draw 10,000
-resamples of 10,000 units takes six times as long as to read them again."""
+BLOCK = 160_000
+"""Counts that one thread multiplies with all columns at a time: 1.3 MB, which a core's own cache holds."""
+
+MOST_KEPT = 300_000_000
+"""Bytes of counts of large splits that are kept for the next figure, each count in the smallest type that holds it: to
+draw 10,000 resamples of 10,000 units (100 MB) takes fifteen times as long as to read them again."""
 
 Floats = NDArray[np.float64]
+Matrix = NDArray[Any]
 
 
 class Units(NamedTuple):
@@ -62,21 +69,55 @@ def draws(units: int, *, seed: int | tuple[int, ...], resamples: int) -> Iterato
     """How often each of `units` is drawn in each of `resamples` draws of `units` with replacement.
 
     Yields matrices (some resamples, units). Rows are drawn from one stream in order, so that their content does not
-    depend on the chunk size; what fits in one chunk is kept for the next metric.
+    depend on the chunk size; what fits in one chunk is kept for the next metric, and more of it as far as `MOST_KEPT`
+    goes.
     """
     if resamples * units <= CHUNK:
         yield _kept(units, seed, resamples)
-    elif resamples * units <= MOST_KEPT:
-        for counts in _kept_small(units, seed, resamples):
-            yield counts.astype(np.float64)
     else:
-        yield from _drawn(units, seed, resamples)
+        for counts in _counts(units, seed, resamples):
+            yield counts.astype(np.float64)
 
 
 def resampled_sums(columns: Sequence[Floats], *, seed: int, resamples: int) -> Floats:
     """The sums of each column, (units,), over the drawn units: (columns, resamples)."""
-    chunks = draws(columns[0].size, seed=seed, resamples=resamples)
-    return np.concatenate([[products(counts, column) for column in columns] for counts in chunks], axis=1)
+    units = columns[0].size
+    if resamples * units <= CHUNK:
+        counts = _kept(units, seed, resamples)
+        return np.array([products(counts, column) for column in columns])
+    return multiply_all(_counts(units, seed, resamples), columns)
+
+
+def multiply_all(
+    matrices: Iterable[Matrix], columns: Sequence[Floats], read: Callable[[Matrix], Matrix] | None = None
+) -> Floats:
+    """Each column's `products` with the rows of all matrices, (some rows, units): (columns, rows).
+
+    Threads share the rows, block by block; what they add up, and in which order, does not depend on how many they are.
+    `read` makes the counts of a block, where a matrix holds them in another form.
+    """
+    rows = max(1, BLOCK // columns[0].size)
+    work = partial(_multiply, columns=columns, read=read)
+    done: list[Floats] = []
+    waiting: deque[Future[Floats]] = deque()
+    threads = _threads()
+    with ThreadPoolExecutor(threads) as pool:
+        for matrix in matrices:
+            waiting.extend(pool.submit(work, matrix[start : start + rows]) for start in range(0, len(matrix), rows))
+            # The next matrix is drawn meanwhile, and no more than that: memory holds a few.
+            while len(waiting) > 2 * len(matrix) // rows + threads:
+                done.append(waiting.popleft().result())
+        done.extend(future.result() for future in waiting)
+    return np.concatenate(done, axis=1)
+
+
+def _multiply(block: Matrix, columns: Sequence[Floats], read: Callable[[Matrix], Matrix] | None) -> Floats:
+    counts = (read(block) if read else block).astype(np.float64)
+    return np.array([products(counts, column) for column in columns])
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resampled_means(columns: Sequence[Floats], units: Units, *, seed: int, resamples: int) -> Floats:
@@ -125,23 +166,61 @@ def freedom(*sources: tuple[float, int]) -> float:
     return whole**2 / parts if parts else sources[0][1]
 
 
+# -------------------------------------------------------------------------------------------------------------- drawing
+
+
 @lru_cache(maxsize=4)
 def _kept(units: int, seed: int | tuple[int, ...], resamples: int) -> Floats:
-    counts = next(_drawn(units, seed, resamples))
+    counts = next(_drawn(units, seed, resamples)).astype(np.float64)
     counts.flags.writeable = False
     return counts
 
 
-@lru_cache(maxsize=2)
-def _kept_small(units: int, seed: int | tuple[int, ...], resamples: int) -> list[NDArray[np.unsignedinteger[Any]]]:
-    """Chunks of counts, in the smallest type that holds them."""
-    return [counts.astype(np.min_scalar_type(int(counts.max()))) for counts in _drawn(units, seed, resamples)]
+class KeptMatrices:
+    """Matrices of earlier draws, the latest ones, as far as `MOST_KEPT` goes."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[object, list[Matrix]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: object, draw: Callable[[], Iterable[Matrix]]) -> Iterator[Matrix]:
+        """Those of this key: kept ones, or else drawn now, and kept once all of them are."""
+        if (there := self._kept.get(key)) is not None:
+            self._kept.move_to_end(key)
+            yield from there
+            return
+        drawn: list[Matrix] = []
+        size = 0
+        for matrix in draw():
+            size += matrix.nbytes
+            if size <= MOST_KEPT:
+                drawn.append(matrix)
+            else:
+                drawn.clear()
+            yield matrix
+        if size <= MOST_KEPT and key not in self._kept:
+            self._kept[key] = drawn
+            self._bytes += size
+        while self._bytes > MOST_KEPT:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= sum(matrix.nbytes for matrix in oldest)
 
 
-def _drawn(units: int, seed: int | tuple[int, ...], resamples: int) -> Iterator[Floats]:
+KEPT = KeptMatrices()
+"""Of this process: figures of one comparison ask for the same draws again and again."""
+
+
+def _counts(units: int, seed: int | tuple[int, ...], resamples: int) -> Iterator[Matrix]:
+    """As `draws`, in small integers."""
+    return KEPT.get(
+        ("counts", units, seed, resamples),
+        lambda: (counts.astype(np.min_scalar_type(int(counts.max()))) for counts in _drawn(units, seed, resamples)),
+    )
+
+
+def _drawn(units: int, seed: int | tuple[int, ...], resamples: int) -> Iterator[Matrix]:
     generator = np.random.default_rng(seed)
     rows = max(1, CHUNK // units)
     for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        drawn = generator.integers(0, units, size=(size, units)) + units * np.arange(size)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(np.float64)
+        drawn = generator.integers(0, units, size=(min(rows, resamples - start), units))
+        yield np.array([np.bincount(row, minlength=units) for row in drawn])
