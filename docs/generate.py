@@ -1,4 +1,4 @@
-"""Writes `docs/reference/`: recipe keys, the run format, hooks and command-line options, from the code itself.
+"""Writes `docs/reference/`: recipe keys, records, hooks, command line and Python API, from the code itself.
 
 `python docs/generate.py` (or `make docs`) writes the pages; `tests/test_docs.py` fails where a page is out of date.
 """
@@ -20,6 +20,7 @@ from source import (
     PACKAGE,
     Source,
     described,
+    docstring,
     escaped,
     exported,
     fields,
@@ -28,6 +29,7 @@ from source import (
     methods,
     one_line,
     record,
+    signature,
     table,
 )
 
@@ -56,6 +58,10 @@ BASES = {
 }
 """What a plugin implements, with the records that it is given and gives back."""
 
+FUNCTIONS = ("baseline", "train", "score", "compare", "gate", "summarize", "load_run")
+OPTIONS_TYPE = "RunOptions"
+"""What `import liftbench` gives, in the order of the page; other names follow in a table."""
+
 COMMON = 5
 """Commands that must share an option before it is listed once for all of them."""
 
@@ -67,6 +73,7 @@ def pages() -> dict[str, str]:
         "run-format.md": run_format(),
         "hooks.md": hooks(),
         "cli.md": command_line(),
+        "python.md": python(),
     }
 
 
@@ -167,6 +174,37 @@ def hooks() -> str:
         "[Plugins](../plugins.md) has a worked example."
     )
     return page("Hooks and the plugin API", intro, sections)
+
+
+# --------------------------------------------------------------------------------------------------------------- Python
+
+
+def python() -> str:
+    """The functions of `import liftbench`, the options that those which make a run share, and the other names."""
+    names = exported("__init__.pyi")
+    rows = [
+        (f"`{name}`", first_sentence(described(module, name)))
+        for name, module in names.items()
+        if name not in (*FUNCTIONS, OPTIONS_TYPE)
+    ]
+    sections = [
+        *(function_page(name, names[name]) for name in FUNCTIONS),
+        record(names[OPTIONS_TYPE], OPTIONS_TYPE).replace("#### ", "## ", 1),
+        f"## Other names\n\n{table(('name', 'what it is'), rows)}",
+    ]
+    intro = (
+        "`import liftbench` gives what the commands of `bench` do as functions. Each returns the object that its "
+        "command prints from; the names are imported when they are first used."
+    )
+    return page("Python API", intro, sections)
+
+
+def function_page(name: str, module: str) -> str:
+    """A public function with its signature and docstring."""
+    # Of an overloaded function the last definition is the one that works.
+    *_, node = [one for one in Source(module).tree.body if isinstance(one, ast.FunctionDef) and one.name == name]
+    head = f"```python\nliftbench.{signature(node)}\n```"
+    return f"## {name}\n\n{head}\n\n{docstring(ast.get_docstring(node) or '')}"
 
 
 # --------------------------------------------------------------------------------------------------------- command line

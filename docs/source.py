@@ -161,6 +161,27 @@ def signature(node: ast.FunctionDef) -> str:
     return f"{node.name}(\n{''.join(f'    {one},{chr(10)}' for one in arguments)}){result}"
 
 
+def docstring(text: str) -> str:
+    """A docstring with its sections (`Parameters:`, `Returns:`, …) in Markdown."""
+    parts = []
+    for paragraph in text.split("\n\n"):
+        title, _, body = paragraph.partition(":\n")
+        if title not in ("Parameters", "Returns", "Raises", "Example"):
+            parts.append(escaped(" ".join(paragraph.split())))
+        elif title == "Example":
+            lines = [line.strip().removesuffix("# doctest: +SKIP").rstrip() for line in body.splitlines()]
+            shown = [line[4:] if line.startswith(">>> ") else f"# {line}" for line in lines]
+            parts.append("```python\n" + "\n".join(shown) + "\n```")
+        elif title == "Returns":
+            parts.append(f"**Returns:** {escaped(' '.join(body.split()))}")
+        else:
+            # An entry begins at the section's own indent; what is indented further continues it.
+            entries = re.split(r"\n {4}(?! )", "\n" + body)[1:]
+            listed = [re.sub(r"^([*\w]+): ", r"`\1`: ", " ".join(entry.split())) for entry in entries]
+            parts.append(f"**{title}:**\n\n" + "\n".join(f"- {escaped(entry)}" for entry in listed))
+    return "\n\n".join(parts)
+
+
 # --------------------------------------------------------------------------------------------------------------- fields
 
 

@@ -16,6 +16,7 @@ import click
 import msgspec
 import pytest
 
+import liftbench
 from liftbench.cli.main import cli
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.extension.loader import Plugins
@@ -181,6 +182,17 @@ def test_commands_that_do_not_exist_are_found() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- examples
+
+
+def test_every_function_of_liftbench_exists() -> None:
+    used = {
+        name
+        for page in PAGES
+        for block in blocks(read(page), "python")
+        for name in re.findall(r"\bliftbench\.(\w+)\(", block)
+    }
+    assert len(used) > 4
+    assert used - set(liftbench.__all__) == set()
 
 
 RECIPES = [
