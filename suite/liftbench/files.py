@@ -57,12 +57,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_lines(path: Path, rows: Iterable[Any]) -> None:
     """Replace a JSON Lines file atomically."""
-    _replace(path, _encoded(rows))
+    _replace(path, _encode_lines(rows))
 
 
 def append_lines(path: Path, rows: Iterable[Any]) -> None:
     """Append rows in one write that has reached the disk when this returns."""
-    data = _encoded(rows)
+    data = _encode_lines(rows)
     with writing(path), path.open("ab") as out:
         out.write(data)
         out.flush()
@@ -119,7 +119,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _encoded(rows: Iterable[Any]) -> bytes:
+def _encode_lines(rows: Iterable[Any]) -> bytes:
     return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
 
 

@@ -94,7 +94,7 @@ def test_options_are_checked_without_torch() -> None:
         ({"dropout": 1.0}, "< 1"),
         ({"learning_rate": 0}, "> 0"),
         ({"epochs": 0}, "> 0"),
-        ({"batch_size": 6, "micro_batch": 4}, "no multiple of micro_batch"),
+        ({"batch_size": 6, "micro_batch": 4}, "not a multiple of micro_batch"),
         ({"warmup_ratio": 0.1}, "unknown field `warmup_ratio`"),
         ({"target": "some-linear"}, "some-linear"),
     ],
@@ -406,7 +406,7 @@ QLoRATrainer().train(TrainRequest(
 def test_a_loss_that_is_no_number_stops_training_at_once(request_for: Callable[..., TrainRequest]) -> None:
     points: list[CurvePoint] = []
     request = request_for(learning_rate=1e30, epochs=9, warmup=0.0, record=points.append)
-    with pytest.raises(RunFailed, match=r"loss became (nan|inf) at step \d of 21; lower train.options.learning_rate"):
+    with pytest.raises(RunFailed, match=r"loss became (nan|inf) at step \d of 21\nLower train.options.learning_rate"):
         train(request)
     assert len(points) < 6
     assert all(math.isfinite(point.loss or 0) for point in points)
@@ -451,5 +451,5 @@ def test_a_full_gpu_is_told_with_the_option_to_lower(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(sft, "load_model", full)
-    with pytest.raises(RunFailed, match=r"lower train.options.micro_batch \(now 2\) or set .*gradient_checkpointing"):
+    with pytest.raises(RunFailed, match=r"full\nLower train.options.micro_batch \(now 2\) or set .*gradient_checkpointing"):
         train(request_for())

@@ -74,7 +74,7 @@ class Checker(Metric):
 
     @abstractmethod
     def _blocks(self, lines: Sequence[str], sentence: str) -> list[str]:
-        """The parts of a conversation, given by turns, that a sentence is held against."""
+        """The parts of a conversation, given by turns, that a sentence is compared with."""
 
     @abstractmethod
     def _input(self, block: str, sentence: str) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ class Checker(Metric):
 class MiniCheck(Checker):
     """MiniCheck (Tang et al. 2024, https://arxiv.org/abs/2404.10774) by its RoBERTa, DeBERTa or Flan-T5 model.
 
-    A sentence is held against the whole conversation, or against windows of turns as long as the model takes them.
+    A sentence is compared with the whole conversation, or with windows of turns as long as the model takes them.
     """
 
     registered = "minicheck"

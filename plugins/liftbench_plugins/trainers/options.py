@@ -31,7 +31,7 @@ class QLoRAOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     epochs: Positive = 1.5
     """Passes over the conversations, each with the next reference of a conversation; fractions are allowed."""
     max_steps: Count | None = None
-    """Stop after so many optimizer steps, if that comes before the last epoch's end; the schedule is fitted to it."""
+    """Stop after this number of optimizer steps, at most; the schedule is fitted to it."""
     batch_size: Count = 16
     """Rows of an optimizer step."""
     micro_batch: Count = 2
@@ -51,4 +51,4 @@ class QLoRAOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         if self.batch_size % self.micro_batch:
-            raise ValueError(f"batch_size ({self.batch_size}) is no multiple of micro_batch ({self.micro_batch})")
+            raise ValueError(f"batch_size ({self.batch_size}) is not a multiple of micro_batch ({self.micro_batch})")

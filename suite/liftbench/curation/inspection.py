@@ -72,7 +72,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
     languages: dict[str, int]
     """ISO 639 code of the likeliest language (see `languages`) → conversations of the sample."""
     languages_sampled: int
-    """Conversations looked at, those where it cannot be told included."""
+    """Conversations looked at, including those whose language could not be detected."""
     model: str | None
     """Whose tokens were counted."""
     findings: tuple[DataFinding, ...]
@@ -250,7 +250,7 @@ class _Inspector:
         self._note_across("near-duplicates across splits", near)
         self._note_across("clusters across splits", self._clusters.values())
         self._note_within("duplicates", exact)
-        # An exact duplicate is noted as such, and is no near-duplicate besides.
+        # An exact duplicate is noted as such, and not as a near-duplicate too.
         self._note_within("near-duplicates", [[n for n in group if originals[n] == n] for group in near])
 
     def _note_across(self, kind: str, groups: Iterable[Sequence[int]]) -> None:

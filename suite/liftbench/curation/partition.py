@@ -106,7 +106,7 @@ def plan_partition(
     Raises `UsageError` for a malformed line, an id in two files, a cluster field that no conversation has or that was
     redacted, fractions that do not add up to 1, and fewer groups than parts.
     """
-    wanted = _wanted(fractions)
+    wanted = _check_fractions(fractions)
     rows = _Rows(cluster)
     total = count_lines(files)
     for number, conversation in enumerate(each_in_files(files), start=1):
@@ -170,7 +170,7 @@ def allot(sizes: Sequence[int], fractions: Sequence[float]) -> list[int]:
     return chosen
 
 
-def _wanted(fractions: Mapping[str, float]) -> dict[str, float]:
+def _check_fractions(fractions: Mapping[str, float]) -> dict[str, float]:
     given = " + ".join(f"{fraction:g}" for fraction in fractions.values())
     if not all(0 <= fraction <= 1 for fraction in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
         raise UsageError(

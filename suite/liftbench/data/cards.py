@@ -39,7 +39,7 @@ def write_card(folder: Path, title: str, history: Sequence[CardEntry]) -> None:
 
 
 def read_card(folder: Path) -> list[CardEntry]:
-    """The steps that a folder's card tells, oldest first; none where there is no card.
+    """The steps recorded in a folder's card, oldest first; none where there is no card.
 
     A card that people have written is read too: what stands under a heading is kept, a line each.
     """

@@ -67,7 +67,7 @@ def clean(conversation: Conversation) -> Conversation:
     """The conversation as a model is given it; of one without any words, no turn is left."""
     return msgspec.structs.replace(
         conversation,
-        turns=tuple(_merged((role(turn.role), clean_turn(turn.text)) for turn in conversation.turns)),
+        turns=tuple(_merge_turns((role(turn.role), clean_turn(turn.text)) for turn in conversation.turns)),
         references=tuple(map(clean_summary, conversation.references)),
         extracts=tuple(map(clean_summary, conversation.extracts)),
     )
@@ -75,12 +75,12 @@ def clean(conversation: Conversation) -> Conversation:
 
 def clean_turn(text: str) -> str:
     """A turn's text, cleaned."""
-    return _settled(_turn_once, text)
+    return _repeat_until_stable(_turn_once, text)
 
 
 def clean_summary(text: str) -> str:
     """A reference's text, cleaned."""
-    return _settled(_plain, text)
+    return _repeat_until_stable(_plain, text)
 
 
 def role(speaker: str) -> str:
@@ -88,7 +88,7 @@ def role(speaker: str) -> str:
     return _ROLE_OF.get(regex.sub(r"\W|_", "", speaker.casefold()), _SPACE.sub(" ", speaker.strip().casefold()))
 
 
-def _settled(step: Callable[[str], str], text: str) -> str:
+def _repeat_until_stable(step: Callable[[str], str], text: str) -> str:
     # One replacement can uncover another (`&amp;lt;`, `@@12 @x`), and none lengthens a text for ever: repeated until
     # nothing changes, the whole is idempotent.
     while (done := step(text)) != text:
@@ -107,7 +107,7 @@ def _turn_once(text: str) -> str:
     return _EMOJI_RUN.sub(r"\1", _MODIFIERS.sub("", text)).strip()
 
 
-def _merged(turns: Iterable[tuple[str, str]]) -> Iterator[Turn]:
+def _merge_turns(turns: Iterable[tuple[str, str]]) -> Iterator[Turn]:
     spoken = ((speaker, text) for speaker, text in turns if text)
     for speaker, group in groupby(spoken, key=itemgetter(0)):
         texts = [text for _, text in group]

@@ -150,7 +150,7 @@ class JsonLinesFolder(Dataset):
 
     @property
     def folder(self) -> Path:
-        """Where the files lie. Raises `PrerequisiteError` where there is no such folder."""
+        """The folder with the files. Raises `PrerequisiteError` where there is no such folder."""
         folder = Path(self.data_dir or "")
         if not self.data_dir or not folder.is_dir():
             raise PrerequisiteError(f"cannot read conversations from {self.data_dir}: the folder does not exist")

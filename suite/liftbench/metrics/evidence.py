@@ -1,4 +1,4 @@
-"""What a conversation says, in the same readings as `mentions`, so that the two can be held against each other."""
+"""What a conversation says, in the same readings as `mentions`, so that the two can be compared."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ _PLACEHOLDER = regex.compile(r"<\w+>|&[a-z]+;?")
 
 
 def alphanumeric(text: str) -> str:
-    """A text without case, diacritics and all that is no letter or digit: `kx 40921` is `KX-40921`."""
+    """A text without case, diacritics and everything but letters and digits: `kx 40921` is `KX-40921`."""
     return "".join(filter(str.isalnum, fold(text)))
 
 

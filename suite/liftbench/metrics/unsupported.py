@@ -26,9 +26,9 @@ class UnsupportedFacts(Metric):
     - A detail that the conversation supports, replaced in a human summary by another of its kind, is found in 99% of
       1,271 cases on helpdesk's test split and in 95% of 195 on TweetSumm's validation split (names without a capital:
       9 of 14). Of helpdesk's 104 hand-written statements with a wrong detail, 74% are found; the others are wrong in
-      what is no name or number, or by a number that the conversation uses for something else.
+      what is not a name or number, or by a number that the conversation uses for something else.
     - Untouched human summaries have 0.043 findings each on helpdesk (4.3% have any), 0.003 on TweetSumm (0.3%). The
-      rules were mended on these; on the training splits, halves of which taught the words for the other halves, it is
+      rules were tuned on these; on the training splits, halves of which taught the words for the other halves, it is
       0.086 (8.6%) and 0.027 (2.5%). Most are right: companies that the turns do not name, slips of the pen, anonymized
       handles.
     """

@@ -25,9 +25,9 @@ count total amount price cost score rating length size
 NAMES = frozenset(_NAMES.split())
 PEOPLE = frozenset(_PEOPLE.split())
 THINGS = frozenset(_THINGS.split())
-"""With one of these, a field's `name` or `customer` is no name of a person: `product_name`, `customer_id`."""
+"""With one of these, a field's `name` or `customer` is not a person's name: `product_name`, `customer_id`."""
 QUANTITIES = frozenset(_QUANTITIES.split())
-"""A number in such a field is no number of a phone, card or order, though it may look like one."""
+"""A number in such a field is not the number of a phone, card or order, though it may look like one."""
 
 
 class Field(Struct, frozen=True):

@@ -104,7 +104,7 @@ def _cards(text: str, question: str) -> Iterator[Span]:
 # ----------------------------------------------------------------------------------------------------------- phones
 
 _REGIONS = ("GB", "US", "IE", "AU", "IN", "NG", "DE", "FR", "NL", "ZA", "NZ", "ES", "IT", "PL", "PT", "SE", "JP")
-"""Whose numbering plans a number without its country's prefix is held against, in this order."""
+"""Countries whose numbering plans are tried for a number without a country's prefix, in this order."""
 _PHONE = regex.compile(r"(?<![\w£$€.,/#-])(?:\+|\(?00)?[\d(](?:[\d ()./-]{5,40}\d)(?![\w%£$€]|[.,:/-]\d)")
 _FICTITIOUS = regex.compile(
     r"(?<![\w£$€.,/-])(?:(?:\+?1[ .-]?)?(?:\(\d{3}\)|\d{3})[ .-]?|(?:\(0\d{2,4}\)|0\d{2,4})[ -])?"

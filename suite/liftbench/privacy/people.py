@@ -147,7 +147,7 @@ def _can_be_name(written: str, word: str) -> bool:
     if len(word) == 1 or word in NEVER or word in BRANDS or _CAMEL.search(written):
         return False
     # In capitals may be initials, an abbreviation, or shouting.
-    return not written.isupper() or (len(word) > 3 and surely_a_name(word))
+    return not written.isupper() or (len(word) > 3 and is_unambiguous_name(word))
 
 
 def _can_be_first(_written: str, word: str, setting: Setting) -> bool:
@@ -163,7 +163,7 @@ def _can_be_last(written: str, word: str, setting: Setting) -> bool:
     return word not in setting.lowercase and word not in setting.company
 
 
-def surely_a_name(word: str) -> bool:
+def is_unambiguous_name(word: str) -> bool:
     """Whether a folded word is a name and no ordinary word."""
     names = gazetteer()
     return not names.is_ordinary(word) and (names.is_first(word) or names.is_last(word))
@@ -224,7 +224,7 @@ def _counts(text: str, match: regex.Match[str], word: str, lowercase: frozenset[
     """Whether a word that is in somebody's name stands for it here: not where it may be the ordinary word."""
     names = gazetteer()
     if match[0].islower():
-        return surely_a_name(word) or not names.is_vocabulary(word)
+        return is_unambiguous_name(word) or not names.is_vocabulary(word)
     if not names.is_ordinary(word):
         return True
     if word not in NEVER and word not in VERBS and word not in lowercase:

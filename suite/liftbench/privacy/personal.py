@@ -71,7 +71,7 @@ class Replacement(Struct, frozen=True, kw_only=True):
 
 
 def find(conversation: Conversation) -> list[PersonalDetail]:
-    """All personal data of a conversation, in order of its texts; `cluster` is no finding."""
+    """All personal data of a conversation, in order of its texts; `cluster` is not a finding."""
     return [finding for findings in _found(conversation).values() for finding in findings]
 
 

@@ -100,7 +100,7 @@ class _Search:
 
     def trials(self, backend: Backend, progress: Progress) -> list[TuneTrial]:
         """Make the passes that are not there yet, and return all trials in their order."""
-        recorded = self._recorded()
+        recorded = self._record()
         for choice in self._order():
             if choice in self._tried:
                 continue
@@ -140,7 +140,7 @@ class _Search:
     def _all(self) -> list[TuneTrial]:
         return [trial for trials in self._tried.values() for trial in trials]
 
-    def _recorded(self) -> dict[PromptVariant, list[TuneTrial]]:
+    def _record(self) -> dict[PromptVariant, list[TuneTrial]]:
         """The passes that are there whole; what a kill left of another is dropped from the file."""
         passes: dict[PromptVariant, list[TuneTrial]] = {}
         for trial in recover_lines(self._path, TuneTrial):

@@ -29,7 +29,7 @@ Strength = Literal["measured", "verified", "significant"]
 
 
 class Bound(Struct, frozen=True, kw_only=True):
-    """What a quantity is held against: `number`, or `factor` times another system's mean and `number` more."""
+    """What a quantity is compared with: `number`, or `factor` times another system's mean and `number` more."""
 
     number: float = 0.0
     """A share where it was written in percent."""

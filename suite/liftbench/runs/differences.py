@@ -84,7 +84,7 @@ def _adapter_words(adapter: AdapterRecord) -> str:
 def _machine_words(run: MeasuredRun) -> dict[str, str]:
     try:
         environment = run.environment
-    except UsageError:  # An older or trimmed run: what is not recorded cannot be said to differ.
+    except UsageError:  # An older or trimmed run: what is not recorded is not compared.
         return {}
     return {
         "python": environment.python,

@@ -153,7 +153,7 @@ class Run:
 
 
 def runs_in(folder: Path) -> list[Run]:
-    """All readable runs of a folder, oldest first; what is no run directory, or a broken one, is left out."""
+    """All readable runs of a folder, oldest first; other folders and broken runs are left out."""
     found = []
     for manifest in sorted(folder.glob("*/manifest.json")):
         try:

@@ -150,6 +150,6 @@ def _create(manifest: Manifest, conversations: Iterable[Conversation], runs: Pat
     run = OpenRun(folder, msgspec.structs.replace(manifest, id=folder.name))
     write_lines(folder / "conversations.jsonl", conversations)
     run.record_environment()
-    # Last, so that a folder without a manifest, left by a kill a moment ago, is no run.
+    # Last, so that a folder without a manifest, left by a kill a moment ago, is not taken for a run.
     run.update()
     return run

@@ -103,7 +103,7 @@ weeks wells welsh werent west whale wheel whisper white wide wifi wild will will
 winner winter wisdom wise wish wolf wolves wonder wood woods wool work worker worth wouldnt wren wtf yall yard yay ye
 year yen yo yoga yuan yup zeal zen zero zion zone
 """
-"""Folded words that are names too, or begin sentences: a name only after a cue, or beside a name that is surely one."""
+"""Folded words that are names too, or begin sentences: a name only after a cue, or beside an unambiguous name."""
 
 _PLACES = """
 adelaide africa alabama albania alexandria algeria alma america amsterdam andorra arizona asia athens atlanta austin

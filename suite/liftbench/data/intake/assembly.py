@@ -87,7 +87,7 @@ def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: 
 
 
 class _Unusable(Exception):
-    """Why a value is no conversation."""
+    """Why a value is not a conversation."""
 
 
 def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:

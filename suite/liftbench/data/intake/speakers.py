@@ -38,14 +38,14 @@ class Speakers:
         flags = FLAGS.get(plain_name(columns.speaker or ""))
         if flags:
             self._roles = {**dict.fromkeys(YES, flags[0]), **dict.fromkeys(NO, flags[1])}
-        self._roles |= DIRECTIONS | {_folded(value): role for value, role in columns.roles.items()}
-        self._given = {_folded(value): value for value in columns.roles}
+        self._roles |= DIRECTIONS | {_fold(value): role for value, role in columns.roles.items()}
+        self._given = {_fold(value): value for value in columns.roles}
         self._met: set[str] = set()
         self._unknown: Counter[str] = Counter()
 
     def known(self, speaker: str) -> str | None:
         """The role of a speaker that is given, or tells it by itself; `system` and the like as they are."""
-        role = self._roles.get(_folded(speaker)) or cleaning.role(speaker)
+        role = self._roles.get(_fold(speaker)) or cleaning.role(speaker)
         return role if role in ("customer", "agent", *UNSPOKEN) else None
 
     def role(self, speaker: str) -> str | None:
@@ -53,7 +53,7 @@ class Speakers:
         role = self.known(speaker)
         if role is not None:
             if self._given:
-                self._met.add(_folded(speaker))
+                self._met.add(_fold(speaker))
             return role
         if speaker in self._unknown or len(self._unknown) < self.REMEMBERED:
             self._unknown[speaker] += 1
@@ -82,5 +82,5 @@ class Speakers:
         )
 
 
-def _folded(speaker: str) -> str:
+def _fold(speaker: str) -> str:
     return " ".join(speaker.casefold().split())

@@ -23,7 +23,7 @@ from ...errors import UsageError
 
 DELIMITERS = ",;\t|"
 EXCEL_DELIMITER = "sep="
-"""A first line `sep=;` tells Excel the delimiter, and is no header."""
+"""A first line `sep=;` tells Excel the delimiter and is not a header."""
 SUFFIXES = {
     "delimited": (".csv", ".tsv", ".csv.gz", ".tsv.gz"),
     "lines": (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"),
