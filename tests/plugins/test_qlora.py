@@ -451,5 +451,7 @@ def test_a_full_gpu_is_told_with_the_option_to_lower(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(sft, "load_model", full)
-    with pytest.raises(RunFailed, match=r"full\nLower train.options.micro_batch \(now 2\) or set .*gradient_checkpointing"):
+    with pytest.raises(
+        RunFailed, match=r"full\nLower train.options.micro_batch \(now 2\) or set .*gradient_checkpointing"
+    ):
         train(request_for())
