@@ -5,11 +5,10 @@ Importing this module imports no torch.
 
 from __future__ import annotations
 
-from importlib import util
 from pathlib import Path
 from typing import Any
 
-from liftbench.plugin_api import PrerequisiteError, unknown
+from liftbench.plugin_api import require_packages, unknown
 
 DTYPES = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16", "nf4": "bfloat16"}
 """Precision → what is computed in, and what the weights that are not quantized are kept in."""
@@ -35,8 +34,7 @@ def load_model(folder: Path, precision: str) -> Any:
     quantization = None
     dtype = getattr(torch, DTYPES[precision])
     if precision == "nf4":
-        if util.find_spec("bitsandbytes") is None:
-            raise PrerequisiteError("the precision nf4 needs bitsandbytes: pip install bitsandbytes")
+        require_packages(["bitsandbytes"], "the precision nf4", "liftbench[train]")
         quantization = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",

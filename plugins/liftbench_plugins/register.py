@@ -32,7 +32,7 @@ METRICS = (
     ("words", "form:Words", "length in words"),
 )
 METRIC_PLUGINS = (
-    ("chrf", "chrf:Chrf", ("sacrebleu",), "chrF: character n-grams (sacreBLEU)"),
+    ("chrf", "chrf:Chrf", (), "chrF: character n-grams (sacreBLEU)"),
     ("bertscore", "bertscore:BertScore", ("torch", "bert_score"), "BERTScore F1; :MODEL for another encoder"),
     (
         "embedding",
@@ -67,7 +67,8 @@ def bench_register(registry: Registry) -> None:
     registry.backend(
         "transformers",
         target="liftbench_plugins.backends.transformers:TransformersBackend",
-        requires=("torch", "transformers", "peft"),
+        requires=("torch", "transformers", "peft", "accelerate"),
+        install="liftbench[models]",
         summary="greedy decoding in this process, CPU or CUDA",
     )
     registry.trainer(
@@ -75,12 +76,19 @@ def bench_register(registry: Registry) -> None:
         target="liftbench_plugins.trainers.qlora:QLoRATrainer",
         options="liftbench_plugins.trainers.options:QLoRAOptions",
         requires=("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets"),
+        install="liftbench[train]",
         summary="LoRA on a base in NF4 with double quantization (TRL, PEFT, bitsandbytes), CPU or CUDA",
     )
     for name, target, summary in METRICS:
         registry.metric(name, target=f"liftbench.metrics.{target}", summary=summary)
     for name, target, requires, summary in METRIC_PLUGINS:
-        registry.metric(name, target=f"liftbench_plugins.metrics.{target}", requires=requires, summary=summary)
+        registry.metric(
+            name,
+            target=f"liftbench_plugins.metrics.{target}",
+            requires=requires,
+            install="liftbench[metrics]",
+            summary=summary,
+        )
     for name, target, summary in CONTROLS:
         registry.control(name, target=f"liftbench.floors.controls:{target}", summary=summary)
     registry.dataset(
@@ -103,5 +111,6 @@ def bench_register(registry: Registry) -> None:
         target="liftbench_plugins.datasets.mapped:MappedDataset",
         options="liftbench_plugins.datasets.mapped:MappedOptions",
         requires=("datasets",),
+        install="liftbench[data]",
         summary="anything that the datasets library loads, its columns mapped by the recipe",
     )

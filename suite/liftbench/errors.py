@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib import util
 from typing import Self
 
 
@@ -72,3 +73,23 @@ def first_line(error: BaseException) -> str:
     """The first line of another library's error, or its type: what follows are hints for programmers."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+def require_packages(packages: Iterable[str], purpose: str, install: str | None = None) -> None:
+    """Raise `PrerequisiteError` unless all packages, given by their import names, are installed.
+
+    `purpose` is what needs them, and `install` what to install where one is missing: `liftbench[data]`.
+
+    >>> require_packages(["json"], "reading JSON")
+    >>> require_packages(["no_such_package"], "the trainer 'mine'", "liftbench[train]")
+    Traceback (most recent call last):
+    liftbench.errors.PrerequisiteError: the trainer 'mine' needs no_such_package, which is not installed
+    Run: pip install 'liftbench[train]'
+    """
+    missing = [name for name in packages if util.find_spec(name) is None]
+    if missing:
+        are = "which are" if len(missing) > 1 else "which is"
+        command = f"'{install}'" if install else " ".join(missing)
+        raise PrerequisiteError(
+            f"{purpose} needs {', '.join(missing)}, {are} not installed", f"Run: pip install {command}"
+        )

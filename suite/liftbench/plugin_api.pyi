@@ -6,7 +6,15 @@ from .data.intake.speakers import UnclearSpeakers
 from .data.intake.tables import Row
 from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
-from .errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError, first_line, unknown
+from .errors import (
+    LiftbenchError,
+    PrerequisiteError,
+    RunFailed,
+    UsageError,
+    first_line,
+    require_packages,
+    unknown,
+)
 from .extension.hooks import hookimpl
 from .extension.registry import API_VERSION, Registry
 from .files import file_sha256, write_atomic
@@ -81,6 +89,7 @@ __all__ = [
     "read_json",
     "read_jsonl",
     "render",
+    "require_packages",
     "resolve_encoder",
     "split_sentences",
     "to_stderr",

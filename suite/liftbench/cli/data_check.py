@@ -21,6 +21,7 @@ from ..extension.loader import Plugins, load_plugins
 from ..measuring.plan import load_metrics
 from ..measuring.systems import prompt_for, recipe_shots
 from ..models.references import context_length, resolve
+from ..privacy.identifiers import require_verifiers
 from ..privacy.redaction import private_file, table_path, write_redacted
 from ..prompts.render import render
 from ..recipe.resolve import ResolvedRecipe
@@ -59,6 +60,7 @@ def command(
     Counts, lengths in the model's tokens, duplicates and near-duplicates, leaks between splits, suspicious references,
     scripts and languages, and personal data. Exits with 2 if a run on these conversations would stop at an error.
     """
+    require_verifiers()
     files = jsonl_files(folder)
     if target is not None and not redact:
         raise UsageError("--to says where the redacted copy goes; it needs --redact")
@@ -89,6 +91,7 @@ def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter |
     """
     recipe = resolved.recipe
     try:
+        backend = plugins.load(plugins.find("backend", recipe.model.backend))
         model = resolve(recipe.model.reference, say)
     except PrerequisiteError as error:
         if resolved.origins["model.reference"].startswith(("command line", "environment")):
@@ -96,7 +99,7 @@ def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter |
         say(f"tokens are not counted, because {recipe.model.reference} cannot be had: {error.line}")
         return None
     prompt = prompt_for(recipe, model, recipe_shots(recipe, plugins))
-    tokenizer = plugins.load(plugins.find("backend", recipe.model.backend)).open_tokenizer(model.path)
+    tokenizer = backend.open_tokenizer(model.path)
     return TokenCounter(
         model=model.name,
         budget=recipe.generation.max_input_tokens,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterable
-from importlib import metadata, util
+from importlib import metadata
 from typing import Any, TypeVar
 
 import msgspec
 import pluggy
 
-from ..errors import PrerequisiteError, UsageError, unknown
+from ..errors import PrerequisiteError, UsageError, require_packages, unknown
 from ..files import invalid_value
 from . import hooks
 from .registry import API_VERSION, PROJECT, Kind, Problem, Registry, Spec
@@ -71,13 +71,13 @@ class Plugins:
             )
         return spec
 
+    def require(self, spec: Spec) -> None:
+        """Raise `PrerequisiteError` unless the packages that a spec needs are installed."""
+        require_packages(spec.requires, f"the {spec.kind} {spec.name!r}", spec.install)
+
     def load(self, spec: Spec) -> Any:
         """Import a spec's target. Raises `PrerequisiteError` naming the missing packages."""
-        missing = [name for name in spec.requires if util.find_spec(name) is None]
-        if missing:
-            raise PrerequisiteError(
-                f"the {spec.kind} {spec.name!r} needs {', '.join(missing)}: pip install {' '.join(missing)}"
-            )
+        self.require(spec)
         return _import(spec.target, spec)
 
     def options(self, spec: Spec, values: dict[str, Any]) -> Any:

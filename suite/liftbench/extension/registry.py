@@ -26,6 +26,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     """`package.module:Struct`, the type of a trainer's or a data set's options."""
     requires: tuple[str, ...]
     """Import names of packages that it needs."""
+    install: str | None
+    """What to install where one of them is missing: `my-package[gpu]`; the packages themselves where it is None."""
     summary: str
     api: int
     plugin: str
@@ -55,29 +57,51 @@ class Registry:
         target: str,
         options: str,
         requires: Sequence[str] = (),
+        install: str | None = None,
         summary: str = "",
         api: int = API_VERSION,
     ) -> None:
         """A `Trainer`; `options` names its msgspec options type, importable without torch."""
-        self._add("trainer", name, target, options, requires, summary, api)
+        self._add("trainer", name, target, options, requires, install, summary, api)
 
     def backend(
-        self, name: str, *, target: str, requires: Sequence[str] = (), summary: str = "", api: int = API_VERSION
+        self,
+        name: str,
+        *,
+        target: str,
+        requires: Sequence[str] = (),
+        install: str | None = None,
+        summary: str = "",
+        api: int = API_VERSION,
     ) -> None:
         """A `Backend`, called with a `BackendRequest`."""
-        self._add("backend", name, target, None, requires, summary, api)
+        self._add("backend", name, target, None, requires, install, summary, api)
 
     def metric(
-        self, name: str, *, target: str, requires: Sequence[str] = (), summary: str = "", api: int = API_VERSION
+        self,
+        name: str,
+        *,
+        target: str,
+        requires: Sequence[str] = (),
+        install: str | None = None,
+        summary: str = "",
+        api: int = API_VERSION,
     ) -> None:
         """A `Metric`, called with a `MetricRequest`; `NAME:ARGUMENT` in a recipe hands it the argument."""
-        self._add("metric", name, target, None, requires, summary, api)
+        self._add("metric", name, target, None, requires, install, summary, api)
 
     def control(
-        self, name: str, *, target: str, requires: Sequence[str] = (), summary: str = "", api: int = API_VERSION
+        self,
+        name: str,
+        *,
+        target: str,
+        requires: Sequence[str] = (),
+        install: str | None = None,
+        summary: str = "",
+        api: int = API_VERSION,
     ) -> None:
         """A `Control`, called with a `ControlRequest`."""
-        self._add("control", name, target, None, requires, summary, api)
+        self._add("control", name, target, None, requires, install, summary, api)
 
     def dataset(
         self,
@@ -86,14 +110,23 @@ class Registry:
         target: str,
         options: str | None = None,
         requires: Sequence[str] = (),
+        install: str | None = None,
         summary: str = "",
         api: int = API_VERSION,
     ) -> None:
         """A `Dataset`, called with the data folder or None, and with its options where it names their type."""
-        self._add("dataset", name, target, options, requires, summary, api)
+        self._add("dataset", name, target, options, requires, install, summary, api)
 
     def _add(
-        self, kind: Kind, name: str, target: str, options: str | None, requires: Sequence[str], summary: str, api: int
+        self,
+        kind: Kind,
+        name: str,
+        target: str,
+        options: str | None,
+        requires: Sequence[str],
+        install: str | None,
+        summary: str,
+        api: int,
     ) -> None:
         spec = Spec(
             kind=kind,
@@ -101,6 +134,7 @@ class Registry:
             target=target,
             options=options,
             requires=tuple(requires),
+            install=install,
             summary=summary,
             api=api,
             plugin=self._plugin,

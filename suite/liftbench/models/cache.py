@@ -11,9 +11,8 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock
 from msgspec import Struct
-from safetensors import SafetensorError
 
-from ..errors import PrerequisiteError
+from ..errors import PrerequisiteError, require_packages
 from ..files import file_sha256
 
 CONVERSION = 2
@@ -51,6 +50,7 @@ def ensure_converted(name: str, sha256: str, obtain: Callable[[Path], Path], say
     """
 
     def make(scratch: Path) -> Path:
+        require_packages(["gguf", "torch", "transformers"], f"the conversion of {name} from GGUF", "liftbench[models]")
         from .gguf import convert  # loads torch
 
         result = scratch / "converted"
@@ -110,7 +110,7 @@ def _is_whole(folder: Path, sha256: str) -> bool:
 def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise PrerequisiteError(
             f"cannot write the model cache {folder}: {error}",
             "Free some space, or set LIFTBENCH_CACHE to another folder.",

@@ -25,6 +25,7 @@ def convert(gguf: Path, folder: Path) -> None:
     would change.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GgufConfig, LlamaForCausalLM
 
     facts = _read_facts(gguf)
@@ -51,7 +52,10 @@ def convert(gguf: Path, folder: Path) -> None:
         # Greedy decoding ends at each of these; a GGUF file may name the end of a turn apart from the end of a text.
         ends = {facts[key] for key in ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id") if key in facts}
         model.generation_config.eos_token_id = sorted(ends) or None
-        model.save_pretrained(folder)
+        try:
+            model.save_pretrained(folder)
+        except SafetensorError as error:  # a full disk, for one
+            raise OSError(str(error)) from error
         tokenizer.save_pretrained(folder)
 
 

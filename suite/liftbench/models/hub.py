@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from ..errors import PrerequisiteError, UsageError, first_line
+from ..errors import PrerequisiteError, UsageError, first_line, require_packages
 
 T = TypeVar("T")
 
@@ -17,6 +17,9 @@ HUB = "hub:"
 """Begins a reference to something on the hub: `hub:org/name` or `hub:org/name@revision`."""
 
 Kind = Literal["model", "dataset", "space"]
+
+EXTRAS: dict[Kind, str] = {"model": "models", "dataset": "data", "space": "metrics"}
+"""The extras that what is downloaded is for."""
 
 SECONDS_TO_ANSWER = 15.0
 """The client's own time limit applies to each address of the host (huggingface.co has eight) and not to DNS, so the
@@ -46,6 +49,7 @@ def download(
     such repository or revision, `PrerequisiteError` where the hub cannot be reached or refuses access; `instead` is the
     alternative that the error offers, a sentence.
     """
+    require_packages(["huggingface_hub"], f"{HUB}{repository}", f"liftbench[{EXTRAS[kind]}]")
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,

@@ -8,13 +8,19 @@ beside it (`order`, `ending in`, a kind of street), because products, versions, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import regex
-from phonenumbers import PhoneNumberMatcher
-from stdnum import iban, luhn
 
+from ..errors import require_packages
 from ..text.spans import Span, cover
 from .addresses import addresses
+
+
+@cache
+def require_verifiers() -> None:
+    """Raise `PrerequisiteError` unless the libraries that verify numbers are installed."""
+    require_packages(["phonenumbers", "stdnum"], "the search for personal data", "liftbench[data]")
 
 
 def code_key(text: str) -> str:
@@ -24,6 +30,7 @@ def code_key(text: str) -> str:
 
 def identifiers(text: str, question: str) -> list[Span]:
     """The spans of a text, none overlapping, that are no names; `question` is what the text answers, if anything."""
+    require_verifiers()
     found: list[Span] = []
     for finder in _FINDERS:
         spans = list(finder(text, question))
@@ -79,6 +86,8 @@ _LAST_DIGITS = regex.compile(r"\W*(?i:(?:yes|sure|it'?s|ok)\W+)*(?P<last>\d{4})\
 
 
 def _ibans(text: str, _question: str) -> Iterator[Span]:
+    from stdnum import iban
+
     for match in _IBAN.finditer(text):
         written = match[0]
         # The groups may run on into the next words in capitals.
@@ -89,6 +98,8 @@ def _ibans(text: str, _question: str) -> Iterator[Span]:
 
 
 def _cards(text: str, question: str) -> Iterator[Span]:
+    from stdnum import luhn
+
     if _LAST_DIGITS_ASKED.search(question) and (answer := _LAST_DIGITS.match(text)):
         yield Span("CARD", *answer.span("last"), answer["last"])
         text = cover(text, [answer.span("last")])
@@ -135,6 +146,8 @@ def _phones(text: str, question: str) -> Iterator[Span]:
 
 
 def _valid_phone(written: str) -> tuple[int, str, str] | None:
+    from phonenumbers import PhoneNumberMatcher
+
     digits = sum(map(str.isdigit, written))
     spaced = len(written.split()) == 3
     if not written.startswith(("+", "0", "(")) and digits not in (10, 11) and not (digits == 9 and spaced):

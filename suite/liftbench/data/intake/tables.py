@@ -19,7 +19,7 @@ from typing import IO, Any, Literal, cast
 import msgspec
 from msgspec import Struct
 
-from ...errors import UsageError
+from ...errors import UsageError, require_packages
 
 DELIMITERS = ",;\t|"
 EXCEL_DELIMITER = "sep="
@@ -274,6 +274,7 @@ def _json_row(value: Any, number: int, source: str, read: int) -> Row:
 
 
 def _parquet(table: Table) -> Iterator[Row]:
+    require_packages(["pyarrow"], f"the Parquet file {table.path.name}", "liftbench[data]")
     import pyarrow
     from pyarrow import parquet
 
