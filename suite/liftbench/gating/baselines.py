@@ -198,7 +198,7 @@ def read_promoted(name: str, folder: Path) -> Promoted:
         data = path.read_bytes()
         header = msgspec.json.decode(data, type=_Header)
         if header.schema > SCHEMA:
-            raise PrerequisiteError(f"{path} was written by a newer liftbench: upgrade liftbench")
+            raise PrerequisiteError(f"{path} was written by a newer liftbench", "Upgrade liftbench.")
         promoted = msgspec.json.decode(data, type=Promoted)
         if problem := _problem(promoted, name):
             raise UsageError(f"{path} is damaged: {problem}; promote it again from its run")
