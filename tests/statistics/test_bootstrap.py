@@ -14,7 +14,7 @@ import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from liftbench.statistics.bootstrap import Bootstrap, MeanInterval, PositionInterval
+from liftbench.statistics.bootstrap import Bootstrap, LiftRequest, MeanInterval, PositionInterval
 from liftbench.statistics.lift import Lift, LiftResult, NoLift
 from liftbench.statistics.resampling import tail
 from liftbench.text.phrases import percent
@@ -553,6 +553,28 @@ def test_a_mean_of_what_is_not_finite_is_a_fault_of_the_caller(value: float) -> 
 )
 def test_percent(share: float, shown: str) -> None:
     assert percent(share) == shown
+
+
+def test_lifts_together_are_those_one_by_one() -> None:
+    generator = np.random.default_rng(0)
+    before, after, other = (column.tolist() for column in generator.uniform(0.1, 0.9, (3, 40)))
+    clusters = {f"c{number}": f"k{number % 15}" for number in range(40)}
+    how = Bootstrap(seed=3, clusters=clusters, resamples=300)
+    columns: list[tuple[Sequence[float | None], list[Sequence[float | None]]]] = [
+        (before, [after]),
+        (before, [[None, *other[1:]]]),
+        (before, [other, after]),
+        (before[:25], [after[:25]]),
+        (before, [after]),
+        ([0.0] * 40, [after]),
+    ]
+    requests = [
+        LiftRequest(baseline=one, candidates=others, **ABOUT, ids=list(clusters)[: len(one)]) for one, others in columns
+    ]
+    alone = [how.lift(one.baseline, *one.candidates, **ABOUT, ids=one.ids) for one in requests]
+    assert how.lifts(requests) == alone
+    assert [type(lift) for lift in alone] == [Lift, NoLift, Lift, Lift, Lift, NoLift]
+    assert how.lifts([]) == []
 
 
 # ------------------------------------------------------------------------------------------------------------ positions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -38,6 +39,58 @@ def test_a_seed_gives_the_same_draws_and_sums_whatever_the_chunk(chunk: int, mon
     monkeypatch.setattr(resampling, "CHUNK", chunk)
     assert (all_draws(37, 0, 500) == whole[0]).all()
     assert (resampled_sums([values], seed=0, resamples=500) == whole[1]).all()
+
+
+def counts_of(units: int, seed: int) -> np.ndarray:
+    return np.concatenate(list(draws(units, seed=seed, resamples=40)))
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, object]]:
+    """Which draws are made, from now on, none of them in one chunk: (units, seed) of each."""
+    made: list[tuple[int, object]] = []
+    draw = resampling._drawn
+
+    def count(units: int, seed: int | tuple[int, ...], resamples: int) -> Iterator[np.ndarray]:
+        made.append((units, seed))
+        return draw(units, seed, resamples)
+
+    monkeypatch.setattr(resampling, "_drawn", count)
+    monkeypatch.setattr(resampling, "KEPT", resampling.KeptMatrices())
+    monkeypatch.setattr(resampling, "CHUNK", 100)
+    return made
+
+
+def test_draws_of_many_units_are_kept_for_the_next_figure(drawn: list[tuple[int, object]]) -> None:
+    first, other, again = counts_of(37, 0), counts_of(37, 1), counts_of(37, 0)
+    assert (first == again).all()
+    assert (first != other).any()
+    assert drawn == [(37, 0), (37, 1)]
+
+
+def test_the_latest_draws_are_kept_as_far_as_there_is_room(
+    drawn: list[tuple[int, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resampling, "MOST_KEPT", 2 * 37 * 40)  # Each count is a byte.
+    for seed in (0, 1, 2, 2, 1, 0):
+        counts_of(37, seed)
+    assert [seed for _, seed in drawn] == [0, 1, 2, 0]
+    counts_of(100, 0), counts_of(100, 0)
+    assert drawn[4:] == [(100, 0), (100, 0)], "more than there is room for is drawn again"
+    counts_of(37, 0)
+    assert len(drawn) == 6, "and leaves the others alone"
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_number_of_threads_changes_no_sum(
+    threads: int, drawn: list[tuple[int, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = list(np.random.default_rng(1).random((3, 37)))
+    expected = [[float(np.einsum("u,u->", row, column)) for row in counts_of(37, 0)] for column in columns]
+    monkeypatch.setattr(resampling, "_threads", lambda: threads)
+    monkeypatch.setattr(resampling, "BLOCK", 90)
+    assert resampled_sums(columns, seed=0, resamples=40).tolist() == expected
+    assert drawn == [(37, 0)]
 
 
 def test_zero_is_a_seed_as_any_other() -> None:
