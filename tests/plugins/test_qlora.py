@@ -425,7 +425,8 @@ def test_without_a_usable_row_there_is_nothing_to_train_on(
 def test_missing_packages_are_named_with_the_way_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
     plugins = load_plugins()
     monkeypatch.setitem(sys.modules, "trl", None)
-    with pytest.raises(PrerequisiteError, match="'qlora' needs trl: pip install trl"):
+    words = r"'qlora' needs trl, which is not installed\nRun: pip install 'liftbench\[train\]'"
+    with pytest.raises(PrerequisiteError, match=words):
         plugins.load(plugins.find("trainer", "qlora"))
 
 

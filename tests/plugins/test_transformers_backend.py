@@ -287,7 +287,7 @@ def test_an_unknown_precision_or_a_missing_bitsandbytes_is_said(
     with pytest.raises(UsageError, match="unknown precision 'nf5'\nDid you mean 'nf4'"):
         open_backend(tiny_chat_model, precision="nf5")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(PrerequisiteError, match="pip install bitsandbytes"):
+    with pytest.raises(PrerequisiteError, match=r"pip install 'liftbench\[train\]'"):
         open_backend(tiny_chat_model, precision="nf4")
 
 
