@@ -65,8 +65,8 @@ def test_plugins_import_only_the_plugin_api_and_their_own_package(path: Path) ->
         (["--help"], ["torch", "transformers", "numpy", "rich", "liftbench.extension.registry"]),
         (["plugins"], ["torch", "transformers", "trl", "bitsandbytes"]),
         (["recipes"], ["torch", "transformers", "numpy"]),
-        (["data", "import", "--help"], ["torch", "transformers", "altair", "jinja2", "pyarrow", "faker"]),
-        (["baseline", "--help"], ["torch", "transformers", "altair", "jinja2"]),
+        (["data", "import", "--help"], ["torch", "transformers", "vl_convert", "jinja2", "pyarrow", "faker"]),
+        (["baseline", "--help"], ["torch", "transformers", "vl_convert", "jinja2"]),
     ],
 )
 def test_light_commands_load_nothing_heavy(arguments: list[str], absent: list[str]) -> None:

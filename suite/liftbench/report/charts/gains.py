@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import altair as alt
 from markupsafe import Markup
 from msgspec import Struct
 
 from .theme import ACCENT, INK, WORSE, Padding, make_titled_axis, render_wide_and_narrow
+from .vega import combine_layers, draw_layer, name, number, value
 
 
 class Bar(Struct, frozen=True):
@@ -34,27 +34,20 @@ def draw_gains(bars: Sequence[Bar], description: str) -> Markup:
         }
         for place, bar in enumerate(ordered)
     ]
-    x = alt.X("place:Q", scale=alt.Scale(domain=[-0.5, len(ordered) + 0.3], nice=False), axis=None)
-    y = alt.Y(
-        "gain:Q", title="gain", axis=make_titled_axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '+')")
+    x = number("place", scale={"domain": [-0.5, len(ordered) + 0.3], "nice": False}, axis=None)
+    y = number(
+        "gain", title="gain", axis=make_titled_axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '+')")
     )
-    levels = alt.Chart(alt.Data(values=[{"gain": 0.0}, {"gain": mean}]))
-    drawing = alt.layer(
-        alt.Chart(alt.Data(values=rows))
-        .mark_rect()
-        .encode(
-            x=x,
-            x2="next:Q",
-            y=y,
-            y2=alt.datum(0),
-            href="href:N",
-            color=alt.condition("datum.gain < 0", alt.value(WORSE), alt.value(ACCENT)),
-        ),
-        levels.transform_filter("datum.gain == 0").mark_rule(color=INK, strokeWidth=1).encode(y=y),
-        levels.transform_filter("datum.gain != 0")
-        .mark_rule(color=INK, strokeWidth=1.25, strokeDash=[5, 4])
-        .encode(y=y),
-    )
+    colour = {"condition": {"test": "datum.gain < 0", **value(WORSE)}, **value(ACCENT)}
+    bar = {"x": x, "x2": {"field": "next"}, "y": y, "y2": {"datum": 0}, "href": name("href"), "color": colour}
+    levels = [{"gain": 0.0}, {"gain": mean}]
+    zero = {"type": "rule", "color": INK, "strokeWidth": 1}
+    dashed = {"type": "rule", "color": INK, "strokeWidth": 1.25, "strokeDash": [5, 4]}
+    layers = [
+        draw_layer(rows, {"type": "rect"}, bar),
+        draw_layer(levels, zero, {"y": y}, {"filter": "datum.gain == 0"}),
+        draw_layer(levels, dashed, {"y": y}, {"filter": "datum.gain != 0"}),
+    ]
     return render_wide_and_narrow(
-        lambda inner: drawing.properties(width=inner, height=200), Padding(46, 26, 8, 12), description
+        lambda inner: combine_layers(layers, width=inner, height=200), Padding(46, 26, 8, 12), description
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import altair as alt
 from markupsafe import Markup
 
 from ...statistics.lift import Lift, LiftResult, NoLift
 from .. import numbers
 from .theme import ACCENT, INK, MUTED, NARROW, WASH, Padding, render_svg
+from .vega import Json, combine_layers, draw_layer, name, number, value
 
 
 def find_lift_domain(lifts: Sequence[LiftResult], target: float) -> tuple[float, float]:
@@ -26,35 +26,42 @@ def draw_lift(lift: LiftResult, target: float, domain: tuple[float, float], desc
     if isinstance(lift, NoLift) or lift.low is None or lift.high is None:
         return Markup()
     values = {"lift": lift.lift, "low": lift.low, "high": lift.high}
-    scale = alt.Scale(domain=list(domain), nice=False, zero=False)
+    scale = {"domain": list(domain), "nice": False, "zero": False}
     sign = "datum.value == 0 ? '0%' : format(datum.value, '+.3~p')"
-    axis = alt.Axis(labelExpr=sign, grid=False, title=None, tickCount=5, labelOverlap="greedy", labelSeparation=6)
+    axis = {
+        "labelExpr": sign, "grid": False, "title": None, "tickCount": 5, "labelOverlap": "greedy", "labelSeparation": 6,
+    }  # fmt: skip
 
-    def at(field: str) -> alt.X:
-        return alt.X(f"{field}:Q", scale=scale, axis=axis)
+    def at(field: str) -> Json:
+        return number(field, scale=scale, axis=axis)
 
-    def line(value: float, words: str, align: str, colour: str, dash: list[int]) -> alt.LayerChart:
-        here = alt.Chart(alt.Data(values=[{"x": value, "words": words}]))
-        rule = here.mark_rule(color=colour, strokeWidth=1.5, strokeDash=dash).encode(x=at("x"))
-        label = here.mark_text(color=colour, align=align, dx=4 if align == "left" else -4, fontSize=12).encode(
-            x=at("x"), y=alt.value(-9), text="words:N"
-        )
-        return rule + label
+    def line(place: float, words: str, align: str, colour: str, dash: list[int]) -> Json:
+        here = [{"x": place, "words": words}]
+        rule = {"type": "rule", "color": colour, "strokeWidth": 1.5, "strokeDash": dash}
+        label = {"type": "text", "color": colour, "align": align, "dx": 4 if align == "left" else -4, "fontSize": 12}
+        drawn = [
+            draw_layer(here, rule, {"x": at("x")}),
+            draw_layer(here, label, {"x": at("x"), "y": value(-9), "text": name("words")}),
+        ]
+        return {"layer": drawn}
 
-    row = alt.Chart(alt.Data(values=[values]))
-    reached = alt.Chart(alt.Data(values=[{"from": target, "to": domain[1]}]))
     zero_side, target_side = ("right", "left") if target > 0 else ("left", "right")
-    drawing = alt.layer(
-        reached.mark_rect(color=WASH).encode(x=at("from"), x2="to:Q"),
+    tick = {"type": "tick", "color": ACCENT, "thickness": 2, "size": 19, "orient": "vertical"}
+    interval = {"type": "rule", "color": ACCENT, "strokeWidth": 9, "opacity": 0.35}
+    point = {"type": "point", "color": ACCENT, "fill": ACCENT, "size": 95, "opacity": 1}
+    middle = value(22)
+    layers = [
+        draw_layer(
+            [{"from": target, "to": domain[1]}],
+            {"type": "rect", "color": WASH},
+            {"x": at("from"), "x2": {"field": "to"}},
+        ),
         line(0.0, "no gain", zero_side, MUTED, [1, 0]),
         line(target, f"target {numbers.format_target(target)}", target_side, INK, [5, 4]),
-        row.mark_rule(color=ACCENT, strokeWidth=9, opacity=0.35).encode(x=at("low"), x2="high:Q", y=alt.value(22)),
-        *(
-            row.mark_tick(color=ACCENT, thickness=2, size=19, orient="vertical").encode(x=at(end), y=alt.value(22))
-            for end in ("low", "high")
-        ),
-        row.mark_point(color=ACCENT, fill=ACCENT, size=95, opacity=1).encode(x=at("lift"), y=alt.value(22)),
-    )
+        draw_layer([values], interval, {"x": at("low"), "x2": {"field": "high"}, "y": middle}),
+        *(draw_layer([values], tick, {"x": at(end), "y": middle}) for end in ("low", "high")),
+        draw_layer([values], point, {"x": at("lift"), "y": middle}),
+    ]
     padding = Padding(30, 24, 58, 24)
-    drawn = drawing.properties(width=NARROW - padding.left - padding.right, height=44)
-    return render_svg(drawn, padding, NARROW, "small", description)
+    drawing = combine_layers(layers, width=NARROW - padding.left - padding.right, height=44)
+    return render_svg(drawing, padding, NARROW, "small", description)

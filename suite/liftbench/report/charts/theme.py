@@ -1,8 +1,8 @@
 """What all charts share: colours, sizes, axes, and the rendering to inline SVG.
 
-Charts are drawn by Vega-Altair, rendered without a browser and coloured by the page's CSS variables. Sizes and paddings
-are fixed, so that a chart does not depend on the fonts of the machine that renders it. Each large chart is drawn twice,
-for wide and for narrow screens (the page shows one of them): scaled down, its words could not be read.
+Charts are written in Vega-Lite (see `vega`), rendered without a browser and coloured by the page's CSS variables. Sizes
+and paddings are fixed, so that a chart does not depend on the fonts of the machine that renders it. Each large chart is
+drawn twice, for wide and for narrow screens (the page shows one of them): scaled down, its words could not be read.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
-import altair as alt
 import vl_convert
 from markupsafe import Markup
 from msgspec import Struct
+
+from .vega import Json
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
@@ -35,15 +36,15 @@ class Padding(Struct, frozen=True):
     bottom: int
 
 
-def make_titled_axis(**options: Any) -> alt.Axis:
+def make_titled_axis(**options: Any) -> Json:
     """A vertical axis whose title stands above it, to be read without turning the head."""
-    return alt.Axis(
-        titleAngle=0, titleAlign="left", titleAnchor="start", titleX=-38, titleY=-12, titleBaseline="bottom",
-        tickCount=5, **options,
-    )  # fmt: skip
+    return {
+        "titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -38, "titleY": -12,
+        "titleBaseline": "bottom", "tickCount": 5, **options,
+    }  # fmt: skip
 
 
-def render_wide_and_narrow(draw: Callable[[int], alt.LayerChart], padding: Padding, description: str) -> Markup:
+def render_wide_and_narrow(draw: Callable[[int], Json], padding: Padding, description: str) -> Markup:
     """A chart drawn twice, for wide and for narrow screens; `draw` gets the inner width in pixels."""
     return Markup("\n").join(
         render_svg(draw(outer - padding.left - padding.right), padding, outer, kind, description)
@@ -51,20 +52,22 @@ def render_wide_and_narrow(draw: Callable[[int], alt.LayerChart], padding: Paddi
     )
 
 
-def render_svg(drawing: alt.LayerChart, padding: Padding, outer: int, kind: str, description: str) -> Markup:
+def render_svg(drawing: Json, padding: Padding, outer: int, kind: str, description: str) -> Markup:
     """A chart as inline SVG, `outer` pixels wide; `kind` is its class, `description` what a screen reader says."""
     text = {"labelFontSize": 12, "titleFontSize": 12, "labelColor": MUTED, "titleColor": MUTED, "titleFontWeight": 400}
-    finished = drawing.properties(
-        autosize=alt.AutoSizeParams(type="none"),
-        padding={"left": padding.left, "top": padding.top, "right": padding.right, "bottom": padding.bottom},
-        background="transparent",
-    ).configure(
-        aria=False,
-        view=alt.ViewConfig(stroke=None),
-        axis=alt.AxisConfig(domainColor=RULE, tickColor=RULE, gridColor=RULE, **text),
-    )
+    finished = {
+        **drawing,
+        "autosize": {"type": "none"},
+        "padding": {"left": padding.left, "top": padding.top, "right": padding.right, "bottom": padding.bottom},
+        "background": "transparent",
+        "config": {
+            "aria": False,
+            "view": {"stroke": None},
+            "axis": {"domainColor": RULE, "tickColor": RULE, "gridColor": RULE, **text},
+        },
+    }
     rendered = vl_convert.vegalite_to_svg(
-        finished.to_dict(),
+        finished,
         # Nothing is ever fetched; and a minus is written as everywhere else on the page.
         allowed_base_urls=[],
         format_locale={"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "minus": "-"},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import altair as alt
 from markupsafe import Markup
 
 from ..systems import Step
 from .theme import ACCENT, INK, MUTED, WORSE, Padding, render_wide_and_narrow
+from .vega import combine_layers, draw_layer, name, number, order, value
 
 
 def draw_waterfall(steps: Sequence[Step], floor: float | None, description: str) -> Markup:
@@ -30,26 +30,35 @@ def draw_waterfall(steps: Sequence[Step], floor: float | None, description: str)
         for place, step in enumerate(steps)
     ]
     top = max([step.value for step in steps] + ([floor] if floor is not None else []))
-    x = alt.X(
-        "to:Q", title=None, scale=alt.Scale(domain=[0, 1.16 * top], nice=False), axis=alt.Axis(tickCount=5, grid=False)
-    )
-    y = alt.Y("place:O", title=None, axis=alt.Axis(labels=False, ticks=False))
-    data = alt.Chart(alt.Data(values=rows))
+    scale = {"domain": [0, 1.16 * top], "nice": False}
+    x = number("to", title=None, scale=scale, axis={"tickCount": 5, "grid": False})
+    y = order("place", title=None, axis={"labels": False, "ticks": False})
+    bar = {"x": x, "x2": {"field": "from"}, "y": y, "color": name("colour", scale=None)}
     layers = [
-        data.mark_bar(height=15).encode(x=x, x2="from:Q", y=y, color=alt.Color("colour:N", scale=None)),
-        data.mark_text(align="left", dx=5, color=INK, fontSize=12)
-        .encode(x=alt.X("end:Q", scale=alt.Scale(domain=[0, 1.16 * top], nice=False)), y=y, text="label:N")
-        .transform_calculate(end="max(datum.to, datum.from)"),
-        data.mark_text(align="left", color=INK, fontSize=12, dy=-15).encode(x=alt.value(2), y=y, text="name:N"),
+        draw_layer(rows, {"type": "bar", "height": 15}, bar),
+        draw_layer(
+            rows,
+            {"type": "text", "align": "left", "dx": 5, "color": INK, "fontSize": 12},
+            {"x": number("end", scale=scale), "y": y, "text": name("label")},
+            {"calculate": "max(datum.to, datum.from)", "as": "end"},
+        ),
+        draw_layer(
+            rows,
+            {"type": "text", "align": "left", "color": INK, "fontSize": 12, "dy": -15},
+            {"x": value(2), "y": y, "text": name("name")},
+        ),
     ]
     if floor is not None:
-        line = alt.Chart(alt.Data(values=[{"to": floor, "words": "best control"}]))
+        line = [{"to": floor, "words": "best control"}]
         layers += [
-            line.mark_rule(color=INK, strokeWidth=1.25, strokeDash=[5, 4]).encode(x=x),
-            line.mark_text(color=INK, align="right", dx=-4, fontSize=12).encode(x=x, y=alt.value(-9), text="words:N"),
+            draw_layer(line, {"type": "rule", "color": INK, "strokeWidth": 1.25, "strokeDash": [5, 4]}, {"x": x}),
+            draw_layer(
+                line,
+                {"type": "text", "color": INK, "align": "right", "dx": -4, "fontSize": 12},
+                {"x": x, "y": value(-9), "text": name("words")},
+            ),
         ]
-    drawing = alt.layer(*layers)
     height = 38 * len(steps)
     return render_wide_and_narrow(
-        lambda inner: drawing.properties(width=inner, height=height), Padding(8, 24, 20, 24), description
+        lambda inner: combine_layers(layers, width=inner, height=height), Padding(8, 24, 20, 24), description
     )
