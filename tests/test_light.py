@@ -166,6 +166,16 @@ def test_a_light_command_works(working: Outcomes, command: str) -> None:
     assert code == WORKING[command], out + err
 
 
+def test_the_light_installation_takes_at_most_250_megabytes() -> None:
+    """By what pip recorded of each distribution; the suite itself takes 7 MB more."""
+    sizes = {}
+    for name in core():
+        files = [Path(str(file.locate())) for file in metadata.files(name) or []]
+        sizes[name] = sum(file.stat().st_size for file in files if file.is_file())
+    assert len(sizes) > 20
+    assert sum(sizes.values()) <= 243_000_000, sorted(sizes.items(), key=lambda item: -item[1])[:10]
+
+
 def test_every_requirement_of_a_plugin_is_in_the_extra_that_it_names() -> None:
     extras = PROJECT["optional-dependencies"]
     distributions = metadata.packages_distributions()
