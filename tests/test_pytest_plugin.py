@@ -97,12 +97,12 @@ def test_without_a_run_it_is_an_error(project: Run, pytester: pytest.Pytester) -
     [
         ("baseline='untuned', target='much'", "*rule, column *a lift is asked in percent*"),
         ("baseline='untuned', goal='40%'", "*unexpected keyword argument 'goal'*"),
-        ("baseline='untuned', excepting='controls'", "*excepting is a list of strings*"),
+        ("baseline='untuned', excepting='controls'", "*excepting must be a list of strings*"),
         ("baseline='untuned', rules=['rougeL => 1']", "*expected >= or <=*"),
-        ("baseline='untuned', target='-400%'", "*a target is above 0*"),
+        ("baseline='untuned', target='-400%'", "*the target must be above 0*"),
         ("baseline='untuned', target=None", "*there is no rule*"),
-        ("baseline='untuned', target=None, excepting=['luck'], rules=['cut <= 1%']", "*there is none*"),
-        ("baseline='untuned', run=3", "*run is a name, not 3*"),
+        ("baseline='untuned', target=None, excepting=['luck'], rules=['cut <= 1%']", "*there is no target*"),
+        ("baseline='untuned', run=3", "*run must be a name, not 3*"),
         ("baseline='untuned', target=40", "*a target of 40 is 4000%; write '40%', or 0.4*"),
         ("target='40%'", "*there is no baseline to gate against*"),
         ("baseline='untuned', run='nowhere'", "*unknown run 'nowhere'*"),
@@ -247,7 +247,7 @@ def test_update_promotes_nothing_that_breaks_another_rule(
 ) -> None:
     done = project(UPDATED, "--lift-update", "why not", "--lift-run", str(world.write(untuned()).folder))
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*not promoted, as other rules are broken*"])
+    done.stdout.fnmatch_lines(["*not promoted, because other rules did not pass*"])
     assert not (pytester.path / "baselines" / "best.json").exists()
 
 
@@ -261,7 +261,7 @@ def test_update_needs_a_reason_and_takes_no_path_for_one(project: Run, reason: s
 def test_update_needs_a_name_to_promote_to(project: Run) -> None:
     done = project(EXAMPLE, "--lift-update", "why")
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*the marker names nothing*"])
+    done.stdout.fnmatch_lines(["*the marker has no `proven`*"])
 
 
 # -------------------------------------------------------------------------------------------------------------- scoring

@@ -1,4 +1,4 @@
-"""The pytest plugin: a test that a lift is still there, by a promoted baseline and a run.
+"""The pytest plugin: a test that a run still has its lift over a promoted baseline.
 
 ```python
 @pytest.mark.lift(baseline="tweetsumm-smollm2-135m", target="40%")
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 MARKER = (
     "lift(baseline, target='40%', *, excepting=(), rules=(), proven=None, recipe=None, run=None, system=None): the "
     "newest comparable run (or `run`) must have the lift over the promoted baseline, verified on each of its headlines "
-    "but for the guards in `excepting`, and hold `rules`; target=None asks for no lift. `proven` is the promoted "
-    "adapter that drops are from. With `recipe`, what its section [gates] says is asked, too, in place of a target "
-    "that is not given. `system` is what --lift-score may score."
+    "except for the guards in `excepting`, and pass `rules`; target=None requires no lift. `proven` is the promoted "
+    "adapter that drops are measured from. With `recipe`, the rules of its section [gates] are required too; they "
+    "replace a target that is not given. `system` is what --lift-score may score."
 )
 
 GATES = "_lift_gates"
@@ -36,20 +36,24 @@ GATES = "_lift_gates"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of their own group; folders are relative to that of the configuration file, where there is one."""
-    group = parser.getgroup("lift", "liftbench: is the lift still there?")
+    """Adds the options; folders are relative to the configuration file's, if there is one."""
+    group = parser.getgroup("lift", "liftbench: does the run still have its lift?")
     group.addoption("--lift-run", metavar="RUN", help="The run to gate, instead of the newest comparable one.")
     group.addoption(
         "--lift-update",
         metavar="WHY",
-        help="Promote the gated run as a marker's `proven` adapter, where it holds all other rules, saying why.",
+        help="Promote the gated run as the marker's `proven` adapter for this reason, if it passes all other rules.",
     )
-    group.addoption("--lift-score", action="store_true", help="Score a marker's `system` where there is no run of it.")
+    group.addoption("--lift-score", action="store_true", help="Score the marker's `system` if there is no run of it.")
     group.addoption(
-        "--lift-runs", metavar="DIR", help="Where run directories are (default: LIFTBENCH_RUNS, or reports/runs)."
+        "--lift-runs",
+        metavar="DIR",
+        help="The folder of the run directories (default: LIFTBENCH_RUNS, or reports/runs).",
     )
     group.addoption(
-        "--lift-baselines", metavar="DIR", help="Where baselines are (default: LIFTBENCH_BASELINES, or baselines)."
+        "--lift-baselines",
+        metavar="DIR",
+        help="The folder of the promoted baselines (default: LIFTBENCH_BASELINES, or baselines).",
     )
 
 
@@ -59,12 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """What may take long is announced before it does."""
+    """Announces that scoring may take long."""
     return "lift: systems without a run are scored (--lift-score)" if config.getoption("lift_score") else None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A marked test is gated also where it does not ask for the fixture."""
+    """A marked test is gated even if it does not use the fixture."""
     if item.get_closest_marker("lift") and isinstance(item, pytest.Function):
         item.fixturenames.append(GATES)
 
@@ -74,7 +78,7 @@ class Lift(NamedTuple):
 
     report: GateReport
     explanation: str
-    """What each broken rule found, and how to mend it; empty where all hold."""
+    """What each broken rule found, and how to fix it; empty where all hold."""
     page: Path | None
     """The HTML report, where a rule is broken."""
 
@@ -95,8 +99,8 @@ def _gates(request: pytest.FixtureRequest) -> list[Lift]:
 
     found: list[Lift] | str
     try:
-        asked = [_arguments(*marker.args, **marker.kwargs) for marker in request.node.iter_markers("lift")]
-        found = [_judged(one, request.config) for one in asked]
+        arguments = [_read_marker(*marker.args, **marker.kwargs) for marker in request.node.iter_markers("lift")]
+        found = [_gate_marker(one, request.config) for one in arguments]
     except (LiftbenchError, _WrongMarker) as error:
         found = f"lift: {error}"
     # Outside of what caught it, whose traceback would be shown.
@@ -105,7 +109,7 @@ def _gates(request: pytest.FixtureRequest) -> list[Lift]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """A broken rule is a failure of the test, told without a traceback."""
+    """A broken rule fails the test without a traceback."""
     if item.get_closest_marker("lift"):
         gates: list[Lift] | None = getattr(item, "funcargs", {}).get(GATES)
         if gates is None:
@@ -115,10 +119,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return (yield)
 
 
-# ------------------------------------------------------------------------------------------------------- what is asked
+# ------------------------------------------------------------------------------------------------------------ a marker
 
 
-class _Asked(NamedTuple):
+class _MarkerArguments(NamedTuple):
     """A marker's arguments."""
 
     baseline: str
@@ -133,18 +137,18 @@ class _Asked(NamedTuple):
 
 
 class _WrongMarker(TypeError):
-    """A marker whose arguments are none that there are."""
+    """A marker with wrong arguments."""
 
 
-def _arguments(*arguments: Any, **options: Any) -> _Asked:
+def _read_marker(*arguments: Any, **options: Any) -> _MarkerArguments:
     """What a marker says. Raises `_WrongMarker`."""
     try:
-        return _named_arguments(*arguments, **options)
+        return _check_arguments(*arguments, **options)
     except TypeError as error:
-        raise _WrongMarker(str(error).replace("_named_arguments", "lift")) from error
+        raise _WrongMarker(str(error).replace("_check_arguments", "lift")) from error
 
 
-def _named_arguments(
+def _check_arguments(
     baseline: str = "",
     target: str | float | None = "",
     *,
@@ -154,7 +158,7 @@ def _named_arguments(
     recipe: str | None = None,
     run: str | None = None,
     system: str | None = None,
-) -> _Asked:
+) -> _MarkerArguments:
     for name, value in (
         ("baseline", baseline),
         ("proven", proven),
@@ -163,62 +167,62 @@ def _named_arguments(
         ("system", system),
     ):
         if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} is a name, not {value!r}")
+            raise TypeError(f"{name} must be a name, not {value!r}")
     for name, values in (("excepting", excepting), ("rules", rules)):
         if isinstance(values, str) or not all(isinstance(value, str) for value in values):
-            raise TypeError(f"{name} is a list of strings")
+            raise TypeError(f"{name} must be a list of strings")
     if isinstance(target, int | float) and target > 10:
         raise TypeError(f"a target of {target:g} is {100 * target:g}%; write '{target:g}%', or {target / 100:g}")
     if isinstance(target, int | float):
         target = f"{100 * target:.6g}%"
     if excepting and target is None:
-        raise TypeError("excepting is for the guards of a target, and there is none")
-    return _Asked(baseline, target, tuple(excepting), tuple(rules), proven or "", recipe, run, system)
+        raise TypeError("excepting names guards of a target, and there is no target")
+    return _MarkerArguments(baseline, target, tuple(excepting), tuple(rules), proven or "", recipe, run, system)
 
 
-def _completed(asked: _Asked) -> _Asked:
-    """With what the recipe's section [gates] says beside; where that asks for nothing, a target of 40%."""
+def _add_recipe(marker: _MarkerArguments) -> _MarkerArguments:
+    """With the rules of the recipe's section [gates]; if there are none, with a target of 40%."""
     from .workflow.setup import resolve_recipe
 
-    target = asked.target
-    if asked.recipe is not None:
-        section = resolve_recipe(asked.recipe).recipe.gates
-        baseline = asked.baseline or section.baseline
-        asked = asked._replace(
+    target = marker.target
+    if marker.recipe is not None:
+        section = resolve_recipe(marker.recipe).recipe.gates
+        baseline = marker.baseline or section.baseline
+        marker = marker._replace(
             baseline=baseline,
-            proven=asked.proven or (section.proven if baseline == section.baseline else ""),
-            rules=(*section.rules, *asked.rules),
+            proven=marker.proven or (section.proven if baseline == section.baseline else ""),
+            rules=(*section.rules, *marker.rules),
         )
-        if section.rules and not asked.excepting:
+        if section.rules and not marker.excepting:
             target = target or None
-    return asked._replace(target="40%" if target == "" else target)
+    return marker._replace(target="40%" if target == "" else target)
 
 
-def _rules(asked: _Asked, against: Against) -> list[Rule]:
+def _rules_of(marker: _MarkerArguments, against: Against) -> list[Rule]:
     """The target on each headline of the baseline, then the rules of the marker."""
     from .errors import UsageError
     from .gating.gate import guard_name
     from .recipe.rules import named, parse
 
-    rules = list(map(parse, asked.rules))
-    if asked.target is None:
+    rules = list(map(parse, marker.rules))
+    if marker.target is None:
         return rules
-    for guard in asked.excepting:
+    for guard in marker.excepting:
         guard_name(guard)
-    excepting = f" except {', '.join(map(named, asked.excepting))}" if asked.excepting else ""
+    excepting = f" except {', '.join(map(named, marker.excepting))}" if marker.excepting else ""
     lifts = [
-        parse(f"lift({named(metric)}) >= {asked.target} verified{excepting}")
+        parse(f"lift({named(metric)}) >= {marker.target} verified{excepting}")
         for metric in against.baseline.measured.manifest.headlines
     ]
     if lifts[0].bound.number <= 0:
-        raise UsageError(f"a target is above 0, not {asked.target}; target=None asks for no lift")
+        raise UsageError(f"the target must be above 0, not {marker.target}; target=None requires no lift")
     return [*lifts, *rules]
 
 
 # -------------------------------------------------------------------------------------------------------------- judging
 
 
-def _judged(asked: _Asked, config: pytest.Config) -> Lift:
+def _gate_marker(marker: _MarkerArguments, config: pytest.Config) -> Lift:
     from .gating.baselines import require_name
     from .recipe.rules import parse
     from .report.gate.sentences import explain_failure
@@ -228,22 +232,22 @@ def _judged(asked: _Asked, config: pytest.Config) -> Lift:
     runs = _folder(config, "lift_runs", "LIFTBENCH_RUNS", "reports/runs")
     baselines = _folder(config, "lift_baselines", "LIFTBENCH_BASELINES", "baselines")
     why = config.getoption("lift_update")
-    asked = _completed(asked)
-    parsed = list(map(parse, asked.rules))
-    if asked.proven:
-        require_name(asked.proven)
+    marker = _add_recipe(marker)
+    parsed = list(map(parse, marker.rules))
+    if marker.proven:
+        require_name(marker.proven)
     # What is being promoted now need not be there yet.
-    new = why is not None and not (baselines / f"{asked.proven}.json").exists()
-    against = read_against(asked.baseline, "" if new else asked.proven, parsed, baselines)
-    rules = _rules(asked, against)
-    name, notes = config.getoption("lift_run") or asked.run, list[str]()
-    if not name and asked.system is not None:
-        run = _of_system(asked.system, asked.recipe, against, runs, config)
+    new = why is not None and not (baselines / f"{marker.proven}.json").exists()
+    against = read_against(marker.baseline, "" if new else marker.proven, parsed, baselines)
+    rules = _rules_of(marker, against)
+    name, notes = config.getoption("lift_run") or marker.run, list[str]()
+    if not name and marker.system is not None:
+        run = _run_of_system(marker.system, marker.recipe, against, runs, config)
     else:
         run, notes = find_run_to_gate(name, against, runs)
     if why is not None:
-        _update(why, asked.proven, rules, against, run, baselines, config)
-        against = read_against(asked.baseline, asked.proven, parsed, baselines)
+        _update(why, marker.proven, rules, against, run, baselines, config)
+        against = read_against(marker.baseline, marker.proven, parsed, baselines)
     found = gate_run(rules, against, run, notes)
     if found.report.passed:
         return Lift(found.report, "", None)
@@ -267,7 +271,7 @@ def _update(
     baselines: Path,
     config: pytest.Config,
 ) -> None:
-    """Promote the gated run, if it holds all that is not about the proven one."""
+    """Promote the gated run if it passes all rules that are not about the proven one."""
     import tempfile
 
     from filelock import FileLock
@@ -280,19 +284,19 @@ def _update(
     from .workflow.gate import gate_run
 
     if not why.strip() or Path(why).exists():
-        raise UsageError(f"--lift-update takes the reason of the change, and {why!r} is none")
+        raise UsageError(f"--lift-update takes the reason of the change, and {why!r} is not a reason")
     if not proven:
-        raise UsageError("--lift-update promotes the run as what `proven` names, and the marker names nothing")
+        raise UsageError("--lift-update promotes the run under the name in `proven`, and the marker has no `proven`")
     rest = [rule for rule in rules if over(rule) not in ("proven", proven)]
     if rest and not (found := gate_run(rest, against, run)).report.passed:
-        raise UsageError(f"not promoted, as other rules are broken.\n{explain_failure(found.report)}")
+        raise UsageError(f"not promoted, because other rules did not pass.\n{explain_failure(found.report)}")
     lock = Path(tempfile.gettempdir()) / f"liftbench-{digest(str(baselines.resolve()), proven)[:16]}.lock"
     with FileLock(lock):
         done = promote(run, proven, baselines, why=why)
-    _tell(config, f"lift: {done.path}: {done.change}, version {done.promoted.versions[-1].number}")
+    _write_line(config, f"lift: {done.path}: {done.change}, version {done.promoted.versions[-1].number}")
 
 
-def _of_system(system: str, recipe: str | None, against: Against, runs: Path, config: pytest.Config) -> Run:
+def _run_of_system(system: str, recipe: str | None, against: Against, runs: Path, config: pytest.Config) -> Run:
     """The run of a system, kept from before, or made now under --lift-score, which is announced with its cost."""
     from filelock import FileLock
 
@@ -313,7 +317,7 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
             f"there is no run of {system} in {runs}.\n`pytest --lift-score` scores it ({cost}); so does "
             f"`{' '.join(['bench score', system, *([recipe] if recipe else [])])}`."
         )
-    _tell(config, f"lift: scoring {system} ({cost})")
+    _write_line(config, f"lift: scoring {system} ({cost})")
     runs.mkdir(parents=True, exist_ok=True)
     with FileLock(runs / ".lift-score.lock"):
         setup = Setup(resolved=resolve_recipe(recipe), plugins=load_plugins(), runs=runs, argv=sys.argv)
@@ -322,8 +326,8 @@ def _of_system(system: str, recipe: str | None, against: Against, runs: Path, co
         return measure_subject(setup, measurement, subject, parent)
 
 
-def _tell(config: pytest.Config, line: str) -> None:
-    """A line on the terminal, whatever is captured; a worker of xdist has none."""
+def _write_line(config: pytest.Config, line: str) -> None:
+    """Write a line on the terminal even while output is captured; a worker of xdist has no terminal."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
     if reporter is not None and capture is not None:

@@ -246,7 +246,7 @@ def test_the_demo_measures_trains_and_compares_and_continues_with_what_is_done(b
     options = ["--dataset", str(data), "--split", "validation", *SMALL, "--set", "train.options.max_steps=1"]
     done = bench("demo", *options, "--html", "demo.html")
     assert done.code == 0, done.err
-    assert "4 conversations of support validation are scored, 7 others trained on with qlora" in done.err
+    assert "scoring 4 conversations of support validation, training on 7 others with qlora" in done.err
     assert "Undecided: " in done.out or "Unproven: " in done.out
     assert done.err.rstrip().endswith("report: demo.html")
     assert Path("demo.html").read_text().startswith("<!doctype html>")

@@ -94,8 +94,8 @@ def test_what_a_recipe_says_beside_its_gates_is_not_taken_for_what_was_measured(
         '[gates]\nbaseline = "untuned"\nrules = ["rougeL >= 0.1"]\n'
     )
     assert sorted(json.loads(bench("gate", "mine.toml", "--json").out)["notes"]) == [
-        "The recipe says generation.max_new_tokens = 10, and the baseline was measured with 80, which counts.",
-        "The recipe says guards.faults = 0.5, and the baseline was measured with 0.02, which counts.",
+        "The recipe says generation.max_new_tokens = 10, but the baseline was measured with 80, which is used.",
+        "The recipe says guards.faults = 0.5, but the baseline was measured with 0.02, which is used.",
     ]
 
 
@@ -148,7 +148,7 @@ def test_a_rule_is_explained_with_and_without_a_run(bench: Bench) -> None:
     assert "So it passes." in done.out
     done = gate(bench, "--runs", "elsewhere", "--explain", "cut <= 2%")
     assert (done.code, done.out) == (0, "The run's cut must be at most 2%, as measured.\n")
-    assert "without today's figures: there is no measured run to gate" in done.err
+    assert "without the figures of a run: there is no measured run to gate" in done.err
     done = bench("gate", "--baselines", "elsewhere", "--explain", "drop(rougeL) <= 2%")
     assert (done.code, "at most 2% worse than that of proven" in done.out) == (0, True)
 

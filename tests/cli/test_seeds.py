@@ -176,7 +176,7 @@ def test_the_other_seeds_are_compared_without_being_asked_for(bench: Bench, comm
     baseline, first, second, other = runs_in(RUNS)
     done = command_line("compare", baseline.id, second.id, "--json")
     assert done.code == 1, done.err
-    assert f"judged with {second.id}, as the same training: seed 0 ({first.id})" in done.err
+    assert f"judged with {second.id}, because the training is the same: seed 0 ({first.id})" in done.err
     found = json.loads(done.out)
     [together] = found["seeds"]
     assert (together["runs"], together["seeds"]) == ([first.id, second.id], [0, 1])
@@ -186,11 +186,11 @@ def test_the_other_seeds_are_compared_without_being_asked_for(bench: Bench, comm
 
     # Whichever of the seeds are named, it is the same comparison, on the same page.
     both = command_line("compare", baseline.id, first.id, second.id, "--json")
-    assert ("as the same training" in both.err, json.loads(both.out)) == (False, found)
+    assert ("because the training is the same" in both.err, json.loads(both.out)) == (False, found)
     assert list(Path("reports").glob("compare-*.html")) == [page]
 
     alone = command_line("compare", baseline.id, other.id, "--json")
-    assert ("as the same training" in alone.err, json.loads(alone.out)["seeds"]) == (False, [])
+    assert ("because the training is the same" in alone.err, json.loads(alone.out)["seeds"]) == (False, [])
     # One seed held against the other: the baseline is not judged with the candidate.
     against = command_line("compare", first.id, second.id, "--json")
     assert [result["run"] for result in json.loads(against.out)["candidates"]] == [second.id]

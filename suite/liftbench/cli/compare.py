@@ -25,14 +25,14 @@ from .show_comparison import show_comparison
 @click.option(
     "--against",
     type=click.Choice(get_args(Against)),
-    help="Over which of the two to judge the lift (default: the baseline's recipe's); both are shown.",
+    help="Judge the lift over this baseline; both are shown (default: the baseline's recipe's).",
 )
 @click.option(
     "--slice",
     "slices",
     multiple=True,
     metavar="FIELD",
-    help="A metadata field whose slices must not get worse, beside the recipe's (guards.slices).",
+    help="A metadata field whose slices must not get worse, in addition to the recipe's (guards.slices).",
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
 @json_option
@@ -49,9 +49,9 @@ def command(
 ) -> None:
     """Compare runs by folder, id or a part of an id: floors and ceilings, the verdict and an HTML report.
 
-    Of a single run the newest comparable counterpart is taken; without arguments, the newest comparable pair. Other
-    seeds of a candidate's training (`bench train --seeds`) are always judged with it.
-    Exits with 0 only if the lift is verified, else with 1.
+    A single run is compared with its newest comparable counterpart; without arguments, the newest comparable pair is
+    compared. Other seeds of a candidate's training (`bench train --seeds`) are always judged with it.
+    The exit code is 0 only if the lift is verified, else 1.
     """
     baseline, candidates = choose_runs([find_run(name, runs) for name in names], runs, say)
     plugins = load_plugins()

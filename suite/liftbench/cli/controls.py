@@ -22,8 +22,8 @@ from .show import print_json, say
 def command(as_json: bool, **given: Any) -> None:
     """Measure systems without a model, and the humans against each other, on RECIPE's data.
 
-    A summarizer that does not beat them has learned nothing. The figures are kept by
-    the data set's fingerprint, and `compare` shows them.
+    A summarizer that does not beat the systems without a model has learned nothing. The scores are kept for this data
+    set, and `bench compare` shows them.
     """
     setup = setup_of(given)
     measurement = prepare(setup.resolved, setup.plugins)
@@ -40,4 +40,4 @@ def command(as_json: bool, **given: Any) -> None:
     for one in systems:
         if one.note:
             out.print(f"{one.name}: {one.note}", highlight=False, markup=False)
-    say(f"kept: {place.controls}")
+    say(f"written: {place.controls}")

@@ -14,7 +14,7 @@ from .lazy import LazyGroup
     commands_help={
         "import": "Read conversations from CSV, JSON Lines or Parquet.",
         "check": "Report lengths, duplicates, references, languages and personal data.",
-        "split": "Part conversations into train, validation and test without leaks.",
+        "split": "Split conversations into train, validation and test without leaks.",
     },
 )
 def command() -> None:

@@ -38,12 +38,14 @@ MOST_SHOWN = 5
 
 @click.command("check")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--model", help="Whose tokens are counted (default: the recipe's). [env: LIFTBENCH_MODEL]")
-@click.option("--no-tokens", is_flag=True, help="Count no tokens; no model is needed then.")
-@click.option("--recipe", help="Name or TOML file of a recipe: its prompt, budgets and metrics.")
+@click.option("--model", help="The model whose tokens are counted (default: the recipe's). [env: LIFTBENCH_MODEL]")
+@click.option("--no-tokens", is_flag=True, help="Do not count tokens; no model is required then.")
+@click.option("--recipe", help="Name of a recipe, or a TOML file, whose prompt, budgets and metrics are used.")
 @click.option("--redact", is_flag=True, help="Also write a copy in which personal data is replaced.")
-@click.option("--to", "target", type=click.Path(path_type=Path), help="Where to.  [default: FOLDER-redacted]")
-@click.option("--force", is_flag=True, help="Replace the data set that is there.")
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path), help="Where the redacted copy goes.  [default: FOLDER-redacted]"
+)
+@click.option("--force", is_flag=True, help="Replace an existing data set.")
 @json_option
 def command(
     folder: Path,
@@ -57,8 +59,9 @@ def command(
 ) -> None:
     """Report what is in FOLDER and what is wrong with it.
 
-    Counts, lengths in the model's tokens, duplicates and near-duplicates, leaks between splits, suspicious references,
-    scripts and languages, and personal data. Exits with 2 if a run on these conversations would stop at an error.
+    It reports counts, lengths in the model's tokens, duplicates and near-duplicates, leaks between splits, suspicious
+    references, scripts and languages, and personal data. The exit code is 2 if a run on these conversations would stop
+    with an error.
     """
     require_verifiers()
     files = jsonl_files(folder)
@@ -96,7 +99,7 @@ def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter |
     except PrerequisiteError as error:
         if resolved.origins["model.reference"].startswith(("command line", "environment")):
             raise
-        say(f"tokens are not counted, because {recipe.model.reference} cannot be had: {error.line}")
+        say(f"tokens are not counted, because {recipe.model.reference} is not available: {error.line}")
         return None
     prompt = prompt_for(recipe, model, recipe_shots(recipe, plugins))
     tokenizer = backend.open_tokenizer(model.path)
@@ -161,7 +164,7 @@ def _show(inspection: Inspection) -> None:
     for line in _facts(inspection):
         out.print(line, highlight=False, markup=False)
     if not inspection.findings:
-        out.print("nothing was found that needs looking at")
+        out.print("no problems were found")
         return
     for finding, following in zip(inspection.findings, (*inspection.findings[1:], None), strict=True):
         # One advice for several findings (kinds of personal data) is given once.
@@ -170,7 +173,7 @@ def _show(inspection: Inspection) -> None:
 
 def _split_table(inspection: Inspection) -> Table:
     """A column for each split."""
-    table = Table(title=inspection.folder, caption="lengths: median / 95% at most / longest; cleaned texts")
+    table = Table(title=inspection.folder, caption="lengths of cleaned texts: median / 95th percentile / longest")
     table.add_column("")
     for split in inspection.splits:
         table.add_column(split.name, justify="right")

@@ -34,7 +34,7 @@ BATCH = 1000
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--to", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to make.")
+@click.option("--to", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to create.")
 @column_options
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--dry-run", is_flag=True, help="Show the columns and the first conversation; write nothing.")
@@ -42,9 +42,9 @@ BATCH = 1000
 def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Read conversations from CSV, TSV, JSON Lines or Parquet FILEs, and clean them.
 
-    A row is a message (--id, --speaker, --text), a conversation in words (--transcript), or a conversation in messages
-    as chat models are given them (--messages). What is not given is guessed from the columns' names; on a terminal,
-    what cannot be guessed is asked for.
+    A row is a message (--id, --speaker, --text), a conversation as text (--transcript), or a conversation as a list of
+    messages in the format of chat models (--messages). Columns that are not given are guessed from their names; on a
+    terminal, the command asks for those that cannot be guessed.
 
     \b
     bench data import tickets.csv --to tickets --dry-run

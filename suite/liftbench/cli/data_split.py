@@ -28,8 +28,8 @@ WORTH_SAYING = 0.01
 @click.option("--validation", type=float, default=0.1, show_default=True, help="Share of the conversations.")
 @click.option("--test", type=float, default=0.1, show_default=True, help="Share of the conversations.")
 @click.option("--cluster", default=CLUSTER, show_default=True, help="Metadata field that names the customer.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, another split.")
-@click.option("--force", is_flag=True, help="Replace the data set that is in the new folder.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the split.")
+@click.option("--force", is_flag=True, help="Replace an existing data set in the new folder.")
 @click.option("--dry-run", is_flag=True, help="Show the sizes and write nothing.")
 @json_option
 def command(
@@ -44,10 +44,10 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Part the conversations of FOLDER into train, validation and test.
+    """Split the conversations of FOLDER into train, validation and test.
 
     Conversations of one customer (equal values of the cluster field), duplicates and near-duplicates stay together, so
-    that no part tells about another. Conversations without references are left out.
+    that no split reveals another. Conversations without references are left out.
     """
     files = jsonl_files(folder)
     target = target or beside(folder, "-split")
@@ -79,7 +79,7 @@ def _card_entry(partition: Partition, source: Path, files: Sequence[Path], seed:
 def _show(partition: Partition) -> None:
     table = Table(title=f"{partition.conversations} conversations")
     table.add_column("split")
-    for column in ("wanted", "got", "conversations", "references", "clusters", "groups"):
+    for column in ("requested", "actual", "conversations", "references", "clusters", "groups"):
         table.add_column(column, justify="right")
     for part in partition.parts:
         counts = (part.conversations, part.references, part.clusters, part.groups)
@@ -94,7 +94,7 @@ def _notes(partition: Partition) -> list[str]:
     """What was left out, what was kept together, and why the sizes are not what was asked for."""
     notes = [f"left out: {count} {reason}" for reason, count in partition.left_out.items()]
     if partition.repeated:
-        notes.append(f"repeated are, for example: {', '.join(partition.repeated)}")
+        notes.append(f"repeated, for example: {', '.join(partition.repeated)}")
     notes.append(
         f"kept whole: {partition.clusters} clusters ({partition.field!r} in the metadata), {partition.near} pairs of "
         f"near-duplicates, {partition.exact} duplicates with other references"
@@ -108,7 +108,8 @@ def _notes(partition: Partition) -> list[str]:
         largest = partition.largest
         who = ", ".join(largest.clusters or largest.ids)
         notes.append(
-            f"the shares miss what was asked for by up to {100 * partition.miss:.1f} percentage points, because groups "
-            f"stay whole: the largest, which is in {largest.part}, holds {largest.conversations} conversations ({who})"
+            f"the shares differ from the requested ones by up to {100 * partition.miss:.1f} percentage points, because "
+            f"groups stay whole: the largest, which is in {largest.part}, holds {largest.conversations} conversations "
+            f"({who})"
         )
     return notes

@@ -1,4 +1,4 @@
-"""`bench gate`: rules that a run must hold against promoted baselines."""
+"""`bench gate`: checks a run against rules and promoted baselines."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from .show import print_json, say
 @click.argument("recipe", required=False)
 @click.option("--run", "run_name", metavar="RUN", help="The run to gate (default: the newest comparable one).")
 @click.option("--baseline", metavar="NAME", help="The promoted baseline (default: the recipe's gates.baseline).")
-@click.option("--proven", metavar="NAME", help="The promoted adapter it must not fall behind (gates.proven).")
+@click.option(
+    "--proven",
+    metavar="NAME",
+    help="The promoted adapter that the run must not fall behind (default: the recipe's gates.proven).",
+)
 @click.option("--rule", "rules", multiple=True, metavar="RULE", help="A rule, instead of the recipe's; repeatable.")
-@click.option("--explain", metavar="RULE", help="Say in a sentence what a rule means, with today's figures.")
+@click.option("--explain", metavar="RULE", help="Explain a rule in a sentence, with the figures of the run.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML.")
 @click.option(
     "--summary",
@@ -48,10 +52,10 @@ def command(
     as_json: bool,
     runs: Path,
 ) -> None:
-    """Hold a run to RECIPE's rules (section [gates]) against promoted baselines.
+    """Check a run against RECIPE's rules (section [gates]) and promoted baselines.
 
-    Nothing is trained or generated, and no data set is read. Exits with 0 only if every rule passed; a rule that cannot
-    be judged (a metric that vanished, a score that is no number, another protocol) has not passed.
+    Nothing is trained or generated, and no data set is read. The exit code is 0 only if every rule passed. A rule that
+    cannot be judged (a missing metric, a score that is not a number, another protocol) has not passed.
     """
     plan = plan_gate(recipe, [explain] if explain is not None else rules, baseline, proven)
     if explain is not None:
@@ -60,7 +64,7 @@ def command(
             click.echo(explained(rule, run_gate(plan, run_name, runs, baselines).report))
         except LiftbenchError as error:
             click.echo(meaning(rule))
-            say(f"without today's figures: {error.line}")
+            say(f"without the figures of a run: {error.line}")
         return
     found = run_gate(plan, run_name, runs, baselines)
     # Late, as it loads charts and templates, which `--explain` does not need.

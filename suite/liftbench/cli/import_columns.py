@@ -29,8 +29,8 @@ SHOWN_VALUES = 3
 SHOWN_CHARACTERS = 32
 
 HOLDS = {
-    "text": "what is said (--text; --transcript or --messages where a row is a whole conversation)",
-    "speaker": "who says it (--speaker)",
+    "text": "the text (--text; --transcript or --messages where a row is a whole conversation)",
+    "speaker": "the speaker (--speaker)",
     "id": "the conversation's id (--id)",
 }
 
@@ -70,23 +70,23 @@ _column = partial(click.option, metavar="COLUMN")
 def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--id`, `--speaker`, … `--others`; the command hands what it was given to `mapping_of`."""
     options = [
-        _column("--id", help="Names the conversation."),
-        _column("--speaker", help="Who says the message."),
-        _column("--text", help="What is said, where a row is a message."),
-        _column("--time", help="When it is said, or its number. Without one, the order of the rows."),
-        _column("--transcript", help="All that is said, where a row is a conversation in words."),
-        _column("--messages", help="The list of messages, where a row is a conversation in messages."),
+        _column("--id", help="The conversation's id."),
+        _column("--speaker", help="The speaker of a message."),
+        _column("--text", help="The text of a message, if a row is a message."),
+        _column("--time", help="The time or number of a message (default: the order of the rows)."),
+        _column("--transcript", help="The whole conversation as text, if a row is a conversation."),
+        _column("--messages", help="The list of messages, if a row is a conversation."),
         _column("--reference", "references", multiple=True, help="A human summary; may be repeated."),
-        _column("--keep", multiple=True, help="Becomes metadata; may be repeated."),
-        _column("--cluster", help="Names the customer."),
+        _column("--keep", multiple=True, help="A column to keep as metadata; may be repeated."),
+        _column("--cluster", help="The customer's id."),
         click.option(
             "--role",
             "roles",
             multiple=True,
             metavar="VALUE=ROLE",
-            help="Who is meant by a value of the speaker's column: customer or agent; may be repeated.",
+            help="The role of a speaker, customer or agent, by the value in the speaker's column; may be repeated.",
         ),
-        click.option("--others", type=click.Choice(list(ROLES)), help="Who all other speakers are."),
+        click.option("--others", type=click.Choice(list(ROLES)), help="The role of all other speakers."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -155,10 +155,10 @@ def _asked(columns: Columns, names: Sequence[str], rows: Sequence[Row]) -> Colum
     for name in names:
         say(f"  {_with_values(name, rows)}")
     if columns.text is None:
-        name = _ask("the column of what is said", names)
+        name = _ask("the column of the text", names)
         values = [row.values[name] for row in rows if words(row.values.get(name)) or list_in(row.values.get(name))]
         columns = replace(columns, **{"text" if columns.speaker else kind_of(values): name})
-    for field, question in (("speaker", "the column of who says it"), ("id", "the column of the conversation's id")):
+    for field, question in (("speaker", "the column of the speaker"), ("id", "the column of the conversation's id")):
         if field in missing(columns):
             columns = replace(columns, **{field: _ask(question, names)})
     return columns

@@ -12,19 +12,19 @@ from ..errors import LiftbenchError
 from .lazy import LazyGroup
 
 COMMANDS = {
-    "demo": "The whole path on conversations that ship with the package.",
+    "demo": "Baseline, training and verdict on conversations that ship with the package.",
     "baseline": "Measure the untuned model.",
-    "train": "Train an adapter through a plugin, then score it.",
+    "train": "Train an adapter with a trainer plugin, then score it.",
     "score": "Measure a model, an adapter, or texts made elsewhere.",
-    "controls": "What systems without a model score, and the humans.",
-    "validate-metrics": "What each metric can and cannot see, on your own data.",
-    "compare": "Compare runs: the table, the verdict and an HTML report.",
+    "controls": "Measure systems without a model, and the humans.",
+    "validate-metrics": "Measure what each metric can and cannot see on your data.",
+    "compare": "Compare runs: a table, the verdict and an HTML report.",
     "promote": "Keep a measured run as a baseline in the repository.",
-    "gate": "Hold a run to rules against promoted baselines.",
+    "gate": "Check a run against rules and promoted baselines.",
     "report": "Write the HTML report of any runs.",
     "summarize": "Summarize one conversation.",
     "data": "Import, check and split your own conversations.",
-    "runs": "List the runs there are.",
+    "runs": "List the runs.",
     "recipes": "List the recipes that ship with the package.",
     "plugins": "List trainers, backends, metrics, controls and data sets.",
     "selfcheck": "Check the metrics against published values, offline.",
@@ -47,8 +47,8 @@ def cli(debug: bool) -> None:
     bench train --plugin qlora     train an adapter and score it the same way
     bench compare                  the verdict, with an HTML report
 
-    Exit codes: 0 done (for compare: the lift is verified; for gate: every rule passed), 1 not so, 2 usage, 3 something
-    that is needed is missing, 4 a run failed.
+    Exit codes: 0 success (compare: the lift is verified; gate: every rule passed), 1 the lift is not verified or a rule
+    did not pass, 2 wrong usage, 3 something required is missing, 4 a run failed.
     """
     del debug  # read by main(), before click has parsed anything
 
@@ -59,7 +59,7 @@ def main() -> NoReturn:
     try:
         code = cli.main(prog_name="bench", standalone_mode=False)
     except click.exceptions.Abort:
-        code = _stop("stopped; the same command continues where it was", 130)
+        code = _stop("stopped; the same command continues from here", 130)
     except click.ClickException as error:
         where = f" (see `{error.ctx.command_path} --help`)" if isinstance(error, click.UsageError) and error.ctx else ""
         code = _stop(f"error: {error.format_message()}{where}", error.exit_code)

@@ -27,8 +27,8 @@ def _folder_option(name: str, default: Path, help_: str) -> Callable[[Callable[.
     )
 
 
-runs_option = _folder_option("runs", RUNS, "Where run directories are.")
-baselines_option = _folder_option("baselines", BASELINES, "Where promoted baselines are.")
+runs_option = _folder_option("runs", RUNS, "The folder of the run directories.")
+baselines_option = _folder_option("baselines", BASELINES, "The folder of the promoted baselines.")
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,19 +37,31 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """All that can override a recipe; the command hands what it was given to `setup_of`."""
+    """The options that override a recipe; the command hands what it was given to `setup_of`."""
     options: list[Callable[..., Any]] = [
         click.option("--model", help="Alias, folder, GGUF file or hub:org/name. [env: LIFTBENCH_MODEL]"),
         click.option(
             "--dataset", help="Registered name, or a folder with <split>.jsonl files. [env: LIFTBENCH_DATASET]"
         ),
-        click.option("--data-dir", help="Where a data set lies: a folder or hub:org/name. [env: LIFTBENCH_DATA_DIR]"),
+        click.option("--data-dir", help="Where the data set is: a folder or hub:org/name. [env: LIFTBENCH_DATA_DIR]"),
         click.option("--split", help="The split to score. [env: LIFTBENCH_SPLIT]"),
-        click.option("--limit", type=int, help="Score only so many conversations. [env: LIFTBENCH_LIMIT]"),
+        click.option("--limit", type=int, help="Score only this many conversations. [env: LIFTBENCH_LIMIT]"),
         click.option("--seed", type=int, help="Seed of training and intervals. [env: LIFTBENCH_SEED]"),
-        click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Another metric, beside the recipe's."),
-        click.option("--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Any key of the recipe."),
-        click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off."),
+        click.option(
+            "--metric",
+            "metrics",
+            multiple=True,
+            metavar="NAME",
+            help="A metric in addition to the recipe's; may be repeated.",
+        ),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="SECTION.KEY=VALUE",
+            help="Set any key of the recipe; may be repeated.",
+        ),
+        click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off; may be repeated."),
         json_option,
         runs_option,
     ]
@@ -60,9 +72,9 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`[RECIPE]`, its overrides, `--fresh` and `--dry-run`: for the commands that make a run."""
-    command = click.option("--dry-run", is_flag=True, help="Show what would be done, with each value's origin.")(
-        command
-    )
+    command = click.option(
+        "--dry-run", is_flag=True, help="Show what would be done, with the origin of each value; write nothing."
+    )(command)
     command = click.option("--fresh", is_flag=True, help="Start over instead of continuing or reusing a run.")(command)
     return click.argument("recipe", required=False)(recipe_options(command))
 

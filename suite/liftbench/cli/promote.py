@@ -17,13 +17,13 @@ from .show import FEEDBACK, print_json, say
 @click.command("promote")
 @click.argument("run_name", metavar="RUN")
 @click.argument("name")
-@click.option("--why", default="", metavar="TEXT", help="Why the baseline changes; needed where there is one already.")
-@click.option("--texts", is_flag=True, help="Keep the summaries, too; else only their hashes are.")
+@click.option("--why", default="", metavar="TEXT", help="Why the baseline changes; required if it exists already.")
+@click.option("--texts", is_flag=True, help="Keep the summaries too; without it only their hashes are kept.")
 @click.option(
     "--data-dir",
     envvar="LIFTBENCH_DATA_DIR",
     show_envvar=True,
-    help="Where the data lie now, for the controls (default: where they lay for the run).",
+    help="Where the data are now, for the controls (default: where they were for the run).",
 )
 @baselines_option
 @json_option
@@ -40,8 +40,8 @@ def command(
 ) -> None:
     """Write RUN as baselines/NAME.json: its scores, protocol and environment, without any text.
 
-    With an untuned model, the controls, the human summaries and the best prompt that was found (`bench baseline
-    --tune`) are kept, too, since lifts are judged beside them. The same run promoted again leaves the file as it is.
+    For an untuned model, the scores of the controls, the humans and the best prompt (`bench baseline --tune`) are kept
+    too, because lifts over it are judged with them. Promoting the same run again does not change the file.
     """
     run = find_run(run_name, runs).require_complete()
     done, missing = promote_run(run, name, baselines, why=why, texts=texts, data_dir=data_dir, feedback=FEEDBACK)
@@ -51,7 +51,7 @@ def command(
         click.echo(f"{done.path}: {_words(done)}")
     if "controls" in missing:
         say(
-            f"warning: without controls and human summaries, so that no lift over it can be verified: "
+            "warning: no lift over this baseline can be verified, because controls and human summaries are missing: "
             f"{missing['controls']}"
         )
 

@@ -15,7 +15,7 @@ from .show import print_json
 @click.command("recipes")
 @json_option
 def command(as_json: bool) -> None:
-    """List the recipes that ship with the package; a path to a TOML file works in their place."""
+    """List the recipes that ship with the package. Commands also take the path of a TOML file as a recipe."""
     resolved = [resolve(name, [read_recipe(name)]) for name in recipe_names()]
     if as_json:
         print_json({recipe.name: recipe.recipe for recipe in resolved})

@@ -1,4 +1,4 @@
-"""`bench runs`: what there is."""
+"""`bench runs`: lists the runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .show import print_json
 @json_option
 @runs_option
 def command(as_json: bool, runs: Path) -> None:
-    """List the runs there are, oldest first."""
+    """List the runs, oldest first."""
     found = runs_in(runs)
     if as_json:
         print_json([{"folder": str(run.folder), "manifest": run.manifest} for run in found])

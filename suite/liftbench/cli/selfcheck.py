@@ -18,7 +18,7 @@ from .show import print_json
     "--fixtures",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=SHIPPED,
-    help="A folder of fixtures for metrics of your own, in the form of those that ship with the package.",
+    help="A folder of fixtures for your own metrics, in the format of those that ship with the package.",
 )
 @json_option
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off.")
@@ -33,7 +33,7 @@ def command(fixtures: Path, as_json: bool, no_plugin: tuple[str, ...]) -> None:
         print_json({"passed": not failed, "checks": checks})
     else:
         click.echo("\n".join(_line(check) for check in checks))
-        click.echo(f"{len(checks) - len(failed)} of {len(checks)} values are as they should be")
+        click.echo(f"{len(checks) - len(failed)} of {len(checks)} values are as expected")
     if failed:
         first = failed[0]
         raise RunFailed(

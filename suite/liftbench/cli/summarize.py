@@ -17,7 +17,7 @@ from .show import print_json, say
 @click.command("summarize")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @recipe_options
-@click.option("--recipe", help="Name or TOML file of a recipe.")
+@click.option("--recipe", help="Name of a recipe, or a TOML file.")
 @click.option(
     "--adapter", help="An adapter's folder, or a run: its adapter or its prompt (default: the untuned model)."
 )

@@ -20,10 +20,11 @@ from .show import print_json, say
 @click.argument("recipe", required=False)
 @recipe_options
 def command(as_json: bool, **given: Any) -> None:
-    """Spoil RECIPE's human summaries in controlled ways, and measure what each way costs on each metric.
+    """Corrupt RECIPE's human summaries in controlled ways, and measure what each corruption costs on each metric.
 
-    A cell is a share of the range from the humans (0%) down to another conversation's summary (100%): what costs
-    nothing is not seen. The table is kept by the data set's fingerprint, and `compare` shows it.
+    A cell is a share of the range from the humans' score (0%) down to the score of another conversation's summary
+    (100%): a metric does not see a corruption that costs nothing. The table is kept for this data set, and
+    `bench compare` shows it.
     """
     setup = setup_of(given)
     measurement = prepare(setup.resolved, setup.plugins)
@@ -35,4 +36,4 @@ def command(as_json: bool, **given: Any) -> None:
         print_json(found)
         return
     Console().print(validity_table(found))
-    say(f"kept: {place.validity}")
+    say(f"written: {place.validity}")

@@ -141,7 +141,7 @@ def compare_runs(
         background = measure_background(baseline.require_complete(), plugins, on_controls, on_validity, read)
     metrics, background = _scorers(baseline, headlines, plugins, background, read)
     if left_out := listed([f"seed {seed_of(run)} ({run.id})" for run in _unjudged(candidates, there)]):
-        why = f"{left_out}: trained likewise, but not scored like the others; the same `bench train` command does it"
+        why = f"{left_out}: same training, but not scored under this protocol; its `bench train` command scores it"
         background = replace(background, missing=background.missing | {"seeds": why})
     given = {run.id for run in (baseline, *candidates)}
     best = best_prompted(baseline, [run for run in there if run.id not in given])
@@ -180,7 +180,7 @@ def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run],
         seen |= {_member(run) for run in others}
         found += others
         seeds = listed([f"seed {seed_of(run)} ({run.id})" for run in others])
-        say(f"judged with {candidate.id}, as the same training: {seeds}")
+        say(f"judged with {candidate.id}, because the training is the same: {seeds}")
     return found
 
 

@@ -28,8 +28,8 @@ def run_demo(training: Training, measurement: Measurement) -> DemoRuns:
     setup, plan, _ = training
     protocol = measurement.protocol
     setup.feedback.say(
-        f"{protocol.n} conversations of {protocol.dataset} {protocol.split} are scored, "
-        f"{len(plan.split.train)} others trained on with {plan.spec.name}"
+        f"scoring {protocol.n} conversations of {protocol.dataset} {protocol.split}, "
+        f"training on {len(plan.split.train)} others with {plan.spec.name}"
     )
     subject = untuned_model(setup)
     with setup.feedback.bars(STAGES) as (untuned_bar, training_bar, adapter_bar):

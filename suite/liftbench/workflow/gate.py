@@ -161,7 +161,7 @@ def differing_values(resolved: ResolvedRecipe, baseline: Promoted) -> list[str]:
     wanted = dict(flatten(to_builtins(resolved.recipe)))
     recorded = dict(flatten(baseline.measured.manifest.recipe))
     return [
-        f"The recipe says {key} = {wanted[key]!r}, and the baseline was measured with {recorded[key]!r}, which counts."
+        f"The recipe says {key} = {wanted[key]!r}, but the baseline was measured with {recorded[key]!r}, which is used."
         for key, origin in resolved.origins.items()
         if key.startswith(MEASURED_SECTIONS)
         and origin.startswith("recipe ")
