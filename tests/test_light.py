@@ -24,7 +24,7 @@ from liftbench.files import write_lines
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-RUN_ALL = """
+HIDE = """
 import contextlib, io, json, sys
 from importlib.machinery import PathFinder
 
@@ -35,6 +35,10 @@ class Light(PathFinder):
 
 hidden, commands = json.load(sys.stdin)
 sys.meta_path[sys.meta_path.index(PathFinder)] = Light
+"""
+"""Reads from standard input which packages cannot be imported, and what the code after it is to run."""
+
+RUN_ALL = """
 from liftbench.cli.main import main
 
 for arguments in commands:
@@ -87,10 +91,10 @@ WORKING = {
 Outcomes = dict[str, tuple[int, str, str]]
 
 
-def core() -> set[str]:
-    """The distributions that the core's requirements bring."""
+def core(*more: str) -> set[str]:
+    """The distributions that the core's requirements bring, and `more` requirements beside them."""
     found: set[str] = set()
-    left = [Requirement(line) for line in PROJECT["dependencies"]]
+    left = [Requirement(line) for line in (*PROJECT["dependencies"], *more)]
     while left:
         requirement = left.pop()
         name = canonicalize_name(requirement.name)
@@ -103,24 +107,35 @@ def core() -> set[str]:
 
 def run_light(folder: Path, commands: list[str]) -> Outcomes:
     """Each command's exit code, output and errors, where nothing but the core is installed."""
-    light = core() | {"liftbench"}
+    done = run_code(folder, RUN_ALL, [command.split() for command in commands])
+    assert done.returncode == 0, done.stderr
+    return dict(zip(commands, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
+def run_code(folder: Path, code: str, commands: object = None, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run code, which finds `commands` under that name, where nothing but the core and `more` is installed."""
+    light = core(*more) | {"liftbench"}
     hidden = [
         name
         for name, distributions in metadata.packages_distributions().items()
         if light.isdisjoint(map(canonicalize_name, distributions))
     ]
     assert {"torch", "transformers", "datasets", "pyarrow", "scipy", "faker", "phonenumbers"} <= {*hidden}
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_ALL],
-        input=json.dumps([hidden, [command.split() for command in commands]]),
+    return subprocess.run(
+        [sys.executable, "-c", HIDE + code],
+        input=json.dumps([hidden, commands]),
         cwd=folder,
-        env={"PATH": "", "COLUMNS": "200", "LIFTBENCH_CACHE": str(folder / "cache"), "PYTHONPATH": ":".join(sys.path)},
+        env={
+            "PATH": "",
+            "COLUMNS": "200",
+            "LIFTBENCH_CACHE": str(folder / "cache"),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": ":".join(sys.path),
+        },
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return dict(zip(commands, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +179,42 @@ def test_a_command_that_needs_an_extra_names_it(missing: Outcomes, command: str)
 def test_a_light_command_works(working: Outcomes, command: str) -> None:
     code, out, err = working[command]
     assert code == WORKING[command], out + err
+
+
+def test_functions_of_the_python_api_name_the_extra(folder: Path) -> None:
+    code = """
+import liftbench
+
+for call in (liftbench.baseline, liftbench.train):
+    try:
+        call("helpdesk")
+    except liftbench.PrerequisiteError as error:
+        print(error.fix)
+"""
+    done = run_code(folder, code)
+    assert done.stdout.splitlines() == [f"Run: pip install 'liftbench[{extra}]'" for extra in ("models", "train")]
+
+
+@pytest.mark.usefixtures("working")
+def test_the_pytest_plugin_gates_and_names_the_extra_for_what_it_would_score(folder: Path) -> None:
+    (folder / "test_lift.py").write_text("""
+import pytest
+
+@pytest.mark.lift(baseline="base", target=None, rules=["rougeL >= 0.6"], run="texts")
+def test_good_enough(lift):
+    assert lift.report.passed
+
+@pytest.mark.lift(baseline="base", target=None, rules=["rougeL >= 0.99"], run="texts")
+def test_too_much(lift): ...
+
+@pytest.mark.lift(baseline="base", system="smollm2-135m", recipe="helpdesk")
+def test_a_system_without_a_run(lift): ...
+""")
+    options = ["-p", "liftbench.pytest_plugin", "-p", "no:cacheprovider", "--lift-score", "--tb", "short", "-q", "."]
+    done = run_code(folder, "import pytest; sys.exit(pytest.main(commands))", options, "pytest")
+    assert "1 failed, 1 passed, 1 error" in done.stdout, done.stdout + done.stderr
+    assert "FAILED test_lift.py::test_too_much" in done.stdout
+    assert "gguf, torch, transformers, which are not installed\nRun: pip install 'liftbench[models]'" in done.stdout
 
 
 def test_the_light_installation_takes_at_most_250_megabytes() -> None:
