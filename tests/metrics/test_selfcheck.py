@@ -58,7 +58,7 @@ def test_all_that_ships_passes_offline(command_line: Callable[..., Outcome]) -> 
     outcome = command_line("selfcheck")
     *lines, last = outcome.out.splitlines()
     assert (outcome.code, outcome.err) == (0, "")
-    assert last == f"{len(lines)} of {len(lines)} values are as they should be"
+    assert last == f"{len(lines)} of {len(lines)} values are as expected"
     assert {line.split()[0] for line in lines} == {"pass"}
 
 
