@@ -15,8 +15,8 @@ from liftbench.errors import UsageError
 from liftbench.files import read_lines, write_lines
 from liftbench.gating.baselines import Promoted
 from liftbench.gating.context import RuleState
-from liftbench.gating.explain import meaning
-from liftbench.gating.gate import ALIKE, Against, GateReport, explained, gate
+from liftbench.gating.explain import describe_rule
+from liftbench.gating.gate import ALIKE, Against, GateReport, explain_rule, gate
 from liftbench.gating.promote import promote
 from liftbench.recipe.rules import parse
 from liftbench.records.run import Prediction, SampleScores
@@ -400,13 +400,13 @@ def test_the_machine_is_told(world: World) -> None:
     ],
 )
 def test_a_rule_is_explained_in_a_sentence_with_todays_figures(world: World, rule: str, words: Sequence[str]) -> None:
-    text = explained(parse(rule), gated(world, world.good, rule))
+    text = explain_rule(parse(rule), gated(world, world.good, rule))
     for each in (*words, "Today: ", "So it passes."):
         assert each in text
 
 
 def test_a_rule_can_be_explained_without_any_run() -> None:
-    assert meaning(parse("drop(rougeL) <= 2%")).startswith(
+    assert describe_rule(parse("drop(rougeL) <= 2%")).startswith(
         "The run's mean ROUGE-L may be at most 2% worse than that of"
     )
 

@@ -17,13 +17,13 @@ from liftbench.files import write_atomic, write_lines
 from liftbench.floors.background import Background
 from liftbench.floors.control_scores import HUMANS, ControlScores, SystemScores
 from liftbench.judging.compare import Comparison, compare, exit_code
-from liftbench.judging.verdict import CHECKER, FEWEST, TRUTH, Verdict
+from liftbench.judging.verdict import CHECKER, TRUTH, Verdict
 from liftbench.records.run import MetricInfo, Protocol, SampleScores
 from liftbench.records.system import AdapterRecord
 from liftbench.runs.differences import protocol_differences, system_differences
 from liftbench.runs.directory import Run
 from liftbench.runs.selection import best_prompted, newest_pair
-from liftbench.statistics.lift import NoLift
+from liftbench.statistics.lift import FEWEST, NoLift
 from liftbench.text.phrases import metric_label
 
 from ..support.build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run

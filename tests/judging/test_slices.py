@@ -18,12 +18,13 @@ from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.data.similarity.scored import ScoredSplit
-from liftbench.data.slicing import FEWEST, NOT_GIVEN, Slice, require_fields, slices
+from liftbench.data.slicing import NOT_GIVEN, Slice, require_fields, slices
 from liftbench.errors import UsageError
 from liftbench.judging.slices import SliceResult, slice_results
 from liftbench.records.conversation import Conversation, Scalar, Turn
 from liftbench.records.run import Direction
 from liftbench.statistics.bootstrap import Bootstrap
+from liftbench.statistics.lift import FEWEST
 
 
 def conversation(number: int, **metadata: Scalar) -> Conversation:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from ..errors import LiftbenchError
-from ..gating.explain import meaning
-from ..gating.gate import explained
+from ..gating.explain import describe_rule
+from ..gating.gate import explain_rule
 from ..workflow.gate import plan_gate, run_gate
 from .options import baselines_option, json_option, runs_option
 from .show import print_json, say
@@ -61,9 +61,9 @@ def command(
     if explain is not None:
         [rule] = plan.rules
         try:
-            click.echo(explained(rule, run_gate(plan, run_name, runs, baselines).report))
+            click.echo(explain_rule(rule, run_gate(plan, run_name, runs, baselines).report))
         except LiftbenchError as error:
-            click.echo(meaning(rule))
+            click.echo(describe_rule(rule))
             say(f"without the figures of a run: {error.line}")
         return
     found = run_gate(plan, run_name, runs, baselines)

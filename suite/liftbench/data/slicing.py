@@ -12,10 +12,8 @@ from msgspec import Struct
 
 from ..errors import unknown
 from ..records.conversation import Conversation, Scalar
+from ..statistics.lift import FEWEST
 from ..text.words import words_of
-
-FEWEST = 30
-"""Units (conversations, or clusters of them) below which nothing is said of a slice."""
 
 FEW_VALUES = 6
 """A field of the metadata with so many numbers or fewer (0 and 1, stars, a priority) is not cut: each is a slice."""

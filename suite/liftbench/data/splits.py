@@ -1,5 +1,5 @@
 """Choosing conversations: which are trained on, which choose the checkpoint. Seeded; duplicates stay together, and what
-is like a scored conversation is taken out, by the rule that finds leaks (see `leakage`)."""
+is like a scored conversation is taken out, by the rule that finds leaks (see `similarity.containment`)."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def _prompt_words(prompt: PromptSpec | None) -> str:
 
 
 def system_means(row: SystemScores) -> SystemMeans:
-    """A yardstick's means over the conversations that have a value; none where those are fewer than a tenth."""
+    """A system's means over the conversations that have a value; none where those are fewer than a tenth."""
     known = {name: [value for value in column if value is not None] for name, column in row.scores.items()}
     means = {
         name: sum(values) / len(values) if values and 10 * len(values) >= len(row.scores[name]) else None

@@ -50,7 +50,7 @@ class Validity(Struct, frozen=True, kw_only=True):
     n: int
     """Conversations whose summaries were corrupted."""
     against_itself: bool
-    """Whether a summary was held against itself, because no conversation has a second one."""
+    """Whether a summary was compared with itself, because no conversation has a second one."""
     metrics: list[MetricInfo]
     corruptions: dict[str, str]
     """Name → what it does, in a line."""
@@ -58,7 +58,8 @@ class Validity(Struct, frozen=True, kw_only=True):
 
 
 BLIND, SEEN = 0.1, 0.5
-"""A corruption that surely costs less than `BLIND` of the human-to-floor range is not seen; more than `SEEN`, it is."""
+"""A corruption is not seen if the upper bound of its cost is below `BLIND` of the human-to-floor range, and seen if the
+lower bound is above `SEEN`."""
 
 
 def describe_validity(validity: Validity, metric: str) -> str:
@@ -94,8 +95,8 @@ FLOOR = "another-conversation"
 # ----------------------------------------------------------------------------------------------------------- validity
 
 
-class _Held(Struct, frozen=True):
-    """A human summary, what it is held against, and the place of its conversation."""
+class _HumanSummary(Struct, frozen=True):
+    """A human summary, what it is compared with, and the place of its conversation."""
 
     place: int
     text: str
@@ -107,23 +108,23 @@ def measure_validity(
 ) -> Validity:
     """What each corruption of the human summaries costs on each metric, as a share of the human-to-floor range.
 
-    The floor is another conversation's summary. Every human summary is corrupted and, like its untouched self, held
-    against the other summaries of its conversation; a conversation's value is the mean of its summaries. Where no
-    conversation has a second summary, each is held against itself, and the table says so. Metrics of form are left out:
-    nothing is true or false about a length. Read where it is kept, else measured and kept.
+    The floor is another conversation's summary. Every human summary is corrupted and, like its untouched self,
+    compared with the other summaries of its conversation; a conversation's value is the mean of its summaries. Where no
+    conversation has a second summary, each is compared with itself, and the table says so. Metrics of form are left
+    out: nothing is true or false about a length. Read where it is kept, else measured and kept.
     """
     if (there := read_cached(place.validity, Validity)) is not None:
         return there
     conversations = [measurement.conversations[id_] for id_ in measurement.scored]
     cases = [
-        _Held(at, text, against)
+        _HumanSummary(at, text, against)
         for at, one in enumerate(conversations)
         for text, against in leave_one_out(one)
         if against.references
     ]
     against_itself = not cases
     if against_itself:
-        cases = [_Held(at, one.references[0], one) for at, one in enumerate(conversations) if one.references]
+        cases = [_HumanSummary(at, one.references[0], one) for at, one in enumerate(conversations) if one.references]
     if not cases:
         raise UsageError("no conversation has a human summary, so there is nothing to corrupt")
     written = {
@@ -132,7 +133,7 @@ def measure_validity(
         if row.texts
     }
     material = Material(conversations, training=measurement.training, written=written, seed=seed)
-    spoilt = {
+    corrupted_texts = {
         name: [corruption.apply(Case(conversations[case.place], case.text, material)) for case in cases]
         for name, corruption in CORRUPTIONS.items()
     }
@@ -140,7 +141,7 @@ def measure_validity(
     costs: list[Cost] = []
     for done, metric in enumerate(metrics):
         progress(done, len(metrics), metric.name)
-        costs += _costs(metric, cases, spoilt, seed)
+        costs += _costs(metric, cases, corrupted_texts, seed)
     progress(len(metrics), len(metrics), "done")
     found = Validity(
         key=place.key,
@@ -156,7 +157,9 @@ def measure_validity(
     return found
 
 
-def _costs(metric: Metric, cases: Sequence[_Held], spoilt: dict[str, list[str | None]], seed: int) -> list[Cost]:
+def _costs(
+    metric: Metric, cases: Sequence[_HumanSummary], corrupted_texts: dict[str, list[str | None]], seed: int
+) -> list[Cost]:
     def scored(texts: Sequence[str | None]) -> list[float | None]:
         """None where a text could not be made."""
         there = [(at, text) for at, text in enumerate(texts) if text is not None]
@@ -166,7 +169,7 @@ def _costs(metric: Metric, cases: Sequence[_Held], spoilt: dict[str, list[str | 
             found[at] = score
         return found
 
-    columns = {name: scored(texts) for name, texts in spoilt.items()}
+    columns = {name: scored(texts) for name, texts in corrupted_texts.items()}
     human = scored([case.text for case in cases])
     return [_cost(metric, name, cases, human, column, columns[FLOOR], seed) for name, column in columns.items()]
 
@@ -174,7 +177,7 @@ def _costs(metric: Metric, cases: Sequence[_Held], spoilt: dict[str, list[str | 
 def _cost(
     metric: Metric,
     name: str,
-    cases: Sequence[_Held],
+    cases: Sequence[_HumanSummary],
     human: Sequence[float | None],
     corrupted: Sequence[float | None],
     floor: Sequence[float | None],

@@ -1,6 +1,6 @@
 """Promoted baselines: one measured run in one small file that lies in the repository, `baselines/NAME.json`.
 
-It holds what a later run is held against: figures, a line of scores for each conversation, the protocol, the
+It holds what a later run is compared with: figures, a line of scores for each conversation, the protocol, the
 environment, and why it is what it is. No conversation is in it, and no summary unless asked for; texts are known by
 their hashes. The same run gives the same bytes, so that a change in review is a change of what was measured."""
 
@@ -18,7 +18,7 @@ from ..errors import PrerequisiteError, UsageError, unknown
 from ..floors.control_scores import HUMANS, ControlScores, SystemScores
 from ..recipe.rules import KEYWORDS, QUANTITIES
 from ..records.conversation import Conversation
-from ..records.run import Environment, Finding, Manifest, MetricInfo, Prediction, RunSummary
+from ..records.run import Environment, Finding, Manifest, Prediction, RunSummary
 from ..records.training import TrainingRow, TrainingSummary
 from .context import RESERVED
 
@@ -122,10 +122,7 @@ class Promoted(Struct, frozen=True, kw_only=True):
         if not self.floors:
             return None
         manifest = self.measured.manifest
-        metrics = [
-            MetricInfo(name=row.name, signature=row.signature, direction=row.direction, sees=row.sees)
-            for row in self.measured.summary.metrics
-        ]
+        metrics = [row.info for row in self.measured.summary.metrics]
         rows = [
             SystemScores(
                 name=floor.name,

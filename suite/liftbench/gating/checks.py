@@ -12,15 +12,14 @@ from msgspec.structs import replace
 from ..data.slicing import slices
 from ..errors import UsageError, unknown
 from ..judging.output_faults import is_empty, never_ending, shortened
-from ..judging.verdict import FEWEST
 from ..recipe.rules import Rule
 from ..records.run import Direction, Prediction
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap
-from ..statistics.lift import NoLift
+from ..statistics.lift import FEWEST, NoLift
 from ..text.phrases import counted, metric_label, percent
 from .context import STATES, CannotJudge, GateContext, Loss, RuleResult, RuleState, over, require_alike, score
-from .explain import asked, lift_words, mend, named_system
+from .explain import describe_fix, describe_lift, describe_requirement, named_system
 
 MOST_LOSSES = 3
 """Conversations that are named where a rule is broken."""
@@ -288,7 +287,7 @@ def _of_lift(resolved: _ResolvedRule, other: MeasuredRun, ids: Sequence[str]) ->
     slack = _slack(rule, found.lift, low, high, goal, bound, at_most=rise, units=found.units)
     bounds = sorted(sign * one for one in (found.low, found.high) if one is not None)
     least, most = bounds or (None, None)
-    words = lift_words(rule, found, metric, named_system(resolved.name, other), sign, bounds)
+    words = describe_lift(rule, found, metric, named_system(resolved.name, other), sign, bounds)
     return _outcome(rule, slack, words, sign * found.lift, least, most, ids)
 
 
@@ -339,7 +338,7 @@ def _of_value(resolved: _ResolvedRule, ids: Sequence[str]) -> _Part:
     some = f"{len(both)} of {counted(len(ids), 'conversation')}" if len(both) < len(ids) else (
         counted(len(ids), "conversation")
     )  # fmt: skip
-    return _outcome(rule, slack, f"{words} on {some}; {asked(rule)}.", value, low, high, ids)
+    return _outcome(rule, slack, f"{words} on {some}; {describe_requirement(rule)}.", value, low, high, ids)
 
 
 def _slack(
@@ -385,7 +384,7 @@ def _outcome(
     return _Part(
         state="passed" if holds else "failed",
         words=words,
-        mend="" if holds else mend(rule),
+        mend="" if holds else describe_fix(rule),
         value=value + 0.0,
         low=low,
         high=high,

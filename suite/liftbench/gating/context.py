@@ -27,7 +27,7 @@ STATES: tuple[RuleState, ...] = ("failed", "not run", "passed")
 
 
 class CannotJudge(Exception):
-    """A rule that cannot be judged, and how to mend that."""
+    """A rule that cannot be judged, and how to fix that."""
 
     def __init__(self, words: str, mend: str) -> None:
         super().__init__(words)
@@ -52,7 +52,7 @@ class RuleResult(Struct, frozen=True, kw_only=True):
     found: str
     """With its figures."""
     mend: str = ""
-    """How to mend it, where it did not pass."""
+    """How to fix it, where it did not pass."""
     metric: str = ""
     """As the run names it."""
     over: str = ""
@@ -78,7 +78,7 @@ class GateContext(Struct, frozen=True, kw_only=True):
     systems: Mapping[str, MeasuredRun]
     """`baseline`, `proven`, `best-prompt` and promoted names, as far as they are there."""
     missing: Mapping[str, tuple[str, str]]
-    """Of those that are not: why, and how to mend it."""
+    """Of those that are not: why, and how to fix it."""
     humans: Mapping[str, Mapping[str, float | None]]
     """Id → metric → the humans' own value; empty where they were not measured."""
     scored: ScoredSplit

@@ -12,7 +12,7 @@ from ..text.phrases import counted, listed, metric_label, percent
 from .context import over
 
 
-def meaning(rule: Rule) -> str:
+def describe_rule(rule: Rule) -> str:
     """What a rule asks, in a sentence."""
     label = metric_label(rule.metric)
     share = f"{100 * rule.bound.number:.4g}%"
@@ -32,7 +32,7 @@ def meaning(rule: Rule) -> str:
     return f"{asks[0].upper()}{asks[1:]}{parts}, {ends[rule.strength]}."
 
 
-def lift_words(rule: Rule, found: Lift, metric: str, who: str, sign: int, bounds: Sequence[float]) -> str:
+def describe_lift(rule: Rule, found: Lift, metric: str, who: str, sign: int, bounds: Sequence[float]) -> str:
     """What was found of a lift over `who`, or of a drop (`sign` -1), with the bounds of its interval."""
     share = sign * found.lift + 0.0
     level = percent(found.level)
@@ -48,11 +48,11 @@ def lift_words(rule: Rule, found: Lift, metric: str, who: str, sign: int, bounds
         told = f"{_worse(share)} ({level} interval {ends})"
     return (
         f"{metric_label(metric)} {found.candidate:.3f}, that of {who} {found.baseline:.3f}: {told} on "
-        f"{counted(found.n, 'conversation')}; {asked(rule)}."
+        f"{counted(found.n, 'conversation')}; {describe_requirement(rule)}."
     )
 
 
-def asked(rule: Rule) -> str:
+def describe_requirement(rule: Rule) -> str:
     """`at least +40% is required, verified`."""
     number = rule.bound.number
     signed = "+" if rule.quantity == "lift" or rule.bound.system else ""
@@ -67,7 +67,7 @@ def named_system(name: str, system: MeasuredRun | None) -> str:
     return f"{name} ({system.manifest.system.name})" if system else name
 
 
-def mend(rule: Rule) -> str:
+def describe_fix(rule: Rule) -> str:
     """What to do about a rule that is broken."""
     if rule.quantity == "drop" or over(rule) == "proven":
         return "Find what made it worse; if the change is meant, `bench promote` the run, saying why."

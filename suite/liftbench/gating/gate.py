@@ -1,7 +1,7 @@
 """Gates: rules that a run must hold against promoted baselines, so that what was proven stays proven.
 
 A gate never trains and reads no data set: a run, promoted files and rules give the same outcome on every machine, in
-any order. What each rule finds is with `rule_checks`, their grammar with `rules`.
+any order. What each rule finds is with `checks`, their grammar with `recipe.rules`.
 
 `lift(M)` is the relative gain of the run's mean over that of `baseline`, or of `over=`; `drop(M)` the relative loss,
 whichever way is better on M, from `proven`, or from `over=`. A metric by itself is the run's mean. Systems are
@@ -39,7 +39,7 @@ from ..text.phrases import counted, listed
 from .baselines import Promoted, Version
 from .checks import check_rule
 from .context import STATES, CannotJudge, GateContext, RuleResult, RuleState, require_alike, require_metrics
-from .explain import meaning
+from .explain import describe_rule
 
 SCHEMA = 1
 
@@ -96,7 +96,7 @@ class Against(Struct, frozen=True, kw_only=True):
     others: Mapping[str, Promoted] = {}
     """Promoted baselines that rules name, by name."""
     missing: Mapping[str, tuple[str, str]] = {}
-    """Those that could not be had: why, and how to mend it."""
+    """Those that could not be had: why, and how to fix it."""
 
     def systems(self, conversations: Sequence[Conversation]) -> dict[str, MeasuredRun]:
         """All of them as runs over these conversations, by what rules may call them."""
@@ -143,10 +143,10 @@ def gate(
     )
 
 
-def explained(rule: Rule, report: GateReport) -> str:
+def explain_rule(rule: Rule, report: GateReport) -> str:
     """What a rule means, in a sentence, with what it came to in a gate that was asked for it alone."""
     result = report.results[-1]
-    return f"{meaning(rule)} Today: {result.found} So it {_outcome(result.state)}."
+    return f"{describe_rule(rule)} Today: {result.found} So it {_outcome(result.state)}."
 
 
 def _outcome(state: RuleState) -> str:

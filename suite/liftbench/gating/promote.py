@@ -44,7 +44,7 @@ def promote(
     """Write `folder/NAME.json`, unless it says the same already. Raises `UsageError`, where it would change without a
     reason, for a name that no rule could name, and for a run that is not complete.
 
-    `yardsticks` are the controls and humans of the run's protocol, `best_prompted` the same model with its best prompt;
+    `controls` are the controls and humans of the run's protocol, `best_prompted` the same model with its best prompt;
     both are needed where lifts are to be over this baseline.
     """
     require_name(name)

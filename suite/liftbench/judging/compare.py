@@ -228,11 +228,7 @@ def _metric_infos(run: MeasuredRun, headlines: Sequence[str]) -> list[MetricInfo
 
     Without hand-written facts, say, `key-facts` has nothing to say.
     """
-    infos = [
-        MetricInfo(name=row.name, signature=row.signature, direction=row.direction, sees=row.sees)
-        for row in run.summary.metrics
-        if row.n or row.name in headlines
-    ]
+    infos = [row.info for row in run.summary.metrics if row.n or row.name in headlines]
     places = {name: place for place, name in enumerate(headlines)}
     return sorted(infos, key=lambda info: places.get(info.name, len(places)))
 

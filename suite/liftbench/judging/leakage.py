@@ -12,7 +12,6 @@ from rapidfuzz.distance import Indel
 
 from ..data.similarity.fingerprints import REFERENCE_WORDS, fingerprint_words, ngram_hashes, ngrams
 from ..data.similarity.scored import ScoredSplit
-from ..records.conversation import Conversation
 from ..records.system import PromptSpec
 from ..records.training import TrainingRow
 from ..text.words import words
@@ -138,23 +137,19 @@ def human_copies(scored: ScoredSplit, rows: Sequence[TrainingRow]) -> float:
     A stock opening and little more is called so, whoever wrote it. 0.0 where there is no summary.
     """
     training = _training_summaries(rows)
-    copied = [
-        _from_training(words(reference), training) is not None
-        for conversation in scored.conversations
-        for reference in conversation.references
-    ]
+    copied = [_from_training(reference, training) is not None for own in scored.reference_words for reference in own]
     return sum(copied) / len(copied) if copied else 0.0
 
 
 def _copied(scored: ScoredSplit, texts: Mapping[str, str], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
     training = _training_summaries(rows)
-    for conversation in scored.conversations:
-        text = texts.get(conversation.id, "")
-        if run := _from_training(words(text), training):
+    for conversation, references in zip(scored.conversations, scored.reference_words, strict=True):
+        tokens = words(texts.get(conversation.id, ""))
+        if run := _from_training(tokens, training):
             yield Leak(
                 kind="copied from training", id=conversation.id, other=run.holder, likeness=run.share, words=run.words
             )
-        if leak := _from_references(text, conversation):
+        if leak := _from_references(tokens, conversation.id, references):
             yield leak
 
 
@@ -167,21 +162,20 @@ def _from_training(tokens: list[str], training: Mapping[int, Sequence[str]]) -> 
     return run if run and run.share >= COPIED else None
 
 
-def _from_references(text: str, conversation: Conversation) -> Leak | None:
-    tokens = words(text)
+def _from_references(tokens: list[str], id_: str, references: Sequence[list[str]]) -> Leak | None:
+    """Whether a text, as words, copies a human summary of its own conversation."""
     if len(tokens) < REFERENCE_WORDS:
         return None
-    own = [words(reference) for reference in conversation.references]
-    run = _longest_run(tokens, _holders((conversation.id, _runs(reference)) for reference in own))
+    run = _longest_run(tokens, _holders((id_, _runs(reference)) for reference in references))
     share = run.share if run else 0.0
     # Their longest common subsequence, twice, of all their words: ROUGE-L, but for stems, and it sees any script.
-    edited = max((Indel.normalized_similarity(tokens, reference) for reference in own), default=0.0)
+    edited = max((Indel.normalized_similarity(tokens, reference) for reference in references), default=0.0)
     if share < COPIED_WHOLE and edited < COPIED_EDITED:
         return None
     return Leak(
         kind="copied reference",
-        id=conversation.id,
-        other=conversation.id,
+        id=id_,
+        other=id_,
         likeness=max(share, edited),
         words=run.words if run else "",
     )

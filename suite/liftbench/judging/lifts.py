@@ -45,7 +45,12 @@ def measure_lifts(basis: Basis, trainings: Sequence[Sequence[MeasuredRun]], metr
         for against, over in overs
         for name in names
     }
-    gaps = {key: reason for key, (over, runs) in keys.items() if (reason := _find_gaps(over, runs))}
+    gap_of = {
+        (tuple(run.id for run in runs), against): _find_gaps(over, runs)
+        for runs, _ in wanted
+        for against, over in overs
+    }
+    gaps = {key: reason for key in keys if (reason := gap_of[key[:2]])}
     requests = {key: _request(basis, over, runs, key[2]) for key, (over, runs) in keys.items() if key not in gaps}
     lifts = dict(zip(requests, basis.bootstrap.lifts(list(requests.values())), strict=True))
     found: dict[tuple[tuple[str, ...], Against, str], LiftResult] = {

@@ -134,7 +134,7 @@ def in_other_language(
 ) -> list[str] | None:
     """Those in no language that the conversation or one of its references may be in; None where no such is known.
 
-    Where the language of a text or of its conversation cannot be said, it is not held against the text. No human
+    Where the language of a text or of its conversation could not be detected, the text has no such fault. No human
     summary above is in another language than its conversation and the other summaries of it.
     """
     spoken = scored.languages

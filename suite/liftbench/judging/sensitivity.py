@@ -20,10 +20,10 @@ from ..records.run import Terms
 from ..runs.directory import Run
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap, LiftRequest
-from ..statistics.lift import LiftResult, NoLift
+from ..statistics.lift import FEWEST, LiftResult, NoLift
 from ..text.phrases import counted
 from .leakage import Leak
-from .verdict import FEWEST, Outcome, lift_outcome
+from .verdict import Outcome, lift_outcome
 
 
 class Alternative(Struct, frozen=True, kw_only=True):

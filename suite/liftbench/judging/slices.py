@@ -10,9 +10,10 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..data.slicing import FEWEST, Slice
+from ..data.slicing import Slice
 from ..records.run import Direction
 from ..statistics.bootstrap import Bootstrap
+from ..statistics.lift import FEWEST
 from ..statistics.permutation import holm
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ..records.run import Against, Limits
 from ..runs.measured import MeasuredRun
-from ..statistics.lift import Lift, LiftResult, NoLift, describe_gain, lift_digits
+from ..statistics.lift import FEWEST, Lift, LiftResult, NoLift, describe_gain, lift_digits
 from ..text.phrases import glossed, listed, metric_label, percent
 from .evidence import Evidence
 from .guards import Guard, not_passed
@@ -41,11 +41,6 @@ class Verdict(Struct, frozen=True, kw_only=True):
     caveats: list[str] = []
     """What else a reader must know."""
 
-
-FEWEST = 30
-"""Conversations (clusters, where the data have any) for a *verified*. Intervals are widened for few (see `stats`), but
-no widening mends skewness: on real scores the lower bound, nominally wrong in 2.5% of experiments, is so in up to 3.8%
-of those with 30 conversations (`baselines/interval-coverage.jsonl`) and in 5.8% of those with 20."""
 
 NOTEWORTHY = 0.02
 """Share of the baseline's empty or cut summaries above which a caveat mentions them."""

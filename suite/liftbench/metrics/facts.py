@@ -15,7 +15,7 @@ _POSSESSIVE = re.compile(r"['’]s\b")
 
 
 def tells(text: str, forms: Iterable[str]) -> bool:
-    """Whether a text tells a fact by one of its forms (see `types.KeyFact`).
+    """Whether a text tells a fact by one of its forms (see `KeyFact`).
 
     The words of a form are compared by their stems and may stand anywhere, in any order; a number counts only whole.
 

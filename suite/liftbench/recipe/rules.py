@@ -10,7 +10,7 @@ NUMBER     = digits, with a decimal point where there is one; a bound may begin 
 ```
 
 A lift is asked to be at least something (`>=`), a drop at most (`<=`), both in percent. What a rule means, and what its
-names stand for, is with the engine (`gates`).
+names stand for, is with the engine (`gating.gate`).
 """
 
 from __future__ import annotations

@@ -88,6 +88,15 @@ class SampleScores(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Metric name → where in the summary its value comes from."""
 
 
+class MetricInfo(Struct, frozen=True, kw_only=True):
+    """A metric as it was made."""
+
+    name: str
+    signature: str
+    direction: Direction
+    sees: Sees
+
+
 class MetricSummary(Struct, frozen=True, kw_only=True):
     """One metric over a run (`summary.json`)."""
 
@@ -103,6 +112,11 @@ class MetricSummary(Struct, frozen=True, kw_only=True):
     signature: str
     direction: Direction = "higher"
     sees: Sees = "overlap"
+
+    @property
+    def info(self) -> MetricInfo:
+        """The metric itself, without its figures."""
+        return MetricInfo(name=self.name, signature=self.signature, direction=self.direction, sees=self.sees)
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
@@ -132,7 +146,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parts of the data on none of which the candidate may be significantly worse than the baseline: the number of
     turns, the conversation's length in words, the number of references, or any field of the metadata."""
     unsupported: Annotated[float, Meta(ge=0)] = 0.1
-    """Unsupported facts a summary that the candidate may surely have more than the humans."""
+    """Unsupported facts a summary that the candidate may have more than the humans, by the upper bound."""
     faults: Annotated[float, Meta(ge=0, lt=1)] = 0.02
     """Share of the candidate's summaries that may be empty, never-ending, degenerate, shortened at the input, copied
     from training summaries, or in another language: each for itself."""
@@ -173,7 +187,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     system: System
     protocol: Protocol
     plan: list[list[str]]
-    """Conversation ids in generation batches, over the whole split (see `harness`); empty for texts made elsewhere."""
+    """Conversation ids in generation batches, over the whole split (see `measuring.plan`); empty for texts made
+    elsewhere."""
     headlines: tuple[str, ...]
     """The metrics that the lift is judged on."""
     against: Against = "baseline"
@@ -229,12 +244,3 @@ class Environment(Struct, frozen=True, kw_only=True):
 
 
 # -------------------------------------------------------------------------------------------------------- controls
-
-
-class MetricInfo(Struct, frozen=True, kw_only=True):
-    """A metric as it was made."""
-
-    name: str
-    signature: str
-    direction: Direction
-    sees: Sees

@@ -60,7 +60,8 @@ class PromptSpec(Struct, frozen=True, kw_only=True):
     system: str = ""
     """The system message; empty for none."""
     style: Literal["chat", "plain"]
-    """`chat`: through the model's own chat template; `plain`: for base models, `prompts.PLAIN_FRAME` around it."""
+    """`chat`: through the model's own chat template; `plain`: for base models, `PLAIN_FRAME` around it (see
+    `prompts.render`)."""
     prefill: str = ""
     """The beginning of the summary, which the model continues; it is part of the scored text."""
     shots: tuple[Shot, ...] = ()

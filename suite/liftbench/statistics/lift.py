@@ -7,6 +7,14 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+FEWEST = 30
+"""Conversations (clusters, where the data have any) for a *verified*, and for anything said of a slice.
+
+Intervals are widened for few (see `bootstrap`), but no widening corrects skewness: on real scores the lower bound,
+nominally wrong in 2.5% of experiments, is so in up to 3.8% of those with 30 conversations
+(`baselines/interval-coverage.jsonl`) and in 5.8% of those with 20.
+"""
+
 
 class Lift(Struct, frozen=True, kw_only=True, tag_field="kind", tag="lift"):
     """The gain of a candidate over a baseline on one metric, over the same conversations."""

@@ -1,5 +1,5 @@
 """The bootstrap's engine: whole units, conversations or clusters of them, drawn with replacement from a seed, and the
-bounds of an interval from what was drawn. Which figures have intervals, and why these, `stats` says.
+bounds of an interval from what was drawn. Which figures have intervals, and why these, `bootstrap` says.
 
 A resample is kept as counts, how often each unit was drawn: its sums are then a product with the units' sums, and the
 same seed and number of units give the same resamples for every metric.

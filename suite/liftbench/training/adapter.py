@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ..data.similarity.fingerprints import conversation_sha256, split_fingerprint, training_row
+from ..data.similarity.fingerprints import split_fingerprint, training_row
 from ..data.sources import cleaning, open_dataset, read_split
 from ..data.splits import TrainingSplit, training_split
 from ..errors import RunFailed, UsageError
@@ -177,6 +177,7 @@ def _write_provenance(
     run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, result: TrainResult
 ) -> None:
     used = (*plan.split.train, *plan.split.validation)
+    rows = read_lines(run.folder / "training" / ROWS, TrainingRow)
     provenance = Provenance(
         adapter_sha256=adapter_sha256(result.adapter),
         trainer=plan.spec.name,
@@ -188,11 +189,11 @@ def _write_provenance(
         dataset=run.manifest.protocol.dataset,
         train_split=run.recipe.data.train_split,
         train_fingerprint=split_fingerprint(used, cleaning(run.recipe.data)),
-        rows={conversation.id: conversation_sha256(conversation) for conversation in used},
+        rows={row.id: row.sha256 for row in rows},
         run=run.manifest.id,
         family=run.manifest.family or None,
         packages=versions(),
         created=now(),
     )
-    write_lines(result.adapter / ROWS, read_lines(run.folder / "training" / ROWS, TrainingRow))
+    write_lines(result.adapter / ROWS, rows)
     write_atomic(result.adapter / PROVENANCE, provenance)

@@ -58,15 +58,20 @@ class ScoredSplit:
         return Containment([fingerprint_words(words(transcript(one.turns))) for one in self.conversations])
 
     @cached_property
+    def reference_words(self) -> list[list[list[str]]]:
+        """Of each conversation the words of each reference."""
+        return [[words(reference) for reference in one.references] for one in self.conversations]
+
+    @cached_property
     def passages(self) -> list[list[set[int]]]:
         """Of each conversation the word 8-grams of its turns, its transcript and its references, where long enough."""
         return [
             [
                 ngram_hashes(tokens, REFERENCE_WORDS)
-                for tokens in (words_of(one), words(transcript(one.turns)), *map(words, one.references))
+                for tokens in (words_of(one), words(transcript(one.turns)), *references)
                 if len(tokens) >= REFERENCE_WORDS
             ]
-            for one in self.conversations
+            for one, references in zip(self.conversations, self.reference_words, strict=True)
         ]
 
     @cached_property
