@@ -163,7 +163,7 @@ def test_a_rule_is_explained_with_and_without_a_run(bench: Bench) -> None:
         (["--baseline", "untuned", "--runs", "elsewhere"], 3, "there is no measured run to gate"),
     ],
 )
-def test_what_is_missing_says_how_to_mend_it(bench: Bench, arguments: list[str], code: int, words: str) -> None:
+def test_what_is_missing_says_how_to_fix_it(bench: Bench, arguments: list[str], code: int, words: str) -> None:
     rule = [] if "--rule" in arguments else ["--rule", RULE]
     done = bench("gate", *rule, *arguments)
     assert (done.code, words in done.err) == (code, True), done.err

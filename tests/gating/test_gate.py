@@ -52,7 +52,7 @@ def test_what_was_proven_passes(world: World) -> None:
     assert report.passed
     assert [result.rule for result in report.results] == [ALIKE, *RULES]
     assert {guard.state for guard in report.guards} == {"passed"}
-    assert not any(result.losses or result.mend for result in report.results)
+    assert not any(result.losses or result.fix for result in report.results)
 
 
 # ------------------------------------------------------------------------------------------------- planted regressions
@@ -136,7 +136,7 @@ def test_planted_regressions(
     assert caught.items() <= found.items()
     results = [result for result in report.results if result.state != "passed"]
     assert any(words in result.found for result in results)
-    assert all(result.mend or result.guards for result in results)
+    assert all(result.fix or result.guards for result in results)
 
 
 def test_a_part_that_got_worse_is_caught_while_the_mean_rises(world: World) -> None:
@@ -205,14 +205,14 @@ def test_what_a_rule_comes_to(world: World, rule: str, state: RuleState, words: 
 
 
 def test_an_unknown_metric_is_answered_with_similar_ones(world: World) -> None:
-    assert "Did you mean 'rouge" in gated(world, world.good, "rougeX >= 0.1").results[-1].mend
+    assert "Did you mean 'rouge" in gated(world, world.good, "rougeX >= 0.1").results[-1].fix
 
 
 def test_without_a_best_prompt_the_rule_says_how_to_get_one(world: World) -> None:
     plain = Against(baseline=replace(world.untuned, best_prompted=None), proven=world.proven)
     result = gated(world, world.good, RULES[2], against=plain).results[-1]
     assert result.state == "not run"
-    assert "bench baseline --tune" in result.mend
+    assert "bench baseline --tune" in result.fix
 
 
 def test_without_controls_nothing_is_verified(world: World) -> None:
@@ -315,7 +315,7 @@ def test_of_nothing_there_is_no_share(world: World) -> None:
     samples = [replace(row, scores=rows[row.id]) for row in world.proven.samples]
     none = Against(baseline=world.untuned, proven=replace(world.proven, samples=samples))
     result = gated(world, world.good, "drop(unsupported-facts) <= 5%", against=none).results[-1]
-    assert (result.state, result.mend) == ("not run", "Write unsupported-facts <= proven + 0.05.")
+    assert (result.state, result.fix) == ("not run", "Write unsupported-facts <= proven + 0.05.")
 
 
 def test_the_proven_run_itself_is_told(world: World) -> None:
@@ -416,4 +416,4 @@ def test_names_that_rules_may_use(world: World, tmp_path: Path) -> None:
     against = Against(baseline=world.untuned, others=extra, missing={"gone": ("It is not there.", "Promote it.")})
     given: Any = ["lift(rougeL, over=older) >= 40%", "lift(rougeL, over=gone) >= 40%", "rougeL >= 0.9x untuned"]
     results = gated(world, world.good, *given, against=against).results[1:]
-    assert [(one.state, one.mend) for one in results] == [("passed", ""), ("not run", "Promote it."), ("passed", "")]
+    assert [(one.state, one.fix) for one in results] == [("passed", ""), ("not run", "Promote it."), ("passed", "")]

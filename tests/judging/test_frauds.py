@@ -51,7 +51,7 @@ def caught(result: CandidateResult, guard: str, *words: str) -> None:
     assert guard in verdict.sentence
     found = next(one for one in verdict.guards if one.name == guard)
     assert f"{found.question} {found.words}" in verdict.not_proven
-    assert found.mend
+    assert found.fix
     for each in words:
         assert each in found.words
 

@@ -132,7 +132,7 @@ def test_a_candidate_that_passes_every_guard_is_verified(bench: Bench) -> None:
     assert verdict.sentence.startswith("Verified: All 12 guards passed.")
     assert verdict.sentence.endswith("(overlap only).")
     assert [guard.name for guard in verdict.guards] == list(GUARDS)
-    assert all(guard.question.endswith("?") and not guard.mend for guard in verdict.guards)
+    assert all(guard.question.endswith("?") and not guard.fix for guard in verdict.guards)
     assert "12 of 12 guards passed" in verdict.proven[-1]
 
 
@@ -153,7 +153,7 @@ def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -
     assert (verdict.outcome, verdict.lift) == ("unproven", "verified")
     assert verdict.sentence.startswith("Unproven: 1 of 12 guards did not pass: controls (failed). ")
     assert f"{guard.question} {guard.words}" in verdict.not_proven
-    assert f"controls: {guard.mend}" in verdict.settle
+    assert f"controls: {guard.fix}" in verdict.settle
     assert any("at least" in words and "higher than the untuned model" in words for words in verdict.proven)
 
 
@@ -186,7 +186,7 @@ def test_what_the_candidate_is_or_writes(bench: Bench, changes: dict[str, Any], 
     found = open_guards(bench.verdict(bench.candidate(**changes)))
     assert list(found) == [name]
     assert words in found[name].words
-    assert found[name].mend
+    assert found[name].fix
 
 
 def test_faults_that_are_rare_enough_pass_and_are_told(bench: Bench) -> None:

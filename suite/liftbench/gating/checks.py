@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from msgspec import Struct
@@ -11,15 +11,26 @@ from msgspec.structs import replace
 
 from ..data.slicing import slices
 from ..errors import UsageError, unknown
-from ..judging.output_faults import is_empty, never_ending, shortened
 from ..recipe.rules import Rule
-from ..records.run import Direction, Prediction
+from ..records.run import Direction
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import FEWEST, NoLift
 from ..text.phrases import counted, metric_label, percent
-from .context import STATES, CannotJudge, GateContext, Loss, RuleResult, RuleState, over, require_alike, score
+from .context import (
+    STATES,
+    CannotJudge,
+    GateContext,
+    Loss,
+    RuleResult,
+    RuleState,
+    over,
+    require_alike,
+    require_direction,
+    score,
+)
 from .explain import describe_fix, describe_lift, describe_requirement, named_system
+from .run_figures import FIGURES, check_figure
 
 MOST_LOSSES = 3
 """Conversations that are named where a rule is broken."""
@@ -28,106 +39,10 @@ MOST_LOSSES = 3
 def check_rule(rule: Rule, context: GateContext) -> RuleResult:
     """Whether a rule holds, guards apart."""
     try:
-        figure = FIGURES.get(rule.metric.replace("-", "_"))
-        return _of_figure(rule, context, *figure) if figure else _of_metric(rule, context)
+        figure = rule.metric.replace("-", "_")
+        return check_figure(rule, context, figure) if figure in FIGURES else _check_metric(rule, context)
     except CannotJudge as error:
-        return RuleResult(rule=rule.text, run=context.run.id, state="not run", found=error.words, mend=error.mend)
-
-
-# ------------------------------------------------------------------------------------------------------ figures of runs
-
-
-def _rate(run: MeasuredRun) -> float | None:
-    summary = run.summary
-    return summary.new_tokens / summary.seconds if summary.new_tokens and summary.seconds else None
-
-
-def _share(
-    run: MeasuredRun, find: Callable[[Sequence[Prediction | None]], list[str] | None], kept: int
-) -> float | None:
-    """Of a run's texts; of a promoted baseline's, which are not kept, as its summary counted them."""
-    if not run.predictions:
-        return kept / run.manifest.protocol.n if run.manifest.system.generation_verified else None
-    found = find([run.predictions.get(id_) for id_ in run.scores])
-    return None if found is None else len(found) / run.manifest.protocol.n
-
-
-def _empty(made: Sequence[Prediction | None]) -> list[str]:
-    return [one.id if one else "" for one in made if one is None or is_empty(one.text)]
-
-
-FIGURES: dict[str, tuple[Direction, str, Callable[[MeasuredRun], float | None]]] = {
-    "tokens_per_second": ("higher", "Generated tokens a second", _rate),
-    "mean_words": ("neither", "Words a summary", lambda run: run.summary.mean_words),
-    "empty": ("lower", "Share of empty summaries", lambda run: _share(run, _empty, run.summary.empty)),
-    "cut": (
-        "lower",
-        "Share of summaries cut at the token limit",
-        lambda run: _share(run, never_ending, run.summary.cut),
-    ),
-    "shortened": (
-        "lower",
-        "Share of conversations read only in part",
-        lambda run: _share(run, shortened, run.summary.shortened),
-    ),
-}
-"""What is known of a run as a whole, without an interval: which way is better, in words, and how it is read."""
-
-
-def _of_figure(
-    rule: Rule, context: GateContext, direction: Direction, words: str, read: Callable[[MeasuredRun], float | None]
-) -> RuleResult:
-    if rule.quantity != "value" or rule.strength != "measured" or rule.per:
-        raise CannotJudge(
-            f"{rule.metric} is one figure of a run: it has no interval and no parts.", f"Write {rule.metric} >= …"
-        )
-    _require_direction(rule, rule.metric, direction)
-    require_alike(context.run, context.baseline, "the baseline")
-    value = read(context.run)
-    if value is None or not math.isfinite(value):
-        raise CannotJudge(
-            f"The run's {rule.metric} is not known.", "Generate its texts through this suite (`bench score SYSTEM`)."
-        )
-    goal, against, name = rule.bound.number, "", over(rule)
-    if direction == "lower" and not name and goal > 1:
-        raise CannotJudge(
-            f"{words} is at most 1, and the rule requires {goal:.4g}.", f"Write {goal:.4g}% for a share of 100."
-        )
-    if name == "references":
-        raise CannotJudge(f"Human summaries have no {rule.metric}.", "Name a system, or give a number.")
-    if name:
-        other = context.system(name)
-        require_alike(context.run, other, name)
-        theirs = read(other)
-        if theirs is None:
-            raise CannotJudge(f"{name} has no {rule.metric}.", "Promote a run whose texts this suite generated.")
-        goal += rule.bound.factor * theirs
-        against = f", {theirs:.4g} with {name}"
-    slack = value - goal if rule.comparator == ">=" else goal - value
-    most = "at least" if rule.comparator == ">=" else "at most"
-    return RuleResult(
-        rule=rule.text,
-        run=context.run.id,
-        state="passed" if slack >= 0 else "failed",
-        found=f"{words}: {value:.4g}{against}; {most} {goal:.4g} is required.",
-        mend=""
-        if slack >= 0
-        else "Look at what changed; on another machine, promote a baseline that was measured there.",
-        metric=rule.metric,
-        over=name,
-        value=value,
-        slack=slack,
-        n=context.run.manifest.protocol.n,
-    )
-
-
-def _require_direction(rule: Rule, metric: str, direction: Direction) -> None:
-    better: dict[Direction, str] = {"higher": ">=", "lower": "<="}
-    if direction in better and rule.comparator != better[direction]:
-        raise CannotJudge(
-            f"On {metric_label(metric)} {direction} is better, and the rule would fail the better run.",
-            f"Write {better[direction]} instead of {rule.comparator}.",
-        )
+        return RuleResult(rule=rule.text, run=context.run.id, state="not run", found=error.what, fix=error.fix)
 
 
 # ------------------------------------------------------------------------------------------------------------- metrics
@@ -138,7 +53,7 @@ class _Part(Struct, frozen=True, kw_only=True):
 
     state: RuleState
     words: str
-    mend: str = ""
+    fix: str = ""
     value: float | None = None
     low: float | None = None
     high: float | None = None
@@ -170,8 +85,8 @@ class _ResolvedRule(Struct, frozen=True, kw_only=True):
         return len(set(self.context.bootstrap.labels(ids) or ()))
 
 
-def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
-    metric = _metric(rule.metric, context)
+def _check_metric(rule: Rule, context: GateContext) -> RuleResult:
+    metric = _find_metric(rule.metric, context)
     name = over(rule)
     other = context.system(name) if name and name != "references" else None
     require_alike(context.run, other or context.baseline, name if other else "the baseline", metric)
@@ -185,7 +100,7 @@ def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
         other=other,
         parts=len(wanted),
     )
-    parts = [_part(resolved, ids, label) for label, ids in wanted]
+    parts = [_check_part(resolved, ids, label) for label, ids in wanted]
     broken = [part for part in parts if part.state != "passed"]
     first = min(broken or parts, key=lambda part: (STATES.index(part.state), part.slack or 0.0))
     if broken or len(parts) == 1:
@@ -198,7 +113,7 @@ def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
         run=context.run.id,
         state=first.state,
         found=words,
-        mend=first.mend,
+        fix=first.fix,
         metric=metric,
         over=name,
         value=first.value,
@@ -210,24 +125,24 @@ def _of_metric(rule: Rule, context: GateContext) -> RuleResult:
     )
 
 
-def _part(resolved: _ResolvedRule, ids: Sequence[str], label: str) -> _Part:
+def _check_part(resolved: _ResolvedRule, ids: Sequence[str], label: str) -> _Part:
     rule, other = resolved.rule, resolved.other
     try:
         if rule.quantity != "value" and other is not None:
-            found = _of_lift(resolved, other, ids)
+            found = _check_lift(resolved, other, ids)
         else:
-            found = _of_value(resolved, ids)
+            found = _check_value(resolved, ids)
     except CannotJudge as error:
-        found = _Part(state="not run", words=error.words, mend=error.mend, ids=ids)
+        found = _Part(state="not run", words=error.what, fix=error.fix, ids=ids)
     return replace(found, words=f"{label}: {found.words}") if label else found
 
 
-def _metric(told: str, context: GateContext) -> str:
+def _find_metric(asked: str, context: GateContext) -> str:
     """The run's or the baseline's metric that a rule names; `_` may stand for `-`."""
     own, theirs = context.run.manifest.protocol.metrics, context.baseline.manifest.protocol.metrics
-    name = next((name for name in (told, told.replace("_", "-")) if name in own or name in theirs), None)
+    name = next((name for name in (asked, asked.replace("_", "-")) if name in own or name in theirs), None)
     if name is None:
-        error = unknown("metric", told, {**own, **theirs, **FIGURES})
+        error = unknown("metric", asked, {**own, **theirs, **FIGURES})
         raise CannotJudge(
             f"Not checked: {error.what}.",
             f"{error.fix} Correct the rule, or measure both runs with --metric NAME.",
@@ -255,7 +170,7 @@ def _parts(rule: Rule, context: GateContext) -> list[tuple[str, list[str]]]:
     return [(f"{part.field} {part.label}", list(part.ids)) for part in found]
 
 
-def _of_lift(resolved: _ResolvedRule, other: MeasuredRun, ids: Sequence[str]) -> _Part:
+def _check_lift(resolved: _ResolvedRule, other: MeasuredRun, ids: Sequence[str]) -> _Part:
     rule, metric, direction = resolved.rule, resolved.metric, resolved.direction
     if direction == "neither" or (rule.quantity == "lift" and direction == "lower"):
         why = "neither way is better" if direction == "neither" else "lower is better"
@@ -291,9 +206,9 @@ def _of_lift(resolved: _ResolvedRule, other: MeasuredRun, ids: Sequence[str]) ->
     return _outcome(rule, slack, words, sign * found.lift, least, most, ids)
 
 
-def _of_value(resolved: _ResolvedRule, ids: Sequence[str]) -> _Part:
+def _check_value(resolved: _ResolvedRule, ids: Sequence[str]) -> _Part:
     rule, context, metric, name = resolved.rule, resolved.context, resolved.metric, resolved.name
-    _require_direction(rule, metric, resolved.direction)
+    require_direction(rule, metric, resolved.direction)
     theirs: Mapping[str, Mapping[str, float | None]] = (resolved.other or context.baseline).scores
     if name == "references":
         theirs = context.humans
@@ -384,7 +299,7 @@ def _outcome(
     return _Part(
         state="passed" if holds else "failed",
         words=words,
-        mend="" if holds else describe_fix(rule),
+        fix="" if holds else describe_fix(rule),
         value=value + 0.0,
         low=low,
         high=high,

@@ -1,7 +1,7 @@
 """What a rule is judged on: the run, the systems that it names, whether they were measured alike, and what came of it.
 
 What cannot be compared (a metric that vanished, missing ids, another protocol) never passes: `CannotJudge` says why,
-and what mends it.
+and how to fix it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from msgspec import Struct
 
 from ..data.similarity.fingerprints import ids_sha256
 from ..data.similarity.scored import ScoredSplit
+from ..errors import LiftbenchError
 from ..recipe.rules import Rule
 from ..records.run import Direction
 from ..runs.differences import protocol_differences
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap
-from ..text.phrases import counted, listed
+from ..text.phrases import counted, listed, metric_label
 
 RuleState = Literal["passed", "failed", "not run"]
 
@@ -26,12 +27,8 @@ STATES: tuple[RuleState, ...] = ("failed", "not run", "passed")
 """The gravest first."""
 
 
-class CannotJudge(Exception):
-    """A rule that cannot be judged, and how to fix that."""
-
-    def __init__(self, words: str, mend: str) -> None:
-        super().__init__(words)
-        self.words, self.mend = words, mend
+class CannotJudge(LiftbenchError):
+    """A rule that cannot be judged; `what` is a whole sentence, as it stands in the rule's result."""
 
 
 class Loss(Struct, frozen=True, kw_only=True):
@@ -51,7 +48,7 @@ class RuleResult(Struct, frozen=True, kw_only=True):
     state: RuleState
     found: str
     """With its figures."""
-    mend: str = ""
+    fix: str = ""
     """How to fix it, where it did not pass."""
     metric: str = ""
     """As the run names it."""
@@ -92,8 +89,8 @@ class GateContext(Struct, frozen=True, kw_only=True):
         """Raises `CannotJudge`."""
         if name in self.systems:
             return self.systems[name]
-        words, mend = self.missing.get(name, (f"There is no system {name!r}.", "Name a promoted baseline."))
-        raise CannotJudge(words, mend)
+        what, fix = self.missing.get(name, (f"There is no system {name!r}.", "Name a promoted baseline."))
+        raise CannotJudge(what, fix)
 
     def direction(self, metric: str) -> Direction:
         """Which way is better, as the baseline recorded it. Raises `CannotJudge`."""
@@ -177,4 +174,14 @@ def require_metrics(run: MeasuredRun, other: MeasuredRun, name: str) -> None:
     if turned := [row.name for row in other.summary.metrics if ways.get(row.name, row.direction) != row.direction]:
         raise CannotJudge(
             f"Another way is better on {listed(turned)} than for {name}.", f"Promote {name} again, if that is meant."
+        )
+
+
+def require_direction(rule: Rule, metric: str, direction: Direction) -> None:
+    """Raise `CannotJudge` for a rule that would fail the better run."""
+    better: dict[Direction, str] = {"higher": ">=", "lower": "<="}
+    if direction in better and rule.comparator != better[direction]:
+        raise CannotJudge(
+            f"On {metric_label(metric)} {direction} is better, and the rule would fail the better run.",
+            f"Write {better[direction]} instead of {rule.comparator}.",
         )

@@ -1,4 +1,4 @@
-"""Rules in words: what one asks, what it found, and what mends it."""
+"""Rules in words: what one asks, what it found, and how to fix it."""
 
 from __future__ import annotations
 

@@ -125,8 +125,8 @@ def gate(
         return _check_guards(contexts, against, unjudged)
 
     results = [_worst(runs, [_alike(run, against) for run in runs])]
-    results += [_worst(runs, [_judged(rule, one, guards) for one in contexts]) for rule in rules]
-    excepting = [set(map(_spaced, rule.excepted)) for rule in rules if rule.strength == "verified"]
+    results += [_worst(runs, [_judge(rule, one, guards) for one in contexts]) for rule in rules]
+    excepting = [set(map(_with_spaces, rule.excepted)) for rule in rules if rule.strength == "verified"]
     return GateReport(
         passed=all(result.state == "passed" for result in results),
         runs=[run.id for run in runs],
@@ -196,7 +196,7 @@ def _alike(run: Run, against: Against) -> RuleResult:
             require_alike(run, other, promoted.name)
             require_metrics(run, other, promoted.name)
     except CannotJudge as error:
-        return RuleResult(rule=ALIKE, run=run.id, state="not run", found=error.words, mend=error.mend)
+        return RuleResult(rule=ALIKE, run=run.id, state="not run", found=error.what, fix=error.fix)
     protocol = run.manifest.protocol
     return RuleResult(
         rule=ALIKE,
@@ -207,7 +207,7 @@ def _alike(run: Run, against: Against) -> RuleResult:
     )
 
 
-def _judged(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, list[Guard]]]) -> RuleResult:
+def _judge(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, list[Guard]]]) -> RuleResult:
     """A rule with the guards, where it asks for them."""
     found = check_rule(rule, context)
     if rule.strength != "verified" or found.state == "not run":
@@ -216,9 +216,9 @@ def _judged(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, 
         excepted = [guard_name(name) for name in rule.excepted]
         failing = [guard for guard in not_passed(guards()[context.run.id]) if guard.name not in excepted]
     except CannotJudge as error:
-        return replace(found, state="not run", found=f"{found.found} {error.words}", mend=error.mend)
+        return replace(found, state="not run", found=f"{found.found} {error.what}", fix=error.fix)
     except UsageError as error:
-        return replace(found, state="not run", found=f"Not checked: {error.what}.", mend=error.fix)
+        return replace(found, state="not run", found=f"Not checked: {error.what}.", fix=error.fix)
     if not failing:
         return found
     names = [guard.name for guard in failing]
@@ -229,12 +229,12 @@ def _judged(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, 
 
 def guard_name(asked: str) -> str:
     """`same-base` and `same_base` for `same base`. Raises `UsageError` for no guard."""
-    if _spaced(asked) not in GUARDS:
+    if _with_spaces(asked) not in GUARDS:
         raise unknown("guard", asked, GUARDS)
-    return _spaced(asked)
+    return _with_spaces(asked)
 
 
-def _spaced(guard: str) -> str:
+def _with_spaces(guard: str) -> str:
     return guard.replace("-", " ").replace("_", " ")
 
 

@@ -254,7 +254,7 @@ def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> 
 
 
 def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list[str]:
-    words = [f"{guard.name}: {guard.mend}" for guard in failing if guard.mend]
+    words = [f"{guard.name}: {guard.fix}" for guard in failing if guard.fix]
     for lift in evidence.judged:
         if isinstance(lift, Lift) and lift_outcome(lift, target) == "undecided" and lift.needed is not None:
             needed = max(lift.needed, FEWEST)

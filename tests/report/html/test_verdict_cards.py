@@ -446,7 +446,7 @@ def test_the_guards_limits_the_device_the_seed_and_its_family_are_on_the_page(
 def filled(record: Any, text: str, ids: frozenset[str]) -> Any:
     """A record, as JSON, with `text` in every free field."""
     free = {
-        "sentence", "name", "question", "words", "mend", "proven", "not_proven", "settle", "caveats", "method",
+        "sentence", "name", "question", "words", "fix", "proven", "not_proven", "settle", "caveats", "method",
         "problem", "signature", "label", "field", "other", "note", "baseline", "candidate", "key", "floor",
     }  # fmt: skip
 

@@ -32,7 +32,7 @@ def list_details(result: RuleResult) -> list[str]:
         shown = [f"{loss.id} {loss.before:.3f} to {loss.after:.3f}" for loss in result.losses]
         metric, system = metric_label(result.metric), compared_system(result)
         lines.append(f"Largest losses on {metric} compared with {system}: {listed(shown)}.")
-    return [*lines, f"How to fix it: {result.mend}"] if result.mend else lines
+    return [*lines, f"How to fix it: {result.fix}"] if result.fix else lines
 
 
 def compared_system(result: RuleResult) -> str:
@@ -52,7 +52,7 @@ def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> l
     for guard in not_passed(report.guards):
         if names is None or guard.name in names:
             excluded = ", excluded by the rules" if guard.name in report.excepted else ""
-            fix = f" How to fix it: {guard.mend}" if guard.mend else ""
+            fix = f" How to fix it: {guard.fix}" if guard.fix else ""
             lines.append(f"{guard.name} ({guard.state}{excluded}): {guard.words}{fix}")
     return lines
 

@@ -1,0 +1,42 @@
+"""The guards of a verdict: conditions without which a lift, however large, proves nothing.
+
+Each looks at recorded evidence alone and says what it found. One that cannot run has not passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..evidence import Evidence
+from .base import STATES, Check, Guard, GuardState, not_passed
+from .beaten import FACTS, check_controls, check_facts, check_slices
+from .compared import check_effect, check_same_base, check_scores, check_seeds
+from .seen import check_leakage
+from .written import check_degeneration, check_endings, check_language, check_truncation
+
+__all__ = ["FACTS", "GUARDS", "STATES", "Guard", "GuardState", "check_guards", "not_passed"]
+
+GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
+    "scores": ("Is there a number to judge, from every conversation?", check_scores),
+    "same base": ("Is it compared with its own untuned model, under the same prompt?", check_same_base),
+    "effect": ("Does it write anything else than the baseline?", check_effect),
+    "seeds": ("Were all seeds of its training judged?", check_seeds),
+    "leakage": ("Was nothing that is scored seen in training or in the prompt, and no summary copied?", check_leakage),
+    "truncation": ("Were the whole conversations read?", check_truncation),
+    "endings": ("Does every summary have words, and an end?", check_endings),
+    "degeneration": ("Is every summary a text of its own, that does not go in circles?", check_degeneration),
+    "language": ("Is every summary in the conversation's language?", check_language),
+    "controls": ("Does it beat what needs no model at all?", check_controls),
+    "facts": ("Does it invent hardly more details than people do?", check_facts),
+    "slices": ("Is it worse on no slice of the conversations?", check_slices),
+}
+"""Name → what it asks, and how it is checked."""
+
+
+def check_guards(evidence: Evidence) -> list[Guard]:
+    """Every guard, in the order of a report."""
+    return [
+        Guard(name=name, question=question, state=found.state, words=found.words, fix=found.fix)
+        for name, (question, check) in GUARDS.items()
+        for found in [check(evidence)]
+    ]

@@ -1,0 +1,44 @@
+"""A guard of a verdict: a condition without which a lift, however large, proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+GuardState = Literal["passed", "failed", "undecided", "not run"]
+
+
+class Guard(Struct, frozen=True, kw_only=True):
+    """One condition of a verdict, checked."""
+
+    name: str
+    """Short, as the verdict names it: `controls`, `leakage`, …"""
+    question: str
+    """What it asks, in words that a reader without statistics understands."""
+    state: GuardState
+    """Only `passed` supports a verdict: a guard that could not run has not passed."""
+    words: str
+    """What was found, with its figures."""
+    fix: str = ""
+    """What would settle it, where it has not passed."""
+
+
+class Check(NamedTuple):
+    """What a guard found."""
+
+    state: GuardState
+    words: str
+    fix: str = ""
+
+
+SEEN_HERE = "Generate the texts through this suite (`bench score SYSTEM`)."
+
+STATES: tuple[GuardState, ...] = ("failed", "not run", "undecided", "passed")
+"""The gravest first."""
+
+
+def not_passed(guards: Sequence[Guard]) -> list[Guard]:
+    """Those that support no verdict, the gravest first."""
+    return sorted((guard for guard in guards if guard.state != "passed"), key=lambda guard: STATES.index(guard.state))

@@ -1,0 +1,121 @@
+"""Guards on what the candidate must not be worse than: controls, people's facts, the baseline on each slice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from ...floors.control_scores import SystemScores
+from ...text.phrases import counted, listed, metric_label
+from ..evidence import Evidence
+from ..slices import SliceResult
+from .base import Check
+
+FACTS = "unsupported-facts"
+"""The metric that the guard of facts reads."""
+
+
+def check_controls(evidence: Evidence) -> Check:
+    """Whether every headline's gap to the best control lies above zero."""
+    headlines = [lift.metric for lift in evidence.lifts]
+    by_metric = {position.metric: position for position in evidence.positions}
+    rows = evidence.controls.rows if evidence.controls else []
+    missing = [row.name for row in rows if row.role == "floor" and (row.missing or not _whole(row, headlines))]
+    if missing or any(metric not in by_metric for metric in headlines):
+        which = listed(missing) if missing else "the controls"
+        return Check(
+            "not run",
+            f"Not measured: {which}.",
+            "`bench controls` says why; most learn from human summaries of a training split (data.train_split).",
+        )
+    unbeaten = [one for one in by_metric.values() if one.gap_low is None or one.gap_low <= 0]
+    words = "; ".join(
+        f"{metric_label(one.metric)} {one.candidate_mean:.3f}, {one.floor} {one.floor_mean:.3f}"
+        for one in by_metric.values()
+    )
+    if not unbeaten:
+        return Check("passed", f"The candidate scores significantly higher than every control ({words}).")
+    where = listed([metric_label(one.metric) for one in unbeaten])
+    worse = all(one.gap_high is not None and one.gap_high < 0 for one in unbeaten)
+    verb = "The candidate scores lower than" if worse else "The candidate is not shown to beat"
+    return Check(
+        "failed",
+        f"{verb} the best control on {where} ({words}).",
+        "Train a better adapter, or take a larger model: it must score clearly above "
+        f"{listed([f'{one.floor_mean:.3f} on {metric_label(one.metric)}' for one in unbeaten])}.",
+    )
+
+
+def _whole(row: SystemScores, metrics: Sequence[str]) -> bool:
+    """Whether a control has a value for every conversation, on each of some metrics."""
+    return all(None not in row.scores.get(metric, [None]) for metric in metrics)
+
+
+def check_facts(evidence: Evidence) -> Check:
+    """Whether the summaries have few more unsupported facts than the humans' own."""
+    humans = next((row for row in evidence.controls.rows if row.role == "humans"), None) if evidence.controls else None
+    column = humans.scores.get(FACTS) if humans else None
+    if column is None or evidence.controls is None:
+        return Check(
+            "not run",
+            f"{FACTS} was not measured of the candidate and of the humans.",
+            f"Give metrics.names {FACTS!r}, and a split with human summaries.",
+        )
+    own = {id_: scores.get(FACTS) for id_, scores in evidence.candidate.scores.items()}
+    pairs = {
+        id_: (found, human)
+        for id_, human in zip(evidence.controls.ids, column, strict=True)
+        if (found := own.get(id_)) is not None and human is not None
+    }
+    differences = [found - human for found, human in pairs.values()]
+    difference, _, high = evidence.basis.bootstrap.mean(differences, list(pairs))
+    if len(pairs) < evidence.n:
+        return Check(
+            "not run",
+            f"{len(pairs)} of {evidence.n} conversations have a number for {FACTS} of the candidate and of the humans.",
+            "Score conversations that all have a human summary.",
+        )
+    if difference is None or high is None:
+        return Check("not run", "One conversation, or one cluster of them, has no interval.", "Score more of them.")
+    human_mean = fmean(human for _, human in pairs.values())
+    allowed = evidence.terms.limits.unsupported
+    words = (
+        f"{human_mean + difference:.3f} invented details a summary (numbers, names, dates, codes that the conversation "
+        f"lacks), the humans {human_mean:.3f}; at most {max(high, 0):.3f} more (upper bound), and the limit is "
+        f"{allowed:g}."
+    )
+    if high <= allowed:
+        return Check("passed", words)
+    return Check("failed", words, "Look at the marked details in the report; more conversations narrow the figure.")
+
+
+def check_slices(evidence: Evidence) -> Check:
+    """Whether the candidate is significantly worse than the baseline on no slice."""
+    worse = [one for one in evidence.slices if one.state == "worse"]
+    if worse:
+        return Check(
+            "failed",
+            f"The candidate is worse than the baseline on {listed([_part(one) for one in worse])}.",
+            "Train with more conversations of that kind.",
+        )
+    small = list(dict.fromkeys(_part(one) for one in evidence.slices if one.state == "undecided"))
+    if small:
+        shown = listed(small[:3]) if len(small) <= 3 else f"{', '.join(small[:3])} and {len(small) - 3} more"
+        return Check(
+            "undecided",
+            f"Too few conversations to judge {shown}.",
+            "Score more conversations of that kind, or declare coarser slices (guards.slices).",
+        )
+    fields = list(dict.fromkeys(one.field for one in evidence.slices))
+    whole = [field for field in evidence.terms.limits.slices if field not in fields]
+    unseen = f" Not sliced by {listed(whole)}: too few conversations, or too much alike." if whole else ""
+    if not fields:
+        return Check("passed", f"There are no slices to check.{unseen}")
+    parts = counted(len({(one.field, one.label) for one in evidence.slices}), "slice")
+    return Check("passed", f"No slice is worse than the baseline ({parts} checked: {listed(fields)}).{unseen}")
+
+
+def _part(one: SliceResult) -> str:
+    """`turns: 8 to 9 on ROUGE-L`; the metric only where it tells something."""
+    where = f"{one.field}: {one.label} ({one.n})"
+    return f"{where} on {metric_label(one.metric)}" if one.state == "worse" else where

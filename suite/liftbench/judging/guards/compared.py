@@ -1,0 +1,92 @@
+"""Guards on what is compared: is there a number, and is it the gain over its own base?"""
+
+from __future__ import annotations
+
+from ...statistics.lift import NoLift
+from ..evidence import Evidence
+from .base import SEEN_HERE, Check
+
+
+def check_scores(evidence: Evidence) -> Check:
+    """Whether every headline has a finite number for every conversation."""
+    if not evidence.judged:
+        return Check(
+            "not run",
+            "The lift is judged over the best prompt, and none was searched for.",
+            "Search for it: `bench baseline --tune`.",
+        )
+    problems = [lift.reason for lift in evidence.judged if isinstance(lift, NoLift)]
+    problems += [
+        f"a lift is judged on a metric where higher is better, and {lift.metric} is none"
+        for lift in evidence.judged
+        if evidence.direction(lift.metric) != "higher"
+    ]
+    if problems:
+        words = f"There is no lift to judge: {'; '.join(dict.fromkeys(problems))}."
+        return Check("failed", words, "Fix or replace what gives no number, and measure again.")
+    return Check("passed", f"Every headline has a number for each of {evidence.n} conversations, in both runs.")
+
+
+def check_same_base(evidence: Evidence) -> Check:
+    """Whether the baseline is the candidate's own untuned model, with the same prompt."""
+    candidate, baseline = evidence.candidate.manifest.system, evidence.baseline.manifest.system
+    if candidate.model is None or baseline.model is None:
+        who = "candidate" if candidate.model is None else "baseline"
+        return Check("not run", f"Which model wrote the {who}'s texts was not recorded by this suite.", SEEN_HERE)
+    fix = f"Measure the candidate's own base: `bench baseline --model {candidate.model.reference}`, same recipe."
+    if baseline.adapter is not None:
+        return Check("failed", "The baseline has an adapter, too: the gain is not one over the untuned model.", fix)
+    if (candidate.model.sha256, candidate.model.settings_sha256) != (
+        baseline.model.sha256,
+        baseline.model.settings_sha256,
+    ):
+        return Check("failed", "The candidate's base has other weights or settings than the baseline's model.", fix)
+    # A prompt that was searched for on development data is a candidate of its own; any other difference confounds.
+    if not evidence.candidate.manifest.tuned and (
+        candidate.prompt is None or baseline.prompt is None or candidate.prompt.sha256 != baseline.prompt.sha256
+    ):
+        return Check(
+            "failed",
+            "The baseline has another prompt than the candidate, so the gain may come from the prompt.",
+            "Measure the baseline with the candidate's recipe; `bench baseline --tune` says what a prompt buys.",
+        )
+    adapter = candidate.adapter
+    if adapter is None:
+        return Check("passed", "Both are the same weights without an adapter; what differs is listed with the systems.")
+    if adapter.base_sha256 is None:
+        return Check(
+            "not run",
+            "The adapter does not tell which weights it was trained on.",
+            "Train it through `bench train`, which records that.",
+        )
+    if adapter.base_sha256 != candidate.model.sha256:
+        return Check("failed", "The adapter was trained on other weights than it was scored on.", fix)
+    return Check("passed", "The adapter was trained and scored on the baseline's own weights, with the same prompt.")
+
+
+def check_effect(evidence: Evidence) -> Check:
+    """Whether most texts are not letter by letter those of an untuned system."""
+    after = evidence.candidate.text_hashes
+    for name, run in (("the baseline", evidence.baseline), ("the best prompt", evidence.best_prompted)):
+        before = run.text_hashes if run else {}
+        same = sum(before.get(id_) == text for id_, text in after.items())
+        if after and 2 * same > len(after):
+            return Check(
+                "failed",
+                f"{same} of {len(after)} texts are those of {name}, character by character.",
+                "Check that the adapter was applied, and that it is no other system under a new name.",
+            )
+    return Check("passed", "Most texts differ from those of the baseline and of the best prompt.")
+
+
+def check_seeds(evidence: Evidence) -> Check:
+    """Whether every seed of the candidate's training is judged."""
+    if evidence.basis.unscored_seeds:
+        return Check(
+            "failed", f"Not judged: {evidence.basis.unscored_seeds}.", "Score every seed alike, and compare again."
+        )
+    trained = evidence.candidate.manifest.family
+    return Check(
+        "passed",
+        "No other seed of this training was left out." if trained else "The candidate has no training with seeds.",
+    )

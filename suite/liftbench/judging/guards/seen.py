@@ -1,0 +1,55 @@
+"""The guard on leakage: what the candidate has seen of what it is scored on."""
+
+from __future__ import annotations
+
+from ...text.phrases import percent
+from ..evidence import Evidence
+from ..leakage import LeakKind
+from .base import Check
+
+_SEEN: dict[LeakKind, str] = {
+    "trained on": "scored conversations were trained on, or nearly the same ones",
+    "chose the checkpoint": "scored conversations, or nearly the same ones, chose the checkpoint",
+    "shown in the prompt": "scored conversations, or nearly the same ones, or their summaries, stand in the prompt",
+}
+
+
+def check_leakage(evidence: Evidence) -> Check:
+    """Whether nothing that is scored was seen in training or in the prompt, and few texts copy a summary."""
+    if unknown := _unknown_training(evidence):
+        return Check("not run", unknown, "Train it through `bench train`, which records what an adapter has seen.")
+    ids: dict[LeakKind, list[str]] = {}
+    for leak in evidence.leaks:
+        ids.setdefault(leak.kind, []).append(leak.id)
+    found = {kind: f"{len(ids[kind])} {words}" for kind, words in _SEEN.items() if kind in ids}
+    allowed: dict[LeakKind, tuple[float, str]] = {
+        "copied from training": (evidence.terms.limits.faults + evidence.human_copies, "training summaries"),
+        "copied reference": (evidence.terms.limits.faults, "the human summaries that they are scored against"),
+    }
+    for kind, (share, what) in allowed.items():
+        if len(ids.get(kind, ())) > share * evidence.n:
+            found[kind] = f"{len(ids[kind])} of {evidence.n} texts are copies of {what}; the limit is {percent(share)}"
+    if found:
+        kind = next(iter(found))
+        return Check(
+            "failed",
+            f"{'; '.join(found.values()).capitalize()} (for example {ids[kind][0]}).",
+            "Train without them, or score conversations that are like none of the training.",
+        )
+    rows = evidence.candidate.training_rows
+    seen = f"None of the {len(rows):,} conversations used in training is" if rows else "Nothing was trained on that is"
+    copied = len(ids.get("copied from training", ()))
+    return Check("passed", f"{seen} a scored one, or nearly one; {copied} texts copy a training summary.")
+
+
+def _unknown_training(evidence: Evidence) -> str:
+    """Why it is not known what the candidate was trained on, or an empty string."""
+    candidate, baseline = evidence.candidate.manifest.system, evidence.baseline.manifest.system
+    if candidate.model is None:
+        return "Texts made elsewhere: what their maker was trained on is not known."
+    if candidate.adapter is not None:
+        unknown = "What the adapter was trained on is not recorded: it has no rows.jsonl, or not that of its weights."
+        return "" if evidence.candidate.training_rows else unknown
+    if baseline.model is None or candidate.model.sha256 != baseline.model.sha256:
+        return "The candidate's weights are not the baseline's, and what they were trained on is not known."
+    return ""

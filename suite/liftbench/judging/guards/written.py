@@ -1,0 +1,83 @@
+"""Guards on the texts themselves: read whole, ended, no loops, the right language."""
+
+from __future__ import annotations
+
+from ...text.phrases import listed, percent
+from ..evidence import Evidence
+from ..output_faults import Fault
+from .base import SEEN_HERE, Check
+
+
+def check_truncation(evidence: Evidence) -> Check:
+    """Whether the model was shown whole conversations."""
+    fix = "Raise generation.max_input_tokens, and measure both again."
+    for name, run in (("baseline", evidence.baseline), ("best prompt", evidence.best_prompted)):
+        shortened = run.summary.shortened if run else 0
+        if shortened > evidence.terms.limits.faults * evidence.n:
+            words = f"With the {name}, the model was shown only a part of {shortened} of {evidence.n} conversations."
+            return Check("failed", words, fix)
+    return _rare(
+        evidence,
+        {"shortened": "were read only in part"},
+        of="conversations",
+        unknown=("Whether the whole conversations were read was not recorded.", SEEN_HERE),
+        fix=fix,
+    )
+
+
+def check_endings(evidence: Evidence) -> Check:
+    """Whether the summaries have words, and ended before the token limit."""
+    return _rare(
+        evidence,
+        {"empty": "are empty", "never-ending": "had no end at the token limit"},
+        unknown=("Whether the texts ended by themselves was not recorded.", SEEN_HERE),
+        fix="Read them in the report; raise generation.max_new_tokens for both runs if good summaries were cut.",
+    )
+
+
+def check_degeneration(evidence: Evidence) -> Check:
+    """Whether the summaries are language that does not repeat itself."""
+    return _rare(
+        evidence,
+        {"degenerate": "repeat themselves or are not language", "repeated": "are another conversation's text again"},
+        fix="Read them in the report: longer training, more conversations or a larger model may help.",
+    )
+
+
+def check_language(evidence: Evidence) -> Check:
+    """Whether the summaries are in the language of their conversation."""
+    return _rare(
+        evidence,
+        {"other language": "are in another language than the conversation and the human summaries"},
+        unknown=(
+            "Could not detect the conversations' language.",
+            "Score conversations whose language can be detected; very short ones are not enough.",
+        ),
+        fix="Train on summaries in the language that is wanted.",
+    )
+
+
+def _rare(
+    evidence: Evidence,
+    faults: dict[Fault, str],
+    *,
+    fix: str,
+    of: str = "summaries",
+    unknown: tuple[str, str] = ("Not known.", "Measure it again."),
+) -> Check:
+    """Whether each of some faults is as rare as the limit says, beyond what is usual of the humans' own summaries."""
+    found = {fault: ids for fault in faults if (ids := evidence.faults[fault]) is not None}
+    if len(found) < len(faults):
+        return Check("not run", *unknown)
+    some = {fault: ids for fault, ids in found.items() if ids}
+    if not some:
+        return Check("passed", f"None of {evidence.n} {of} {listed(list(faults.values()), 'or')}.")
+    allowed = {fault: evidence.terms.limits.faults + evidence.basis.usual_faults.get(fault, 0.0) for fault in some}
+    words = "; ".join(
+        f"{len(ids)} of {evidence.n} {of} {faults[fault]}; the limit is {percent(allowed[fault])}"
+        for fault, ids in some.items()
+    )
+    many = [ids for fault, ids in some.items() if len(ids) > allowed[fault] * evidence.n]
+    if many:
+        return Check("failed", f"{words}; for example {many[0][0]}.", fix)
+    return Check("passed", f"{words}.")
