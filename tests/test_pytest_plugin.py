@@ -255,7 +255,7 @@ def test_update_promotes_nothing_that_breaks_another_rule(
 def test_update_needs_a_reason_and_takes_no_path_for_one(project: Run, reason: str) -> None:
     done = project(UPDATED, "--lift-update", reason)
     done.assert_outcomes(errors=1)
-    done.stdout.fnmatch_lines(["*--lift-update takes the reason of the change*"])
+    done.stdout.fnmatch_lines(["*is not a reason*"])
 
 
 def test_update_needs_a_name_to_promote_to(project: Run) -> None:

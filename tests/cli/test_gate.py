@@ -177,7 +177,7 @@ def test_promote_measures_the_controls_and_keeps_the_best_prompt(bench: Bench, w
     assert "104 conversations, with controls and human summaries" in done.out
     shutil.copytree(world.prompted.folder, tmp_path / "reports" / "runs" / "prompted")
     done = bench("promote", world.baseline.id, "mine")
-    words = "changed in the best prompt and the scores of conversations; say why: --why"
+    words = "promoting would change the best prompt and the scores of conversations\nSay why: --why"
     assert (done.code, words in done.err) == (2, True)
     done = bench("promote", world.baseline.id, "mine", "--why", "the best prompt is known now", "--json")
     told = json.loads(done.out)

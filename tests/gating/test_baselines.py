@@ -137,7 +137,7 @@ def test_a_run_whose_scores_are_not_whole_is_refused(tmp_path: Path) -> None:
 
 def test_another_file_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text('{"mine": 1}')
-    with pytest.raises(UsageError, match="is no promoted baseline"):
+    with pytest.raises(UsageError, match="is not a promoted baseline"):
         promote(write_run(tmp_path / "runs"), "notes", tmp_path)
     assert (tmp_path / "notes.json").read_text() == '{"mine": 1}'
 

@@ -183,9 +183,12 @@ class PromotedRun:
 def require_name(name: str) -> None:
     """Raise `UsageError` for a name that no file may have, or that rules call something else by."""
     if not re.fullmatch(r"[A-Za-z](?:[\w.]|-(?=\w))*", name):
-        raise UsageError(f"{name!r} is no name for a baseline: letters, digits, - and . make one, begun with a letter")
+        raise UsageError(
+            f"{name!r} is not a valid baseline name",
+            "A name begins with a letter and has letters, digits, '-' and '.' only.",
+        )
     if name in (*RESERVED, *KEYWORDS, *QUANTITIES):
-        raise UsageError(f"{name!r} means something else in rules; choose another name for a baseline")
+        raise UsageError(f"{name!r} has a meaning of its own in rules", "Choose another name for the baseline.")
 
 
 def read_promoted(name: str, folder: Path) -> Promoted:
@@ -198,7 +201,7 @@ def read_promoted(name: str, folder: Path) -> Promoted:
             raise PrerequisiteError(f"{path} was written by a newer liftbench", "Upgrade liftbench.")
         promoted = msgspec.json.decode(data, type=Promoted)
         if problem := _problem(promoted, name):
-            raise UsageError(f"{path} is damaged: {problem}; promote it again from its run")
+            raise UsageError(f"{path} is damaged: {problem}", "Promote it again from its run.")
         return promoted
     except FileNotFoundError as error:
         found = promoted_in(folder)
@@ -208,7 +211,7 @@ def read_promoted(name: str, folder: Path) -> Promoted:
             f"{similar}`bench baseline` measures one, and `bench promote RUN {name}` keeps it there.",
         ) from error
     except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(f"{path} is no promoted baseline, or is damaged: {error}") from error
+        raise UsageError(f"{path} is not a promoted baseline, or is damaged: {error}") from error
 
 
 def promoted_in(folder: Path) -> list[str]:

@@ -117,8 +117,10 @@ def gate(
     reader. Raises `UsageError` for a run that is not complete, and where there is no rule.
     """
     if not rules:
-        raise UsageError("there is no rule to hold the run to: name some (--rule, [gates] rules, or a marker's rules)")
-    contexts = [_context(run.require_complete(), against) for run in runs]
+        raise UsageError(
+            "there is no rule to check the run by", "Name some: --rule, [gates] rules, or a marker's rules."
+        )
+    contexts = _contexts([run.require_complete() for run in runs], against)
 
     @cache
     def guards() -> dict[str, list[Guard]]:
@@ -156,7 +158,20 @@ def _outcome(state: RuleState) -> str:
 # ------------------------------------------------------------------------------------------------------------ gathering
 
 
-def _context(run: Run, against: Against) -> GateContext:
+def _contexts(runs: Sequence[Run], against: Against) -> list[GateContext]:
+    """The context of each run; seeds that were scored on the same conversations share what is known of them."""
+    splits: list[ScoredSplit] = []
+    contexts = []
+    for run in runs:
+        scored = next((one for one in splits if one.conversations == run.conversations), None)
+        if scored is None:
+            scored = ScoredSplit(run.conversations)
+            splits.append(scored)
+        contexts.append(_context(run, against, scored))
+    return contexts
+
+
+def _context(run: Run, against: Against, scored: ScoredSplit) -> GateContext:
     baseline = against.baseline
     systems = against.systems(run.conversations)
     missing = dict(against.missing)
@@ -168,7 +183,6 @@ def _context(run: Run, against: Against) -> GateContext:
     missing.setdefault(
         "proven", ("No proven adapter is named.", "Name one (gates.proven, --proven NAME), or write over=baseline.")
     )
-    scored = ScoredSplit(run.conversations)
     return GateContext(
         run=run,
         systems=systems,

@@ -52,8 +52,8 @@ def promote(
     after = Promoted(
         name=name,
         versions=before.versions if before else [],
-        measured=_measured(run.require_complete()),
-        best_prompted=_measured(best_prompted.require_complete()) if best_prompted else None,
+        measured=_measured_of(run.require_complete()),
+        best_prompted=_measured_of(best_prompted.require_complete()) if best_prompted else None,
         floors=[Floor(name=row.name, missing=row.missing) for row in controls.rows if row.role == "floor"]
         if controls
         else [],
@@ -64,15 +64,15 @@ def promote(
         return Promotion(path, before, "unchanged")
     if before and not why.strip():
         raise UsageError(
-            f"{path} holds {before.versions[-1].run}, and would now be changed in {_changed(before, after)}; say why: "
-            "--why 'what changed'"
+            f"{path} holds {before.versions[-1].run}, and promoting would change {_describe_change(before, after)}",
+            "Say why: --why 'what changed'.",
         )
     after = replace(after, versions=[*after.versions, _version(run, len(after.versions) + 1, why.strip() or FIRST)])
-    write_text(path, _encoded(after))
+    write_text(path, _encode(after))
     return Promotion(path, after, "changed" if before else "new")
 
 
-def _changed(before: Promoted, after: Promoted) -> str:
+def _describe_change(before: Promoted, after: Promoted) -> str:
     """What a promotion would change, in words."""
     parts = {
         "the run": before.measured != after.measured,
@@ -109,11 +109,11 @@ def _whole(run: Run) -> list[str]:
     """The ids of a run, in the order of the data. Raises `UsageError` where its scores or texts are not whole."""
     ids = [one.id for one in run.conversations]
     if not set(ids) == run.scores.keys() == run.predictions.keys() or len(ids) != run.manifest.protocol.n:
-        raise UsageError(f"{run.id} is damaged: its scores are not those of its conversations; measure it again")
+        raise UsageError(f"{run.id} is damaged: its scores are not those of its conversations", "Measure it again.")
     return ids
 
 
-def _measured(run: Run) -> Measured:
+def _measured_of(run: Run) -> Measured:
     try:
         environment = run.environment
     except UsageError:  # An older or trimmed run.
@@ -175,7 +175,7 @@ def _version(run: Run, number: int, why: str) -> Version:
     )
 
 
-def _encoded(promoted: Promoted) -> str:
+def _encode(promoted: Promoted) -> str:
     """JSON: indented, but a line for each conversation, so that a review shows which of them changed."""
     head = msgspec.json.format(msgspec.json.encode(replace(promoted, samples=[])), indent=2).decode()
     lines = ",\n".join(f"    {msgspec.json.encode(row).decode()}" for row in promoted.samples)

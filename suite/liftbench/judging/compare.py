@@ -188,7 +188,7 @@ def _require_distinct(baseline: MeasuredRun, candidates: Sequence[MeasuredRun]) 
     ids = [run.id for run in (baseline, *candidates)]
     twice = next((id_ for id_ in ids if ids.count(id_) > 1), None)
     if twice:
-        raise UsageError(f"run {twice} is given twice; compare a baseline with other runs")
+        raise UsageError(f"run {twice} is given twice", "Compare a baseline with other runs.")
 
 
 def _terms(
@@ -202,7 +202,7 @@ def _terms(
     own = baseline.manifest.terms
     target = own.target if target is None else target
     if not 0 < target < math.inf:
-        raise UsageError(f"the target must be a number above 0 such as 0.4 (40%), not {target}")
+        raise UsageError(f"the target is {target}", "A target is a number above 0, such as 0.4 for 40%.")
     return Terms(
         headlines=tuple(dict.fromkeys(headlines or own.headlines)),
         target=target,
@@ -219,7 +219,8 @@ def _require_whole(baseline: MeasuredRun, terms: Terms) -> None:
     if len(baseline.conversations) != protocol.n:
         raise UsageError(
             f"{baseline.id} is damaged: conversations.jsonl has {len(baseline.conversations)} of {protocol.n} "
-            "conversations; measure it again with --fresh"
+            "conversations",
+            "Measure it again with --fresh.",
         )
 
 

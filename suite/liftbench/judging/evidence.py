@@ -56,7 +56,8 @@ def lay_basis(
     """
     if baseline.manifest.tuned:
         raise UsageError(
-            f"{baseline.id} has the best prompt, not the plain one; --against best-prompted judges over it"
+            f"{baseline.id} has the best prompt, not the plain one",
+            "Take the plain baseline; --against best-prompted judges over the best prompt.",
         )
     return Basis(
         baseline=baseline,

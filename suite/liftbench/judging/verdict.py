@@ -129,7 +129,7 @@ def _sentence(
     if rival and others:
         words.append(_beside(rival, others, target))
     sentence = " ".join(words)
-    if outcome == "unproven" or _checked(evidence.candidate):
+    if outcome == "unproven" or _has_checker(evidence.candidate):
         return sentence
     return f"{sentence.rstrip('.')} (overlap only)."
 
@@ -153,7 +153,7 @@ def _figures(over: MeasuredRun, candidate: MeasuredRun, lifts: Sequence[Lift], t
     rough = f" With {_units(few)} the interval is rough: {FEWEST} are needed to verify." if few else ""
     return (
         f"On {lifts[0].n} conversations, {after} scores {listed(gains)}, compared with {before}; "
-        f"{_reached(lifts, target)}.{rough}"
+        f"{_describe_goal(lifts, target)}.{rough}"
     )
 
 
@@ -187,7 +187,7 @@ def _percent(target: float) -> str:
     return f"+{percent(target)}"
 
 
-def _reached(lifts: Sequence[Lift], target: float) -> str:
+def _describe_goal(lifts: Sequence[Lift], target: float) -> str:
     """`the target of +40% is reached on each`, or on which headline it is not."""
     said = {"verified": "is reached", "undecided": "lies within the interval", "not met": "is not reached"}
     places = {
@@ -207,7 +207,7 @@ def _beside(rival: MeasuredRun, lifts: Sequence[LiftResult], target: float) -> s
     return f"Over the {what} it is {listed(gains)}."
 
 
-def _checked(run: MeasuredRun) -> bool:
+def _has_checker(run: MeasuredRun) -> bool:
     return any(row.sees == "faithfulness" and row.n for row in run.summary.metrics)
 
 
@@ -244,7 +244,7 @@ def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> 
             words.append(f"T{goal[1:]} on {metric_label(lift.metric)}: {describe_gain(lift, target)} leaves it open.")
     if evidence.best_prompted is None:
         words.append("That the gain takes training: what a better prompt alone buys was not measured.")
-    if not _checked(evidence.candidate):
+    if not _has_checker(evidence.candidate):
         words.append(TRUTH)
     if _one_training(evidence):
         words.append(
@@ -264,7 +264,7 @@ def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list
             )
     if evidence.best_prompted is None:
         words.append("`bench baseline --tune` measures what a prompt alone buys.")
-    if not _checked(evidence.candidate):
+    if not _has_checker(evidence.candidate):
         words.append(CHECKER)
     if _one_training(evidence):
         words.append("`bench train --seeds 5` judges the trainer.")
@@ -278,7 +278,7 @@ def _one_training(evidence: Evidence) -> bool:
 def _caveats(evidence: Evidence, target: float) -> list[str]:
     candidate, baseline = evidence.candidate, evidence.baseline
     caveats = [f"Not measured: {what}" for what in evidence.unmeasured]
-    caveats += [f"The guards are loosened: {what}." for what in _loosened(evidence.terms.limits)]
+    caveats += [f"The guards are loosened: {what}." for what in _describe_loosened(evidence.terms.limits)]
     manifest = baseline.manifest
     if target != manifest.target:
         caveats.append(f"The target of its recipe is {_percent(manifest.target)}, and {_percent(target)} was judged.")
@@ -308,7 +308,7 @@ def _caveats(evidence: Evidence, target: float) -> list[str]:
     return list(dict.fromkeys(caveats))
 
 
-def _loosened(limits: Limits) -> list[str]:
+def _describe_loosened(limits: Limits) -> list[str]:
     """Where the recipe allows more than the suite does by itself."""
     usual = Limits()
     words = []
