@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from liftbench.metrics.evidence import ConversationEvidence
 from liftbench.metrics.mentions import mentions
 from liftbench.records.conversation import Turn
-from liftbench.text.numbers import spelled
+from liftbench.text.numbers import find_number_words
 
 
 def lacking(text: str, *turns: str) -> list[str]:
@@ -148,7 +148,7 @@ def test_something_else_does_not(detail: str, kind: str, turn: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "values", "joined"),
+    ("text", "values", "digits"),
     [
         ("twenty-five", (25,), "25"),
         ("one thousand, one hundred and eighty-four", (1184,), "1184"),
@@ -162,10 +162,10 @@ def test_something_else_does_not(detail: str, kind: str, turn: str) -> None:
         ("a dozen", (12,), "12"),
     ],
 )
-def test_number_words(text: str, values: tuple[int, ...], joined: str) -> None:
-    (run,) = spelled(text)
-    assert (run.values, run.joined) == (values, joined)
+def test_number_words(text: str, values: tuple[int, ...], digits: str) -> None:
+    (run,) = find_number_words(text)
+    assert (run.values, run.digits) == (values, digits)
 
 
 def test_number_words_joined_by_and_are_two_numbers() -> None:
-    assert [run.values for run in spelled("between two and five")] == [(2,), (5,)]
+    assert [run.values for run in find_number_words("between two and five")] == [(2,), (5,)]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from liftbench.errors import UsageError
-from liftbench.recipe.resolve import Layer, assignment, nested, read_recipe, recipe_names, resolve
+from liftbench.recipe.resolve import Layer, assignment, nest_keys, read_recipe, recipe_names, resolve
 from liftbench.recipe.sections import Recipe
 from liftbench.workflow.setup import resolve_recipe
 
@@ -100,7 +100,7 @@ def test_an_assignment_without_key_or_value_is_refused(text: str) -> None:
 
 def test_a_key_below_a_value_is_refused() -> None:
     with pytest.raises(UsageError, match="is set to a value"):
-        nested({"a": 1, "a.b": 2})
+        nest_keys({"a": 1, "a.b": 2})
 
 
 @pytest.mark.parametrize(
@@ -124,16 +124,16 @@ def test_a_recipe_that_cannot_be_read(
 
 def test_trainer_options_are_free_keys_of_their_own_section() -> None:
     resolved = resolve(
-        "r", [Layer("recipe r", {"train": {"options": {"rank": 4}}}), Layer("x", nested({"train.options.alpha": 8}))]
+        "r", [Layer("recipe r", {"train": {"options": {"rank": 4}}}), Layer("x", nest_keys({"train.options.alpha": 8}))]
     )
     assert resolved.recipe.train.options == {"rank": 4, "alpha": 8}
     assert resolved.origins["train.options.alpha"] == "x"
 
 
 def test_replacing_a_table_forgets_the_origins_of_its_keys() -> None:
-    layers = [Layer("recipe r", {"train": {"options": {"rank": 4}}}), Layer("x", nested({"train.options": {}}))]
+    layers = [Layer("recipe r", {"train": {"options": {"rank": 4}}}), Layer("x", nest_keys({"train.options": {}}))]
     resolved = resolve("r", layers)
     assert resolved.recipe.train.options == {}
     assert [key for key in resolved.origins if key.startswith("train.options")] == ["train.options"]
     with pytest.raises(UsageError, match="is set to a value"):
-        resolve("r", [Layer("x", {"train": {"options": 5}}), Layer("y", nested({"train.options.rank": 8}))])
+        resolve("r", [Layer("x", {"train": {"options": 5}}), Layer("y", nest_keys({"train.options.rank": 8}))])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liftbench.errors import UsageError
-from liftbench.recipe.rules import Bound, named, parse
+from liftbench.recipe.rules import Bound, parse, quote_name
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_a_percentage_is_the_number_that_it_says(hundredths: int) -> None:
 
 @given(st.text(alphabet=st.characters(exclude_characters='"', exclude_categories=("C", "Z")), min_size=1))
 def test_a_name_can_be_written_in_a_rule(name: str) -> None:
-    assert parse(f"{named(name)} >= 0.3").metric == name
+    assert parse(f"{quote_name(name)} >= 0.3").metric == name

@@ -8,7 +8,7 @@ import click
 
 from ..gating.promote import Promotion
 from ..runs.directory import find_run
-from ..text.phrases import counted
+from ..text.phrases import pluralize
 from ..workflow.promote import promote_run
 from .options import baselines_option, json_option, runs_option
 from .show import FEEDBACK, print_json, say
@@ -65,4 +65,4 @@ def _words(done: Promotion) -> str:
     if promoted.best_prompted:
         beside.append(f"the best prompt of {promoted.best_prompted.manifest.id}")
     held = f", with {' and '.join(beside)}" if beside else ""
-    return f"version {last.number}, {last.run}, {counted(len(promoted.samples), 'conversation')}{held}"
+    return f"version {last.number}, {last.run}, {pluralize(len(promoted.samples), 'conversation')}{held}"

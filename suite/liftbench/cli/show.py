@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..text.phrases import listed, metric_label
+from ..text.phrases import join_words, metric_label
 from ..workflow.feedback import Feedback
 from .progress import progress_bars
 
@@ -122,7 +122,9 @@ def show_preview(preview: Preview, *, as_json: bool) -> None:
     out.print(table)
     out.print(", ".join(f"{count} {name}" for name, count in preview.counts.items()), highlight=False, markup=False)
     if seeds := preview.seeds:
-        out.print(f"{len(seeds)} trainings, with the seeds {listed([str(seed) for seed in seeds])}", highlight=False)
+        out.print(
+            f"{len(seeds)} trainings, with the seeds {join_words([str(seed) for seed in seeds])}", highlight=False
+        )
     for name, value in preview.prompt.items():
         out.print(f"\n{name}:", highlight=False, markup=False, style="bold")
         out.print(value, highlight=False, markup=False)

@@ -16,7 +16,7 @@ from ..progress import Progress
 from ..records.conversation import Conversation
 from ..records.run import SCHEMA, MetricInfo
 from ..statistics.bootstrap import Bootstrap
-from ..text.phrases import listed, metric_label
+from ..text.phrases import join_words, metric_label
 from .control_scores import FloorCache, leave_one_out, measure_controls, read_cached
 from .corruptions import CORRUPTIONS, Case, Material
 
@@ -76,11 +76,11 @@ def describe_validity(validity: Validity, metric: str) -> str:
     blind = [name for name in blind if name not in fooled]
     words = []
     if fooled:
-        words.append(f"prefers {listed(fooled)} to the humans' own")
+        words.append(f"prefers {join_words(fooled)} to the humans' own")
     if blind:
-        words.append(f"cannot see {listed(blind)}")
+        words.append(f"cannot see {join_words(blind)}")
     if seen:
-        words.append(f"sees {listed(seen)}")
+        words.append(f"sees {join_words(seen)}")
     return f"{metric_label(metric)} {'; it '.join(words)}." if words else f"{metric_label(metric)}: nothing is settled."
 
 

@@ -16,7 +16,7 @@ from ..records.run import Direction
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import FEWEST, NoLift
-from ..text.phrases import counted, metric_label, percent
+from ..text.phrases import metric_label, percent, pluralize
 from .context import (
     STATES,
     CannotJudge,
@@ -250,8 +250,8 @@ def _check_value(resolved: _ResolvedRule, ids: Sequence[str]) -> _Part:
         words += f" {mean:.3f}, {times}that of {who} {factor * bar:.3f}: {value:+.3f}{interval}"
     else:
         words += f" {value:.3f}{interval.replace('+', '')}"
-    some = f"{len(both)} of {counted(len(ids), 'conversation')}" if len(both) < len(ids) else (
-        counted(len(ids), "conversation")
+    some = f"{len(both)} of {pluralize(len(ids), 'conversation')}" if len(both) < len(ids) else (
+        pluralize(len(ids), "conversation")
     )  # fmt: skip
     return _outcome(rule, slack, f"{words} on {some}; {describe_requirement(rule)}.", value, low, high, ids)
 
@@ -274,7 +274,7 @@ def _slack(
     """
     if units < FEWEST and (rule.strength != "measured" or rule.per):
         raise CannotJudge(
-            f"{counted(units, 'conversation')} (or clusters of them) are too few: {FEWEST} are needed.",
+            f"{pluralize(units, 'conversation')} (or clusters of them) are too few: {FEWEST} are needed.",
             "Score more conversations" + (" of that kind, or cut them more coarsely." if rule.per else "."),
         )
     if rule.strength == "measured":

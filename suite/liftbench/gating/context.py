@@ -19,7 +19,7 @@ from ..records.run import Direction
 from ..runs.differences import protocol_differences
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap
-from ..text.phrases import counted, listed, metric_label
+from ..text.phrases import join_words, metric_label, pluralize
 
 RuleState = Literal["passed", "failed", "not run"]
 
@@ -144,7 +144,7 @@ def require_alike(run: MeasuredRun, other: MeasuredRun, name: str, metric: str =
         ids = some.scores.keys()
         if texts and {one.id for one in texts} != ids:
             raise CannotJudge(
-                f"{counted(len({one.id for one in texts} ^ ids), 'conversation')} of {own.n} have no score in {who}, "
+                f"{pluralize(len({one.id for one in texts} ^ ids), 'conversation')} of {own.n} have no score in {who}, "
                 f"or a score without a conversation, for example {min({one.id for one in texts} ^ ids)}.",
                 "Measure it again (--fresh): its files are not whole.",
             )
@@ -160,20 +160,21 @@ def require_metrics(run: MeasuredRun, other: MeasuredRun, name: str) -> None:
     theirs, own = other.manifest.protocol.metrics, run.manifest.protocol.metrics
     if vanished := [metric for metric in theirs if metric not in own]:
         raise CannotJudge(
-            f"{listed(vanished)} of {name} vanished from the run.",
+            f"{join_words(vanished)} of {name} vanished from the run.",
             f"Score it again with {' '.join(f'--metric {metric}' for metric in vanished)}, or promote {name} again "
             "without.",
         )
     if changed := [metric for metric in theirs if own[metric] != theirs[metric]]:
         raise CannotJudge(
-            f"{listed(changed)} are computed otherwise than for {name}: {own[changed[0]]} instead of "
+            f"{join_words(changed)} are computed otherwise than for {name}: {own[changed[0]]} instead of "
             f"{theirs[changed[0]]}.",
             f"Score both with the same versions, and promote {name} again.",
         )
     ways = {row.name: row.direction for row in run.summary.metrics}
     if turned := [row.name for row in other.summary.metrics if ways.get(row.name, row.direction) != row.direction]:
         raise CannotJudge(
-            f"Another way is better on {listed(turned)} than for {name}.", f"Promote {name} again, if that is meant."
+            f"Another way is better on {join_words(turned)} than for {name}.",
+            f"Promote {name} again, if that is meant.",
         )
 
 

@@ -8,7 +8,7 @@ from ..judging.guards import FACTS
 from ..recipe.rules import Rule
 from ..runs.measured import MeasuredRun
 from ..statistics.lift import Lift
-from ..text.phrases import counted, listed, metric_label, percent
+from ..text.phrases import join_words, metric_label, percent, pluralize
 from .context import over
 
 
@@ -25,7 +25,7 @@ def describe_rule(rule: Rule) -> str:
     ends = {
         "measured": "as measured",
         "verified": "at the less favourable end of the 95% interval, with every guard of the verdict passed"
-        + (f" but {listed(rule.excepted)}" if rule.excepted else ""),
+        + (f" but {join_words(rule.excepted)}" if rule.excepted else ""),
         "significant": "and it is broken only where not even the more favourable end of the 95% interval reaches that",
     }
     parts = f", on each slice of the conversations by {rule.per}" if rule.per else ""
@@ -48,7 +48,7 @@ def describe_lift(rule: Rule, found: Lift, metric: str, who: str, sign: int, bou
         told = f"{_worse(share)} ({level} interval {ends})"
     return (
         f"{metric_label(metric)} {found.candidate:.3f}, that of {who} {found.baseline:.3f}: {told} on "
-        f"{counted(found.n, 'conversation')}; {describe_requirement(rule)}."
+        f"{pluralize(found.n, 'conversation')}; {describe_requirement(rule)}."
     )
 
 

@@ -35,7 +35,7 @@ from ..runs.measured import MeasuredRun
 from ..runs.seed_groups import group_by_training, seed_of
 from ..statistics.bootstrap import Bootstrap
 from ..text.html_table import html_table
-from ..text.phrases import counted, listed
+from ..text.phrases import join_words, pluralize
 from .baselines import Promoted, Version
 from .checks import check_rule
 from .context import STATES, CannotJudge, GateContext, RuleResult, RuleState, require_alike, require_metrics
@@ -77,8 +77,8 @@ class GateReport(Struct, frozen=True, kw_only=True):
         """`Passed: all 5 rules hold.`"""
         failing = [result for result in self.results if result.state != "passed"]
         if not failing:
-            return f"Passed: all {counted(len(self.results), 'rule')} hold."
-        return f"Failed: {len(failing)} of {counted(len(self.results), 'rule')} did not pass."
+            return f"Passed: all {pluralize(len(self.results), 'rule')} hold."
+        return f"Failed: {len(failing)} of {pluralize(len(self.results), 'rule')} did not pass."
 
     def _repr_html_(self) -> str:
         """In a notebook: the outcome and what was checked, then the rules."""
@@ -237,7 +237,7 @@ def _judge(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, l
         return found
     names = [guard.name for guard in failing]
     which = "guard" if len(names) == 1 else "guards"
-    words = f"{found.found} Not verified: the {which} {listed(names)} did not pass."
+    words = f"{found.found} Not verified: the {which} {join_words(names)} did not pass."
     return replace(found, state="failed", found=words, guards=names)
 
 

@@ -14,7 +14,7 @@ from ..files import digest, write_text
 from ..floors.control_scores import HUMANS, ControlScores
 from ..records.run import Manifest
 from ..runs.directory import Run
-from ..text.phrases import listed
+from ..text.phrases import join_words
 from .baselines import Floor, Mean, Measured, Promoted, Sample, Version, read_promoted, require_name
 
 FIRST = "promoted for the first time"
@@ -80,7 +80,7 @@ def _describe_change(before: Promoted, after: Promoted) -> str:
         "the controls": before.floors != after.floors,
         "the scores of conversations": before.samples != after.samples,
     }
-    return listed([name for name, differs in parts.items() if differs])
+    return join_words([name for name, differs in parts.items() if differs])
 
 
 def _samples(run: Run, best: Run | None, controls: ControlScores | None, texts: bool) -> list[Sample]:

@@ -22,7 +22,7 @@ from ..runs.selection import protocol_of, require_comparable
 from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import Lift, LiftResult, describe_gain
 from ..text.html_table import html_table
-from ..text.phrases import counted, metric_label
+from ..text.phrases import metric_label, pluralize
 from .evidence import Basis, Evidence, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
@@ -91,7 +91,9 @@ class Comparison(Struct, frozen=True, kw_only=True):
     def _repr_html_(self) -> str:
         """In a notebook: the verdicts that count, then each candidate's lift on each headline."""
         together = {run for group in self.seeds for run in group.runs}
-        words = [f"{group.name}, {counted(len(group.seeds), 'seed')}: {group.verdict.sentence}" for group in self.seeds]
+        words = [
+            f"{group.name}, {pluralize(len(group.seeds), 'seed')}: {group.verdict.sentence}" for group in self.seeds
+        ]
         words += [f"{one.run}: {one.verdict.sentence}" for one in self.candidates if one.run not in together]
         rows = []
         for one in self.candidates:

@@ -21,7 +21,7 @@ from ..runs.directory import Run
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap, LiftRequest
 from ..statistics.lift import FEWEST, LiftResult, NoLift
-from ..text.phrases import counted
+from ..text.phrases import pluralize
 from .leakage import Leak
 from .verdict import Outcome, lift_outcome
 
@@ -293,5 +293,5 @@ def _without(measured: _Pairs, leaks: Sequence[Leak]) -> Iterator[tuple[str, _Pa
     if len(kinds) > 1:
         groups += [(f" ({kind})", {leak.id for leak in leaks if leak.kind == kind}) for kind in kinds]
     for ending, leaking in groups:
-        leave = counted(len(leaking), "conversation that leaks", "conversations that leak")
+        leave = pluralize(len(leaking), "conversation that leaks", "conversations that leak")
         yield f"without {leave}{ending}", measured.only(set(measured.ids) - leaking)

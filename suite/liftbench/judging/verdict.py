@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..records.run import Against, Limits
 from ..runs.measured import MeasuredRun
 from ..statistics.lift import FEWEST, Lift, LiftResult, NoLift, describe_gain, lift_digits
-from ..text.phrases import glossed, listed, metric_label, percent
+from ..text.phrases import gloss, join_words, metric_label, percent
 from .evidence import Evidence
 from .guards import Guard, not_passed
 
@@ -137,8 +137,8 @@ def _sentence(
 def _failing(guards: Sequence[Guard], of: int) -> str:
     """Which guards did not pass; what they found stands beside it."""
     states = dict.fromkeys(guard.state for guard in guards)
-    named = [f"{listed([guard.name for guard in guards if guard.state == state])} ({state})" for state in states]
-    return f"{len(guards)} of {of} guards did not pass: {listed(named)}."
+    named = [f"{join_words([guard.name for guard in guards if guard.state == state])} ({state})" for state in states]
+    return f"{len(guards)} of {of} guards did not pass: {join_words(named)}."
 
 
 def _figures(over: MeasuredRun, candidate: MeasuredRun, lifts: Sequence[Lift], target: float) -> str:
@@ -152,7 +152,7 @@ def _figures(over: MeasuredRun, candidate: MeasuredRun, lifts: Sequence[Lift], t
     few = next((lift for lift in lifts if lift.units < FEWEST), None)
     rough = f" With {_units(few)} the interval is rough: {FEWEST} are needed to verify." if few else ""
     return (
-        f"On {lifts[0].n} conversations, {after} scores {listed(gains)}, compared with {before}; "
+        f"On {lifts[0].n} conversations, {after} scores {join_words(gains)}, compared with {before}; "
         f"{_describe_goal(lifts, target)}.{rough}"
     )
 
@@ -197,14 +197,14 @@ def _describe_goal(lifts: Sequence[Lift], target: float) -> str:
     }
     if len(places) == 1:
         return f"{_goal(target)} {next(iter(places))}" + (" on each" if len(lifts) > 1 else "")
-    return f"{_goal(target)} " + " and ".join(f"{where} on {listed(metrics)}" for where, metrics in places.items())
+    return f"{_goal(target)} " + " and ".join(f"{where} on {join_words(metrics)}" for where, metrics in places.items())
 
 
 def _beside(rival: MeasuredRun, lifts: Sequence[LiftResult], target: float) -> str:
     """The lift that was not judged, in a sentence: neither is shown without the other."""
     what = "best-prompted baseline" if rival.manifest.tuned else "plain baseline"
     gains = [f"{describe_gain(lift, target)} on {metric_label(lift.metric)}" for lift in lifts]
-    return f"Over the {what} it is {listed(gains)}."
+    return f"Over the {what} it is {join_words(gains)}."
 
 
 def _has_checker(run: MeasuredRun) -> bool:
@@ -224,13 +224,13 @@ def _proven(evidence: Evidence, guards: Sequence[Guard]) -> list[str]:
         for lift in (one for one in lifts if isinstance(one, Lift)):
             if lift.low is not None and lift.low > 0:
                 words.append(
-                    f"In {glossed(lift.metric)} it scores at least {lift.low:.0%} higher than {name} "
+                    f"In {gloss(lift.metric)} it scores at least {lift.low:.0%} higher than {name} "
                     f"(measured: {lift.lift:.0%})."
                 )
             elif lift.low is None and lift.difference_low > 0:
-                words.append(f"In {glossed(lift.metric)} it scores higher than {name}.")
+                words.append(f"In {gloss(lift.metric)} it scores higher than {name}.")
     passed = [guard.name for guard in guards if guard.state == "passed"]
-    return [*words, f"{len(passed)} of {len(guards)} guards passed: {listed(passed)}."] if passed else words
+    return [*words, f"{len(passed)} of {len(guards)} guards passed: {join_words(passed)}."] if passed else words
 
 
 def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> list[str]:
@@ -283,7 +283,7 @@ def _caveats(evidence: Evidence, target: float) -> list[str]:
     if target != manifest.target:
         caveats.append(f"The target of its recipe is {_percent(manifest.target)}, and {_percent(target)} was judged.")
     if {lift.metric for lift in evidence.lifts} != set(manifest.headlines):
-        caveats.append(f"The headlines of its recipe are {listed(list(map(metric_label, manifest.headlines)))}.")
+        caveats.append(f"The headlines of its recipe are {join_words(list(map(metric_label, manifest.headlines)))}.")
     whole = sum(map(len, manifest.plan))
     if whole > evidence.n:
         caveats.append(f"Only {evidence.n} of the {whole} conversations of the split were scored (data.limit).")
@@ -317,4 +317,4 @@ def _describe_loosened(limits: Limits) -> list[str]:
     if limits.unsupported > usual.unsupported:
         words.append(f"{limits.unsupported:g} invented details a summary ({usual.unsupported:g} are usual)")
     unseen = [field for field in usual.slices if field not in limits.slices]
-    return [*words, f"slices by {listed(unseen)} are not checked"] if unseen else words
+    return [*words, f"slices by {join_words(unseen)} are not checked"] if unseen else words

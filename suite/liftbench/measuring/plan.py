@@ -22,7 +22,7 @@ from ..recipe.sections import DataSection, MetricsSection, Recipe
 from ..records.conversation import Conversation
 from ..records.run import Protocol
 from ..runs.directory import Run
-from ..text.phrases import listed
+from ..text.phrases import join_words
 from ..text.transcript import transcript
 
 POSTPROCESS = "strip-v1"
@@ -247,5 +247,5 @@ def prepare_again(run: Run, plugins: Plugins, names: Sequence[str] = (), read: R
     if not same_data or replace(now, metrics={}) != replace(then, metrics={}):
         differing.insert(0, "the data set")
     if differing:
-        raise UsageError(f"{listed(differing)} changed since {run.id} was measured", "Measure it again.")
+        raise UsageError(f"{join_words(differing)} changed since {run.id} was measured", "Measure it again.")
     return measurement

@@ -22,7 +22,7 @@ from typing import ClassVar, NamedTuple
 
 from ..files import digest
 from ..records.conversation import Conversation
-from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, unseen
+from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, explain_unseen
 from .base import Metric, MetricRequest
 
 Gram = tuple[str, ...]
@@ -62,7 +62,7 @@ class Weighted(Metric):
 
     def blind_to(self, references: Sequence[str]) -> str | None:
         """Why these references are out of sight: the words are ROUGE's, and so is what it cannot see."""
-        return unseen(references)
+        return explain_unseen(references)
 
     def variants(self) -> dict[str, Metric]:
         """The paper on CIDEr stems, and its authors' code does not."""

@@ -9,7 +9,16 @@ import regex
 
 from ..records.conversation import Turn
 from ..text.names import fold
-from ..text.numbers import MONTH, NUMERAL, WEEKDAY, calendar_key, clock, in_digits, readings, spelled
+from ..text.numbers import (
+    MONTH,
+    NUMERAL,
+    WEEKDAY,
+    calendar_key,
+    clock,
+    find_number_words,
+    readings,
+    replace_number_words,
+)
 from ..text.rouge_words import stems
 from .lexicon import HUMP
 from .mentions import Mention, alphanumeric, dates, times
@@ -23,7 +32,7 @@ class ConversationEvidence:
 
     def __init__(self, turns: Sequence[Turn]) -> None:
         texts = [turn.text for turn in turns]
-        plain = [in_digits(text) for text in texts]
+        plain = [replace_number_words(text) for text in texts]
         self._tokens = {token for text in texts for token in map(fold, _TOKEN.findall(text))}
         self._stems = {stem for token in self._tokens for stem in stems(token)}
         self._joined = " ".join(map(alphanumeric, plain))
@@ -104,12 +113,12 @@ def _numbers(text: str) -> Iterator[str]:
 
 
 def _spelled(text: str) -> Iterator[str]:
-    runs = list(spelled(text))
+    runs = list(find_number_words(text))
     for run in runs:
         yield from map(str, run.values)
     for pounds, pence in pairwise(runs):
         if _MONEY.fullmatch(text, pounds.end, pence.start):
-            yield f"{pounds.joined}{pence.joined}"
+            yield f"{pounds.digits}{pence.digits}"
 
 
 def _times(text: str) -> Iterator[str]:

@@ -17,9 +17,9 @@ from ..text.numbers import (
     WEEKDAY,
     calendar_key,
     clock,
+    find_number_words,
     month_key,
     readings,
-    spelled,
 )
 from ..text.spans import cover
 from .lexicon import Lexicon
@@ -149,10 +149,10 @@ def _numbers(text: str) -> Iterator[Mention]:
 
 
 def _number_words(text: str) -> Iterator[Mention]:
-    for run in spelled(text):
+    for run in find_number_words(text):
         # `one` is a pronoun more often than a number.
         if run.words != ("one",) and run.words[0] in CARDINALS and _COUNTING.issuperset(run.words):
-            joined = readings(run.joined)
+            joined = readings(run.digits)
             parts = tuple(joined | {str(value)} for value in run.values)
             yield Mention(run.start, run.end, "number", text[run.start : run.end], parts)
 

@@ -23,7 +23,7 @@ from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
 from ..records.conversation import Conversation
-from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, stems, unseen
+from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, explain_unseen, stems
 from ..text.sentences import SPLITTER, split_sentences
 from .base import Metric, MetricRequest
 
@@ -60,7 +60,7 @@ class Rouge(Metric):
 
     def blind_to(self, references: Sequence[str]) -> str | None:
         """Why these references are out of sight: most letters of one of them are outside a–z, and so dropped."""
-        return unseen(references)
+        return explain_unseen(references)
 
     def variants(self) -> dict[str, Metric]:
         """ROUGE-1.5.5 and `rouge-score` stem only where they are told to."""

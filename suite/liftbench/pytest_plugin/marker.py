@@ -18,7 +18,7 @@ from ..gating.context import over
 from ..gating.gate import Against, GateReport, guard_name
 from ..gating.promote import promote
 from ..measuring.plan import prepare
-from ..recipe.rules import Rule, named, parse
+from ..recipe.rules import Rule, parse, quote_name
 from ..report.gate.sentences import explain_failure
 from ..report.pages import write_gate_page
 from ..runs.directory import Run, runs_in
@@ -111,9 +111,9 @@ def _rules_of(marker: MarkerArguments, against: Against) -> list[Rule]:
         return rules
     for guard in marker.excepting:
         guard_name(guard)
-    excepting = f" except {', '.join(map(named, marker.excepting))}" if marker.excepting else ""
+    excepting = f" except {', '.join(map(quote_name, marker.excepting))}" if marker.excepting else ""
     lifts = [
-        parse(f"lift({named(metric)}) >= {marker.target} verified{excepting}")
+        parse(f"lift({quote_name(metric)}) >= {marker.target} verified{excepting}")
         for metric in against.baseline.measured.manifest.headlines
     ]
     if lifts[0].bound.number <= 0:

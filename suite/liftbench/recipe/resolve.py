@@ -78,7 +78,7 @@ def assignment(text: str) -> tuple[str, Any]:
     return key.strip(), parsed
 
 
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+def nest_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
     """`{"a.b": 1}` → `{"a": {"b": 1}}`."""
     values: dict[str, Any] = {}
     for key, value in flat.items():

@@ -95,10 +95,10 @@ def parse(text: str) -> Rule:
     return _Parser(" ".join(text.split())).rule()
 
 
-def named(name: str) -> str:
+def quote_name(name: str) -> str:
     """A name as a rule writes it: between quotes where it would not be read as one.
 
-    >>> named("rougeL"), named("same base")
+    >>> quote_name("rougeL"), quote_name("same base")
     ('rougeL', '"same base"')
     """
     return name if name not in QUANTITIES + KEYWORDS and re.fullmatch(_NAME, name) else f'"{name}"'

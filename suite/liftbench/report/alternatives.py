@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ..judging.sensitivity import Alternative
 from ..statistics.lift import Lift
-from ..text.phrases import counted, listed, metric_label
+from ..text.phrases import join_words, metric_label, pluralize
 from . import numbers
 
 
@@ -47,13 +47,13 @@ def describe_alternatives(alternatives: Sequence[Alternative], headlines: Sequen
         if known := sorted(lifts, key=lambda lift: lift.lift):
             ends = f"{numbers.format_lift(known[0], target)} to {numbers.format_lift(known[-1], target)}"
             spans.append(f"{ends} on {metric_label(metric)}")
-    over = f"{'With it' if len(rows) == 1 else 'Across them'} the lift is {listed(spans) or numbers.UNKNOWN}."
+    over = f"{'With it' if len(rows) == 1 else 'Across them'} the lift is {join_words(spans) or numbers.UNKNOWN}."
     changing = [f"{row.name} ({_outcomes(row)})" for row in rows if row.changed]
     if not changing:
         return f"No other choice changes the outcome of the lift ({len(rows)} tried). {over}"
     verb = "changes" if len(changing) == 1 else "change"
-    number = counted(len(rows), "other choice")
-    return f"{len(changing)} of {number} {verb} the outcome of the lift: {listed(changing)}. {over}"
+    number = pluralize(len(rows), "other choice")
+    return f"{len(changing)} of {number} {verb} the outcome of the lift: {join_words(changing)}. {over}"
 
 
 def _outcomes(row: AlternativeRow) -> str:
@@ -61,4 +61,4 @@ def _outcomes(row: AlternativeRow) -> str:
     places: dict[str, list[str]] = {}
     for choice in row.changed:
         places.setdefault(choice.outcome, []).append(metric_label(choice.lift.metric))
-    return ", ".join(f"{outcome} on {listed(metrics)}" for outcome, metrics in places.items())
+    return ", ".join(f"{outcome} on {join_words(metrics)}" for outcome, metrics in places.items())

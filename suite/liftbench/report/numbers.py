@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..statistics.lift import Lift, LiftResult, NoLift, lift_digits
-from ..text.phrases import counted, percent
+from ..text.phrases import percent, pluralize
 
 UNKNOWN = "unknown"
 
@@ -51,7 +51,7 @@ def describe_chance(p: float | None) -> str:
     if p < 0.001:
         return "less than once in 1,000 times"
     of = 1000 if p < 0.01 else 100
-    return f"{counted(round(of * p), 'time')} in {of:,}"
+    return f"{pluralize(round(of * p), 'time')} in {of:,}"
 
 
 def format_lift(judged: LiftResult, goal: float) -> str:

@@ -22,7 +22,7 @@ from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import SCHEMA, Environment, Finding, Manifest, Prediction, RunSummary, SampleScores
 from ..records.training import CurvePoint, TrainingRow, TrainingSummary
 from ..text.html_table import html_table
-from ..text.phrases import counted, metric_label
+from ..text.phrases import metric_label, pluralize
 
 
 class Run:
@@ -126,7 +126,7 @@ class Run:
         """In a notebook: the system, its data and the status, then the metrics."""
         manifest, protocol = self.manifest, self.manifest.protocol
         about = (
-            f"{manifest.system.name} on {counted(protocol.n, 'conversation')} of {protocol.dataset} {protocol.split}"
+            f"{manifest.system.name} on {pluralize(protocol.n, 'conversation')} of {protocol.dataset} {protocol.split}"
         )
         rows = []
         if manifest.status == "complete":

@@ -70,7 +70,7 @@ _RUN = regex.compile(rf"(?i)\b(?:{_WORD})s?(?:(?:-|,? |(?<=hundred|thousand),? a
 _PART = regex.compile(rf"(?i)\b(?:{_WORD})")
 
 
-class Spelled(Struct, frozen=True):
+class NumberWords(Struct, frozen=True):
     """A run of number words, `text[start:end]`."""
 
     start: int
@@ -80,31 +80,31 @@ class Spelled(Struct, frozen=True):
     """What the run says: `twenty-five` is one number, `two two six` are three."""
 
     @property
-    def joined(self) -> str:
+    def digits(self) -> str:
         """The digits of all its numbers, as codes, years, times and prices are read out: `226`, `2026`, `1140`."""
         return "".join(map(str, self.values))
 
 
-def spelled(text: str) -> Iterator[Spelled]:
+def find_number_words(text: str) -> Iterator[NumberWords]:
     """The runs of number words in a text.
 
-    >>> [(run.values, run.joined) for run in spelled("two two six; one hundred and twenty; twenty twenty-six")]
-    [((2, 2, 6), '226'), ((120,), '120'), ((20, 26), '2026')]
+    >>> [(run.values, run.digits) for run in find_number_words("two two six; a hundred and one; twenty twenty-six")]
+    [((2, 2, 6), '226'), ((101,), '101'), ((20, 26), '2026')]
     """
     for run in _RUN.finditer(text):
         words = tuple(match[0].lower() for match in _PART.finditer(run[0]))
-        yield Spelled(*run.span(), words, tuple(_values(words)))
+        yield NumberWords(*run.span(), words, tuple(_values(words)))
 
 
-def in_digits(text: str) -> str:
+def replace_number_words(text: str) -> str:
     """The text with number words as digits, joined where they are read out one by one.
 
-    >>> in_digits("JC one four four two oh, the twenty-third of May")
+    >>> replace_number_words("JC one four four two oh, the twenty-third of May")
     'JC 14420, the 23th of May'
     """
-    for run in reversed(list(spelled(text))):
+    for run in reversed(list(find_number_words(text))):
         ordinal = "th" if run.words[-1] in ORDINALS else ""
-        text = f"{text[: run.start]}{run.joined}{ordinal}{text[run.end :]}"
+        text = f"{text[: run.start]}{run.digits}{ordinal}{text[run.end :]}"
     return text
 
 

@@ -26,25 +26,25 @@ GLOSSES = {
 """What a metric counts, for readers who do not know its name."""
 
 
-def glossed(metric: str) -> str:
+def gloss(metric: str) -> str:
     """A metric's name with what it counts.
 
-    >>> glossed("key-facts"), glossed("bertscore")
+    >>> gloss("key-facts"), gloss("bertscore")
     ('key facts told (key-facts)', 'bertscore')
     """
     label = metric_label(metric)
     return f"{GLOSSES[metric]} ({label})" if metric in GLOSSES else label
 
 
-def listed(words: Sequence[str], last: str = "and") -> str:
+def join_words(words: Sequence[str], last: str = "and") -> str:
     """`one, two and three`."""
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
-def counted(count: int, singular: str, plural: str = "") -> str:
+def pluralize(count: int, singular: str, plural: str = "") -> str:
     """A number with its noun.
 
-    >>> counted(1, "summary", "summaries"), counted(1200, "row")
+    >>> pluralize(1, "summary", "summaries"), pluralize(1200, "row")
     ('1 summary', '1,200 rows')
     """
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

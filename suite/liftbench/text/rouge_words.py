@@ -44,7 +44,7 @@ def stems(text: str) -> tuple[str, ...]:
 TOKENIZERS: dict[Stemmer, Callable[[str], tuple[str, ...]]] = {"porter": stems, "none": words}
 
 
-def unseen(references: Sequence[str]) -> str | None:
+def explain_unseen(references: Sequence[str]) -> str | None:
     """Why a metric of these words cannot see one of some references, or None if it can: it is in another script."""
     for number, reference in enumerate(references, start=1):
         letters = [letter for letter in reference.lower() if letter.isalpha()]

@@ -21,7 +21,7 @@ from ..records.run import Against
 from ..runs.directory import Run, find_run, runs_in
 from ..runs.seed_groups import other_seeds, seed_of, unscored_seeds
 from ..runs.selection import best_prompted, newest_pair
-from ..text.phrases import listed
+from ..text.phrases import join_words
 from .feedback import SILENT, Feedback, Say, feedback_to
 from .measure import say_problems
 from .setup import RUNS
@@ -140,7 +140,7 @@ def compare_runs(
     with feedback.bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
         background = measure_background(baseline.require_complete(), plugins, on_controls, on_validity, read)
     metrics, background = _scorers(baseline, headlines, plugins, background, read)
-    if left_out := listed([f"seed {seed_of(run)} ({run.id})" for run in _unjudged(candidates, there)]):
+    if left_out := join_words([f"seed {seed_of(run)} ({run.id})" for run in _unjudged(candidates, there)]):
         why = f"{left_out}: same training, but not scored under this protocol; its `bench train` command scores it"
         background = replace(background, missing=background.missing | {"seeds": why})
     given = {run.id for run in (baseline, *candidates)}
@@ -179,7 +179,7 @@ def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run],
             continue
         seen |= {_member(run) for run in others}
         found += others
-        seeds = listed([f"seed {seed_of(run)} ({run.id})" for run in others])
+        seeds = join_words([f"seed {seed_of(run)} ({run.id})" for run in others])
         say(f"judged with {candidate.id}, because the training is the same: {seeds}")
     return found
 

@@ -19,7 +19,7 @@ from ..recipe.sections import GatesSection
 from ..runs.directory import Run, find_run, runs_in
 from ..runs.seed_groups import other_seeds, seed_of, unscored_seeds
 from ..runs.selection import newest_like
-from ..text.phrases import listed
+from ..text.phrases import join_words
 from .setup import BASELINES, RUNS, resolve_recipe
 
 MEASURED_SECTIONS = ("model.", "data.", "generation.", "metrics.", "guards.")
@@ -115,7 +115,7 @@ def gate_run(rules: Sequence[Rule], against: Against, run: Run, notes: Sequence[
     """Check a run against rules, together with the other seeds of its training that are in the same folder."""
     there = runs_in(run.folder.parent)
     runs = sorted([run, *other_seeds(run, there)], key=seed_of)
-    left_out = listed([f"seed {seed_of(one)} ({one.id})" for one in unscored_seeds(run, there)])
+    left_out = join_words([f"seed {seed_of(one)} ({one.id})" for one in unscored_seeds(run, there)])
     return GateOutcome(judge_rules(runs, rules, against, unjudged=left_out, notes=notes), runs, against)
 
 
@@ -139,7 +139,7 @@ def read_against(baseline: str, proven: str, rules: Sequence[Rule], folder: Path
         names = promoted_in(folder)
         raise UsageError(
             "there is no baseline to gate against: name one (--baseline, [gates] baseline, or the marker's)"
-            + (f" ({folder} holds {listed(names)})" if names else "")
+            + (f" ({folder} holds {join_words(names)})" if names else "")
         )
     others = {}
     missing = {}

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ..errors import UsageError
 from ..extension.loader import Plugins, load_plugins
 from ..progress import Progress
-from ..recipe.resolve import Layer, ResolvedRecipe, assignment, nested, read_recipe, resolve
+from ..recipe.resolve import Layer, ResolvedRecipe, assignment, nest_keys, read_recipe, resolve
 from ..recipe.sections import DEFAULT_RECIPE, Recipe
 from .feedback import SILENT, Feedback, Say, feedback_to
 
@@ -153,15 +153,15 @@ def resolve_recipe(
     layers = [read_recipe(recipe)]
     if metrics:
         extra = layers[0].values.get("metrics", {}).get("extra", [])
-        layers.append(Layer(origins.option, nested({"metrics.extra": [*extra, *metrics]})))
+        layers.append(Layer(origins.option, nest_keys({"metrics.extra": [*extra, *metrics]})))
     for option, key in OVERRIDES.items():
         variable = f"LIFTBENCH_{option.upper()}"
         if value := os.environ.get(variable):
-            layers.append(Layer(f"environment {variable}", nested({key: _number(value, key, variable)})))
+            layers.append(Layer(f"environment {variable}", nest_keys({key: _number(value, key, variable)})))
     given = {OVERRIDES[option]: value for option, value in (overrides or {}).items() if value is not None}
-    layers.append(Layer(origins.option, nested(given)))
+    layers.append(Layer(origins.option, nest_keys(given)))
     pairs = settings.items() if isinstance(settings, Mapping) else map(assignment, settings)
-    layers += [Layer(origins.settings, nested({key: value})) for key, value in pairs]
+    layers += [Layer(origins.settings, nest_keys({key: value})) for key, value in pairs]
     return resolve(recipe, layers)
 
 

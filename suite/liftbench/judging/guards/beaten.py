@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from ...floors.control_scores import SystemScores
-from ...text.phrases import counted, listed, metric_label
+from ...text.phrases import join_words, metric_label, pluralize
 from ..evidence import Evidence
 from ..slices import SliceResult
 from .base import Check
@@ -22,7 +22,7 @@ def check_controls(evidence: Evidence) -> Check:
     rows = evidence.controls.rows if evidence.controls else []
     missing = [row.name for row in rows if row.role == "floor" and (row.missing or not _whole(row, headlines))]
     if missing or any(metric not in by_metric for metric in headlines):
-        which = listed(missing) if missing else "the controls"
+        which = join_words(missing) if missing else "the controls"
         return Check(
             "not run",
             f"Not measured: {which}.",
@@ -35,14 +35,14 @@ def check_controls(evidence: Evidence) -> Check:
     )
     if not unbeaten:
         return Check("passed", f"The candidate scores significantly higher than every control ({words}).")
-    where = listed([metric_label(one.metric) for one in unbeaten])
+    where = join_words([metric_label(one.metric) for one in unbeaten])
     worse = all(one.gap_high is not None and one.gap_high < 0 for one in unbeaten)
     verb = "The candidate scores lower than" if worse else "The candidate is not shown to beat"
     return Check(
         "failed",
         f"{verb} the best control on {where} ({words}).",
         "Train a better adapter, or take a larger model: it must score clearly above "
-        f"{listed([f'{one.floor_mean:.3f} on {metric_label(one.metric)}' for one in unbeaten])}.",
+        f"{join_words([f'{one.floor_mean:.3f} on {metric_label(one.metric)}' for one in unbeaten])}.",
     )
 
 
@@ -95,12 +95,12 @@ def check_slices(evidence: Evidence) -> Check:
     if worse:
         return Check(
             "failed",
-            f"The candidate is worse than the baseline on {listed([_part(one) for one in worse])}.",
+            f"The candidate is worse than the baseline on {join_words([_part(one) for one in worse])}.",
             "Train with more conversations of that kind.",
         )
     small = list(dict.fromkeys(_part(one) for one in evidence.slices if one.state == "undecided"))
     if small:
-        shown = listed(small[:3]) if len(small) <= 3 else f"{', '.join(small[:3])} and {len(small) - 3} more"
+        shown = join_words(small[:3]) if len(small) <= 3 else f"{', '.join(small[:3])} and {len(small) - 3} more"
         return Check(
             "undecided",
             f"Too few conversations to judge {shown}.",
@@ -108,11 +108,11 @@ def check_slices(evidence: Evidence) -> Check:
         )
     fields = list(dict.fromkeys(one.field for one in evidence.slices))
     whole = [field for field in evidence.terms.limits.slices if field not in fields]
-    unseen = f" Not sliced by {listed(whole)}: too few conversations, or too much alike." if whole else ""
+    unseen = f" Not sliced by {join_words(whole)}: too few conversations, or too much alike." if whole else ""
     if not fields:
         return Check("passed", f"There are no slices to check.{unseen}")
-    parts = counted(len({(one.field, one.label) for one in evidence.slices}), "slice")
-    return Check("passed", f"No slice is worse than the baseline ({parts} checked: {listed(fields)}).{unseen}")
+    parts = pluralize(len({(one.field, one.label) for one in evidence.slices}), "slice")
+    return Check("passed", f"No slice is worse than the baseline ({parts} checked: {join_words(fields)}).{unseen}")
 
 
 def _part(one: SliceResult) -> str:

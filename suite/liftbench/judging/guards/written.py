@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...text.phrases import listed, percent
+from ...text.phrases import join_words, percent
 from ..evidence import Evidence
 from ..output_faults import Fault
 from .base import SEEN_HERE, Check
@@ -71,7 +71,7 @@ def _rare(
         return Check("not run", *unknown)
     some = {fault: ids for fault, ids in found.items() if ids}
     if not some:
-        return Check("passed", f"None of {evidence.n} {of} {listed(list(faults.values()), 'or')}.")
+        return Check("passed", f"None of {evidence.n} {of} {join_words(list(faults.values()), 'or')}.")
     allowed = {fault: evidence.terms.limits.faults + evidence.basis.usual_faults.get(fault, 0.0) for fault in some}
     words = "; ".join(
         f"{len(ids)} of {evidence.n} {of} {faults[fault]}; the limit is {percent(allowed[fault])}"

@@ -8,7 +8,7 @@ from ...gating.context import RuleResult
 from ...gating.gate import GateReport
 from ...judging.guards import not_passed
 from ...runs.differences import Difference
-from ...text.phrases import listed, metric_label
+from ...text.phrases import join_words, metric_label
 from ..outcomes import SYMBOLS
 
 MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
@@ -31,7 +31,7 @@ def list_details(result: RuleResult) -> list[str]:
     if result.losses:
         shown = [f"{loss.id} {loss.before:.3f} to {loss.after:.3f}" for loss in result.losses]
         metric, system = metric_label(result.metric), compared_system(result)
-        lines.append(f"Largest losses on {metric} compared with {system}: {listed(shown)}.")
+        lines.append(f"Largest losses on {metric} compared with {system}: {join_words(shown)}.")
     return [*lines, f"How to fix it: {result.fix}"] if result.fix else lines
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ...runs.differences import protocol_differences
 from ...runs.directory import Run
-from ...text.phrases import listed
+from ...text.phrases import join_words
 from .conversations import Entry, Subject, list_entries, make_subject
 from .metrics import Metric, tabulate_metrics
 from .page import get_template
@@ -66,7 +66,7 @@ def _group(place: int, numbered: Mapping[int, Subject], first: Subject) -> Group
     metrics = tabulate_metrics(members, members[0].run.manifest.headlines, [None] * len(members))
     sign = -1 if metrics and metrics[0].direction == "lower" else 1
     return Group(
-        title=f"{'Runs' if len(numbered) > 1 else 'Run'} {listed([str(number) for number in numbered])}",
+        title=f"{'Runs' if len(numbered) > 1 else 'Run'} {join_words([str(number) for number in numbered])}",
         subjects=members,
         differences=_differing(first, members[0]),
         metrics=metrics,

@@ -15,7 +15,7 @@ from ...judging.verdict import Verdict
 from ...records.run import Against
 from ...runs.differences import Difference
 from ...statistics.lift import Lift, LiftResult
-from ...text.phrases import counted, metric_label
+from ...text.phrases import metric_label, pluralize
 from .. import numbers
 from ..charts.lift import draw_lift, find_lift_domain
 from .appendix import Cell, Row
@@ -79,7 +79,7 @@ def build_judgements(candidates: Sequence[Subject], comparison: Comparison) -> l
     }
     families = []
     for family in comparison.seeds:
-        role = f"{counted(len(family.seeds), 'seed')} together"
+        role = f"{pluralize(len(family.seeds), 'seed')} together"
         result = _together(family, by_run[family.runs[0]])
         card = _card(comparison, role, family.name, result, shared)
         families.append(Judgement(card=card, seeds=[single[run] for run in family.runs]))
