@@ -24,16 +24,16 @@ def quiet() -> Iterator[None]:
     """Within this block the messages above are dropped, and transformers shows no bar while it loads weights."""
     with ExitStack() as stack:
         for name, beginning in LOGGED.items():
-            stack.enter_context(_dropped(name, beginning))
+            stack.enter_context(_drop_messages(name, beginning))
         stack.enter_context(warnings.catch_warnings())
         for beginning in WARNED:
             warnings.filterwarnings("ignore", message=beginning, category=FutureWarning)
-        stack.enter_context(_no_bars())
+        stack.enter_context(_hide_bars())
         yield
 
 
 @contextmanager
-def _dropped(name: str, beginning: str) -> Iterator[None]:
+def _drop_messages(name: str, beginning: str) -> Iterator[None]:
     def keep(record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith(beginning)
 
@@ -46,7 +46,7 @@ def _dropped(name: str, beginning: str) -> Iterator[None]:
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
+def _hide_bars() -> Iterator[None]:
     from transformers.utils import logging as transformers_logging
 
     shown = transformers_logging.is_progress_bar_enabled()

@@ -181,7 +181,7 @@ def test_a_failure_on_the_way_leaves_the_old_folder(bench: Any, tickets: str, mo
         yield next(iter(found))
         raise UsageError("broken off")
 
-    monkeypatch.setattr(data_import, "cleaned", broken)
+    monkeypatch.setattr(data_import, "clean_conversations", broken)
     monkeypatch.setattr(data_import, "BATCH", 1)
     done = bench(tickets, "--to", "out", "--force", *AGENTS)
     assert done.code == 2

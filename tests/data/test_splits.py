@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from liftbench.data.similarity.fingerprints import conversation_sha256, split_fingerprint, training_row
 from liftbench.data.similarity.scored import ScoredSplit
 from liftbench.data.sources import open_dataset, read_split
-from liftbench.data.splits import training_split, unscored
+from liftbench.data.splits import exclude_scored, training_split
 from liftbench.errors import UsageError
 from liftbench.extension.loader import load_plugins
 from liftbench.files import digest
@@ -62,7 +62,7 @@ def test_what_a_scored_conversation_nearly_is_holds_or_is_held_in_is_not_trained
     split = training_split([*near, *strangers], scored, limit=None, validation_fraction=0.1, seed=0)
     assert {c.id for c in (*split.train, *split.validation)} == {c.id for c in strangers}
     assert (split.left_out, split.nearly) == (3, 3)
-    assert unscored([*near, *strangers], scored) == strangers
+    assert exclude_scored([*near, *strangers], scored) == strangers
 
 
 def test_an_id_that_a_scored_conversation_has_too_says_nothing() -> None:
@@ -71,7 +71,7 @@ def test_an_id_that_a_scored_conversation_has_too_says_nothing() -> None:
     split = training_split(pool, scored, limit=None, validation_fraction=0.1, seed=0)
     assert sorted(c.id for c in (*split.train, *split.validation)) == [c.id for c in pool]
     assert (split.left_out, split.nearly) == (0, 0)
-    assert unscored(pool, scored) == pool
+    assert exclude_scored(pool, scored) == pool
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -81,7 +81,7 @@ def test_near_duplicates_in_training_go_to_one_part_and_count_once_as_examples(s
     split = training_split([*firsts, *nearly], [], limit=None, validation_fraction=0.3, seed=seed)
     train, validation = ({c.id[1:] for c in part} for part in (split.train, split.validation))
     assert not train & validation
-    assert unscored([*firsts, *nearly], []) == firsts
+    assert exclude_scored([*firsts, *nearly], []) == firsts
 
 
 spans = st.tuples(st.integers(0, 120), st.integers(1, 120))
@@ -115,7 +115,7 @@ def test_real_conversations_without_near_duplicates_are_parted_as_they_were_befo
     ids = digest([c.id for c in split.train], [c.id for c in split.validation])
     assert ids == "455c4f73097c847eb133a4765181fb6b5c1a326577133e47cca9a178e5142a93"
     assert split.left_out == split.nearly == 0
-    assert unscored(training, scored) == training
+    assert exclude_scored(training, scored) == training
 
 
 def test_another_seed_makes_another_split() -> None:

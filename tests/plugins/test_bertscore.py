@@ -12,7 +12,7 @@ import pytest
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.models.encoders import resolve_encoder
 from liftbench.plugin_api import Conversation, MetricRequest, ModelRecord, ResolvedModel, Turn, read_jsonl
-from liftbench_plugins.metrics.bertscore import BertScore, documented_layer
+from liftbench_plugins.metrics.bertscore import BertScore, best_layer
 
 from ..support.tiny_bert import build_tiny_bert, build_tiny_t5
 
@@ -186,7 +186,7 @@ def test_the_layer_is_the_documented_one_of_a_model_that_the_package_knows(
     reference: str, name: str, expected: int | None
 ) -> None:
     record = ModelRecord(reference=reference, sha256="0" * 64, source="folder")
-    assert documented_layer(ResolvedModel(path=Path(), record=record, name=name)) == expected
+    assert best_layer(ResolvedModel(path=Path(), record=record, name=name)) == expected
 
 
 def test_an_earlier_layer_scores_what_the_package_says_of_it(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,9 +25,9 @@ from liftbench_plugins.trainers.rows import (
     Encoder,
     Row,
     Schedule,
-    batched_by_length,
+    batch_by_length,
+    reference_index,
     schedule,
-    turn,
     validation_rows,
 )
 
@@ -76,12 +76,12 @@ def test_any_k_epochs_in_a_row_use_each_of_k_references_once(
     references: int, first: int, seed: int, number: int
 ) -> None:
     conversation = spoken(number, references)
-    turns = [turn(conversation, epoch, seed) for epoch in range(first, first + references)]
+    turns = [reference_index(conversation, epoch, seed) for epoch in range(first, first + references)]
     assert sorted(turns) == list(range(references))
 
 
 def test_the_first_epoch_draws_on_every_place_in_the_list_of_references() -> None:
-    firsts = Counter(turn(spoken(number, 3), 0, seed=0) for number in range(300))
+    firsts = Counter(reference_index(spoken(number, 3), 0, seed=0) for number in range(300))
     assert all(70 < firsts[place] < 130 for place in range(3))
 
 
@@ -100,8 +100,8 @@ def test_rows_in_are_rows_trained_and_rows_reported(
     conversations = [spoken(number, count) for number, count in enumerate(counts)]
     encoder = Letters(conversations, frozenset({(0, 0)}))
     plan = planned(conversations, encoder, epochs=epochs, batch_size=batch_size, max_steps=max_steps, seed=seed)
-    trained = {row.pair for row in plan.trained(steps)}
-    assert len(trained) + sum(plan.reported(steps).values()) == sum(counts)
+    trained = {row.pair for row in plan.first_rows(steps)}
+    assert len(trained) + sum(plan.count_unused(steps).values()) == sum(counts)
     assert (0, 0) not in trained
     assert plan.steps == -(-len(plan.rows) // batch_size)
     assert max_steps is None or plan.steps <= max_steps
@@ -120,7 +120,7 @@ def test_what_is_left_out_is_reported_by_reason() -> None:
     conversations = [spoken(number, 2) for number in range(8)]
     first = next(row.pair for row in planned(conversations).rows)
     plan = planned(conversations, Letters(conversations, frozenset({first})))
-    assert plan.reported(1) == {NO_TURN: 8, EMPTY: 1, STOPPED: 3}
+    assert plan.count_unused(1) == {NO_TURN: 8, EMPTY: 1, STOPPED: 3}
 
 
 def test_the_plan_depends_on_its_arguments_alone() -> None:
@@ -138,7 +138,7 @@ def test_batches_hold_rows_of_like_length(lengths: list[int], batch_size: int, s
         Row(pair=(index, 0), input_ids=[0] * length, prompt_tokens=0, shortened=False)
         for index, length in enumerate(lengths)
     ]
-    ordered = batched_by_length(rows, batch_size, random.Random(seed))
+    ordered = batch_by_length(rows, batch_size, random.Random(seed))
     assert sorted(row.pair for row in ordered) == sorted(row.pair for row in rows)
     size = WINDOW * batch_size
     for start in range(0, len(rows), size):
@@ -192,7 +192,7 @@ def test_a_reference_that_cannot_be_trained_has_a_reason(tokenizer: Any, referen
     conversations = [Conversation(id="c", turns=(Turn(role="agent", text="hi"),), references=(reference,))]
     encoder = encoder_for(conversations, tokenizer, context=200)
     assert encoder.row((0, 0)) == reason
-    assert planned(conversations, encoder).reported(0) == {reason: 1}
+    assert planned(conversations, encoder).count_unused(0) == {reason: 1}
 
 
 def test_validation_takes_one_reference_a_conversation_by_length(

@@ -36,7 +36,7 @@ from liftbench.progress import no_progress
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
-from liftbench.training.adapter import Curve, bring_rows, plan_training, train
+from liftbench.training.adapter import Curve, copy_rows, plan_training, train
 from liftbench.workflow.setup import resolve_recipe
 
 from ..support.build import write_run
@@ -354,7 +354,7 @@ def scored_elsewhere(adapter: Path, resolved: ResolvedRecipe, plugins: Plugins, 
     subject, _ = resolve_system(str(adapter), resolved.recipe, runs)
     with open_run(new_manifest("score", subject.system, measurement, resolved, argv=[]), [], runs, fresh=False) as run:
         if (rows := read_rows(adapter)) is not None:
-            bring_rows(run, rows)
+            copy_rows(run, rows)
         return Run(run.folder)
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from liftbench.plugin_api import Conversation, Dataset, PrerequisiteError, Turn, UsageError, unknown
 
-from .reading import by_split, each_row, in_order, split_name
+from .reading import by_split, each_row, sort_splits, split_name
 
 TURN = re.compile(r"#\s*(\w[\w ]*?)\s*#\s*:\s*(.*)", re.DOTALL)
 
@@ -31,7 +31,7 @@ class DialogSum(Dataset):
     """`dialogsum.{train,dev,test}.jsonl` in the data folder, or in `dialogsum/` below it."""
 
     def splits(self) -> list[str]:
-        return in_order(self._files)
+        return sort_splits(self._files)
 
     def read(self, split: str) -> list[Conversation]:
         """Raises `UsageError` with file, line and reason: no such row, no speaker, no summary, an id seen before."""

@@ -38,7 +38,7 @@ from liftbench.plugin_api import (
     unknown,
 )
 
-from .reading import in_order
+from .reading import sort_splits
 
 BUILDERS = ("csv", "json", "parquet")
 """Formats that the library reads from `data_files` alone."""
@@ -79,7 +79,7 @@ class MappedDataset(Dataset):
     def splits(self) -> list[str]:
         """The data set's splits, under the suite's names where `splits` gives them one."""
         renamed = set(self.options.splits.values())
-        return in_order([*self.options.splits, *(name for name in self._loaded if name not in renamed)])
+        return sort_splits([*self.options.splits, *(name for name in self._library_splits if name not in renamed)])
 
     def read(self, split: str) -> list[Conversation]:
         """Raises `UsageError` for a split or a column that is not there, with the nearest, and for rows that cannot be
@@ -88,18 +88,17 @@ class MappedDataset(Dataset):
         if split not in self.splits():
             raise unknown("split", split, self.splits())
         columns, where = self.options.columns, f"{self.options.path} {name}"
-        rows = (
-            Row(number=number, values=values, source=where) for number, values in enumerate(self._loaded[name], start=1)
-        )
+        table = self._library_splits[name]
+        rows = (Row(number=number, values=values, source=where) for number, values in enumerate(table, start=1))
         tally = Tally()
         found = conversations(rows, columns, tally)
-        check_names(columns, self._loaded[name].column_names)
+        check_names(columns, table.column_names)
         if not columns.references:
             raise UsageError(
                 "data.options.columns.references is not set", "Set it to the columns that hold the human summaries."
             )
         try:
-            scorable = list(_scorable(found, tally))
+            scorable = list(_keep_scorable(found, tally))
         except UnclearSpeakers as error:
             raise UsageError(
                 f"{where}: {error.what}",
@@ -118,14 +117,14 @@ class MappedDataset(Dataset):
         return scorable
 
     @cached_property
-    def _loaded(self) -> dict[str, Any]:
+    def _library_splits(self) -> dict[str, Any]:
         """The library's data set of each split."""
         import datasets
 
         options = self.options
         path, files = self._place()
         try:
-            with _quietly():
+            with _silence_library():
                 loaded = datasets.load_dataset(path, options.name, data_files=files)
         except datasets.exceptions.DatasetGenerationError as error:
             raise UsageError(f"{options.path} cannot be read: {_reason(error.__cause__ or error)}") from error
@@ -150,7 +149,7 @@ class MappedDataset(Dataset):
                 raise UsageError(
                     f"data.options.path is {options.path!r}, and data.options.data_files is not set", "Name its files."
                 )
-            return options.path, _below(base, options.data_files)
+            return options.path, _join_base(base, options.data_files)
         if (base / options.path).is_dir():
             return str(base / options.path), options.data_files
         matched = ON_THE_HUB.fullmatch(options.path)
@@ -171,7 +170,7 @@ class MappedDataset(Dataset):
         return str(snapshot), options.data_files
 
 
-def _scorable(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:
+def _keep_scorable(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:
     for conversation in found:
         if not conversation.turns:
             tally.leave_out("conversation", "nobody says anything", conversation.id)
@@ -186,12 +185,12 @@ def _reason(error: BaseException) -> str:
     return shorten(str(error), 240, placeholder=" …") or type(error).__name__
 
 
-def _below(base: Path, files: Any) -> Any:
+def _join_base(base: Path, files: Any) -> Any:
     """The same files with relative names seen from a folder."""
     if isinstance(files, dict):
-        return {split: _below(base, names) for split, names in files.items()}
+        return {split: _join_base(base, names) for split, names in files.items()}
     if isinstance(files, list):
-        return [_below(base, name) for name in files]
+        return [_join_base(base, name) for name in files]
     return str(base / files)
 
 
@@ -204,7 +203,7 @@ def _patterns(files: Any) -> Iterator[str]:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def _silence_library() -> Iterator[None]:
     """Without the library's bars, and without its log: what goes wrong is in its exceptions, too."""
     import datasets
 

@@ -52,7 +52,7 @@ def by_split(paths: Iterable[Path], name: Callable[[Path], str]) -> dict[str, Pa
     return found
 
 
-def in_order(splits: Iterable[str]) -> list[str]:
+def sort_splits(splits: Iterable[str]) -> list[str]:
     """Splits as people name them: train, validation, test, then any others."""
     usual: Sequence[str] = ("train", "validation", "test")
     return sorted(splits, key=lambda split: (usual.index(split) if split in usual else len(usual), split))

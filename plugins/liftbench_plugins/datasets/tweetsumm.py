@@ -15,7 +15,7 @@ import msgspec
 
 from liftbench.plugin_api import Conversation, Dataset, PrerequisiteError, UsageError, hub, read_jsonl, unknown
 
-from .reading import Readers, by_split, in_order, split_name
+from .reading import Readers, by_split, sort_splits, split_name
 from .tweetsumm_dialogstudio import documents, read_documents
 from .tweetsumm_original import holds_tweets, original_split, read_original
 
@@ -36,7 +36,7 @@ class TweetSumm(Dataset):
     """TweetSumm from a folder, or from a data set repository of the hub; by default DialogStudio's."""
 
     def splits(self) -> list[str]:
-        return in_order(self._readers)
+        return sort_splits(self._readers)
 
     def read(self, split: str) -> list[Conversation]:
         if split not in self._readers:
@@ -71,7 +71,7 @@ def from_hub(reference: str) -> Readers:
     """
     repository, revision = hub.parse(reference)
     own = "tweetsum" in repository.casefold()
-    patterns = [f"*{_any_case(name)}" for name in (FILES if own else [f"tweetsum*{suffix}" for suffix in FILES])]
+    patterns = [f"*{_ignore_case(name)}" for name in (FILES if own else [f"tweetsum*{suffix}" for suffix in FILES])]
     snapshot = hub.download(repository, revision, kind="dataset", allow=patterns, instead=INSTEAD)
     if readers := _readers(sorted(path for path in snapshot.rglob("*") if path.is_file()), snapshot):
         return readers
@@ -122,6 +122,6 @@ def _places(folder: Path) -> list[Path]:
     return [folder, *(place for path in below for place in _places(path))]
 
 
-def _any_case(pattern: str) -> str:
+def _ignore_case(pattern: str) -> str:
     """A pattern that ignores case, `[tT][wW]…`: the hub's patterns do not."""
     return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in pattern)

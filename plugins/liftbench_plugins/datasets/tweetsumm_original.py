@@ -134,7 +134,7 @@ def _conversation(row: _Row, tweets: dict[str, StoredTweet], where: str) -> Conv
     for part in row.tweets:
         tweet = tweets[str(part.tweet_id)]
         authors[tweet.inbound][tweet.author] += 1
-        spans = _without_repeats([_span(offset, where) for offset in part.sentence_offsets])
+        spans = _drop_repeats([_span(offset, where) for offset in part.sentence_offsets])
         text = " ".join(_cut(tweet, span, str(part.tweet_id), where) for span in spans)
         if text.strip():
             turns.append(Turn(role="customer" if tweet.inbound else "agent", text=text))
@@ -162,7 +162,7 @@ def _span(offset: str, where: str) -> tuple[int, int]:
     return start, end
 
 
-def _without_repeats(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _drop_repeats(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Some lists repeat a sentence's last character as a sentence (`[0, 51]`, `[50, 51]`)."""
     kept: list[tuple[int, int]] = []
     for start, end in spans:

@@ -32,7 +32,7 @@ class BertScore(Metric):
         self.name = f"bertscore:{request.argument}" if request.argument else "bertscore"
         # Loaded here, not by the package: it takes any path with `t5` in it for a T5, and trips over tokenizers that
         # name no limit.
-        self._reader = Reader("AutoModel", source, layers=documented_layer(source))
+        self._reader = Reader("AutoModel", source, layers=best_layer(source))
         self._reader.tokenizer.model_max_length = self._reader.limit
         self._known: dict[tuple[str, str], float] = {}
         layer = self._reader.model.config.num_hidden_layers
@@ -76,7 +76,7 @@ class BertScore(Metric):
         return f1
 
 
-def documented_layer(source: ResolvedModel) -> int | None:
+def best_layer(source: ResolvedModel) -> int | None:
     """The layer that the package's authors found best for a model of this name; None for one that they did not try."""
     from bert_score.utils import model2layers
 

@@ -35,7 +35,7 @@ class Reader:
         settings = {} if layers is None else {"num_hidden_layers": layers}
         reference = source.record.reference
         try:
-            with _errors_only():
+            with _silence_library():
                 model, found = getattr(transformers, architecture).from_pretrained(
                     source.path, dtype=torch.float32, local_files_only=True, output_loading_info=True, **settings
                 )
@@ -108,7 +108,7 @@ def _limit(tokenizer: Any, settings: Any) -> int:
 
 
 @contextmanager
-def _errors_only() -> Iterator[None]:
+def _silence_library() -> Iterator[None]:
     """Without the table of weights that are there and not needed, and without bars."""
     from transformers.utils import logging
 

@@ -113,13 +113,13 @@ class Schedule(Struct, frozen=True, kw_only=True):
         """Epochs done after `step` optimizer steps."""
         return min(step * self.batch_size, len(self.rows)) / self.rows_per_epoch
 
-    def trained(self, steps: int) -> list[Row]:
+    def first_rows(self, steps: int) -> list[Row]:
         """The rows of the first `steps` steps; a row comes again in every epoch in which it has its turn."""
         return self.rows[: steps * self.batch_size]
 
-    def reported(self, steps: int) -> dict[str, int]:
+    def count_unused(self, steps: int) -> dict[str, int]:
         """Reason → number of distinct rows that took part in none of the first `steps` steps."""
-        trained = {row.pair for row in self.trained(steps)}
+        trained = {row.pair for row in self.first_rows(steps)}
         stopped = {row.pair for row in self.rows} - trained
         return dict(Counter([*self.left_out.values(), *(STOPPED for _ in stopped)]))
 
@@ -145,7 +145,9 @@ def schedule(
         indices = [index for index, conversation in enumerate(conversations) if conversation.references]
         generator.shuffle(indices)
         share = 1.0 if epoch < whole else fraction
-        shuffled += [(i, turn(conversations[i], epoch, seed)) for i in indices[: round(share * len(indices))]]
+        shuffled += [
+            (i, reference_index(conversations[i], epoch, seed)) for i in indices[: round(share * len(indices))]
+        ]
 
     # References that cannot be encoded are found out first: each batch is then full, and no step is lost.
     encoded = {pair: encoder.row(pair) for pair in dict.fromkeys(shuffled)}
@@ -156,7 +158,7 @@ def schedule(
     reasons = {pair: reason for pair, reason in encoded.items() if isinstance(reason, str)}
     left_out = {pair: reasons.get(pair, NO_TURN) for pair in _pairs(conversations) if pair not in planned}
     return Schedule(
-        rows=batched_by_length(usable, batch_size, generator),
+        rows=batch_by_length(usable, batch_size, generator),
         batch_size=batch_size,
         rows_per_epoch=max(1, sum(bool(conversation.references) for conversation in conversations)),
         left_out=left_out,
@@ -166,13 +168,15 @@ def schedule(
 def validation_rows(conversations: Sequence[Conversation], encoder: Encoder, seed: int) -> list[Row]:
     """One reference per conversation, the same at every evaluation, by length."""
     pairs = [
-        (i, turn(conversation, 0, seed)) for i, conversation in enumerate(conversations) if conversation.references
+        (i, reference_index(conversation, 0, seed))
+        for i, conversation in enumerate(conversations)
+        if conversation.references
     ]
     rows = [row for pair in pairs if isinstance(row := encoder.row(pair), Row)]
     return sorted(rows, key=lambda row: len(row.input_ids))
 
 
-def turn(conversation: Conversation, epoch: int, seed: int) -> int:
+def reference_index(conversation: Conversation, epoch: int, seed: int) -> int:
     """Index of the reference whose turn it is: each in rotation, from a start drawn for this conversation.
 
     Any k epochs in a row use each of k references once. Drawing the start keeps one annotator's style (the order of
@@ -183,7 +187,7 @@ def turn(conversation: Conversation, epoch: int, seed: int) -> int:
     return (start + epoch) % count
 
 
-def batched_by_length(rows: Sequence[Row], batch_size: int, generator: random.Random) -> list[Row]:
+def batch_by_length(rows: Sequence[Row], batch_size: int, generator: random.Random) -> list[Row]:
     """The rows in batches of like length, shortest first in a batch; batches in random order within a window.
 
     A last batch that is not full stays last, so that cutting the result every `batch_size` rows gives the batches.

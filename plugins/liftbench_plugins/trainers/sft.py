@@ -38,7 +38,7 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSum
     tokenizer = AutoTokenizer.from_pretrained(request.model)
     plan, validation = _plan(request, tokenizer)
     if not plan.rows:
-        reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.reported(0).items())
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
         raise RunFailed(f"there is nothing to train on: no training row is usable ({reasons or 'no rows'})")
 
     # `Trainer` would resume a training that had stopped early, and train on; so that is found out beforehand.
@@ -157,7 +157,7 @@ def _is_finished(state: TrainerState, plan: Schedule, options: QLoRAOptions) -> 
 def _summary(
     request: TrainRequest, plan: Schedule, validation: list[Row], state: TrainerState, best: int, chosen: Path
 ) -> TrainingSummary:
-    trained = plan.trained(state.global_step)
+    trained = plan.first_rows(state.global_step)
     distinct = {row.pair: row for row in trained}
     return TrainingSummary(
         trainer="qlora",
@@ -168,7 +168,7 @@ def _summary(
         conversations=len(request.train),
         validation_conversations=len(validation),
         rows_trained=len(distinct),
-        rows_reported=plan.reported(state.global_step),
+        rows_reported=plan.count_unused(state.global_step),
         shortened=sum(row.shortened for row in distinct.values()),
         target_tokens=sum(row.target_tokens for row in trained),
         tokens=sum(len(row.input_ids) for row in trained),

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from ..curation.findings import DataFinding
 from ..curation.inspection import Inspection, Spread, TokenCounter, inspect
-from ..data.cards import CardEntry, read_card, step, write_card
-from ..data.folders import beside, jsonl_files, new_folder, require_free
+from ..data.cards import CardEntry, card_entry, read_card, write_card
+from ..data.folders import jsonl_files, new_folder, require_free, sibling
 from ..errors import PrerequisiteError, UsageError
 from ..extension.loader import Plugins, load_plugins
 from ..measuring.plan import load_metrics
@@ -67,7 +67,7 @@ def command(
     files = jsonl_files(folder)
     if target is not None and not redact:
         raise UsageError("--to says where the redacted copy goes; it needs --redact")
-    target = target or beside(folder, "-redacted")
+    target = target or sibling(folder, "-redacted")
     if redact:
         _require_free(target, folder, replace=force)
     resolved = resolve_recipe(recipe, {"model": model}, [], [])
@@ -126,7 +126,7 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
     # The folder takes its place first: where it cannot, the table there goes on belonging to the folder there.
     with progress_bar("conversations") as progress, private_file(table) as replaced, new_folder(target) as new:
         counts = write_redacted(files, new, replaced, progress)
-        entry = step(
+        entry = card_entry(
             "Redacted",
             files,
             (

@@ -10,10 +10,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ..data.cards import CardEntry, step, write_card
+from ..data.cards import CardEntry, card_entry, write_card
 from ..data.cleaning import CLEANING
 from ..data.folders import new_folder, require_free
-from ..data.intake.assembly import cleaned, conversations
+from ..data.intake.assembly import clean_conversations, conversations
 from ..data.intake.columns import Columns
 from ..data.intake.tables import Row, Table, open_table
 from ..data.intake.tally import ImportReport, Tally
@@ -75,7 +75,7 @@ def _write(path: Path, tables: Sequence[Table], columns: Columns, tally: Tally) 
         found: Iterable[Conversation] = conversations(_watched(tables, bars[0]), columns, tally)
         if columns.text:
             found = _counted(found, tally, bars[1])
-        clean = cleaned(found, tally)
+        clean = clean_conversations(found, tally)
         while batch := list(islice(clean, BATCH)):
             append_lines(path, batch)
 
@@ -102,8 +102,8 @@ def _counted(found: Iterable[Conversation], tally: Tally, progress: Progress) ->
 def _card_entry(files: Sequence[Path], mapping: Mapping, report: ImportReport) -> CardEntry:
     # No speakers, ids or remarks: they can be people's names, and cards are what is passed on.
     lines = [f"columns: {mapping.without_people()}", *_counts(report)]
-    lines += [left_out.counted for left_out in report.left_out]
-    return step("Imported", files, [*lines, f"cleaned by {CLEANING}"])
+    lines += [left_out.count_and_reason for left_out in report.left_out]
+    return card_entry("Imported", files, [*lines, f"cleaned by {CLEANING}"])
 
 
 # -------------------------------------------------------------------------------------------------------- shown
@@ -121,7 +121,7 @@ def _show(to: Path, mapping: Mapping, report: ImportReport, as_json: bool) -> No
 def _show_first(mapping: Mapping, rows: Sequence[Row], tables: Sequence[Table], as_json: bool) -> None:
     tally = Tally()
     # All of them, because speakers that cannot be told apart come out at the end.
-    found = list(cleaned(conversations(rows, mapping.columns, tally), tally))
+    found = list(clean_conversations(conversations(rows, mapping.columns, tally), tally))
     report = tally.report(note for table in tables for note in table.notes)
     if not found:
         raise UsageError(f"there is no conversation in the first {len(rows)} rows; {_why(report)}")

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..curation.partition import Partition, plan_partition, write_partition
-from ..data.cards import CardEntry, read_card, step, write_card
-from ..data.folders import beside, jsonl_files, new_folder, require_free
+from ..data.cards import CardEntry, card_entry, read_card, write_card
+from ..data.folders import jsonl_files, new_folder, require_free, sibling
 from ..data.similarity.clusters import CLUSTER
 from .options import json_option
 from .progress import progress_bar
@@ -50,7 +50,7 @@ def command(
     that no split reveals another. Conversations without references are left out.
     """
     files = jsonl_files(folder)
-    target = target or beside(folder, "-split")
+    target = target or sibling(folder, "-split")
     require_free(target, folder, replace=force)
     fractions = {"train": train, "validation": validation, "test": test}
     with progress_bar("conversations") as progress:
@@ -73,7 +73,7 @@ def command(
 def _card_entry(partition: Partition, source: Path, files: Sequence[Path], seed: int) -> CardEntry:
     sizes = ", ".join(f"{part.name} {part.conversations} ({part.share:.1%})" for part in partition.parts)
     lines = (f"{sizes}; seed {seed}", *_notes(partition))
-    return step("Split", files, lines, within=f"{source.resolve().name}/")
+    return card_entry("Split", files, lines, within=f"{source.resolve().name}/")
 
 
 def _show(partition: Partition) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..data.intake.assembly import list_in, words
-from ..data.intake.columns import Columns, Role, check_form, check_names, missing
+from ..data.intake.columns import Columns, Role, check_form, check_names, missing_fields
 from ..data.intake.guessing import guess, kind_of
 from ..data.intake.tables import Row
 from ..errors import UsageError
@@ -104,7 +104,7 @@ def mapping_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[S
     check_names(told, names[0])
     guessed = guess(names[0], samples[0], told)
     columns = guessed
-    if missing(guessed):
+    if missing_fields(guessed):
         if not sys.stdin.isatty():
             raise UsageError(_open_question(guessed, names[0], samples[0]))
         columns = _asked(guessed, names[0], samples[0])
@@ -146,7 +146,7 @@ def _check_like_first(columns: Columns, path: Path, known: Sequence[str], first:
 
 
 def _open_question(columns: Columns, names: Sequence[str], rows: Sequence[Row]) -> str:
-    holds = " and ".join(HOLDS[field] for field in missing(columns))
+    holds = " and ".join(HOLDS[field] for field in missing_fields(columns))
     return f"cannot tell which column holds {holds}\ncolumns: {', '.join(_with_values(name, rows) for name in names)}"
 
 
@@ -159,7 +159,7 @@ def _asked(columns: Columns, names: Sequence[str], rows: Sequence[Row]) -> Colum
         values = [row.values[name] for row in rows if words(row.values.get(name)) or list_in(row.values.get(name))]
         columns = replace(columns, **{"text" if columns.speaker else kind_of(values): name})
     for field, question in (("speaker", "the column of the speaker"), ("id", "the column of the conversation's id")):
-        if field in missing(columns):
+        if field in missing_fields(columns):
             columns = replace(columns, **{field: _ask(question, names)})
     return columns
 

@@ -24,7 +24,7 @@ class CardEntry(Struct, frozen=True):
     """One fact a line: files with their sha256, counts, options."""
 
 
-def step(done: str, files: Iterable[Path], lines: Iterable[str], *, within: str = "") -> CardEntry:
+def card_entry(done: str, files: Iterable[Path], lines: Iterable[str], *, within: str = "") -> CardEntry:
     """What was done today to some files; `within` stands before their names."""
     sources = (f"from {within}{path.name}, sha256 {file_sha256(path)}" for path in files)
     return CardEntry(f"{done} on {datetime.now(UTC):%Y-%m-%d}", (*sources, *lines))

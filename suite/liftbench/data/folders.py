@@ -29,7 +29,7 @@ def jsonl_files(folder: Path) -> list[Path]:
     return files
 
 
-def beside(folder: Path, suffix: str) -> Path:
+def sibling(folder: Path, suffix: str) -> Path:
     """`<folder><suffix>`, next to it: where a new folder goes unless the user says otherwise."""
     named = folder if folder.name not in ("", "..") else folder.resolve()
     return named.with_name(f"{named.name}{suffix}")

@@ -41,8 +41,8 @@ def training_split(
     """
     known = [Known(one, fingerprint(one)) for one in conversations]
     split = ScoredSplit(scored)
-    elsewhere = _elsewhere(known, split)
-    unlike = _unlike(elsewhere, split)
+    elsewhere = _drop_exact(known, split)
+    unlike = _drop_near(elsewhere, split)
     groups = _groups(unlike)
     random.Random(seed).shuffle(groups)
     sample: list[list[Conversation]] = []
@@ -70,12 +70,12 @@ def training_split(
     )
 
 
-def unscored(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
+def exclude_scored(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
     """A training split without duplicates and near-duplicates, of each other or of the scored conversations, in its
     order."""
     split = ScoredSplit(scored)
     known = [Known(one, fingerprint(one)) for one in conversations]
-    return [group[0] for group in _groups(_unlike(_elsewhere(known, split), split))]
+    return [group[0] for group in _groups(_drop_near(_drop_exact(known, split), split))]
 
 
 class Known(NamedTuple):
@@ -85,14 +85,14 @@ class Known(NamedTuple):
     fingerprint: Fingerprint
 
 
-def _elsewhere(known: Sequence[Known], scored: ScoredSplit) -> list[Known]:
+def _drop_exact(known: Sequence[Known], scored: ScoredSplit) -> list[Known]:
     """Those that have not the words of a scored conversation. Ids say nothing: many data sets count from 1 in each
     split."""
     seen = {one.sha256 for one in scored.fingerprints}
     return [one for one in known if one.fingerprint.sha256 not in seen]
 
 
-def _unlike(known: Sequence[Known], scored: ScoredSplit) -> list[Known]:
+def _drop_near(known: Sequence[Known], scored: ScoredSplit) -> list[Known]:
     """Those that are not nearly the same as a scored conversation."""
     like = scored.containment.like
     return [one for one in known if not like(one.fingerprint.sha256, one.fingerprint.sketch)]

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..data.splits import unscored
+from ..data.splits import exclude_scored
 from ..errors import LiftbenchError, UsageError
 from ..extension.loader import Plugins
 from ..files import digest, read_record, write_atomic
@@ -112,7 +112,7 @@ def measure_controls(
         return there
     conversations = [measurement.conversations[id_] for id_ in measurement.scored]
     specs = [spec for spec in plugins.specs if spec.kind == "control"]
-    training = tuple(unscored(measurement.training, list(measurement.conversations.values())))
+    training = tuple(exclude_scored(measurement.training, list(measurement.conversations.values())))
     rows = []
     for done, spec in enumerate(specs):
         progress(done, len(specs) + 1, spec.name)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..data.sources import open_dataset, read_split
-from ..data.splits import unscored
+from ..data.splits import exclude_scored
 from ..errors import PrerequisiteError, UsageError
 from ..extension.loader import Plugins
 from ..models.adapters import CONFIGURATION, base_of, read_adapter
@@ -59,7 +59,7 @@ def recipe_shots(recipe: Recipe, plugins: Plugins) -> tuple[Shot, ...]:
         return ()
     dataset = open_dataset(recipe.data, plugins)
     training, scored = (read_split(dataset, recipe.data, name) for name in (recipe.data.train_split, recipe.data.split))
-    return choose_shots(unscored(training, scored), recipe.prompt.shots)
+    return choose_shots(exclude_scored(training, scored), recipe.prompt.shots)
 
 
 def prompt_for(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) -> PromptSpec:

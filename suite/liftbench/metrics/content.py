@@ -121,7 +121,7 @@ class ContentOverlap(Weighted):
     def similarity(self, text: str, reference: str) -> float:
         (candidate,), (target,) = self.vectors(text), self.vectors(reference)
         total = fsum(candidate.values.values()) + fsum(target.values.values())
-        return 2 * fsum(_shared(candidate, target).values()) / total if total else 0.0
+        return 2 * fsum(_common_values(candidate, target).values()) / total if total else 0.0
 
 
 class CiderD(Weighted):
@@ -156,7 +156,7 @@ def _ngrams(words: Sequence[str], length: int) -> Iterable[Gram]:
     return zip(*(words[start:] for start in range(length)), strict=False)
 
 
-def _shared(candidate: Vector, target: Vector) -> dict[Gram, float]:
+def _common_values(candidate: Vector, target: Vector) -> dict[Gram, float]:
     """What both have, as much as the one that has less of it."""
     return {gram: min(value, target.values[gram]) for gram, value in candidate.values.items() if gram in target.values}
 
@@ -164,5 +164,5 @@ def _shared(candidate: Vector, target: Vector) -> dict[Gram, float]:
 def _clipped_cosine(candidate: Vector, target: Vector) -> float:
     if not candidate.norm or not target.norm:
         return 0.0
-    product = fsum(value * target.values[gram] for gram, value in _shared(candidate, target).items())
+    product = fsum(value * target.values[gram] for gram, value in _common_values(candidate, target).items())
     return product / (candidate.norm * target.norm)

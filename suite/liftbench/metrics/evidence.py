@@ -36,7 +36,7 @@ class ConversationEvidence:
         self._tokens = {token for text in texts for token in map(fold, _TOKEN.findall(text))}
         self._stems = {stem for token in self._tokens for stem in stems(token)}
         self._joined = " ".join(map(alphanumeric, plain))
-        self._readings = {reading for text in texts for reading in (*_numbers(text), *_spelled(text))}
+        self._readings = {reading for text in texts for reading in (*_numbers(text), *_spelled_numbers(text))}
         for text in plain:
             self._readings.update(_numbers(text), _times(text), _words(text))
             self._readings.update(calendar_key(match[0]) for match in _CALENDAR.finditer(text))
@@ -112,7 +112,7 @@ def _numbers(text: str) -> Iterator[str]:
         yield from readings(figure)
 
 
-def _spelled(text: str) -> Iterator[str]:
+def _spelled_numbers(text: str) -> Iterator[str]:
     runs = list(find_number_words(text))
     for run in runs:
         yield from map(str, run.values)

@@ -79,7 +79,7 @@ def learn(training: Iterable[Conversation]) -> Lexicon:
         turns = " \n".join(turn.text for turn in conversation.turns)
         references = " \n".join(conversation.references)
         for text in (turns, references):
-            small, capital = _counted(text)
+            small, capital = _count_capitals(text)
             lower += small
             upper += capital
         said = fold(turns)
@@ -95,7 +95,7 @@ def learn(training: Iterable[Conversation]) -> Lexicon:
     )
 
 
-def _counted(text: str) -> tuple[Counter[str], Counter[str]]:
+def _count_capitals(text: str) -> tuple[Counter[str], Counter[str]]:
     """How often each folded word has no capital, and how often one that the sentence's beginning does not explain."""
     lower: Counter[str] = Counter()
     upper: Counter[str] = Counter()

@@ -51,7 +51,7 @@ def mentions(text: str, lexicon: Lexicon = Lexicon()) -> list[Mention]:  # noqa:
     """
     found: list[Mention] = []
     left = _PLACEHOLDER.sub(lambda match: " " * len(match[0]), text)
-    for finder in (_addresses, dates, times, _amounts, _grouped_digits, _codes, _ranges, _numbers, _number_words):
+    for finder in (_addresses, dates, times, _amounts, _digit_groups, _codes, _ranges, _numbers, _number_words):
         more = list(finder(left))
         found += more
         left = cover(left, [(mention.start, mention.end) for mention in more])
@@ -160,7 +160,7 @@ def _number_words(text: str) -> Iterator[Mention]:
 # --------------------------------------------------------------------------------------------------- codes, addresses
 
 _ADDRESS = regex.compile(r"(?<![\w.+-])[\w.+-]++@\w[\w.-]*\w|@\w+|(?i:https?://|www\.)\S*[\w/]")
-_GROUPED_DIGITS = regex.compile(r"(?<![\w.,/-])\+?\(?\d+\)?(?:[ -]\(?\d+\)?)+(?![\w/-])")
+_DIGIT_GROUPS = regex.compile(r"(?<![\w.,/-])\+?\(?\d+\)?(?:[ -]\(?\d+\)?)+(?![\w/-])")
 _CODE = regex.compile(r"(?<!\w)[\p{L}\d]++(?:[-/_.][\p{L}\d]++)*+(?!\w)")
 _COUNTED = regex.compile(rf"{NUMERAL}(?:\p{{Ll}}{{1,5}}|-?\p{{L}}{{1,2}}|(?:-\p{{Ll}}+)+|\.\p{{L}}+)")
 """A number with its unit (`30min`, `42V`), that begins a compound (`7-year-old`) or ends a sentence (`11.Then`)."""
@@ -170,9 +170,9 @@ def _addresses(text: str) -> Iterator[Mention]:
     return map(_code, _ADDRESS.finditer(text))
 
 
-def _grouped_digits(text: str) -> Iterator[Mention]:
+def _digit_groups(text: str) -> Iterator[Mention]:
     """Of telephones, cards and cases: seven digits and more."""
-    return (_code(match) for match in _GROUPED_DIGITS.finditer(text) if len(alphanumeric(match[0])) >= 7)
+    return (_code(match) for match in _DIGIT_GROUPS.finditer(text) if len(alphanumeric(match[0])) >= 7)
 
 
 def _codes(text: str) -> Iterator[Mention]:

@@ -86,12 +86,12 @@ class RoleAccuracy(Metric):
         """The claims whose words are rather another speaker's than that of the one they name."""
         return [
             Finding(start=claim.start, end=claim.end, kind=f"not what the {claim.role} said")
-            for claim, value in _judged(text, conversation)
+            for claim, value in _rate_claims(text, conversation)
             if value < 1 / len(_own_words(conversation.turns))
         ]
 
     def _mean(self, text: str, conversation: Conversation) -> float | None:
-        values = [value for _, value in _judged(text, conversation)]
+        values = [value for _, value in _rate_claims(text, conversation)]
         return sum(values) / len(values) if values else None
 
 
@@ -102,7 +102,7 @@ class _Claim(NamedTuple):
     words: frozenset[str]
 
 
-def _judged(text: str, conversation: Conversation) -> list[tuple[_Claim, float]]:
+def _rate_claims(text: str, conversation: Conversation) -> list[tuple[_Claim, float]]:
     own = _own_words(conversation.turns)
     if len(own) < 2:
         return []
@@ -166,14 +166,14 @@ def _other_role(found: re.Match[str]) -> str:
     word = found["agent"] or found["customer"]
     other = "customer" if found["agent"] else "agent"
     plural = "s" if word[-1] in "sS" else ""
-    cased = _like(word, other + plural)
+    cased = _copy_case(word, other + plural)
     article = found["article"]
     if article is None:
         return cased
     return article[0] + ("n" if other == "agent" else "") + article[1:].lstrip("nN") + cased
 
 
-def _like(model: str, word: str) -> str:
+def _copy_case(model: str, word: str) -> str:
     if model.isupper():
         return word.upper()
     return word.capitalize() if model[0].isupper() else word

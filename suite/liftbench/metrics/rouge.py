@@ -105,7 +105,7 @@ def all_pairs(name: Name, texts: Sequence[str], references: Sequence[str]) -> ND
         for row, text in enumerate(texts):
             table[row] = [f1(name, text, reference) for reference in references]
         return table
-    common = _subsequences(texts, references) if name == "rougeL" else _clipped(texts, references, _ORDER[name])
+    common = _subsequences(texts, references) if name == "rougeL" else _clipped_counts(texts, references, _ORDER[name])
     rows = max(1, BLOCK // max(1, len(references)))
     for start in range(0, len(texts), rows):
         block = slice(start, start + rows)
@@ -124,7 +124,7 @@ class _Common(NamedTuple):
     """Of a block of the texts, with every reference."""
 
 
-def _clipped(texts: Sequence[str], references: Sequence[str], order: int) -> _Common:
+def _clipped_counts(texts: Sequence[str], references: Sequence[str], order: int) -> _Common:
     ngrams, others = ([_ngrams(text, order, "porter") for text in side] for side in (texts, references))
     having: dict[Hashable, list[int]] = {}
     for number, row in enumerate(others):

@@ -44,16 +44,18 @@ class UnsupportedFacts(Metric):
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
         """The number of unsupported details of each text; 0.0 for an empty one."""
-        return [float(len(self._unsupported(text, one.turns))) for text, one in zip(texts, conversations, strict=True)]
+        return [
+            float(len(self._find_unsupported(text, one.turns))) for text, one in zip(texts, conversations, strict=True)
+        ]
 
     def findings(self, text: str, conversation: Conversation) -> list[Finding]:
         """Where they are, as `unsupported number`, `amount`, `date`, `time`, `code` or `name`."""
         return [
             Finding(start=mention.start, end=mention.end, kind=f"unsupported {mention.kind}")
-            for mention in self._unsupported(text, conversation.turns)
+            for mention in self._find_unsupported(text, conversation.turns)
         ]
 
-    def _unsupported(self, text: str, turns: tuple[Turn, ...]) -> list[Mention]:
+    def _find_unsupported(self, text: str, turns: tuple[Turn, ...]) -> list[Mention]:
         evidence = _evidence(turns)
         return [mention for mention in mentions(text, self._lexicon) if not evidence.supports(mention)]
 

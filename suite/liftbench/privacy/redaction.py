@@ -13,7 +13,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from ..data.folders import beside, count_lines
+from ..data.folders import count_lines, sibling
 from ..data.jsonl import each_in_jsonl
 from ..files import writing
 from ..progress import Progress
@@ -31,7 +31,7 @@ class KeyRow(Struct, frozen=True):
 
 def table_path(target: Path) -> Path:
     """The table of what a redacted folder replaced: beside the folder, so that it is not passed on with it."""
-    return beside(target, ".replaced.jsonl")
+    return sibling(target, ".replaced.jsonl")
 
 
 def write_redacted(files: Sequence[Path], folder: Path, table: BinaryIO, progress: Progress) -> Counter[str]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ..data.sources import open_dataset, read_split
-from ..data.splits import unscored
+from ..data.splits import exclude_scored
 from ..errors import UsageError
 from ..extension.loader import Plugins
 from ..files import digest
@@ -114,7 +114,7 @@ def plan_tuning(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> T
     training = measurement.training or read_split(
         open_dataset(recipe.data, plugins), recipe.data, recipe.data.train_split
     )
-    pool = [c for c in unscored(training, list(measurement.conversations.values())) if c.references]
+    pool = [c for c in exclude_scored(training, list(measurement.conversations.values())) if c.references]
     references = [reference for conversation in pool for reference in conversation.references]
     section = recipe.tune
     shot_counts = _distinct(recipe.prompt.shots, *section.shots)

@@ -110,7 +110,7 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
     return subject
 
 
-def bring_rows(run: OpenRun, rows: Sequence[TrainingRow]) -> None:
+def copy_rows(run: OpenRun, rows: Sequence[TrainingRow]) -> None:
     """Keep in a run what its adapter was trained on, so that the run explains itself; what it has already stays."""
     path = run.folder / "training" / ROWS
     if not path.exists():

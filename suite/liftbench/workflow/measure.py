@@ -23,7 +23,7 @@ from ..records.run import Manifest
 from ..records.system import System
 from ..runs.directory import Run, find_run
 from ..runs.open_run import OpenRun, open_run
-from ..training.adapter import bring_rows
+from ..training.adapter import copy_rows
 from .feedback import Say
 from .setup import RUNS, RunOptions, Setup, setup_for_call
 
@@ -209,7 +209,7 @@ def measure_system(
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
         if rows is not None:
-            bring_rows(run, rows)
+            copy_rows(run, rows)
         return finish_run(run, measurement, subject, setup, progress)
 
 

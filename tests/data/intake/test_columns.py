@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.data.intake.assembly import cleaned
+from liftbench.data.intake.assembly import clean_conversations
 from liftbench.data.intake.clocks import clock_for
 from liftbench.data.intake.columns import Columns, check_names
 from liftbench.data.intake.guessing import guess
@@ -172,7 +172,7 @@ def test_every_row_is_used_or_told() -> None:
     ]
     tally = Tally()
     columns = Columns(id="id", speaker="who", text="text", time="at", references=("summary",))
-    [conversation] = cleaned(conversations(read, columns, tally), tally)
+    [conversation] = clean_conversations(conversations(read, columns, tally), tally)
     assert turns(conversation) == [("customer", "Hi"), ("agent", "Hello")]
     assert conversation.references == ("Customer says hi.",)
     assert left_out(tally) == {
@@ -261,7 +261,7 @@ def test_the_list_of_speakers_without_a_role_stays_short() -> None:
 def test_where_one_side_says_nothing_it_is_noted() -> None:
     tally = Tally()
     read = table("id|who|text", "a|Jo|1", "a|Ann|2")
-    list(cleaned(conversations(read, msgspec.structs.replace(MESSAGES, others="customer"), tally), tally))
+    list(clean_conversations(conversations(read, msgspec.structs.replace(MESSAGES, others="customer"), tally), tally))
     assert "nothing is said by the agent" in " ".join(tally.report().notes)
 
 
@@ -317,7 +317,9 @@ def test_transcripts(transcript: Any) -> None:
 )
 def test_lists_of_messages(messages: Any) -> None:
     tally = Tally()
-    [conversation] = cleaned(conversations(rows({"messages": messages}), Columns(messages="messages"), tally), tally)
+    [conversation] = clean_conversations(
+        conversations(rows({"messages": messages}), Columns(messages="messages"), tally), tally
+    )
     assert turns(conversation) == TOLD
     assert accounted(tally)
 
@@ -502,7 +504,7 @@ def test_real_tweets_of_one_company_by_time(tweetsumm: Path) -> None:
     ]
     tally = Tally()
     columns = Columns(id="thread", speaker="inbound", text="text", time="created_at")
-    found = list(cleaned(conversations(read, columns, tally), tally))
+    found = list(clean_conversations(conversations(read, columns, tally), tally))
     assert {turn.role for conversation in found for turn in conversation.turns} == {"customer", "agent"}
     assert accounted(tally)
     assert tally.report().notes == (UNSUMMARIZED,)
@@ -514,7 +516,7 @@ def test_real_dialogsum(tweetsumm: Path) -> None:
     columns = guess(list(read[0].values), read[:100], Columns(roles={"#Person1#": "agent"}, others="customer"))
     assert (columns.id, columns.transcript, columns.references) == ("fname", "dialogue", ("summary",))
     tally = Tally()
-    found = list(cleaned(conversations(read, columns, tally), tally))
+    found = list(clean_conversations(conversations(read, columns, tally), tally))
     assert len(found) == len(read) == 500
     assert all(len(conversation.turns) > 1 and conversation.references for conversation in found)
 

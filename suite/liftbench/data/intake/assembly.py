@@ -37,7 +37,7 @@ def conversations(rows: Iterable[Row], columns: Columns, tally: Tally | None = N
     return read(rows, columns, Speakers(columns), Tally() if tally is None else tally)
 
 
-def cleaned(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:
+def clean_conversations(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:
     """The conversations, cleaned; those of which no words are left are told to `tally`."""
     for conversation in found:
         done = clean(conversation)
@@ -92,7 +92,7 @@ class _Unusable(Exception):
 
 def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
     column = columns.messages or columns.transcript or ""
-    named = set(columns.named)
+    named = set(columns.names)
     seen: set[str] = set()
     for row in _usable(rows, tally):
         id_ = _cell(row, columns.id) or f"row-{tally.rows}"

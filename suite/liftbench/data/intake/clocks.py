@@ -42,7 +42,7 @@ def clock_for(times: Iterable[str]) -> tuple[Clock, str | None]:
     Seconds since 1970 and message numbers are numbers, so one clock serves both.
     """
     seen = list(times)
-    clocks: list[Clock] = [_number, _iso, *(_formatted(pattern) for pattern in FORMATS)]
+    clocks: list[Clock] = [_number, _iso, *(_clock_for_format(pattern) for pattern in FORMATS)]
     best = max(clocks, key=lambda clock: sum(clock(time) is not None for time in seen))
     return best, _doubt(seen) if best not in (_number, _iso) else None
 
@@ -73,7 +73,7 @@ def _iso(time: str) -> float | None:
     return None
 
 
-def _formatted(pattern: str) -> Clock:
+def _clock_for_format(pattern: str) -> Clock:
     def read(time: str) -> float | None:
         try:
             return _seconds(datetime.strptime(" ".join(time.replace(",", " ").split()), pattern))

@@ -48,13 +48,13 @@ class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """Who all other speakers are."""
 
     @property
-    def named(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """All columns that it names."""
         single = (self.id, self.speaker, self.text, self.time, self.transcript, self.messages, self.cluster)
         return (*filter(None, single), *self.references, *(self.keep or ()))
 
 
-def missing(columns: Columns) -> list[str]:
+def missing_fields(columns: Columns) -> list[str]:
     """The fields without which rows cannot be read."""
     if columns.transcript or columns.messages:
         return []
@@ -69,7 +69,7 @@ def check_form(columns: Columns) -> None:
             f"columns: {' and '.join(ways)} exclude each other: a row is either a message or a conversation",
             "Give one of text, transcript and messages.",
         )
-    if absent := missing(columns):
+    if absent := missing_fields(columns):
         raise UsageError(
             f"columns: {', '.join(absent)} not given", "Give id, speaker and text, or transcript, or messages."
         )
@@ -78,7 +78,7 @@ def check_form(columns: Columns) -> None:
 def check_names(columns: Columns, known: Iterable[str]) -> None:
     """Raise `UsageError`, naming the nearest, for a column that is not known."""
     names = set(known)
-    for name in columns.named:
+    for name in columns.names:
         if name not in names:
             raise unknown("column", name, names)
 

@@ -57,7 +57,7 @@ class Messages:
         """Keep messages, in the order of their rows. Raises `RunFailed` where the disk is full."""
         try:
             self._file.execute("BEGIN")
-            self._file.executemany("INSERT INTO message VALUES (?, ?, ?)", map(self._packed, messages))
+            self._file.executemany("INSERT INTO message VALUES (?, ?, ?)", map(self._pack, messages))
             self._file.execute("COMMIT")
             self._file.execute("CREATE INDEX place ON message (conversation)")
         except sqlite3.Error as error:
@@ -75,7 +75,7 @@ class Messages:
         for _, group in groupby(rows, key=itemgetter(0)):
             yield self._conversation([_decoder.decode(packed) for _, packed in group], clock)
 
-    def _packed(self, message: Message) -> tuple[int, str | None, bytes]:
+    def _pack(self, message: Message) -> tuple[int, str | None, bytes]:
         number = self._numbers.setdefault(message.conversation, len(self._numbers))
         return number, message.time or None, _encoder.encode(message)
 
@@ -89,7 +89,7 @@ class Messages:
     def _conversation(self, messages: Sequence[Message], clock: Clock) -> Conversation:
         seen: set[tuple[str, str, str]] = set()
         turns = []
-        for message in self._in_order([message for message in messages if message.text], clock):
+        for message in self._sort([message for message in messages if message.text], clock):
             key = (message.time, message.role, message.text)
             if message.time and key in seen:
                 self._tally.leave_out("row", "the same message at the same time as an earlier row", message.place)
@@ -115,7 +115,7 @@ class Messages:
                 )
         return found
 
-    def _in_order(self, messages: list[Message], clock: Clock) -> list[Message]:
+    def _sort(self, messages: list[Message], clock: Clock) -> list[Message]:
         if not any(message.time for message in messages):
             return messages
         timed = [(clock(message.time), message) for message in messages]

@@ -65,7 +65,7 @@ def guess(names: Sequence[str], rows: Sequence[Row], given: Columns = NOTHING_GI
 
     `names` are all columns, `rows` some first ones. Names are compared without case, spaces and punctuation.
     """
-    table = _Sample(names, rows, given.named)
+    table = _Sample(names, rows, given.names)
     columns = given
     if not (given.text or given.speaker or given.transcript or given.messages):
         columns = replace(columns, messages=table.take(table.lists()))
@@ -75,15 +75,15 @@ def guess(names: Sequence[str], rows: Sequence[Row], given: Columns = NOTHING_GI
     if by_message:
         columns = replace(
             columns,
-            text=columns.text or table.take(_only(table.named(TEXTS))),
+            text=columns.text or table.take(_only(table.find_filled(TEXTS))),
             speaker=columns.speaker or table.take(table.speakers(given)),
-            time=columns.time or table.take(table.named(TIMES)),
+            time=columns.time or table.take(table.find_filled(TIMES)),
         )
     return replace(
         columns,
         id=columns.id or table.take(_only(table.shared_ids()) if by_message else table.own_ids()),
         references=columns.references or table.take_all(table.summaries()),
-        cluster=columns.cluster or table.take(table.named(CUSTOMERS)),
+        cluster=columns.cluster or table.take(table.find_filled(CUSTOMERS)),
     )
 
 
@@ -121,28 +121,28 @@ class _Sample:
         self._free = [name for name in self._free if name not in names]
         return tuple(names)
 
-    def called(self, known: Sequence[str]) -> list[str]:
+    def find(self, known: Sequence[str]) -> list[str]:
         """Columns of some names."""
         return [name for plain in known for name in self._free if plain_name(name) == plain]
 
-    def named(self, known: Sequence[str]) -> list[str]:
+    def find_filled(self, known: Sequence[str]) -> list[str]:
         """Columns of some names, and of those the ones that hold something, if any do."""
-        found = self.called(known)
+        found = self.find(known)
         return [name for name in found if self._values[name]] or found
 
     def lists(self) -> list[str]:
         """Columns of lists of messages, whatever they are called."""
-        names = dict.fromkeys((*self.named(MESSAGES), *self._free))
+        names = dict.fromkeys((*self.find_filled(MESSAGES), *self._free))
         return [name for name in names if kind_of(self._values[name]) == "messages"]
 
     def transcripts(self) -> list[str]:
         # A message may quote an e-mail's head (`From: …`), which looks like turns.
-        known = TRANSCRIPTS if self.named(SPEAKERS) else (*TRANSCRIPTS, *TEXTS)
-        return [name for name in self.named(known) if kind_of(self._values[name]) == "transcript"]
+        known = TRANSCRIPTS if self.find_filled(SPEAKERS) else (*TRANSCRIPTS, *TEXTS)
+        return [name for name in self.find_filled(known) if kind_of(self._values[name]) == "transcript"]
 
     def speakers(self, given: Columns) -> list[str]:
         """The column most of whose values have a role; without any, the only one."""
-        named = self.named(SPEAKERS)
+        named = self.find_filled(SPEAKERS)
         shares = {name: self._share_known(name, given) for name in named}
         best = max(shares.values(), default=0.0)
         return [name for name in named if shares[name] == best] if best else _only(named)
@@ -153,7 +153,7 @@ class _Sample:
         return sum(speakers.known(words(value)) is not None for value in values) / max(1, len(values))
 
     def summaries(self) -> list[str]:
-        return self._prose(self.called(SUMMARIES)) or self._prose(self.named(NOTES))[:1]
+        return self._prose(self.find(SUMMARIES)) or self._prose(self.find_filled(NOTES))[:1]
 
     def _prose(self, names: list[str]) -> list[str]:
         # A help desk's `Reference` may be a number, its `Resolution` one of a few words.
@@ -161,12 +161,12 @@ class _Sample:
 
     def shared_ids(self) -> list[str]:
         """Ids that several rows have; of those called `id` alone, because that may be the message's."""
-        named = self.named(IDS[:-1])
-        return named or [name for name in self.named(IDS[-1:]) if not self._unlike(name)]
+        named = self.find_filled(IDS[:-1])
+        return named or [name for name in self.find_filled(IDS[-1:]) if not self._all_distinct(name)]
 
     def own_ids(self) -> list[str]:
-        return [name for name in self.named(IDS) if self._unlike(name)]
+        return [name for name in self.find_filled(IDS) if self._all_distinct(name)]
 
-    def _unlike(self, name: str) -> bool:
+    def _all_distinct(self, name: str) -> bool:
         values = list(map(words, self._values[name]))
         return len(set(values)) == len(values)

@@ -74,8 +74,10 @@ class Table(Struct, frozen=True, kw_only=True):
 
         Raises `UsageError` for a file that cannot be read to its end, and for columns without a name, or of one name.
         """
-        read = {"delimited": _delimited, "lines": _lines, "array": _array, "parquet": _parquet}[self.form]
-        with _reading(self.path):
+        read = {"delimited": _read_delimited, "lines": _read_lines, "array": _read_array, "parquet": _read_parquet}[
+            self.form
+        ]
+        with _explain_read_errors(self.path):
             yield from read(self)
 
 
@@ -85,7 +87,7 @@ def open_table(path: Path) -> Table:
     Raises `UsageError` for a suffix that is not known, a file that cannot be read, and a JSON array that is too large.
     """
     form = next((form for form, suffixes in SUFFIXES.items() if path.name.lower().endswith(suffixes)), None)
-    with _reading(path):
+    with _explain_read_errors(path):
         if form == "delimited":
             return _open_delimited(path)
         if form == "lines":
@@ -98,7 +100,7 @@ def open_table(path: Path) -> Table:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _explain_read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
@@ -107,7 +109,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+def _open_bytes(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """The file's bytes, unpacked, and the file itself, whose position is what has been read."""
     with path.open("rb") as raw:
         if path.suffix.lower() == ".gz":
@@ -122,7 +124,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 def _open_delimited(path: Path) -> Table:
     encoding, notes = _encoding(path)
-    with _opened(path) as (stream, _):
+    with _open_bytes(path) as (stream, _):
         text = codecs.getincrementaldecoder(encoding)("replace").decode(stream.read(SNIFFED_BYTES))
     if not text.strip():
         raise UsageError(f"{path}: the file is empty")
@@ -132,7 +134,7 @@ def _open_delimited(path: Path) -> Table:
 def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     # The whole file, because the first umlaut may be on the last line.
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with _opened(path) as (stream, _):
+    with _open_bytes(path) as (stream, _):
         chunk = stream.read(2**20)
         if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16", ()
@@ -170,11 +172,11 @@ def _delimiter(text: str) -> str:
     return max(DELIMITERS, key=fit)
 
 
-def _delimited(table: Table) -> Iterator[Row]:
-    with _opened(table.path) as (stream, raw):
+def _read_delimited(table: Table) -> Iterator[Row]:
+    with _open_bytes(table.path) as (stream, raw):
         # newline="": csv itself tells the end of a row from a line break within quotation marks.
         text = io.TextIOWrapper(stream, table.encoding, errors="replace", newline="")
-        reader = csv.reader(_ended(text), delimiter=table.delimiter)
+        reader = csv.reader(_append_end(text), delimiter=table.delimiter)
         header: list[str] = []
         line = 1
         while True:
@@ -195,7 +197,7 @@ def _delimited(table: Table) -> Iterator[Row]:
             line = reader.line_num + 1
 
 
-def _ended(lines: Iterator[str]) -> Iterator[str]:
+def _append_end(lines: Iterator[str]) -> Iterator[str]:
     # csv ends an open quotation at the end of the file without a word; a row of our own tells.
     yield from lines
     yield _END
@@ -227,7 +229,7 @@ def _row(header: list[str], fields: list[str], line: int, source: str, read: int
 
 
 def _open_lines(path: Path) -> Table:
-    with _opened(path) as (stream, _):
+    with _open_bytes(path) as (stream, _):
         start = stream.read(SNIFFED_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
         if not start:
             raise UsageError(f"{path}: the file is empty")
@@ -244,8 +246,8 @@ def _open_lines(path: Path) -> Table:
     return Table(path=path, form="array", notes=(f"{path.name}: a JSON array, read into memory whole",))
 
 
-def _lines(table: Table) -> Iterator[Row]:
-    with _opened(table.path) as (stream, raw):
+def _read_lines(table: Table) -> Iterator[Row]:
+    with _open_bytes(table.path) as (stream, raw):
         for number, line in enumerate(stream, start=1):
             stripped = line.removeprefix(codecs.BOM_UTF8).strip()
             if not stripped:
@@ -257,8 +259,8 @@ def _lines(table: Table) -> Iterator[Row]:
             yield _json_row(value, number, table.path.name, raw.tell())
 
 
-def _array(table: Table) -> Iterator[Row]:
-    with _opened(table.path) as (stream, raw):
+def _read_array(table: Table) -> Iterator[Row]:
+    with _open_bytes(table.path) as (stream, raw):
         try:
             values = msgspec.json.decode(stream.read().removeprefix(codecs.BOM_UTF8), type=list[Any])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -273,7 +275,7 @@ def _json_row(value: Any, number: int, source: str, read: int) -> Row:
     return Row(number=number, values={}, source=source, read=read, fault="not a JSON object")
 
 
-def _parquet(table: Table) -> Iterator[Row]:
+def _read_parquet(table: Table) -> Iterator[Row]:
     require_packages(["pyarrow"], f"the Parquet file {table.path.name}", "liftbench[data]")
     import pyarrow
     from pyarrow import parquet

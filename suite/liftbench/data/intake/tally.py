@@ -28,10 +28,10 @@ class LeftOut(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         more = ", …" if self.count > len(self.first) else ""
-        return f"{self.counted} ({', '.join(self.first)}{more})"
+        return f"{self.count_and_reason} ({', '.join(self.first)}{more})"
 
     @property
-    def counted(self) -> str:
+    def count_and_reason(self) -> str:
         """Without the examples, which may be people's names."""
         things = self.what if self.count == 1 else f"{self.what}s"
         return f"{self.count} {things} left out: {self.reason}"

@@ -90,7 +90,7 @@ class ScoredSplit:
         for group in self.near_duplicates.all():
             firsts: list[int] = []
             for number in group if len(group) > 1 else ():
-                shares = ((first, self._shared(number, first)) for first in firsts)
+                shares = ((first, self._likeness(number, first)) for first in firsts)
                 alike = next(((first, share) for first, share in shares if share >= ALIKE), None)
                 if alike is None:
                     firsts.append(number)
@@ -98,6 +98,6 @@ class ScoredSplit:
                     found.append(Repetition(number, *alike))
         return found
 
-    def _shared(self, number: int, other: int) -> float:
+    def _likeness(self, number: int, other: int) -> float:
         one, two = self.fingerprints[number].shingles, self.fingerprints[other].shingles
         return 1.0 if one == two else len(one & two) / min(len(one), len(two))
