@@ -9,8 +9,11 @@ from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
+from msgspec.structs import replace
 
 from liftbench.cli.main import main
+from liftbench.data.cleaning import clean
+from liftbench.data.jsonl import read_jsonl
 from liftbench.records.conversation import Conversation, Turn
 
 from .support.scripted import Bench, World
@@ -64,6 +67,23 @@ def tiny_base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Measures what is written for helpdesk's test split, under the default recipe's metrics, with the controls."""
     return Bench(tmp_path_factory.mktemp("scripted"))
+
+
+@pytest.fixture(scope="session")
+def scripted_tweetsumm(tweetsumm: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The same for TweetSumm's validation split; the first human summary of each conversation is left out.
+
+    So it can be the candidate's, and two others are left by which people are measured. The baseline is a weak one: over
+    it people reach the target.
+    """
+    test = [
+        replace(one, references=one.references[1:])
+        for one in map(clean, read_jsonl(tweetsumm / "validation.jsonl"))
+        if len(one.references) > 2
+    ]
+    return Bench(
+        tmp_path_factory.mktemp("tweetsumm"), test, list(map(clean, read_jsonl(tweetsumm / "train.jsonl"))), words=12
+    )
 
 
 @pytest.fixture(scope="session")

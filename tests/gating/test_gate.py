@@ -20,6 +20,7 @@ from liftbench.gating.gate import ALIKE, Against, GateReport, explain_rule, gate
 from liftbench.gating.promote import promote
 from liftbench.recipe.rules import parse
 from liftbench.records.run import Prediction, SampleScores
+from liftbench.report.gate.page import render_gate
 from liftbench.runs.directory import Run
 
 from ..support.scripted import BASE, World, doctored, honest, scored, untuned
@@ -331,12 +332,15 @@ def test_another_base_model_is_told(world: World) -> None:
     assert report.results[1].guards == ["same base"]
 
 
-def test_only_what_the_rules_leave_out_is_called_excepted(world: World) -> None:
-    report = gated(world, without_number(world), RULES[0])
-    assert report.excepted == []
-    both = gated(world, world.good, RULES[0], "lift(rougeL) >= 1% verified except controls")
-    assert both.excepted == []
-    assert gated(world, world.good, "lift(rougeL) >= 1% verified except same-base").excepted == ["same base"]
+def test_a_gate_that_waives_guards_says_so_in_its_sentence(world: World) -> None:
+    assert gated(world, world.good, RULES[0]).sentence == "Passed: all 2 rules hold."
+    both = gated(world, world.good, RULES[0], "lift(rougeL) >= 1% verified except controls, same-base")
+    assert both.waived == ["controls", "same base"]
+    assert both.sentence == "Passed with 2 guards waived (controls and same base): all 3 rules hold."
+    page = render_gate(both, [world.good], world.against)
+    assert "passed-with-waivers" in page
+    assert both.sentence in page
+    assert gated(world, without_number(world), RULES[0]).sentence.startswith("Failed: ")
 
 
 def test_a_significant_loss_is_given_one_chance_for_all_parts(world: World) -> None:

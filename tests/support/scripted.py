@@ -105,23 +105,35 @@ def honest() -> dict[str, str]:
 
 
 def untuned() -> dict[str, str]:
-    """The first forty words, after a phrase: what small models make of a prompt."""
-    words = {one.id: " ".join(turn.text for turn in one.turns).split() for one in corpus("test")}
-    return {id_: f"Here is a summary of the conversation: {' '.join(some[:40])}" for id_, some in words.items()}
+    return lead(corpus("test"))
+
+
+def lead(conversations: Sequence[Conversation], length: int = 40) -> dict[str, str]:
+    """The first words, after a phrase: what small models make of a prompt."""
+    words = {one.id: " ".join(turn.text for turn in one.turns).split() for one in conversations}
+    return {id_: f"Here is a summary of the conversation: {' '.join(some[:length])}" for id_, some in words.items()}
 
 
 class Bench:
     """Measures systems that say what they are told to, and compares them with the untuned one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        test: Sequence[Conversation] | None = None,
+        train: Sequence[Conversation] | None = None,
+        words: int = 40,
+    ) -> None:
+        self.test = scored() if test is None else test
+        self.train = corpus("train") if train is None else train
         self.folder = folder / "support"
         self.runs = folder / "runs"
         self.folder.mkdir()
-        write_lines(self.folder / "test.jsonl", scored())
-        write_lines(self.folder / "train.jsonl", corpus("train"))
+        write_lines(self.folder / "test.jsonl", self.test)
+        write_lines(self.folder / "train.jsonl", self.train)
         self.plugins: Plugins = load_plugins()
         self.plugins.add(TestPlugin(), "frauds")
-        self.baseline = self.measure(untuned(), adapter=None)
+        self.baseline = self.measure(lead(self.test, words), adapter=None)
         self.background: Background = measure_background(self.baseline, self.plugins, no_progress, no_progress)
 
     def measure(
@@ -159,7 +171,7 @@ class Bench:
         )
         with open_run(manifest, measurement.conversations.values(), self.runs, fresh=True) as run:
             if adapter and rows is None:
-                rows = [training_row(one, "train") for one in corpus("train")]
+                rows = [training_row(one, "train") for one in self.train]
             if rows:
                 write_lines(run.folder / "training" / "rows.jsonl", rows)
             return harness.measure(run, measurement, Loadable(system=subject, model=Path()), self.plugins, no_progress)

@@ -80,6 +80,8 @@ class GateContext(Struct, frozen=True, kw_only=True):
     """Id → metric → the humans' own value; empty where they were not measured."""
     scored: ScoredSplit
     bootstrap: Bootstrap
+    looks: int = 1
+    """Candidates that share the level of what is verified (see `GateReport.looks`)."""
 
     @property
     def baseline(self) -> MeasuredRun:

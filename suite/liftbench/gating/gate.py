@@ -63,8 +63,10 @@ class GateReport(Struct, frozen=True, kw_only=True):
     results: list[RuleResult]
     guards: list[Guard] = []
     """Of the verdict, where a rule asks for it; of the worst seed in each."""
-    excepted: list[str] = []
-    """Guards that every rule that asks for them leaves out."""
+    waived: list[str] = []
+    """Guards that some rule with `verified` leaves out: the gate does not vouch for what they ask."""
+    looks: int = 1
+    """Candidates in the runs folder that were measured as the run was; they share the 5% of wrongly verified lifts."""
     notes: list[str] = []
     """What else a reader must know: newer runs that were passed over, another base model, …"""
     differences: list[Difference] = []
@@ -74,10 +76,11 @@ class GateReport(Struct, frozen=True, kw_only=True):
 
     @property
     def sentence(self) -> str:
-        """`Passed: all 5 rules hold.`"""
+        """`Passed: all 5 rules hold.`, or `Passed with 2 guards waived (controls and facts): all 5 rules hold.`"""
         failing = [result for result in self.results if result.state != "passed"]
         if not failing:
-            return f"Passed: all {pluralize(len(self.results), 'rule')} hold."
+            waived = f" with {pluralize(len(self.waived), 'guard')} waived ({join_words(self.waived)})"
+            return f"Passed{waived if self.waived else ''}: all {pluralize(len(self.results), 'rule')} hold."
         return f"Failed: {len(failing)} of {pluralize(len(self.results), 'rule')} did not pass."
 
     def _repr_html_(self) -> str:
@@ -109,18 +112,25 @@ class Against(Struct, frozen=True, kw_only=True):
 
 
 def gate(
-    runs: Sequence[Run], rules: Sequence[Rule], against: Against, *, unjudged: str = "", notes: Sequence[str] = ()
+    runs: Sequence[Run],
+    rules: Sequence[Rule],
+    against: Against,
+    *,
+    unjudged: str = "",
+    notes: Sequence[str] = (),
+    looks: int = 1,
 ) -> GateReport:
     """Hold runs, all of them seeds of one training or a single one, to rules: each rule must hold on each.
 
     `unjudged` names seeds that should be among the runs and are not; nothing is verified then. `notes` are for the
-    reader. Raises `UsageError` for a run that is not complete, and where there is no rule.
+    reader. `looks` counts the candidates that were measured as the runs were: they share the level of what is verified.
+    Raises `UsageError` for a run that is not complete, and where there is no rule.
     """
     if not rules:
         raise UsageError(
             "there is no rule to check the run by", "Name some: --rule, [gates] rules, or a marker's rules."
         )
-    contexts = _contexts([run.require_complete() for run in runs], against)
+    contexts = _contexts([run.require_complete() for run in runs], against, looks)
 
     @cache
     def guards() -> dict[str, list[Guard]]:
@@ -128,7 +138,7 @@ def gate(
 
     results = [_worst(runs, [_alike(run, against) for run in runs])]
     results += [_worst(runs, [_judge(rule, one, guards) for one in contexts]) for rule in rules]
-    excepting = [set(map(_with_spaces, rule.excepted)) for rule in rules if rule.strength == "verified"]
+    verified = [rule for rule in rules if rule.strength == "verified"]
     return GateReport(
         passed=all(result.state == "passed" for result in results),
         runs=[run.id for run in runs],
@@ -137,8 +147,9 @@ def gate(
         baseline=against.baseline.name,
         proven=against.proven.name if against.proven else "",
         results=results,
-        guards=_shown_guards(guards) if excepting else [],
-        excepted=sorted(set.intersection(*excepting)) if excepting else [],
+        guards=_shown_guards(guards) if verified else [],
+        waived=sorted({_with_spaces(name) for rule in verified for name in rule.excepted}),
+        looks=looks,
         notes=[*notes, *_remarks(contexts[0], against)],
         differences=system_differences(contexts[0].baseline, runs[0]),
         trend={one.name: one.versions for one in (against.baseline, against.proven) if one},
@@ -158,7 +169,7 @@ def _outcome(state: RuleState) -> str:
 # ------------------------------------------------------------------------------------------------------------ gathering
 
 
-def _contexts(runs: Sequence[Run], against: Against) -> list[GateContext]:
+def _contexts(runs: Sequence[Run], against: Against, looks: int) -> list[GateContext]:
     """The context of each run; seeds that were scored on the same conversations share what is known of them."""
     splits: list[ScoredSplit] = []
     contexts = []
@@ -167,11 +178,11 @@ def _contexts(runs: Sequence[Run], against: Against) -> list[GateContext]:
         if scored is None:
             scored = ScoredSplit(run.conversations)
             splits.append(scored)
-        contexts.append(_context(run, against, scored))
+        contexts.append(_context(run, against, scored, looks))
     return contexts
 
 
-def _context(run: Run, against: Against, scored: ScoredSplit) -> GateContext:
+def _context(run: Run, against: Against, scored: ScoredSplit, looks: int) -> GateContext:
     baseline = against.baseline
     systems = against.systems(run.conversations)
     missing = dict(against.missing)
@@ -190,6 +201,7 @@ def _context(run: Run, against: Against, scored: ScoredSplit) -> GateContext:
         humans={row.id: row.humans for row in baseline.samples} if baseline.floors else {},
         scored=scored,
         bootstrap=Bootstrap(seed=baseline.measured.manifest.seed, clusters=scored.clusters),
+        looks=looks,
     )
 
 
@@ -267,9 +279,10 @@ def _check_guards(contexts: Sequence[GateContext], against: Against, unscored_se
             best,
             Background(controls=against.baseline.controls),
             baseline.manifest.terms,
-            replace(first.bootstrap, comparisons=len(trainings)),
+            replace(first.bootstrap, comparisons=max(len(trainings), first.looks)),
             first.scored,
             unscored_seeds,
+            looks=first.looks,
         )
     except LiftbenchError as error:
         raise CannotJudge(

@@ -12,6 +12,7 @@ from ..data.similarity.scored import ScoredSplit
 from ..errors import UsageError, unknown
 from ..floors.background import Background
 from ..floors.ranking import Position, SystemMeans, system_table
+from ..floors.separation import Separation
 from ..floors.validity import Validity
 from ..metrics.base import Metric
 from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol, Terms
@@ -78,6 +79,10 @@ class Comparison(Struct, frozen=True, kw_only=True):
     headlines: tuple[str, ...]
     limits: Limits
     """What the guards allowed."""
+    looks: int
+    """Candidates that were measured under this protocol, those that are compared here included."""
+    separations: list[Separation]
+    """Whether each headline tells people from the controls; empty where no controls could be had."""
     systems: list[SystemMeans]
     """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
     validity: Validity | None
@@ -122,12 +127,15 @@ def compare(
     slices: Sequence[str] = (),
     metrics: Sequence[Metric] = (),
     seed: int | None = None,
+    looks: int = 1,
+    notes: Sequence[str] = (),
 ) -> Comparison:
     """Judge each candidate's lift over the baseline; what is not given comes from the baseline's manifest.
 
     `best_prompted` is the same model with the best prompt that was found; the lift over it is always shown, and judged
     where `against` (or the baseline's recipe) says so. `slices` are declared beside the recipe's; `metrics` are the
-    headline metrics, to score texts again for the sensitivity page. Seeds of one training are judged together. Raises
+    headline metrics, to score texts again for the sensitivity page. `looks` counts the candidates that could have been
+    compared, `notes` tell how these were chosen. Seeds of one training are judged together. Raises
     `UsageError` where there is nothing to judge: a run that is incomplete, measured under another protocol, given twice
     or without a headline metric. Where a number cannot be trusted the verdict is *unproven*, with the reason: a missing
     score never passes.
@@ -148,10 +156,12 @@ def compare(
         Bootstrap(
             seed=baseline.manifest.seed if seed is None else seed,
             clusters=scored.clusters,
-            comparisons=len(trainings),
+            comparisons=max(len(trainings), looks if terms.limits.share_level else 1),
         ),
         scored,
         unscored_seeds=background.missing.get("seeds", ""),
+        looks=max(len(trainings), looks),
+        notes=notes,
     )
     infos = _metric_infos(baseline, terms.headlines)
     lifts = measure_lifts(basis, trainings, [info.name for info in infos])
@@ -165,6 +175,8 @@ def compare(
         metrics=infos,
         headlines=terms.headlines,
         limits=terms.limits,
+        looks=basis.looks,
+        separations=basis.separations,
         systems=system_table(baseline, best_prompted, ordered, background.controls),
         validity=background.validity,
         missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),

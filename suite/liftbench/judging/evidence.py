@@ -15,6 +15,7 @@ from ..errors import UsageError
 from ..floors.background import Background
 from ..floors.control_scores import ControlScores
 from ..floors.ranking import Position, positions, unmeasured
+from ..floors.separation import Separation, separate
 from ..records.run import Direction, Terms
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap
@@ -37,8 +38,22 @@ class Basis(Struct, frozen=True, kw_only=True):
     """The declared slices of the scored conversations."""
     usual_faults: dict[Fault, float]
     """Fault → the share of the humans' own summaries that have it."""
+    separations: list[Separation]
+    """Whether each headline tells people from the controls; empty where no controls could be had."""
     unscored_seeds: str = ""
     """Seeds of the candidates' training that could not be judged with it; empty for none."""
+    looks: int = 1
+    """Candidates that were measured under this protocol and could be compared: each is a chance to be verified."""
+    notes: Sequence[str] = ()
+    """What a reader must know of how the candidates were chosen, in sentences."""
+
+    def find_separating(self) -> list[str]:
+        """Of the metrics that are no headlines those that tell people from the controls, where that was measured."""
+        controls = self.background.controls
+        if controls is None:
+            return []
+        others = [info.name for info in controls.metrics if info.name not in self.terms.headlines]
+        return [one.metric for one in separate(controls, others, self.bootstrap) if one.state == "separates"]
 
 
 def lay_basis(
@@ -49,6 +64,8 @@ def lay_basis(
     bootstrap: Bootstrap,
     scored: ScoredSplit,
     unscored_seeds: str = "",
+    looks: int = 1,
+    notes: Sequence[str] = (),
 ) -> Basis:
     """The basis for candidates of `baseline`; `scored` are its conversations, and `bootstrap` has their clusters.
 
@@ -68,7 +85,10 @@ def lay_basis(
         scored=scored,
         slices=slices(scored.conversations, terms.limits.slices, bootstrap.clusters),
         usual_faults=usual(scored),
+        separations=separate(background.controls, terms.headlines, bootstrap) if background.controls else [],
         unscored_seeds=unscored_seeds,
+        looks=looks,
+        notes=notes,
     )
 
 

@@ -8,10 +8,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ..records.run import Against, Limits
+from ..records.run import Against
 from ..runs.measured import MeasuredRun
+from ..runs.seed_groups import seed_of
 from ..statistics.lift import FEWEST, Lift, LiftResult, NoLift, describe_gain, lift_digits
 from ..text.phrases import gloss, join_words, metric_label, percent
+from .conditions import describe_loosened, list_conditions
 from .evidence import Evidence
 from .guards import Guard, not_passed
 
@@ -29,6 +31,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """The metrics it was judged on: the target must be reached on each."""
     against: Against
     target: float
+    conditions: list[str] = []
+    """What makes the outcome weaker than the same word elsewhere, in phrases: `no best prompt was searched for`."""
     sentence: str
     """The verdict in a few sentences that a reader without statistics understands."""
     guards: list[Guard] = []
@@ -44,6 +48,12 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 NOTEWORTHY = 0.02
 """Share of the baseline's empty or cut summaries above which a caveat mentions them."""
+
+MOST_SEEDS = 20
+"""Seeds above this are no longer counted from 0: they were chosen as numbers, not tried one after the other."""
+
+DISCREDITING = ("scores", "leakage", "effect")
+"""Guards whose failure leaves no gain proven: the numbers are not those of the candidate's own work."""
 
 TRUTH = (
     "That the summaries are true: all headlines count shared words and hardly see whether facts are right, roles are "
@@ -76,6 +86,7 @@ def judge(evidence: Evidence, guards: Sequence[Guard], about: str = "") -> Verdi
         headlines=tuple(one.metric for one in evidence.lifts),
         against=evidence.terms.against,
         target=target,
+        conditions=list_conditions(evidence),
         sentence=_sentence(evidence, outcome, lift, failing, len(guards), about),
         guards=list(guards),
         proven=_proven(evidence, guards),
@@ -121,7 +132,9 @@ def _sentence(
     over, rival, others = evidence.baseline, evidence.best_prompted, evidence.prompted
     if evidence.terms.against == "best-prompted":
         over, rival, others = rival or over, evidence.baseline, evidence.lifts
-    words = [f"{outcome.capitalize()}:", *([about] if about else [])]
+    conditions = [] if outcome == "unproven" else list_conditions(evidence)
+    weaker = f" ({'; '.join(conditions)})" if conditions else ""
+    words = [f"{outcome.capitalize()}{weaker}:", *([about] if about else [])]
     words += [_failing(failing, guards)] if failing else [f"All {guards} guards passed."]
     if lift != "unproven":
         numbers = [one for one in evidence.judged if isinstance(one, Lift)]
@@ -229,6 +242,8 @@ def _proven(evidence: Evidence, guards: Sequence[Guard]) -> list[str]:
                 )
             elif lift.low is None and lift.difference_low > 0:
                 words.append(f"In {gloss(lift.metric)} it scores higher than {name}.")
+    if any(guard.name in DISCREDITING and guard.state == "failed" for guard in guards):
+        words = []
     passed = [guard.name for guard in guards if guard.state == "passed"]
     return [*words, f"{len(passed)} of {len(guards)} guards passed: {join_words(passed)}."] if passed else words
 
@@ -278,7 +293,8 @@ def _one_training(evidence: Evidence) -> bool:
 def _caveats(evidence: Evidence, target: float) -> list[str]:
     candidate, baseline = evidence.candidate, evidence.baseline
     caveats = [f"Not measured: {what}" for what in evidence.unmeasured]
-    caveats += [f"The guards are loosened: {what}." for what in _describe_loosened(evidence.terms.limits)]
+    caveats += [f"The guards are loosened: {what}." for what in describe_loosened(evidence.terms.limits)]
+    caveats += evidence.basis.notes
     manifest = baseline.manifest
     if target != manifest.target:
         caveats.append(f"The target of its recipe is {_percent(manifest.target)}, and {_percent(target)} was judged.")
@@ -302,19 +318,27 @@ def _caveats(evidence: Evidence, target: float) -> list[str]:
     for count, fault in ((baseline.summary.empty, "are empty"), (baseline.summary.cut, "were cut at the token limit")):
         if count > NOTEWORTHY * baseline.summary.n:
             caveats.append(f"{count} of {baseline.summary.n} summaries of the baseline {fault}.")
+    rival = evidence.best_prompted
+    if rival and rival is not evidence.over and rival.summary.shortened > NOTEWORTHY * rival.summary.n:
+        caveats.append(
+            f"With the best prompt, the model was shown only a part of {rival.summary.shortened} of {rival.summary.n} "
+            "conversations."
+        )
+    caveats += _seed_gaps(evidence)
     for who, run in (("candidate", candidate), ("baseline", baseline)):
         caveats.extend(f"{metric} was left out: {why}" for metric, why in run.manifest.skipped.items())
         caveats.extend(f"The {who}'s run notes: {note}" for note in run.manifest.notes)
     return list(dict.fromkeys(caveats))
 
 
-def _describe_loosened(limits: Limits) -> list[str]:
-    """Where the recipe allows more than the suite does by itself."""
-    usual = Limits()
-    words = []
-    if limits.faults > usual.faults:
-        words.append(f"faults of {percent(limits.faults)} ({percent(usual.faults)} are usual)")
-    if limits.unsupported > usual.unsupported:
-        words.append(f"{limits.unsupported:g} invented details a summary ({usual.unsupported:g} are usual)")
-    unseen = [field for field in usual.slices if field not in limits.slices]
-    return [*words, f"slices by {join_words(unseen)} are not checked"] if unseen else words
+def _seed_gaps(evidence: Evidence) -> list[str]:
+    """Seeds below the highest one that is judged and that were not: whoever trained them knows how they came out."""
+    if not evidence.candidate.manifest.family:
+        return []
+    seeds = set(evidence.seeds) or {seed_of(evidence.candidate)}
+    missing = sorted(set(range(max(seeds) if max(seeds) <= MOST_SEEDS else 0)) - seeds)
+    if not missing:
+        return []
+    which = f"Seed {missing[0]}" if len(missing) == 1 else f"Seeds {join_words([*map(str, missing)])}"
+    judged = join_words([*map(str, sorted(seeds))])
+    return [f"{which} of this training cannot be seen in this runs folder; {judged} was judged."]

@@ -29,6 +29,9 @@ MARKER = (
     "replace a target that is not given. `system` is what --lift-score may score."
 )
 
+WAIVED = "lift"
+"""The user property of a test whose gate waives guards: the gate's sentence."""
+
 GATES = "_lift_gates"
 """The fixture that judges: a project may have a fixture `lift` of its own."""
 
@@ -114,9 +117,18 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         gates: list[Lift] | None = getattr(item, "funcargs", {}).get(GATES)
         if gates is None:
             _stop("the marker `lift` is for test functions: this one cannot be gated")
+        item.user_properties += [(WAIVED, gate.report.sentence) for gate in gates if gate.report.waived]
         if broken := [gate.explanation for gate in gates if gate.explanation]:
             _stop("\n\n".join(broken))
     return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A test that passed only because guards are waived is named."""
+    for report in terminalreporter.getreports("passed"):
+        for name, sentence in report.user_properties:
+            if name == WAIVED and report.when == "call":
+                terminalreporter.write_line(f"lift: {report.nodeid}: {sentence}")
 
 
 # --------------------------------------------------------------------------------------------- options and the terminal

@@ -150,6 +150,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     faults: Annotated[float, Meta(ge=0, lt=1)] = 0.02
     """Share of the candidate's summaries that may be empty, never-ending, degenerate, shortened at the input, copied
     from training summaries, or in another language: each for itself."""
+    share_level: bool = False
+    """Whether the candidates that were measured under one protocol share the 5% of wrongly verified lifts (Bonferroni)
+    even where they are compared one by one."""
 
 
 class Terms(Struct, frozen=True, kw_only=True):

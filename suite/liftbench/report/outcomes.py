@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..gating.gate import GateReport
 from ..judging.guards import Guard, not_passed
 
 SYMBOLS = {
@@ -12,12 +13,20 @@ SYMBOLS = {
     "not met": "✗",
     "unproven": "○",
     "passed": "✓",
+    "passed with waivers": "!",
     "failed": "✗",
     "not run": "○",
     "not worse": "✓",
     "worse": "✗",
 }
 """Outcomes and states are told apart by symbol and word, never by their colour alone."""
+
+
+def gate_state(report: GateReport) -> str:
+    """`passed`, `passed with waivers` or `failed`: what the gate's page, badge and terminal line are coloured by."""
+    if not report.passed:
+        return "failed"
+    return "passed with waivers" if report.waived else "passed"
 
 
 def sort_guards(guards: Sequence[Guard]) -> list[Guard]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from .differences import protocol_differences
@@ -60,6 +61,54 @@ def group_by_training(candidates: Sequence[AnyRun]) -> list[list[AnyRun]]:
         stands = family and newest[family, seed] == run.id
         groups.setdefault(family if stands else run.id, []).append(run)
     return [sorted(group, key=seed_of) for group in groups.values()]
+
+
+def count_looks(baseline: MeasuredRun, runs: Sequence[MeasuredRun]) -> int:
+    """How many candidates some runs hold for a baseline, at least 1: complete and measured alike.
+
+    Seeds of one training count once.
+    """
+    candidates = [
+        run
+        for run in runs
+        if run.manifest.command != "baseline"
+        and run.manifest.status == "complete"
+        and not protocol_differences(run.manifest.protocol, baseline.manifest.protocol)
+    ]
+    return max(1, len({run.manifest.family or run.id for run in candidates}))
+
+
+SAME_OPTION = 1e-3
+"""Relative difference of two numbers up to which they are one choice: no training is tried with a rate 0.1% higher."""
+
+
+def near_trainings(candidate: Run, runs: Sequence[Run]) -> list[Run]:
+    """Runs whose training is called another one only because of a number that is nearly the candidate's.
+
+    One run for each such training. An option that is changed in its tenth digit must not hide a seed.
+    """
+    own = candidate.manifest
+    if not own.family:
+        return []
+    found = {
+        run.manifest.family: run
+        for run in sorted(runs, key=_age)
+        if run.manifest.family
+        and run.manifest.family != own.family
+        and not protocol_differences(run.manifest.protocol, own.protocol)
+        and _is_near(own.recipe.get("train"), run.manifest.recipe.get("train"))
+        and _is_near(own.recipe.get("model"), run.manifest.recipe.get("model"))
+    }
+    return list(found.values())
+
+
+def _is_near(one: object, other: object) -> bool:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_is_near(one[key], other[key]) for key in one if key != "seed")
+    numbers = (int, float)
+    if isinstance(one, numbers) and isinstance(other, numbers) and not isinstance(one, bool):
+        return math.isclose(one, other, rel_tol=SAME_OPTION)
+    return one == other
 
 
 def _age(run: MeasuredRun) -> tuple[str, str]:

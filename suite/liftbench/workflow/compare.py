@@ -19,7 +19,7 @@ from ..metrics.base import Metric
 from ..progress import Progress
 from ..records.run import Against
 from ..runs.directory import Run, find_run, runs_in
-from ..runs.seed_groups import other_seeds, seed_of, unscored_seeds
+from ..runs.seed_groups import count_looks, near_trainings, other_seeds, seed_of, unscored_seeds
 from ..runs.selection import best_prompted, newest_pair
 from ..text.phrases import join_words
 from .feedback import SILENT, Feedback, Say, feedback_to
@@ -145,6 +145,7 @@ def compare_runs(
         background = replace(background, missing=background.missing | {"seeds": why})
     given = {run.id for run in (baseline, *candidates)}
     best = best_prompted(baseline, [run for run in there if run.id not in given])
+    looks = count_looks(baseline, list({run.id: run for run in (*there, *candidates)}.values()))
     comparison = judge_runs(
         baseline,
         candidates,
@@ -155,8 +156,27 @@ def compare_runs(
         against=against,
         slices=slices,
         metrics=metrics,
+        looks=looks,
+        notes=_notes(candidates, there, looks),
     )
     return RunComparison(comparison, {run.id: run for run in (baseline, *([best] if best else []), *candidates)})
+
+
+def _notes(candidates: Sequence[Run], there: Sequence[Run], looks: int) -> list[str]:
+    """What a reader must know of how the candidates were chosen."""
+    notes = []
+    if looks > 1:
+        notes.append(
+            f"{looks} candidates were measured under this protocol in this runs folder. The more are tried, the "
+            "likelier one reaches the target by chance: guards.share_level=true shares the 5% among them."
+        )
+    for candidate in candidates:
+        notes += [
+            f"{near.id} is called another training than {candidate.id}, but differs only in numbers that are nearly "
+            "equal: its seeds were not judged with it."
+            for near in near_trainings(candidate, there)
+        ]
+    return list(dict.fromkeys(notes))
 
 
 def _scorers(

@@ -17,7 +17,7 @@ from ..recipe.resolve import ResolvedRecipe, flatten
 from ..recipe.rules import Rule, parse
 from ..recipe.sections import GatesSection
 from ..runs.directory import Run, find_run, runs_in
-from ..runs.seed_groups import other_seeds, seed_of, unscored_seeds
+from ..runs.seed_groups import count_looks, other_seeds, seed_of, unscored_seeds
 from ..runs.selection import newest_like
 from ..text.phrases import join_words
 from .setup import BASELINES, RUNS, resolve_recipe
@@ -116,7 +116,8 @@ def gate_run(rules: Sequence[Rule], against: Against, run: Run, notes: Sequence[
     there = runs_in(run.folder.parent)
     runs = sorted([run, *other_seeds(run, there)], key=seed_of)
     left_out = join_words([f"seed {seed_of(one)} ({one.id})" for one in unscored_seeds(run, there)])
-    return GateOutcome(judge_rules(runs, rules, against, unjudged=left_out, notes=notes), runs, against)
+    looks = count_looks(runs[0], [*there, run])
+    return GateOutcome(judge_rules(runs, rules, against, unjudged=left_out, notes=notes, looks=looks), runs, against)
 
 
 def find_run_to_gate(run: Run | str | Path | None, against: Against, runs: Path) -> tuple[Run, list[str]]:

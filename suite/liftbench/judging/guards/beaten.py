@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from ...floors.control_scores import SystemScores
+from ...floors.ranking import Position
+from ...statistics.lift import FEWEST
 from ...text.phrases import join_words, metric_label, pluralize
 from ..evidence import Evidence
 from ..slices import SliceResult
@@ -28,22 +30,55 @@ def check_controls(evidence: Evidence) -> Check:
             f"Not measured: {which}.",
             "`bench controls` says why; most learn from human summaries of a training split (data.train_split).",
         )
-    unbeaten = [one for one in by_metric.values() if one.gap_low is None or one.gap_low <= 0]
-    words = "; ".join(
-        f"{metric_label(one.metric)} {one.candidate_mean:.3f}, {one.floor} {one.floor_mean:.3f}"
-        for one in by_metric.values()
-    )
+    states = {one.metric: one.state for one in evidence.basis.separations}
+    deciding = [metric for metric in headlines if states.get(metric, "not measured") != "does not separate"]
+    if not deciding:
+        return _no_deciding_headline(evidence, headlines)
+    unbeaten = [one for one in map(by_metric.__getitem__, deciding) if one.gap_low is None or one.gap_low <= 0]
+    words = "; ".join(map(_describe_gap, map(by_metric.__getitem__, deciding)))
+    unable = [metric for metric in headlines if metric not in deciding]
+    aside = f" {_cannot_tell(unable)}" if unable else ""
+    if any(states.get(metric, "not measured") == "not measured" for metric in deciding):
+        aside += (
+            " Whether people would score higher could not be checked: fewer than "
+            f"{FEWEST} conversations have a second human summary."
+        )
     if not unbeaten:
-        return Check("passed", f"The candidate scores significantly higher than every control ({words}).")
+        return Check("passed", f"The candidate scores significantly higher than every control ({words}).{aside}")
     where = join_words([metric_label(one.metric) for one in unbeaten])
     worse = all(one.gap_high is not None and one.gap_high < 0 for one in unbeaten)
     verb = "The candidate scores lower than" if worse else "The candidate is not shown to beat"
     return Check(
         "failed",
-        f"{verb} the best control on {where} ({words}).",
+        f"{verb} the best control on {where} ({words}).{aside}",
         "Train a better adapter, or take a larger model: it must score clearly above "
         f"{join_words([f'{one.floor_mean:.3f} on {metric_label(one.metric)}' for one in unbeaten])}.",
     )
+
+
+def _no_deciding_headline(evidence: Evidence, headlines: Sequence[str]) -> Check:
+    others = evidence.basis.find_separating()
+    fix = (
+        f"Judge on a headline that does: {join_words(list(map(metric_label, others)), 'or')} (metrics.headlines)."
+        if others
+        else "Judge on a headline that does (metrics.headlines): content-overlap, bertscore or embedding often do."
+    )
+    return Check("not run", _cannot_tell(headlines), fix)
+
+
+def _cannot_tell(metrics: Sequence[str]) -> str:
+    labels = join_words(list(map(metric_label, metrics)))
+    does = "do not" if len(metrics) > 1 else "does not"
+    it = "they" if len(metrics) > 1 else "it"
+    return f"{labels} cannot tell people from a template on these conversations; {it} {does} decide this."
+
+
+def _describe_gap(one: Position) -> str:
+    """`ROUGE-L 0.346, slot-template 0.359: -0.013 (-0.031 to +0.004)`."""
+    words = f"{metric_label(one.metric)} {one.candidate_mean:.3f}, {one.floor} {one.floor_mean:.3f}"
+    if one.gap_low is None or one.gap_high is None:
+        return words
+    return f"{words}: {one.candidate_mean - one.floor_mean:+.3f} ({one.gap_low:+.3f} to {one.gap_high:+.3f})"
 
 
 def _whole(row: SystemScores, metrics: Sequence[str]) -> bool:

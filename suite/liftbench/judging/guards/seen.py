@@ -16,8 +16,6 @@ _SEEN: dict[LeakKind, str] = {
 
 def check_leakage(evidence: Evidence) -> Check:
     """Whether nothing that is scored was seen in training or in the prompt, and few texts copy a summary."""
-    if unknown := _unknown_training(evidence):
-        return Check("not run", unknown, "Train it through `bench train`, which records what an adapter has seen.")
     ids: dict[LeakKind, list[str]] = {}
     for leak in evidence.leaks:
         ids.setdefault(leak.kind, []).append(leak.id)
@@ -36,6 +34,9 @@ def check_leakage(evidence: Evidence) -> Check:
             f"{'; '.join(found.values()).capitalize()} (for example {ids[kind][0]}).",
             "Train without them, or score conversations that are like none of the training.",
         )
+    # After what was found: evidence outranks what is not known.
+    if unknown := _unknown_training(evidence):
+        return Check("not run", unknown, "Train it through `bench train`, which records what an adapter has seen.")
     rows = evidence.candidate.training_rows
     seen = f"None of the {len(rows):,} conversations used in training is" if rows else "Nothing was trained on that is"
     copied = len(ids.get("copied from training", ()))

@@ -11,11 +11,12 @@ from .base import SEEN_HERE, Check
 def check_truncation(evidence: Evidence) -> Check:
     """Whether the model was shown whole conversations."""
     fix = "Raise generation.max_input_tokens, and measure both again."
-    for name, run in (("baseline", evidence.baseline), ("best prompt", evidence.best_prompted)):
-        shortened = run.summary.shortened if run else 0
-        if shortened > evidence.terms.limits.faults * evidence.n:
-            words = f"With the {name}, the model was shown only a part of {shortened} of {evidence.n} conversations."
-            return Check("failed", words, fix)
+    # Only what the lift is judged over: a longer prompt that is measured beside it must not make the verdict worse.
+    name = "best prompt" if evidence.over.manifest.tuned else "baseline"
+    shortened = evidence.over.summary.shortened
+    if shortened > evidence.terms.limits.faults * evidence.n:
+        words = f"With the {name}, the model was shown only a part of {shortened} of {evidence.n} conversations."
+        return Check("failed", words, fix)
     return _rare(
         evidence,
         {"shortened": "were read only in part"},

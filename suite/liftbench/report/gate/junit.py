@@ -19,7 +19,14 @@ def write_junit(report: GateReport, path: Path) -> None:
         suites, "testsuite", {"name": f"gate {report.baseline}", **{name: str(count) for name, count in counts.items()}}
     )
     properties = ElementTree.SubElement(suite, "properties")
-    for name, value in (("runs", " ".join(report.runs)), ("baseline", report.baseline), ("proven", report.proven)):
+    values = {
+        "outcome": report.sentence,
+        "waived": ", ".join(report.waived),
+        "runs": " ".join(report.runs),
+        "baseline": report.baseline,
+        "proven": report.proven,
+    }
+    for name, value in values.items():
         ElementTree.SubElement(properties, "property", name=name, value=value)
     for result in report.results:
         case = ElementTree.SubElement(suite, "testcase", classname=f"gate.{report.baseline}", name=result.rule)

@@ -14,11 +14,6 @@ from ..outcomes import SYMBOLS
 MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
 
 
-def describe_outcome(report: GateReport) -> str:
-    """`Passed: all 5 rules hold.`"""
-    return report.sentence
-
-
 def describe_baselines(report: GateReport) -> str:
     """The promoted baselines by name."""
     proven = f", proven {report.proven}" if report.proven else ""
@@ -51,7 +46,7 @@ def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> l
     lines = []
     for guard in not_passed(report.guards):
         if names is None or guard.name in names:
-            excluded = ", excluded by the rules" if guard.name in report.excepted else ""
+            excluded = ", waived by the rules" if guard.name in report.waived else ""
             fix = f" How to fix it: {guard.fix}" if guard.fix else ""
             lines.append(f"{guard.name} ({guard.state}{excluded}): {guard.words}{fix}")
     return lines
@@ -59,9 +54,7 @@ def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> l
 
 def explain_failure(report: GateReport) -> str:
     """Of a gate that did not pass, in plain text: each broken rule, what it found, and how to fix it."""
-    lines = [
-        f"{describe_outcome(report)} {report.system} ({', '.join(report.runs)}) against {describe_baselines(report)}"
-    ]
+    lines = [f"{report.sentence} {report.system} ({', '.join(report.runs)}) against {describe_baselines(report)}"]
     for result in report.results:
         if result.state != "passed":
             lines += [

@@ -7,7 +7,7 @@ from pathlib import Path
 from ...files import writing
 from ...gating.gate import GateReport
 from ..outcomes import SYMBOLS
-from .sentences import describe_baselines, describe_guards, describe_outcome, list_details, list_remarks, sort_results
+from .sentences import describe_baselines, describe_guards, list_details, list_remarks, sort_results
 
 
 def append_summary(report: GateReport, path: Path, page: Path) -> None:
@@ -18,7 +18,7 @@ def append_summary(report: GateReport, path: Path, page: Path) -> None:
         for result in sort_results(report.results)
     ]
     lines = [
-        f"### liftbench gate: {describe_outcome(report)}",
+        f"### liftbench gate: {report.sentence}",
         "",
         f"{_cell(report.system)} against {describe_baselines(report)} on {report.protocol.n} conversations of "
         f"{_cell(report.protocol.dataset)} {_cell(report.protocol.split)}; the page with the conversations is "

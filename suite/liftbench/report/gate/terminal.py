@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ...gating.gate import GateReport
-from ..outcomes import SYMBOLS
+from ..outcomes import SYMBOLS, gate_state
 from ..terminal.text import STYLES, plain
-from .sentences import describe_baselines, describe_guards, describe_outcome, list_details, list_remarks, sort_results
+from .sentences import describe_baselines, describe_guards, list_details, list_remarks, sort_results
 
 
 def gate_table(report: GateReport) -> RenderableType:
@@ -22,7 +22,7 @@ def gate_table(report: GateReport) -> RenderableType:
         for line in list_details(result):
             rows.add_row("", plain(line))
     parts: list[RenderableType] = [
-        Text(describe_outcome(report), STYLES["verified" if report.passed else "failed"]),
+        Text(report.sentence, STYLES[gate_state(report)]),
         plain(f"{report.system} ({', '.join(report.runs)}) against {describe_baselines(report)}", "dim"),
         Text(),
         rows,

@@ -18,6 +18,7 @@ from ...statistics.lift import Lift, LiftResult
 from ...text.phrases import metric_label, pluralize
 from .. import numbers
 from ..charts.lift import draw_lift, find_lift_domain
+from ..separations import describe_separation
 from .appendix import Cell, Row
 from .conversations import Subject
 
@@ -32,6 +33,8 @@ class Headline(Struct, frozen=True, kw_only=True):
     chart: Markup
     validity: str
     """What the metric can and cannot see, as measured; empty where it was not."""
+    separation: str
+    """Whether the metric tells people from the controls; empty where there are no controls."""
 
 
 class Column(Struct, frozen=True):
@@ -143,6 +146,7 @@ def _headline(comparison: Comparison, lift: LiftResult, verdict: Verdict) -> Hea
         lift=lift,
         chart=draw_lift(lift, target, find_lift_domain(on_it, target), words),
         validity=describe_validity(comparison.validity, lift.metric) if comparison.validity else "",
+        separation=next((describe_separation(one) for one in comparison.separations if one.metric == lift.metric), ""),
     )
 
 

@@ -16,6 +16,7 @@ from ...statistics.lift import Lift, LiftResult, NoLift
 from ...text.phrases import metric_label
 from .. import numbers
 from ..metric_groups import label_metric
+from ..separations import describe_separation
 from ..systems import list_steps
 from .systems import systems_table
 from .text import new_table, plain
@@ -77,10 +78,11 @@ def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: Ca
     reasons = [
         plain(f"{metric_label(lift.metric)}: {lift.reason}", "dim") for lift in result.lifts if isinstance(lift, NoLift)
     ]
-    return Group(table, about, *reasons, *map(_position, result.positions))
+    separations = [plain(describe_separation(one), "dim") for one in comparison.separations]
+    return Group(table, about, *reasons, *separations, *map(_describe_position, result.positions))
 
 
-def _position(position: Position) -> Text:
+def _describe_position(position: Position) -> Text:
     metric = metric_label(position.metric)
     if position.value is None:
         return plain(f"{metric}: no position between {position.floor} and the humans: {position.problem}", "dim")

@@ -12,6 +12,7 @@ STYLES = {
     "not met": "bold red",
     "unproven": "bold magenta",
     "passed": "green",
+    "passed with waivers": "bold yellow",
     "failed": "bold red",
     "not run": "bold magenta",
 }

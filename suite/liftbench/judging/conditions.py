@@ -1,0 +1,47 @@
+"""Conditions of an outcome: what makes it weaker than the same word elsewhere, and so belongs into its sentence."""
+
+from __future__ import annotations
+
+from ..records.run import Limits
+from ..text.phrases import join_words, metric_label, percent
+from .evidence import Evidence
+
+LOW_TARGET = 0.1
+"""A target below this is named: a lift of less than 10% is what a prompt or another seed alone can give."""
+
+MOSTLY = 0.5
+"""Share of the baseline's summaries that were cut from which on the gain may be little more than an end."""
+
+
+def list_conditions(evidence: Evidence) -> list[str]:
+    """The conditions, in phrases that stand between brackets after the outcome."""
+    terms = evidence.terms
+    found = [f"guards loosened: {what}" for what in describe_loosened(terms.limits)]
+    if terms.target < LOW_TARGET:
+        found.append(f"the target is only +{percent(terms.target)}")
+    if len(terms.headlines) == 1:
+        found.append(f"judged on {metric_label(terms.headlines[0])} alone")
+    over, candidate = evidence.over, evidence.candidate
+    for what in ("precision", "backend"):
+        theirs, own = getattr(over.manifest.system, what), getattr(candidate.manifest.system, what)
+        if theirs != own:
+            found.append(f"{what} {own or 'unknown'}, the baseline's {theirs or 'unknown'}")
+    if over.summary.cut > MOSTLY * over.summary.n:
+        found.append(f"{over.summary.cut} of {over.summary.n} summaries of the baseline were cut at the token limit")
+    if evidence.best_prompted is None:
+        found.append("no best prompt was searched for")
+    if evidence.basis.looks > 1 and not terms.limits.share_level:
+        found.append(f"one of {evidence.basis.looks} candidates, each judged at 95%")
+    return found
+
+
+def describe_loosened(limits: Limits) -> list[str]:
+    """Where the recipe allows more than the suite does by itself."""
+    usual = Limits()
+    words = []
+    if limits.faults > usual.faults:
+        words.append(f"faults {percent(limits.faults)} (default {percent(usual.faults)})")
+    if limits.unsupported > usual.unsupported:
+        words.append(f"invented details {limits.unsupported:g} a summary (default {usual.unsupported:g})")
+    unseen = [field for field in usual.slices if field not in limits.slices]
+    return [*words, f"slices by {join_words(unseen)} not checked"] if unseen else words
