@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from liftbench.runs.directory import Run
-from liftbench.runs.seed_groups import group_by_training, other_seeds
+from liftbench.runs.seed_groups import count_looks, group_by_training, near_trainings, other_seeds
 
 from ..support.build import write_run
 
@@ -100,3 +100,33 @@ def test_every_candidate_is_in_one_group_and_no_seed_twice(members: list[tuple[s
         largest = largest | ({family: max(largest[family], len(group))} if family else {})
     # All seeds of a family are together.
     assert largest == {family: len({seed for name, seed in members if name == family}) for family in largest}
+
+
+def trained_with(run: Run, id_: str, rate: object, **fields: Any) -> Run:
+    recipe = run.manifest.recipe | {"train": {"plugin": "qlora", "seed": id_, "options": {"learning_rate": rate}}}
+    return like(run, id_, recipe=recipe, **fields)
+
+
+@pytest.mark.parametrize(
+    ("rate", "family", "found"),
+    [
+        (1e-3 * (1 + 1e-10), "g", True),
+        (1.0001e-3, "g", True),
+        (1.1e-3, "g", False),
+        (1e-3 * (1 + 1e-10), "f", False),
+        ("1e-3", "g", False),
+    ],
+)
+def test_an_option_changed_in_the_tenth_digit_does_not_hide_a_training(
+    rate: object, family: str, found: bool, trained: Run
+) -> None:
+    candidate, other = trained_with(trained, "1", 1e-3), trained_with(trained, "2", rate, family=family)
+    assert ids(near_trainings(candidate, [candidate, other])) == (["2"] if found else [])
+
+
+def test_looks_are_complete_candidates_that_were_measured_alike_each_training_once(trained: Run) -> None:
+    baseline = like(trained, "0", command="baseline", family="")
+    alike = [like(trained, "1", seed=0), like(trained, "2", seed=1), like(trained, "3", family="g")]
+    others = [like(trained, "4", family="h", status="trained"), baseline]
+    assert count_looks(baseline, [*alike, *others]) == 2
+    assert count_looks(baseline, []) == 1

@@ -16,7 +16,8 @@ MOSTLY = 0.5
 def list_conditions(evidence: Evidence) -> list[str]:
     """The conditions, in phrases that stand between brackets after the outcome."""
     terms = evidence.terms
-    found = [f"guards loosened: {what}" for what in describe_loosened(terms.limits)]
+    loosened = describe_loosened(terms.limits)
+    found = [f"guards loosened: {', '.join(loosened)}"] if loosened else []
     if terms.target < LOW_TARGET:
         found.append(f"the target is only +{percent(terms.target)}")
     if len(terms.headlines) == 1:

@@ -23,6 +23,6 @@ def describe_separation(one: Separation) -> str:
     does = "tells" if one.state == "separates" else "cannot tell"
     score = numbers.format_score
     return (
-        f"{metric} {does} people ({score(one.human_mean)}) from {one.floor} ({score(one.floor_mean)}), the control that "
-        f"comes closest: {gap} ({interval})."
+        f"{metric} {does} people ({score(one.human_mean)}) from {one.floor} ({score(one.floor_mean)}), the control "
+        f"that comes closest: {gap} ({interval})."
     )

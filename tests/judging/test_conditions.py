@@ -1,0 +1,108 @@
+"""What weakens an outcome stands in its sentence, and measuring more does not make a verdict worse."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from liftbench.judging.compare import compare
+from liftbench.records.run import Limits
+from liftbench.records.system import System
+from liftbench.runs.directory import Run
+
+from ..support.scripted import ADAPTER, Bench, doctored, honest, scored, untuned
+
+
+@pytest.fixture(scope="module")
+def good(scripted: Bench) -> Run:
+    return scripted.measure(honest())
+
+
+def with_limits(run: Run, limits: Limits, name: str) -> Run:
+    return doctored(run, name, limits=limits)
+
+
+def test_loosened_guards_stand_in_the_sentence(scripted: Bench, good: Run) -> None:
+    loose = doctored(scripted.baseline, "loose", limits=Limits(faults=0.9, unsupported=3.0, slices=("turns",)))
+    (result,) = compare(loose, [good], scripted.background).candidates
+    start = (
+        "Verified (guards loosened: faults 90% (default 2%), invented details 3 a summary (default 0.1), slices by "
+        "length and references not checked; no best prompt was searched for): "
+    )
+    assert result.verdict.sentence.startswith(start)
+    assert result.verdict.outcome == "verified"
+
+
+def test_a_low_target_and_a_single_headline_stand_in_the_sentence(scripted: Bench, good: Run) -> None:
+    verdict = scripted.judge(good, target=0.05, headlines=["rougeL"]).verdict
+    assert verdict.conditions[:2] == ["the target is only +5%", "judged on ROUGE-L alone"]
+    assert verdict.sentence.startswith("Verified (the target is only +5%; judged on ROUGE-L alone; ")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"precision": "nf4"}, "precision nf4, the baseline's float32"),
+        ({"backend": "other"}, "backend other, the baseline's scripted"),
+    ],
+)
+def test_another_precision_or_backend_stands_in_the_sentence(
+    scripted: Bench, change: dict[str, str], words: str
+) -> None:
+    run = scripted.measure(honest(), system=change)
+    assert words in scripted.judge(run).verdict.conditions
+
+
+def test_a_baseline_that_was_mostly_cut_stands_in_the_sentence(scripted: Bench, good: Run) -> None:
+    cut = doctored(scripted.baseline, "cut", summary={"cut": 80})
+    (result,) = compare(cut, [good], scripted.background).candidates
+    assert "80 of 104 summaries of the baseline were cut at the token limit" in result.verdict.conditions
+
+
+def test_other_candidates_in_the_folder_are_counted_and_may_share_the_level(scripted: Bench, good: Run) -> None:
+    alone = compare(scripted.baseline, [good], scripted.background, looks=10)
+    assert alone.looks == 10
+    assert "one of 10 candidates, each judged at 95%" in alone.candidates[0].verdict.sentence
+    shared = doctored(scripted.baseline, "shared", limits=Limits(share_level=True))
+    together = compare(shared, [good], scripted.background, looks=10)
+    assert [one.lifts[0].level for one in (alone.candidates[0], together.candidates[0])] == [0.95, 0.995]
+    assert not any("candidates" in one for one in together.candidates[0].verdict.conditions)
+
+
+def test_an_overlong_best_prompt_does_not_fail_a_lift_over_the_plain_baseline(scripted: Bench, good: Run) -> None:
+    prompted = doctored(scripted.baseline, "overlong", tuned=True, summary={"shortened": 50})
+    comparison = compare(scripted.baseline, [good], scripted.background, best_prompted=prompted)
+    (result,) = comparison.candidates
+    assert {guard.name: guard.state for guard in result.verdict.guards}["truncation"] == "passed"
+    caveat = "With the best prompt, the model was shown only a part of 50 of 104 conversations."
+    assert caveat in result.verdict.caveats
+    over = compare(
+        scripted.baseline, [good], scripted.background, best_prompted=prompted, against="best-prompted"
+    ).candidates[0]
+    assert {guard.name: guard.state for guard in over.verdict.guards}["truncation"] == "failed"
+
+
+def test_copies_that_were_found_outrank_a_training_that_is_not_known(scripted: Bench) -> None:
+    texts = {one.id: one.references[0] for one in scored()[:57]} | {one.id: honest()[one.id] for one in scored()[57:]}
+    run = scripted.measure(texts, adapter=None)
+    elsewhere: System = replace(
+        run.manifest.system, kind="predictions", model=None, prompt=None, generation_verified=False
+    )
+    run.manifest = replace(run.manifest, system=elsewhere)
+    verdict = scripted.judge(run).verdict
+    leakage = next(one for one in verdict.guards if one.name == "leakage")
+    assert leakage.state == "failed"
+    assert "57 of 104 texts are copies" in leakage.words
+    assert not any("higher" in words for words in verdict.proven)
+
+
+def test_seeds_that_cannot_be_seen_are_a_caveat(scripted: Bench) -> None:
+    adapter = replace(ADAPTER, seed=2, family="f")
+    run = doctored(scripted.measure(honest(), adapter=adapter), "seed2", family="f")
+    caveats = scripted.judge(run).verdict.caveats
+    assert "Seeds 0 and 1 of this training cannot be seen in this runs folder; 2 was judged." in caveats
+
+
+def test_the_verdict_of_the_untuned_texts_has_no_conditions_where_it_is_unproven(scripted: Bench) -> None:
+    verdict = scripted.judge(scripted.measure(untuned())).verdict
+    assert verdict.sentence.startswith("Unproven: ")
