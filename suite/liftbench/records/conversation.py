@@ -8,47 +8,52 @@ from msgspec import Struct
 
 Scalar = str | int | float | bool | None
 
-# ---------------------------------------------------------------------------------------------------- conversations
-
 
 class Turn(Struct, frozen=True, kw_only=True):
     """One message of one speaker."""
 
     role: str
-    """Who speaks: `customer` or `agent`, or any other word the data uses."""
+    """Who speaks: `customer`, `agent`, or another word that the data use."""
     text: str
+    """What the speaker wrote."""
 
 
 class KeyFact(Struct, frozen=True, kw_only=True):
-    """Something that a good summary of one conversation tells."""
+    """Something that a good summary of one conversation tells, written down by hand."""
 
     kind: Literal["problem", "request", "action", "outcome", "owner", "amount", "date", "product", "identifier"]
-    """`owner`: who has to do the next thing."""
+    """What the fact is about; `owner` is the person who has to act next."""
     statement: str
     """The fact as a short true sentence."""
     forms: tuple[str, ...]
-    """Surface forms, any of which counts as telling it: words separated by spaces, all of which must occur in the
-    summary, in any order; `a|b` stands for either word. Compared by stems; numbers are kept whole."""
+    """The wordings that count. A summary tells the fact if it has all words of one form, in any order; `a|b` stands for
+    either word. Words are compared by their stems, numbers as a whole."""
 
 
 class FalseFact(Struct, frozen=True, kw_only=True):
-    """A plausible false statement about one conversation, to test metrics by."""
+    """A plausible false statement about one conversation, for testing metrics."""
 
     kind: Literal["role_swapped", "outcome_flipped", "detail_wrong"]
+    """How the statement is false."""
     statement: str
+    """A short false sentence."""
 
 
 class Conversation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One customer-agent conversation with its human summaries."""
 
     id: str
+    """Unique within its split."""
     turns: tuple[Turn, ...]
+    """The messages, in order."""
     references: tuple[str, ...] = ()
-    """One or more human summaries. Empty only where nothing is scored or trained on."""
+    """The human summaries; empty only in data that are neither scored nor trained on."""
     metadata: dict[str, Scalar] = {}
     """Any fields to slice by (company, channel, resolved, …). `cluster` names the customer, or whatever else makes
-    conversations alike: `bench data split` keeps a cluster whole."""
+    conversations alike: `bench data split` keeps a cluster in one split."""
     extracts: tuple[str, ...] = ()
-    """Human extractive summaries: sentences chosen from the turns, joined by spaces."""
+    """Extractive summaries: sentences that humans chose from the turns, joined by spaces."""
     facts: tuple[KeyFact, ...] = ()
+    """What a good summary tells; empty where nobody wrote it down."""
     false_facts: tuple[FalseFact, ...] = ()
+    """False statements, for testing metrics."""

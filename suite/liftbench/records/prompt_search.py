@@ -6,48 +6,54 @@ from msgspec import Struct
 
 from .system import PromptSpec
 
-# ------------------------------------------------------------------------------------------------------------ tuning
-
 
 class TuneTrial(Struct, frozen=True, kw_only=True):
-    """One prompt, tried on the development conversations (a line of `tuning/trials.jsonl`)."""
+    """A prompt tried on the development conversations (a line of `tuning/trials.jsonl`)."""
 
     number: int
-    """From 1, which is the recipe's own prompt, as it is."""
+    """Number of the trial, from 1; trial 1 is the recipe's own prompt, unchanged."""
     generation_pass: int
-    """From 1. The trials of one pass are the same generations, cut in different ways (`stop`, `max_words`)."""
+    """Number of the generation pass, from 1. The trials of one pass cut the same generated texts in different ways
+    (`stop`, `max_words`)."""
     prompt: PromptSpec
+    """The prompt."""
     n: int
-    """Conversations."""
+    """Number of development conversations."""
     means: dict[str, float | None]
-    """Headline → mean over the conversations that have a score; empty where the prompt could not be tried."""
+    """Headline → mean over the conversations with a score; empty if the prompt could not be tried."""
     gain: float | None = None
-    """Geometric mean, over the headlines, of its mean divided by that of trial 1; None where it cannot be had."""
+    """Geometric mean, over the headlines, of the trial's mean divided by that of trial 1; None where that cannot be
+    computed."""
     mean_words: float
+    """Mean number of words in a text."""
     empty: int
-    """Texts without a character."""
+    """Number of empty texts."""
     seconds: float
-    """Generation time of its pass."""
+    """Generation time of the pass."""
     problem: str = ""
-    """Why it could not be tried, if it could not."""
+    """Why the prompt could not be tried; empty if it was."""
 
 
 class TuneSummary(Struct, frozen=True, kw_only=True):
-    """`tuning/summary.json`: what a search of prompts tried and chose."""
+    """`tuning/summary.json`: what a prompt search tried and chose."""
 
     chosen: int
-    """Number of the trial with the greatest gain; the earliest of equals."""
+    """Number of the trial with the greatest gain; among equal gains, the first."""
     headlines: tuple[str, ...]
-    """The metrics it was chosen by."""
+    """The metrics that the gain was computed from."""
     trials: int
+    """Number of trials made."""
     possible: int
-    """Trials that the whole declared set would have been."""
+    """Number of trials that would have covered all prompts that the recipe declares."""
     passes: int
+    """Number of generation passes made."""
     most_passes: int
-    """Generation passes made, and the budget of them."""
+    """The most generation passes that the recipe allowed."""
     split: str
+    """The split that the development conversations are from."""
     conversations: int
+    """Number of development conversations."""
     development: str
-    """The split that the development conversations are from, their number, and sha256 over their ids, sorted."""
+    """sha256 over the sorted ids of the development conversations."""
     seconds: float
     """Generation time of all passes."""

@@ -1,6 +1,6 @@
-"""A run directory: the protocol, the manifest, predictions, scores and summary. Its format can be read here alone.
+"""The records of a run directory: protocol, manifest, predictions, scores, summary, environment.
 
-`SCHEMA` changes when an older suite could misread a newer run."""
+`SCHEMA` is raised when an older suite could misread a newer run."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ class Protocol(Struct, frozen=True, kw_only=True):
     """How a system is measured. Two runs compare only if every field but `dataset` (a label) is equal."""
 
     dataset: str
+    """The data set's label: its registered name or folder. It may differ between runs that compare."""
     split: str
+    """The scored split."""
     fingerprint: str
-    """sha256 over the whole split's conversations, as cleaned, references included, in order, and the cleaning's
-    version."""
+    """sha256 over the cleaned conversations of the whole split, in order, with their references, and over the version
+    of the cleaning."""
     conversations: str
-    """sha256 over the ids of the conversations scored, sorted (a part of the split under `--limit`)."""
+    """sha256 over the sorted ids of the scored conversations; with `--limit` they are a part of the split."""
     n: int
+    """Number of conversations scored."""
     max_input_tokens: int
+    """The most tokens that a prompt may have."""
     max_new_tokens: int
+    """The most tokens that a summary may have."""
     postprocess: str
-    """Name and version of what is done to a generated text before it is scored."""
+    """Name and version of the step from a generated text to the text that is scored."""
     metrics: dict[str, str]
     """Metric name → signature."""
 
@@ -42,11 +47,13 @@ class Prediction(Struct, frozen=True, kw_only=True):
     """One generated summary (a line of `predictions.jsonl`)."""
 
     id: str
+    """Id of the conversation."""
     text: str
-    """As scored, that is after `Protocol.postprocess`."""
+    """The text that is scored: the generated text after `Protocol.postprocess`."""
     prompt_sha256: str | None = None
     """Hash of the exact prompt text."""
     prompt_tokens: int | None = None
+    """Number of tokens in the prompt."""
     new_tokens: int | None = None
     """Generated tokens, the end token included."""
     finish_reason: FinishReason = "unknown"
@@ -55,85 +62,102 @@ class Prediction(Struct, frozen=True, kw_only=True):
     turns_dropped: int = 0
     """Turns left out of the prompt because the conversation did not fit `max_input_tokens`."""
     seconds: float | None = None
-    """Wall time of its batch divided by the batch's size."""
+    """Wall time of the batch divided by the number of conversations in it."""
 
 
 Against = Literal["baseline", "best-prompted"]
-"""Over which of the two a lift is judged."""
+"""The baseline that a lift is judged over."""
 
 Direction = Literal["higher", "lower", "neither"]
-"""Which way is better; `neither` for what only describes (a length)."""
+"""Which values are better; `neither` for a metric that only describes, such as a length."""
 
 Sees = Literal["overlap", "meaning", "facts", "faithfulness", "form"]
-"""What a metric looks at: shared words with the references, likeness of meaning to them, single facts, whether the
-conversation supports the text, or the text's form."""
+"""What a metric looks at: words shared with the references, closeness in meaning to them, single facts, whether the
+conversation supports the text, or the form of the text."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """A place in a summary that a metric's value comes from: `summary[start:end]`."""
+    """A place in a summary that contributes to a metric's value: `summary[start:end]`."""
 
     start: int
+    """Index of the first character."""
     end: int
+    """Index after the last character."""
     kind: str
-    """What was found there: `unsupported number`, …"""
+    """What the metric found there, such as `unsupported number`."""
 
 
 class SampleScores(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One conversation's scores (a line of `scores.jsonl`)."""
 
     id: str
+    """Id of the conversation."""
     scores: dict[str, float | None]
-    """Metric name → value; None where the metric gave no number."""
+    """Metric name → value; None where the metric gave none."""
     findings: dict[str, list[Finding]] = {}
-    """Metric name → where in the summary its value comes from."""
+    """Metric name → the places in the summary that its value comes from."""
 
 
 class MetricInfo(Struct, frozen=True, kw_only=True):
-    """A metric as it was made."""
+    """What a metric is, without its values."""
 
     name: str
+    """Name of the metric."""
     signature: str
+    """Everything that the metric's values depend on."""
     direction: Direction
+    """Which values are better."""
     sees: Sees
+    """What the metric looks at."""
 
 
 class MetricSummary(Struct, frozen=True, kw_only=True):
-    """One metric over a run (`summary.json`)."""
+    """One metric's values over a run (in `summary.json`)."""
 
     name: str
+    """Name of the metric."""
     mean: float | None
-    """Over the scored conversations; None if there are none."""
+    """Mean over the conversations with a score; None if there are none."""
     low: float | None
+    """Lower bound of the 95% bootstrap interval of the mean."""
     high: float | None
-    """Bounds of the 95% bootstrap interval of the mean."""
+    """Upper bound of that interval."""
     n: int
-    """Conversations with a score."""
+    """Number of conversations with a score."""
     n_unscored: int
+    """Number of conversations without a score."""
     signature: str
+    """Everything that the metric's values depend on."""
     direction: Direction = "higher"
+    """Which values are better."""
     sees: Sees = "overlap"
+    """What the metric looks at."""
 
     @property
     def info(self) -> MetricInfo:
-        """The metric itself, without its figures."""
+        """What the metric is, without its values."""
         return MetricInfo(name=self.name, signature=self.signature, direction=self.direction, sees=self.sees)
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
-    """`summary.json`."""
+    """`summary.json`: what a run measured, over all its conversations."""
 
     metrics: list[MetricSummary]
+    """Each metric with its mean and interval."""
     n: int
+    """Number of predictions."""
     empty: int
-    """Predictions without a character."""
+    """Number of empty predictions."""
     cut: int
-    """Predictions that ended at the token limit."""
+    """Number of predictions cut off at `Protocol.max_new_tokens`."""
     shortened: int
-    """Conversations that did not fit the input budget."""
+    """Number of conversations that were shortened to fit `Protocol.max_input_tokens`."""
     mean_words: float
+    """Mean number of words in a prediction."""
     new_tokens: int | None = None
+    """Number of tokens generated in all predictions; None where it is not known."""
     seconds: float | None = None
-    """Generation time, loading excluded."""
+    """Generation time without loading the model; None where it is not known."""
 
 
 # -------------------------------------------------------------------------------------------------------------- runs
@@ -143,107 +167,125 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the guards of a verdict allow (the recipe's section `[guards]`)."""
 
     slices: tuple[str, ...] = ("turns", "length", "references")
-    """Parts of the data on none of which the candidate may be significantly worse than the baseline: the number of
-    turns, the conversation's length in words, the number of references, or any field of the metadata."""
+    """The fields to slice by: the number of turns, the conversation's length in words, the number of references, or any
+    field of the metadata. On no slice may the candidate be significantly worse than the baseline."""
     unsupported: Annotated[float, Meta(ge=0)] = 0.1
-    """Unsupported facts a summary that the candidate may have more than the humans, by the upper bound."""
+    """How many more unsupported facts per summary the candidate may have than the humans; the guard compares the upper
+    bound of the interval."""
     faults: Annotated[float, Meta(ge=0, lt=1)] = 0.02
-    """Share of the candidate's summaries that may be empty, never-ending, degenerate, shortened at the input, copied
-    from training summaries, or in another language: each for itself."""
+    """The share of the candidate's summaries that may have one kind of fault: empty, cut off, repetitive, written for a
+    shortened conversation, copied from a training summary, or in another language. It applies to each kind alone."""
     share_level: bool = False
     """Whether the candidates that were measured under one protocol share the 5% of wrongly verified lifts (Bonferroni)
     even where they are compared one by one."""
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """What a lift is judged by."""
+    """What a lift is judged on: headlines, target, baseline and limits."""
 
     headlines: tuple[str, ...]
-    """The metrics that must reach the target, each of them."""
+    """The metrics that the lift is judged on: it must reach the target on each of them."""
     target: float
     """The lift to reach, as a fraction: 0.4 is 40%."""
     against: Against
-    """Over which of the two baselines the lift is judged."""
+    """The baseline that the lift is judged over."""
     limits: Limits
-    """What the guards allow."""
+    """What the guards of the verdict allow."""
 
 
 class GitState(Struct, frozen=True, kw_only=True):
-    """The working directory's repository when the run began."""
+    """The state of the working directory's git repository when the run began."""
 
     commit: str
+    """Hash of the commit that was checked out."""
     dirty: bool
+    """Whether tracked files had uncommitted changes."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """`manifest.json`. Replaced atomically; `status` says `complete` only in the last write."""
+    """`manifest.json`: what was measured and how. It is replaced atomically; only the last write says `complete`."""
 
     schema: int = SCHEMA
+    """Version of the run format."""
     id: str
+    """Id of the run and name of its directory."""
     key: str
-    """Hash of all that determines the result; the same key resumes."""
+    """Hash of everything that determines the result; a command with the same key resumes the run or reuses it."""
     command: Literal["baseline", "train", "score"]
+    """The command that made the run."""
     status: Literal["running", "trained", "complete"]
+    """How far the run is: started, trained but not measured, or measured."""
     created: str
-    """UTC, ISO 8601."""
+    """When the run began: UTC, ISO 8601."""
     finished: str | None = None
+    """When the run was complete: UTC, ISO 8601."""
     system: System
+    """The system that is measured."""
     protocol: Protocol
+    """How the system is measured."""
     plan: list[list[str]]
-    """Conversation ids in generation batches, over the whole split (see `measuring.plan`); empty for texts made
+    """The conversation ids of each generation batch, over the whole split (see `measuring.plan`); empty for texts made
     elsewhere."""
     headlines: tuple[str, ...]
     """The metrics that the lift is judged on."""
     against: Against = "baseline"
+    """The baseline that the lift is judged over."""
     limits: Limits = Limits()
     """What the guards of the verdict allow."""
     family: str = ""
-    """Hash of all that the adapter's training depends on but its seed: runs of one family are one trainer's seeds.
-    Empty where there is no adapter, or its origin is not known."""
+    """Hash of everything but the seed that the adapter's training depends on: runs with the same hash are a seed group.
+    Empty where there is no adapter or its origin is not known."""
     device: str | None = None
-    """Where the texts were generated (`cpu`, `cuda:0`); None where that is not known."""
+    """The device that generated the texts (`cpu`, `cuda:0`); None where that is not known."""
     training: str = ""
     """Fingerprint of the training split, which metrics and controls learn from; empty where there is none."""
     target: float
     """The lift to reach, as a fraction: 0.4 is 40%."""
     seed: int
+    """The recipe's seed, for sampling, training and intervals."""
     recipe: dict[str, object]
-    """The resolved recipe, as given to the run."""
+    """The resolved recipe."""
     origins: dict[str, str]
-    """Where each value came from: `default`, `recipe NAME`, `environment NAME`, `command line`."""
+    """`section.key` → where the value came from: `default`, `recipe NAME`, `environment NAME` or `command line`."""
     argv: list[str]
+    """The command line."""
     git: GitState | None = None
+    """The state of the git repository; None outside a repository."""
     version: str
-    """Of liftbench."""
+    """The version of liftbench."""
     parent: str | None = None
     """Id of the run that trained the adapter, where that is another run."""
     tuned: bool = False
-    """The prompt was chosen among trials on development data (`tuning/`); `system` holds it once it is."""
+    """Whether a prompt search chooses the prompt (see `tuning/`); `system` has the prompt once it is chosen."""
     skipped: dict[str, str] = {}
-    """Metrics that were asked for and could not be had, with the reason."""
+    """Name of each requested metric that was not available → the reason."""
     notes: list[str] = []
-    """What a reader must know: precision mismatches told to be accepted, batches split for memory, …"""
+    """What a reader must know, such as an accepted precision mismatch or a batch split for lack of memory."""
 
     @property
     def terms(self) -> Terms:
-        """What the run's recipe says that its lift is judged by."""
+        """What the run's lift is judged on, as its recipe says."""
         return Terms(headlines=self.headlines, target=self.target, against=self.against, limits=self.limits)
 
 
 class Environment(Struct, frozen=True, kw_only=True):
-    """`environment.json`."""
+    """`environment.json`: the machine and the software that made the run."""
 
     python: str
+    """Version of Python."""
     platform: str
+    """Operating system, with its version."""
     processor: str
+    """Model of the processor."""
     cpu_count: int
-    """Cores this process may use."""
+    """Number of cores that the process may use."""
     memory_bytes: int
+    """Main memory of the machine."""
     threads: int | None
-    """Torch's, None where no torch was loaded."""
+    """Number of torch's threads; None where torch was not loaded."""
     gpu: str | None
+    """Model of the GPU; None without one."""
     driver: str | None
+    """Version of the GPU's driver; None without a GPU."""
     packages: dict[str, str]
-
-
-# -------------------------------------------------------------------------------------------------------- controls
+    """Package → installed version."""

