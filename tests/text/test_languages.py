@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liftbench.text.languages import MOST, languages_of
+from liftbench.text.languages import MOST_GUESSES, languages_of
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from liftbench.text.languages import MOST, languages_of
 def test_a_summary_is_known_by_its_language(language: str, text: str) -> None:
     guessed = languages_of(text)
     assert guessed[0] == language
-    assert len(guessed) <= MOST
+    assert len(guessed) <= MOST_GUESSES
 
 
 def test_languages_that_are_hardly_told_apart_are_all_named() -> None:

@@ -1,4 +1,4 @@
-"""A sentence and a small table as HTML, for notebooks: what results show there of themselves."""
+"""Sentences and a small table as HTML: how results appear in a notebook."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 
 def html_table(paragraphs: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Paragraphs, then a table; no table where there are no rows. Everything is escaped.
+    """HTML of the paragraphs and, if there are rows, of a table below them. All texts are escaped.
 
     >>> html_table(["a < b"], ["n"], [["1"]])
     '<p>a &lt; b</p><table><thead><tr><th>n</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>'

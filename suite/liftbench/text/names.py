@@ -1,8 +1,8 @@
-"""What can be a person's name: a gazetteer from faker's locale data, and the words that make a poor one.
+"""Words that can be a person's name: a gazetteer from faker's locale data, and the words that are not names.
 
-`names.json` holds the names of faker's locales in Latin script, so that what counts as a name does not change with
-faker's version, and faker need not be installed; `tests/support/faker_names.py` writes it.
-Names are compared folded: without case and diacritics. Finding people in a conversation is in `people`.
+`names.json` holds the names of faker's locales in Latin script; `tests/support/faker_names.py` writes it. With the
+file, the names do not change with faker's version, and faker need not be installed. Names are compared folded, that is
+without case and diacritics. `privacy.people` finds people in a conversation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ freundlichen gruß gruße grußen gruss grusse grussen gute guten handler ich ih
 ihres kunde kunden kundin liebe lieber mein meine mich mir mit morgen nachricht rechnung sie tag uns unser unsere
 viele vielen wir
 """
-"""Folded words that are no part of a name, whatever stands before them."""
+"""Folded words that are never part of a name, even after a title or another cue."""
 
 _ORDINARY = """
 abuse accident adventure afaik afternoon agent aint aka ale alpha amazing amber amp android ange angel angeles angle
@@ -103,7 +103,7 @@ weeks wells welsh werent west whale wheel whisper white wide wifi wild will will
 winner winter wisdom wise wish wolf wolves wonder wood woods wool work worker worth wouldnt wren wtf yall yard yay ye
 year yen yo yoga yuan yup zeal zen zero zion zone
 """
-"""Folded words that are names too, or begin sentences: a name only after a cue, or beside an unambiguous name."""
+"""Folded words that are also names, or that often begin a sentence: a name only after a cue or beside another name."""
 
 _PLACES = """
 adelaide africa alabama albania alexandria algeria alma america amsterdam andorra arizona asia athens atlanta austin
@@ -141,16 +141,16 @@ spotify sprint starbucks steam subaru suzuki target tesco tesla tmobile toyota t
 verizon virgin visa vodafone volkswagen volvo waitrose walmart wendys whatsapp windows wordpress xbox xfinity yahoo
 yamaha youtube zara zendesk
 """
-"""Folded names of companies and products: never a person's, unless a title stands before them."""
+"""Folded names of companies and products: a person's name only after a title."""
 
 _PARTICLES = """
 al ap ben bin da dal de del della der di dos du el ibn la le ní o ten ter van vom von zu
 """
-"""Small words inside a name."""
+"""Small words inside a name: `de la Cruz`, `van Dijk`."""
 
 PARTICLES = frozenset(_PARTICLES.split())
 VERBS = frozenset({"will", "may"})
-"""Folded first names that begin questions."""
+"""Folded first names that are also verbs which begin questions: `Will you …`."""
 NEVER = frozenset(_NEVER.split())
 PLACES = frozenset(_PLACES.split())
 BRANDS = frozenset(_BRANDS.split())
@@ -162,7 +162,7 @@ _COMMON_ENDING = regex.compile(
 )
 
 
-class _Listed(Struct, frozen=True, forbid_unknown_fields=True):
+class _NamesFile(Struct, frozen=True, forbid_unknown_fields=True):
     """`names.json`: folded names, and the words of faker's English texts."""
 
     source: str
@@ -179,19 +179,19 @@ class Gazetteer(Struct, frozen=True):
     ordinary: frozenset[str]
 
     def is_first(self, word: str) -> bool:
-        """Whether a folded word, or each part of one with hyphens, is somebody's first name."""
+        """Whether a folded word is a first name; of a word with hyphens, each part must be one."""
         return word in self.first or ("-" in word and all(part in self.first for part in word.split("-")))
 
     def is_last(self, word: str) -> bool:
-        """Whether a folded word, or a part of one with hyphens, is somebody's last name."""
+        """Whether a folded word is a last name; of a word with hyphens, one part must be one."""
         return word in self.last or ("-" in word and any(part in self.last for part in word.split("-")))
 
     def is_ordinary(self, word: str) -> bool:
-        """Whether a folded word is (also) a word of the language, a place or a brand, so that it proves no name."""
+        """Whether a folded word is also an ordinary word, a place or a brand: alone, it does not prove a name."""
         return word in self.ordinary or word in NEVER
 
     def is_vocabulary(self, word: str) -> bool:
-        """Whether a folded word is ordinary or an inflection of an ordinary one: for words that no gazetteer knows."""
+        """Whether a folded word is ordinary, or an inflection of an ordinary word."""
         if self.is_ordinary(word):
             return True
         if _COMMON_ENDING.fullmatch(word):
@@ -201,7 +201,7 @@ class Gazetteer(Struct, frozen=True):
 
 
 def fold(word: str) -> str:
-    """A word without case and diacritics: `Siobhán` and `SIOBHAN` are one name.
+    """The word without case and diacritics: `Siobhán` and `SIOBHAN` become equal.
 
     >>> fold("Łukasz"), fold("O’Néill")
     ('lukasz', "o'neill")
@@ -214,7 +214,7 @@ def fold(word: str) -> str:
 
 @lru_cache(maxsize=1)
 def gazetteer() -> Gazetteer:
-    """The names that faker knows in Latin script (some 20,000 of either part), read once."""
-    listed = msgspec.json.decode(resources.files(__package__).joinpath("names.json").read_bytes(), type=_Listed)
-    ordinary = {*listed.words, *_ORDINARY.split(), *PLACES, *BRANDS}
-    return Gazetteer(frozenset(listed.first), frozenset(listed.last), frozenset(ordinary))
+    """The gazetteer of faker's names in Latin script: about 20,000 first and 20,000 last names, read once."""
+    names = msgspec.json.decode(resources.files(__package__).joinpath("names.json").read_bytes(), type=_NamesFile)
+    ordinary = {*names.words, *_ORDINARY.split(), *PLACES, *BRANDS}
+    return Gazetteer(frozenset(names.first), frozenset(names.last), frozenset(ordinary))

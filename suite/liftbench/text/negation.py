@@ -1,4 +1,4 @@
-"""What a summary ends with, said of the opposite: by rules, so that the same text always becomes the same text."""
+"""Negates the last statement of a text. It uses rules, so the same text always becomes the same text."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ say schedule see seek seem sell send set share ship show sign solve sort speak s
 suggest take talk tell text thank think transfer try turn understand update urge use visit wait want warn wish work
 write
 """
-"""What customers and agents do: their `-s` forms are told from plurals by this list."""
+"""What customers and agents do. A word in `-s` counts as a verb, not as a plural, if its stem is in this list."""
 _IRREGULAR = """
 became began bought brought built came caught chose cost cut dealt did fell felt forgot found gave got grew heard
 held hit kept knew lay led left lent lost made meant met paid put ran rang read rose said sat saw sent set shut
 sold spent spoke stood stuck swore taught thought threw told took understood went won wore wrote
 """
-"""Past forms without `-ed`."""
+"""Irregular past forms."""
 _NOT_PAST = "bed exceed feed hundred indeed need proceed red seed shed speed"
-"""No verb's past, though they end in `-ed`."""
+"""Words in `-ed` that are not past forms."""
 _NO_SUBJECT = """
 a an the this that's these those its his her their your my our any all some each every no another other new latest
 further same two three of for with by from in on at as into about to via per after before until without be been
 being is are was were get getting not if when where how what which newly
 """
-"""What stands before a noun or a participle (`the requested details`), not before a finite verb."""
+"""Words that come before a noun or a participle (`the requested details`) and not before a finite verb."""
 _SUBJECTS = "i you we they he she who agent agents customer customers"
-"""Before a verb without an ending; many who write summaries leave the ending out (`agent suggest to`)."""
+"""Subjects of a verb without an ending. Summaries often omit the ending (`agent suggest to`)."""
 
 VERBS = frozenset(_VERBS.split())
 IRREGULAR = frozenset(_IRREGULAR.split())
@@ -62,18 +62,19 @@ _SUBORDINATE = re.compile(
     r"|without)\b[^,]*,\s*",
     re.IGNORECASE,
 )
-"""What stands before the main clause."""
+"""A subordinate clause before the main clause."""
 _CONTRACTION = re.compile(r"(?:i|you|he|she|it|we|they|that|there|who)'(?:s|m|re|ll|ve|d)")
 _NOT = re.compile(r"\s+not\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 
 
 def negate(text: str) -> str | None:
-    """The text with its last sentence said of the opposite; None where no sentence has a verb that the rules know.
+    """The text with its last sentence negated; None if the rules find a verb in no sentence.
 
-    The first verb of the main clause decides: an auxiliary gains or loses `not`, any other verb gains `never`, which
-    unlike `did not` leaves its form as it is; `no`, `nobody` and `nothing` before it become `some`, `somebody` and
-    `something`. A last sentence without such a verb leaves it to the one before it.
+    The rules change the first verb of the main clause. An auxiliary gains or loses `not`. Any other verb gains `never`,
+    which keeps the verb's form, unlike `did not`. If `no`, `nobody` or `nothing` comes first, it becomes `some`,
+    `somebody` or `something` instead. If the last sentence has no verb that the rules know, the sentence before it is
+    negated.
 
     >>> negate("Customer asks for a refund. Agent apologized and will look into it.")
     'Customer asks for a refund. Agent never apologized and will look into it.'
@@ -83,21 +84,21 @@ def negate(text: str) -> str | None:
     end = len(text)
     for sentence in reversed(split_sentences(text)):
         start = text.rindex(sentence, 0, end)
-        negated = _negated(sentence)
+        negated = _negate_sentence(sentence)
         if negated is not None:
             return f"{text[:start]}{negated}{text[start + len(sentence) :]}"
         end = start
     return None
 
 
-def _negated(sentence: str) -> str | None:
+def _negate_sentence(sentence: str) -> str | None:
     subordinate = _SUBORDINATE.match(sentence)
     found = list(_WORD.finditer(sentence, subordinate.end() if subordinate else 0))
     words = ["", *(match[0].lower().replace("’", "'") for match in found), ""]
     for match, before, word, after in zip(found, words, words[1:], words[2:], strict=False):
         written, left, right = match[0], sentence[: match.start()], sentence[match.end() :]
         if word in _OPPOSITES or word.endswith("n't"):
-            return f"{left}{_like(written, _OPPOSITES.get(word, word[:-3]))}{right}"
+            return f"{left}{_match_case(written, _OPPOSITES.get(word, word[:-3]))}{right}"
         if word == "never":
             return f"{left}{right.lstrip()}"
         if after == "not" and (word in _AUXILIARIES or word in _PERFECT or word in _DO):
@@ -105,11 +106,11 @@ def _negated(sentence: str) -> str | None:
         if _is_auxiliary(written, word, after):
             return f"{left}{written} not{right}"
         if before not in NO_SUBJECT and (_is_past(word) or _is_present(word, before)):
-            return f"{left}{_like(written, 'never')} {word}{right}"
+            return f"{left}{_match_case(written, 'never')} {word}{right}"
     return None
 
 
-def _like(written: str, word: str) -> str:
+def _match_case(written: str, word: str) -> str:
     return word.capitalize() if written[0].isupper() else word
 
 
@@ -121,7 +122,7 @@ def _is_auxiliary(written: str, word: str, after: str) -> bool:
 
 def _is_past(word: str) -> bool:
     if word.endswith("ed"):
-        # `unsigned`, `unlisted`: adjectives.
+        # Words like `unsigned` and `unlisted` are adjectives.
         return word not in NOT_PAST and not word.startswith("un")
     return word in IRREGULAR or word in _PERFECT or word == "been"
 

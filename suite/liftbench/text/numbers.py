@@ -1,4 +1,4 @@
-"""Numbers, times and calendar words as people write them, each with the readings by which two spellings are one."""
+"""Numbers, times and calendar words as people write them. Two spellings are equal if they share a reading."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DIGITS = regex.compile(r"\d+")
 
 
 def readings(numeral: str) -> frozenset[str]:
-    """What a numeral may stand for: its value, and its digits alone, as data without punctuation write it.
+    """The readings of a numeral: its value, and its digits alone, which are what data without punctuation have.
 
     >>> sorted(readings("1,184.60")), sorted(readings("0815")), sorted(readings("20k"))
     (['1184.6', '118460'], ['815'], ['20000'])
@@ -30,7 +30,7 @@ def readings(numeral: str) -> frozenset[str]:
 
 
 def clock(hour: int, minute: int) -> frozenset[str]:
-    """A time of day on either clock face: `18:00`, `6 pm` and `6:00` share a reading.
+    """The readings of a time of day, on a 24-hour and a 12-hour clock: `18:00`, `6 pm` and `6:00` share a reading.
 
     >>> sorted(clock(18, 0) & clock(6, 0))
     ['t6:00']
@@ -61,10 +61,10 @@ ORDINALS = {
     **{f"{word}th": value for word, value in CARDINALS.items() if 15 <= value < 20},
     **{f"{word[:-1]}ieth": value for word, value in CARDINALS.items() if value >= 20},
 }
-OTHERWISE = {"oh": 0, "nought": 0, "once": 1, "both": 2, "couple": 2, "double": 2, "pair": 2, "twice": 2}
-"""Words that tell a number without being one; they support a number and are none themselves."""
+_OTHER_WORDS = {"oh": 0, "nought": 0, "once": 1, "both": 2, "couple": 2, "double": 2, "pair": 2, "twice": 2}
+"""Words that imply a number. They support a number in a summary, and do not count as numbers themselves."""
 
-_WORDS = {**CARDINALS, **SCALES, **ORDINALS, **OTHERWISE, "dozen": 12, "noon": 12, "midday": 12, "midnight": 12}
+_WORDS = {**CARDINALS, **SCALES, **ORDINALS, **_OTHER_WORDS, "dozen": 12, "noon": 12, "midday": 12, "midnight": 12}
 _WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
 _RUN = regex.compile(rf"(?i)\b(?:{_WORD})s?(?:(?:-|,? |(?<=hundred|thousand),? and )(?:{_WORD}))*\b")
 _PART = regex.compile(rf"(?i)\b(?:{_WORD})")
@@ -77,11 +77,11 @@ class NumberWords(Struct, frozen=True):
     end: int
     words: tuple[str, ...]
     values: tuple[int, ...]
-    """What the run says: `twenty-five` is one number, `two two six` are three."""
+    """The numbers of the run: `twenty-five` is one number, `two two six` are three."""
 
     @property
     def digits(self) -> str:
-        """The digits of all its numbers, as codes, years, times and prices are read out: `226`, `2026`, `1140`."""
+        """The numbers written one after the other, as codes, years and prices are read out: `226`, `2026`, `1140`."""
         return "".join(map(str, self.values))
 
 
@@ -97,7 +97,7 @@ def find_number_words(text: str) -> Iterator[NumberWords]:
 
 
 def replace_number_words(text: str) -> str:
-    """The text with number words as digits, joined where they are read out one by one.
+    """The text with digits instead of number words; numbers that are read out one by one become one number.
 
     >>> replace_number_words("JC one four four two oh, the twenty-third of May")
     'JC 14420, the 23th of May'
@@ -137,7 +137,7 @@ WEEKDAY = r"(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?|Mon|Tues?|Wed|Thu(?:
 
 
 def calendar_key(word: str) -> str:
-    """What all spellings of a month or weekday share: their first three letters, marked so that they are no word.
+    """A key that all spellings of a month or weekday share: their first three letters, after a `~` that no word has.
 
     >>> calendar_key("Sept"), calendar_key("Thursdays"), calendar_key("MAY")
     ('~sep', '~thu', '~may')
@@ -146,5 +146,5 @@ def calendar_key(word: str) -> str:
 
 
 def month_key(number: int) -> str | None:
-    """The `calendar_key` of a month's number, None for what is none."""
+    """The `calendar_key` of a month by its number; None if there is no such month."""
     return calendar_key(_MONTHS[number - 1]) if 1 <= number <= 12 else None

@@ -1,4 +1,4 @@
-"""How names and figures are said in sentences, the same in verdicts, reports and terminals."""
+"""Wording of names and figures in sentences, shared by verdicts, reports and terminals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def metric_label(metric: str) -> str:
-    """A metric's name as people write it.
+    """The metric's name as people write it.
 
     >>> metric_label("rougeL"), metric_label("bertscore")
     ('ROUGE-L', 'bertscore')
@@ -27,7 +27,7 @@ GLOSSES = {
 
 
 def gloss(metric: str) -> str:
-    """A metric's name with what it counts.
+    """The metric's name with what it counts.
 
     >>> gloss("key-facts"), gloss("bertscore")
     ('key facts told (key-facts)', 'bertscore')
@@ -37,12 +37,12 @@ def gloss(metric: str) -> str:
 
 
 def join_words(words: Sequence[str], last: str = "and") -> str:
-    """`one, two and three`."""
+    """The words as one phrase: `one, two and three`."""
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def pluralize(count: int, singular: str, plural: str = "") -> str:
-    """A number with its noun.
+    """The number with its noun in singular or plural; without `plural`, the plural ends in `s`.
 
     >>> pluralize(1, "summary", "summaries"), pluralize(1200, "row")
     ('1 summary', '1,200 rows')
@@ -51,5 +51,5 @@ def pluralize(count: int, singular: str, plural: str = "") -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent, with at most two decimals: `95%`, `98.33%`."""
+    """A share, such as 0.95, in percent with at most two decimals: `95%`, `98.33%`."""
     return f"{100 * share:.2f}".rstrip("0").rstrip(".") + "%"

@@ -1,6 +1,6 @@
-"""The words that ROUGE sees: lower-case runs of a–z and 0–9, stemmed by Porter. Other metrics of words share them.
+"""The words that ROUGE and other word metrics compare: lower-case runs of a–z and 0–9, stemmed by Porter's algorithm.
 
-Without stemming they are a variant of these metrics, for the sensitivity page.
+Without stemming they give a variant of these metrics, which the sensitivity to stemming is measured with.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from functools import cache, lru_cache
 from typing import Any, Literal
 
 Stemmer = Literal["porter", "none"]
-"""As a metric's signature names it."""
+"""The name of the stemmer in a metric's signature."""
 
 WITHOUT_STEMMING = "without stemming"
-"""The variant's name."""
+"""The name of the variant without stemming."""
 
 _WORD = re.compile("[a-z0-9]+")
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text as they are, equal to those of `rouge-score`'s `DefaultTokenizer(use_stemmer=False)`.
+    """The words of a text, unstemmed: the same as from `rouge-score`'s `DefaultTokenizer(use_stemmer=False)`.
 
     >>> words("Customer's parcels were delayed, 3 days!")
     ('customer', 's', 'parcels', 'were', 'delayed', '3', 'days')
@@ -30,9 +30,9 @@ def words(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 14)
 def stems(text: str) -> tuple[str, ...]:
-    """The stemmed words of a text, equal to those of `rouge-score`'s `DefaultTokenizer(use_stemmer=True)`.
+    """The stemmed words of a text: the same as from `rouge-score`'s `DefaultTokenizer(use_stemmer=True)`.
 
-    Words of three letters and fewer stay as they are, as in ROUGE-1.5.5; all but a–z and 0–9 only separates words.
+    Words of up to three letters are not stemmed, as in ROUGE-1.5.5. Characters other than a–z and 0–9 separate words.
 
     >>> stems("Customer's parcels were delayed, 3 days!")
     ('custom', 's', 'parcel', 'were', 'delay', '3', 'day')
@@ -45,7 +45,7 @@ TOKENIZERS: dict[Stemmer, Callable[[str], tuple[str, ...]]] = {"porter": stems, 
 
 
 def explain_unseen(references: Sequence[str]) -> str | None:
-    """Why a metric of these words cannot see one of some references, or None if it can: it is in another script."""
+    """The reason why a metric of these words cannot read a reference in another script; None if it can read all."""
     for number, reference in enumerate(references, start=1):
         letters = [letter for letter in reference.lower() if letter.isalpha()]
         dropped = sum(not letter.isascii() for letter in letters)
@@ -66,12 +66,12 @@ def _stem(word: str) -> str:
 
 @cache
 def _stemmer() -> Any:
-    """NLTK's Porter stemmer with NLTK's extensions, the one that `rouge-score` uses.
+    """NLTK's Porter stemmer with NLTK's extensions, which `rouge-score` uses.
 
-    Its version is in no signature: those from 3.4.5 to 3.10.4 stemmed 114,735 words (TweetSumm's, DialogSum's and
-    random ones) alike, and Porter declared his algorithm frozen.
+    Signatures do not have NLTK's version: the versions from 3.4.5 to 3.10.4 gave equal stems for 114,735 words (from
+    TweetSumm, from DialogSum and random ones), and Porter declared his algorithm frozen.
     """
-    # Imported here: NLTK takes a second.
+    # Imported here, because NLTK takes a second to import.
     from nltk.stem.porter import PorterStemmer
 
     return PorterStemmer()

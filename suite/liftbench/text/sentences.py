@@ -1,11 +1,11 @@
-"""The sentences of a text, by a rule that fits in a line and never changes under a signature."""
+"""Splits a text into sentences by a short rule, whose version is in the signatures of metrics."""
 
 from __future__ import annotations
 
 import re
 
 SPLITTER = "regex-1"
-"""Name and version of `split_sentences`; changing the rule means raising it."""
+"""Name and version of the rule in `split_sentences`; a change of the rule must raise the version."""
 
 _SENTENCE_END = re.compile(r"""([.!?]["'”’)\]]*)\s+""")
 
@@ -13,8 +13,8 @@ _SENTENCE_END = re.compile(r"""([.!?]["'”’)\]]*)\s+""")
 def split_sentences(text: str) -> list[str]:
     """The sentences of a text: one ends at a line break, or at `.`, `!` or `?` (and closing marks) before white space.
 
-    It knows no abbreviations (`Dr. No` is two sentences), which is the price of a rule that fits in a line, needs no
-    downloaded data and never changes under a signature.
+    The rule does not know abbreviations: `Dr. No` becomes two sentences. In return it needs no downloaded data, and its
+    result never changes under the same signature.
 
     >>> split_sentences('He said "no!" Then he left. v1.2 is out')
     ['He said "no!"', 'Then he left.', 'v1.2 is out']

@@ -1,4 +1,4 @@
-"""Stretches of a text that are personal data: what every finder hands over, and how the next one is kept off them."""
+"""Stretches of a text that are personal data, and how they are hidden from the next finder."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class Span(Struct, frozen=True):
     start: int
     end: int
     key: str
-    """What makes two spans the same value: the e-mail address in lower case, a phone number without its prefix, …"""
+    """Equal for spans with the same value: an e-mail address in lower case, a phone number without its prefix, …"""
 
 
 COVER = "\ufffc"
-"""What is found is covered by this before the next finder looks: no letter, no space, no punctuation."""
+"""Covers what is already found from the next finder. It is neither a letter nor a space nor punctuation."""
 
 
 def cover(text: str, spans: list[tuple[int, int]]) -> str:
-    """The text with some stretches covered, its length unchanged."""
+    """The text with each stretch (start, end) covered; its length does not change."""
     for start, end in spans:
         text = f"{text[:start]}{COVER * (end - start)}{text[end:]}"
     return text

@@ -1,4 +1,4 @@
-"""Words for comparing texts, of any script."""
+"""Words for comparing texts in any script."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _WORD = re.compile(rf"[^\W{_UNSPACED}]+|(?=\w)[{_UNSPACED}]")
 
 
 def words(text: str) -> list[str]:
-    """Words for comparing texts: NFKC, case-folded, letters and digits of any script.
+    """The words of a text, normalized (NFKC) and case-folded: letters and digits of any script.
 
-    Each letter of a script that puts no spaces between words (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar) is a
-    word of its own: as one word, a whole clause would equal only itself.
+    In scripts without spaces between words (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar) each letter is a word.
+    Otherwise a whole clause would be one word, and equal only to itself.
 
     >>> words("Wi-Fiが切れる。")
     ['wi', 'fi', 'が', '切', 'れ', 'る']
@@ -30,5 +30,5 @@ def words(text: str) -> list[str]:
 
 
 def words_of(conversation: Conversation) -> list[str]:
-    """Words of all turns, one after the other."""
+    """The words of all turns, in order."""
     return [word for turn in conversation.turns for word in words(turn.text)]
