@@ -1,4 +1,4 @@
-"""Postal addresses by their shape: a street with a number, a flat, a postcode, as several countries write them."""
+"""Finds postal addresses by their form in several countries: a street with a number, a flat, a postcode."""
 
 from __future__ import annotations
 
@@ -68,11 +68,12 @@ _ADDRESSES = (
         r"(?: \p{L}{3,})? (?:street|road|avenue|crescent|terrace)\b"
     ),
 )
-"""Streets with a number; German and Dutch ones; Romance and Polish ones; postcodes; streets in a chat."""
+"""In this order: streets with a number, German and Dutch streets, Romance and Polish streets, postcodes, and streets in
+lower case, as in a chat."""
 
 
 def addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Where a text has addresses, none overlapping."""
+    """The addresses in a text as (start, end); they do not overlap."""
     for pattern in _ADDRESSES:
         found = [match.span() for match in pattern.finditer(text)]
         yield from found

@@ -1,4 +1,4 @@
-"""What gives a name away: the words before or after it, and what the name itself must be to be believed there."""
+"""Cues for names: the words before or after a name, and the check that the name itself must pass there."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from ..text.names import PARTICLES, gazetteer
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """What a text stands in."""
+    """The context of a text."""
 
     role: str = ""
-    """Who says it; empty for a summary or a metadata value."""
+    """The role of the speaker; empty for a summary or a metadata value."""
     question: str = ""
-    """What it answers: the turn before, or a metadata field's name."""
+    """What the text may answer: the turn before it, or the name of its metadata field."""
     company: frozenset[str] = frozenset()
-    """Folded words of the company's name: nobody's name."""
+    """The folded words of the company's name, which are not taken for a person's name."""
     lowercase: frozenset[str] = frozenset()
-    """Words that the conversation writes without a capital, so that a capital proves no name."""
+    """Words that the turns also have in lower case; a capital does not prove that they are names."""
 
 
-Belief = Callable[[list[str], Setting], bool]
-"""Whether folded words, none of them one that is never in a name, are believed to be one."""
+NameCheck = Callable[[list[str], Setting], bool]
+"""Whether folded words, all of which can be in a name, are taken for a name."""
 
 
 class Cue(Struct, frozen=True):
-    """A pattern with the group `name`, and what the name must be."""
+    """A pattern with the group `name`, and the check that the name must pass."""
 
     pattern: regex.Pattern[str]
-    believes: Belief
+    accepts: NameCheck
     roles: tuple[str, ...] = ()
-    """Whose words it holds for; empty for everybody's."""
+    """The roles of the speakers whose texts the cue applies to; empty for all texts."""
 
 
 # ------------------------------------------------------------------------------------------------- how a name looks
@@ -46,26 +46,26 @@ _PARTICLE = rf"(?:{'|'.join(sorted(PARTICLES))})"
 NAME = rf"(?P<name>(?!Kia ora){_PART}(?:(?: |(?<=\.))(?:{_PARTICLE} ){{0,2}}{_PART}){{0,3}})"
 _LOWER = rf"(?P<name>(?=\p{{Ll}}){WORD}(?: (?=\p{{Ll}}){WORD})?)"
 ENDS = r"(?=[.!]?(?:,[^\n]{0,40})?\s*(?:(?:<LINK>|[\d/]{1,3})\s*)*(?:$|\n))"
-"""The end of a line or turn, after a town or a department, the number of the tweet, and links."""
+"""The end of a line or turn; a town or department, the number of the tweet and links may come before it."""
 _STOP = r"(?=\s*(?:[,.!?:;\n<–-]|$))"
 
 
-# ------------------------------------------------------------------------------------------------- what is believed
+# ------------------------------------------------------------------------------------------------------- name checks
 
 
 def is_any_name(_words: list[str], _setting: Setting) -> bool:
-    """Every word is accepted."""
+    """Accepts all words."""
     return True
 
 
 def is_known_name(words: list[str], _setting: Setting) -> bool:
-    """A first name, even one that is an ordinary word too, or a last name that is not an ordinary word."""
+    """Accepts a first name, even if it is also an ordinary word, and a last name that is not an ordinary word."""
     names = gazetteer()
     return names.is_first(words[0]) or any(names.is_last(word) and not names.is_ordinary(word) for word in words)
 
 
 def is_unambiguous_first_name(words: list[str], _setting: Setting) -> bool:
-    """A first name that is not an ordinary word, or that a last name follows."""
+    """Accepts a first name that is not an ordinary word, and any first name before a last name."""
     names = gazetteer()
     if not names.is_first(words[0]):
         return False
@@ -73,24 +73,24 @@ def is_unambiguous_first_name(words: list[str], _setting: Setting) -> bool:
 
 
 def is_outside_vocabulary(words: list[str], _setting: Setting) -> bool:
-    """None of the words is in the vocabulary."""
+    """Accepts words of which none is in the vocabulary."""
     return not any(map(gazetteer().is_vocabulary, words))
 
 
 def is_known_or_outside_vocabulary(words: list[str], setting: Setting) -> bool:
-    """A known name, or words outside the vocabulary."""
+    """Accepts a known name, and words outside the vocabulary."""
     return is_known_name(words, setting) or is_outside_vocabulary(words, setting)
 
 
 def is_likely_name(words: list[str], setting: Setting) -> bool:
-    """A known name, or words outside the vocabulary that the conversation writes only with a capital."""
+    """Accepts a known name, and words outside the vocabulary that the turns have only with a capital."""
     return is_known_name(words, setting) or (
         is_outside_vocabulary(words, setting) and setting.lowercase.isdisjoint(words)
     )
 
 
 def is_first_name_or_two_words(words: list[str], setting: Setting) -> bool:
-    """An unambiguous first name, or two words outside the vocabulary that are likely a name."""
+    """Accepts an unambiguous first name, and two or more words outside the vocabulary that are likely a name."""
     return is_unambiguous_first_name(words, setting) or (
         len(words) > 1 and is_outside_vocabulary(words, setting) and is_likely_name(words, setting)
     )
@@ -99,12 +99,12 @@ def is_first_name_or_two_words(words: list[str], setting: Setting) -> bool:
 # --------------------------------------------------------------------------------------------------------- the cues
 
 
-def _before(words: str, believes: Belief, *, then: str = "", roles: tuple[str, ...] = ()) -> Cue:
-    return Cue(regex.compile(rf"(?i:\b(?:{words})) {NAME}{then}"), believes, roles)
+def _before(words: str, accepts: NameCheck, *, then: str = "", roles: tuple[str, ...] = ()) -> Cue:
+    return Cue(regex.compile(rf"(?i:\b(?:{words})) {NAME}{then}"), accepts, roles)
 
 
 def _before_lower(words: str) -> Cue:
-    """Without capitals, as in a chat, only an unambiguous first name is accepted."""
+    """A cue for a name in lower case, as in a chat: it must be an unambiguous first name."""
     return Cue(regex.compile(rf"(?i:\b(?:{words})) {_LOWER}"), is_unambiguous_first_name)
 
 
@@ -145,7 +145,7 @@ landlord manager mechanic mom mother mum neighbor neighbour nurse officer owner 
 receptionist recipient rep representative sister son supervisor teacher technician tenant uncle wife advisor adviser
 """
 ROLES = frozenset(_ROLE_WORDS.split())
-"""What people are to each other or to a company."""
+"""Words for the role of a person, in a family or for a company."""
 _OTHERS = (
     _before(
         r"speaking (?:with|to)|through to|signed by|signed:?|attn:?|c/o|on behalf of|ask(?:ed)? for", is_likely_name
@@ -162,7 +162,7 @@ _GREETINGS = (
     _before(rf"(?:{_GREETING}){_MUCH}", is_unambiguous_first_name),
     _before(rf"(?:{_GREETING}){_MUCH}", is_known_name, then=_STOP),
     _before(rf"(?:dear|beste|liebe[rs]?|chère|cher){_MUCH}", is_likely_name, then=_STOP),
-    # Whom an agent greets may have written the name in lower case before.
+    # The customer may have written the name in lower case before, so a lower-case occurrence does not count here.
     _before(rf"(?:{_GREETING}){_MUCH}", is_outside_vocabulary, then=_STOP, roles=("agent",)),
     _before_lower(r"(?:hi|hello|hey|hiya|dear),?"),
     _before(
@@ -199,4 +199,4 @@ CUES = (*_TITLES, *_INTRODUCTIONS, *_OTHERS, *_GREETINGS, *_SIGNATURES)
 NAME_ASKED = regex.compile(r"(?i)\bname\b[^.?!]{0,200}\?")
 _WELL = r"yes|yeah|yep|sure|hi|hello|it['’]?s|um+|uh+|er|ok|okay|of course|certainly|well|so|that['’]?s|sorry"
 NAME_ANSWERED = regex.compile(rf"^\W*(?:(?i:{_WELL})\W+)*{NAME}(?:, {NAME}(?=[.!]?\s*(?:$|\p{{Lu}}-)))?")
-"""`Yes, it's Ngozi Okafor`, or last name first: `Birkett, Stanley.`"""
+"""An answer with a name: `Yes, it's Ngozi Okafor`, or with the last name first, `Birkett, Stanley.`"""

@@ -1,4 +1,4 @@
-"""What the name of a metadata field tells of its value: a name, something to be searched, or a quantity."""
+"""What the name of a metadata field says about its value: a person's name, a text to search, or a quantity."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ count total amount price cost score rating length size
 NAMES = frozenset(_NAMES.split())
 PEOPLE = frozenset(_PEOPLE.split())
 THINGS = frozenset(_THINGS.split())
-"""With one of these, a field's `name` or `customer` is not a person's name: `product_name`, `customer_id`."""
+"""With one of these words, a field with `name` or `customer` is not a person's name: `product_name`, `customer_id`."""
 QUANTITIES = frozenset(_QUANTITIES.split())
-"""A number in such a field is not the number of a phone, card or order, though it may look like one."""
+"""Words for fields whose numbers are quantities, even if they look like the number of a phone, card or order."""
 
 
 class Field(Struct, frozen=True):
-    """A metadata field, read by its name."""
+    """What the name of a metadata field says about its value."""
 
     question: str
-    """What its value answers, as if somebody had asked."""
+    """A question that the value answers, such as `phone?`, made from the field's name."""
     is_name: bool
-    """Whether its value is somebody's name as a whole, whatever words it is made of."""
+    """Whether the whole value is a person's name."""
     is_quantity: bool
+    """Whether a number in the field is a quantity."""
 
 
 def field(key: str) -> Field:
-    """`customer_name`, `customerName`, `CustomerName` and `customername` are one field."""
+    """The field with this name; `customer_name`, `customerName`, `CustomerName` and `customername` are equal."""
     parts = [word.casefold() for word in regex.findall(r"\p{Lu}?\p{Ll}+|\p{Lu}+", key)]
     written = " ".join(part if part in NAMES else regex.sub(r"(?<=.)name$", " name", part) for part in parts)
     words = frozenset(written.split())
@@ -55,12 +56,12 @@ def field(key: str) -> Field:
 
 
 def searchable(key: str, value: Scalar) -> str | None:
-    """A field's value as the text to search; None for what identifies nobody: yes or no, quantities, fractions."""
+    """The field's value as a text to search; None for yes or no, a quantity or a fraction, which identify nobody."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool) or field(key).is_quantity:
         return None
-    # Spreadsheets and data frames make `447700900123.0` of a number.
+    # Spreadsheets and data frames turn the number of a phone into `447700900123.0`.
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else None
     return str(value)

@@ -1,8 +1,9 @@
-"""Finding what identifies a person by its shape: e-mail addresses, numbers of phones, cards and accounts, postal
-addresses, and the codes of orders, bookings and cases. Names of people are in `people`.
+"""Finds identifiers by their form: e-mail addresses, numbers of phones, cards and accounts, postal addresses, and codes
+of orders, bookings and cases. Names of people are in `people`.
 
-What a library can verify is verified (Luhn's check digit, an IBAN's, a phone number's plan); the rest needs a cue
-beside it (`order`, `ending in`, a kind of street), because products, versions, dates and amounts look alike.
+Libraries verify the check digits of cards (Luhn) and IBANs, and the numbering plan of phone numbers. Everything else
+needs a cue beside it (`order`, `ending in`, a kind of street), because products, versions, dates and amounts look like
+codes.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ def require_verifiers() -> None:
 
 
 def code_key(text: str) -> str:
-    """A code without case, spaces and hyphens: `kx 40921` is `KX-40921`."""
+    """The code in capitals, letters and digits only: `kx 40921` and `KX-40921` become equal."""
     return "".join(filter(str.isalnum, text)).upper()
 
 
 def identifiers(text: str, question: str) -> list[Span]:
-    """The spans of a text, none overlapping, that are no names; `question` is what the text answers, if anything."""
+    """The spans of a text that identify somebody, without names; they do not overlap.
+
+    `question` is what the text may answer. Raises `PrerequisiteError` if a library is not installed.
+    """
     require_verifiers()
     found: list[Span] = []
     for finder in _FINDERS:
@@ -45,8 +49,8 @@ def identifiers(text: str, question: str) -> list[Span]:
 
 _DIGIT = regex.compile(r"\d")
 _WORDS = regex.compile(r"\w+")
-# What stands before the @ has 64 characters at most (RFC 5321) and is not tried in parts: lines of base64 would take
-# minutes.
+# The part before the @ has at most 64 characters (RFC 5321). It is matched without backtracking: otherwise lines of
+# base64 would take minutes.
 _EMAIL = regex.compile(
     r"[\w.+'-]{1,64}+(?<=\w)@\w[\w-]*+(?:\.\w[\w-]*+)+"
     r"|(?i)\b[\w.+-]{1,64}+ (?:at|\[at\]|\(at\)) [\w-]+(?: (?:dot|\[dot\]|\(dot\)) [\w-]+)*"
@@ -80,7 +84,7 @@ _LAST_DIGITS_ASKED = regex.compile(
     rf"\b(?i:last (?:four|4))\b[^.!?]{{0,80}}\b{_CARD_NAME}\b[^.!?]{{0,80}}\?"
     rf"|^(?:(?:\w+ )?{_CARD_NAME}(?: \w+){{0,3}}|last)\?$"
 )
-"""A question in words, or a metadata field's: `card?`, `card last?` of `card_last4`, `last?`."""
+"""A question for the last digits in words, or from the name of a metadata field: `card_last4` asks `card last?`."""
 _CARD_ASKED = regex.compile(rf"^(?:\w+ )?{_CARD_NAME}(?: \w+){{0,3}}\?$")
 _LAST_DIGITS = regex.compile(r"\W*(?i:(?:yes|sure|it'?s|ok)\W+)*(?P<last>\d{4})\b")
 
@@ -90,7 +94,7 @@ def _ibans(text: str, _question: str) -> Iterator[Span]:
 
     for match in _IBAN.finditer(text):
         written = match[0]
-        # The groups may run on into the next words in capitals.
+        # The match may include the next words if these are in capitals.
         while written and not iban.is_valid(written):
             written = written.rpartition(" ")[0]
         if written:
@@ -115,7 +119,7 @@ def _cards(text: str, question: str) -> Iterator[Span]:
 # ----------------------------------------------------------------------------------------------------------- phones
 
 _REGIONS = ("GB", "US", "IE", "AU", "IN", "NG", "DE", "FR", "NL", "ZA", "NZ", "ES", "IT", "PL", "PT", "SE", "JP")
-"""Countries whose numbering plans are tried for a number without a country's prefix, in this order."""
+"""Countries whose numbering plans are tried, in this order, for a number without a country code."""
 _PHONE = regex.compile(r"(?<![\w£$€.,/#-])(?:\+|\(?00)?[\d(](?:[\d ()./-]{5,40}\d)(?![\w%£$€]|[.,:/-]\d)")
 _FICTITIOUS = regex.compile(
     r"(?<![\w£$€.,/-])(?:(?:\+?1[ .-]?)?(?:\(\d{3}\)|\d{3})[ .-]?|(?:\(0\d{2,4}\)|0\d{2,4})[ -])?"
@@ -172,7 +176,7 @@ def _addresses(text: str, _question: str) -> Iterator[Span]:
 
 # ------------------------------------------------------------------------------------------------------------ codes
 
-_CUED = (
+_CODE_CUE = (
     r"orders?|bookings?|references?|refs?|tickets?|cases?|confirmation|tracking|accounts?|acct?|policy|policies|invoices?"
     r"|memberships?|member|pnr|reservations?|jobs?|claims?|consignment|parcels?|shipment|serial|complaint|incident|rma"
     r"|transaction|contract|customer|loyalty|passport|licen[cs]e|registration|agreement|application|docket|quote|repair"
@@ -190,7 +194,7 @@ _NUMBERED = (
     r"(?<!\b(?:phone|mobile|cell|contact|card|model|version|house|part|flight|train|bus) )\bnumber(?:['’]s| is|:)? "
 )
 _CODE_AFTER_CUE = regex.compile(
-    rf"(?:(?i:\b(?:{_CUED})\b{_GAP}|(?<!\w)# ?|\bn[o°]\. ?)|(?i:{_NUMBERED})(?=[A-Z]|\d+-)){_CODE}"
+    rf"(?:(?i:\b(?:{_CODE_CUE})\b{_GAP}|(?<!\w)# ?|\bn[o°]\. ?)|(?i:{_NUMBERED})(?=[A-Z]|\d+-)){_CODE}"
 )
 _CODE_NEXT = regex.compile(rf"(?:\s*,\s*(?:and |or )?|\s*&\s*|\s+(?:and|or)\s+){_CODE}")
 _CODE_ALONE = regex.compile(
@@ -201,19 +205,19 @@ _CODE_ALONE = regex.compile(
     r")(?![\w@%£$€]|[.,:]\d|[-/]\w)"
 )
 _ASKED = regex.compile(
-    rf"(?i)\b(?:{_CUED})\b[^.!?]{{0,200}}(?:\?|$)"
-    rf"|\b(?:share|provide|send|give|confirm|tell)\b[^.!?]{{0,200}}\b(?:{_CUED}) (?:number|no|code|id|reference)\b"
+    rf"(?i)\b(?:{_CODE_CUE})\b[^.!?]{{0,200}}(?:\?|$)"
+    rf"|\b(?:share|provide|send|give|confirm|tell)\b[^.!?]{{0,200}}\b(?:{_CODE_CUE}) (?:number|no|code|id|reference)\b"
 )
 _ANSWER = regex.compile(rf"(?<![\w£$€.,/@#-]){_CODE}")
 _RECORD_LOCATOR = regex.compile(
     r"(?i:\b(?:booking|reservation|confirmation|pnr)\b(?: (?:reference|ref|code|number|is))*:? )(?P<code>[A-Z]{6})\b"
 )
-_NO_CODE = regex.compile(
+_NOT_A_CODE = regex.compile(
     r"(?i)\d+x\d+|\d{1,4}[-/]\d{1,2}(?:[-/]\d{1,4})?|\d{4}-\d{4}|0x\w*|(?:\d+(?:st|nd|rd|th))+|\d+(?:[gmtk]b|[km]g|[ckm]?m|ml|[ap]m|k|mins?|hours?|hrs?|days?)"
     r"|(?:iphone|ipad|ios|macbook|ps|xbox|galaxy|windows|win|rtx|gtx|rx|wd|usb|ddr|kb|iso|cve|covid|fy|wpa|sha|utf)-?\d[\w-]*"
     r"|[a-z]*\d{1,2}[ap]m\b.*|q[1-4]-\d+|e-?\d{1,4}"
 )
-_NO_CODE_CUE = regex.compile(
+_NOT_A_CODE_CUE = regex.compile(
     r"(?i)\b(?:error|model|version|firmware|build|update|driver|fault|part)s?(?: code)?[ :#]*$"
 )
 _UNIT_AFTER = regex.compile(
@@ -256,7 +260,7 @@ def _order(match: regex.Match[str]) -> Span:
 def _is_code(text: str, match: regex.Match[str], *, least: int) -> bool:
     code = match["code"]
     digits = sum(map(str.isdigit, code))
-    if _NO_CODE.fullmatch(code) or _NO_CODE_CUE.search(text[: match.start("code")][-30:]):
+    if _NOT_A_CODE.fullmatch(code) or _NOT_A_CODE_CUE.search(text[: match.start("code")][-30:]):
         return False
     if digits == len(regex.sub(r"[\W_]", "", code)):
         return digits >= least and not _UNIT_AFTER.match(text, match.end("code"))

@@ -1,7 +1,8 @@
-"""Finding the people whom a text names, by the cues in `cues` and by the gazetteer in `names`, and telling who is who.
+"""Finds the names of people in a text, by cues (`cues`) and by the gazetteer (`text.names`), and decides which names
+belong to one person.
 
-A word that is also an ordinary one (Grace, Mark, Summer) needs a cue or a last name beside it; a name that no gazetteer
-knows needs a cue.
+A name that is also an ordinary word (Grace, Mark, Summer) needs a cue or a last name beside it. A name that is not in
+the gazetteer needs a cue.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from msgspec import Struct
 from ..data.cleaning import role
 from ..text.names import BRANDS, NEVER, PARTICLES, VERBS, fold, gazetteer
 from ..text.spans import COVER, Span, cover
-from .cues import CUES, NAME, NAME_ANSWERED, NAME_ASKED, ROLES, WORD, Belief, Setting, is_any_name, is_likely_name
+from .cues import CUES, NAME, NAME_ANSWERED, NAME_ASKED, ROLES, WORD, NameCheck, Setting, is_any_name, is_likely_name
 
 
 class Mention(Struct, frozen=True):
@@ -23,8 +24,9 @@ class Mention(Struct, frozen=True):
     start: int
     end: int
     words: tuple[str, ...]
-    """Folded, without titles, initials and particles."""
+    """The folded words, without titles, initials and particles."""
     initials: str
+    """The folded initials, one after the other."""
 
 
 _TOKEN = regex.compile(rf"\p{{Lu}}\.|{WORD}")
@@ -41,8 +43,8 @@ _PLACE_BEFORE = regex.compile(
 
 
 def mentions(text: str, setting: Setting) -> list[Mention]:
-    """The names in a text, none overlapping, in its order."""
-    found = [*_cued(text, setting), *uncued(text, setting)]
+    """The names in a text, in order; they do not overlap, and a longer one wins over a shorter one."""
+    found = [*_names_after_cues(text, setting), *names_without_cue(text, setting)]
     kept: list[Mention] = []
     for mention in sorted(found, key=lambda mention: (mention.start - mention.end, mention.start)):
         if all(mention.end <= other.start or mention.start >= other.end for other in kept):
@@ -51,47 +53,49 @@ def mentions(text: str, setting: Setting) -> list[Mention]:
 
 
 _STRETCH = regex.compile(rf"\p{{L}}(?:[^{COVER}]*[\p{{L}}\p{{M}}\d.])?")
-_NOBODY = """
+_GENERIC = """
 all anonymous anybody auto automatic bot chat chatbot email everybody internal ivr moderator na narrator nobody none
 note null other party person phone participant public sms speaker spk system test third unassigned unknown voice web
 asesor berater cliente conseiller klant kunde kundin medewerker mitarbeiter operatore
 """
-NOBODY = ROLES | frozenset(_NOBODY.split())
-"""Folded words that name fields hold and speakers are called, and that are nobody's name."""
+GENERIC = ROLES | frozenset(_GENERIC.split())
+"""Folded words that are in name fields or stand for speakers, and are not names."""
 
 
-def whole_names(text: str) -> list[Mention]:
-    """The names in a text that is one as a whole, a name field's value or a speaker: all that is not covered."""
+def names_in_label(text: str) -> list[Mention]:
+    """The names in the value of a name field or in a speaker: everything that is neither covered nor a generic word."""
     found: list[Mention] = []
     for stretch in _STRETCH.finditer(text):
         words = [fold(token[0]) for token in _TOKEN.finditer(stretch[0]) if token[0][1:].strip(".")]
-        names = tuple(word for word in words if not _is_nobody(word))
+        names = tuple(word for word in words if not _is_generic(word))
         if names:
             found.append(Mention(*stretch.span(), names, ""))
     return found
 
 
-def _is_nobody(word: str) -> bool:
-    return word in NOBODY or role(word) in ("customer", "agent")
+def _is_generic(word: str) -> bool:
+    return word in GENERIC or role(word) in ("customer", "agent")
 
 
-def _cued(text: str, setting: Setting) -> Iterator[Mention]:
+def _names_after_cues(text: str, setting: Setting) -> Iterator[Mention]:
     for cue in CUES:
         if cue.roles and setting.role not in cue.roles:
             continue
         for match in cue.pattern.finditer(text):
-            yield from _believed(text, match.span("name"), cue.believes, setting)
+            yield from _leading_name(text, match.span("name"), cue.accepts, setting)
     if NAME_ASKED.search(setting.question):
         for match in NAME_ANSWERED.finditer(text):
-            parts = [part for span in match.spans("name") for part in _believed(text, span, is_likely_name, setting)]
+            parts = [
+                part for span in match.spans("name") for part in _leading_name(text, span, is_likely_name, setting)
+            ]
             if parts:
-                # `Birkett, Stanley.` is one person.
+                # The parts of `Birkett, Stanley.` are one person.
                 words = tuple(word for part in parts for word in part.words)
                 yield Mention(parts[0].start, parts[-1].end, words, parts[0].initials)
 
 
-def uncued(text: str, setting: Setting) -> Iterator[Mention]:
-    """Names that their words give away, wherever they stand in a run of capitals."""
+def names_without_cue(text: str, setting: Setting) -> Iterator[Mention]:
+    """Names that the gazetteer recognizes, anywhere in a run of words with capitals."""
     for run in _RUN.finditer(text):
         tokens = list(_TOKEN.finditer(text, *run.span()))
         words = [fold(token[0]) for token in tokens]
@@ -103,13 +107,13 @@ def uncued(text: str, setting: Setting) -> Iterator[Mention]:
                 continue
             if _PLACE_AFTER.match(text, token.end()) or _PLACE_BEFORE.search(text[: token.start()][-8:]):
                 continue
-            for mention in _believed(text, (token.start(), run.end()), is_any_name, setting):
+            for mention in _leading_name(text, (token.start(), run.end()), is_any_name, setting):
                 if not _PLACE_AFTER.match(text, mention.end):
                     yield mention
 
 
 def _begins_name(written: str, word: str, following: str, setting: Setting) -> bool:
-    """Whether a word and the one after it are a name without a cue."""
+    """Whether a name begins with this word; `following` is the folded word after it, or empty."""
     names = gazetteer()
     last = names.is_last(following) and not names.is_ordinary(following)
     if written.endswith("."):
@@ -123,8 +127,8 @@ def _begins_name(written: str, word: str, following: str, setting: Setting) -> b
     return last and word not in NEVER
 
 
-def _believed(text: str, span: tuple[int, int], believes: Belief, setting: Setting) -> Iterator[Mention]:
-    """The longest beginning of a stretch that can be a name, if it is believed."""
+def _leading_name(text: str, span: tuple[int, int], accepts: NameCheck, setting: Setting) -> Iterator[Mention]:
+    """The longest name that the stretch begins with, if it passes the check."""
     words: list[str] = []
     initials = ""
     end = span[0]
@@ -139,14 +143,14 @@ def _believed(text: str, span: tuple[int, int], believes: Belief, setting: Setti
         else:
             break
         end = token.end()
-    if words and believes(words, setting):
+    if words and accepts(words, setting):
         yield Mention(span[0], end, tuple(words), initials)
 
 
 def _can_be_name(written: str, word: str) -> bool:
     if len(word) == 1 or word in NEVER or word in BRANDS or _CAMEL.search(written):
         return False
-    # In capitals may be initials, an abbreviation, or shouting.
+    # A word in capitals may be initials, an abbreviation or shouting.
     return not written.isupper() or (len(word) > 3 and is_unambiguous_name(word))
 
 
@@ -164,7 +168,7 @@ def _can_be_last(written: str, word: str, setting: Setting) -> bool:
 
 
 def is_unambiguous_name(word: str) -> bool:
-    """Whether a folded word is a name and no ordinary word."""
+    """Whether a folded word is a name and not an ordinary word."""
     names = gazetteer()
     return not names.is_ordinary(word) and (names.is_first(word) or names.is_last(word))
 
@@ -178,30 +182,33 @@ _BETWEEN = regex.compile(r" |(?: ?\p{Lu}\.? )")
 
 
 class Persons:
-    """Who is who in a conversation: `Mrs Okafor`, `Ngozi` and `Ngozi Okafor` are one person once the whole name is
-    told. A last name that two people share is taken for the first of them whose initial fits."""
+    """The people in a conversation and their names.
+
+    If the full name `Ngozi Okafor` is among the mentions, `Mrs Okafor` and `Ngozi` are the same person. A last name
+    that two people share stands for the first of them whose initial fits.
+    """
 
     def __init__(self, found: list[Mention]) -> None:
         self._people: list[frozenset[str]] = []
         self._of_word: dict[str, int] = {}
         for mention in sorted(found, key=lambda mention: -len(mention.words)):
-            if self._fitting(mention) is None:
+            if self._find_person(mention) is None:
                 self._people.append(frozenset(mention.words))
                 for word in mention.words:
                     self._of_word.setdefault(word, len(self._people) - 1)
 
     def spans(self, text: str, found: list[Mention], lowercase: frozenset[str]) -> list[Span]:
-        """The mentions in a text, and all other occurrences of the names."""
-        spans = [Span("PERSON", mention.start, mention.end, str(self._fitting(mention))) for mention in found]
+        """The mentions in a text and all other occurrences of the names, in order; the key is the person's number."""
+        spans = [Span("PERSON", mention.start, mention.end, str(self._find_person(mention))) for mention in found]
         covered = cover(text, [(span.start, span.end) for span in spans])
         spans += [
             Span("PERSON", *match.span(), str(self._of_word[word]))
             for match in _WHOLE_WORD.finditer(covered)
-            if (word := self._known(match[0])) and _counts(covered, match, word, lowercase)
+            if (word := self._find_word(match[0])) and _stands_for_person(covered, match, word, lowercase)
         ]
-        return _joined(text, sorted(spans, key=lambda span: span.start))
+        return _merge_adjacent(text, sorted(spans, key=lambda span: span.start))
 
-    def _fitting(self, mention: Mention) -> int | None:
+    def _find_person(self, mention: Mention) -> int | None:
         fitting = [
             number
             for number, words in enumerate(self._people)
@@ -210,7 +217,7 @@ class Persons:
         by_initial = [n for n in fitting if any(word[0] in mention.initials for word in self._people[n])]
         return next(iter([*by_initial, *fitting]), None)
 
-    def _known(self, written: str) -> str | None:
+    def _find_word(self, written: str) -> str | None:
         word = fold(written)
         if word in self._of_word:
             return word
@@ -220,8 +227,8 @@ class Persons:
         return None
 
 
-def _counts(text: str, match: regex.Match[str], word: str, lowercase: frozenset[str]) -> bool:
-    """Whether a word that is in somebody's name stands for it here: not where it may be the ordinary word."""
+def _stands_for_person(text: str, match: regex.Match[str], word: str, lowercase: frozenset[str]) -> bool:
+    """Whether a word of a person's name stands for the person here, and not for the ordinary word."""
     names = gazetteer()
     if match[0].islower():
         return is_unambiguous_name(word) or not names.is_vocabulary(word)
@@ -233,11 +240,11 @@ def _counts(text: str, match: regex.Match[str], word: str, lowercase: frozenset[
 
 
 def _begins_sentence(text: str, position: int) -> bool:
-    """Whether a capital at this position is due to the sentence's beginning."""
+    """Whether a sentence begins at this position, so that a capital proves nothing."""
     return not text[:position].strip() or bool(_BEGINS.search(text[max(0, position - 4) : position]))
 
 
-def _joined(text: str, spans: list[Span]) -> list[Span]:
+def _merge_adjacent(text: str, spans: list[Span]) -> list[Span]:
     joined: list[Span] = []
     for span in spans:
         last = joined[-1] if joined else None

@@ -1,4 +1,4 @@
-"""A copy of a data set without personal data, and the table of what was replaced, kept apart from it."""
+"""Writes a copy of a data set without personal data, and a separate table of what was replaced."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ KEY_BYTES = 32
 
 
 class KeyRow(Struct, frozen=True):
-    """The first row of the table: the key of the redaction's digests, with which one could be made again."""
+    """The first row of the table: the key that the redaction made its digests with."""
 
     key: str
-    """In hexadecimal."""
+    """The key in hexadecimal."""
 
 
 def table_path(target: Path) -> Path:
-    """The table of what a redacted folder replaced: beside the folder, so that it is not passed on with it."""
+    """The path of the table for a redacted folder: beside the folder, so that it is not passed on with it."""
     return sibling(target, ".replaced.jsonl")
 
 
 def write_redacted(files: Sequence[Path], folder: Path, table: BinaryIO, progress: Progress) -> Counter[str]:
-    """Write each file's conversations, redacted, into a folder; the key and a row for each value replaced, to a table.
+    """Write the redacted conversations of each file into a folder, and the key and the replaced values to a table.
 
-    The key is new and random: customers and ids of two redactions do not match. Returns how often something was
-    replaced, by kind.
+    The key is new and random, so customers and ids of two redactions do not match. Returns kind → number of
+    replacements.
     """
     key = secrets.token_bytes(KEY_BYTES)
     table.write(msgspec.json.encode(KeyRow(key.hex())) + b"\n")
@@ -60,7 +60,7 @@ def write_redacted(files: Sequence[Path], folder: Path, table: BinaryIO, progres
 
 @contextmanager
 def private_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that its owner alone may read; it takes its place at the end, and after an error not at all."""
+    """A new file that only its owner may read. It appears at the path when it is complete, and not after an error."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with writing(path):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

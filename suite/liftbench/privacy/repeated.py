@@ -1,4 +1,4 @@
-"""What was found in one text of a conversation, looked for in its others, where no cue and no capital gives it away."""
+"""Finds in one text the values that were found in other texts of the conversation, even without a cue or a capital."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .identifiers import code_key
 
 _PIECE = regex.compile(r"(?<![£$€.,]|\d[.,:/])\b[^\W_]+\b(?![.,:]\d|%)")
 _PIECES = 8
-"""Groups of characters that a number or code is written in: an IBAN has up to eight."""
+"""The most groups of characters that a number or code is written in; an IBAN has up to eight."""
 
 
 class Repeated:
-    """The numbers, codes and addresses of a conversation, under every spelling that counts as the same."""
+    """The numbers, codes and addresses of a conversation, in all spellings that count as equal."""
 
     def __init__(self, found: Iterable[tuple[Span, str]]) -> None:
-        """`found`: each span with the text that it covers."""
+        """`found` has each span with the text that it covers."""
         self._codes: dict[str, Span] = {}
         self._addresses: dict[str, Span] = {}
         for span, written in found:
@@ -29,7 +29,7 @@ class Repeated:
                 self._codes |= dict.fromkeys(spellings, span)
 
     def codes(self, text: str) -> list[Span]:
-        """Numbers and codes, and a card's last four digits, however they are spaced."""
+        """The known numbers, codes and last digits of cards in a text, with any spacing."""
         if not self._codes:
             return []
         pieces = list(_PIECE.finditer(text))
@@ -46,7 +46,7 @@ class Repeated:
         return spans
 
     def addresses(self, form: str) -> Iterator[Span]:
-        """Two or more words of an address in a row, also as alternatives (`oak|elm street`)."""
+        """Two or more words of a known address in a row, also as alternatives (`oak|elm street`), in a fact's form."""
         for key, known in self._addresses.items():
             word = rf"\b(?:{'|'.join(map(regex.escape, key.split()))})\b"
             found = [match.span() for match in regex.finditer(rf"(?i){word}(?:[ ,|]+{word})+", form)]

@@ -1,4 +1,4 @@
-"""The texts of a conversation in which personal data is looked for, and the conversation with others in their place."""
+"""The texts of a conversation that are searched for personal data, and the conversation with new texts."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ class Text(Struct, frozen=True, kw_only=True):
     """One text of a conversation."""
 
     where: str
+    """Where it is in the conversation (see `PersonalDetail.where`)."""
     text: str
     setting: Setting
     sort: Literal["prose", "name", "form", "id"] = "prose"
-    """`name`: somebody's name as a whole; `form`: a fact's, words without sentences and mostly without capitals."""
+    """`name`: all of it is a person's name; `form`: a form of a fact, without sentences and mostly without capitals."""
 
 
 def texts(conversation: Conversation) -> Iterator[Text]:
-    """All texts but `company`, which stays, and `cluster`, which is replaced as it is; the id is the last."""
+    """All texts of a conversation, the id last. `company` is left out because it stays, and `cluster` because it is
+    always replaced as a whole."""
     company = str(conversation.metadata.get("company") or "")
     summary = Setting(
         company=frozenset(map(fold, regex.findall(r"[\p{L}\d'’-]+", company))),
         lowercase=frozenset(regex.findall(r"\b\p{Ll}+\b", " ".join(turn.text for turn in conversation.turns))),
     )
-    # Exports of messengers call people by their numbers.
+    # Exports of messengers name a speaker by the phone number.
     called = msgspec.structs.replace(summary, question="phone?")
     before = ""
     for number, turn in enumerate(conversation.turns, start=1):
@@ -57,15 +59,15 @@ def texts(conversation: Conversation) -> Iterator[Text]:
     for key, value in conversation.metadata.items():
         written = None if key in ("company", CLUSTER) else searchable(key, value)
         if written is not None:
-            named = field(key)
-            setting = msgspec.structs.replace(summary, question=named.question)
-            sort: Literal["name", "prose"] = "name" if named.is_name else "prose"
+            described = field(key)
+            setting = msgspec.structs.replace(summary, question=described.question)
+            sort: Literal["name", "prose"] = "name" if described.is_name else "prose"
             yield Text(where=f"metadata {key}", text=written, setting=setting, sort=sort)
     yield Text(where="id", text=conversation.id, setting=summary, sort="id")
 
 
 def with_texts(conversation: Conversation, new: Mapping[str, str]) -> Conversation:
-    """The conversation with new texts, by where they go; all others stay as they are."""
+    """The conversation with new texts; `new` has them by place (`Text.where`), and all others stay."""
     return msgspec.structs.replace(
         conversation,
         id=new.get("id", conversation.id),

@@ -141,7 +141,7 @@ spotify sprint starbucks steam subaru suzuki target tesco tesla tmobile toyota t
 verizon virgin visa vodafone volkswagen volvo waitrose walmart wendys whatsapp windows wordpress xbox xfinity yahoo
 yamaha youtube zara zendesk
 """
-"""Folded names of companies and products: a person's name only after a title."""
+"""Folded names of companies and products, which are never taken for a person's name."""
 
 _PARTICLES = """
 al ap ben bin da dal de del della der di dos du el ibn la le ní o ten ter van vom von zu
