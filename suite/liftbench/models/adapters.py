@@ -1,4 +1,4 @@
-"""Adapter folders in PEFT's format: their identity, their base and their provenance."""
+"""Adapter folders in PEFT's format: identity, base and provenance."""
 
 from __future__ import annotations
 
@@ -22,36 +22,37 @@ ROWS = "rows.jsonl"
 
 
 def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
-    """An adapter's identity and provenance; without `provenance.json` (trained elsewhere) all of that is unknown.
+    """An adapter's identity and provenance; an adapter trained elsewhere has no provenance, and its fields are None.
 
-    The sha256 is `files_sha256` of configuration and weights. Raises `UsageError` for a folder that is not an adapter,
-    is damaged, or could not be loaded safely.
+    The sha256 is `files_sha256` of configuration and weights. Raises `UsageError` if the folder is not an adapter, is
+    damaged, or cannot be loaded safely.
     """
     _configuration(folder)
     provenance = _provenance(folder)
     sha256 = adapter_sha256(folder)
-    own = provenance.adapter_sha256 == sha256
+    unchanged = provenance.adapter_sha256 == sha256
     record = AdapterRecord(
         sha256=sha256,
         trainer=provenance.trainer,
         base_sha256=provenance.base.sha256 if provenance.base else None,
         precision=provenance.precision,
         run=provenance.run,
-        family=provenance.family if own else None,
-        seed=provenance.seed if own else None,
+        family=provenance.family if unchanged else None,
+        seed=provenance.seed if unchanged else None,
     )
     return record, provenance
 
 
 def adapter_sha256(folder: Path) -> str:
-    """The identity of an adapter's configuration and weights."""
+    """One hash of the adapter's configuration and weights."""
     return files_sha256([folder / CONFIGURATION, folder / WEIGHTS])
 
 
 def read_rows(folder: Path) -> list[TrainingRow] | None:
-    """What an adapter was trained on, as hashes; None where that is unknown (it was trained elsewhere, or further).
+    """The hashes of the conversations that an adapter was trained on; None if they are unknown.
 
-    Raises `UsageError` where the rows are damaged, or are not those that the provenance lists.
+    They are unknown if the adapter was trained elsewhere, or trained further after its provenance was written. Raises
+    `UsageError` if the rows are damaged or differ from those in the provenance.
     """
     path, provenance = folder / ROWS, _provenance(folder)
     if not path.is_file() or provenance.adapter_sha256 != adapter_sha256(folder):
@@ -67,21 +68,22 @@ def read_rows(folder: Path) -> list[TrainingRow] | None:
 
 
 def base_of(folder: Path) -> str | None:
-    """The reference of the model that an adapter was trained on, or None where no usable one is recorded.
+    """The reference of the model that an adapter was trained on; None if the adapter records no usable one.
 
-    Its provenance comes first, then PEFT's configuration, where a hub id is plain `org/name`. Raises `UsageError`.
+    The provenance is read first, then PEFT's configuration, in which a hub id is plain `org/name`. Raises `UsageError`
+    as `read_adapter`.
     """
     configuration = _configuration(folder)
     provenance = _provenance(folder)
     if provenance.base is not None:
         return provenance.base.reference
-    named, revision = configuration.get("base_model_name_or_path"), configuration.get("revision")
-    if not isinstance(named, str) or not named:
+    reference, revision = configuration.get("base_model_name_or_path"), configuration.get("revision")
+    if not isinstance(reference, str) or not reference:
         return None
-    if named in ALIASES or named.startswith(HUB) or Path(named).expanduser().exists():
-        return named
-    if is_hub_name(named):
-        return f"{HUB}{named}@{revision}" if revision else f"{HUB}{named}"
+    if reference in ALIASES or reference.startswith(HUB) or Path(reference).expanduser().exists():
+        return reference
+    if is_hub_name(reference):
+        return f"{HUB}{reference}@{revision}" if revision else f"{HUB}{reference}"
     return None
 
 

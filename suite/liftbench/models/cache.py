@@ -1,4 +1,4 @@
-"""Models in the user's cache: converted or downloaded once, atomically, and checked at every use."""
+"""The user's cache of models. A model is converted or downloaded once, atomically, and checked at every use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import PrerequisiteError, require_packages
 from ..files import file_sha256
 
 CONVERSION = 2
-"""Raised when the output of `gguf.convert` changes; older conversions are then repeated."""
+"""Version of the conversion. If the output of `gguf.convert` changes, raise it: old conversions are then repeated."""
 
 MARKER = "conversion.json"
 
@@ -25,28 +25,30 @@ Say = Callable[[str], None]
 
 
 class Marker(Struct, frozen=True, kw_only=True):
-    """`conversion.json`: what a converted folder was made from and what it must hold."""
+    """`conversion.json`: the source of a converted folder and the files that it must have."""
 
     conversion: int
+    """`CONVERSION` when it was made."""
     source_sha256: str
+    """Hash of the GGUF file."""
     files: dict[str, str]
     """File name → sha256."""
 
 
 def cache_folder() -> Path:
-    """`LIFTBENCH_CACHE`, or liftbench's folder in the user's cache."""
+    """The folder in `LIFTBENCH_CACHE`, else liftbench's folder in the user's cache."""
     import platformdirs
 
     return Path(os.environ.get("LIFTBENCH_CACHE") or platformdirs.user_cache_dir("liftbench")).expanduser()
 
 
 def ensure_converted(name: str, sha256: str, obtain: Callable[[Path], Path], say: Say) -> Path:
-    """The folder with the conversion of the GGUF file with this hash, converted first where necessary.
+    """The folder with the converted GGUF file of this hash; the file is converted first if necessary.
 
-    `obtain(scratch)` puts the GGUF file into an empty folder and returns its path; it is called only if there is no
+    `obtain(scratch)` puts the GGUF file into an empty folder and returns its path. It is called only if there is no
     complete conversion yet. Every file of a conversion is hashed at every use (0.2 seconds for 270 MB), so a damaged
-    conversion is repeated. Of two processes one converts and the other waits. Raises `UsageError` for a file that
-    cannot be converted and `PrerequisiteError` where the cache cannot be written.
+    conversion is repeated. If two processes need the conversion, one makes it and the other waits. Raises `UsageError`
+    if the file cannot be converted, and `PrerequisiteError` if the cache cannot be written.
     """
 
     def make(scratch: Path) -> Path:
@@ -60,22 +62,22 @@ def ensure_converted(name: str, sha256: str, obtain: Callable[[Path], Path], say
         (result / MARKER).write_bytes(msgspec.json.encode(marker))
         return result
 
-    return ensure_cached(f"{name}-{sha256[:12]}", lambda folder: _is_whole(folder, sha256), make, say)
+    return ensure_cached(f"{name}-{sha256[:12]}", lambda folder: _is_complete(folder, sha256), make, say)
 
 
-def ensure_cached(name: str, is_whole: Callable[[Path], bool], make: Callable[[Path], Path], say: Say) -> Path:
-    """The folder of this name in the cache, made first unless it is complete.
+def ensure_cached(name: str, is_complete: Callable[[Path], bool], make: Callable[[Path], Path], say: Say) -> Path:
+    """The folder of this name in the cache; it is made first if it is not complete.
 
-    `make(scratch)` gets an empty folder and returns a folder inside it, which is moved into the cache. Of two processes
-    one makes it and the other waits. Raises `PrerequisiteError` where the cache cannot be written.
+    `make(scratch)` gets an empty folder and returns a folder inside it, which is moved into the cache. If two processes
+    need the folder, one makes it and the other waits. Raises `PrerequisiteError` if the cache cannot be written.
     """
     folder = cache_folder() / "models" / name
-    if is_whole(folder):
+    if is_complete(folder):
         return folder
-    with _writing(folder.parent):
+    with _explain_failure(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if not is_whole(folder):
+            if not is_complete(folder):
                 _make(folder, make, say)
     return folder
 
@@ -84,7 +86,7 @@ def _make(folder: Path, make: Callable[[Path], Path], say: Say) -> None:
     again = " again" if folder.exists() else ""
     say(f"preparing {folder.name}{again}, once, in {folder.parent}")
     scratch = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(scratch, ignore_errors=True)  # left by a process that was killed
     scratch.mkdir()
     try:
         result = make(scratch)
@@ -94,7 +96,7 @@ def _make(folder: Path, make: Callable[[Path], Path], say: Say) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _is_whole(folder: Path, sha256: str) -> bool:
+def _is_complete(folder: Path, sha256: str) -> bool:
     try:
         marker = msgspec.json.decode((folder / MARKER).read_bytes(), type=Marker)
         return (
@@ -107,7 +109,7 @@ def _is_whole(folder: Path, sha256: str) -> bool:
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def _explain_failure(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

