@@ -1,7 +1,7 @@
-"""From a conversation to the tokens that a model sees, the same in training and in generation, and from what it writes
-to the text that is scored.
+"""Renders a conversation as the tokens that a model sees, the same in training and in generation, and turns what the
+model writes into the text that is scored.
 
-A tokenizer here is anything with transformers' interface; this module imports none."""
+A tokenizer is any object with the interface of transformers' tokenizers; this module does not import transformers."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from ..text.transcript import transcript
 from .spec import Prompt
 
 PLAIN_FRAME = "{message}\n\nSummary:\n"
-"""Around the message of a base model, which knows no roles."""
+"""The frame around the message for a model without a chat template."""
 
 DATE = "26 Jul 2024"
-"""For chat templates that tell the model today's date (Llama 3.x, whose own fallback this is): a run that is resumed
-tomorrow, and an adapter that is trained today, must see the same prompt."""
+"""The date for chat templates that tell the model today's date. A run that is resumed tomorrow, and an adapter that is
+trained today, must see the same prompt. Llama 3.x falls back to this date itself."""
 
 GAP = "[…]"
-"""Stands for what was left out of a conversation that does not fit."""
+"""Stands for the part that was left out of a conversation that does not fit."""
 
 
 def render(spec: PromptSpec, conversation: Conversation, tokenizer: Any, max_input_tokens: int) -> Prompt:
     """The prompt for one conversation, shots and prefill included, at most `max_input_tokens` long.
 
-    A conversation that does not fit loses whole turns from its middle (the problem stands at the beginning, the
-    outcome at the end); if its first and last turn are too long by themselves, each is cut after as many words as fit.
-    Raises `UsageError` if not even the instruction, the shots and the prefill fit.
+    A conversation that does not fit loses whole turns from its middle, because the problem is at its beginning and the
+    outcome at its end. If the first and the last turn alone do not fit, each is cut after as many words as fit. Raises
+    `UsageError` if the instruction, the shots and the prefill alone do not fit.
     """
     turns = conversation.turns
-    # Encoded apart, as a training target is: the ids before it are those of the same prompt without it.
+    # The prefill is encoded separately, as a training target is, so that the ids before it do not depend on it.
     prefill: list[int] = tokenizer(spec.prefill, add_special_tokens=False)["input_ids"] if spec.prefill else []
 
-    def attempt(kept: tuple[Turn, ...]) -> tuple[str, list[int]]:
+    def render_turns(kept: tuple[Turn, ...]) -> tuple[str, list[int]]:
         text = _frame(spec, transcript(kept), tokenizer)
         return text + spec.prefill, [*encode(text, spec, tokenizer), *prefill]
 
-    text, token_ids = attempt(turns)
+    text, token_ids = render_turns(turns)
     dropped = 0
     if len(token_ids) > max_input_tokens:
         fewest = 2 if len(turns) > 1 else 1
         kept, (text, token_ids) = turns, (text, token_ids)
-        # The number of tokens grows with the number of turns kept, so the largest that fits is found by bisection.
+        # The number of tokens grows with the number of turns kept, so bisection finds the most turns that fit.
         low, high = fewest, len(turns) - 1
         while low <= high:
             middle = (low + high) // 2
-            tried = _ends(turns, middle)
-            rendered = attempt(tried)
+            tried = _keep_ends(turns, middle)
+            rendered = render_turns(tried)
             if len(rendered[1]) <= max_input_tokens:
                 kept, (text, token_ids), low = tried, rendered, middle + 1
             else:
@@ -61,7 +61,7 @@ def render(spec: PromptSpec, conversation: Conversation, tokenizer: Any, max_inp
             best = None
             while low <= high:
                 middle = (low + high) // 2
-                rendered = attempt(_cut(_ends(turns, fewest), middle))
+                rendered = render_turns(_cut_turns(_keep_ends(turns, fewest), middle))
                 if len(rendered[1]) <= max_input_tokens:
                     best, low = rendered, middle + 1
                 else:
@@ -82,32 +82,32 @@ def render(spec: PromptSpec, conversation: Conversation, tokenizer: Any, max_inp
 
 
 def finish_text(spec: PromptSpec, generated: str) -> str:
-    """What a model wrote after a prompt, as the text that is scored: the prefill before it, and cut as the prompt says.
+    """The text that is scored: the prefill and what the model wrote, cut at the prompt's `stop` or `max_words`.
 
-    `generated` is the continuation as it follows the prompt, its first space included.
+    `generated` is the unchanged continuation of the prompt, including a space at its beginning.
     """
     return cut_text(spec, spec.prefill + generated)
 
 
 def cut_text(spec: PromptSpec, text: str) -> str:
-    """A text that begins with the prefill, up to the prompt's `stop` or `max_words`.
+    """The text up to the prompt's `stop` or `max_words`; it must begin with the prefill.
 
-    White space around it is dropped first, so that a text that was scored uncut can be cut later.
+    White space around the text is removed first, so that cutting a finished text later has the same result.
     """
     text = text.strip()
-    return text[: _end(spec, text)].rstrip()
+    return text[: _find_end(spec, text)].rstrip()
 
 
 def is_cut(spec: PromptSpec, generated: str) -> bool:
-    """Whether the prompt's `stop` or `max_words` ended the text, and not the model."""
+    """Whether the prompt's `stop` or `max_words` cuts the text."""
     text = (spec.prefill + generated).strip()
-    return _end(spec, text) < len(text)
+    return _find_end(spec, text) < len(text)
 
 
 def encode(text: str, spec: PromptSpec, tokenizer: Any) -> list[int]:
-    """Token ids of a rendered prompt, with exactly one BOS where the model has one.
+    """The token ids of a rendered prompt, with exactly one BOS if the model uses one.
 
-    A chat template writes the special tokens itself; a plain prompt gets the BOS that the tokenizer would add.
+    A chat template writes the special tokens itself. A plain prompt gets the BOS that the tokenizer would add.
     """
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     if spec.style == "plain":
@@ -119,16 +119,20 @@ def encode(text: str, spec: PromptSpec, tokenizer: Any) -> list[int]:
 
 
 def completion_ids(text: str, end_token: int, tokenizer: Any) -> list[int]:
-    """Token ids of a reference as a training target: the text, encoded apart from the prompt, and one end token.
+    """The token ids of a reference as a training target: the text and one end token.
 
-    Encoded apart, no merge can cross the boundary, so the prompt's ids in training are those at inference.
+    The text is encoded separately from the prompt. So no merge crosses the boundary, and the prompt has the same ids in
+    training and in generation.
     """
     ids: list[int] = tokenizer(text.strip(), add_special_tokens=False)["input_ids"]
     return [*ids, end_token]
 
 
 def end_token(spec: PromptSpec, tokenizer: Any) -> int:
-    """The token that ends an answer: what the chat template writes after the assistant's words, else EOS."""
+    """The token that ends an answer: the special token that the chat template writes after an answer, else EOS.
+
+    Raises `UsageError` if the tokenizer has neither.
+    """
     if spec.style == "chat":
         answer = "summary"
         messages = [{"role": "user", "content": "text"}, {"role": "assistant", "content": answer}]
@@ -157,8 +161,8 @@ def _frame(spec: PromptSpec, conversation_text: str, tokenizer: Any) -> str:
     return text
 
 
-def _end(spec: PromptSpec, text: str) -> int:
-    # The prefill is the prompt's own: a stop string in it ends nothing.
+def _find_end(spec: PromptSpec, text: str) -> int:
+    # A stop string inside the prefill does not end the text.
     stops = [at for stop in spec.stop if (at := text.find(stop, len(spec.prefill))) >= 0]
     end = min(stops, default=len(text))
     if not spec.max_words:
@@ -167,7 +171,7 @@ def _end(spec: PromptSpec, text: str) -> int:
     return ends[spec.max_words - 1] if len(ends) > spec.max_words else end
 
 
-def _ends(turns: tuple[Turn, ...], keep: int) -> tuple[Turn, ...]:
+def _keep_ends(turns: tuple[Turn, ...], keep: int) -> tuple[Turn, ...]:
     head = (keep + 1) // 2
     tail = keep - head
     if keep >= len(turns):
@@ -175,7 +179,7 @@ def _ends(turns: tuple[Turn, ...], keep: int) -> tuple[Turn, ...]:
     return (*turns[:head], Turn(role="", text=GAP), *turns[len(turns) - tail :])
 
 
-def _cut(turns: tuple[Turn, ...], words: int) -> tuple[Turn, ...]:
+def _cut_turns(turns: tuple[Turn, ...], words: int) -> tuple[Turn, ...]:
     def shorten(turn: Turn) -> Turn:
         split = turn.text.split()
         return turn if len(split) <= words else Turn(role=turn.role, text=" ".join([*split[:words], GAP]))

@@ -1,4 +1,4 @@
-"""A prompt as recipes describe it, and as it is rendered for one conversation."""
+"""Makes the prompt of a system, with its hash and its worked examples."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from ..records.system import PromptSpec, Shot
 from ..text.transcript import transcript
 from ..text.words import words
 
-# ---------------------------------------------------------------------------------------------------------- backends
-
 
 class Prompt(Struct, frozen=True, kw_only=True):
     """A conversation rendered for one model."""
 
     text: str
     token_ids: list[int]
-    """`text` in tokens, with one BOS where the model wants one; the same in training and in generation."""
+    """The ids of `text`, with one BOS if the model uses one; the same in training and in generation."""
     sha256: str
-    """Of `text`."""
+    """Hash of `text`."""
     turns_dropped: int = 0
+    """Number of turns left out because the conversation did not fit; at least 1 if turns were cut."""
 
 
 def prompt_spec(
@@ -41,9 +40,9 @@ def prompt_spec(
     stop: Sequence[str] = (),
     max_words: int = 0,
 ) -> PromptSpec:
-    """A prompt with its hash. White space around the prefill is dropped: the model writes the space that follows it.
+    """The prompt with its hash. White space around the prefill is removed, because the model writes the space after it.
 
-    Raises `UsageError` where the template does not say where the conversation goes, and for an empty stop string.
+    Raises `UsageError` if the template does not have `{conversation}` exactly once, or a stop string is empty.
     """
     if template.count("{conversation}") != 1:
         raise UsageError("prompt.template must contain {conversation} exactly once, where the transcript goes")
@@ -51,7 +50,7 @@ def prompt_spec(
         raise UsageError("prompt.stop must not contain the empty string: every text would end before its first word")
     prefill = prefill.strip()
     parts = [style, system, template]
-    # Without any of these, the hash is the one in the provenance of adapters that were trained before there were any.
+    # Adapters that were trained before these fields existed have the hash without them in their provenance.
     if prefill or shots or stop or max_words:
         parts.append(digest(prefill, [(shot.transcript, shot.summary) for shot in shots], stop, max_words))
     return PromptSpec(
@@ -67,10 +66,11 @@ def prompt_spec(
 
 
 def choose_shots(conversations: Sequence[Conversation], count: int) -> tuple[Shot, ...]:
-    """Short conversations with typical summaries; more of them begin with the same ones.
+    """Short conversations with typical summaries. A larger `count` gives the same examples first.
 
-    Taken from the shorter quarter, while it lasts, by the cosine of the summary's set of words with the centroid of all
-    summaries' sets. Raises `UsageError` if there are fewer with a summary.
+    The shortest quarter of the conversations comes first, then the others. In each part they are ordered by how typical
+    the summary is: the cosine between the set of its words and the centroid of all summaries' sets. Raises `UsageError`
+    if fewer than `count` conversations have a summary.
     """
     summarized = [conversation for conversation in conversations if conversation.references]
     if len(summarized) < count:
