@@ -95,7 +95,7 @@ def test_without_a_run_it_is_an_error(project: Run, pytester: pytest.Pytester) -
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("baseline='untuned', target='much'", "*rule, column *a lift is asked in percent*"),
+        ("baseline='untuned', target='much'", "*rule, column *the bound of a lift is in percent*"),
         ("baseline='untuned', goal='40%'", "*unexpected keyword argument 'goal'*"),
         ("baseline='untuned', excepting='controls'", "*excepting must be a list of strings*"),
         ("baseline='untuned', rules=['rougeL => 1']", "*expected >= or <=*"),

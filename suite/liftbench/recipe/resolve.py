@@ -1,4 +1,6 @@
-"""Recipes: TOML to typed objects, with the origin of every value (command line > environment > recipe > default)."""
+"""Resolves recipes from TOML to typed objects, with the origin of every value.
+
+The command line comes before the environment, the environment before the recipe, the recipe before the defaults."""
 
 from __future__ import annotations
 
@@ -17,14 +19,16 @@ from .rules import parse
 from .sections import Recipe
 
 OPEN_TABLES = ("train.options.", "data.options.")
-"""Sections whose keys belong to a plugin, which checks them."""
+"""Sections whose keys are options of a plugin; the plugin checks them."""
 
 
 class Layer(Struct, frozen=True):
-    """Values from one origin, nested as in a recipe file."""
+    """Values from one origin."""
 
     origin: str
+    """Where the values came from, such as `recipe NAME` or `command line`."""
     values: Mapping[str, Any]
+    """The values, nested as in a recipe file."""
 
 
 class ResolvedRecipe(Struct, frozen=True, kw_only=True):
@@ -33,17 +37,20 @@ class ResolvedRecipe(Struct, frozen=True, kw_only=True):
     name: str
     recipe: Recipe
     origins: dict[str, str]
-    """`section.key` → where its value came from."""
+    """`section.key` → the origin of its value."""
 
 
 def recipe_names() -> list[str]:
-    """The recipes that ship with the package."""
+    """The names of the recipes that ship with the package."""
     folder = resources.files("liftbench") / "recipes"
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
 def read_recipe(name: str) -> Layer:
-    """A shipped recipe by name, or a TOML file by path. Raises `UsageError`."""
+    """The values of a shipped recipe, by name, or of a TOML file, by path.
+
+    Raises `UsageError` if there is no such recipe or it cannot be read.
+    """
     path = Path(name)
     if name in recipe_names():
         text = (resources.files("liftbench") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
@@ -64,7 +71,10 @@ def read_recipe(name: str) -> Layer:
 
 
 def assignment(text: str) -> tuple[str, Any]:
-    """`section.key=value` with a TOML value; what is not TOML is a string. Raises `UsageError`."""
+    """The key and the value in `section.key=value`. A value that is not TOML is a string.
+
+    Raises `UsageError` if there is no key or no `=`.
+    """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UsageError(
@@ -79,7 +89,10 @@ def assignment(text: str) -> tuple[str, Any]:
 
 
 def nest_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"a.b": 1}` → `{"a": {"b": 1}}`."""
+    """Dotted keys as nested tables: `{"a.b": 1}` becomes `{"a": {"b": 1}}`.
+
+    Raises `UsageError` if a key is below one that has a value.
+    """
     values: dict[str, Any] = {}
     for key, value in flat.items():
         *path, last = key.split(".")
@@ -93,13 +106,17 @@ def nest_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
-    """Merge layers, weakest first. Raises `UsageError` for an unknown key (with the nearest) or a wrong type."""
+    """Merge layers, the weakest first.
+
+    Raises `UsageError` for an unknown key (the error suggests the nearest one), a value of a wrong type, and values
+    that contradict each other.
+    """
     merged: dict[str, Any] = {}
     origins = {key: "default" for key, _ in flatten(msgspec.to_builtins(Recipe()))}
     for layer in layers:
         for key, value in flatten(layer.values):
             _check_key(key, layer.origin)
-            _place(merged, key, value)
+            _set_value(merged, key, value)
             for below in [name for name in origins if name.startswith(f"{key}.")]:
                 del origins[below]
             origins[key] = layer.origin
@@ -134,7 +151,7 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values; an empty table is a value."""
+    """The dotted keys and their values; an empty table counts as a value."""
     for key, value in values.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
@@ -153,7 +170,7 @@ def _check_key(key: str, origin: str) -> None:
     raise unknown("key", key, known).within(origin)
 
 
-def _place(values: dict[str, Any], key: str, value: Any) -> None:
+def _set_value(values: dict[str, Any], key: str, value: Any) -> None:
     *path, last = key.split(".")
     for part in path:
         values = values.setdefault(part, {})

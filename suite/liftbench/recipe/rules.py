@@ -1,16 +1,16 @@
-"""The language of gate rules: `lift(rougeL) >= 40% verified`, parsed with the place of each error, never evaluated.
+"""Parses gate rules, such as `lift(rougeL) >= 40% verified`. Errors name the column; nothing is evaluated.
 
 ```
 rule       = quantity (">=" | "<=") bound [strength] ["per" NAME]
 quantity   = ("lift" | "drop") "(" NAME ["," "over" "=" NAME] ")" | NAME
 bound      = NUMBER ["%"]  |  [NUMBER "x"] NAME [("+" | "-") NUMBER]
 strength   = "verified" ["except" NAME {"," NAME}]  |  "significant"
-NAME       = letters, digits and _ . : / -, begun with a letter  |  anything between double quotes
-NUMBER     = digits, with a decimal point where there is one; a bound may begin with + or -
+NAME       = letters, digits and _ . : / -, beginning with a letter  |  anything between double quotes
+NUMBER     = digits, with or without a decimal point; a bound may begin with + or -
 ```
 
-A lift is asked to be at least something (`>=`), a drop at most (`<=`), both in percent. What a rule means, and what its
-names stand for, is with the engine (`gating.gate`).
+A lift must be at least its bound (`>=`), a drop at most (`<=`), and both bounds are in percent. `gating` decides what a
+rule means and which runs its names stand for.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ Strength = Literal["measured", "verified", "significant"]
 
 
 class Bound(Struct, frozen=True, kw_only=True):
-    """What a quantity is compared with: `number`, or `factor` times another system's mean and `number` more."""
+    """What a quantity is compared with: `number` alone, or `factor` × the mean of another system + `number`."""
 
     number: float = 0.0
-    """A share where it was written in percent."""
+    """The number; a share (0.4) if it was written in percent (40%)."""
     system: str = ""
-    """Empty for a number alone."""
+    """The other system; empty for a number alone."""
     factor: float = 1.0
     percent: bool = False
     """Whether `number` was written in percent."""
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """One rule, parsed."""
+    """A parsed rule."""
 
     text: str
-    """As it was written, white space apart."""
+    """The rule as written, with single spaces."""
     quantity: Literal["lift", "drop", "value"]
     metric: str
     over: str = ""
-    """Of a lift or drop: the system that it is from, where one is named."""
+    """The system that a lift is over or a drop is from; empty if the rule names none."""
     comparator: Comparator
     bound: Bound
     strength: Strength = "measured"
-    """`verified`: it must hold at the interval's less favourable end, and every guard of the verdict must pass;
-    `significant`: it is broken only where it does not even hold at the more favourable end; `measured`: by the mean."""
+    """`measured`: the mean must meet the bound. `verified`: the less favourable end of the interval must meet it, and
+    every guard must pass. `significant`: the rule is broken only if the more favourable end does not meet it either."""
     excepted: tuple[str, ...] = ()
-    """Guards that need not pass for `verified`."""
+    """Guards that need not pass under `verified`."""
     per: str = ""
     """A field to slice by: the rule must hold on every slice."""
 
@@ -65,7 +65,7 @@ class _Token(NamedTuple):
     text: str
     at: int
     unit: str = ""
-    """Of a number: `%`, `x` or nothing."""
+    """`%`, `x` or nothing after a number; `quoted` for a quoted name."""
 
 
 _NAME = r"[A-Za-z](?:[\w.:/]|-(?=\w))*"
@@ -85,7 +85,7 @@ KEYWORDS = ("verified", "significant", "except", "per", "over")
 
 
 def parse(text: str) -> Rule:
-    """The rule that a text says. Raises `UsageError` with the place and what was expected there.
+    """The rule in a text. Raises `UsageError` with the column of an error and what was expected there.
 
     >>> parse("drop(rougeL) <= 2% significant").bound.number
     0.02
@@ -96,7 +96,7 @@ def parse(text: str) -> Rule:
 
 
 def quote_name(name: str) -> str:
-    """A name as a rule writes it: between quotes where it would not be read as one.
+    """The name as a rule must have it: in quotes if it could not be read as a name without them.
 
     >>> quote_name("rougeL"), quote_name("same base")
     ('rougeL', '"same base"')
@@ -105,7 +105,7 @@ def quote_name(name: str) -> str:
 
 
 class _Parser:
-    """Reads one token after the other; each method one part of the grammar."""
+    """Reads the tokens in order. Each method parses one part of the grammar."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -119,7 +119,7 @@ class _Parser:
         comparator = self._comparator(quantity)
         bound = self._bound(quantity)
         strength, excepted = self._strength()
-        per = self._name("a field to slice by") if self._taken("per") else ""
+        per = self._name("a field to slice by") if self._accept("per") else ""
         if self._next.kind != "end":
             self._fail("expected " + ("the end" if per else "verified, significant, per or the end"))
         return Rule(
@@ -143,27 +143,27 @@ class _Parser:
         self._expect("(")
         metric = self._name("a metric")
         over = ""
-        if self._taken(","):
+        if self._accept(","):
             self._expect("over")
             self._expect("=")
             over = self._name("a system")
             if over == "references":
-                self._fail("human summaries are no system; write METRIC >= references - 0.02", back=1)
+                self._fail("the human summaries are not a system; write METRIC >= references - 0.02", back=1)
         self._expect(")")
         return kind, metric, over
 
     def _comparator(self, quantity: str) -> Comparator:
         wanted = {"lift": (">=",), "drop": ("<=",)}.get(quantity, (">=", "<="))
         if self._next.text not in wanted or self._next.kind != "sign":
-            why = {"lift": ": a lift is to be at least", "drop": ": a drop is to be at most"}.get(quantity, "")
-            self._fail(f"expected {' or '.join(wanted)}{why}")
+            after = "" if quantity == "value" else f" after a {quantity}"
+            self._fail(f"expected {' or '.join(wanted)}{after}")
         return ">=" if self._step().text == ">=" else "<="
 
     def _bound(self, quantity: str) -> Bound:
         if self._next.kind == "number" and self._next.unit == "x":
             factor = float(self._step().text)
             if not math.isfinite(factor):
-                self._fail("no such number", back=1)
+                self._fail("the number is too large", back=1)
             bound = self._relative(factor)
         elif self._next.kind == "name":
             bound = self._relative(1.0)
@@ -171,7 +171,7 @@ class _Parser:
             percent, number = self._number("a number or a system")
             bound = Bound(number=number, percent=percent)
         if quantity != "value" and (bound.system or not bound.percent):
-            self._fail(f"a {quantity} is asked in percent, as 40%", back=1)
+            self._fail(f"the bound of a {quantity} is in percent, such as 40%", back=1)
         return bound
 
     def _relative(self, factor: float) -> Bound:
@@ -180,16 +180,16 @@ class _Parser:
             return Bound(system=system, factor=factor)
         percent, number = self._number("a number")
         if percent:
-            self._fail("what is added is in the metric's own points: write 0.05, or 1.05x before the name", back=1)
+            self._fail("a number after a system has the metric's unit: write 0.05, or 1.05x before the name", back=1)
         return Bound(system=system, factor=factor, number=number)
 
     def _strength(self) -> tuple[Strength, tuple[str, ...]]:
-        if self._taken("significant"):
+        if self._accept("significant"):
             return "significant", ()
-        if not self._taken("verified"):
+        if not self._accept("verified"):
             return "measured", ()
-        excepted = [self._name("a guard")] if self._taken("except") else []
-        while excepted and self._taken(","):
+        excepted = [self._name("a guard")] if self._accept("except") else []
+        while excepted and self._accept(","):
             excepted.append(self._name("a guard"))
         return "verified", tuple(excepted)
 
@@ -224,14 +224,14 @@ class _Parser:
         self.place += 1
         return token
 
-    def _taken(self, word: str) -> bool:
+    def _accept(self, word: str) -> bool:
         if self._next.text == word and self._next.unit != "quoted":
             self.place += 1
             return True
         return False
 
     def _expect(self, word: str) -> None:
-        if not self._taken(word):
+        if not self._accept(word):
             self._fail(f"expected {word}")
 
     def _name(self, what: str) -> str:
@@ -241,17 +241,17 @@ class _Parser:
         return self._step().text
 
     def _number(self, what: str) -> tuple[bool, float]:
-        """Whether it is in percent, and its value, a share if so."""
+        """Whether the next number is in percent, and its value, which is then a share."""
         sign = -1.0 if self._next.text == "-" else 1.0
         if self._next.text in ("+", "-"):
             self._step()
         if self._next.kind != "number" or self._next.unit == "x":
             self._fail(f"expected {what}")
         token = self._step()
-        # Not divided by 100 where the text tells it exactly: 40% is 0.4, and 7% is 0.07.
+        # Reading `1.1e-2` gives 0.011; 1.1 / 100 would give 0.011000000000000001.
         value = float(f"{token.text}e-2") if token.unit == "%" else float(token.text)
         if not math.isfinite(value):
-            self._fail("no such number", back=1)
+            self._fail("the number is too large", back=1)
         return token.unit == "%", sign * value
 
     def _fail(self, reason: str, back: int = 0) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What a recipe may say: every section and key, with its type, default and meaning."""
+"""The sections and keys of a recipe, with their types, defaults and meanings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..records.run import Against, Limits
 DEFAULT_RECIPE = "smollm2-135m"
 
 Count = Annotated[int, Meta(ge=1)]
-CountOrNone = Annotated[int, Meta(ge=0)]
+CountOrZero = Annotated[int, Meta(ge=0)]
 Precision = Literal["float32", "bfloat16", "float16", "nf4"]
 
 DEFAULT_TEMPLATE = (
@@ -36,7 +36,7 @@ METRICS = (
     "novel-bigrams",
     "repetition",
 )
-"""Metrics that need no model, and so cost seconds."""
+"""The default metrics. They need no model and take seconds."""
 
 
 class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +45,7 @@ class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     reference: str = DEFAULT_RECIPE
     """An alias, a folder, a GGUF file or `hub:org/name`."""
     precision: Precision = "bfloat16"
-    """Of the untuned model while generating. An adapter is scored in the precision that it was trained in."""
+    """Precision of the untuned model during generation. An adapter is scored in the precision of its training."""
     backend: str = "transformers"
     """The backend plugin that loads the model and generates."""
 
@@ -80,11 +80,11 @@ class PromptSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """`chat`: through the model's chat template; `plain`: as plain text; `auto`: `chat` if the model has a template."""
     prefill: str = ""
     """The beginning of the summary, which the model continues."""
-    shots: CountOrNone = 0
+    shots: CountOrZero = 0
     """Worked examples before the conversation, chosen from the training split."""
     stop: tuple[str, ...] = ()
     """A summary ends before the first of these strings."""
-    max_words: CountOrNone = 0
+    max_words: CountOrZero = 0
     """A summary is cut after this many words; 0: it is not cut."""
 
 
@@ -92,28 +92,28 @@ class GenerationSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Greedy decoding and its budgets."""
 
     max_input_tokens: Count = 1024
-    """Tokens of the prompt. A conversation that does not fit loses turns from its middle."""
+    """The most tokens of a prompt. A conversation that does not fit loses turns from its middle."""
     max_new_tokens: Count = 80
-    """Tokens of the summary. One that is longer is cut off."""
+    """The most tokens of a summary. A longer one is cut off."""
     batch_size: Count = 16
     """Conversations generated at once. The batches are the same for every system."""
 
 
 class MetricsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is computed, and what the lift is judged on."""
+    """Which metrics are computed, and which of them the lift is judged on."""
 
     names: Annotated[tuple[str, ...], Meta(min_length=1)] = METRICS
     """The metrics."""
     extra: tuple[str, ...] = ()
-    """More metrics, beside `names`: `bertscore`, `key-facts`, `evaluate:PATH`, … (`--metric` adds here)."""
+    """More metrics beside `names`: `bertscore`, `key-facts`, `evaluate:PATH`, … (`--metric` adds here)."""
     checkers: tuple[str, ...] = ()
-    """Metrics that are left out, with the reason in the run, if their model is not available: `minicheck:hub:…`."""
+    """More metrics, such as `minicheck:hub:…`. One whose model is not available is left out, and the run says why."""
     headlines: Annotated[tuple[str, ...], Meta(min_length=1)] = ("rougeL", "content-overlap")
     """The metrics that the lift is judged on: it must reach the target on each of them."""
     target: Annotated[float, Meta(gt=0)] = 0.4
     """The lift to reach, as a fraction: 0.4 is 40%."""
     against: Against = "baseline"
-    """The baseline that the lift is judged over; the lift over the other is always shown beside it."""
+    """The baseline that the lift is judged over. The lift over the other one is always shown too."""
 
 
 class TrainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,22 +130,22 @@ class TrainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class TuneSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The prompts that `bench baseline --tune` may try; what `[prompt]` says is always one of them."""
+    """The prompts that `bench baseline --tune` may try. The prompt of `[prompt]` is always one of them."""
 
     templates: tuple[str, ...] = ()
     """Templates beside the recipe's own; empty: those that ship with the package."""
     prefills: tuple[str, ...] = ("", "auto")
     """Beginnings of the summary. `auto`: the most common beginning in the training split, if there is one."""
-    shots: tuple[CountOrNone, ...] = (0, 2)
+    shots: tuple[CountOrZero, ...] = (0, 2)
     """Numbers of worked examples."""
-    max_words: tuple[CountOrNone | Literal["auto"], ...] = (0, "auto")
+    max_words: tuple[CountOrZero | Literal["auto"], ...] = (0, "auto")
     """Word limits. 0: none; `auto`: the median length of the summaries of the training split."""
     stop: tuple[str, ...] = ("", "\n")
     """Strings that end a summary, one a trial; empty: none."""
     conversations: Count = 32
     """Development conversations, from the training split and unlike the scored ones."""
     trials: Count = 12
-    """The most prompts that texts are generated with. Trials that only cut the same texts do not count."""
+    """The most prompts that texts are generated with. Trials that only cut the texts of another trial do not count."""
 
 
 class GatesSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
