@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.curation.partition import REPEATED, Plan, allot, plan_partition, write_partition
+from liftbench.curation.allotment import allot
+from liftbench.curation.partition import REPEATED, Plan, plan_partition, write_partition
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.similarity.duplicates import NearDuplicates
 from liftbench.data.similarity.fingerprints import fingerprint
@@ -36,17 +37,17 @@ def long_text(topic: int, change: int) -> str:
 
 
 def split(folder: Path, pool: list[Conversation], fractions: dict[str, float] = FRACTIONS, **options: object) -> Plan:
-    """Part `pool`; the files go to `folder / "parts"`."""
-    source, parts = folder / "all.jsonl", folder / "parts"
-    parts.mkdir(exist_ok=True)
+    """Split `pool`; the files go to `folder / "splits"`."""
+    source, splits = folder / "all.jsonl", folder / "splits"
+    splits.mkdir(exist_ok=True)
     write_lines(source, pool)
     plan = plan_partition([source], fractions, no_progress, **options)  # type: ignore[arg-type]
-    write_partition(plan, [source], parts, no_progress)
+    write_partition(plan, [source], splits, no_progress)
     return plan
 
 
-def parts_in(folder: Path) -> dict[str, list[Conversation]]:
-    return {path.stem: read_jsonl(path) for path in sorted((folder / "parts").glob("*.jsonl"))}
+def splits_in(folder: Path) -> dict[str, list[Conversation]]:
+    return {path.stem: read_jsonl(path) for path in sorted((folder / "splits").glob("*.jsonl"))}
 
 
 rows = st.lists(
@@ -69,14 +70,14 @@ def test_nothing_leaks_and_nothing_is_lost(
     try:
         plan = split(folder, pool, seed=seed)
     except UsageError:
-        # Fewer groups than parts.
+        # Fewer groups than splits.
         return
-    parts = parts_in(folder)
+    splits = splits_in(folder)
     partition = plan.partition
-    assert {part.name: part.conversations for part in partition.parts} == {n: len(rows) for n, rows in parts.items()}
-    assert len(pool) == sum(map(len, parts.values())) + sum(partition.left_out.values()) == partition.conversations
-    assert all(each in pool for rows in parts.values() for each in rows)
-    place = {each.id: name for name, rows in parts.items() for each in rows}
+    assert {part.name: part.conversations for part in partition.parts} == {n: len(rows) for n, rows in splits.items()}
+    assert len(pool) == sum(map(len, splits.values())) + sum(partition.left_out.values()) == partition.conversations
+    assert all(each in pool for rows in splits.values() for each in rows)
+    place = {each.id: name for name, rows in splits.items() for each in rows}
     kept = [each for each in pool if each.id in place]
     for cluster in ("ann", "bob", "eve"):
         assert len({place[each.id] for each in kept if each.metadata["cluster"] == cluster}) <= 1
@@ -100,7 +101,7 @@ def test_another_order_of_the_source_is_the_same_split(
     one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
     split(one, pool)
     split(other, shuffled)
-    first, second = parts_in(one), parts_in(other)
+    first, second = splits_in(one), splits_in(other)
     assert {name: {c.id for c in rows} for name, rows in first.items()} == {
         name: {c.id for c in rows} for name, rows in second.items()
     }
@@ -113,7 +114,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_split(tmp_p
         folder = tmp_path / str(number)
         folder.mkdir()
         split(folder, pool, seed=seed)
-        written.append([path.read_bytes() for path in sorted((folder / "parts").iterdir())])
+        written.append([path.read_bytes() for path in sorted((folder / "splits").iterdir())])
     assert written[0] == written[1] != written[2]
 
 
@@ -123,10 +124,10 @@ def test_single_conversations_meet_the_fractions(tmp_path: Path) -> None:
     assert plan.partition.miss == pytest.approx(0)
 
 
-def test_a_part_of_no_share_is_not_made(tmp_path: Path) -> None:
+def test_a_split_of_no_share_is_not_made(tmp_path: Path) -> None:
     pool = [conversation(f"c{n}", long_text(n, -1)) for n in range(10)]
     split(tmp_path, pool, {"train": 0.5, "validation": 0.5, "test": 0})
-    assert {name: len(rows) for name, rows in parts_in(tmp_path).items()} == {"train": 5, "validation": 5}
+    assert {name: len(rows) for name, rows in splits_in(tmp_path).items()} == {"train": 5, "validation": 5}
 
 
 def test_a_large_cluster_goes_to_train_and_is_named(tmp_path: Path) -> None:
@@ -252,7 +253,7 @@ def test_sizes_are_as_near_as_the_largest_groups_allow(sizes: list[int], fractio
     assert max(abs(got[n] - fractions[n] * sum(sizes)) for n in range(3)) <= 2 * falling[0]
 
 
-def test_no_group_dominates_the_test_part_where_there_are_smaller_ones() -> None:
+def test_no_group_dominates_the_test_split_where_there_are_smaller_ones() -> None:
     sizes = [9, 9, 9, *[1] * 73]
     parts = allot(sizes, (0.8, 0.1, 0.1))
     assert parts[:3] == [0, 0, 0]

@@ -1,4 +1,4 @@
-"""What a check of a data set can find: the wording of each finding, its severity, and what to do about it."""
+"""The findings of a data check: the wording and severity of each kind, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from .suspicions import LEAST_WORDS
 Severity = Literal["error", "warning"]
 
 UNSPLIT = "conversations"
-"""The split of a folder fresh from `bench data import`: `bench data split` sorts out what no run could use."""
+"""The split of a folder that comes from `bench data import`; `bench data split` leaves out what no run can use."""
 
 SHOWN = 3
-"""Examples given of a finding."""
+"""The number of examples of a finding."""
 
 
 class DataFinding(Struct, frozen=True, kw_only=True):
-    """Something to know about a data set, and what to do."""
+    """A problem of a data set, and what to do about it."""
 
     severity: Severity
-    """`error`: a run would stop at it."""
+    """`error`: a run would stop because of it."""
     kind: str
     count: int
     what: str
-    """What was found, in the plural."""
+    """What was found, in the plural: `conversations without a reference`."""
     splits: dict[str, int]
-    """Split (or splits together, `test, train`) → how many."""
+    """Split → how many of them are in it."""
     examples: tuple[str, ...]
     """Ids, pairs of ids, or masked values."""
     advice: str
 
 
 class Kind(Struct, frozen=True):
-    """The severity and wording of a kind of finding."""
+    """The severity and the wording of a kind of finding."""
 
     severity: Severity
     what: str
@@ -88,12 +88,12 @@ KINDS = {
     ),
     "duplicates": Kind(
         "warning",
-        "conversations that repeat one of their split",
+        "conversations that repeat another one of their split",
         "keep one of each, because they count twice in every figure (bench data split does where references are equal)",
     ),
     "near-duplicates": Kind(
         "warning",
-        "conversations that nearly repeat one of their split",
+        "conversations that nearly repeat another one of their split",
         "look at some, and remove those that are not worth measuring twice",
     ),
     "placeholder reference": Kind(
@@ -147,11 +147,11 @@ KINDS = {
 """Every kind, the most serious first."""
 
 _SORTED_OUT = {"no references", "no words"}
-"""What `bench data split` leaves out."""
+"""Kinds of conversations that `bench data split` leaves out."""
 
 
 def mask(value: str) -> str:
-    """Personal data as it may be shown: the first character of each word, and the end of an e-mail address.
+    """Hide personal data, except the first character of each word and the end of an e-mail address.
 
     >>> mask("jane.doe@example.com"), mask("+44 20 7946 0958")
     ('j***@e***.com', '4*** 2*** 7*** 0***')
@@ -162,14 +162,14 @@ def mask(value: str) -> str:
 
 
 class Findings:
-    """Counts findings, and remembers the first examples of each."""
+    """Counts findings of each kind, and keeps the first examples."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
         self._examples: dict[str, list[str]] = {kind: [] for kind in KINDS}
 
     def note(self, kind: str, counts: Mapping[str, int], example: str) -> None:
-        """Something of a kind: split → how many more, and one of them."""
+        """Add findings of a kind: split → how many more, and one example."""
         self._counts[kind].update(counts)
         if len(self._examples[kind]) < SHOWN and example not in self._examples[kind]:
             self._examples[kind].append(example)
@@ -193,5 +193,5 @@ class Findings:
 
 
 def _severity(kind: str, counts: Counter[str]) -> Severity:
-    # A split with such conversations stops every run that reads it; before the split they are only left out of it.
+    # Such a conversation stops every run that reads its split, but `bench data split` leaves it out.
     return "warning" if kind in _SORTED_OUT and set(counts) == {UNSPLIT} else KINDS[kind].severity

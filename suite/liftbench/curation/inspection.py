@@ -1,6 +1,6 @@
-"""What a data set is like and what is wrong with it, in one pass over its files: hashes and counts stay, texts do not.
+"""Describes a data set and finds its problems, in one pass over its files that keeps hashes and counts, not texts.
 
-All is said of the conversations as cleaned, which is what a model is given.
+The figures are those of the cleaned conversations, because a model is given these.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from .findings import DataFinding, Findings, mask
 from .suspicions import main_script, suspicions
 
 LANGUAGES_SAMPLED = 2000
-"""Conversations whose language is guessed, spread evenly over the files: enough for shares within 2 points."""
+"""The number of conversations, spread evenly over the files, whose language is detected: enough for shares within 2
+percentage points."""
 
 
 class Spread(Struct, frozen=True, kw_only=True):
@@ -46,18 +47,18 @@ class SplitReport(Struct, frozen=True, kw_only=True):
     name: str
     conversations: int
     turns: Spread
-    """Of a conversation."""
+    """Turns per conversation."""
     words: Spread
-    """Of a conversation."""
+    """Words per conversation."""
     tokens: Spread | None
-    """Of the whole prompt of a conversation, before it is shortened; None where they were not counted."""
+    """Tokens of a conversation's whole prompt, before it is shortened; None if they were not counted."""
     references: dict[int, int]
-    """References of a conversation → conversations with as many."""
+    """Number of references → conversations with that number."""
     reference_words: Spread
     roles: dict[str, int]
     """Speaker → turns."""
     cleaned: int
-    """Conversations that cleaning changes. Nothing has to be done: every run cleans what it reads."""
+    """Conversations that cleaning changes. This needs no action, because every run cleans what it reads."""
 
 
 class Inspection(Struct, frozen=True, kw_only=True):
@@ -72,34 +73,34 @@ class Inspection(Struct, frozen=True, kw_only=True):
     languages: dict[str, int]
     """ISO 639 code of the likeliest language (see `languages`) → conversations of the sample."""
     languages_sampled: int
-    """Conversations looked at, including those whose language could not be detected."""
+    """Size of the sample, including conversations whose language could not be detected."""
     model: str | None
-    """Whose tokens were counted."""
+    """The model whose tokens were counted."""
     findings: tuple[DataFinding, ...]
     """Errors first."""
 
     @property
     def faulty(self) -> bool:
-        """Whether a run would stop at it."""
+        """Whether a run would stop because of an error in the data."""
         return any(finding.severity == "error" for finding in self.findings)
 
 
 class TokenCounter(Struct, frozen=True, kw_only=True):
-    """How long a conversation is for a model."""
+    """Counts the tokens of a conversation for a model."""
 
     model: str
     budget: int
-    """The most tokens that a prompt may have."""
+    """The largest number of tokens that a prompt may have."""
     context: int
-    """The most tokens of a prompt that leaves room for the summary; 0 where it is not known."""
+    """The largest number of tokens of a prompt that leaves room for the summary; 0 if it is not known."""
     count: Callable[[Conversation], int]
-    """Tokens of the conversation's whole prompt."""
+    """Returns the number of tokens of the conversation's whole prompt."""
 
 
 def inspect(
     folder: Path, files: Sequence[Path], metrics: Iterable[Metric], tokens: TokenCounter | None, progress: Progress
 ) -> Inspection:
-    """Look at every conversation of a folder's files once. Raises `UsageError` for a malformed line."""
+    """Read every conversation of a folder's files once. Raises `UsageError` for a malformed line."""
     total = count_lines(files)
     inspector = _Inspector(metrics, tokens, every=max(1, -(-total // LANGUAGES_SAMPLED)))
     done = 0
@@ -113,7 +114,7 @@ def inspect(
 
 
 class _Split:
-    """What is counted of one file."""
+    """The counts of one file."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -141,10 +142,10 @@ class _Split:
 
 
 class _Inspector:
-    """Takes the conversations of one split after the other."""
+    """Collects the conversations, one split after the other."""
 
     def __init__(self, metrics: Iterable[Metric], tokens: TokenCounter | None, every: int) -> None:
-        # Metrics of one kind (the ROUGEs) see alike; most see every script.
+        # Metrics of one class (the ROUGEs) read the same scripts; most metrics read every script and are skipped.
         kinds = {type(metric).blind_to: metric for metric in metrics}
         self._metrics = [metric for blind_to, metric in kinds.items() if blind_to is not Metric.blind_to]
         self._tokens = tokens
@@ -165,7 +166,7 @@ class _Inspector:
         self._splits.append(_Split(name))
 
     def add(self, conversation: Conversation) -> None:
-        """Take a conversation of the split in."""
+        """Add a conversation of the current split."""
         split = self._splits[-1]
         cleaned = clean(conversation)
         split.conversations += 1
@@ -187,7 +188,7 @@ class _Inspector:
             self._findings.note(f"personal data: {found.kind}", {split.name: 1}, mask(found.text))
 
     def report(self, folder: str) -> Inspection:
-        """What was found, now that everything is known."""
+        """The result; call it after the last conversation."""
         for split in self._splits:
             if not split.conversations:
                 self._findings.note("empty file", {split.name: 1}, split.name)
@@ -240,17 +241,17 @@ class _Inspector:
                 self._findings.note("shared reference", {split: 1}, f"{self._ids[first]} and {cleaned.id}")
 
     def _compare_conversations(self) -> None:
-        """Note what several splits have, and what is in one of them twice."""
+        """Note what is in several splits, and what is in one split twice."""
         originals = self._duplicates.originals
-        exact = _alike(originals)
+        exact = _repeated_values(originals)
         joined = self._duplicates.groups(self._duplicates.pairs()).all()
         near = [group for group in joined if len({originals[number] for number in group}) > 1]
-        self._note_across("same id", _alike(self._ids))
+        self._note_across("same id", _repeated_values(self._ids))
         self._note_across("duplicates across splits", exact)
         self._note_across("near-duplicates across splits", near)
         self._note_across("clusters across splits", self._clusters.values())
         self._note_within("duplicates", exact)
-        # An exact duplicate is noted as such, and not as a near-duplicate too.
+        # An exact duplicate does not count as a near-duplicate, too.
         self._note_within("near-duplicates", [[n for n in group if originals[n] == n] for group in near])
 
     def _note_across(self, kind: str, groups: Iterable[Sequence[int]]) -> None:
@@ -272,7 +273,7 @@ class _Inspector:
 
 
 def spread(lengths: Counter[int]) -> Spread:
-    """The distribution of lengths that were counted; of none, zeros."""
+    """The distribution of counted lengths; zeros if there are none."""
     ordered = sorted(lengths.items())
     total = lengths.total()
 
@@ -287,8 +288,8 @@ def spread(lengths: Counter[int]) -> Spread:
     return Spread(p50=percentile(0.5), p95=percentile(0.95), max=percentile(1))
 
 
-def _alike(values: Iterable[Any]) -> list[list[int]]:
-    """The numbers of equal values, where there are several."""
+def _repeated_values(values: Iterable[Any]) -> list[list[int]]:
+    """The positions of each value that occurs more than once."""
     found: dict[Any, list[int]] = {}
     for number, value in enumerate(values):
         found.setdefault(value, []).append(number)

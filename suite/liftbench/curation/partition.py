@@ -1,7 +1,8 @@
-"""Parting conversations into train, validation and test so that nothing leaks from one to another.
+"""Splits conversations into train, validation and test without leaks from one to another.
 
-Conversations of one customer (the `cluster` in their metadata), exact duplicates and near-duplicates form groups, which
-are joined where they touch; a group goes to one part whole. Two passes over the files, no texts in memory.
+Conversations of one customer (the `cluster` in their metadata), exact duplicates and near-duplicates form groups.
+Groups that have a conversation in common are joined, and each group goes to one split as a whole. Two passes over the
+files keep no texts in memory.
 """
 
 from __future__ import annotations
@@ -26,30 +27,27 @@ from ..files import digest
 from ..privacy.placeholders import has_numbered
 from ..progress import Progress
 from ..records.conversation import Conversation
-
-LARGEST_SHARE = 0.25
-"""A group that makes up more of its part than this goes where most room is left, as a rule into `train`: a test split
-that is mostly one customer would measure that customer."""
+from .allotment import allot, check_fractions
 
 SHOWN = 3
-"""Ids and clusters given as examples."""
+"""The number of ids or clusters given as examples."""
 
 NO_REFERENCES = "without references"
 NO_WORDS = "without words after cleaning"
 REPEATED = "repeated, references and all"
-"""Why a conversation is left out."""
+"""The reasons why a conversation is left out."""
 
 _LEFT_OUT = -1
 
 
-class Part(Struct, frozen=True, kw_only=True):
-    """One of the splits that come out."""
+class SplitShare(Struct, frozen=True, kw_only=True):
+    """One of the new splits, and its share of the conversations."""
 
     name: str
     wanted: float
-    """The share of the conversations that was asked for, in (0, 1]."""
+    """The requested share of the conversations, in (0, 1]."""
     share: float
-    """The share that it got."""
+    """The actual share."""
     conversations: int
     references: int
     clusters: int
@@ -58,55 +56,57 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class LargestGroup(Struct, frozen=True, kw_only=True):
-    """The group that leaves the least freedom."""
+    """The largest group, which restricts the sizes of the splits most."""
 
     conversations: int
     part: str
+    """The split that it is in."""
     clusters: tuple[str, ...]
-    """Some of the clusters in it, as they are compared; none where it holds duplicates alone."""
+    """Some of its clusters, as they are compared; empty if it consists only of duplicates."""
     ids: tuple[str, ...]
-    """Some of the conversations in it."""
+    """Some of its conversations."""
 
 
 class Partition(Struct, frozen=True, kw_only=True):
-    """What came of parting a folder. `conversations` = those of the parts + those of `left_out`."""
+    """The result of splitting a folder."""
 
     conversations: int
-    """Read."""
-    parts: tuple[Part, ...]
+    """All that were read: those of the splits and those left out."""
+    parts: tuple[SplitShare, ...]
+    """The new splits."""
     left_out: dict[str, int]
     """Reason → conversations."""
     repeated: tuple[str, ...]
-    """Some ids of those left out because the same conversation with the same references is kept."""
+    """Some ids of conversations left out because the same conversation with the same references is kept."""
     field: str
     """The metadata field whose values are clusters."""
     clusters: int
     exact: int
-    """Conversations kept that have the words of an earlier one, but other references."""
+    """Conversations kept although an earlier one has the same words, because their references differ."""
     near: int
     """Pairs of near-duplicates that were kept together."""
     largest: LargestGroup
     miss: float
-    """The largest distance between a part's share and what was wanted."""
+    """The largest difference between a split's actual and requested share."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """A partition, and where each conversation goes."""
+    """A partition, and the split of each conversation."""
 
     partition: Partition
     places: array[int]
-    """A number for each conversation in reading order: its part, or -1."""
+    """For each conversation in reading order, the number of its split, or -1 if it is left out."""
 
 
 def plan_partition(
     files: Sequence[Path], fractions: Mapping[str, float], progress: Progress, *, cluster: str = CLUSTER, seed: int = 0
 ) -> Plan:
-    """Decide where each conversation of some files goes; the same conversations and seed give the same parts.
+    """Decide which split each conversation goes to; the same conversations and seed give the same splits.
 
     Raises `UsageError` for a malformed line, an id in two files, a cluster field that no conversation has or that was
-    redacted, fractions that do not add up to 1, and fewer groups than parts.
+    redacted, fractions that do not add up to 1, and fewer groups than splits.
     """
-    wanted = _check_fractions(fractions)
+    wanted = check_fractions(fractions)
     rows = _Rows(cluster)
     total = count_lines(files)
     for number, conversation in enumerate(each_in_files(files), start=1):
@@ -116,8 +116,8 @@ def plan_partition(
 
 
 def write_partition(plan: Plan, files: Sequence[Path], folder: Path, progress: Progress) -> None:
-    """Write `<part>.jsonl` for each part, in the order of the source. Raises `RunFailed` if the source has changed."""
-    names = [part.name for part in plan.partition.parts]
+    """Write `<split>.jsonl` for each split, in the order of the source. Raises `RunFailed` if the source changed."""
+    names = [split.name for split in plan.partition.parts]
     done = -1
     with ExitStack() as stack:
         outs = [stack.enter_context((folder / f"{name}.jsonl").open("wb")) for name in names]
@@ -132,7 +132,7 @@ def write_partition(plan: Plan, files: Sequence[Path], folder: Path, progress: P
 
 
 def each_in_files(files: Sequence[Path]) -> Iterator[Conversation]:
-    """Conversations of several files, one after the other. Raises `UsageError` for an id that two files have."""
+    """The conversations of several files, one at a time. Raises `UsageError` for an id that is in two files."""
     places: dict[str, Path] = {}
     for path in files:
         for conversation in each_in_jsonl(path, references_needed=False):
@@ -145,42 +145,8 @@ def each_in_files(files: Sequence[Path]) -> Iterator[Conversation]:
             yield conversation
 
 
-def allot(sizes: Sequence[int], fractions: Sequence[float]) -> list[int]:
-    """The part for each group: `sizes` falling, `fractions` adding up to 1, at least as many groups as parts.
-
-    A group goes to the part that is furthest from full, measured by its own size, among those that it fits into
-    without dominating them; where there is none, to the one with most room. No part stays empty.
-    """
-    total = sum(sizes)
-    room = [fraction * total for fraction in fractions]
-    parts = range(len(fractions))
-    chosen: list[int] = []
-    for size in sizes:
-        fitting = [part for part in parts if size <= min(room[part], max(1, LARGEST_SHARE * fractions[part] * total))]
-        if fitting:
-            part = max(fitting, key=lambda part: (room[part] / fractions[part], fractions[part]))
-        else:
-            part = max(parts, key=lambda part: room[part])
-        room[part] -= size
-        chosen.append(part)
-    for empty in (part for part in parts if part not in chosen):
-        # The last group of a part is its smallest.
-        richest = max(parts, key=chosen.count)
-        chosen[len(chosen) - 1 - chosen[::-1].index(richest)] = empty
-    return chosen
-
-
-def _check_fractions(fractions: Mapping[str, float]) -> dict[str, float]:
-    given = " + ".join(f"{fraction:g}" for fraction in fractions.values())
-    if not all(0 <= fraction <= 1 for fraction in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
-        raise UsageError(
-            f"the fractions of {', '.join(fractions)} must add up to 1, each from 0 to 1; they are {given}"
-        )
-    return {name: fraction for name, fraction in fractions.items() if fraction > 0}
-
-
 class _Rows:
-    """What is kept of the conversations read: ids, hashes and counts. A row is one that could go to a part."""
+    """Ids, hashes and counts of the conversations read. A row is a conversation that is not left out."""
 
     def __init__(self, field: str) -> None:
         self._field = field
@@ -198,7 +164,7 @@ class _Rows:
         self._repeated: list[str] = []
 
     def add(self, conversation: Conversation) -> None:
-        """Take a conversation in, or count why it is left out."""
+        """Add a conversation, or count why it is left out."""
         self._known_fields.update(conversation.metadata)
         cleaned = clean(conversation)
         reason = _unusable(cleaned)
@@ -229,22 +195,22 @@ class _Rows:
         return name
 
     def plan(self, wanted: Mapping[str, float], seed: int) -> Plan:
-        """Where everything goes, now that everything is known."""
+        """Assign every row to a split; call it after the last conversation."""
         pairs = self._duplicates.pairs()
         groups = self._groups(pairs, seed)
         if len(groups) < len(wanted):
             raise UsageError(
                 f"{len(groups)} groups of conversations (of one {self._field}, or duplicates) are too few to split "
-                f"into {', '.join(wanted)}: groups stay whole (usable conversations: {len(self._ids)})"
+                f"into {', '.join(wanted)}, because groups stay whole (usable conversations: {len(self._ids)})"
             )
-        parts = allot([len(group) for group in groups], list(wanted.values()))
-        part_of = array("q", bytes(8 * len(self._ids)))
-        for group, part in zip(groups, parts, strict=True):
+        splits = allot([len(group) for group in groups], list(wanted.values()))
+        split_of = array("q", bytes(8 * len(self._ids)))
+        for group, split in zip(groups, splits, strict=True):
             for row in group:
-                part_of[row] = part
+                split_of[row] = split
         described = tuple(
-            self._part(name, fraction, part, part_of, parts.count(part))
-            for part, (name, fraction) in enumerate(wanted.items())
+            self._describe(name, fraction, split, split_of, splits.count(split))
+            for split, (name, fraction) in enumerate(wanted.items())
         )
         names = {number: name for name, number in self._cluster_numbers.items()}
         largest = groups[0]
@@ -260,17 +226,17 @@ class _Rows:
             near=len(pairs),
             largest=LargestGroup(
                 conversations=len(largest),
-                part=described[parts[0]].name,
+                part=described[splits[0]].name,
                 clusters=tuple(clusters[:SHOWN]),
                 ids=tuple(self._ids[row] for row in largest[:SHOWN]),
             ),
-            miss=max(abs(part.share - part.wanted) for part in described),
+            miss=max(abs(split.share - split.wanted) for split in described),
         )
-        places = array("q", (_LEFT_OUT if row == _LEFT_OUT else part_of[row] for row in self._places))
+        places = array("q", (_LEFT_OUT if row == _LEFT_OUT else split_of[row] for row in self._places))
         return Plan(partition=partition, places=places)
 
     def _groups(self, pairs: Sequence[NearPair], seed: int) -> list[list[int]]:
-        """Rows in groups, the largest first, equally large ones in an order that the seed alone decides."""
+        """Groups of rows, the largest first; the seed decides the order of equally large ones."""
         if self._field != CLUSTER and not self._cluster_numbers:
             raise unknown("metadata field", self._field, self._known_fields)
         groups = self._duplicates.groups(pairs)
@@ -280,15 +246,15 @@ class _Rows:
                 groups.join(first_of.setdefault(cluster, row), row)
 
         def rank(group: list[int]) -> tuple[int, bytes]:
-            # By id, so that the order of the source does not matter.
+            # The smallest id, so that the order of the source does not matter.
             name = min(self._ids[row] for row in group)
             return -len(group), hashlib.blake2b(f"{seed} {name}".encode(), digest_size=16).digest()
 
         return sorted(groups.all(), key=rank)
 
-    def _part(self, name: str, wanted: float, part: int, part_of: Sequence[int], groups: int) -> Part:
-        rows = [row for row, other in enumerate(part_of) if other == part]
-        return Part(
+    def _describe(self, name: str, wanted: float, split: int, split_of: Sequence[int], groups: int) -> SplitShare:
+        rows = [row for row, other in enumerate(split_of) if other == split]
+        return SplitShare(
             name=name,
             wanted=wanted,
             share=len(rows) / len(self._ids),

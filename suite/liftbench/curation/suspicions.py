@@ -1,4 +1,4 @@
-"""What looks wrong in one conversation, as cleaned: signs, not proofs, each for a person to look at."""
+"""Signs that something may be wrong with a cleaned conversation, for a person to check."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Suspicion = Literal[
 ]
 
 LEAST_WORDS = 4
-"""A reference with fewer tells hardly what was wanted and what was done."""
+"""A reference with fewer words can hardly say what the customer wanted and what was done."""
 
 PLACEHOLDERS = frozenset(
     (
@@ -48,18 +48,18 @@ PLACEHOLDERS = frozenset(
         *("lorem", "ipsum", "dolor", "sit", "amet"),
     )
 )
-"""A reference of these words alone says nothing."""
+"""A reference that consists only of these words is a placeholder."""
 
 _SCRIPTS = {
     "CJK": "Han, Hiragana, Katakana",
     "HIRAGANA": "Han, Hiragana, Katakana",
     "KATAKANA": "Han, Hiragana, Katakana",
 }
-"""First word of a letter's Unicode name → its script, where they differ. Japanese is written in all three."""
+"""First word of a letter's Unicode name → its script, if they differ. Japanese is written in all three scripts."""
 
 
 def suspicions(conversation: Conversation) -> Iterator[Suspicion]:
-    """What is suspicious about a cleaned conversation and its references, each once for each time it occurs."""
+    """The suspicions about a cleaned conversation and about each of its references; one may occur several times."""
     speakers = {turn.role for turn in conversation.turns}
     if len(conversation.turns) == 1:
         yield "one turn"
