@@ -160,7 +160,7 @@ def test_the_real_dialogsum_through_the_library(tweetsumm: Path) -> None:
     [
         ({"data_files": None}, "data.options.data_files is not set\nName its files."),
         ({"path": "jsn"}, "unknown builder 'jsn'\nDid you mean 'json'"),
-        ({"path": "a/b/c"}, "A folder will do, too, or org/name on the hub."),
+        ({"path": "a/b/c"}, "A folder or org/name on the hub works, too."),
         ({"path": "json", "data_files": "absent.jsonl"}, "json cannot be loaded: Unable to find"),
         ({"path": "json", "data_files": "https://example.org/x.jsonl"}, "is not a local file"),
         ({"path": "json", "data_files": "broken.jsonl"}, "json cannot be read: JSON parse error"),

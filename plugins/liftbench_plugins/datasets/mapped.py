@@ -156,7 +156,7 @@ class MappedDataset(Dataset):
         if matched is None:
             error = unknown("builder", options.path, BUILDERS)
             raise UsageError(
-                f"data.options.path: {error.what}", f"{error.fix} A folder will do, too, or org/name on the hub."
+                f"data.options.path: {error.what}", f"{error.fix} A folder or org/name on the hub works, too."
             )
         allow = list(_patterns(options.data_files)) or ["*"]
         snapshot = hub.download(

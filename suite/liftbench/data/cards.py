@@ -1,4 +1,4 @@
-"""Data cards: `card.md` in a data set's folder, which tells step by step what was done to the data."""
+"""Data cards: `card.md` in a data set's folder, the record of every step that was applied to the data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CARD = "card.md"
 
 
 class CardEntry(Struct, frozen=True):
-    """One step: where the data came from, or what was done to them."""
+    """One step: where the data came from, or what was done to it."""
 
     heading: str
     """What was done and when: `Imported on 2026-11-23`."""
@@ -25,7 +25,7 @@ class CardEntry(Struct, frozen=True):
 
 
 def card_entry(done: str, files: Iterable[Path], lines: Iterable[str], *, within: str = "") -> CardEntry:
-    """What was done today to some files; `within` stands before their names."""
+    """The entry for a step done today to some files; `within` is a prefix for their names."""
     sources = (f"from {within}{path.name}, sha256 {file_sha256(path)}" for path in files)
     return CardEntry(f"{done} on {datetime.now(UTC):%Y-%m-%d}", (*sources, *lines))
 
@@ -39,9 +39,9 @@ def write_card(folder: Path, title: str, history: Sequence[CardEntry]) -> None:
 
 
 def read_card(folder: Path) -> list[CardEntry]:
-    """The steps recorded in a folder's card, oldest first; none where there is no card.
+    """The steps recorded in a folder's card, oldest first; empty if there is no card.
 
-    A card that people have written is read too: what stands under a heading is kept, a line each.
+    A card written by hand is read too: each line under a heading is kept. Raises `UsageError` for an unreadable card.
     """
     path = folder / CARD
     try:

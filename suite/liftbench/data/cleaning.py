@@ -1,20 +1,20 @@
-"""Cleaning: one step from text as people and exports leave it to text that a model is given.
+"""Cleaning: the one step that turns text from an export into the text that a model is given.
 
 | what | becomes |
 |---|---|
 | HTML entities (`&amp;`, `&lt;3`), also doubly encoded ones | the characters they stand for |
 | HTML tags (`<br>`, `<p class="x">`, `</div>`) | white space |
-| Unicode | NFC; control and zero-width characters go; every run of white space is one space |
+| Unicode | NFC, without control and zero-width characters; each run of white space becomes one space |
 | a link (`https://…`, `www.…`, `t.co/…`) | `<LINK>` |
 | a handle with a name (`@AppleSupport`) | the name without its `@` |
-| an anonymous handle (`@115712`) | nothing at the head of a turn, elsewhere `<USER>` |
-| emoji | one of a run of equal ones, without skin tone or variation selector |
+| an anonymous handle (`@115712`) | nothing at the start of a turn, `<USER>` elsewhere |
+| a run of one emoji | one emoji, without skin tone or variation selector |
 | speakers (`user`, `caller`, `rep`, `Assistant`, …) | `customer` or `agent`; any other word in lower case |
 | consecutive turns of one speaker | one turn |
-| a turn without text | gone |
+| a turn without text | nothing |
 
-References and extracts lose entities, tags, control characters and superfluous white space, and nothing else: they are
-what is scored against. Cleaning what is clean changes nothing.
+In references and extracts only entities, tags, control characters and extra white space are cleaned, because texts are
+scored against them. Cleaning is idempotent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import regex
 from ..records.conversation import Conversation, Turn
 
 CLEANING = "clean-v1"
-"""Name and version: raised with every change of what comes out, because it is in a split's fingerprint."""
+"""Name and version, part of a split's fingerprint: raise the version with every change of the output."""
 
 LINK = "<LINK>"
 USER = "<USER>"
@@ -43,7 +43,7 @@ ROLES = {
         *("chatbot", "service", "helpdesk", "supportagent", "customerservice", "csr", "clerk"),
     ),
 }
-"""Role → what exports call it, compared without case, white space and punctuation."""
+"""Role → its names in exports, compared without case, white space and punctuation."""
 
 _ROLE_OF = {regex.sub(r"\W", "", name): role for role, names in ROLES.items() for name in (role, *names)}
 
@@ -64,7 +64,7 @@ _SPACE = regex.compile(r"\s+")
 
 
 def clean(conversation: Conversation) -> Conversation:
-    """The conversation as a model is given it; of one without any words, no turn is left."""
+    """The conversation as a model is given it; it has no turns if no words are left."""
     return msgspec.structs.replace(
         conversation,
         turns=tuple(_merge_turns((role(turn.role), clean_turn(turn.text)) for turn in conversation.turns)),
@@ -89,8 +89,8 @@ def role(speaker: str) -> str:
 
 
 def _repeat_until_stable(step: Callable[[str], str], text: str) -> str:
-    # One replacement can uncover another (`&amp;lt;`, `@@12 @x`), and none lengthens a text for ever: repeated until
-    # nothing changes, the whole is idempotent.
+    # One replacement can uncover another (`&amp;lt;`, `@@12 @x`). Repeating until nothing changes makes cleaning
+    # idempotent; it ends because no replacement lengthens a text for ever.
     while (done := step(text)) != text:
         text = done
     return text
@@ -111,5 +111,5 @@ def _merge_turns(turns: Iterable[tuple[str, str]]) -> Iterator[Turn]:
     spoken = ((speaker, text) for speaker, text in turns if text)
     for speaker, group in groupby(spoken, key=itemgetter(0)):
         texts = [text for _, text in group]
-        # Cleaned again where there are several: two clean texts can meet in a run of emoji or links.
+        # A merged turn is cleaned again: two clean texts can form a run of emoji or links where they meet.
         yield Turn(role=speaker, text=texts[0] if len(texts) == 1 else clean_turn(" ".join(texts)))

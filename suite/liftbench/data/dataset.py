@@ -11,13 +11,13 @@ from ..records.conversation import Conversation
 
 
 class Dataset(ABC):
-    """A data set with named splits. What it reads is cleaned by the suite, not by the data set."""
+    """A data set with named splits. The suite cleans what it reads; the data set does not."""
 
     def __init__(self, data_dir: str | None, options: Any = None) -> None:
         self.data_dir = data_dir
-        """Where the data lies, as the user gave it: a folder, or `hub:org/name`."""
+        """Where the data is, as the user gave it: a folder, or `hub:org/name`."""
         self.options = options
-        """Of the spec's options type; None where it names none."""
+        """An instance of the spec's options type; None if the spec has no options type."""
 
     @abstractmethod
     def splits(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The folders that data sets are kept in: their files, and how a new folder is written completely or not at all."""
+"""Data set folders: their files, and writing a new folder completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .cards import CARD
 
 
 def jsonl_files(folder: Path) -> list[Path]:
-    """The files of conversations in a folder, by name. Raises `UsageError` if there are none."""
+    """The `.jsonl` files in a folder, sorted by name. Raises `UsageError` if there are none."""
     if folder.is_file():
         raise UsageError(
             f"{folder} is a file, not a folder", f"`bench data import {folder} --to FOLDER` converts it to a folder."
@@ -30,13 +30,13 @@ def jsonl_files(folder: Path) -> list[Path]:
 
 
 def sibling(folder: Path, suffix: str) -> Path:
-    """`<folder><suffix>`, next to it: where a new folder goes unless the user says otherwise."""
+    """`<folder><suffix>` next to the folder: the default place of a new folder."""
     named = folder if folder.name not in ("", "..") else folder.resolve()
     return named.with_name(f"{named.name}{suffix}")
 
 
 def count_lines(files: Iterable[Path]) -> int:
-    """Lines of some files: an upper bound for the number of conversations, because lines may be empty."""
+    """The number of lines in the files: an upper bound for the conversations, because lines may be empty."""
     total = 0
     for path in files:
         with path.open("rb") as file:
@@ -46,9 +46,9 @@ def count_lines(files: Iterable[Path]) -> int:
 
 
 def require_free(target: Path, source: Path, *, replace: bool) -> None:
-    """Raise `UsageError` where a new folder would touch its source, or replace what may not be replaced.
+    """Raise `UsageError` if a new folder would overlap its source, or replace files that it must not replace.
 
-    Even with `replace`, only data sets are replaced: a typing mistake must not delete a home directory.
+    Even with `replace`, only a data set is replaced, so that a typing mistake cannot delete a home directory.
     """
     here, there = source.resolve(), target.resolve()
     if here == there or here in there.parents or there in here.parents:
@@ -72,7 +72,7 @@ def require_free(target: Path, source: Path, *, replace: bool) -> None:
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which replaces the target at the end; after an error the target is unchanged."""
+    """A temporary folder to write into. It replaces the target at the end; after an error the target is unchanged."""
     path = target.resolve()
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     old = path.with_name(f"{scratch.name}.old")

@@ -1,4 +1,4 @@
-"""helpdesk, the corpus that ships with the package, read after its files are checked against their frozen hashes."""
+"""helpdesk, the corpus that ships with the package; its files are checked against frozen hashes before reading."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ FROZEN = {
     "validation": "5dc575785aa145a9041a5ea1ceb281b4166186eed30bf08112788e6df6411166",
     "test": "e1f374adfc1af1f40a705685a5911e90e6a9ab4679a01c283d9deb35985eda7a",
 }
-"""Split → sha256 of its file, from before the first model was trained on it."""
+"""Split → sha256 of its file, frozen before the first model was trained on it."""
 
 
 class Helpdesk(JsonLinesFolder):
-    """264 conversations in train, validation and test; its card lies beside the files."""
+    """264 conversations in train, validation and test; the data card is in the same folder."""
 
     def __init__(self, data_dir: str | None, options: Any = None) -> None:
-        # The corpus lies in the package: where the user's own data lie does not matter.
+        # The corpus is in the package, so the user's data folder does not matter.
         del data_dir
         super().__init__(str(resources.files("liftbench") / "corpora" / "helpdesk"), options)
 
     def path(self, split: str) -> Path:
-        """A split's file. Raises `PrerequisiteError` where it is not the frozen one."""
+        """A split's file. Raises `PrerequisiteError` if its hash is not the frozen one."""
         path = super().path(split)
         if file_sha256(path) != FROZEN[split]:
             raise PrerequisiteError(

@@ -13,7 +13,7 @@ from ..records.conversation import Conversation, Turn
 from .dataset import Dataset
 
 IMPORTED = "conversations"
-"""The one split of a folder that was imported and not split yet."""
+"""The only split of a folder that was imported but not yet split."""
 
 _decoder = msgspec.json.Decoder(Conversation)
 
@@ -26,12 +26,12 @@ _TURN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""A line that begins a turn: perhaps when, a name of one or two words, perhaps when, and what is said.
-Possessive, so that a long line takes no longer than its length."""
+"""A line that begins a turn: an optional time, a name of one or two words, an optional time, a colon and the text.
+The quantifiers are possessive, so that matching takes time linear in the line's length."""
 
 
 def read_jsonl(path: Path) -> list[Conversation]:
-    """Conversations of a file, in its order. Raises `UsageError` as `each_in_jsonl` does, and for an empty file."""
+    """The conversations of a file, in order. Raises `UsageError` as `each_in_jsonl` does, and for an empty file."""
     conversations = list(each_in_jsonl(path))
     if not conversations:
         raise UsageError(f"{path}: the file has no conversations")
@@ -39,10 +39,10 @@ def read_jsonl(path: Path) -> list[Conversation]:
 
 
 def each_in_jsonl(path: Path, *, references_needed: bool = True) -> Iterator[Conversation]:
-    """Conversations of a file, one after the other, so that memory holds ids alone.
+    """The conversations of a file, one at a time, so that memory holds only the ids.
 
     Raises `UsageError` with file, line and reason: not JSON, a field missing or of a wrong type, a conversation
-    without turns, a turn or reference without text, no references where they are needed, an id seen before.
+    without turns, a turn or reference without text, no references although they are needed, a repeated id.
     """
     seen: dict[str, int] = {}
     with path.open("rb") as lines:
@@ -63,7 +63,7 @@ def each_in_jsonl(path: Path, *, references_needed: bool = True) -> Iterator[Con
 
 
 def parse_conversation(raw: bytes, source: str) -> Conversation:
-    """One conversation from JSON (references not needed) or from plain text, a turn a line: `Customer: …`.
+    """One conversation from JSON (references not needed) or from plain text with one turn per line: `Customer: …`.
 
     A line of plain text without a known speaker continues the turn above it. Raises `UsageError`.
     """
@@ -81,15 +81,15 @@ def parse_conversation(raw: bytes, source: str) -> Conversation:
 
 
 def turns_of(text: str, speaks: Callable[[str], bool] = lambda _: True) -> list[tuple[str, str]] | None:
-    """Speakers and what they say, from lines such as `Agent: …`, `[10:15] Agent: …`, `Agent (10:15): …`.
+    """(speaker, text) pairs from lines such as `Agent: …`, `[10:15] Agent: …`, `Agent (10:15): …`.
 
-    A line without a name of at most two words, or with a name that does not speak, continues the turn above it. None
-    if there is no turn above it.
+    A line continues the turn above it if it does not begin with a name of at most two words, or if `speaks` rejects
+    the name. Returns None if the first line does not begin a turn.
     """
     turns: list[tuple[str, str]] = []
     for line in filter(None, map(str.strip, text.splitlines())):
         match = _TURN.match(line)
-        # A name has a letter: `12:30 is fine` is none.
+        # A name has a letter, so `12:30 is fine` does not begin a turn.
         if match and any(map(str.isalpha, match["name"])) and speaks(match["name"]):
             turns.append((match["name"], match["text"]))
         elif turns:
@@ -142,7 +142,7 @@ class JsonLinesFolder(Dataset):
         return read_jsonl(self.path(split))
 
     def path(self, split: str) -> Path:
-        """A split's file. Raises `UsageError` where there is none."""
+        """A split's file. Raises `UsageError` if it does not exist."""
         path = self.folder / f"{split}.jsonl"
         if not path.is_file():
             raise unknown("split", split, self.splits())
@@ -150,7 +150,7 @@ class JsonLinesFolder(Dataset):
 
     @property
     def folder(self) -> Path:
-        """The folder with the files. Raises `PrerequisiteError` where there is no such folder."""
+        """The folder with the files. Raises `PrerequisiteError` if it does not exist."""
         folder = Path(self.data_dir or "")
         if not self.data_dir or not folder.is_dir():
             raise PrerequisiteError(f"cannot read conversations from {self.data_dir}: the folder does not exist")

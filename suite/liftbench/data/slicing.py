@@ -16,7 +16,7 @@ from ..statistics.lift import FEWEST
 from ..text.words import words_of
 
 FEW_VALUES = 6
-"""A field of the metadata with so many numbers or fewer (0 and 1, stars, a priority) is not cut: each is a slice."""
+"""A metadata field with at most this many different numbers (0 and 1, stars, a priority) gets a slice per number."""
 
 NOT_GIVEN = "not given"
 
@@ -26,9 +26,9 @@ class Slice(Struct, frozen=True, kw_only=True):
 
     field: str
     label: str
-    """Which they are: `8 to 10`, `Acme`."""
+    """The value or range that they share: `Acme`, `8 to 10`."""
     ids: tuple[str, ...]
-    """Sorted."""
+    """Sorted ids of the conversations."""
 
 
 _MEASURED: dict[str, Callable[[Conversation], Scalar]] = {
@@ -36,11 +36,11 @@ _MEASURED: dict[str, Callable[[Conversation], Scalar]] = {
     "length": lambda conversation: len(words_of(conversation)),
     "references": lambda conversation: len(conversation.references),
 }
-"""What is counted, in turns, words and human summaries; a field of the metadata with such a name is not looked at."""
+"""Fields that are counted, in turns, words and references; a metadata field of the same name is ignored."""
 
 
 def require_fields(conversations: Iterable[Conversation], fields: Iterable[str]) -> None:
-    """Raise `UsageError`, with the nearest name, for a field to slice by that no conversation has a value of."""
+    """Raise `UsageError`, with the nearest name, for a field in which no conversation has a value."""
     rows = list(conversations)
     for field in fields:
         if field not in _MEASURED and all(_value(row, field) is None for row in rows):
@@ -49,16 +49,20 @@ def require_fields(conversations: Iterable[Conversation], fields: Iterable[str])
 
 
 def slices(conversations: Iterable[Conversation], fields: Iterable[str], clusters: Mapping[str, str]) -> list[Slice]:
-    """The parts of the data by each field: `turns`, `length` (in words), `references`, or any field of the metadata.
+    """The slices by each field: `turns`, `length` (in words), `references`, or any field of the metadata.
 
-    Where all values of a field are numbers, they are cut into three parts of like size, or two, each of `FEWEST` units
-    or more (`clusters`: what a conversation is resampled with, by id). Where that cannot be done, a measured field has
-    no slices, but one of the metadata, which somebody declared, is cut in two all the same: what is too small is
-    undecided then, and not passed over. Nor may a cut hide a value among others: `FEW_VALUES` numbers in the metadata,
-    and all that is no number (of text: without white space around it), are a slice each, however small; numbers rise,
-    else the largest slice is the first. Conversations without a value are the last slice, `not given`. A field that
-    parts nothing has no slices; the slices of any other hold each conversation once. Raises `UsageError` as
-    `require_fields`.
+    `clusters` maps an id to the unit that the conversation is resampled with.
+
+    - If all values of a field are numbers, they are cut into three ranges of similar size, or two, each with at least
+      `FEWEST` units. If that is impossible, a measured field has no slices. A metadata field is cut in two all the
+      same, because somebody declared it: a slice that is too small is then reported as undecided, not left out.
+    - A metadata field with at most `FEW_VALUES` different numbers gets a slice for each number, and a field with other
+      values a slice for each value (text is stripped), however small, so that no value is hidden in a range.
+    - Ranges and numbers are in rising order, other values by falling size. Conversations without a value form the last
+      slice, `not given`.
+    - A field with only one slice is left out. In any other field, each conversation is in exactly one slice.
+
+    Raises `UsageError` as `require_fields` does.
     """
     rows = sorted(conversations, key=lambda conversation: conversation.id)
     wanted = list(dict.fromkeys(fields))
@@ -78,7 +82,7 @@ def _slices_by(field: str, rows: Sequence[Conversation], clusters: Mapping[str, 
     parts = _by_number(field, numbers, clusters) if len(numbers) == len(given) else _by_name(given)
     missing = [id_ for id_ in values if id_ not in given]
     if missing:
-        # A value may be called so, too.
+        # A value in the data may have the same name.
         parts[NOT_GIVEN] = sorted(parts.pop(NOT_GIVEN, []) + missing)
     if len(parts) < 2:
         return []
@@ -86,7 +90,7 @@ def _slices_by(field: str, rows: Sequence[Conversation], clusters: Mapping[str, 
 
 
 def _value(conversation: Conversation, field: str) -> Scalar:
-    """None where there is none: a blank is none, and neither is a number that is not finite."""
+    """The value of a field; None if it is missing, blank, or not a finite number."""
     if field in _MEASURED:
         return _MEASURED[field](conversation)
     value = conversation.metadata.get(field)
@@ -96,7 +100,7 @@ def _value(conversation: Conversation, field: str) -> Scalar:
 
 
 def _by_name(given: Mapping[str, Scalar]) -> dict[str, list[str]]:
-    """Label → ids: a part for each value, the largest first."""
+    """Label → ids, one entry per value, the largest first."""
     parts = defaultdict(list)
     for id_, value in given.items():
         parts[_name(value)].append(id_)
@@ -104,7 +108,7 @@ def _by_name(given: Mapping[str, Scalar]) -> dict[str, list[str]]:
 
 
 class _Number(NamedTuple):
-    """A value, with the conversations that have it and the units that these are of."""
+    """A value, the ids of the conversations that have it, and the units that they belong to."""
 
     value: float
     ids: list[str]
@@ -112,7 +116,7 @@ class _Number(NamedTuple):
 
 
 def _by_number(field: str, given: Mapping[str, float], clusters: Mapping[str, str]) -> dict[str, list[str]]:
-    """Label → ids, by rising value: a part for each, or a few for ranges of them."""
+    """Label → ids, by rising value: one entry per value, or per range of values."""
     ids_of = defaultdict(list)
     for id_, value in given.items():
         ids_of[value].append(id_)
@@ -130,10 +134,10 @@ def _by_number(field: str, given: Mapping[str, float], clusters: Mapping[str, st
 
 
 def _cut(numbers: Sequence[_Number], wanted: int, fewest: int) -> list[Sequence[_Number]]:
-    """As many parts as wanted, each of so many units or more; none where no cut gives such.
+    """Cut numbers into `wanted` parts of at least `fewest` units each; returns no parts if that is impossible.
 
-    Of the places where there can be a cut, the first one is where the first part is most nearly its share of the
-    conversations, and so on in the rest. Equal values stay together.
+    The first cut is the possible one that brings the first part nearest to its share of the conversations; the rest is
+    cut in the same way. Equal values stay together.
     """
     if _most_parts(numbers, fewest) < wanted:
         return []
@@ -150,7 +154,7 @@ def _cut(numbers: Sequence[_Number], wanted: int, fewest: int) -> list[Sequence[
 
 
 def _most_parts(numbers: Sequence[_Number], fewest: int) -> int:
-    """Into how many parts of so many units numbers can be cut: each ends as soon as it has them."""
+    """The largest number of parts with at least `fewest` units each; greedily, a part ends once it has them."""
     parts = 0
     units: set[str] = set()
     for number in numbers:

@@ -1,4 +1,4 @@
-"""From a data set's name or folder to its conversations: found, read, and cleaned in one place."""
+"""Opening a data set by name or folder, and reading and cleaning its splits."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def open_dataset(section: DataSection, plugins: Plugins) -> Dataset:
     if Path(section.dataset).is_dir():
         return JsonLinesFolder(section.dataset)
     error = unknown("dataset", section.dataset, names)
-    raise UsageError(error.what, f"{error.fix} A folder with <split>.jsonl files will do, too.")
+    raise UsageError(error.what, f"{error.fix} A folder with <split>.jsonl files works, too.")
 
 
 def read_split(dataset: Dataset, section: DataSection, split: str) -> list[Conversation]:
     """A split's conversations, cleaned unless the recipe says otherwise.
 
-    Raises `UsageError` naming the nearest splits for an unknown one, and for a conversation of which cleaning leaves no
-    words.
+    Raises `UsageError` for an unknown split, with the nearest names, and for a conversation that has no words left
+    after cleaning.
     """
     splits = dataset.splits()
     if split not in splits and splits == [IMPORTED]:
@@ -53,5 +53,5 @@ def read_split(dataset: Dataset, section: DataSection, split: str) -> list[Conve
 
 
 def cleaning(section: DataSection) -> str:
-    """The version of what cleans the conversations: a part of a split's fingerprint."""
+    """The cleaning's name and version, or `none`; it is part of a split's fingerprint."""
     return CLEANING if section.clean else "none"

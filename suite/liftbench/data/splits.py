@@ -1,5 +1,8 @@
-"""Choosing conversations: which are trained on, which choose the checkpoint. Seeded; duplicates stay together, and what
-is like a scored conversation is taken out, by the rule that finds leaks (see `similarity.containment`)."""
+"""Which conversations are trained on, and which choose the checkpoint.
+
+The choice is seeded. Duplicates stay together, and conversations that resemble a scored one are left out, by the same
+rule that finds leaks (see `similarity.containment`).
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,11 @@ from .similarity.scored import ScoredSplit
 class TrainingSplit(Struct, frozen=True, kw_only=True):
     train: tuple[Conversation, ...]
     validation: tuple[Conversation, ...]
-    """For choosing the checkpoint; no conversation of it has a duplicate or near-duplicate in `train`."""
+    """They choose the checkpoint; none has a duplicate or near-duplicate in `train`."""
     left_out: int
-    """Conversations of the training split not used because they, or nearly the same ones, are in the scored split."""
+    """Conversations of the training split that are left out because the scored split has the same or a similar one."""
     nearly: int
-    """Those of them that are only nearly the same."""
+    """Those of `left_out` that are similar, but not the same."""
 
 
 def training_split(
@@ -34,16 +37,16 @@ def training_split(
     validation_fraction: float,
     seed: int,
 ) -> TrainingSplit:
-    """Take the scored conversations out of a training split, sample `limit`, and carve a validation part from them.
+    """Leave scored conversations out, sample `limit` of the others, and set some of the sample aside for validation.
 
-    Groups of duplicates and near-duplicates (see `duplicates`) go to one part whole; the validation part holds at least
-    `validation_fraction` of the conversations. Raises `UsageError` if either part would be empty.
+    A group of duplicates and near-duplicates (see `duplicates`) goes to one side as a whole; the validation side gets
+    at least `validation_fraction` of the conversations. Raises `UsageError` if either side would be empty.
     """
     known = [Known(one, fingerprint(one)) for one in conversations]
     split = ScoredSplit(scored)
-    elsewhere = _drop_exact(known, split)
-    unlike = _drop_near(elsewhere, split)
-    groups = _groups(unlike)
+    distinct = _drop_exact(known, split)
+    usable = _drop_near(distinct, split)
+    groups = _groups(usable)
     random.Random(seed).shuffle(groups)
     sample: list[list[Conversation]] = []
     room = len(conversations) if limit is None else limit
@@ -65,14 +68,13 @@ def training_split(
     return TrainingSplit(
         train=tuple(train),
         validation=tuple(validation),
-        left_out=len(conversations) - len(unlike),
-        nearly=len(elsewhere) - len(unlike),
+        left_out=len(conversations) - len(usable),
+        nearly=len(distinct) - len(usable),
     )
 
 
 def exclude_scored(conversations: Sequence[Conversation], scored: Sequence[Conversation]) -> list[Conversation]:
-    """A training split without duplicates and near-duplicates, of each other or of the scored conversations, in its
-    order."""
+    """A training split without duplicates and near-duplicates of scored conversations, or of each other; in order."""
     split = ScoredSplit(scored)
     known = [Known(one, fingerprint(one)) for one in conversations]
     return [group[0] for group in _groups(_drop_near(_drop_exact(known, split), split))]
@@ -86,20 +88,22 @@ class Known(NamedTuple):
 
 
 def _drop_exact(known: Sequence[Known], scored: ScoredSplit) -> list[Known]:
-    """Those that have not the words of a scored conversation. Ids say nothing: many data sets count from 1 in each
-    split."""
+    """Drop conversations with the same words as a scored one.
+
+    Ids are not compared, because many data sets count from 1 in each split.
+    """
     seen = {one.sha256 for one in scored.fingerprints}
     return [one for one in known if one.fingerprint.sha256 not in seen]
 
 
 def _drop_near(known: Sequence[Known], scored: ScoredSplit) -> list[Known]:
-    """Those that are not nearly the same as a scored conversation."""
+    """Drop conversations that are similar to a scored one."""
     like = scored.containment.like
     return [one for one in known if not like(one.fingerprint.sha256, one.fingerprint.sketch)]
 
 
 def _groups(known: Sequence[Known]) -> list[list[Conversation]]:
-    """Groups of duplicates and near-duplicates, in the order of their first ones."""
+    """Groups of duplicates and near-duplicates, ordered by their first conversations."""
     duplicates = NearDuplicates()
     for one in known:
         duplicates.add(one.fingerprint)

@@ -14,46 +14,46 @@ from ..records.run import Direction, Finding, Sees
 
 
 class MetricRequest(Struct, frozen=True, kw_only=True):
-    """What a metric may be made from."""
+    """What a metric is made from."""
 
     argument: str = ""
-    """What stands after the colon of its name: `hub:org/model` of `minicheck:hub:org/model`."""
+    """The part of its name after the first colon: `hub:org/model` in `minicheck:hub:org/model`."""
     training: tuple[Conversation, ...] = ()
-    """The training split, for what has to be known of a data set beforehand: document frequencies, common words. Where
-    there is none, the whole scored split stands in, as the authors of CIDEr did it."""
+    """The training split, for metrics that learn from a data set (document frequencies, common words). A data set
+    without one is represented by its whole scored split, as the authors of CIDEr did it."""
     training_split: str = "none"
-    """The name of the split that `training` is; what depends on it says so in its signature."""
+    """The name of the split in `training`; a metric that depends on it must say so in its signature."""
 
 
 class Metric(ABC):
     """Scores texts, each against its own conversation and its human summaries."""
 
     name: str
-    """As registered, with its argument where it has one: `rougeL`, `minicheck:hub:org/model`."""
+    """As registered, with the argument if there is one: `rougeL`, `minicheck:hub:org/model`."""
     signature: str
-    """All that the numbers depend on: package and version, options, reference rule, model. Equal names with unequal
-    signatures never compare."""
+    """Everything that the numbers depend on: package and version, options, how references are combined, model. Values
+    with equal names but different signatures are never compared."""
     direction: Direction = "higher"
     sees: Sees = "overlap"
 
     def __init__(self, request: MetricRequest) -> None:
-        """Raise `PrerequisiteError` for a model or data that cannot be had."""
+        """Raise `PrerequisiteError` if a model or data that it needs is not available."""
 
     @abstractmethod
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """One value per text (None: no number can be had), each against its own conversation's `references`."""
+        """One value for each text against its own conversation; None if no number can be computed."""
 
     def findings(self, text: str, conversation: Conversation) -> list[Finding]:
-        """The places in a text that its value comes from, for the report; none by default."""
+        """The places in a text that explain its value, for the report; none by default."""
         return []
 
     def variants(self) -> dict[str, Metric]:
-        """Other defensible ways to compute it (`without stemming`), by name; none by default.
+        """Other defensible ways to compute the metric, by name (`without stemming`); none by default.
 
-        The sensitivity page shows what the lift would be by each of them.
+        The sensitivity page shows what the lift would be with each of them.
         """
         return {}
 
     def blind_to(self, references: Sequence[str]) -> str | None:
-        """Why this metric cannot see these references (a script its tokenizer drops), or None if it can."""
+        """Why the metric cannot read these references (a script that its tokenizer drops), or None if it can."""
         return None

@@ -1,14 +1,14 @@
 """Overlap weighted by information: `content-overlap`, the idf-weighted stem F1, and CIDEr-D.
 
-What every summary of a data set says ("customer", "agent asks") tells nothing of one conversation, and a constant
-sentence is made of it. Both metrics weigh an n-gram of stems by its inverse document frequency (Spärck Jones 1972),
-log(N / df): N is the number of training conversations with references, df the number of those in whose references,
-taken together, the n-gram occurs (a document is what CIDEr takes for one: all references of an item).
+Words that occur in every summary of a data set ("customer", "agent asks") say nothing about one conversation, and a
+constant sentence consists of them. Both metrics weight an n-gram of stems by its inverse document frequency (Spärck
+Jones 1972), log(N / df): N is the number of training conversations with references, and df the number of those with
+the n-gram in any reference. A document is all references of one conversation, as in CIDEr.
 
-- An n-gram that no training reference has weighs as much as one that a single conversation has, log N.
-- One that every conversation has weighs nothing; against a reference of nothing else, every text scores 0.
-- Fewer than two training conversations with references say nothing of frequencies: all n-grams then weigh 1.
-- A conversation with one reference is scored against that one; with several, the value is the mean over them.
+- An n-gram that no training reference has gets the same weight as one that a single conversation has, log N.
+- An n-gram that every conversation has gets the weight 0; if a reference has no others, every text scores 0 against it.
+- With fewer than two training conversations with references, every n-gram gets the weight 1.
+- The value of a text is its mean over the references of the conversation.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Gram = tuple[str, ...]
 
 
 class Vector(NamedTuple):
-    """A text as its n-grams of one length, each with count times weight."""
+    """A text as a vector of n-grams of one length; each value is count times weight."""
 
     values: dict[Gram, float]
     norm: float
@@ -39,7 +39,7 @@ class Vector(NamedTuple):
 class Weighted(Metric):
     """Compares texts by their weighted n-grams of 1 to `longest` stems; a text without a stem scores 0.
 
-    Without stemming, document frequencies are those of words, too.
+    Without stemming, the document frequencies are those of words instead of stems.
     """
 
     longest: ClassVar[int]
@@ -52,25 +52,25 @@ class Weighted(Metric):
         self._documents = len(documents)
         known = f"{request.training_split}:{len(documents)}:{digest(sorted(documents))[:12]}"
         self.frequencies = known if len(documents) > 1 else "none"
-        """Where document frequencies come from, for the signature: split, conversations, digest of their references."""
-        # References meet many texts, and a constant many references; a text's n-grams take some 20 kB.
+        """Source of the document frequencies, for the signature: split, conversations, digest of the references."""
+        # Cached, because a reference is compared with many texts and a constant with many references; about 20 kB each.
         self.vectors = lru_cache(maxsize=1 << 12)(self._vectors)
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """The mean over a conversation's references of each text's similarity to them; None where no reference is."""
+        """The mean similarity of each text to its conversation's references; None without a reference."""
         return [self._mean(text, one.references) for text, one in zip(texts, conversations, strict=True)]
 
     def blind_to(self, references: Sequence[str]) -> str | None:
-        """Why these references are out of sight: the words are ROUGE's, and so is what it cannot see."""
+        """As for ROUGE, because the words are split in the same way."""
         return explain_unseen(references)
 
     def variants(self) -> dict[str, Metric]:
-        """The paper on CIDEr stems, and its authors' code does not."""
+        """Without stemming: the paper on CIDEr stems, but its authors' code does not."""
         return {WITHOUT_STEMMING: type(self)(self._request, "none")}
 
     @abstractmethod
     def similarity(self, text: str, reference: str) -> float:
-        """Of a text to one reference, from 0.0 for nothing that tells in common."""
+        """Similarity of a text to one reference; 0.0 if they have no n-gram with a weight in common."""
 
     def weight(self, gram: Gram) -> float:
         """log(N / df), in [0, log N]."""
@@ -102,13 +102,13 @@ class Weighted(Metric):
 class ContentOverlap(Weighted):
     """ROUGE-1 F1 (Lin 2004, https://aclanthology.org/W04-1013) with each stem weighted by its idf; in [0, 1].
 
-    Precision is the weight of the stems that text and reference share (each as often as the one that has it less often)
-    over the weight of the text's stems, recall the same over the reference's; the value is their harmonic mean.
-    Weighing matches by what they tell goes back to NIST (Doddington 2002); by idf, BERTScore does it too (Zhang et al.
-    2020, section 3, https://arxiv.org/abs/1904.09675). On TweetSumm validation, humans against each other reach 0.347
-    (with sets of stems instead of counts 0.357, with single references as documents 0.343).
+    Precision is the weight of the common stems (each counted as often as in the side that has it less often) divided by
+    the weight of the text's stems; recall divides by the weight of the reference's stems. The value is their harmonic
+    mean. Weighting matches by their information goes back to NIST (Doddington 2002); BERTScore weights by idf, too
+    (Zhang et al. 2020, section 3, https://arxiv.org/abs/1904.09675). On TweetSumm validation, humans against each other
+    reach 0.347 (with sets of stems instead of counts 0.357, with single references as documents 0.343).
 
-    It does not see the order of words: a text's words shuffled score the same.
+    It ignores the order of words: shuffling a text does not change its value.
     """
 
     longest = 1
@@ -127,10 +127,11 @@ class ContentOverlap(Weighted):
 class CiderD(Weighted):
     """CIDEr-D (Vedantam et al. 2015, https://arxiv.org/abs/1411.5726, equation 4); in [0, 10].
 
-    Ten times the mean, over n-grams of 1 to 4 stems, of the cosine between tf-idf vectors, where the text's values are
-    clipped at the reference's (a repeated n-gram gains nothing) and the whole is discounted for a length `d` stems off
-    by exp(-d² / 2·6²). Equal texts of at least 4 stems get 10. Equal to the authors' code (coco-caption) on equal
-    tokens and frequencies; theirs are of the scored references, ours of the training split's.
+    Ten times the mean, over n-grams of 1 to 4 stems, of the cosine between tf-idf vectors. The text's values are
+    clipped at the reference's, so a repeated n-gram gains nothing, and a difference in length of `d` stems multiplies
+    the result by exp(-d² / 2·6²). Equal texts of at least 4 stems get 10. With equal tokens and frequencies, values
+    equal those of the authors' code (coco-caption). The authors take frequencies from the scored references; this
+    metric takes them from the training split.
     """
 
     longest = 4
@@ -157,7 +158,7 @@ def _ngrams(words: Sequence[str], length: int) -> Iterable[Gram]:
 
 
 def _common_values(candidate: Vector, target: Vector) -> dict[Gram, float]:
-    """What both have, as much as the one that has less of it."""
+    """The n-grams that both have, each with the smaller of both values."""
     return {gram: min(value, target.values[gram]) for gram, value in candidate.values.items() if gram in target.values}
 
 

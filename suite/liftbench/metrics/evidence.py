@@ -1,4 +1,4 @@
-"""What a conversation says, in the same readings as `mentions`, so that the two can be compared."""
+"""The details that a conversation supports, in the same readings as `mentions`, so that the two can be compared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .lexicon import HUMP
 from .mentions import Mention, alphanumeric, dates, times
 
 LEAST_LETTERS = 4
-"""A shorter name or code must stand there as a word: its letters are in others by chance."""
+"""A shorter name or code must occur as a whole word, because its letters may be part of others by chance."""
 
 
 class ConversationEvidence:
@@ -46,7 +46,7 @@ class ConversationEvidence:
         }
 
     def supports(self, mention: Mention) -> bool:
-        """Whether each part of a mention is there in one of its readings; of a date, day and month together."""
+        """Whether the turns have each part of a mention in one of its readings; of a date, day and month together."""
         if not self._readings.isdisjoint(frozenset.intersection(*mention.parts)):
             return True
         if mention.kind == "date" and (days := list(_days(mention))) and not any(map(self._has_day, days)):
@@ -54,7 +54,7 @@ class ConversationEvidence:
         return all(any(self._holds(reading, mention) for reading in part) for part in mention.parts)
 
     def _has_day(self, date: tuple[str, str]) -> bool:
-        """Whether day and month stand together, or the day with no other month and the month elsewhere."""
+        """Whether day and month occur together, or the day without any month and the month elsewhere."""
         day, month = date
         return date in self._dates or (day in self._lone_days and month in self._readings)
 
@@ -62,7 +62,7 @@ class ConversationEvidence:
         if reading in self._readings or (mention.kind in ("code", "name") and f"{reading}s" in self._tokens):
             return True
         if mention.kind == "number":
-            # What is `1 hour` in a summary was `an hour`.
+            # `1 hour` in a summary may be `an hour` in the conversation.
             return reading == "1"
         if mention.kind == "code":
             return len(reading) >= LEAST_LETTERS and reading in self._joined
@@ -93,7 +93,7 @@ _CALENDAR = regex.compile(
     rf"|(?<=\b(?:in|since|until|till|of|last|next|by|from|early|late|mid|on|this) ){_CALENDAR_WORD}"
     rf"|(?<=\d(?:st|nd|rd|th)? ){_CALENDAR_WORD}|\b{_CALENDAR_WORD}(?= \d))"
 )
-"""Months and weekdays, without a capital where they can be nothing else."""
+"""Months and weekdays; without a capital only where they cannot be another word."""
 _LONE_DAY = regex.compile(
     r"(?i)\b(?P<day>\d{1,2})(?:st|nd|rd|th)\b"
     r"|\b(?:the|on|by|before|until|till|from|to|and|or) (?P<day>\d{1,2})\b(?! ?[\p{L}%:£$€])"
@@ -131,7 +131,7 @@ def _times(text: str) -> Iterator[str]:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Its words, up to three joined (`Play Station 4`), and the parts of those that are joined already."""
+    """The words of a text, runs of two and three words joined (`Play Station 4`), and parts of run-together words."""
     tokens = [fold(token) for token in _TOKEN.findall(text)]
     yield from tokens
     yield from map("".join, _runs(tokens, 2))

@@ -1,4 +1,4 @@
-"""Key-fact recall: how many of a conversation's hand-written facts a summary tells, by the facts' surface forms."""
+"""Key-fact recall: the share of a conversation's hand-written facts that a summary tells, by their surface forms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _POSSESSIVE = re.compile(r"['’]s\b")
 def tells(text: str, forms: Iterable[str]) -> bool:
     """Whether a text tells a fact by one of its forms (see `KeyFact`).
 
-    The words of a form are compared by their stems and may stand anywhere, in any order; a number counts only whole.
+    The words of a form are compared by their stems and may occur anywhere, in any order. A number must match whole.
 
     >>> tells("She was refunded £1,500 in April.", ["1,500 refund|repay"]), tells("It cost £1,500.", ["500"])
     (True, False)
@@ -35,7 +35,7 @@ def _words(text: str) -> frozenset[str]:
 class KeyFacts(Metric):
     """Share of a conversation's key facts that the text tells, in [0, 1].
 
-    It does not see what else the text says: a summary that tells a fact and its opposite has told it.
+    It ignores what else the text says: a summary that tells a fact and its opposite counts as telling it.
     """
 
     name = "key-facts"

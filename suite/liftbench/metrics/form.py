@@ -1,8 +1,8 @@
-"""What a summary looks like beside its conversation: how much is copied and in what runs, how short, how repetitive.
+"""The form of a summary: how much it copies from the conversation, in what passages, how short, how repetitive it is.
 
 Coverage, density and compression follow Grusky, Naaman & Artzi 2018 (Newsroom, https://aclanthology.org/N18-1065). All
-count words as `data.fingerprints.words` splits them, and the conversation is the words of its turns, one after the
-other: a copied passage may run from one turn into the next. None of them says that a summary is good.
+count words as `text.words` splits them. The words of all turns are joined, so a copied passage may run from one turn
+into the next. None of these metrics says whether a summary is good.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ TOKENS = "words:nfkc-casefold|unspaced:characters"
 
 
 class Form(Metric):
-    """A figure of a text and its conversation; no reference is looked at, and nothing is learned."""
+    """A figure of a text and its conversation; it uses no reference and learns nothing."""
 
     definition: ClassVar[str]
-    """What the signature says beside name and words."""
+    """The part of the signature between the name and the rule for words."""
     direction: Direction = "neither"
     sees = "form"
 
@@ -36,18 +36,18 @@ class Form(Metric):
         self.signature = f"{self.name}|{self.definition}|{TOKENS}"
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """One value a text; None where the figure has no meaning (a share of nothing)."""
+        """One value per text; None if the figure is undefined (a share of nothing)."""
         return [
             self.value(tuple(words(text)), tuple(words_of(one))) for text, one in zip(texts, conversations, strict=True)
         ]
 
     @abstractmethod
     def value(self, summary: Tokens, conversation: Tokens) -> float | None:
-        """The figure for a summary and a conversation in words."""
+        """The figure for the words of a summary and of a conversation."""
 
 
 class Coverage(Form):
-    """Share of the summary's words that stand in copied fragments, in [0, 1]; None for an empty text."""
+    """Share of the summary's words that are in copied fragments, in [0, 1]; None for an empty text."""
 
     name = "coverage"
     definition = "newsroom"
@@ -58,7 +58,7 @@ class Coverage(Form):
 
 
 class Density(Form):
-    """Mean length of the fragment that a word is copied in (0 if in none), in [0, words]; None for an empty text."""
+    """Mean length of the copied fragment that a word is in (0 if in none), 0 or more; None for an empty text."""
 
     name = "density"
     definition = "newsroom"
@@ -69,7 +69,7 @@ class Density(Form):
 
 
 class Compression(Form):
-    """Words of the conversation for each word of the summary, 0 or more; None for an empty text."""
+    """Words of the conversation per word of the summary, 0 or more; None for an empty text."""
 
     name = "compression"
     definition = "newsroom"
@@ -86,16 +86,16 @@ class NovelBigrams(Form):
     definition = "of-all"
 
     def value(self, summary: Tokens, conversation: Tokens) -> float | None:
-        """A bigram counts as often as the summary has it."""
+        """A repeated bigram counts each time."""
         bigrams = list(pairwise(summary))
         known = set(pairwise(conversation))
         return sum(bigram not in known for bigram in bigrams) / len(bigrams) if bigrams else None
 
 
 class Repetition(Form):
-    """Share of the summary's trigrams that it had before, in [0, 1); 0.0 for fewer than four words.
+    """Share of the summary's trigrams that repeat an earlier one, in [0, 1); 0.0 for fewer than four words.
 
-    A text that cannot stop comes near 1; people repeat hardly anything.
+    A text that loops comes near 1; human summaries are near 0.
     """
 
     name = "repetition"
@@ -103,7 +103,7 @@ class Repetition(Form):
     direction = "lower"
 
     def value(self, summary: Tokens, conversation: Tokens) -> float:
-        """Looks at the summary alone."""
+        """Depends on the summary alone."""
         del conversation
         trigrams = list(zip(summary, summary[1:], summary[2:], strict=False))
         return 1 - len(set(trigrams)) / len(trigrams) if trigrams else 0.0
@@ -116,17 +116,17 @@ class Words(Form):
     definition = "count"
 
     def value(self, summary: Tokens, conversation: Tokens) -> float:
-        """Looks at the summary alone."""
+        """Depends on the summary alone."""
         del conversation
         return float(len(summary))
 
 
-# Coverage and density ask for the same fragments.
+# Cached, because coverage and density need the same fragments.
 @lru_cache(maxsize=1 << 12)
 def fragments(summary: Tokens, conversation: Tokens) -> tuple[int, ...]:
-    """Lengths of the passages that the summary shares with the conversation, in order: F(A, S) of the Newsroom paper.
+    """Lengths of the summary's passages that are also in the conversation, in order: F(A, S) of the Newsroom paper.
 
-    Greedy: from the left, each time the longest passage that begins here and stands anywhere in the conversation.
+    Greedy from the left: each fragment is the longest passage that begins there and occurs in the conversation.
 
     >>> fragments(("the", "parcel", "is", "late", "again"), ("where", "is", "the", "parcel", "is", "late"))
     (4,)
@@ -145,5 +145,5 @@ def fragments(summary: Tokens, conversation: Tokens) -> tuple[int, ...]:
 
 
 def _run(left: Tokens, right: Tokens) -> int:
-    """How many words two texts begin with in common."""
+    """The number of words that two texts have in common at their beginning."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))

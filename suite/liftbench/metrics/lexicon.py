@@ -1,4 +1,4 @@
-"""Which words of a summary are names: learned from training conversations, with a gazetteer for other words."""
+"""Decides which words of a summary are names, as learned from training conversations, with a gazetteer for the rest."""
 
 from __future__ import annotations
 
@@ -14,41 +14,42 @@ from ..text.names import BRANDS, NEVER, PLACES, fold, gazetteer
 from ..text.rouge_words import stems
 
 ANNOTATORS = 3
-"""A word that the references of so many conversations use, and the conversations themselves do not, is one that people
-write in summaries (`URL`), and no name."""
+"""A word is not a name but a word of summaries (`URL`) if it is in the references of at least this many conversations,
+but not in the conversations themselves."""
 SLIP = 0.75
-"""From this likeness (1 - edits / length) on, a capitalized word is a misspelt speaker (`Custoner`)."""
+"""A capitalized word with at least this likeness (1 - edits / length) to a speaker is the speaker, misspelt
+(`Custoner`)."""
 
 HUMP = regex.compile(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{Lo}\p{M}]+|\d+")
-"""A part of a run-together word: `GWRHelp` has two."""
+"""A part of a run-together word: `GWRHelp` has two parts."""
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*")
 _INNER_CAPITAL = regex.compile(r".+\p{Lu}")
 _BEGINS = regex.compile(r"(?:^|[.!?:;\n\"“(•*]|\s[-–])\s*$")
 
 
 def begins_sentence(text: str, position: int) -> bool:
-    """Whether a capital at this position may be due to the sentence's beginning."""
+    """Whether a capital at this position may be due to the beginning of a sentence."""
     return bool(_BEGINS.search(text[max(0, position - 4) : position]))
 
 
 class Lexicon(Struct, frozen=True, kw_only=True):
-    """Folded words, by how people write them."""
+    """Folded words, grouped by how the training conversations write them."""
 
     speakers: frozenset[str] = frozenset({"customer", "agent"})
-    """What the data calls those who speak."""
+    """The roles of the speakers in the data."""
     annotators: frozenset[str] = frozenset()
-    """What summaries say of their own (see `ANNOTATORS`)."""
+    """Words that only summaries use (see `ANNOTATORS`)."""
     lower: frozenset[str] = frozenset()
     """Words written without a capital as often as with one, or more often."""
     lower_stems: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
-    """Words written with a capital within sentences more often than without, and more than once."""
+    """Words written with a capital inside sentences more than once, and more often than without."""
 
     def is_name(self, written: str, position: int, text: str) -> bool:
-        """Whether a word that stands at a position of a text is a name, or part of one.
+        """Whether the word at a position of a text is a name, or part of one.
 
-        Within a sentence a capital tells; at its beginning the word must not be known without one. Without a capital
-        only a word that training writes with one is a name.
+        Inside a sentence, a word with a capital is a name. At the beginning of a sentence, it is a name unless it is
+        also known without a capital. Without a capital, it is a name only if training conversations write it with one.
         """
         word = fold(written)
         if len(word) < 2 or word.replace("'", "") in NEVER or word in self.speakers or word in self.annotators:
@@ -70,7 +71,7 @@ class Lexicon(Struct, frozen=True, kw_only=True):
 
 
 def learn(training: Iterable[Conversation]) -> Lexicon:
-    """The lexicon of training conversations: of their turns and references."""
+    """The lexicon of the turns and references of training conversations."""
     lower: Counter[str] = Counter()
     upper: Counter[str] = Counter()
     own: Counter[str] = Counter()
@@ -96,7 +97,7 @@ def learn(training: Iterable[Conversation]) -> Lexicon:
 
 
 def _count_capitals(text: str) -> tuple[Counter[str], Counter[str]]:
-    """How often each folded word has no capital, and how often one that the sentence's beginning does not explain."""
+    """Counts of each folded word without a capital, and with one that is not due to the beginning of a sentence."""
     lower: Counter[str] = Counter()
     upper: Counter[str] = Counter()
     for match in _WORD.finditer(text):
@@ -104,7 +105,7 @@ def _count_capitals(text: str) -> tuple[Counter[str], Counter[str]]:
         if match[0].islower():
             lower[word] += 1
         elif _INNER_CAPITAL.match(match[0]):
-            # Of a handle such as `AmazonHelp`, the first part is the name.
+            # In a handle such as `AmazonHelp`, the first part is the name.
             upper.update({word, fold(HUMP.findall(match[0])[0])})
         elif not begins_sentence(text, match.start()):
             upper[word] += 1

@@ -1,4 +1,4 @@
-"""What a summary states that can be checked by its letters: numbers, amounts, dates, times, codes and names."""
+"""Finds the details of a summary that can be checked by their letters: numbers, amounts, dates, times, codes, names."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Mention(Struct, frozen=True):
     text: str
     """As written."""
     parts: tuple[frozenset[str], ...]
-    """For each part the readings that it can have: `4 July` has two parts, `1,000` is one part with one reading. A
-    reading that all parts share is one of the whole mention: data without punctuation write `3-5` as 35."""
+    """The possible readings of each part: `4 July` has two parts, `1,000` has one part with one reading. A reading that
+    all parts have stands for the whole mention: data without punctuation writes `3-5` as 35."""
 
 
 def mentions(text: str, lexicon: Lexicon = Lexicon()) -> list[Mention]:  # noqa: B008 - it is frozen
-    """The details of a text, none overlapping, in its order.
+    """The details of a text, in order, without overlaps.
 
-    `lexicon` tells names from ordinary words. Without one, a capital within a sentence makes a name, and so does one
-    at its beginning unless the gazetteer knows the word as an ordinary one.
+    `lexicon` separates names from ordinary words. Without one, a word with a capital is a name, except at the beginning
+    of a sentence if the gazetteer knows it as an ordinary word.
 
     >>> [(mention.kind, mention.text) for mention in mentions("Ana paid Vistamoor £5 for KX-40921 on 4 July.")]
     [('name', 'Ana'), ('name', 'Vistamoor'), ('amount', '£5'), ('code', 'KX-40921'), ('date', '4 July')]
@@ -60,11 +60,11 @@ def mentions(text: str, lexicon: Lexicon = Lexicon()) -> list[Mention]:  # noqa:
 
 
 _PLACEHOLDER = regex.compile(r"<\w+>|&[a-z]+;?")
-"""`<LINK>`, and what is left of HTML's `&amp;`."""
+"""`<LINK>` and similar placeholders, and remains of HTML entities such as `&amp;`."""
 
 
 def alphanumeric(text: str) -> str:
-    """A text without case, diacritics and everything but letters and digits: `kx 40921` is `KX-40921`."""
+    """Letters and digits of a text, without case and diacritics, so that `kx 40921` equals `KX-40921`."""
     return "".join(filter(str.isalnum, fold(text)))
 
 
@@ -75,7 +75,7 @@ _UNMISTAKABLE = (
     r"(?i:january|february|april|june|july|august|september|october|november|december"
     r"|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)"
 )
-"""Not `may`, `march`, `sat` and the like: they need a capital, or a day beside them."""
+"""Without `may`, `march`, `sat` and the like: they need a capital, or a day next to them."""
 _DATE = regex.compile(
     rf"\b{_DAY}(?: of)? (?i:{MONTH})\b(?:,? \d{{4}})?|\b(?i:{MONTH})\.? {_DAY}\b(?:,? \d{{4}})?|\b{MONTH},? \d{{4}}\b"
     rf"|\b(?:{MONTH}|{WEEKDAY}|{_UNMISTAKABLE})\b"
@@ -90,7 +90,7 @@ _TIME = regex.compile(
 
 
 def dates(text: str) -> Iterator[Mention]:
-    """Days, months, weekdays and years in any order and spelling. Which number of `3/11` is the month is left open."""
+    """Days, months, weekdays and years in any order and spelling. In `3/11`, either number may be the month."""
     for match in _DATE.finditer(text):
         written = _DATE_PART.findall(match[0])
         numeric = all(part.isdigit() for part in written)
@@ -150,7 +150,7 @@ def _numbers(text: str) -> Iterator[Mention]:
 
 def _number_words(text: str) -> Iterator[Mention]:
     for run in find_number_words(text):
-        # `one` is a pronoun more often than a number.
+        # `one` is skipped, because it is a pronoun more often than a number.
         if run.words != ("one",) and run.words[0] in CARDINALS and _COUNTING.issuperset(run.words):
             joined = readings(run.digits)
             parts = tuple(joined | {str(value)} for value in run.values)
@@ -163,7 +163,8 @@ _ADDRESS = regex.compile(r"(?<![\w.+-])[\w.+-]++@\w[\w.-]*\w|@\w+|(?i:https?://|
 _DIGIT_GROUPS = regex.compile(r"(?<![\w.,/-])\+?\(?\d+\)?(?:[ -]\(?\d+\)?)+(?![\w/-])")
 _CODE = regex.compile(r"(?<!\w)[\p{L}\d]++(?:[-/_.][\p{L}\d]++)*+(?!\w)")
 _COUNTED = regex.compile(rf"{NUMERAL}(?:\p{{Ll}}{{1,5}}|-?\p{{L}}{{1,2}}|(?:-\p{{Ll}}+)+|\.\p{{L}}+)")
-"""A number with its unit (`30min`, `42V`), that begins a compound (`7-year-old`) or ends a sentence (`11.Then`)."""
+"""A number that is not a code: with its unit (`30min`, `42V`), at the beginning of a compound (`7-year-old`), or at the
+end of a sentence without a space after it (`11.Then`)."""
 
 
 def _addresses(text: str) -> Iterator[Mention]:
@@ -171,7 +172,7 @@ def _addresses(text: str) -> Iterator[Mention]:
 
 
 def _digit_groups(text: str) -> Iterator[Mention]:
-    """Of telephones, cards and cases: seven digits and more."""
+    """Telephone, card and case numbers: groups of seven or more digits in total."""
     return (_code(match) for match in _DIGIT_GROUPS.finditer(text) if len(alphanumeric(match[0])) >= 7)
 
 
@@ -193,7 +194,7 @@ _POSSESSIVE = regex.compile(r"['’]s$")
 
 
 def _names(text: str, lexicon: Lexicon) -> list[Mention]:
-    """Names, those of several words as one."""
+    """The names in a text; adjacent words form one name."""
     names: list[Mention] = []
     for match in _WORD.finditer(text):
         word = _POSSESSIVE.sub("", match[0])

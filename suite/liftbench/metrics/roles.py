@@ -1,4 +1,4 @@
-"""Role accuracy: does a summary give the customer's matter to the customer, and the agent's answer to the agent?"""
+"""Role accuracy: whether a summary attributes to customer and agent what each of them said."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..text.sentences import SPLITTER, split_sentences
 from .base import Metric, MetricRequest
 
 VERSION = "subjects-1"
-"""Of the role words and of the rule that finds subjects; changing either means raising it."""
+"""Version of the role words and of the rule that finds subjects; raise it with every change of either."""
 
-# `customer service` and `user name` name nobody; what is said of `the service` or `the company` may be said of neither
-# speaker; a guest, a buyer or a passenger is as often a third person. None of them counts.
+# These do not count as roles: `customer service` and `user name` name nobody, `the service` or `the company` may be
+# neither speaker, and a guest, a buyer or a passenger is as often a third person.
 _NOBODY = r"(?:service|support|care|relation|experience|account|name|id|interface|manual|guide|number|base)s?"
 _DESK = r"(?:customer\s+)?(?:service|support|care)"
 _ROLE_WORDS = {
@@ -28,8 +28,8 @@ _EITHER = re.compile(
     rf"(?P<article>\ban?\s+)?\b(?:(?P<agent>{_ROLE_WORDS['agent']})|(?P<customer>{_ROLE_WORDS['customer']}))", re.I
 )
 
-# A role word is a subject where a clause begins: first in its sentence, after a mark, or after a conjunction. Elsewhere
-# something is done to it ("asked the customer to …"), or another subject tells of it ("says that the agent …").
+# A role word is a subject only where a clause begins: at the beginning of the sentence, after a punctuation mark, or
+# after a conjunction. Elsewhere it is an object ("asked the customer to …") or reported ("says that the agent …").
 _CLAUSE_BEGINS = re.compile(
     r"(?:^|[,;:]|\b(?:and|but|then|while|when|before|after))\W*(?:(?:the|an?|this|another)\W+)?$",
     re.I,
@@ -37,9 +37,9 @@ _CLAUSE_BEGINS = re.compile(
 
 
 def swap_roles(text: str) -> str | None:
-    """The text with customer and agent exchanged, case, plural and articles kept; None where it names neither.
+    """The text with customer and agent swapped, with the same case, plural and articles; None if it names neither.
 
-    Synonyms count (`client`, `caller`, `support team`, …) and become the plain word of the other side.
+    Synonyms (`client`, `caller`, `support team`, …) count, too, and become `customer` or `agent`.
 
     >>> swap_roles("An agent called. Customers' parcels are late, the customer service is closed")
     "A customer called. Agents' parcels are late, the customer service is closed"
@@ -49,41 +49,41 @@ def swap_roles(text: str) -> str | None:
 
 
 class RoleAccuracy(Metric):
-    """Mean over a summary's claims about a speaker of the share of their words that this speaker said; in [0, 1].
+    """Mean over a summary's claims about speakers of how far their words are those of the speaker named; in [0, 1].
 
-    A claim is what stands between a role word (`customer`, `agent`, their synonyms, or whatever other roles the turns
-    have) that begins a clause and the next such word, or the sentence's end. Its words, as stems, that exactly one
-    speaker of the conversation said are evidence for that speaker; the claim's value is `(1 + words of the speaker that
-    it names) / (speakers + words of any one speaker)`, so that it is 1/2 where two speakers' words weigh the same or
-    nothing is known.
+    A claim is the text from a role word (`customer`, `agent`, a synonym, or another role in the turns) at the beginning
+    of a clause to the next such word, or to the end of the sentence. A stem of the claim is evidence for a speaker if
+    this speaker alone said it. The value of a claim is `(1 + stems of the named speaker) / (speakers + stems of any one
+    speaker)`: 1/2 if there are two speakers with equal evidence, or without any.
 
-    It looks at the words of the turns, at no reference and at nothing learned. It does not see who did what inside a
-    clause ("the customer was told to …" is the agent's saying), pronouns, people's own names, negation, or roles
-    confused in words that no turn has. It reads English summaries; one of another conversation lies near 1/2.
+    The metric uses only the words of the turns: no reference, and nothing learned. It does not recognize who did what
+    inside a clause ("the customer was told to …" reports the agent), pronouns, people's names, negation, or confused
+    roles in words that no turn has. It reads English summaries. A summary of another conversation is near 1/2.
 
-    Kept because it tells human summaries from the same with roles swapped (AUC, ties half): 0.99 on TweetSumm's
-    validation split (347 of 352 summaries name a speaker as subject), 0.89 on helpdesk's test split (67 of 208: most go
-    by names). On helpdesk so few summaries have a value that its row of the validity table has no scale, and a slot
-    template, which puts the speaker's own words behind each role, stands above the humans: read it beside the others.
+    It is kept because it separates human summaries from the same summaries with swapped roles (AUC, ties half): 0.99 on
+    TweetSumm's validation split (347 of 352 summaries have a speaker as subject), 0.89 on helpdesk's test split (67 of
+    208; most use names). Read it together with other metrics: on helpdesk too few summaries have a value for its row of
+    the validity table to have a scale, and a slot template, which puts a speaker's own words after each role, scores
+    above the humans.
     """
 
-    # What was measured and left out: a naive Bayes prior on which stems training references give to which role has an
-    # AUC of 0.999 on TweetSumm, but 0.77 on helpdesk, and gives 0.85 to the summary of another conversation. Weighing
-    # words by idf changes the AUC by about 0.01.
+    # Measured, but not used: a naive Bayes prior, learned from training references, of which stems belong to which role
+    # has an AUC of 0.999 on TweetSumm, but 0.77 on helpdesk, and gives 0.85 to the summary of another conversation.
+    # Weighting words by idf changes the AUC by about 0.01.
 
     name = "role-accuracy"
     signature = f"role-accuracy|mean-claim|stemmer:porter|words:{VERSION}|sentences:{SPLITTER}"
     sees = "facts"
 
     def __init__(self, request: MetricRequest = MetricRequest()) -> None:  # noqa: B008
-        """Nothing is learned from the training split."""
+        """The request is ignored: the metric learns nothing."""
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """One value a text; None where it says nothing of a speaker by role, or fewer than two spoke."""
+        """One value per text; None if it makes no claim about a speaker, or if fewer than two speakers speak."""
         return [self._mean(text, one) for text, one in zip(texts, conversations, strict=True)]
 
     def findings(self, text: str, conversation: Conversation) -> list[Finding]:
-        """The claims whose words are rather another speaker's than that of the one they name."""
+        """The claims with less evidence for the speaker that they name than for the others."""
         return [
             Finding(start=claim.start, end=claim.end, kind=f"not what the {claim.role} said")
             for claim, value in _rate_claims(text, conversation)
@@ -115,7 +115,7 @@ def _rate_claims(text: str, conversation: Conversation) -> list[tuple[_Claim, fl
 
 @lru_cache(maxsize=1 << 12)
 def _own_words(turns: tuple[Turn, ...]) -> dict[str, frozenset[str]]:
-    """Role → the stems that nobody else in the conversation said."""
+    """Role → the stems that only this speaker of the conversation said."""
     said: dict[str, set[str]] = {}
     for turn in turns:
         said.setdefault(_canonical(turn.role), set()).update(stems(turn.text))
@@ -127,14 +127,14 @@ def _own_words(turns: tuple[Turn, ...]) -> dict[str, frozenset[str]]:
 
 @cache
 def _canonical(role: str) -> str:
-    """`customer` or `agent` for any of their words, else the role itself, in lower case."""
+    """`customer` or `agent` for any of their synonyms, else the role itself in lower case."""
     lower = role.strip().lower()
     return next((name for name, pattern in _ROLE_WORDS.items() if re.fullmatch(pattern, lower)), lower)
 
 
 @cache
 def _pattern(roles: tuple[str, ...]) -> re.Pattern[str]:
-    """One group a role, in order: `lastindex` tells which. A role without a name is never named."""
+    """A pattern with one group per role, in order; `lastindex` identifies the role. An empty role never matches."""
     own = {role: rf"(?:{re.escape(role) or '(?!)'})s?\b" for role in roles} | _ROLE_WORDS
     return re.compile("|".join(rf"\b({own[role]})" for role in roles), re.I)
 
@@ -151,7 +151,7 @@ def _claims(text: str, roles: tuple[str, ...]) -> tuple[_Claim, ...]:
             for found in pattern.finditer(sentence)
             if (clause := _CLAUSE_BEGINS.search(sentence, 0, found.start()))
         ]
-        # The first claim has what stands before its subject, too ("After the refund failed, the customer …").
+        # The first claim includes the text before its subject ("After the refund failed, the customer …").
         starts = [0, *(start for start, _ in subjects[1:])]
         ends = [*starts[1:], len(sentence)]
         for (_, subject), start, end in zip(subjects, starts, ends, strict=False):

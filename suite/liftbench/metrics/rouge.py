@@ -1,10 +1,11 @@
 """ROUGE-1, ROUGE-2, ROUGE-L and ROUGE-Lsum: stemmed F1 as the `rouge-score` package computes it, mean over references.
 
-Mean, not max: the maximum grows with the number of references, so conversations with more of them would look easier.
+The mean, not the maximum: the maximum grows with the number of references, so conversations with more references would
+look easier.
 
-ROUGE-1, 2 and L are computed here, bit for bit as the package does but faster: texts are stemmed once, clipped counts
-are sizes of set intersections (of all pairs, counted by n-gram), and RapidFuzz finds common subsequences bit-parallel.
-ROUGE-Lsum stays with the package: its union of common subsequences depends on how the package breaks ties.
+ROUGE-1, 2 and L are computed here with the same bits as in the package, but faster: each text is stemmed once, clipped
+counts are sizes of set intersections, and RapidFuzz finds common subsequences with bit-parallel operations. ROUGE-Lsum
+is left to the package, because its union of common subsequences depends on how the package breaks ties.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ Name = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
 NAMES: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
 EQUALS = "0.1.2"
-"""The version of `rouge-score` whose ROUGE-1, 2 and L are computed here; the tests hold both against each other."""
+"""The version of `rouge-score` whose values this module reproduces for ROUGE-1, 2 and L; tests compare the two."""
 
 BLOCK = 1 << 20
-"""Pairs that `all_pairs` works on at a time."""
+"""The number of pairs that `all_pairs` works on at a time."""
 
 _ORDER: dict[Name, int] = {"rouge1": 1, "rouge2": 2}
 
 
 class Rouge(Metric):
-    """One ROUGE variant (Lin 2004, https://aclanthology.org/W04-1013), as a rule with the Porter stemmer; in [0, 1]."""
+    """One ROUGE variant (Lin 2004, https://aclanthology.org/W04-1013), with the Porter stemmer by default; 0 to 1."""
 
     def __init__(
         self,
@@ -55,15 +56,15 @@ class Rouge(Metric):
         self.signature = f"{name}|f1|stemmer:{stemmer}|refs:mean|{origin}"
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """F1 of each text, mean over its references: 0.0 for a text without a token, None where no reference is."""
+        """Mean F1 of each text over its references: 0.0 for a text without a token, None without a reference."""
         return [self._mean(text, one.references) for text, one in zip(texts, conversations, strict=True)]
 
     def blind_to(self, references: Sequence[str]) -> str | None:
-        """Why these references are out of sight: most letters of one of them are outside a–z, and so dropped."""
+        """Why ROUGE cannot read these references: most letters of one are outside a–z, so its tokenizer drops them."""
         return explain_unseen(references)
 
     def variants(self) -> dict[str, Metric]:
-        """ROUGE-1.5.5 and `rouge-score` stem only where they are told to."""
+        """Without stemming, which is the default of ROUGE-1.5.5 and of `rouge-score`."""
         return {WITHOUT_STEMMING: Rouge(self.name, stemmer="none")}
 
     def _mean(self, text: str, references: Sequence[str]) -> float | None:
@@ -72,7 +73,7 @@ class Rouge(Metric):
         return sum(self._f1(text, reference) for reference in references) / len(references)
 
 
-# What a plugin registers: each, called with a `MetricRequest`, gives the metric of its name.
+# The targets that a plugin registers: each, called with a `MetricRequest`, returns the metric of its name.
 rouge1 = partial(Rouge, "rouge1")
 rouge2 = partial(Rouge, "rouge2")
 rougeL = partial(Rouge, "rougeL")  # noqa: N816 - the metric's own name
@@ -83,7 +84,7 @@ rougeLsum = partial(Rouge, "rougeLsum")  # noqa: N816 - the metric's own name
 
 
 def f1(name: Name, text: str, reference: str, stemmer: Stemmer = "porter") -> float:
-    """F1 of one text against one reference, in [0, 1]: 0.0 where either has nothing to match."""
+    """F1 of one text against one reference, in [0, 1]; 0.0 if either has no words to match."""
     if name == "rougeLsum":
         scores = _summary_level(stemmer).score("\n".join(split_sentences(reference)), "\n".join(split_sentences(text)))
         return float(scores[name].fmeasure)
@@ -96,9 +97,10 @@ def f1(name: Name, text: str, reference: str, stemmer: Stemmer = "porter") -> fl
 
 
 def all_pairs(name: Name, texts: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
-    """F1 of every text (rows) against every reference (columns), stemmed, equal to `f1`.
+    """F1 of every text (rows) against every reference (columns), stemmed, with the values of `f1`.
 
-    Background the result, memory holds `BLOCK` pairs at a time, or one row. ROUGE-Lsum takes as long as pair by pair.
+    Apart from the result, memory holds `BLOCK` pairs at a time, or one row. ROUGE-Lsum is not faster than calling `f1`
+    for each pair.
     """
     table = np.zeros((len(texts), len(references)))
     if name == "rougeLsum":
@@ -119,9 +121,9 @@ class _Common(NamedTuple):
     sizes: NDArray[np.int64]
     """N-grams or words of each text."""
     other_sizes: NDArray[np.int64]
-    """Of each reference."""
+    """N-grams or words of each reference."""
     counts: Callable[[slice], NDArray[np.int32]]
-    """Of a block of the texts, with every reference."""
+    """The common count of each text of a block (rows) with each reference (columns)."""
 
 
 def _clipped_counts(texts: Sequence[str], references: Sequence[str], order: int) -> _Common:
@@ -152,9 +154,9 @@ def _subsequences(texts: Sequence[str], references: Sequence[str]) -> _Common:
 
 @lru_cache(maxsize=1 << 10)
 def _ngrams(text: str, order: int, stemmer: Stemmer) -> frozenset[Hashable]:
-    """The n-grams of a text, and each repetition of one as a pair of it and a number.
+    """The n-grams of a text; each repetition is a pair of the n-gram and a number.
 
-    So the size of an intersection is the clipped count of ROUGE-N: the sum of the smaller of both counts.
+    Therefore the size of an intersection is the clipped count of ROUGE-N, the sum over n-grams of the smaller count.
     """
     words = TOKENIZERS[stemmer](text)
     counts = Counter(zip(*(words[start:] for start in range(order)), strict=False))
@@ -163,10 +165,10 @@ def _ngrams(text: str, order: int, stemmer: Stemmer) -> frozenset[Hashable]:
 
 
 class _Alphabet(dict[str, str]):
-    """A character for each word, so that RapidFuzz compares strings: exact, where it would take other items by hash."""
+    """Maps each word to a character. RapidFuzz compares strings exactly, but other sequences by the hashes of items."""
 
     def spell(self, words: Sequence[str]) -> str:
-        """One character a word."""
+        """One character per word."""
         return "".join(map(self.__getitem__, words))
 
     def __missing__(self, word: str) -> str:
@@ -176,10 +178,10 @@ class _Alphabet(dict[str, str]):
 
 @cache
 def _summary_level(stemmer: Stemmer) -> Any:
-    # Imported here: rouge-score brings NLTK along, which takes a second.
+    # Imported here, because rouge-score imports NLTK, which takes a second.
     from rouge_score.rouge_scorer import RougeScorer
 
-    # The package takes a sentence a line; its own splitting needs NLTK's punkt data.
+    # The package is given one sentence per line, because its own splitting needs NLTK's punkt data.
     return RougeScorer(["rougeLsum"], tokenizer=SimpleNamespace(tokenize=TOKENIZERS[stemmer]))
 
 
@@ -191,7 +193,7 @@ def _sizes(rows: Sequence[Sized]) -> NDArray[np.int64]:
 
 
 def _harmonic_mean(common: int, size: int, other_size: int) -> float:
-    # The package's order of operations: another one would be off in the last bit.
+    # The package's order of operations; another order would differ in the last bit.
     precision, recall = common / max(size, 1), common / max(other_size, 1)
     return 2 * precision * recall / (precision + recall) if common else 0.0
 

@@ -1,7 +1,7 @@
-"""Values that metrics must give: from their packages' own tests, from published code, and worked out by hand.
+"""Checks metrics against known values: from the tests of their packages, from published code, and worked out by hand.
 
-Each `fixtures/<name>.json` holds cases: a registered metric, its inputs, the value and where it comes from. They are
-rerun offline, through the registry that every run goes through. Metrics that need a model have none here.
+Each `fixtures/<name>.json` holds cases: a registered metric, its inputs, the value and its source. They are recomputed
+offline, through the same registry as in a run. Metrics that need a model have no cases.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One value that a metric must give."""
 
     metric: str
-    """As registered, with its argument where it has one."""
+    """As registered, with the argument if there is one."""
     text: str
     references: tuple[str, ...]
     expected: float
     tolerance: float = 1e-9
-    """Largest difference, either way; wider where the source prints few digits."""
+    """The largest absolute difference allowed; larger if the source prints few digits."""
     source: str
-    """Where the value comes from."""
+    """The source of the value."""
 
 
 class Fixtures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +45,7 @@ class Fixtures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """What became of one case."""
+    """The result of one case."""
 
     fixture: str
     """File and number of the case, from 1: `rouge.json, case 3`."""
@@ -55,14 +55,14 @@ class Check(Struct, frozen=True, kw_only=True):
     found: float | None
     passed: bool
     signature: str
-    """Of the metric that gave `found`."""
+    """The signature of the metric that computed `found`."""
 
 
 def selfcheck(plugins: Plugins, folder: Path = SHIPPED) -> list[Check]:
-    """Every case of a folder's fixtures, in order of file names.
+    """Check every case of a folder's fixtures, sorted by file name.
 
-    Raises `UsageError` where there are no cases, a file is damaged, or a metric is unknown, and `PrerequisiteError`
-    for one whose packages are missing.
+    Raises `UsageError` if there are no cases, a file is damaged, or a metric is unknown, and `PrerequisiteError` for a
+    metric whose packages are missing.
     """
     checks = [check for path in sorted(folder.glob("*.json")) for check in _checks(path, plugins)]
     if not checks:
@@ -87,7 +87,7 @@ def _checks(path: Path, plugins: Plugins) -> Iterator[Check]:
             source=case.source,
             expected=case.expected,
             found=found,
-            # Not a number is within no tolerance.
+            # NaN compares as false, so it does not pass.
             passed=found is not None and abs(found - case.expected) <= case.tolerance,
             signature=metric.signature,
         )

@@ -14,23 +14,23 @@ from .lexicon import learn
 from .mentions import Mention, mentions
 
 RULES = 1
-"""Version of what counts as a mention and as its support; changing either means raising it."""
+"""Version of the rules for mentions and for their support; raise it with every change of either."""
 
 
 class UnsupportedFacts(Metric):
-    """How many details of a text its conversation does not contain: 0.0 and up, no reference needed.
+    """The number of details in a text that its conversation does not contain: 0.0 or more; it needs no reference.
 
-    It compares letters and digits (see `mentions` and `evidence`), and so it sees an invented detail, but not a true
-    one in a wrong place, nor a false statement without a detail. Measured, with the words of the training split:
+    It compares letters and digits (see `mentions` and `evidence`), so it finds an invented detail, but not a true
+    detail in a wrong place, and not a false statement without a detail. Measured with the words of the training split:
 
-    - A detail that the conversation supports, replaced in a human summary by another of its kind, is found in 99% of
-      1,271 cases on helpdesk's test split and in 95% of 195 on TweetSumm's validation split (names without a capital:
-      9 of 14). Of helpdesk's 104 hand-written statements with a wrong detail, 74% are found; the others are wrong in
-      what is not a name or number, or by a number that the conversation uses for something else.
-    - Untouched human summaries have 0.043 findings each on helpdesk (4.3% have any), 0.003 on TweetSumm (0.3%). The
-      rules were tuned on these; on the training splits, halves of which taught the words for the other halves, it is
-      0.086 (8.6%) and 0.027 (2.5%). Most are right: companies that the turns do not name, slips of the pen, anonymized
-      handles.
+    - If a supported detail of a human summary is replaced by another of its kind, it is found in 99% of 1,271 cases on
+      helpdesk's test split and in 95% of 195 on TweetSumm's validation split (names without a capital: 9 of 14). Of
+      helpdesk's 104 hand-written statements with a wrong detail, 74% are found; in the others, the wrong detail is
+      neither name nor number, or it is a number that the conversation uses for something else.
+    - Original human summaries have 0.043 findings each on helpdesk (4.3% have any) and 0.003 on TweetSumm (0.3%). The
+      rules were tuned on these; on the training splits, with each half checked with the words of the other half, they
+      have 0.086 (8.6%) and 0.027 (2.5%). Most findings are right: companies that the turns do not name, typing
+      mistakes, anonymized handles.
     """
 
     name = "unsupported-facts"
@@ -49,7 +49,7 @@ class UnsupportedFacts(Metric):
         ]
 
     def findings(self, text: str, conversation: Conversation) -> list[Finding]:
-        """Where they are, as `unsupported number`, `amount`, `date`, `time`, `code` or `name`."""
+        """The unsupported details, of the kind `unsupported number` (or `amount`, `date`, `time`, `code`, `name`)."""
         return [
             Finding(start=mention.start, end=mention.end, kind=f"unsupported {mention.kind}")
             for mention in self._find_unsupported(text, conversation.turns)

@@ -86,7 +86,7 @@ def test_the_customer_is_told_by_the_first_row_that_tells_him() -> None:
     tally = Tally()
     found = list(conversations(read, Columns(id="id", speaker="who", text="text", cluster="customer"), tally))
     assert [conversation.metadata for conversation in found] == [{"cluster": "c7"}, {"cluster": "c8"}]
-    assert "conversations with several customers, of whom the first counts: 1 (2)" in tally.report().notes
+    assert "conversations with several customers; the first one counts: 1 (2)" in tally.report().notes
 
 
 def test_nested_values_are_a_customer_or_told_to_be_left_out() -> None:
@@ -110,7 +110,7 @@ def test_who_is_taken_for_one_of_the_others_is_told() -> None:
     columns = Columns(id="id", speaker="who", text="text", roles={"ANN": "agent"}, others="customer")
     [conversation] = conversations(read, columns, tally)
     assert turns(conversation) == [("agent", "Hello"), ("customer", "Hi"), ("customer", "Hi!")]
-    assert "taken for the customer (--others): 'Bob' (2)" in tally.report().notes
+    assert "read as the customer (--others): 'Bob' (2)" in tally.report().notes
 
 
 def test_a_row_without_a_speaker_is_nobodys() -> None:
@@ -135,7 +135,7 @@ def test_where_a_time_cannot_be_read_the_rows_order_counts_and_is_said_to(time: 
     first, second = conversations(read, msgspec.structs.replace(MESSAGES, time="at"), tally)
     assert [turn.text for turn in first.turns] == ["1", "2", "3"]
     assert [turn.text for turn in second.turns] == ["4", "5"]
-    assert [note for note in tally.report().notes if "order of their rows" in note and note.endswith(": 1 (2)")]
+    assert [note for note in tally.report().notes if "order of the rows" in note and note.endswith(": 1 (2)")]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_where_one_side_says_nothing_it_is_noted() -> None:
     tally = Tally()
     read = table("id|who|text", "a|Jo|1", "a|Ann|2")
     list(clean_conversations(conversations(read, msgspec.structs.replace(MESSAGES, others="customer"), tally), tally))
-    assert "nothing is said by the agent" in " ".join(tally.report().notes)
+    assert "no turn is by the agent" in " ".join(tally.report().notes)
 
 
 # ------------------------------------------------------------------------------------------- a row, a conversation
@@ -340,7 +340,7 @@ def test_system_messages_and_pictures_are_told() -> None:
         (Columns(transcript="t"), [], "no messages"),
         (Columns(messages="t"), "Customer: Hi", "no list of messages"),
         (Columns(messages="t"), "[1, 2", "no list of messages"),
-        (Columns(messages="t"), [1, 2], "the messages are no objects"),
+        (Columns(messages="t"), [1, 2], "the messages are not objects"),
         (Columns(messages="t"), [{"content": "Hi"}], "a message without role, speaker, from, author or sender"),
         (Columns(messages="t"), [{"role": "user", "content": " "}], "no messages"),
     ],

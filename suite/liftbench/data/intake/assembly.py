@@ -1,4 +1,4 @@
-"""Rows to conversations, by their columns; every row is used, or told to a tally with the reason."""
+"""Builds conversations from rows by their columns. A tally counts every row that is left out, with the reason."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ TEXT_KEYS = ("content", "text", "message", "body", "value")
 
 
 def conversations(rows: Iterable[Row], columns: Columns, tally: Tally | None = None) -> Iterator[Conversation]:
-    """The conversations that rows hold, as they are; in the order in which they begin.
+    """The conversations in the rows, not cleaned, in the order of their first rows.
 
-    Rows of one conversation may lie apart: messages wait in a temporary file, and memory holds ids alone. What is left
-    out is told to `tally`. Raises `UsageError` for columns that do not go together, and at the end for speakers that
-    could not be told to be customer or agent.
+    The rows of a conversation need not be adjacent: messages are kept in a temporary file, and memory holds only ids.
+    `tally` counts what is left out. Raises `UsageError` for columns that exclude each other or are missing, and
+    `UnclearSpeakers` at the end for speakers who may be customers or agents.
     """
     check_form(columns)
     read = _of_messages if columns.text else _of_rows
@@ -38,7 +38,7 @@ def conversations(rows: Iterable[Row], columns: Columns, tally: Tally | None = N
 
 
 def clean_conversations(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:
-    """The conversations, cleaned; those of which no words are left are told to `tally`."""
+    """Clean conversations; those without words are left out and counted in `tally`."""
     for conversation in found:
         done = clean(conversation)
         if not done.turns:
@@ -87,7 +87,7 @@ def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: 
 
 
 class _Unusable(Exception):
-    """Why a value is not a conversation."""
+    """The reason why a value is not a conversation."""
 
 
 def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
@@ -121,7 +121,7 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
 
 
 def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> list[tuple[str, str]]:
-    """Speakers and what they say, from a transcript or a list of messages. Raises `_Unusable`."""
+    """(speaker, text) pairs from a transcript or a list of messages. Raises `_Unusable`."""
     said = list_in(value)
     if said is None and columns.messages:
         raise _Unusable("no list of messages")
@@ -130,7 +130,7 @@ def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> 
     if said and all(isinstance(message, str) for message in said):
         return _said_in_text("\n".join(said), speakers, tally)
     if not all(isinstance(message, Mapping) for message in said):
-        raise _Unusable("the messages are no objects")
+        raise _Unusable("the messages are not objects")
     found = [(_speaker(message), _content(message, tally)) for message in said]
     if any(text and not speaker for speaker, text in found) and columns.others is None:
         raise _Unusable(f"a message without {', '.join(SPEAKER_KEYS[:-1])} or {SPEAKER_KEYS[-1]}")
@@ -149,14 +149,14 @@ def _said_in_text(text: str, speakers: Speakers, tally: Tally) -> list[tuple[str
     roles = {name: speakers.known(name) for name, _ in said}
     if None not in roles.values() or not {"customer", "agent"} <= set(roles.values()) or roles[said[0][0]] is None:
         return said
-    # Both sides are named by role: another word before a colon (`PS: …`) is not a third speaker.
+    # Both sides are named by role, so another word before a colon (`PS: …`) is not a third speaker.
     for name in (name for name, role in roles.items() if role is None):
-        tally.remark("transcripts with a word before a colon that is taken for text, and not for a third speaker", name)
+        tally.remark("transcripts with a word before a colon that is read as text, not as a third speaker", name)
     return transcript_turns(text, lambda name: roles[name] is not None) or said
 
 
 def transcript_turns(text: str, speaks: Callable[[str], bool] = lambda _: True) -> list[tuple[str, str]] | None:
-    """Speakers and what they say, as `turns_of`, with line breaks however an export writes them."""
+    """(speaker, text) pairs as from `turns_of`; line breaks may also be written as `<br>` or as a literal `\\n`."""
     text = re.sub(r"<br\s*/?>", "\n", text, flags=re.IGNORECASE)
     if "\n" not in text:
         text = text.replace("\\r\\n", "\n").replace("\\n", "\n")
@@ -164,14 +164,14 @@ def transcript_turns(text: str, speaks: Callable[[str], bool] = lambda _: True) 
 
 
 def list_in(value: Any) -> list[Any] | None:
-    """A value's list: nested, in JSON or as Python writes one, or the `messages` of an object in JSON; else None."""
+    """The list in a value: the value itself, JSON, a Python literal, or the `messages` of a JSON object; else None."""
     if isinstance(value, list | tuple):
         return list(value)
     text = words(value)
     if not text.startswith(("[", "{")):
         return None
     for read in (msgspec.json.decode, ast.literal_eval):
-        # The second reads what pandas writes for a list.
+        # `literal_eval` reads lists as pandas writes them.
         try:
             decoded = read(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -205,7 +205,7 @@ def _content(message: Mapping[str, Any], tally: Tally) -> str:
 
 
 def words(value: Any) -> str:
-    """A value as text: white space around it removed, whole floats without `.0`, nothing for None, NaN and lists."""
+    """A value as stripped text: a whole float loses its `.0`; None, NaN and lists become the empty text."""
     if isinstance(value, str):
         return value.strip()
     if value is None or value != value or isinstance(value, list | tuple | dict):
@@ -255,14 +255,14 @@ def _metadata(row: Row, columns: Columns, keep: Iterable[str], tally: Tally) -> 
 
 
 def _customer(value: Any) -> str:
-    """What tells a customer from others; of an object (`{"id": 7, "email": …}`), its first field that does."""
+    """What identifies a customer; of an object (`{"id": 7, "email": …}`) the first of `CUSTOMER_KEYS` with a value."""
     if isinstance(value, Mapping):
         return next(filter(None, (words(value.get(key)) for key in CUSTOMER_KEYS)), "")
     return words(value)
 
 
 def _scalar(value: Any) -> Scalar:
-    # JSON readers elsewhere hold integers in 64 bits.
+    # Other JSON readers hold integers in 64 bits, so a larger one is kept as text.
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
         return value
     if isinstance(value, float) and isfinite(value):

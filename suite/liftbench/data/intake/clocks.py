@@ -1,4 +1,4 @@
-"""When a message was said: times as exports write them, made comparable."""
+"""The times of messages as exports write them, made comparable."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import product
 from math import isfinite
 
 Clock = Callable[[str], float | None]
-"""A time as a number to order by; None for one that cannot be read."""
+"""Turns a time into a number to sort by; None for a time that it cannot read."""
 
 DAYS_FIRST = ("%d/%m/%Y", "%d/%m/%y", "%m/%d/%Y", "%m/%d/%y")
 MONTHS_FIRST = ("%m/%d/%Y", "%m/%d/%y", "%d/%m/%Y", "%d/%m/%y")
@@ -26,20 +26,20 @@ OTHER_DATES = (
 )
 FORMATS = (
     *map(" ".join, product((*OTHER_DATES, *DAYS_FIRST), ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f"))),
-    # A clock of twelve hours is American, and so is its date.
+    # A 12-hour clock is American, so its date probably is, too.
     *map(" ".join, product((*OTHER_DATES, *MONTHS_FIRST), ("%I:%M %p", "%I:%M:%S %p"))),
     *(*OTHER_DATES, *DAYS_FIRST),
     "%a %b %d %H:%M:%S %z %Y",  # Twitter's
     "%a %d %b %Y %H:%M:%S %z",  # e-mail's
     "%d/%b/%Y:%H:%M:%S %z",
 )
-"""Tried in this order, on times without commas, where a column holds neither numbers nor ISO 8601."""
+"""Formats, in the order in which they are tried, after numbers and ISO 8601; commas are removed from times first."""
 
 
 def clock_for(times: Iterable[str]) -> tuple[Clock, str | None]:
-    """The clock that reads most of some times of a column, and what was doubtful about it.
+    """The clock that reads most of a column's times, and a note where the format is ambiguous, else None.
 
-    Seconds since 1970 and message numbers are numbers, so one clock serves both.
+    Seconds since 1970 and message numbers are both numbers, so one clock reads both.
     """
     seen = list(times)
     clocks: list[Clock] = [_number, _iso, *(_clock_for_format(pattern) for pattern in FORMATS)]
@@ -48,7 +48,7 @@ def clock_for(times: Iterable[str]) -> tuple[Clock, str | None]:
 
 
 def _doubt(times: list[str]) -> str | None:
-    # Read as a day and as a month alike: no time here has a number above 12 in either place.
+    # Day and month are ambiguous if no time has a number above 12 in either place.
     heads = [re.match(r"(\d{1,2})/(\d{1,2})/", time) for time in times]
     if not heads or not all(head and int(head[1]) <= 12 and int(head[2]) <= 12 for head in heads):
         return None
@@ -84,5 +84,5 @@ def _clock_for_format(pattern: str) -> Clock:
 
 
 def _seconds(moment: datetime) -> float:
-    # A time without a zone is compared with its like; UTC, so that no clock change reorders it.
+    # Times without a zone are compared with each other; UTC, so that a clock change does not reorder them.
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

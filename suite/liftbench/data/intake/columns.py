@@ -1,4 +1,4 @@
-"""Which columns of a table hold what: the options of every import, on the command line and in recipes."""
+"""What each column of a table holds: the options of an import, on the command line and in recipes."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ Role = Literal["customer", "agent"]
 
 
 class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which columns of a table hold what.
+    """What each column of a table holds.
 
-    | a row is | it needs |
+    | a row is | required columns |
     |---|---|
     | a message | `id`, `speaker`, `text` |
-    | a conversation in words | `transcript` |
-    | a conversation in messages | `messages` |
+    | a conversation, as a transcript | `transcript` |
+    | a conversation, as a list of messages | `messages` |
     """
 
     id: str | None = None
-    """The id of the conversation. Where a row is a conversation, one without an id is called `row-<n>`."""
+    """The id of the conversation. If a row is a conversation, a missing id becomes `row-<n>`."""
     speaker: str | None = None
     """Who says the message: a role, a name, a direction, or true and false in a column such as `inbound`."""
     text: str | None = None
-    """What the message says, where a row is a message."""
+    """The text of the message, if a row is a message."""
     time: str | None = None
-    """When the message was said, or its number; without one, the order of the rows."""
+    """The time or number of the message. Without it, messages are in the order of the rows."""
     transcript: str | None = None
-    """All that was said, a turn a line: `Customer: …`."""
+    """The whole conversation, one turn per line: `Customer: …`."""
     messages: str | None = None
     """A list of objects such as `{"role": "user", "content": "…"}`, nested or in JSON."""
     references: tuple[str, ...] = ()
     """Human summaries: one in each column, or several in a list."""
     keep: tuple[str, ...] | None = None
-    """Columns that become metadata. None: none where a row is a message, else all that serve nothing else; of a
-    conversation in several rows the first value counts."""
+    """Columns that become metadata. None means: no column if a row is a message, else every column without another
+    use. If a conversation has several rows, the first value counts."""
     cluster: str | None = None
-    """What names the customer: `metadata["cluster"]`."""
+    """What identifies the customer; it becomes `metadata["cluster"]`."""
     roles: dict[str, Role] = {}
-    """What the speaker's column holds → who that is, where it is not told by itself (`user`, `Support`, …)."""
+    """Value in the speaker's column → its role, for values that do not name a role (as `user` and `Support` do)."""
     others: Role | None = None
-    """Who all other speakers are."""
+    """The role of all other speakers."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All columns that it names."""
+        """All columns that are given."""
         single = (self.id, self.speaker, self.text, self.time, self.transcript, self.messages, self.cluster)
         return (*filter(None, single), *self.references, *(self.keep or ()))
 
 
 def missing_fields(columns: Columns) -> list[str]:
-    """The fields without which rows cannot be read."""
+    """The required fields that are not given."""
     if columns.transcript or columns.messages:
         return []
     return [field for field in ("text", "speaker", "id") if getattr(columns, field) is None]
 
 
 def check_form(columns: Columns) -> None:
-    """Raise `UsageError` for fields that do not go together, or are missing."""
+    """Raise `UsageError` for fields that exclude each other, or are missing."""
     ways = [field for field in ("text", "transcript", "messages") if getattr(columns, field)]
     if len(ways) > 1:
         raise UsageError(
@@ -76,7 +76,7 @@ def check_form(columns: Columns) -> None:
 
 
 def check_names(columns: Columns, known: Iterable[str]) -> None:
-    """Raise `UsageError`, naming the nearest, for a column that is not known."""
+    """Raise `UsageError`, with the nearest name, for an unknown column."""
     names = set(known)
     for name in columns.names:
         if name not in names:

@@ -1,4 +1,4 @@
-"""Messages of conversations, gathered from wherever they lie: in a temporary SQLite file, so that memory stays flat."""
+"""Gathers the messages of each conversation from all over a table, in a temporary SQLite file to save memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ TIMES_LOOKED_AT = 400
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One row of a message, and what its row says of the conversation."""
+    """One row of a table: a message, and what the row says about its conversation."""
 
     conversation: str
     role: str
     text: str
-    """Empty where the row tells references alone."""
+    """Empty if the row holds only references."""
     time: str
     references: tuple[str, ...]
     metadata: dict[str, Scalar]
@@ -35,14 +35,14 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Messages:
-    """A temporary file of messages. Memory holds the ids of conversations, as long as it is open."""
+    """A temporary file of messages. While it is open, memory holds only the ids of conversations."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self._numbers: dict[str, int] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="liftbench-")
         self._file = sqlite3.connect(Path(self._folder.name) / "messages", isolation_level=None)
-        # Nothing here outlives the process: no journal, no waiting for the disk.
+        # The file does not outlive the process, so it needs no journal and no waiting for the disk.
         self._file.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384;")
         self._file.execute("CREATE TABLE message (conversation INTEGER, time TEXT, message BLOB)")
 
@@ -54,7 +54,7 @@ class Messages:
         self._folder.cleanup()
 
     def add(self, messages: Iterable[Message]) -> None:
-        """Keep messages, in the order of their rows. Raises `RunFailed` where the disk is full."""
+        """Store messages, in the order of their rows. Raises `RunFailed` if the disk is full."""
         try:
             self._file.execute("BEGIN")
             self._file.executemany("INSERT INTO message VALUES (?, ?, ?)", map(self._pack, messages))
@@ -67,7 +67,7 @@ class Messages:
         self._tally.gathered = len(self._numbers)
 
     def conversations(self) -> Iterator[Conversation]:
-        """The conversations in the order in which they begin; their messages in the order of time, else of rows."""
+        """The conversations, in the order of their first rows; their messages are sorted by time, else by row."""
         clock, doubt = clock_for(self._times())
         if doubt:
             self._tally.remark(doubt)
@@ -80,7 +80,7 @@ class Messages:
         return number, message.time or None, _encoder.encode(message)
 
     def _times(self) -> list[str]:
-        # From all over the file: in its first rows no day may be above 12.
+        # Samples come from the whole file, because its first rows may have no day above 12.
         [(rows,)] = self._file.execute("SELECT count(*) FROM message")
         step = max(1, rows // TIMES_LOOKED_AT)
         found = self._file.execute("SELECT time FROM message WHERE rowid % ? = 0 AND time IS NOT NULL", (step,))
@@ -105,14 +105,12 @@ class Messages:
         )
 
     def _metadata(self, messages: Sequence[Message]) -> dict[str, Scalar]:
-        """The first value of each field: many exports tell the customer in the customer's own rows alone."""
+        """The first value of each field, because many exports name the customer only in the customer's own rows."""
         found: dict[str, Scalar] = {}
         for message in messages:
             found = {**message.metadata, **found}
             if message.metadata.get(CLUSTER, found.get(CLUSTER)) != found.get(CLUSTER):
-                self._tally.remark(
-                    "conversations with several customers, of whom the first counts", message.conversation
-                )
+                self._tally.remark("conversations with several customers; the first one counts", message.conversation)
         return found
 
     def _sort(self, messages: list[Message], clock: Clock) -> list[Message]:
@@ -122,7 +120,8 @@ class Messages:
         odd = next((message for time, message in timed if time is None), None)
         if odd is not None:
             self._tally.remark(
-                "conversations with a time missing or not readable, in the order of their rows", odd.place
+                "conversations with a missing or unreadable time; their messages stay in the order of the rows",
+                odd.place,
             )
             return messages
         return [message for _, message in sorted(timed, key=itemgetter(0))]

@@ -1,4 +1,4 @@
-"""Columns guessed from what people call them, and from what some first rows hold."""
+"""Guesses what columns hold, from their names and their first rows."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ NOTES = (
     "notes",
     "resolution",
 )
-"""Taken for summaries only where no column is called one."""
+"""Names of columns that hold summaries only if no column is named as a summary."""
 CUSTOMERS = (
     *("customerid", "requesterid", "clientid", "accountid", "contactid", "customer", "requester", "client"),
     *("customeremail", "requesteremail", "customername"),
@@ -61,9 +61,9 @@ NOTHING_GIVEN = Columns()
 
 
 def guess(names: Sequence[str], rows: Sequence[Row], given: Columns = NOTHING_GIVEN) -> Columns:
-    """The columns, with what is given left as it is; a field stays None where nothing, or too much, looks like it.
+    """Fill in the fields of `given` that are None; a field stays None if no column, or more than one, may be meant.
 
-    `names` are all columns, `rows` some first ones. Names are compared without case, spaces and punctuation.
+    `names` are all columns, `rows` the first few rows. Names are compared without case, spaces and punctuation.
     """
     table = _Sample(names, rows, given.names)
     columns = given
@@ -88,7 +88,7 @@ def guess(names: Sequence[str], rows: Sequence[Row], given: Columns = NOTHING_GI
 
 
 def kind_of(values: Sequence[Any]) -> Literal["messages", "transcript", "text"]:
-    """What a column's values, none of them empty, are: lists of messages, turns in lines (most of them), or text."""
+    """What a column of values that are not empty holds: lists of messages, (mostly) turns in lines, or other text."""
     lists = [list_in(value) for value in values]
     if values and all(items and all(isinstance(item, Mapping) for item in items) for items in lists):
         return "messages"
@@ -104,7 +104,7 @@ def _only(names: list[str]) -> list[str]:
 
 
 class _Sample:
-    """Columns that are not taken yet, and what their first rows hold. What it finds is in order of likelihood."""
+    """The columns without a meaning yet, and their first values. Its methods return the likeliest columns first."""
 
     def __init__(self, names: Sequence[str], rows: Sequence[Row], taken: Sequence[str]) -> None:
         cells = {name: [row.values.get(name) for row in rows] for name in names}
@@ -114,7 +114,7 @@ class _Sample:
         self._free = [name for name in names if name not in taken]
 
     def take(self, names: list[str]) -> str | None:
-        """The first of some columns, taken; None if there are none."""
+        """Take the first of some columns; returns None if there are none."""
         return next(iter(self.take_all(names[:1])), None)
 
     def take_all(self, names: list[str]) -> tuple[str, ...]:
@@ -122,26 +122,26 @@ class _Sample:
         return tuple(names)
 
     def find(self, known: Sequence[str]) -> list[str]:
-        """Columns of some names."""
+        """The columns with one of the names."""
         return [name for plain in known for name in self._free if plain_name(name) == plain]
 
     def find_filled(self, known: Sequence[str]) -> list[str]:
-        """Columns of some names, and of those the ones that hold something, if any do."""
+        """The columns with one of the names that hold a value; if none does, all columns with one of the names."""
         found = self.find(known)
         return [name for name in found if self._values[name]] or found
 
     def lists(self) -> list[str]:
-        """Columns of lists of messages, whatever they are called."""
+        """Columns that hold lists of messages, whatever their names are."""
         names = dict.fromkeys((*self.find_filled(MESSAGES), *self._free))
         return [name for name in names if kind_of(self._values[name]) == "messages"]
 
     def transcripts(self) -> list[str]:
-        # A message may quote an e-mail's head (`From: …`), which looks like turns.
+        # A message may quote the header of an e-mail (`From: …`), which looks like turns.
         known = TRANSCRIPTS if self.find_filled(SPEAKERS) else (*TRANSCRIPTS, *TEXTS)
         return [name for name in self.find_filled(known) if kind_of(self._values[name]) == "transcript"]
 
     def speakers(self, given: Columns) -> list[str]:
-        """The column most of whose values have a role; without any, the only one."""
+        """The column with the largest share of values that name a role; if no value does, the only column, if any."""
         named = self.find_filled(SPEAKERS)
         shares = {name: self._share_known(name, given) for name in named}
         best = max(shares.values(), default=0.0)
@@ -156,11 +156,11 @@ class _Sample:
         return self._prose(self.find(SUMMARIES)) or self._prose(self.find_filled(NOTES))[:1]
 
     def _prose(self, names: list[str]) -> list[str]:
-        # A help desk's `Reference` may be a number, its `Resolution` one of a few words.
+        # In a help desk's export, `Reference` may be a number and `Resolution` one of a few words.
         return [name for name in names if all(len(words(v).split()) > 2 or list_in(v) for v in self._values[name][:9])]
 
     def shared_ids(self) -> list[str]:
-        """Ids that several rows have; of those called `id` alone, because that may be the message's."""
+        """Columns with conversation ids. `id` counts only if values repeat, because it may be the message's id."""
         named = self.find_filled(IDS[:-1])
         return named or [name for name in self.find_filled(IDS[-1:]) if not self._all_distinct(name)]
 

@@ -1,4 +1,4 @@
-"""Who is the customer and who the agent, told from what a speaker's column holds."""
+"""Who is the customer and who is the agent, by the values of the speaker's column."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .columns import Columns, Role, plain_name
 from .tally import Tally
 
 UNSPOKEN = ("system", "developer", "tool", "function")
-"""Roles of chat messages that are no part of the conversation."""
+"""Roles of chat messages that do not belong to the conversation."""
 
 YES, NO = ("true", "1", "1.0", "yes", "y", "t"), ("false", "0", "0.0", "no", "n", "f")
 FLAGS: dict[str, tuple[Role, Role]] = {
@@ -19,16 +19,16 @@ FLAGS: dict[str, tuple[Role, Role]] = {
     **dict.fromkeys(("iscustomer", "fromcustomer", "isuser", "isclient"), ("customer", "agent")),
     **dict.fromkeys(("outbound", "isoutbound", "outgoing", "isagent", "fromagent", "isstaff"), ("agent", "customer")),
 }
-"""Columns that are true or false → who it is where they are."""
+"""Column that is true or false → the role for true, the role for false."""
 DIRECTIONS: dict[str, Role] = {"inbound": "customer", "incoming": "customer", "outbound": "agent", "outgoing": "agent"}
 
 
 class UnclearSpeakers(UsageError):
-    """Speakers who may be customers or agents; how to fix it is said in options of `bench data import`."""
+    """Some speakers may be customers or agents. `fix` names the options of `bench data import`."""
 
 
 class Speakers:
-    """Tells customers from agents, and remembers whom it could tell by `others` alone, or not at all."""
+    """Maps speakers to roles, and counts those without a role of their own."""
 
     REMEMBERED = 10_000
 
@@ -44,12 +44,12 @@ class Speakers:
         self._unknown: Counter[str] = Counter()
 
     def known(self, speaker: str) -> str | None:
-        """The role of a speaker that is given, or tells it by itself; `system` and the like as they are."""
+        """The role that is given for a speaker or that the name itself is (as are those of `UNSPOKEN`), else None."""
         role = self._roles.get(_fold(speaker)) or cleaning.role(speaker)
         return role if role in ("customer", "agent", *UNSPOKEN) else None
 
     def role(self, speaker: str) -> str | None:
-        """The role of a speaker, `others` for one who has none of his own."""
+        """The role of a speaker: a known one, else that of `others`, which may be None."""
         role = self.known(speaker)
         if role is not None:
             if self._given:
@@ -60,10 +60,10 @@ class Speakers:
         return self._others
 
     def check(self, tally: Tally) -> None:
-        """Tell who was taken for one of the others.
+        """Note in the tally which speakers got the role of `others`.
 
-        Raises `UsageError` for a speaker who was given a role and does not occur, which is a slip of the pen, and with
-        the most frequent speakers where some have no role.
+        Raises `UsageError` for a speaker who was given a role but does not occur (a typing mistake), and
+        `UnclearSpeakers`, with the most frequent ones, if speakers have no role.
         """
         strangers = [value for key, value in self._given.items() if key not in self._met]
         if strangers and self._unknown:
@@ -74,7 +74,7 @@ class Speakers:
         shown = ", ".join(f"{name!r} ({count})" for name, count in common)
         more = f" and {len(self._unknown) - len(common)} more" if len(self._unknown) > len(common) else ""
         if self._others:
-            tally.remark(f"taken for the {self._others} (--others): {shown}{more}")
+            tally.remark(f"read as the {self._others} (--others): {shown}{more}")
             return
         raise UnclearSpeakers(
             f"cannot tell whether these speakers are customers or agents: {shown}{more}",

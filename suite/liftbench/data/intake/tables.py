@@ -1,6 +1,6 @@
-"""Files to rows: delimited text, JSON Lines and Parquet, one row at a time, so that memory stays flat.
+"""Reads the rows of delimited text, JSON Lines and Parquet, one at a time, so that memory does not grow.
 
-What the rows mean is not known here (see `columns`). A row that cannot be read is a row too, with its fault.
+What the columns mean is decided elsewhere (see `columns`). A row that cannot be read becomes a row with a fault.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SUFFIXES = {
     "parquet": (".parquet", ".pq"),
 }
 ARRAY_BYTES = 64 * 2**20
-"""A JSON array has to be in memory whole; a larger one is refused."""
+"""The largest JSON array that is read, because an array has to be in memory as a whole."""
 FIELD_CHARACTERS = 16 * 2**20
 SNIFFED_BYTES = 2**18
 SNIFFED_ROWS = 50
@@ -43,36 +43,36 @@ class Row(Struct, frozen=True, kw_only=True):
     """One row of a table."""
 
     number: int
-    """The line that it begins on in a text file, else the row; from 1."""
+    """The line on which the row begins in a text file, else the number of the row; from 1."""
     values: dict[str, Any]
-    """By column. Text in delimited files; whatever the file holds, nested lists included, elsewhere."""
+    """Column → value: text in delimited files, else any value that the format has, nested lists included."""
     source: str = ""
     """Name of the file."""
     fault: str | None = None
-    """Why the row cannot be used; it has no values then."""
+    """Why the row cannot be used; then it has no values."""
     read: int = 0
-    """Bytes of the file that were read to get here."""
+    """Bytes of the file that have been read so far."""
 
     @property
     def place(self) -> str:
-        """`file:number`, for people."""
+        """`file:number`, for messages."""
         return f"{self.source}:{self.number}" if self.source else str(self.number)
 
 
 class Table(Struct, frozen=True, kw_only=True):
-    """A file and how it is read."""
+    """A file, and how to read it."""
 
     path: Path
     form: Literal["delimited", "lines", "array", "parquet"]
     encoding: str = "utf-8"
     delimiter: str = ""
     notes: tuple[str, ...] = ()
-    """What a reader of the result should know of how the file was read."""
+    """What a user should know about how the file was read."""
 
     def rows(self) -> Iterator[Row]:
         """The rows, in the file's order.
 
-        Raises `UsageError` for a file that cannot be read to its end, and for columns without a name, or of one name.
+        Raises `UsageError` for a file that cannot be read to its end, a column without a name, and a repeated name.
         """
         read = {"delimited": _read_delimited, "lines": _read_lines, "array": _read_array, "parquet": _read_parquet}[
             self.form
@@ -82,9 +82,9 @@ class Table(Struct, frozen=True, kw_only=True):
 
 
 def open_table(path: Path) -> Table:
-    """How a file is to be read: by its suffix, its first bytes and, for the encoding of delimited text, all of it.
+    """Find out how to read a file: from its suffix, its first bytes and, for the encoding of delimited text, all of it.
 
-    Raises `UsageError` for a suffix that is not known, a file that cannot be read, and a JSON array that is too large.
+    Raises `UsageError` for an unknown suffix, a file that cannot be read, and a JSON array that is too large.
     """
     form = next((form for form, suffixes in SUFFIXES.items() if path.name.lower().endswith(suffixes)), None)
     with _explain_read_errors(path):
@@ -104,13 +104,13 @@ def _explain_read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
-        # An OSError of gzip has no strerror, a missing file has one.
+        # gzip raises an OSError without strerror; a missing file has one.
         raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 @contextmanager
 def _open_bytes(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """The file's bytes, unpacked, and the file itself, whose position is what has been read."""
+    """The unpacked bytes of a file, and the file itself, whose position says how much has been read."""
     with path.open("rb") as raw:
         if path.suffix.lower() == ".gz":
             with gzip.open(raw) as unpacked:
@@ -132,7 +132,7 @@ def _open_delimited(path: Path) -> Table:
 
 
 def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
-    # The whole file, because the first umlaut may be on the last line.
+    # The whole file is read, because its first umlaut may be on the last line.
     decoder = codecs.getincrementaldecoder("utf-8")()
     with _open_bytes(path) as (stream, _):
         chunk = stream.read(2**20)
@@ -153,7 +153,7 @@ def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _delimiter(text: str) -> str:
-    # An unclosed quotation mark swallows rows; the limit keeps it from swallowing the memory.
+    # After an unclosed quotation mark, one field takes the rest of the file; the limit protects the memory.
     csv.field_size_limit(max(csv.field_size_limit(), FIELD_CHARACTERS))
     first = text.partition("\n")[0].strip()
     if first[:4].lower() == EXCEL_DELIMITER and len(first) == 5:
@@ -174,7 +174,7 @@ def _delimiter(text: str) -> str:
 
 def _read_delimited(table: Table) -> Iterator[Row]:
     with _open_bytes(table.path) as (stream, raw):
-        # newline="": csv itself tells the end of a row from a line break within quotation marks.
+        # newline="" lets csv itself distinguish the end of a row from a line break within quotation marks.
         text = io.TextIOWrapper(stream, table.encoding, errors="replace", newline="")
         reader = csv.reader(_append_end(text), delimiter=table.delimiter)
         header: list[str] = []
@@ -198,7 +198,7 @@ def _read_delimited(table: Table) -> Iterator[Row]:
 
 
 def _append_end(lines: Iterator[str]) -> Iterator[str]:
-    # csv ends an open quotation at the end of the file without a word; a row of our own tells.
+    # csv silently closes an open quotation at the end of the file; an extra last row reveals it.
     yield from lines
     yield _END
 
@@ -219,7 +219,7 @@ def _header(fields: list[str], path: Path, line: int) -> list[str]:
 
 def _row(header: list[str], fields: list[str], line: int, source: str, read: int) -> Row:
     if len(fields) != len(header):
-        # Not the numbers of this row: reasons are counted, and rows of one reason told together.
+        # The fault has no numbers of this row, because rows with equal faults are counted together.
         which = "fewer" if len(fields) < len(header) else "more"
         return Row(number=line, values={}, source=source, read=read, fault=f"{which} fields than the header names")
     return Row(number=line, values=dict(zip(header, fields, strict=True)), source=source, read=read)
@@ -281,7 +281,7 @@ def _read_parquet(table: Table) -> Iterator[Row]:
     from pyarrow import parquet
 
     try:
-        # Buffered and not pre-buffered: else a whole row group lies in memory.
+        # With pre-buffering, a whole row group would be in memory.
         with parquet.ParquetFile(table.path, pre_buffer=False, buffer_size=2**16) as file:
             size, total = table.path.stat().st_size, file.metadata.num_rows
             number = 0

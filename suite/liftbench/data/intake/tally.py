@@ -1,4 +1,4 @@
-"""What became of the rows of an import: each one was used, or is told with its reason and place."""
+"""Counts what an import does with each row: it is used, or left out with a reason and its place."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ...records.conversation import Conversation
 
 EXAMPLES = 5
 
-UNSUMMARIZED = "there are no human summaries, without which nothing can be scored; name their column (--reference)"
+UNSUMMARIZED = "there are no human summaries, so nothing can be scored; name their column (--reference)"
 
 Kind = Literal["row", "message", "conversation"]
 
 
 class LeftOut(Struct, frozen=True, kw_only=True):
-    """What was left out for one reason."""
+    """The things that were left out for one reason."""
 
     what: Kind
     reason: str
@@ -32,19 +32,19 @@ class LeftOut(Struct, frozen=True, kw_only=True):
 
     @property
     def count_and_reason(self) -> str:
-        """Without the examples, which may be people's names."""
+        """How many were left out, and why, without the examples, which may be people's names."""
         things = self.what if self.count == 1 else f"{self.what}s"
         return f"{self.count} {things} left out: {self.reason}"
 
 
 class ImportReport(Struct, frozen=True, kw_only=True):
-    """What an import did; `rows` is `rows_used` and the rows of `left_out` together."""
+    """What an import did; `rows` is the sum of `rows_used` and the rows in `left_out`."""
 
     rows: int
     rows_used: int
     conversations: int
     turns: int
-    """As cleaned: what one speaker says without a break is one turn."""
+    """Turns after cleaning, which merges consecutive turns of one speaker."""
     with_references: int
     without_references: int
     left_out: tuple[LeftOut, ...]
@@ -52,13 +52,13 @@ class ImportReport(Struct, frozen=True, kw_only=True):
 
 
 class Tally:
-    """Counts while rows are read; its report is right when all of them have been."""
+    """Counts while rows are read; the report is complete once all rows have been read."""
 
     def __init__(self) -> None:
         self.rows = 0
         self.rows_used = 0
         self.gathered: int | None = None
-        """Conversations to come, once that is known."""
+        """How many conversations will follow; None until that is known."""
         self._conversations = 0
         self._turns = 0
         self._with_references = 0
@@ -67,22 +67,22 @@ class Tally:
         self._speakers: Counter[str] = Counter()
 
     def leave_out(self, what: Kind, reason: str, place: str) -> None:
-        """Something is not in the result."""
+        """Count something that is not in the result."""
         self._left_out.setdefault((what, reason), _Count()).add(place)
 
     def remark(self, text: str, example: str = "") -> None:
-        """Something is in the result otherwise than one would expect; equal remarks are counted."""
+        """Note something unexpected about the result; equal remarks are counted."""
         self._remarks.setdefault(text, _Count()).add(example)
 
     def count_conversation(self, conversation: Conversation) -> None:
-        """A conversation is in the result."""
+        """Count a conversation that is in the result."""
         self._conversations += 1
         self._turns += len(conversation.turns)
         self._with_references += bool(conversation.references)
         self._speakers.update(turn.role for turn in conversation.turns)
 
     def report(self, notes: Iterable[str] = ()) -> ImportReport:
-        """What has been counted, with the notes of whoever read the files."""
+        """What was counted so far; `notes` (about how the files were read) come first."""
         silent = [role for role in ("customer", "agent") if self._conversations and not self._speakers[role]]
         return ImportReport(
             rows=self.rows,
@@ -99,7 +99,7 @@ class Tally:
                 *notes,
                 *(f"{text}: {count}" if count.first else text for text, count in self._remarks.items()),
                 *([UNSUMMARIZED] if self._conversations and not self._with_references else ()),
-                *(f"nothing is said by the {role}; are the speakers told apart (--role)?" for role in silent),
+                *(f"no turn is by the {role}; check the roles of the speakers (--role)" for role in silent),
             ),
         )
 

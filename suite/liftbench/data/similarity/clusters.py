@@ -1,4 +1,4 @@
-"""Whose conversations belong together: a customer is told from another in one way, wherever it matters."""
+"""Which conversations form a cluster: the one definition of a customer that splitting, checking and resampling use."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ CLUSTER = "cluster"
 
 
 def cluster_of(conversation: Conversation, field: str) -> str | None:
-    """The customer that a field of the metadata names, fit to be compared; None where it is missing or blank.
+    """The customer that a metadata field names, normalized for comparison; None if it is missing or blank.
 
-    Case, superfluous white space and compatible characters do not part one customer: `Ngozi  Okafor` is `ngozi okafor`.
+    Case, extra white space and compatible characters make no difference: `Ngozi  Okafor` is `ngozi okafor`.
     """
     value = conversation.metadata.get(field)
     if value is None:
@@ -24,10 +24,11 @@ def cluster_of(conversation: Conversation, field: str) -> str | None:
 
 
 def cluster_conversations(conversations: Sequence[Conversation], near: Groups) -> dict[str, str]:
-    """Id → the label of what is resampled as one: its customer where the data name one, else itself.
+    """Id → the label of the unit that the conversation is resampled in: its customer if there is one, else itself.
 
-    `near` are the groups of near-duplicates among the conversations: these bear witness once, with all that their
-    customers said. A label is the least of those that it joins, whatever their order.
+    `near` are the groups of near-duplicates among the conversations. Near-duplicates are not independent, so each group
+    is joined into one unit, together with all conversations of its customers. The label of a joined unit is the
+    smallest of its labels, so it does not depend on the order.
     """
     labels: list[str] = []
     firsts: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Which of some conversations another one is like: told from hashes, also where one is a part of the other."""
+"""Which known conversations a text resembles, by hashes alone; also if one is a part of the other."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from .duplicates import LEAST_SHINGLES, NEAR
 from .fingerprints import SKETCH, Fingerprint
 
 ALIKE = NEAR
-"""The least share of the shorter conversation's word 5-grams that the other must have, too. Not their resemblance: the
-first half of a thread resembles the whole by no more than 0.5, and yet all of it was seen. Measured between splits,
-strangers reach 0.37 (TweetSumm, 108 conversations against 867) and 0.02 (the helpdesk corpus, 104 against 160). Between
-two halves of DialogSum's 500, 4 pairs are one dialogue told twice: 3 reach 0.69 and more, and one, told more freely, is
-missed with 0.59."""
+"""Two conversations are alike if at least this share of the shorter one's word 5-grams is also in the longer one.
+
+Their resemblance (see `duplicates`) would not do: the first half of a thread resembles the whole by at most 0.5, yet
+all of it was seen. Measured between splits, unrelated conversations reach 0.37 (TweetSumm, 108 conversations against
+867) and 0.02 (helpdesk, 104 against 160). Between two halves of DialogSum's 500, 4 pairs are versions of one dialogue:
+3 reach 0.69 and more; one, a freer version, is missed with 0.59.
+"""
 
 LEAST_COMPARED = 10
-"""Of a conversation inside a much longer one, the fewest 5-grams that must be within the range of the longer one's
-sketch: with 10, the standard error of the share is 0.15. So what is shorter than a thirteenth of the other is not
-found in it."""
+"""The fewest 5-grams of a shorter conversation that must be within the range of the longer one's sketch for a
+comparison: with 10, the standard error of the share is 0.15. Therefore a conversation shorter than a thirteenth of the
+other is not found in it."""
 
 COMMON = 0.05
 LEAST_COMMON = 10
-"""A 5-gram that more scored conversations have than this share, and more than this number, says nothing: it is part of
-a canned reply, a signature or a disclaimer. Counted in what is scored, so that no training set can be made to hide
-behind copies of itself."""
+"""A 5-gram is ignored if more than this share, and more than this number, of the scored conversations have it: it is
+part of a canned reply, a signature or a disclaimer. Only scored conversations are counted, so that a training set
+cannot hide a leak by repeating it."""
 
 
 class Containment:
-    """Conversations that others are compared with; each is known by its number, from 0."""
+    """Conversations that others are compared with; each has a number, from 0."""
 
     def __init__(self, conversations: Sequence[Fingerprint]) -> None:
         self._by_sha256: dict[str, list[int]] = defaultdict(list)
@@ -43,11 +45,12 @@ class Containment:
         self._shingles = [sorted(one.shingles - self._common) for one in conversations]
 
     def like(self, sha256: str, sketched: Sequence[int]) -> dict[int, float]:
-        """Number → likeness, in [ALIKE, 1], of those that are like a text of which hash and sketch are known.
+        """Number → likeness, in [ALIKE, 1], of the conversations that resemble a text, given by its hash and sketch.
 
-        A bottom-k sketch is a random sample of the one's 5-grams, and within its range it holds every 5-gram that both
-        have: so the share that is shared can be told of either (Broder 1997, *On the resemblance and containment of
-        documents*). That of the shorter one is the larger of the two. In place of a sketch, all the 5-grams will do.
+        A bottom-k sketch is a random sample of the text's 5-grams, and it contains every common 5-gram within its
+        range, so it estimates the common share of either side (Broder 1997, *On the resemblance and containment of
+        documents*). The likeness is the share of the shorter side, which is the larger one. `sketched` may also be the
+        sorted list of all 5-grams.
         """
         found = dict.fromkeys(self._by_sha256.get(sha256, ()), 1.0)
         telling = [shingle for shingle in sketched if shingle not in self._common]

@@ -1,9 +1,9 @@
-"""Duplicates among many conversations: equal ones by hash, nearly equal ones by MinHash.
+"""Duplicates among many conversations: exact ones by hash, near-duplicates by MinHash.
 
-Two conversations resemble each other as far as they share word 5-grams: their resemblance is the Jaccard index of the
-two sets (Broder 1997, *On the resemblance and containment of documents*). MinHash signatures and locality-sensitive
-hashing find the pairs worth looking at (Leskovec, Rajaraman and Ullman, *Mining of Massive Datasets*, chapter 3), whose
-hashed 5-grams are then compared. Memory holds these and no text: about a kilobyte for a conversation of 100 words.
+The resemblance of two conversations is the Jaccard index of their sets of word 5-grams (Broder 1997, *On the
+resemblance and containment of documents*). MinHash signatures and locality-sensitive hashing find the pairs worth
+comparing (Leskovec, Rajaraman and Ullman, *Mining of Massive Datasets*, chapter 3); then their hashed 5-grams are
+compared. Memory holds hashes, not texts: about a kilobyte for a conversation of 100 words.
 """
 
 from __future__ import annotations
@@ -19,27 +19,30 @@ from numpy.typing import NDArray
 from .fingerprints import Fingerprint
 
 NEAR = 0.6
-"""The least resemblance of near-duplicates. Of 60 words, one may change (0.84), or two (0.70)."""
+"""The least resemblance of near-duplicates. With 60 words, one changed word leaves 0.84, two leave 0.70."""
 
 WORTH_COMPARING = 0.5
-"""The least estimate by signatures, whose standard error is 0.043 at `NEAR`."""
+"""The least resemblance, as estimated from signatures, of a pair that is compared; the estimate's standard error is
+0.043 at `NEAR`."""
 
 LEAST_SHINGLES = 20
-"""A conversation with fewer has only exact duplicates. One changed word already takes two of them below `NEAR`; what
-short conversations share beyond that is a greeting or a canned reply, which would chain strangers into one group."""
+"""A conversation with fewer 5-grams has only exact duplicates. One changed word already takes two such conversations
+below `NEAR`; apart from exact duplicates, short conversations share only a greeting or a canned reply, which would
+chain unrelated ones into one group."""
 
 HASHES = 128
 ROWS = 4
 BANDS = HASHES // ROWS
-"""A pair is looked at if it agrees in all 4 hashes of any of the 32 bands: 98.8% of the pairs are at a resemblance of
-0.6, and 99.98% at 0.7."""
+"""A pair is examined if it agrees in all 4 hashes of any of the 32 bands: that holds for 98.8% of the pairs with a
+resemblance of 0.6, and for 99.98% with 0.7."""
 
 LARGE = 256
-"""Conversations that agree in a band, above which they must agree in the next band too. So many only share a canned
-greeting; looking at all their pairs would take time by the square of them."""
+"""If more conversations than this agree in a band, they must agree in the next band too. Groups as large as this only
+share a canned greeting, and comparing all their pairs would take quadratic time."""
 
 MOST_SHINGLES = 2048
-"""Hashes kept of a longer conversation, the least ones: the resemblance is then estimated, within 0.011."""
+"""The number of hashes kept of a longer conversation, the smallest ones. Its resemblance is an estimate, within
+0.011."""
 
 _SHINGLES_AT_ONCE = 4096
 _random = random.Random(1997)
@@ -59,15 +62,15 @@ class NearPair(Struct, frozen=True):
 
 
 class Groups:
-    """Disjoint groups of the numbers 0 to n - 1, each by itself at first."""
+    """Disjoint groups of the numbers 0 to n - 1; at first each number is its own group."""
 
     def __init__(self, n: int) -> None:
         self.labels = np.arange(n)
-        """Number → one of the numbers in its group, the same for all of them."""
+        """Number → the label of its group: one of the numbers in it."""
         self._members: dict[int, list[int]] = {}
 
     def join(self, first: int, second: int) -> None:
-        """Make one group of two numbers' groups."""
+        """Merge the groups of two numbers."""
         one, other = int(self.labels[first]), int(self.labels[second])
         if one == other:
             return
@@ -79,7 +82,7 @@ class Groups:
         self._members[label] = kept
 
     def all(self) -> list[list[int]]:
-        """Every group, its numbers rising, by its smallest number."""
+        """All groups, sorted by their smallest numbers; the numbers in a group rise."""
         found: dict[int, list[int]] = {}
         for number, label in enumerate(self.labels.tolist()):
             found.setdefault(label, []).append(number)
@@ -87,14 +90,14 @@ class Groups:
 
 
 class NearDuplicates:
-    """Takes conversations one after the other, numbered from 0, and then says which of them are alike.
+    """Collects conversations, numbered from 0 in the order of `add`, and finds duplicates and near-duplicates.
 
-    What is found depends on the conversations alone, not on their order.
+    The result does not depend on the order of the conversations.
     """
 
     def __init__(self) -> None:
         self.originals = array("q")
-        """Number → number of the first conversation with the same words: its own, unless it is an exact duplicate."""
+        """Number → number of the first conversation with the same words (its own, unless it is an exact duplicate)."""
         self._seen: dict[bytes, int] = {}
         self._numbers = array("q")
         self._signatures = bytearray()
@@ -102,7 +105,7 @@ class NearDuplicates:
         self._ends = array("q", [0])
 
     def add(self, conversation: Fingerprint) -> int:
-        """Take a conversation in, by its fingerprint; returns its number."""
+        """Add a conversation by its fingerprint; returns its number."""
         number = len(self.originals)
         original = self._seen.setdefault(bytes.fromhex(conversation.sha256), number)
         self.originals.append(original)
@@ -112,14 +115,14 @@ class NearDuplicates:
         if len(shingles) >= LEAST_SHINGLES:
             self._numbers.append(number)
             self._signatures += signature(shingles).tobytes()
-            # The high half of 63 bits: small enough to keep, and strangers hardly ever share one.
+            # The high half of the 63 bits saves memory, and unrelated conversations hardly ever share one.
             kept = [shingle >> 31 for shingle in sorted(shingles)[:MOST_SHINGLES]]
             self._shingles += np.array(kept, dtype=np.uint32).tobytes()
             self._ends.append(len(self._shingles) // 4)
         return number
 
     def pairs(self) -> list[NearPair]:
-        """Near-duplicates that are not exact ones: enough pairs to join every group, not all pairs within it."""
+        """Pairs of near-duplicates that are not exact duplicates: enough pairs to join each group, not all of them."""
         signatures = np.frombuffer(self._signatures, dtype=np.uint32).reshape(-1, HASHES)
         groups = Groups(len(signatures))
         found: list[NearPair] = []
@@ -133,7 +136,7 @@ class NearDuplicates:
         return found
 
     def _resemblance(self, first: int, second: int) -> float:
-        """The Jaccard index of two sets of shingles; of longer ones, by the least hashes of their union (Broder)."""
+        """The Jaccard index of two sets of shingles; for large sets, estimated from their union's smallest hashes."""
         one, other = (
             np.frombuffer(self._shingles, np.uint32, self._ends[i + 1] - self._ends[i], 4 * self._ends[i])
             for i in (first, second)
@@ -142,7 +145,7 @@ class NearDuplicates:
         return float(np.isin(union, np.intersect1d(one, other, assume_unique=True)).mean())
 
     def groups(self, pairs: Iterable[NearPair]) -> Groups:
-        """All conversations, joined where they are exact duplicates or one of these pairs."""
+        """Groups of all conversations: exact duplicates and the two sides of each pair are joined."""
         groups = Groups(len(self.originals))
         for number, original in enumerate(self.originals):
             groups.join(original, number)
@@ -155,7 +158,7 @@ def signature(shingles: Set[int]) -> NDArray[np.uint32]:
     """The least hash of a set of shingles under each of `HASHES` hash functions."""
     values = np.fromiter(shingles, dtype=np.uint64, count=len(shingles))
     least = np.full(HASHES, np.iinfo(np.uint32).max, dtype=np.uint32)
-    # In blocks, so that an endless conversation takes no more memory than another.
+    # Blocks bound the memory that a very long conversation takes.
     for start in range(0, len(values), _SHINGLES_AT_ONCE):
         hashed = (values[start : start + _SHINGLES_AT_ONCE, None] * _FACTORS + _SHIFTS) >> np.uint64(32)
         np.minimum(least, hashed.min(axis=0).astype(np.uint32), out=least)
@@ -163,7 +166,7 @@ def signature(shingles: Set[int]) -> NDArray[np.uint32]:
 
 
 def _buckets_of(band: int, signatures: NDArray[np.uint32]) -> Iterator[NDArray[np.int64]]:
-    """Numbers of signatures that agree in a band, and where too many do, in the next one too."""
+    """Numbers of signatures that agree in a band; if more than `LARGE` do, they must agree in the next band, too."""
     for bucket in _alike(signatures, band):
         if len(bucket) <= LARGE:
             yield bucket
@@ -173,8 +176,8 @@ def _buckets_of(band: int, signatures: NDArray[np.uint32]) -> Iterator[NDArray[n
 
 
 def _alike(signatures: NDArray[np.uint32], band: int) -> Iterator[NDArray[np.int64]]:
-    """Rows that agree in a band, two or more at a time."""
-    # Different rows may get one key, by chance: that costs a comparison, and finds nothing wrong.
+    """Groups of two or more rows that agree in a band."""
+    # Different rows may have the same key by chance; that costs a comparison, but does not change the result.
     keys = (signatures[:, band * ROWS : (band + 1) * ROWS] * _BAND_FACTORS).sum(axis=1)
     order = np.argsort(keys, kind="stable")
     edges = np.flatnonzero(np.diff(keys[order])) + 1
@@ -188,7 +191,7 @@ def _alike(signatures: NDArray[np.uint32], band: int) -> Iterator[NDArray[np.int
 def _worth_comparing(
     bucket: NDArray[np.int64], signatures: NDArray[np.uint32], groups: Groups
 ) -> Iterator[tuple[int, int]]:
-    """The pairs of a bucket that look near, except where a group holds both already."""
+    """The pairs of a bucket whose signatures look similar, except pairs that are already in one group."""
     for place, first in enumerate(bucket.tolist()):
         others = bucket[place + 1 :]
         others = others[groups.labels[others] != groups.labels[first]]

@@ -1,4 +1,4 @@
-"""Hashes of conversations: what a split is, and what an adapter has seen."""
+"""Hashes of conversations, which identify a split and record what an adapter has seen."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from ...text.words import words, words_of
 SHINGLE_WORDS = 5
 REFERENCE_WORDS = 8
 SKETCH = 128
-"""Hashes kept of a conversation's shingles: the Jaccard estimate of a bottom-k sketch is off by about 1/sqrt(k)."""
+"""The number of hashes in a sketch: the Jaccard estimate of a bottom-k sketch has an error of about 1/sqrt(k)."""
 
 
 class Fingerprint(NamedTuple):
-    """What likeness to a conversation is told from: its words are split and hashed once."""
+    """The hashes by which conversations are compared."""
 
     sha256: str
-    """Of its words: equal for conversations that differ only in case, punctuation or white space."""
+    """Hash of the words: equal for conversations that differ only in case, punctuation or white space."""
     shingles: frozenset[int]
-    """Hashes of its word 5-grams."""
+    """Hashes of the word 5-grams."""
 
     @property
     def sketch(self) -> list[int]:
-        """The `SKETCH` smallest shingles, rising; all of them where there are fewer."""
+        """The `SKETCH` smallest shingles in rising order, or all if there are fewer."""
         return sorted(self.shingles)[:SKETCH]
 
 
 def fingerprint(conversation: Conversation) -> Fingerprint:
-    """Of the words of all turns."""
+    """The fingerprint of the words of all turns."""
     return fingerprint_words(words_of(conversation))
 
 
 def fingerprint_words(tokens: list[str]) -> Fingerprint:
-    """Of some words, in their order."""
+    """The fingerprint of a list of words."""
     return Fingerprint(words_sha256(tokens), frozenset(ngrams(tokens, SHINGLE_WORDS)))
 
 
@@ -47,12 +47,12 @@ def conversation_sha256(conversation: Conversation) -> str:
 
 
 def words_sha256(tokens: list[str]) -> str:
-    """Hash of some words, in their order."""
+    """Hash of a list of words."""
     return hashlib.sha256(" ".join(tokens).encode()).hexdigest()
 
 
 def split_fingerprint(conversations: Iterable[Conversation], cleaning: str) -> str:
-    """Hash of a split as it is: order, ids, turns, references and metadata, and the version of what cleaned it."""
+    """Hash of a split: order, ids, turns, references, metadata, and the version of the cleaning."""
     return digest(list(conversations), cleaning)
 
 
@@ -62,7 +62,7 @@ def ids_sha256(ids: Iterable[str]) -> str:
 
 
 def training_row(conversation: Conversation, part: Literal["train", "validation"]) -> TrainingRow:
-    """What a leakage check needs to know of a training conversation, without its text."""
+    """What a check for leaks needs to know about a training conversation, without its text."""
     known = fingerprint(conversation)
     references = {h for text in conversation.references for h in ngram_hashes(words(text), REFERENCE_WORDS)}
     return TrainingRow(
@@ -75,12 +75,12 @@ def training_row(conversation: Conversation, part: Literal["train", "validation"
 
 
 def ngram_hashes(tokens: list[str], n: int) -> set[int]:
-    """Hashes of the runs of `n` words, in [0, 2**63); of fewer words, the hash of them all."""
+    """Hashes of all n-grams of words, in [0, 2**63); for fewer than `n` words, the hash of all of them."""
     return set(ngrams(tokens, n))
 
 
 def ngrams(tokens: list[str], n: int) -> list[int]:
-    """The same hashes, one for each place where a run begins."""
+    """The same hashes as a list, one for each position of an n-gram."""
     # 63 bits, so that any JSON reader can hold them in a signed integer.
     return [
         int.from_bytes(hashlib.blake2b(" ".join(tokens[i : i + n]).encode(), digest_size=8).digest()) >> 1

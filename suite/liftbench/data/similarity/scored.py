@@ -1,4 +1,4 @@
-"""The scored conversations of a comparison, and all that tells what is like them: each computed once, when needed."""
+"""The scored conversations with their hashes, groups and languages, each computed once, when needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .fingerprints import REFERENCE_WORDS, Fingerprint, fingerprint, fingerprint
 
 
 class Repetition(NamedTuple):
-    """A conversation that another one of the split nearly equals, by their numbers."""
+    """A conversation that resembles an earlier one of its split, by their numbers."""
 
     number: int
     first: int
@@ -26,7 +26,7 @@ class Repetition(NamedTuple):
 
 
 class ScoredSplit:
-    """Conversations that are scored; each is known by its number, from 0."""
+    """Conversations that are scored; each has a number, from 0."""
 
     def __init__(self, conversations: Sequence[Conversation]) -> None:
         self.conversations = conversations
@@ -45,7 +45,7 @@ class ScoredSplit:
 
     @cached_property
     def clusters(self) -> dict[str, str]:
-        """Id → the label of what is resampled as one."""
+        """Id → the label of the unit that the conversation is resampled in."""
         return cluster_conversations(self.conversations, self.near_duplicates)
 
     @cached_property
@@ -54,17 +54,17 @@ class ScoredSplit:
 
     @cached_property
     def containment_as_shown(self) -> Containment:
-        """Of the conversations as a prompt writes them, speakers included."""
+        """The same for conversations as a prompt shows them, with speakers."""
         return Containment([fingerprint_words(words(transcript(one.turns))) for one in self.conversations])
 
     @cached_property
     def reference_words(self) -> list[list[list[str]]]:
-        """Of each conversation the words of each reference."""
+        """For each conversation, the words of each reference."""
         return [[words(reference) for reference in one.references] for one in self.conversations]
 
     @cached_property
     def passages(self) -> list[list[set[int]]]:
-        """Of each conversation the word 8-grams of its turns, its transcript and its references, where long enough."""
+        """For each conversation, the word 8-grams of turns, transcript and references that have at least 8 words."""
         return [
             [
                 ngram_hashes(tokens, REFERENCE_WORDS)
@@ -76,15 +76,15 @@ class ScoredSplit:
 
     @cached_property
     def languages(self) -> dict[str, tuple[str, ...]]:
-        """Id → the languages that the conversation may be in; empty where none could be detected."""
+        """Id → the languages that the conversation may be in; empty if none was detected."""
         return {one.id: languages_of(" ".join(turn.text for turn in one.turns)) for one in self.conversations}
 
     @cached_property
     def repetitions(self) -> list[Repetition]:
-        """Conversations that an earlier one of the split nearly equals.
+        """Conversations that resemble an earlier one of the split.
 
-        A group of near-duplicates may be a chain whose ends are strangers: a conversation is a repetition only of one
-        that it is like.
+        A group of near-duplicates may be a chain whose ends have little in common, so a conversation is a repetition
+        only of one that it resembles itself.
         """
         found = []
         for group in self.near_duplicates.all():
