@@ -60,7 +60,6 @@ MISSING = {
     "train --plugin qlora helpdesk": ("the trainer 'qlora' needs torch, transformers, peft, trl, bits", "train"),
     "demo": ("the trainer 'qlora' needs", "train"),
     "data import chats.parquet --to chats": ("the Parquet file chats.parquet needs pyarrow", "data"),
-    "data check data": ("the search for personal data needs phonenumbers, stdnum", "data"),
     "data check data --redact": ("the search for personal data needs phonenumbers, stdnum", "data"),
     "score --predictions texts.jsonl --dataset datasets": ("the dataset 'datasets' needs datasets", "data"),
     "score --predictions texts.jsonl --dataset tweetsumm": ("dialogstudio needs huggingface_hub", "data"),
@@ -75,6 +74,7 @@ WORKING = {
     "recipes": 0,
     "plugins": 0,
     "selfcheck": 0,
+    "data check data --json": 0,
     "score --predictions weak.jsonl --dataset data": 0,
     "score --predictions texts.jsonl --dataset data": 0,
     "runs": 0,
@@ -179,6 +179,16 @@ def test_a_command_that_needs_an_extra_names_it(missing: Outcomes, command: str)
 def test_a_light_command_works(working: Outcomes, command: str) -> None:
     code, out, err = working[command]
     assert code == WORKING[command], out + err
+
+
+def test_a_light_check_of_data_says_that_personal_data_is_not_searched_for(working: Outcomes) -> None:
+    _, out, err = working["data check data --json"]
+    report = json.loads(out)
+    assert not report["personal_data"]
+    assert [split["conversations"] for split in report["splits"]] == [24, 24]
+    assert not any(finding["kind"].startswith("personal data") for finding in report["findings"])
+    assert "personal data is not searched for: " in err
+    assert "Run: pip install 'liftbench[data]'" in err
 
 
 def test_functions_of_the_python_api_name_the_extra(folder: Path) -> None:

@@ -14,6 +14,7 @@ from liftbench.data.splits import training_split
 from liftbench.errors import UsageError
 from liftbench.files import write_lines
 from liftbench.metrics.rouge import rouge1, rougeL
+from liftbench.privacy.personal import find
 from liftbench.progress import no_progress
 from liftbench.records.conversation import Conversation, Turn
 
@@ -47,7 +48,7 @@ def marked_as(id_: str, mark: str) -> Conversation:
 def look(folder: Path, tokens: TokenCounter | None = None, **splits: list[Conversation]) -> Inspection:
     for name, rows in splits.items():
         write_lines(folder / f"{name}.jsonl", rows)
-    return inspect(folder, sorted(folder.glob("*.jsonl")), [rouge1(), rougeL()], tokens, no_progress)
+    return inspect(folder, sorted(folder.glob("*.jsonl")), [rouge1(), rougeL()], tokens, find, no_progress)
 
 
 def found(inspection: Inspection) -> dict[str, DataFinding]:
@@ -268,7 +269,7 @@ def test_percentiles_are_nearest_rank(lengths: list[int], expected: Spread) -> N
 
 
 def test_real_conversations(tweetsumm: Path) -> None:
-    inspection = inspect(tweetsumm, [tweetsumm / "validation.jsonl"], [rougeL()], None, no_progress)
+    inspection = inspect(tweetsumm, [tweetsumm / "validation.jsonl"], [rougeL()], None, find, no_progress)
     (validation,) = inspection.splits
     assert validation.conversations == 108
     assert validation.references[3] == 68

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..curation.findings import DataFinding
-from ..curation.inspection import Inspection, Spread, TokenCounter, inspect
+from ..curation.inspection import Inspection, Search, Spread, TokenCounter, inspect
 from ..data.cards import CardEntry, card_entry, read_card, write_card
 from ..data.folders import jsonl_files, new_folder, require_free, sibling
 from ..errors import PrerequisiteError, UsageError
@@ -22,6 +22,7 @@ from ..measuring.plan import load_metrics
 from ..measuring.systems import prompt_for, recipe_shots
 from ..models.references import context_length, resolve
 from ..privacy.identifiers import require_verifiers
+from ..privacy.personal import find
 from ..privacy.redaction import private_file, table_path, write_redacted
 from ..prompts.render import render
 from ..recipe.resolve import ResolvedRecipe
@@ -63,7 +64,8 @@ def command(
     references, scripts and languages, and personal data. The exit code is 2 if a run on these conversations would stop
     with an error.
     """
-    require_verifiers()
+    if redact:
+        require_verifiers()
     files = jsonl_files(folder)
     if target is not None and not redact:
         raise UsageError("--to says where the redacted copy goes; it needs --redact")
@@ -75,8 +77,9 @@ def command(
     # They are asked only which references they can see, and learn nothing.
     metrics, _ = load_metrics(MetricsSection(names=resolved.recipe.metrics.names), (), "none", plugins)
     tokens = None if no_tokens else _token_counter(resolved, plugins)
+    search = _personal_data_search()
     with progress_bar("conversations") as progress:
-        inspection = inspect(folder, files, metrics, tokens, progress)
+        inspection = inspect(folder, files, metrics, tokens, search, progress)
     if as_json:
         print_json(inspection)
     else:
@@ -109,6 +112,16 @@ def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter |
         context=max(0, context_length(model.path) - recipe.generation.max_new_tokens),
         count=lambda conversation: len(render(prompt, conversation, tokenizer, sys.maxsize).token_ids),
     )
+
+
+def _personal_data_search() -> Search | None:
+    """The search for personal data; None, with a line that says why, without the packages that it needs."""
+    try:
+        require_verifiers()
+    except PrerequisiteError as error:
+        say(f"personal data is not searched for: {error.line}")
+        return None
+    return find
 
 
 # -------------------------------------------------------------------------------------------------------- redacting

@@ -20,7 +20,7 @@ from ..data.similarity.clusters import CLUSTER, cluster_of
 from ..data.similarity.duplicates import NearDuplicates
 from ..data.similarity.fingerprints import fingerprint, ngram_hashes
 from ..metrics.base import Metric
-from ..privacy.personal import find
+from ..privacy.personal import PersonalDetail
 from ..progress import Progress
 from ..records.conversation import Conversation
 from ..text.languages import languages_of
@@ -76,6 +76,8 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """Size of the sample, including conversations whose language could not be detected."""
     model: str | None
     """The model whose tokens were counted."""
+    personal_data: bool
+    """Whether personal data was searched for, which needs `liftbench[data]`."""
     findings: tuple[DataFinding, ...]
     """Errors first."""
 
@@ -97,12 +99,23 @@ class TokenCounter(Struct, frozen=True, kw_only=True):
     """Returns the number of tokens of the conversation's whole prompt."""
 
 
+Search = Callable[[Conversation], Iterable[PersonalDetail]]
+
+
 def inspect(
-    folder: Path, files: Sequence[Path], metrics: Iterable[Metric], tokens: TokenCounter | None, progress: Progress
+    folder: Path,
+    files: Sequence[Path],
+    metrics: Iterable[Metric],
+    tokens: TokenCounter | None,
+    search: Search | None,
+    progress: Progress,
 ) -> Inspection:
-    """Read every conversation of a folder's files once. Raises `UsageError` for a malformed line."""
+    """Read every conversation of a folder's files once. Raises `UsageError` for a malformed line.
+
+    Without `tokens`, no tokens are counted; without `search`, personal data is not searched for.
+    """
     total = count_lines(files)
-    inspector = _Inspector(metrics, tokens, every=max(1, -(-total // LANGUAGES_SAMPLED)))
+    inspector = _Inspector(metrics, tokens, search, every=max(1, -(-total // LANGUAGES_SAMPLED)))
     done = 0
     for path in files:
         inspector.open(path.stem)
@@ -144,11 +157,14 @@ class _Split:
 class _Inspector:
     """Collects the conversations, one split after the other."""
 
-    def __init__(self, metrics: Iterable[Metric], tokens: TokenCounter | None, every: int) -> None:
+    def __init__(
+        self, metrics: Iterable[Metric], tokens: TokenCounter | None, search: Search | None, every: int
+    ) -> None:
         # Metrics of one class (the ROUGEs) read the same scripts; most metrics read every script and are skipped.
         kinds = {type(metric).blind_to: metric for metric in metrics}
         self._metrics = [metric for blind_to, metric in kinds.items() if blind_to is not Metric.blind_to]
         self._tokens = tokens
+        self._search = search
         self._every = every
         self._findings = Findings()
         self._splits: list[_Split] = []
@@ -184,7 +200,7 @@ class _Inspector:
         if number % self._every == 0:
             self._sampled += 1
             self._languages.update(languages_of(text)[:1])
-        for found in find(conversation):
+        for found in self._search(conversation) if self._search else ():
             self._findings.note(f"personal data: {found.kind}", {split.name: 1}, mask(found.text))
 
     def report(self, folder: str) -> Inspection:
@@ -203,6 +219,7 @@ class _Inspector:
             languages=dict(self._languages.most_common()),
             languages_sampled=self._sampled,
             model=self._tokens.model if self._tokens else None,
+            personal_data=self._search is not None,
             findings=self._findings.all(),
         )
 
