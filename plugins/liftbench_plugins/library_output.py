@@ -1,4 +1,4 @@
-"""Keeps the libraries' known, harmless messages off the user's screen, each by its own name and nothing else."""
+"""Hides known, harmless messages of libraries from the user: exactly these messages, and no others."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 LOGGED = {
-    # Once an import on AVX512-BF16 processors; the kernel would only serve evaluation, and `loading` switches it off.
+    # Logged on import with AVX512-BF16 processors. The kernel would serve evaluation only, and `loading` disables it.
     "bitsandbytes.backends.cpu.ops": "Failed to load CPU gemm_4bit_forward",
-    # Where two checkpoints lie less than a second apart; their steps order them as well.
+    # Logged if two checkpoints are less than a second apart. Their step numbers order them, too.
     "transformers.trainer_utils": "mtime may not be reliable",
 }
 WARNED = (
-    # Transformers about TRL and PEFT.
+    # A warning of transformers about code in TRL and PEFT.
     "`is_gradient_checkpointing` is deprecated",
 )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within this block the messages above are dropped, and transformers shows no bar while it loads weights."""
+    """Drop the messages above within the block, and hide transformers' progress bars."""
     with ExitStack() as stack:
         for name, beginning in LOGGED.items():
             stack.enter_context(_drop_messages(name, beginning))

@@ -1,4 +1,4 @@
-"""Loads a causal language model from a local folder in a given precision, for scoring and for training alike.
+"""Loads a causal language model from a local folder in a given precision, for scoring and for training.
 
 Importing this module imports no torch.
 """
@@ -11,20 +11,20 @@ from typing import Any
 from liftbench.plugin_api import require_packages, unknown
 
 DTYPES = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16", "nf4": "bfloat16"}
-"""Precision → what is computed in, and what the weights that are not quantized are kept in."""
+"""Precision → dtype of the computations and of the weights that are not quantized."""
 
 
 def device() -> str:
-    """The device that everything runs on: the first GPU where there is one, else the CPU."""
+    """The device that everything runs on: the first GPU if there is one, else the CPU."""
     import torch
 
     return "cuda:0" if torch.cuda.is_available() else "cpu"
 
 
 def load_model(folder: Path, precision: str) -> Any:
-    """The model on `device()`, in evaluation mode; `nf4` is NF4 with double quantization, on the CPU too.
+    """The model on `device()`, in evaluation mode. `nf4` is NF4 with double quantization, on the CPU, too.
 
-    Raises `UsageError` for an unknown precision, `PrerequisiteError` for `nf4` where bitsandbytes is not installed.
+    Raises `UsageError` for an unknown precision, and `PrerequisiteError` for `nf4` without bitsandbytes.
     """
     if precision not in DTYPES:
         raise unknown("precision", precision, DTYPES)
@@ -50,8 +50,8 @@ def load_model(folder: Path, precision: str) -> Any:
         local_files_only=True,
     )
     for module in model.modules():
-        # In evaluation bitsandbytes would repack the weights for AVX512-BF16, and every training step after that would
-        # silently lose the gradient of its inputs.
+        # In evaluation, bitsandbytes would repack the weights for AVX512-BF16; later training steps would then silently
+        # lose the gradients of their inputs.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     return model.eval()

@@ -1,4 +1,4 @@
-"""The first-party plugins' one registration, by entry point, exactly as a third party's would be."""
+"""Registers the first-party plugins by an entry point, exactly as a third party would."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ METRICS = (
     ("rougeLsum", "rouge:rougeLsum", "ROUGE F1: longest common subsequence, sentence by sentence"),
     ("content-overlap", "content:ContentOverlap", "F1 of stems weighted by how much they tell (idf)"),
     ("cider-d", "content:CiderD", "CIDEr-D: cosine of tf-idf n-grams"),
-    ("key-facts", "facts:KeyFacts", "share of a conversation's hand-written key facts that are told"),
+    ("key-facts", "facts:KeyFacts", "share of a conversation's hand-written key facts that the summary tells"),
     (
         "unsupported-facts",
         "unsupported:UnsupportedFacts",
         "numbers, dates, codes and names that the conversation lacks",
     ),
-    ("role-accuracy", "roles:RoleAccuracy", "share of sentences given to the speaker whose turns support them"),
+    ("role-accuracy", "roles:RoleAccuracy", "how far claims about a speaker are in that speaker's own words"),
     ("coverage", "form:Coverage", "share of words copied from the conversation"),
     ("density", "form:Density", "mean squared length of the copied passages"),
     ("compression", "form:Compression", "words of the conversation for each word of the summary"),
     ("novel-bigrams", "form:NovelBigrams", "share of bigrams that are not in the conversation"),
-    ("repetition", "form:Repetition", "share of trigrams that were there before"),
+    ("repetition", "form:Repetition", "share of trigrams that repeat an earlier one"),
     ("words", "form:Words", "length in words"),
 )
 METRIC_PLUGINS = (
@@ -112,5 +112,5 @@ def bench_register(registry: Registry) -> None:
         options="liftbench_plugins.datasets.mapped:MappedOptions",
         requires=("datasets",),
         install="liftbench[data]",
-        summary="anything that the datasets library loads, its columns mapped by the recipe",
+        summary="any data set that the datasets library loads; the recipe maps its columns",
     )

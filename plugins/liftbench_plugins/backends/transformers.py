@@ -1,4 +1,4 @@
-"""The `transformers` backend: greedy decoding in this process, on a GPU where there is one, else on the CPU."""
+"""The `transformers` backend: greedy decoding in this process, on a GPU if there is one, else on the CPU."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from liftbench_plugins.loading import device, load_model
 
 
 class TransformersBackend(Backend):
-    """A LLaMA, or any causal language model of transformers, with or without a PEFT adapter."""
+    """Runs a LLaMA, or any other causal language model of transformers, with or without a PEFT adapter."""
 
     def __init__(self, request: BackendRequest) -> None:
         import torch
@@ -61,9 +61,9 @@ class TransformersBackend(Backend):
             with torch.inference_mode():
                 rows = self._decode([prompt.token_ids for prompt in prompts], max_new_tokens)
         except torch.OutOfMemoryError as error:
-            # Of torch's message, the first sentence; the others are advice about its allocator.
+            # The first sentence of torch's message; the others are advice about its allocator.
             reason = str(error).partition(". ")[0]
-            # The traceback holds the batch's tensors: they are freed only when it is gone.
+            # The traceback keeps the batch's tensors alive, so it has to go before memory can be freed.
             error.__traceback__ = None
             gc.collect()
             torch.cuda.empty_cache()
@@ -79,10 +79,10 @@ class TransformersBackend(Backend):
             torch.cuda.empty_cache()
 
     def _decode(self, prompts: list[list[int]], max_new_tokens: int) -> list[list[int]]:
-        """Greedy continuations as token ids, a stop token included. Rows that have ended leave the batch.
+        """Greedy continuations as token ids, each with its stop token. Finished rows leave the batch.
 
-        Our own loop, because transformers' `generate` computes finished rows to the end of the longest one, and a
-        chat model's generation config would make it sample.
+        This loop replaces transformers' `generate`, which computes finished rows until the longest one ends, and which
+        would sample if a chat model's generation config says so.
         """
         import torch
         from transformers import DynamicCache
@@ -123,7 +123,7 @@ class TransformersBackend(Backend):
 
     def _generation(self, prompt: list[int], ids: list[int]) -> Generation:
         stopped = bool(ids) and ids[-1] in self._stops
-        # After the prompt, because a SentencePiece tokenizer drops the space before the first token that it decodes.
+        # Decoded together with the prompt, because a SentencePiece tokenizer drops the space before the first token.
         before: str = self.tokenizer.decode(prompt, skip_special_tokens=True)
         whole: str = self.tokenizer.decode([*prompt, *(ids[:-1] if stopped else ids)], skip_special_tokens=True)
         text = whole[len(before) :]
@@ -131,18 +131,18 @@ class TransformersBackend(Backend):
 
 
 def stop_tokens(generation_config: Any, tokenizer: Any) -> set[int]:
-    """Every token that ends a text: Llama 3 has several in its generation config."""
+    """All tokens that end a text; Llama 3 has several in its generation config."""
     ends = generation_config.eos_token_id if generation_config is not None else None
     stops = set(ends) if isinstance(ends, list | tuple) else {ends}
     return {int(stop) for stop in (*stops, tokenizer.eos_token_id) if stop is not None}
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:
-    """The model with an adapter put in place, not merged: rounding their sum would change what was trained.
+    """The model with an adapter, which is not merged: rounding the sum would change what was trained.
 
-    The adapter's weights are cast to what the base computes in, as autocast does in training: in bfloat16 the logits
-    equal those of the training's forward pass bit by bit, while float32 weights are 1.4% off (relative error on
-    SmolLM2-135M in NF4). Raises `UsageError` for an adapter that does not fit.
+    The adapter's weights are cast to the base's compute dtype, as autocast does in training: in bfloat16 the logits
+    then equal those of the training's forward pass bit by bit, while with float32 weights they are 1.4% off (relative
+    error on SmolLM2-135M in NF4). Raises `UsageError` for an adapter that does not fit.
     """
     import torch
     from peft import PeftModel
@@ -150,7 +150,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     dtype = model.dtype
     try:
         with warnings.catch_warnings():
-            # What PEFT does not find in the file it leaves as it was initialized: the base would be scored instead.
+            # If the file lacks weights, PEFT only warns and keeps the initial ones: the base would be scored instead.
             warnings.filterwarnings("error", message="Found missing adapter keys")
             wrapped = PeftModel.from_pretrained(model, adapter, is_trainable=False)
     except torch.OutOfMemoryError:
@@ -167,11 +167,11 @@ def with_adapter(model: Any, adapter: Path) -> Any:
 
 
 def unpack_nf4(model: Any) -> None:
-    """Replace each NF4 layer by a plain one with the same weights, unpacked once.
+    """Replace each NF4 layer by a plain one with the same weights, unpacked.
 
-    On the CPU bitsandbytes unpacks a layer's weight in every forward pass and multiplies with the result. Done once,
-    the same numbers come out, a quarter faster (SmolLM2-135M, 16 rows, one core: 210 tokens/s instead of 166). It
-    takes the memory of the model in bfloat16.
+    On the CPU, bitsandbytes unpacks a layer's weights in every forward pass. Unpacking them once gives the same numbers
+    a quarter faster (SmolLM2-135M, 16 rows, one core: 210 tokens/s instead of 166), but takes the memory of the model
+    in bfloat16.
     """
     import torch
     from bitsandbytes.functional import dequantize_4bit

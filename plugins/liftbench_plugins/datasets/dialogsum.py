@@ -1,4 +1,4 @@
-"""DialogSum (Chen et al., 2021), in its own format: everyday dialogues with a human summary each, three in its test."""
+"""DialogSum (Chen et al., 2021) in its own format: everyday dialogues with one human summary each, three in `test`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Row(Struct, frozen=True):
     summary3: str = ""
     topic: str = ""
     topic1: str = ""
-    """The test split has a topic for each summary; the first counts."""
+    """The topic of the first summary: the test split has one for each summary."""
 
 
 class DialogSum(Dataset):
@@ -34,7 +34,7 @@ class DialogSum(Dataset):
         return sort_splits(self._files)
 
     def read(self, split: str) -> list[Conversation]:
-        """Raises `UsageError` with file, line and reason: no such row, no speaker, no summary, an id seen before."""
+        """Raises `UsageError` with file, line and reason: a malformed row, no speaker, no summary, a repeated id."""
         if split not in self._files:
             raise unknown("split", split, self.splits())
         path = self._files[split]

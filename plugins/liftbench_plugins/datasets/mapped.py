@@ -1,4 +1,4 @@
-"""Any data set that the `datasets` library can load, its columns mapped by the recipe. No code of a data set is run.
+"""Any data set that the `datasets` library can load; the recipe maps its columns. No code of a data set is run.
 
 ```toml
 [data]
@@ -41,34 +41,34 @@ from liftbench.plugin_api import (
 from .reading import sort_splits
 
 BUILDERS = ("csv", "json", "parquet")
-"""Formats that the library reads from `data_files` alone."""
+"""Formats that the library reads from `data_files`, without a data set of its own."""
 
 ON_THE_HUB = re.compile(r"(?:hub:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
 INSTEAD = "Give the files themselves: data.options.path = csv, json or parquet, and data.options.data_files."
 
 SCRIPTS = ("*.py",)
-"""Not even downloaded."""
+"""Files that are not downloaded."""
 
 
 class MappedOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which data set, and what its columns mean."""
+    """Which data set to load, and what its columns mean."""
 
     path: str
-    """`org/name` on the hub, a folder, or one of csv, json and parquet with `data_files`."""
+    """`org/name` on the hub, a folder, or csv, json or parquet together with `data_files`."""
     name: str | None = None
-    """Of the configuration, where there are several."""
+    """Name of the configuration, if the data set has several."""
     revision: str | None = None
     """Branch, tag or commit on the hub."""
     data_files: str | list[str] | dict[str, str | list[str]] | None = None
-    """Files by split, patterns allowed; of a repository on the hub, no others are downloaded. Local files are looked
-    for in the data folder where there is one, else in the working directory."""
+    """Files by split; patterns are allowed. From a repository on the hub, only these are downloaded. Local files are
+    searched in the data folder if one is given, else in the working directory."""
     splits: dict[str, str] = {}
-    """What the suite calls a split → what the data set calls it."""
+    """Name of a split in the suite → its name in the data set."""
     columns: Columns = Columns()
-    """Which columns hold what."""
+    """What each column holds."""
     unusable: Literal["refuse", "leave out"] = "refuse"
-    """What becomes of rows that hold no conversation, and of conversations without a reference."""
+    """What to do with rows that hold no conversation, and with conversations without a reference."""
 
 
 class MappedDataset(Dataset):
@@ -77,13 +77,16 @@ class MappedDataset(Dataset):
     options: MappedOptions
 
     def splits(self) -> list[str]:
-        """The data set's splits, under the suite's names where `splits` gives them one."""
+        """The data set's splits; a split in `options.splits` has the suite's name."""
         renamed = set(self.options.splits.values())
         return sort_splits([*self.options.splits, *(name for name in self._library_splits if name not in renamed)])
 
     def read(self, split: str) -> list[Conversation]:
-        """Raises `UsageError` for a split or a column that is not there, with the nearest, and for rows that cannot be
-        used, with their numbers, unless `unusable` leaves them out."""
+        """The conversations of a split.
+
+        Raises `UsageError` for an unknown split or column, with the nearest name, and, unless `unusable` leaves them
+        out, for rows that cannot be used, with their numbers.
+        """
         name = self.options.splits.get(split, split)
         if split not in self.splits():
             raise unknown("split", split, self.splits())
@@ -106,7 +109,7 @@ class MappedDataset(Dataset):
             ) from error
         except UsageError as error:
             raise error.within(where) from error
-        # A message left out is one of the system's within a conversation, and none of the conversation's.
+        # A message that is left out is a chat model's system or tool message, which the conversation does not lack.
         left_out = [some for some in tally.report().left_out if some.what != "message"]
         if left_out and self.options.unusable == "refuse":
             raise UsageError(
@@ -118,7 +121,7 @@ class MappedDataset(Dataset):
 
     @cached_property
     def _library_splits(self) -> dict[str, Any]:
-        """The library's data set of each split."""
+        """Name of a split in the data set → the library's table."""
         import datasets
 
         options = self.options
@@ -136,7 +139,7 @@ class MappedDataset(Dataset):
         return dict(loaded)
 
     def _place(self) -> tuple[str, Any]:
-        """What the library is to load: a builder or a local folder, and the files of each split."""
+        """What the library loads: a builder or a local folder, and the files of each split."""
         options = self.options
         base = Path(self.data_dir or ".")
         for name in _patterns(options.data_files):
@@ -181,12 +184,12 @@ def _keep_scorable(found: Iterable[Conversation], tally: Tally) -> Iterator[Conv
 
 
 def _reason(error: BaseException) -> str:
-    """What the library says, on one line; some of it goes on with an example of Python, or all known suffixes."""
+    """The library's message on one short line; some messages go on with example code or a list of all suffixes."""
     return shorten(str(error), 240, placeholder=" …") or type(error).__name__
 
 
 def _join_base(base: Path, files: Any) -> Any:
-    """The same files with relative names seen from a folder."""
+    """The same files, with relative names resolved against a folder."""
     if isinstance(files, dict):
         return {split: _join_base(base, names) for split, names in files.items()}
     if isinstance(files, list):
@@ -204,7 +207,7 @@ def _patterns(files: Any) -> Iterator[str]:
 
 @contextmanager
 def _silence_library() -> Iterator[None]:
-    """Without the library's bars, and without its log: what goes wrong is in its exceptions, too."""
+    """Hide the library's progress bars and log; its exceptions contain what went wrong."""
     import datasets
 
     hidden = datasets.are_progress_bars_disabled()

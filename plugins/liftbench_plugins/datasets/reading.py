@@ -1,4 +1,4 @@
-"""What the loaders do alike: rows of JSON Lines with their line numbers, the names of splits, and ids seen twice."""
+"""Code that the data set loaders share: JSON Lines rows with their places, and names, files and order of splits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from liftbench.plugin_api import Conversation, UsageError
 T = TypeVar("T")
 
 Readers = Mapping[str, Callable[[], list[Conversation]]]
-"""Split → what reads it."""
+"""Split → the function that reads it."""
 
 SPLITS = {"val": "validation", "valid": "validation", "dev": "validation"}
-"""What others call our splits."""
+"""Other names of splits → the suite's names."""
 
 
 def split_name(name: str) -> str:
@@ -42,7 +42,7 @@ def each_row(path: Path, kind: type[T]) -> Iterator[tuple[str, T]]:
 
 
 def by_split(paths: Iterable[Path], name: Callable[[Path], str]) -> dict[str, Path]:
-    """Split → its file. Raises `UsageError` where two files hold one split."""
+    """Split → its file. Raises `UsageError` if two files hold the same split."""
     found: dict[str, Path] = {}
     for path in paths:
         split = name(path)
@@ -53,6 +53,6 @@ def by_split(paths: Iterable[Path], name: Callable[[Path], str]) -> dict[str, Pa
 
 
 def sort_splits(splits: Iterable[str]) -> list[str]:
-    """Splits as people name them: train, validation, test, then any others."""
+    """Sort splits: train, validation, test, then any others."""
     usual: Sequence[str] = ("train", "validation", "test")
     return sorted(splits, key=lambda split: (usual.index(split) if split in usual else len(usual), split))

@@ -1,8 +1,8 @@
 """TweetSumm (Feigenblat et al., 2021): customer support on Twitter, with one to five human summaries each.
 
 Its licence does not allow this package to include it. It is read from a folder or the hub, in any form in which it is
-distributed, recognized by content: the suite's JSON Lines, DialogStudio's JSON (also in a zip archive), and IBM's own
-files with Kaggle's table of tweets.
+distributed: the suite's JSON Lines, DialogStudio's JSON (also in a zip archive), or IBM's own files with Kaggle's table
+of tweets. The form is recognized by content.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .tweetsumm_original import holds_tweets, original_split, read_original
 DEFAULT = "hub:Salesforce/dialogstudio"
 
 FOLDERS = ("tweetsumm", "original", "dialogstudio")
-"""Folders below the data folder in which its files are looked for, in any case."""
+"""Subfolders of the data folder that are searched; case is ignored."""
 
 FILES = (".json", ".jsonl", ".zip")
 
@@ -33,7 +33,7 @@ INSTEAD = (
 
 
 class TweetSumm(Dataset):
-    """TweetSumm from a folder, or from a data set repository of the hub; by default DialogStudio's."""
+    """TweetSumm from a folder, or from a data set repository on the hub (DialogStudio's by default)."""
 
     def splits(self) -> list[str]:
         return sort_splits(self._readers)
@@ -50,7 +50,7 @@ class TweetSumm(Dataset):
 
 
 def from_folder(folder: Path) -> Readers:
-    """The splits in a folder, or in one of `FOLDERS` below it. Raises `PrerequisiteError` where there are none."""
+    """The splits in a folder, or in one of `FOLDERS` below it. Raises `PrerequisiteError` if there are none."""
     if not folder.is_dir():
         raise PrerequisiteError(f"cannot read TweetSumm from {folder}: the folder does not exist", INSTEAD)
     seen: list[str] = []
@@ -64,10 +64,10 @@ def from_folder(folder: Path) -> Readers:
 
 
 def from_hub(reference: str) -> Readers:
-    """The splits in a data set repository, wherever its listing shows a JSON file or an archive of TweetSumm.
+    """The splits in a data set repository, wherever in it the JSON files or archives of TweetSumm are.
 
-    Raises `UsageError` where there is no such repository, or nothing of TweetSumm in it, and `PrerequisiteError` where
-    the hub cannot be reached.
+    Raises `UsageError` if the repository does not exist or does not have TweetSumm, and `PrerequisiteError` if the hub
+    cannot be reached.
     """
     repository, revision = hub.parse(reference)
     own = "tweetsum" in repository.casefold()
@@ -107,7 +107,7 @@ def _readers(files: Sequence[Path], place: Path) -> Readers:
 
 
 def _fields(path: Path) -> set[str]:
-    """The fields of a JSON Lines file's first row; none where it is empty or not an object."""
+    """The fields of the first row of a JSON Lines file; none if the file is empty or the row is not an object."""
     with path.open("rb") as lines:
         first = next((line for line in lines if line.strip()), b"{}")
     try:
@@ -123,5 +123,5 @@ def _places(folder: Path) -> list[Path]:
 
 
 def _ignore_case(pattern: str) -> str:
-    """A pattern that ignores case, `[tT][wW]…`: the hub's patterns do not."""
+    """A pattern such as `[tT][wW]…` that ignores case, which the hub's patterns do not."""
     return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in pattern)

@@ -1,4 +1,4 @@
-"""TweetSumm as DialogStudio converted it: JSON files, or a zip archive of them, keyed `TweetSumm--<split>--<n>`."""
+"""TweetSumm as DialogStudio converted it: JSON files, or a zip archive of them, with keys `TweetSumm--<split>--<n>`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KEY = re.compile(r"tweetsum[^-]*--(\w+)--(\d+)", re.IGNORECASE)
 
 HEAD_BYTES = 4096
 LARGEST_BYTES = 1 << 30
-"""No member of an archive is unpacked beyond this; the real files have some ten megabytes."""
+"""The largest member of an archive that is unpacked; the real files have about ten megabytes."""
 
 
 class _Exchange(Struct, frozen=True):
-    """One customer's utterance and the answer to it; either can be empty. Consecutive tweets are joined in them."""
+    """An utterance of the customer and the answer; either can be empty, and each may join several tweets."""
 
     user: str = field(name="user utterance", default="")
     system: str = field(name="system response", default="")
@@ -50,7 +50,7 @@ class _Dialog(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """A JSON file, or one in a zip archive; it is read in memory and never unpacked to disk."""
+    """A JSON file, or a JSON file in a zip archive, which is read into memory and never unpacked to disk."""
 
     path: Path
     member: str | None = None
@@ -59,7 +59,7 @@ class Document(Struct, frozen=True):
         return str(self.path) if self.member is None else f"{self.member} in {self.path}"
 
     def read(self, size: int = -1) -> bytes:
-        """The first `size` bytes, or all. Raises `UsageError` for an archive that cannot be read."""
+        """The first `size` bytes, by default all. Raises `UsageError` for an archive that cannot be read."""
         if self.member is None:
             with self.path.open("rb") as file:
                 return file.read(size)
@@ -74,7 +74,7 @@ class Document(Struct, frozen=True):
 
 
 def documents(path: Path) -> list[Document]:
-    """TweetSumm's documents in a `.json` or `.zip` file, known by their first key; none in any other file."""
+    """TweetSumm's documents in a `.json` or `.zip` file, recognized by their first key; none in any other file."""
     found = [Document(path)] if path.suffix.lower() == ".json" else []
     if path.suffix.lower() == ".zip":
         found = [Document(path, member) for member in _json_members(path)]
@@ -82,10 +82,10 @@ def documents(path: Path) -> list[Document]:
 
 
 def read_documents(sources: Iterable[Document]) -> dict[str, list[Conversation]]:
-    """Split → conversations in the order of their numbers; those without an abstractive summary are left out.
+    """Split → conversations, sorted by their numbers; those without an abstractive summary are left out.
 
-    The published examples repeat the first conversations of the training split: equal ones count once. Raises
-    `UsageError` with file, key and reason for a malformed conversation, and for two different ones with one key.
+    The published examples repeat the first conversations of the training split; equal conversations count once. Raises
+    `UsageError` with file, key and reason for a malformed conversation, and for two different ones with the same key.
     """
     dialogs: dict[tuple[str, int], _Dialog] = {}
     for source in sources:
@@ -115,7 +115,7 @@ def _json_members(path: Path) -> list[str]:
             names = archive.namelist()
     except zipfile.BadZipFile as error:
         raise UsageError(f"{path}: the archive cannot be read: {error}") from error
-    # macOS keeps resource forks of the same names in an archive: `__MACOSX/TweetSumm/._train.json`.
+    # macOS adds resource forks with the same names to an archive: `__MACOSX/TweetSumm/._train.json`.
     return [name for name in names if name.lower().endswith(".json") and not name.rpartition("/")[2].startswith(".")]
 
 

@@ -1,4 +1,4 @@
-"""TweetSumm as IBM published it: tweet ids, sentence offsets and summaries, joined with Kaggle's table of tweets."""
+"""TweetSumm as IBM published it: tweet ids, sentence offsets and summaries, to be joined with Kaggle's tweets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Sentence(Struct, frozen=True):
 
 
 class _Annotation(Struct, frozen=True):
-    """One annotator's two summaries, either of which can be missing; the sentences of the abstractive one."""
+    """The two summaries of an annotator, as lists of sentences; either can be missing."""
 
     extractive: list[_Sentence] | None = None
     abstractive: list[str] | None = None
@@ -40,7 +40,7 @@ class _Annotation(Struct, frozen=True):
 class _Row(Struct, frozen=True):
     conversation_id: str
     tweets: list[_Tweet] = field(name="tweet_ids_sentence_offset")
-    """In the order of the conversation, which is the order of replies and not that of the ids."""
+    """In the order of the conversation, which is the order of replies, not of ids."""
     annotations: list[_Annotation]
 
     def tweet_ids(self) -> Iterator[str]:
@@ -53,14 +53,14 @@ class StoredTweet(Struct, frozen=True):
     """A row of `twcs.csv`."""
 
     author: str
-    """The company's account, or a number in place of a customer's."""
+    """The company's account, or a number that stands for a customer's."""
     inbound: bool
-    """Written by a customer."""
+    """Whether a customer wrote it."""
     text: str
 
 
 def original_split(path: Path) -> str:
-    """The split that a file's name tells (`final_valid_tweetsum.jsonl`), or else the name itself."""
+    """The split in a file's name (`final_valid_tweetsum.jsonl`), or the name itself if there is none."""
     words = [split_name(word) for word in re.split(r"[^a-zA-Z]+", path.stem)]
     return next((word for word in words if word in ("train", "validation", "test")), split_name(path.stem))
 
@@ -75,8 +75,8 @@ def holds_tweets(path: Path) -> bool:
 def read_original(path: Path, tables: Sequence[Path]) -> list[Conversation]:
     """The conversations of one of IBM's files; those without an abstractive summary are left out.
 
-    The tables of tweets are streamed and only the tweets needed are kept. Raises `UsageError` with file, line and
-    reason, and `PrerequisiteError` where tweets are missing from the tables.
+    The tables of tweets are streamed, and only the tweets needed are kept. Raises `UsageError` with file, line and
+    reason, and `PrerequisiteError` if the tables lack a tweet.
     """
     rows = list(each_row(path, _Row))
     tweets = find_tweets({id_ for _, row in rows for id_ in row.tweet_ids()}, tables)
@@ -99,7 +99,7 @@ def read_original(path: Path, tables: Sequence[Path]) -> list[Conversation]:
 
 
 def find_tweets(ids: set[str], tables: Iterable[Path]) -> dict[str, StoredTweet]:
-    """Those of the tweets that the tables have; reading ends with the last one found."""
+    """Id → tweet, for the ids that the tables have. Reading stops once all are found."""
     found: dict[str, StoredTweet] = {}
     for table in tables:
         for id_, tweet in _each_tweet(table, ids):
@@ -110,7 +110,7 @@ def find_tweets(ids: set[str], tables: Iterable[Path]) -> dict[str, StoredTweet]
 
 
 def _each_tweet(table: Path, wanted: set[str]) -> Iterator[tuple[str, StoredTweet]]:
-    # Not DictReader: the real table has 2.8 million rows, and a dictionary for each doubles the time.
+    # csv.reader, not DictReader: the real table has 2.8 million rows, and a dictionary for each doubles the time.
     with table.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         try:
@@ -163,7 +163,7 @@ def _span(offset: str, where: str) -> tuple[int, int]:
 
 
 def _drop_repeats(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Some lists repeat a sentence's last character as a sentence (`[0, 51]`, `[50, 51]`)."""
+    """Drop spans inside an earlier one: some lists repeat a sentence's last character (`[0, 51]`, `[50, 51]`)."""
     kept: list[tuple[int, int]] = []
     for start, end in spans:
         if not any(a <= start and end <= b for a, b in kept):

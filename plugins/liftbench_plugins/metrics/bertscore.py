@@ -1,4 +1,4 @@
-"""BERTScore: how well the tokens of a text and of a reference match in the space of an encoder's hidden states."""
+"""BERTScore: how well the tokens of a text match those of a reference, by an encoder's hidden states."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from liftbench_plugins.loading import device
 from liftbench_plugins.metrics.encoding import Reader
 
 PAIRS = 32
-"""Given to the package at once, so that it encodes all their texts in one of its batches: it orders texts by a set, and
-over several batches the last digits would depend on Python's hash seed."""
+"""The number of pairs that the package gets at once, so that it encodes all their texts in one batch. The package
+orders texts by a set, so over several batches the last digits would depend on Python's hash seed."""
 
 
 class BertScore(Metric):
     """BERTScore F1 (Zhang et al. 2020, https://arxiv.org/abs/1904.09675) by `bert-score`, mean over references.
 
-    Neither weighted by idf nor rescaled; in [-1, 1], in practice well above 0 for unrelated texts too. The encoder is
-    `minilm`, or the argument; its states are taken at the layer that the package's authors found best where they tried
-    it, else at the last. Of a text that is longer than the encoder's limit only the beginning counts; how many
-    there are is told on standard error.
+    Not weighted by idf and not rescaled; in [-1, 1], in practice well above 0 even for unrelated texts. The encoder is
+    the argument, by default `minilm`. Its states come from the layer that the package's authors found best for this
+    model; if they did not test it, from the last layer. A text longer than the encoder's limit is cut, and the number
+    of such texts is written to standard error.
     """
 
     sees = "meaning"
@@ -30,8 +30,8 @@ class BertScore(Metric):
     def __init__(self, request: MetricRequest) -> None:
         source = resolve_encoder(request.argument or "minilm")
         self.name = f"bertscore:{request.argument}" if request.argument else "bertscore"
-        # Loaded here, not by the package: it takes any path with `t5` in it for a T5, and trips over tokenizers that
-        # name no limit.
+        # Loaded here, because the package would load any path with `t5` in it as a T5, and fails with a tokenizer that
+        # does not declare a limit.
         self._reader = Reader("AutoModel", source, layers=best_layer(source))
         self._reader.tokenizer.model_max_length = self._reader.limit
         self._known: dict[tuple[str, str], float] = {}
@@ -43,7 +43,7 @@ class BertScore(Metric):
         )
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """F1 of each text, mean over its references: 0.0 for an empty text, None where no reference is."""
+        """Mean F1 of each text over its references: 0.0 for an empty text, None without a reference."""
         pairs = [
             [(text, reference) for reference in one.references] for text, one in zip(texts, conversations, strict=True)
         ]
@@ -67,7 +67,7 @@ class BertScore(Metric):
             [reference for _, reference in pairs],
             [text for text, _ in pairs],
             tokenizer,
-            # As the package has it without idf: every token weighs the same, those around a text nothing.
+            # As in the package without idf: every token has the same weight, the special tokens around a text 0.
             defaultdict(lambda: 1.0, {tokenizer.sep_token_id: 0.0, tokenizer.cls_token_id: 0.0}),
             batch_size=2 * PAIRS,
             device=device(),
@@ -77,7 +77,7 @@ class BertScore(Metric):
 
 
 def best_layer(source: ResolvedModel) -> int | None:
-    """The layer that the package's authors found best for a model of this name; None for one that they did not try."""
+    """The layer that the package's authors found best for the model; None if they did not test it."""
     from bert_score.utils import model2layers
 
     names = (source.record.reference.removeprefix("hub:").partition("@")[0], source.name)

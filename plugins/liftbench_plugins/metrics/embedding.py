@@ -13,10 +13,9 @@ from liftbench_plugins.metrics.encoding import Reader
 class Embedding(Metric):
     """Cosine of mean-pooled, normalized token embeddings, mean over references; in [-1, 1], negative values kept.
 
-    As sentence-transformers computes it for MiniLM (Reimers and Gurevych 2019, https://arxiv.org/abs/1908.10084;
-    https://www.sbert.net), special tokens and its limit of 256 tokens included. The encoder is `minilm`, or the
-    argument. Of a text that is longer than the limit only the beginning counts; how many there are is told on standard
-    error.
+    Computed as sentence-transformers does for MiniLM (Reimers and Gurevych 2019, https://arxiv.org/abs/1908.10084;
+    https://www.sbert.net), with special tokens and with its limit of 256 tokens. The encoder is the argument, by
+    default `minilm`. A text longer than the limit is cut, and the number of such texts is written to standard error.
     """
 
     sees = "meaning"
@@ -35,7 +34,7 @@ class Embedding(Metric):
         )
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """Cosine of each text, mean over its references: 0.0 for an empty text, None where no reference is."""
+        """Mean cosine of each text over its references: 0.0 for an empty text, None without a reference."""
         self._learn([*texts, *(reference for one in conversations for reference in one.references)])
         return [self._mean(text, one.references) for text, one in zip(texts, conversations, strict=True)]
 

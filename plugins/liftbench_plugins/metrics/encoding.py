@@ -1,4 +1,4 @@
-"""Transformers that metrics read texts with: loaded from a local folder, run in batches of texts of like length.
+"""Transformer models that metrics read texts with, loaded from a local folder and run in batches of similar length.
 
 Importing this module imports no torch.
 """
@@ -13,20 +13,21 @@ from liftbench.plugin_api import PrerequisiteError, ResolvedModel, UsageError, f
 from liftbench_plugins.loading import device
 
 BATCH_TOKENS = 8192
-"""Padded tokens in a batch: less than a gigabyte of activations in models of RoBERTa-large's size."""
+"""The largest number of padded tokens in a batch: under a gigabyte of activations for a model like RoBERTa-large."""
 
 USUAL_LIMIT = 512
-"""Tokens, for a model whose files name no limit (T5 has relative positions)."""
+"""The limit, in tokens, of a model whose files do not declare one (T5 has relative positions)."""
 
 
 class Reader:
     """A model in float32 on `device()`, in evaluation mode, with its tokenizer."""
 
     def __init__(self, architecture: str, source: ResolvedModel, *, layers: int | None = None) -> None:
-        """Load it as transformers' class `architecture`, cut to its first `layers` layers.
+        """Load a model as transformers' class `architecture`, with only its first `layers` layers.
 
-        `AutoModel` is the encoder, of models that have a decoder too. Raises `UsageError` for files that are damaged or
-        lack weights that the architecture needs (they would be random), `PrerequisiteError` for a missing package.
+        `AutoModel` loads only the encoder if the model also has a decoder. Raises `UsageError` for damaged files, and
+        for files that lack weights that the architecture needs (they would be random), and `PrerequisiteError` for a
+        missing package.
         """
         import torch
         import transformers
@@ -44,7 +45,7 @@ class Reader:
             raise PrerequisiteError(f"{reference} needs another package: {first_line(error)}") from error
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise UsageError(f"{reference} cannot be loaded as {architecture}: {first_line(error)}") from error
-        # A pooler is for classifiers, which would miss their head as well.
+        # Only classifiers need a pooler, and a classifier without one would lack its head, too.
         missing = sorted(name for name in found["missing_keys"] if "pooler" not in name)
         if missing:
             raise UsageError(
@@ -54,14 +55,14 @@ class Reader:
         reads_only = architecture == "AutoModel" and model.config.is_encoder_decoder
         self.model = (model.get_encoder() if reads_only else model).to(device()).eval()
         self.limit = _limit(self.tokenizer, model.config)
-        """The most tokens of an input, special ones included."""
+        """The largest number of tokens of an input, special ones included."""
 
     def count(self, *texts: str) -> int:
-        """The tokens of an input of one text or a pair of them, special ones included."""
+        """The number of tokens of one text or of a pair, special ones included."""
         return len(self.tokenizer(*texts, verbose=False)["input_ids"])
 
     def warn_of_cuts(self, metric: str, inputs: Sequence[tuple[str, ...]]) -> None:
-        """Say on standard error how many inputs are longer than `limit`, if any are."""
+        """Write to standard error how many inputs are longer than `limit`, if any are."""
         cut = sum(self.count(*one) > self.limit for one in inputs)
         if cut:
             to_stderr(
@@ -69,9 +70,9 @@ class Reader:
             )
 
     def read(self, inputs: Sequence[tuple[str, ...]], forward: Callable[[Any], Any]) -> list[Any]:
-        """The row of `forward(batch)` for each input, in order; a batch is what the tokenizer makes, on the device.
+        """The row of `forward(batch)` for each input, in order; a batch is the tokenizer's output on the device.
 
-        An input that is longer than `limit` is cut there.
+        An input longer than `limit` is cut there.
         """
         import torch
 
@@ -89,7 +90,7 @@ class Reader:
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """The indices of all inputs in batches of at most `BATCH_TOKENS` padded tokens, or of one input; longest first."""
+    """Batches of input indices, longest inputs first, each of at most `BATCH_TOKENS` padded tokens or of one input."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
         if batch and (len(batch) + 1) * lengths[batch[0]] > BATCH_TOKENS:
@@ -109,7 +110,7 @@ def _limit(tokenizer: Any, settings: Any) -> int:
 
 @contextmanager
 def _silence_library() -> Iterator[None]:
-    """Without the table of weights that are there and not needed, and without bars."""
+    """Hide the library's progress bars, and its table of weights that are not needed."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -20,16 +20,16 @@ from liftbench.plugin_api import (
 )
 
 PROBE = "The customer asks for a refund."
-"""Scored against itself when the metric is made, so that what is wrong shows before anything is generated."""
+"""A text that is scored against itself when the metric is made, so that errors show before anything is generated."""
 
 
 class Evaluate(Metric):
     """One number of an `evaluate` metric for each summary: the mean over references of `compute` on the single pair.
 
-    The argument is a script (`metrics/mine.py`, or a folder `metrics/mine` that has `mine.py`), a name (`chrf`), or a
-    community's (`org/name`, `org/name@revision`); `#key` behind it picks one of several numbers. Which way is better is
-    not known (of an error rate it is down), so no lift is judged on it. The aggregate over many pairs that some metrics
-    define is not used: intervals need a value for each summary.
+    The argument is a script (`metrics/mine.py`, or a folder `metrics/mine` with `mine.py`), a name (`chrf`), or a
+    community metric (`org/name`, `org/name@revision`); `#key` after it picks one of several numbers. No lift is judged
+    on it, because the better direction is unknown: for an error rate, lower is better. An aggregate over many pairs,
+    which some metrics define, is not used, because intervals need a value for each summary.
     """
 
     direction = "neither"
@@ -51,8 +51,11 @@ class Evaluate(Metric):
         self.signature = f"evaluate:{script.stem}|{self._key}|refs:mean|{origin}|evaluate:{version('evaluate')}"
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """The number for each text, mean over its references; None for an empty text (of an error rate 0.0 would be the
-        best), without a reference, and where the metric gives no finite number."""
+        """The mean number of each text over its references.
+
+        None for an empty text (for an error rate, 0.0 would be the best value), without a reference, and if the metric
+        returns no finite number.
+        """
         return [self._mean(text, one.references) for text, one in zip(texts, conversations, strict=True)]
 
     def _mean(self, text: str, references: Sequence[str]) -> float | None:
@@ -67,7 +70,7 @@ class Evaluate(Metric):
             result = self._metric.compute(predictions=[text], references=[reference])
         except ImportError as error:
             raise PrerequisiteError(f"the evaluate metric {self._reference} needs a package: {error}") from error
-        except Exception as error:  # anybody's script
+        except Exception as error:  # a user's script can raise anything
             raise UsageError(
                 f"the evaluate metric {self._reference} failed on a text and a reference: {type(error).__name__}: "
                 f"{first_line(error)}"
@@ -116,18 +119,18 @@ def _load(script: Path) -> Any:
     import evaluate
 
     try:
-        # In memory: otherwise each pair is written to the library's cache.
+        # Kept in memory, because otherwise each pair is written to the library's cache.
         return evaluate.load(str(script), keep_in_memory=True, seed=0)
     except (ImportError, ConnectionError) as error:
         raise PrerequisiteError(f"the evaluate metric {script.name} cannot be loaded: {error}") from error
-    except Exception as error:  # anybody's script
+    except Exception as error:  # a user's script can raise anything
         raise UsageError(
             f"{script} is not a metric of evaluate: {type(error).__name__}: {first_line(error)}"
         ) from error
 
 
 def _numbers(result: Any) -> dict[str, float]:
-    """The numbers of a metric's answer; a list of one, as metrics give that answer for each pair, is its number."""
+    """The numbers in a metric's result; a list of one number, as some metrics return per pair, counts as the number."""
     numbers = {}
     for key, value in (result or {}).items():
         single = value[0] if isinstance(value, list) and len(value) == 1 else value

@@ -1,6 +1,6 @@
-"""Faithfulness: whether the conversation supports a summary's sentences, as a model trained to check that sees it.
+"""Faithfulness: whether the conversation supports a summary's sentences, as judged by a model trained for that.
 
-No reference is looked at. The models are had by reference, as a folder or from the hub; none ships with the suite.
+The metrics use no references. The models are named by the user, as a folder or on the hub; none ships with the suite.
 """
 
 from __future__ import annotations
@@ -26,30 +26,31 @@ from liftbench.plugin_api import (
 from liftbench_plugins.metrics.encoding import Reader
 
 THRESHOLD = 0.5
-"""A sentence with a lower probability of being supported is a finding."""
+"""A sentence with a lower probability of support is a finding."""
 
 BLOCK, STEP = 4, 2
-"""Turns in one of SummaC's premises, and from one to the next: a question and its answer are seen together."""
+"""Turns in a premise of SummaC, and turns from one premise to the next: blocks overlap, so that a question and its
+answer are in one block."""
 
 ENTAILMENT = {"entailment", "entail", "supports"}
-"""What NLI models call it (VitaminC's: `SUPPORTS`), in lower case."""
+"""Labels of NLI models for entailment (VitaminC's is `SUPPORTS`), in lower case."""
 
 Fits = Callable[[str], bool]
 
 
 class Checker(Metric):
-    """The mean over a summary's sentences of the highest probability that any part of the conversation supports one.
+    """Mean, over a summary's sentences, of the highest probability that some part of the conversation supports them.
 
-    In [0, 1]; 0.0 for an empty text, None where nobody said anything. Nothing is cut: a conversation that does not fit
-    the model is read in several windows of turns, and a sentence that takes more than half of it is checked in parts.
+    In [0, 1]; 0.0 for an empty text, None for a conversation without text. Nothing is cut: a conversation that does not
+    fit the model's limit is read in several windows of turns, and a sentence of more than half the limit in parts.
     """
 
     sees = "faithfulness"
     registered: ClassVar[str]
     default: ClassVar[str]
-    """The model, where the metric's name has no argument."""
+    """The model if the metric's name has no argument."""
     method: ClassVar[str]
-    """For the signature: what is compared with a sentence."""
+    """What a sentence is compared with, for the signature."""
 
     def __init__(self, request: MetricRequest) -> None:
         self.name = f"{self.registered}:{request.argument}" if request.argument else self.registered
@@ -64,33 +65,33 @@ class Checker(Metric):
             f"|weights:{source.record.sha256[:12]}|transformers:{version('transformers')}"
         )
 
-    def architecture(self, source: ResolvedModel) -> str:  # noqa: ARG002 - some look at it
+    def architecture(self, source: ResolvedModel) -> str:  # noqa: ARG002 - subclasses use it
         """The class of transformers that the model is loaded as."""
         return "AutoModelForSequenceClassification"
 
     @abstractmethod
     def _prepare(self, source: ResolvedModel) -> None:
-        """Find out how the model answers. Raise `UsageError` for one that answers another question."""
+        """Find out how the model answers. Raises `UsageError` for a model that answers another question."""
 
     @abstractmethod
     def _blocks(self, lines: Sequence[str], sentence: str) -> list[str]:
-        """The parts of a conversation, given by turns, that a sentence is compared with."""
+        """The parts of a conversation, given as one line per turn, that a sentence is compared with."""
 
     @abstractmethod
     def _input(self, block: str, sentence: str) -> tuple[str, ...]:
-        """What the tokenizer is given."""
+        """The input of the tokenizer: one text or a pair."""
 
     @abstractmethod
     def _support(self, batch: Any) -> Any:
         """The probability of support for each row of a batch."""
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """The mean support of each text's sentences by its conversation; see the class."""
+        """The mean support of each text's sentences by its conversation; see `Checker`."""
         self._learn(texts, conversations)
         return [self._mean(text, one) for text, one in zip(texts, conversations, strict=True)]
 
     def findings(self, text: str, conversation: Conversation) -> list[Finding]:
-        """The sentences that are more likely not supported than supported."""
+        """The sentences with a probability of support below `THRESHOLD`."""
         self._learn([text], [conversation])
         found = []
         end = 0
@@ -141,9 +142,9 @@ class Checker(Metric):
 
 
 class MiniCheck(Checker):
-    """MiniCheck (Tang et al. 2024, https://arxiv.org/abs/2404.10774) by its RoBERTa, DeBERTa or Flan-T5 model.
+    """MiniCheck (Tang et al. 2024, https://arxiv.org/abs/2404.10774) with its RoBERTa, DeBERTa or Flan-T5 model.
 
-    A sentence is compared with the whole conversation, or with windows of turns as long as the model takes them.
+    A sentence is compared with the whole conversation, or with windows of turns that fit the model's limit.
     """
 
     registered = "minicheck"
@@ -163,14 +164,14 @@ class MiniCheck(Checker):
                 f"{source.record.reference} is not a MiniCheck model: it has {labels} labels instead of supported and "
                 "unsupported"
             )
-        # The first token of each answer; T5's `0` begins with a token for white space, which `1` has within.
+        # The first token of each answer. T5 splits `0` into a token for white space and a digit, but not `1`.
         self._answers = [self._reader.tokenizer(one, add_special_tokens=False)["input_ids"][0] for one in ("0", "1")]
 
     def _blocks(self, lines: Sequence[str], sentence: str) -> list[str]:
         return windows(lines, self._fits(sentence))
 
     def _input(self, block: str, sentence: str) -> tuple[str, ...]:
-        # Not a pair: the models were trained on one text with an end token in it.
+        # One text with an end token in it, not a pair, because the models were trained this way.
         joined = f"{block}{self._reader.tokenizer.eos_token or self._reader.tokenizer.sep_token}{sentence}"
         return (f"predict: {joined}" if self._generates else joined,)
 
@@ -186,9 +187,10 @@ class MiniCheck(Checker):
 
 
 class SummaC(Checker):
-    """Zero-shot SummaC (Laban et al. 2022, https://arxiv.org/abs/2111.09525) by a model of natural language inference.
+    """Zero-shot SummaC (Laban et al. 2022, https://arxiv.org/abs/2111.09525) with a natural language inference model.
 
-    A sentence is the hypothesis, every few neighbouring turns a premise; the probability of entailment is what counts.
+    A sentence is the hypothesis, and each block of neighbouring turns is a premise; support is the probability of
+    entailment.
     """
 
     registered = "summac"
@@ -218,7 +220,7 @@ class SummaC(Checker):
 
 
 def windows(lines: Sequence[str], fits: Fits) -> list[str]:
-    """The lines as one text, or halved until every part fits; a line that does not fit by itself in `parts`."""
+    """The lines as one text, or halved until each part fits; a line that does not fit by itself is split by `parts`."""
     text = "\n".join(lines)
     if fits(text):
         return [text]
@@ -229,7 +231,7 @@ def windows(lines: Sequence[str], fits: Fits) -> list[str]:
 
 
 def parts(text: str, fits: Fits) -> list[str]:
-    """The text, halved near its middle, between words where it has several, until every part fits.
+    """The text, halved near its middle until each part fits; between words, unless it is a single word.
 
     >>> parts("one two three", lambda part: len(part) <= 7)
     ['one two', 'three']

@@ -1,4 +1,4 @@
-"""The checkpoint folder of a training: which checkpoint is whole, which is best, and how it becomes the adapter."""
+"""The checkpoints of a training: which are complete, when to stop, and how the best one becomes the adapter."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 STATE = "trainer_state.json"
-"""Transformers' `Trainer` writes it last into a checkpoint, so a checkpoint that has it whole is whole."""
+"""Transformers' `Trainer` writes this file last, so a checkpoint in which it is complete is complete."""
 
 
 def path(folder: Path, step: int) -> Path:
-    """Where the checkpoint of an optimizer step lies (transformers' naming)."""
+    """The folder of an optimizer step's checkpoint, by transformers' naming."""
     return folder / f"checkpoint-{step}"
 
 
 def newest_whole(folder: Path) -> Path | None:
-    """The newest checkpoint to continue from; those that a kill left unfinished are deleted."""
+    """The newest complete checkpoint, or None. Checkpoints that a kill left incomplete are deleted."""
     whole = {}
     for candidate in folder.glob("checkpoint-*"):
         step = candidate.name.removeprefix("checkpoint-")
@@ -32,18 +32,18 @@ def newest_whole(folder: Path) -> Path | None:
 
 
 def out_of_patience(losses: Sequence[float], patience: int) -> bool:
-    """Whether the last `patience` evaluations all were no better than the best before them.
+    """Whether none of the last `patience` evaluations was better than the best one before them.
 
-    A function of the losses alone: a resumed training decides as the interrupted one would have.
+    The result depends only on the losses, so a resumed training decides like an uninterrupted one.
     """
     return len(losses) - 1 - losses.index(min(losses)) >= patience if losses else False
 
 
 def publish(checkpoint: Path, adapter: Path, base: str) -> None:
-    """Make a checkpoint's adapter the result: a folder in PEFT's format that appears whole or not at all.
+    """Write a checkpoint's adapter as a folder in PEFT's format, completely or not at all.
 
-    `base` is how the user names the base; the checkpoint names the local folder that it was read from. The
-    configuration is written in a fixed order (PEFT keeps some lists as sets), so equal adapters are equal bytes.
+    `base` is the user's name of the base; it replaces the local folder that the checkpoint names. The configuration is
+    written in a fixed order (PEFT keeps some lists as sets), so that equal adapters have equal bytes.
     """
     staging = adapter.with_name(f".{adapter.name}")
     shutil.rmtree(staging, ignore_errors=True)
@@ -59,7 +59,7 @@ def publish(checkpoint: Path, adapter: Path, base: str) -> None:
 
 
 def delete(folder: Path) -> None:
-    """Free the space of all checkpoints, the adapter being out."""
+    """Delete all checkpoints, once the adapter is published."""
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
 

@@ -1,4 +1,4 @@
-"""What happens between the steps of a training: curve, progress, evaluations, early stopping, saves, broken losses.
+"""Actions between the steps of a training: curve, progress, evaluations, early stopping, saves, checks of the loss.
 
 Imports transformers: import this module only where a training begins.
 """
@@ -19,11 +19,11 @@ from .checkpoints import out_of_patience
 from .rows import Schedule
 
 SAVE_SECONDS = 120
-"""An interruption costs at most about this much work, also where evaluations are far apart."""
+"""Seconds between saves if evaluations are far apart: an interruption loses at most about this much work."""
 
 
 class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not follow transformers
-    """Decides after every step from the step's number and the logged losses alone, so that a resume decides alike."""
+    """Decides after every step, by the step's number and the logged losses alone, so that a resume decides the same."""
 
     def __init__(self, request: TrainRequest, plan: Schedule, evaluations: frozenset[int]) -> None:
         self._request = request
@@ -33,23 +33,23 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         self._before = 0.0
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-        """Start the clock, at the seconds that an interrupted training had come to."""
+        """Start the clock at the time that an interrupted training had reached."""
         self._began = self._saved = time.monotonic()
         self._before = seconds(state)
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Evaluate where planned; save at every evaluation, at the end, and where the last save is long ago."""
+        """Evaluate where planned; save at every evaluation, at the end, and if the last save is long ago."""
         control.should_evaluate = state.global_step in self._evaluations
         due = time.monotonic() - self._saved > SAVE_SECONDS
         control.should_save = control.should_evaluate or state.global_step == state.max_steps or due
         give_back_memory()
 
     def on_save(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:
-        """Note when."""
+        """Note the time of the save."""
         self._saved = time.monotonic()
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any) -> None:
-        """Pass a loss on to the curve. Raises `RunFailed` if it is not finite: no later loss would be."""
+        """Add a loss to the curve. Raises `RunFailed` if it is not finite, because no later loss would be."""
         elapsed = time.monotonic() - self._began
         state.log_history[-1]["seconds"] = self._before + elapsed
         loss, validation_loss = logs.get("loss"), logs.get("eval_loss")
@@ -76,16 +76,16 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         self._request.progress(step, state.max_steps, f"{name} {value:.2f}")
 
     def on_evaluate(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Stop where the validation loss has not improved for too long."""
+        """Stop if the validation loss has not improved for `patience` evaluations."""
         if out_of_patience(validation_losses(state), self._request.options.patience):
             control.should_training_stop = True
 
 
 def give_back_memory() -> None:
-    """Hand freed memory back to the system, where the C library is glibc.
+    """Return freed memory to the system, if the C library is glibc.
 
-    It keeps the activations of long rows for itself, in pieces that the next row does not fit into: over 23 steps on
-    TweetSumm the process grew to 6.5 GB, of which a step uses at most 4.3 GB.
+    glibc keeps the freed memory of long rows in pieces that the next row does not fit into: over 23 steps on TweetSumm
+    the process grew to 6.5 GB, although a step uses at most 4.3 GB.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
@@ -93,17 +93,17 @@ def give_back_memory() -> None:
 
 
 def evaluation_steps(plan: Schedule, evaluations_per_epoch: int) -> frozenset[int]:
-    """Steps after which to evaluate: evenly spread, the last step among them."""
+    """The steps after which to evaluate, evenly spread, including the last one."""
     count = max(1, round(plan.epoch(plan.steps) * evaluations_per_epoch))
     return frozenset(max(1, round(number * plan.steps / count)) for number in range(1, count + 1))
 
 
 def validation_losses(state: Any) -> list[float]:
-    """Of every evaluation so far, in order, from a `TrainerState`."""
+    """The validation loss of every evaluation in a `TrainerState`, in order."""
     return [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
 
 
 def seconds(state: Any) -> float:
-    """Wall time of all steps that a `TrainerState` has behind it, those before a resume included."""
+    """Wall time of all steps in a `TrainerState`, including those before a resume."""
     times = [entry["seconds"] for entry in state.log_history if "seconds" in entry]
     return float(times[-1]) if times else 0.0

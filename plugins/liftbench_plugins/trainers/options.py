@@ -14,7 +14,7 @@ Fraction = Annotated[float, Meta(ge=0, lt=1)]
 class QLoRAOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of a QLoRA training, with defaults for a LLaMA of 0.1 to 1 billion weights.
 
-    The base is always NF4 with double quantization, its computations bfloat16, the adapter's weights float32.
+    The base is always in NF4 with double quantization. It computes in bfloat16, and the adapter's weights are float32.
     """
 
     rank: Count = 16
@@ -22,32 +22,33 @@ class QLoRAOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     alpha: Count = 32
     """The adapter's output is scaled by alpha / rank."""
     dropout: Fraction = 0.0
-    """Of the adapter's inputs. Published recipes use 0.05 over several epochs; drawing the masks costs a third of the
-    speed on a CPU, and in one or two epochs with a new reference each there is little to memorize."""
+    """Dropout of the adapter's inputs. Published recipes use 0.05 over several epochs. Here the default is 0, because
+    dropout costs a third of the speed on a CPU, and one or two epochs with a new reference each leave little to
+    memorize."""
     target: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-    """Names of the modules that get an adapter; `all-linear`: every linear layer but the LM head."""
+    """Names of the modules that get an adapter; `all-linear` stands for every linear layer except the LM head."""
     learning_rate: Positive = 5e-4
-    """At its peak: after the warm-up, before the cosine decay. A 7B model wants 2e-4."""
+    """The peak, after the warm-up and before the cosine decay. For a 7B model, use 2e-4."""
     epochs: Positive = 1.5
     """Passes over the conversations, each with the next reference of a conversation; fractions are allowed."""
     max_steps: Count | None = None
-    """Stop after this number of optimizer steps, at most; the schedule is fitted to it."""
+    """The largest number of optimizer steps; the learning rate schedule is fitted to it."""
     batch_size: Count = 16
-    """Rows of an optimizer step."""
+    """Rows per optimizer step."""
     micro_batch: Count = 2
-    """Rows of a forward pass; must divide `batch_size`. Larger ones take more memory, and save time on a GPU."""
+    """Rows per forward pass; must divide `batch_size`. A larger number takes more memory, and saves time on a GPU."""
     warmup: Fraction = 0.05
     """Fraction of the steps during which the learning rate rises."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
-    """AdamW's, decoupled."""
+    """Decoupled weight decay of AdamW."""
     max_grad_norm: Annotated[float, Meta(ge=0)] = 1.0
-    """Longer gradients are shortened to this norm; 0 leaves them."""
+    """Longer gradients are scaled down to this norm; 0 disables clipping."""
     evaluations_per_epoch: Count = 2
     """How often the validation loss is measured; the checkpoint with the lowest becomes the adapter."""
     patience: Count = 3
-    """Evaluations in a row without improvement after which training stops."""
+    """Training stops after this number of evaluations in a row without improvement."""
     gradient_checkpointing: bool = False
-    """Recompute activations in the backward pass: slower, but with far less memory."""
+    """Recompute activations in the backward pass: slower, but with much less memory."""
 
     def __post_init__(self) -> None:
         if self.batch_size % self.micro_batch:

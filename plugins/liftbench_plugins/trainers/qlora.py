@@ -1,6 +1,7 @@
 """The `qlora` trainer: low-rank adapters on a base in NF4, after Dettmers et al. 2023 (arXiv:2305.14314).
 
-Importing this module imports no torch: options are checked without it."""
+Importing this module imports no torch, so that options are checked without it.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +19,16 @@ from .options import QLoRAOptions
 
 
 class QLoRATrainer(Trainer):
-    """Trains with TRL, PEFT and bitsandbytes, on a GPU where there is one, else on the CPU."""
+    """Trains with TRL, PEFT and bitsandbytes, on a GPU if there is one, else on the CPU."""
 
     precision: ClassVar[str] = "nf4"
 
     def train(self, request: TrainRequest) -> TrainResult:
-        """Train, or continue where a kill left off, and leave the best adapter in `request.folder / "adapter"`.
+        """Train, or continue an interrupted training, and leave the best adapter in `request.folder / "adapter"`.
 
-        The result of an interrupted and resumed training is that of an uninterrupted one, byte for byte on the CPU of
-        the same machine; a finished one is only reported again. Raises `RunFailed` where there is nothing to train on,
-        a loss is not finite, or memory or disk is full.
+        A resumed training has the same result as an uninterrupted one, byte for byte on the CPU of the same machine. A
+        finished training is not repeated; its result is returned again. Raises `RunFailed` if there is nothing to train
+        on, a loss is not finite, or memory or disk is full.
         """
         folder, adapter = request.folder / "checkpoints", request.folder / "adapter"
         finished = folder / "finished.json"
@@ -60,7 +61,7 @@ def _explain_errors(options: QLoRAOptions) -> Iterator[None]:
             fix += " or set train.options.gradient_checkpointing=true"
         raise RunFailed("the GPU's memory is full", f"{fix}.") from error
     except (OSError, SafetensorError, RuntimeError) as error:
-        # Torch writes optimizer states through a stream of its own, whose failure is a plain RuntimeError.
+        # Torch writes optimizer states with a stream of its own, which fails with a plain RuntimeError.
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
             raise
         raise RunFailed(

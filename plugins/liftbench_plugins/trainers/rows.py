@@ -1,4 +1,4 @@
-"""Which (conversation, reference) rows are trained, in which order, as which tokens; knows no model and no torch."""
+"""Which (conversation, reference) pairs are trained, in which order, and as which tokens; without model or torch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from msgspec import Struct
 from liftbench.plugin_api import Conversation, PromptSpec, UsageError, completion_ids, end_token, render
 
 WINDOW = 8
-"""Effective batches that are sorted by length together: enough for batches of like length, few enough that an epoch
-does not become a walk from short to long."""
+"""The number of batches that are sorted by length together: enough for rows of similar length in a batch, but few
+enough that an epoch does not run from short to long rows."""
 
 NOT_TRAINED = -100
 """The label of a token without loss (PyTorch's `ignore_index`)."""
@@ -34,16 +34,16 @@ class Row(Struct, frozen=True, kw_only=True):
     input_ids: list[int]
     prompt_tokens: int
     shortened: bool
-    """Turns of the conversation were left out to fit."""
+    """Whether turns of the conversation were left out to fit the budget."""
 
     @property
     def target_tokens(self) -> int:
-        """Tokens with loss, the end token included."""
+        """The number of tokens with loss, including the end token."""
         return len(self.input_ids) - self.prompt_tokens
 
     @property
     def labels(self) -> list[int]:
-        """`input_ids` where the summary stands, `NOT_TRAINED` before it."""
+        """`input_ids` with the prompt's tokens replaced by `NOT_TRAINED`."""
         return [NOT_TRAINED] * self.prompt_tokens + self.input_ids[self.prompt_tokens :]
 
 
@@ -68,10 +68,10 @@ class Encoder:
         self._prompts: dict[int, tuple[list[int], bool]] = {}
 
     def row(self, pair: Pair) -> Row | str:
-        """The row, or the reason why there is none.
+        """The row of a pair, or the reason why there is none.
 
-        A conversation is shortened to fit `max_input_tokens`, and further where the reference would else exceed the
-        model's context; a reference is never cut.
+        A conversation is shortened to fit `max_input_tokens`, and further if the row would still exceed the model's
+        context. A reference is never cut.
         """
         index, reference = pair
         text = self._conversations[index].references[reference]
@@ -94,19 +94,19 @@ class Encoder:
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
-    """All rows of a training, in the order in which they are fed."""
+    """All rows of a training, in the order of training."""
 
     rows: list[Row]
-    """Every epoch's rows, cut into batches from the front; only the last batch may be smaller."""
+    """The rows of all epochs. Consecutive `batch_size` rows form a batch; only the last batch may be smaller."""
     batch_size: int
-    """Rows of an optimizer step."""
+    """Rows per optimizer step."""
     rows_per_epoch: int
     left_out: dict[Pair, str]
-    """Pairs that are in no batch, with the reason."""
+    """Pair that is in no batch → the reason."""
 
     @property
     def steps(self) -> int:
-        """Optimizer steps."""
+        """The number of optimizer steps."""
         return -(-len(self.rows) // self.batch_size)
 
     def epoch(self, step: int) -> float:
@@ -114,11 +114,11 @@ class Schedule(Struct, frozen=True, kw_only=True):
         return min(step * self.batch_size, len(self.rows)) / self.rows_per_epoch
 
     def first_rows(self, steps: int) -> list[Row]:
-        """The rows of the first `steps` steps; a row comes again in every epoch in which it has its turn."""
+        """The rows of the first `steps` steps. A row occurs once for each epoch in which its reference is used."""
         return self.rows[: steps * self.batch_size]
 
     def count_unused(self, steps: int) -> dict[str, int]:
-        """Reason → number of distinct rows that took part in none of the first `steps` steps."""
+        """Reason → number of distinct pairs that are not in the first `steps` steps."""
         trained = {row.pair for row in self.first_rows(steps)}
         stopped = {row.pair for row in self.rows} - trained
         return dict(Counter([*self.left_out.values(), *(STOPPED for _ in stopped)]))
@@ -133,10 +133,10 @@ def schedule(
     max_steps: int | None,
     seed: int,
 ) -> Schedule:
-    """Plan a training: one reference per conversation and epoch in rotation, batches by length.
+    """Plan a training: one reference per conversation and epoch, in rotation, and batches of similar length.
 
-    A fraction of an epoch takes that fraction of the conversations. The order depends on the arguments only, so a
-    resumed training sees the same batches.
+    A fraction of an epoch uses that fraction of the conversations. The order depends only on the arguments, so a
+    resumed training has the same batches.
     """
     generator = random.Random(seed)
     shuffled: list[Pair] = []
@@ -149,7 +149,7 @@ def schedule(
             (i, reference_index(conversations[i], epoch, seed)) for i in indices[: round(share * len(indices))]
         ]
 
-    # References that cannot be encoded are found out first: each batch is then full, and no step is lost.
+    # References that cannot be encoded are left out before batches are made, so that every batch is full.
     encoded = {pair: encoder.row(pair) for pair in dict.fromkeys(shuffled)}
     usable = [row for pair in shuffled if isinstance(row := encoded[pair], Row)]
     if max_steps is not None:
@@ -166,7 +166,7 @@ def schedule(
 
 
 def validation_rows(conversations: Sequence[Conversation], encoder: Encoder, seed: int) -> list[Row]:
-    """One reference per conversation, the same at every evaluation, by length."""
+    """One row per conversation, the same for every evaluation, sorted by length."""
     pairs = [
         (i, reference_index(conversation, 0, seed))
         for i, conversation in enumerate(conversations)
@@ -177,10 +177,10 @@ def validation_rows(conversations: Sequence[Conversation], encoder: Encoder, see
 
 
 def reference_index(conversation: Conversation, epoch: int, seed: int) -> int:
-    """Index of the reference whose turn it is: each in rotation, from a start drawn for this conversation.
+    """The index of a conversation's reference in an epoch: in rotation, from a start that is drawn per conversation.
 
-    Any k epochs in a row use each of k references once. Drawing the start keeps one annotator's style (the order of
-    references often is that of annotators) from filling the first epoch.
+    Any k epochs in a row use each of k references once. References are often in the order of their annotators, so the
+    drawn start keeps the style of one annotator from filling the first epoch.
     """
     count = len(conversation.references)
     start = random.Random(f"{seed}/{conversation.id}").randrange(count)
@@ -188,9 +188,9 @@ def reference_index(conversation: Conversation, epoch: int, seed: int) -> int:
 
 
 def batch_by_length(rows: Sequence[Row], batch_size: int, generator: random.Random) -> list[Row]:
-    """The rows in batches of like length, shortest first in a batch; batches in random order within a window.
+    """Order rows so that each batch has rows of similar length, shortest first; batches are shuffled within a window.
 
-    A last batch that is not full stays last, so that cutting the result every `batch_size` rows gives the batches.
+    A batch that is not full stays last, so that cutting the result every `batch_size` rows gives the batches.
     """
     ordered: list[Row] = []
     for start in range(0, len(rows), WINDOW * batch_size):

@@ -1,4 +1,4 @@
-"""One QLoRA fine-tuning, from a request to the finished adapter: base, rows and options put together for TRL.
+"""One QLoRA fine-tuning with TRL, from the request to the finished adapter.
 
 Imports torch, transformers, PEFT, TRL and datasets: import this module only where a training begins.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSummary:
-    """Train from the newest whole checkpoint in `folder`, or from the start, and publish the best one as `adapter`."""
+    """Train from the newest complete checkpoint in `folder`, or from the start, and publish the best as `adapter`."""
     options: QLoRAOptions = request.options
     tokenizer = AutoTokenizer.from_pretrained(request.model)
     plan, validation = _plan(request, tokenizer)
@@ -41,7 +41,7 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSum
         reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
         raise RunFailed(f"there is nothing to train on: no training row is usable ({reasons or 'no rows'})")
 
-    # `Trainer` would resume a training that had stopped early, and train on; so that is found out beforehand.
+    # Checked here, because `Trainer` would resume a training that had stopped early, and train on.
     newest = checkpoints.newest_whole(folder)
     state = TrainerState.load_from_json(str(newest / checkpoints.STATE)) if newest else None
     if state is None or not _is_finished(state, plan, options):
@@ -107,7 +107,7 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
         )
     arguments = SFTConfig(
         output_dir=str(folder),
-        # The rows of all epochs, in their order, are one pass: a resume finds its place without shuffling again.
+        # All epochs form one pass over the ordered rows, so that a resume finds its place without shuffling again.
         num_train_epochs=1,
         train_sampling_strategy="sequential",
         per_device_train_batch_size=options.micro_batch,
@@ -123,12 +123,12 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
         use_cpu=on_cpu,
         activation_checkpointing=options.gradient_checkpointing,
         dataloader_pin_memory=not on_cpu,
-        # Rows come tokenized, with labels and short enough.
+        # Rows are already tokenized, labelled and short enough.
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
-        # Few distinct shapes: oneDNN builds and keeps kernels for each, and the allocator finds freed blocks that fit.
+        # Keeps the number of shapes small: oneDNN keeps kernels for each, and the allocator can reuse freed blocks.
         pad_to_multiple_of=32,
-        # `TrainingMonitor` says when to evaluate and to save; the strategies only have to allow it.
+        # `TrainingMonitor` decides when to evaluate and to save; the strategies only have to allow it.
         save_strategy="steps",
         save_steps=plan.steps,
         save_total_limit=2,
@@ -141,7 +141,7 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
         seed=request.seed,
     )
     if not on_cpu:
-        # One process drives one GPU; with several in sight `Trainer` would wrap the model in `nn.DataParallel`.
+        # One process uses one GPU; if it sees several, `Trainer` would wrap the model in `nn.DataParallel`.
         arguments._n_gpu = 1
     return arguments
 
@@ -181,4 +181,4 @@ def _summary(
 
 def _parameters(weights: Path) -> int:
     with safe_open(str(weights), framework="pt") as file:
-        return sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118 - safe_open is no dict
+        return sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118 - safe_open is not a dict

@@ -1,4 +1,4 @@
-"""TRL's `SFTTrainer` with the LM head at target positions only, float32 adapter weights and an evaluation per token.
+"""TRL's `SFTTrainer` with the LM head only at target positions, float32 adapter weights and a loss per target token.
 
 Imports torch and TRL: import this module only where a training begins.
 """
@@ -15,14 +15,14 @@ from .rows import NOT_TRAINED
 
 
 class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not follow TRL
-    """Trains on one device; loss and evaluation are means over target tokens, not over batches."""
+    """Trains on one device; training and validation loss are means over target tokens, not over batches."""
 
     control: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa round a learning rate's worth
-        # of change away once weights have grown. Autocast computes in bfloat16 all the same.
+        # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa lose updates of the learning
+        # rate's size once weights have grown. Autocast still computes in bfloat16.
         for parameter in self.model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
@@ -34,9 +34,9 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Sum of the target tokens' cross entropies divided by `num_items_in_batch`, the whole step's target tokens.
+        """Sum of the target tokens' cross entropies, divided by `num_items_in_batch`, the target tokens of the step.
 
-        Off the CPU TRL's own fused LM head already projects target positions only.
+        On a GPU, TRL's own fused LM head already projects only target positions.
         """
         if return_outputs or inputs["input_ids"].device.type != "cpu":
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -46,7 +46,7 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
     def evaluate(self, eval_dataset: Any = None, **_: Any) -> dict[str, float]:
         """Cross entropy per target token over the whole validation set; memory does not grow with the set.
 
-        The inherited loop averages batch means, in which a short summary's tokens weigh more than a long one's.
+        The inherited loop averages batch means, in which the tokens of short summaries have more weight.
         """
         self.model.eval()
         total, count = 0.0, 0
@@ -61,18 +61,18 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
         return metrics
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
-        """Nothing: the adapter's provenance takes its place."""
+        """Do nothing, because the adapter has a provenance instead."""
 
     def _send_telemetry(self) -> None:
-        """Nothing: a training tells nobody."""
+        """Do nothing: a training sends no data."""
 
 
 def target_loss(model: Any, inputs: dict[str, Any]) -> tuple[Any, int]:
-    """Summed cross entropy of a batch's target tokens, a scalar in float32, and their number.
+    """The summed cross entropy of a batch's target tokens, a scalar in float32, and the number of these tokens.
 
-    `inputs` holds `input_ids`, `attention_mask` and `labels`, each (rows, length). The LM head, as large as a quarter
-    of a small LLaMA, sees only the positions at which some row has a target: with rows of like length hardly more than
-    the targets themselves.
+    `inputs` holds `input_ids`, `attention_mask` and `labels`, each (rows, length). The LM head, up to a quarter of a
+    small LLaMA's weights, is computed only at positions at which some row has a target. If rows have similar lengths,
+    these are hardly more than the targets themselves.
     """
     labels = inputs["labels"][:, 1:]
     is_target = labels != NOT_TRAINED

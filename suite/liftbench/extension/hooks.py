@@ -26,7 +26,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def bench_register(registry: Registry) -> None:
-    """Name what you bring: `registry.trainer("mine", target="mine.trainer:Mine", options="mine.trainer:Options")`."""
+    """Register plugins: `registry.trainer("mine", target="mine.trainer:Mine", options="mine.trainer:Options")`."""
 
 
 @hookspec

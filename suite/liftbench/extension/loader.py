@@ -1,4 +1,4 @@
-"""Installed plugins, loaded one by one, so that a broken one never breaks a command that did not ask for it."""
+"""Loads installed plugins one by one, so that a broken one does not break commands that do not use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Plugins:
-    """All plugins that could be loaded, and what is wrong with the others."""
+    """The plugins that could be loaded, and the problems of the others."""
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(PROJECT)
@@ -29,7 +29,7 @@ class Plugins:
         self.problems: list[Problem] = []
 
     def add(self, plugin: object, name: str, distribution: str = "unknown") -> None:
-        """Register one plugin and ask what it brings; whatever it raises becomes a `Problem`."""
+        """Register one plugin and what it declares; anything that it raises becomes a `Problem`."""
         try:
             self.manager.register(plugin, name=name)
             self.manager.check_pending()
@@ -97,11 +97,11 @@ class Plugins:
             raise UsageError(f"{'.'.join(filter(None, (section, 'options', path)))}: {reason}") from error
 
     def notify(self, hook: str, **arguments: Any) -> None:
-        """Call every plugin's `hook` by itself; one that raises becomes a `Problem` and stops nobody else."""
+        """Call `hook` of each plugin; an error in one becomes a `Problem` and does not stop the others."""
         self._call_each(hook, list, **arguments)
 
     def sections(self, comparison: object) -> list[tuple[str, str]]:
-        """Every plugin's sections of a report; one that raises, or yields something else, becomes a `Problem`."""
+        """The report sections of all plugins; an error or a malformed section becomes a `Problem`."""
 
         def read(results: list[Any]) -> list[tuple[str, str]]:
             return [(str(title), str(text)) for some in results for title, text in some]
@@ -109,7 +109,7 @@ class Plugins:
         return self._call_each("bench_report_sections", read, comparison=comparison)
 
     def _call_each(self, hook: str, read: Callable[[list[Any]], list[T]], **arguments: Any) -> list[T]:
-        """What `read` makes of each plugin's results; whatever the plugin or the reading raises is its `Problem`."""
+        """The results of a hook, converted by `read`; an error of a plugin or of `read` becomes a `Problem`."""
         found: list[T] = []
         for name, plugin in self.manager.list_name_plugin():
             try:
@@ -126,7 +126,10 @@ class Plugins:
 
 
 def load_plugins(switched_off: Iterable[str] = ()) -> Plugins:
-    """Every installed plugin of the entry-point group `liftbench`, but those switched off (LIFTBENCH_NO_PLUGIN too)."""
+    """Load all plugins of the entry-point group `liftbench`, except those switched off, here or in LIFTBENCH_NO_PLUGIN.
+
+    Raises `UsageError`, with the nearest name, if a plugin that is switched off is not installed.
+    """
     off = {*switched_off, *filter(None, os.environ.get("LIFTBENCH_NO_PLUGIN", "").split(","))}
     plugins = Plugins()
     for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda entry: entry.name):

@@ -1,4 +1,4 @@
-"""What `bench_register` is handed, and what plugins said there."""
+"""The registry that the hook `bench_register` gets, and what plugins declare in it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from msgspec import Struct
 PROJECT = "liftbench"
 
 API_VERSION = 1
-"""Raised when a hook or a base class changes so that older plugins break."""
+"""Version of the hooks and base classes; raise it with every change that breaks older plugins."""
 
 Kind = Literal["trainer", "backend", "metric", "control", "dataset"]
 
 
 class Spec(Struct, frozen=True, kw_only=True):
-    """What a plugin said of one of its objects; nothing of it is imported until it is used."""
+    """One object that a plugin declares; it is not imported until it is used."""
 
     kind: Kind
     name: str
     target: str
-    """`package.module:attribute`, called to make the object."""
+    """`package.module:attribute`, which is called to make the object."""
     options: str | None
     """`package.module:Struct`, the type of a trainer's or a data set's options."""
     requires: tuple[str, ...]
-    """Import names of packages that it needs."""
+    """Import names of the packages that it needs."""
     install: str | None
-    """What to install where one of them is missing: `my-package[gpu]`; the packages themselves where it is None."""
+    """What to install if one of them is missing: `my-package[gpu]`. None stands for the packages themselves."""
     summary: str
     api: int
     plugin: str
@@ -35,7 +35,7 @@ class Spec(Struct, frozen=True, kw_only=True):
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """A plugin, or a part of one, that cannot be used, and why."""
+    """A plugin, or a part of one, that cannot be used, with the reason."""
 
     plugin: str
     distribution: str
@@ -43,7 +43,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class Registry:
-    """What `bench_register` is handed: call a method for each object that the plugin brings."""
+    """The argument of `bench_register`: call a method for each object that the plugin provides."""
 
     def __init__(self, plugin: str, distribution: str) -> None:
         self.specs: list[Spec] = []
@@ -61,7 +61,7 @@ class Registry:
         summary: str = "",
         api: int = API_VERSION,
     ) -> None:
-        """A `Trainer`; `options` names its msgspec options type, importable without torch."""
+        """Register a `Trainer`; `options` names its msgspec options type, which must be importable without torch."""
         self._add("trainer", name, target, options, requires, install, summary, api)
 
     def backend(
@@ -74,7 +74,7 @@ class Registry:
         summary: str = "",
         api: int = API_VERSION,
     ) -> None:
-        """A `Backend`, called with a `BackendRequest`."""
+        """Register a `Backend`; its target is called with a `BackendRequest`."""
         self._add("backend", name, target, None, requires, install, summary, api)
 
     def metric(
@@ -87,7 +87,7 @@ class Registry:
         summary: str = "",
         api: int = API_VERSION,
     ) -> None:
-        """A `Metric`, called with a `MetricRequest`; `NAME:ARGUMENT` in a recipe hands it the argument."""
+        """Register a `Metric`; its target is called with a `MetricRequest`, which holds ARGUMENT of `NAME:ARGUMENT`."""
         self._add("metric", name, target, None, requires, install, summary, api)
 
     def control(
@@ -100,7 +100,7 @@ class Registry:
         summary: str = "",
         api: int = API_VERSION,
     ) -> None:
-        """A `Control`, called with a `ControlRequest`."""
+        """Register a `Control`; its target is called with a `ControlRequest`."""
         self._add("control", name, target, None, requires, install, summary, api)
 
     def dataset(
@@ -114,7 +114,7 @@ class Registry:
         summary: str = "",
         api: int = API_VERSION,
     ) -> None:
-        """A `Dataset`, called with the data folder or None, and with its options where it names their type."""
+        """Register a `Dataset`; its target is called with the data folder or None, and with any options."""
         self._add("dataset", name, target, options, requires, install, summary, api)
 
     def _add(

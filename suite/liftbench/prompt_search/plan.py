@@ -1,6 +1,6 @@
-"""What a search of prompts may try, declared before anything is generated; and on which conversations.
+"""What a prompt search may try, and on which conversations, declared before anything is generated.
 
-What may vary is a template, a prefill, a number of shots, and how a text is cut.
+The template, the prefill, the number of shots and the cut of a text may vary.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ TEMPLATES = (
     "Summarize it in the form: Customer is complaining about ... . Agent ... .",
     "{conversation}\n\nSummarize this conversation as briefly as you can. Write nothing but the summary.",
 )
-"""What is tried where a recipe names no templates: two ask for the form `Customer … . Agent …`, one for brevity."""
+"""The templates to try if a recipe names none: two ask for the form `Customer … . Agent …`, one for brevity."""
 
 T = TypeVar("T")
 
 AUTO = "auto"
 
 COMMON = 0.05
-"""The least share of the training summaries that begin with the opening that `auto` stands for."""
+"""At least this share of the training summaries must begin with the opening that `auto` stands for."""
 
 CONTINUED = 0.6
-"""The least share of those that begin with an opening and go on with the same word, for it to be longer by this word.
-On TweetSumm 63% of 'Customer is' go on with 'complaining', and 54% of these with 'about'."""
+"""An opening is extended by a word if at least this share of the summaries that begin with it continue with the word.
+On TweetSumm, 63% of 'Customer is' continue with 'complaining', and 54% of these with 'about'."""
 
 
 class PromptVariant(Struct, frozen=True):
-    """What texts are generated with; the number is of shots."""
+    """A prompt to generate texts with; `shots` is the number of shots."""
 
     template: str
     prefill: str
@@ -56,36 +56,37 @@ class PromptVariant(Struct, frozen=True):
 
 
 class Cut(Struct, frozen=True):
-    """How texts that are there are cut."""
+    """How generated texts are cut."""
 
     max_words: int = 0
     stop: tuple[str, ...] = ()
 
 
 class TuningPlan(Struct, frozen=True, kw_only=True):
-    """A search that is fully declared and not yet begun. The first of each is the recipe's own."""
+    """A search that is fully declared, but has not begun. The first entry of each field is the recipe's own."""
 
     templates: tuple[str, ...]
     prefills: tuple[str, ...]
     shot_counts: tuple[int, ...]
     cuts: tuple[Cut, ...]
     shots: tuple[Shot, ...]
-    """As many as the greatest of `shot_counts`; fewer are the first of these."""
+    """As many as the largest of `shot_counts`; a prompt with fewer shots uses the first ones."""
     development: tuple[Conversation, ...]
+    """The conversations that prompts are tried on."""
     split: str
-    """Where they are from."""
+    """The split that shots and development conversations are from."""
     most_passes: int
-    """Generation passes to make: the budget, or the whole declared set where it is smaller."""
+    """The number of generation passes: the budget, or the number of declared prompts if it is smaller."""
     key: str
-    """Hash of all that the choice depends on, beside the model."""
+    """Hash of everything that the choice depends on, apart from the model."""
 
     @property
     def variants(self) -> list[PromptVariant]:
-        """All of them, in the order in which they are declared."""
+        """All declared prompts, in order."""
         return [PromptVariant(*values) for values in itertools.product(self.templates, self.prefills, self.shot_counts)]
 
     def spec(self, choice: PromptVariant, cut: Cut, plain: PromptSpec) -> PromptSpec:
-        """The prompt, in the style and with the system message of the plain one."""
+        """The full prompt, with the style and the system message of the plain one."""
         return prompt_spec(
             choice.template,
             plain.system,
@@ -100,8 +101,8 @@ class TuningPlan(Struct, frozen=True, kw_only=True):
 def plan_tuning(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> TuningPlan:
     """Declare the prompts, and choose shots and development conversations from the training split.
 
-    None of these is scored, and none is a duplicate of a scored one or of another. Raises `UsageError` where there are
-    too few, or where a headline is not a score of which more is better.
+    No chosen conversation is scored, and none is a duplicate of a scored one or of another. Raises `UsageError` if
+    there are too few conversations, or if a higher value of a headline is not better.
     """
     headlines = [metric for metric in measurement.metrics if metric.name in recipe.metrics.headlines]
     for metric in headlines:
@@ -110,7 +111,7 @@ def plan_tuning(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> T
                 f"--tune chooses by the headlines, but a higher {metric.name!r} is not better",
                 "Choose headlines where higher is better (metrics.headlines).",
             )
-    # Read again only to say which splits there are.
+    # If the data set has no such split, reading it again raises the error that names its splits.
     training = measurement.training or read_split(
         open_dataset(recipe.data, plugins), recipe.data, recipe.data.train_split
     )
@@ -148,9 +149,9 @@ def plan_tuning(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> T
 
 
 def common_opening(texts: Sequence[str]) -> str | None:
-    """The two to four words that summaries most often begin with; None where no two words are common enough.
+    """The two to four words that summaries most often begin with; None if no two words are common enough.
 
-    The commonest two words are made longer while the summaries that begin with them mostly go on alike.
+    The two most common words are extended as long as most summaries that begin with them continue with the same word.
     """
     opening: tuple[str, ...] = ()
     split = [tuple(text.split()) for text in texts]

@@ -1,10 +1,10 @@
-"""What a prompt alone buys: a declared, budgeted search of prompts on development data, every trial of it recorded.
+"""Searches for the best prompt on development data, among declared prompts and within a budget; records every trial.
 
-If the generation passes of the whole declared set fit the budget, all are made, in the order in which they are
-declared. Else one thing varies at a time: the templates with everything else as in the recipe's own prompt, then the
-prefills with the best template so far, then the shots with the best of both; and so on in rounds, until a round finds
-nothing better. What is left of the budget goes to the rest of the set, in the order in which it is declared. Cuts cost
-nothing: the texts of every pass are scored with each of them.
+If the budget covers a generation pass for every declared prompt, all are tried in order. Otherwise one thing varies at
+a time: first the templates, with everything else as in the recipe's own prompt; then the prefills, with the best
+template so far; then the number of shots, with the best of both. Rounds repeat until one finds nothing better. The rest
+of the budget goes to the remaining prompts, in order. Cuts need no generation: the texts of every pass are scored with
+each of them.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ from .plan import Cut, PromptVariant, TuningPlan
 def search(
     run: OpenRun, plan: TuningPlan, plain: Loadable, measurement: Measurement, plugins: Plugins, progress: Progress
 ) -> Loadable:
-    """Search, or continue a search that was killed, and return the model with the best prompt as a system to score.
+    """Search, or continue an interrupted search, and return the model with the best prompt as a system to score.
 
-    The run then holds `tuning/`. The plain prompt is among the trials: on the development data the best is never worse.
+    Afterwards the run has `tuning/`. The plain prompt is one of the trials, so the best prompt is never worse on the
+    development data.
     """
     assert plain.system.prompt is not None
     folder = run.folder / "tuning"
@@ -56,7 +57,7 @@ def search(
             f"the prompt was chosen among {len(trials)} on {len(plan.development)} conversations of the split "
             f"{plan.split!r}"
         )
-        # Last: with it, a search is over.
+        # Written last: its presence means that the search is complete.
         write_atomic(folder / "summary.json", _summary(run.recipe, plan, trials))
     subject = with_best_prompt(plain, best_trial(trials, run.recipe.metrics.headlines).prompt)
     if run.manifest.system != subject.system:
@@ -65,21 +66,21 @@ def search(
 
 
 def best_trial(trials: Sequence[TuneTrial], headlines: Sequence[str]) -> TuneTrial:
-    """The trial with the greatest geometric mean over the headlines; the earliest of equals."""
+    """The trial with the largest geometric mean over the headlines; the earliest among equals."""
     return max(trials, key=lambda trial: merit(trial.means, headlines))
 
 
 def merit(means: dict[str, float | None], headlines: Sequence[str]) -> float:
-    """Geometric mean of the headlines' means; 0 where one of them is missing.
+    """Geometric mean of the headlines' means; 0 if one of them is missing.
 
-    Prompts stand in the same order by it as by its ratio to that of the plain prompt, which may be zero.
+    It orders prompts as its ratio to the plain prompt's merit does, but is also defined if that merit is zero.
     """
     values = [max(means.get(name) or 0.0, 0.0) for name in headlines]
     return math.prod(values) ** (1 / len(values))
 
 
 class _Search:
-    """One search, which goes the way it would have gone if it had not been killed."""
+    """One search; after an interruption it continues exactly as it would have gone on."""
 
     def __init__(self, run: OpenRun, plan: TuningPlan, plain: PromptSpec, measurement: Measurement) -> None:
         self._plan = plan
@@ -96,10 +97,10 @@ class _Search:
         self._path = run.folder / "tuning" / "trials.jsonl"
         self._tried: dict[PromptVariant, list[TuneTrial]] = {}
         self.notes: list[str] = []
-        """What a reader of the run must know."""
+        """Notes for the run."""
 
     def trials(self, backend: Backend, progress: Progress) -> list[TuneTrial]:
-        """Make the passes that are not there yet, and return all trials in their order."""
+        """Make the passes that are not recorded yet, and return all trials in order."""
         recorded = self._record()
         for choice in self._order():
             if choice in self._tried:
@@ -109,7 +110,7 @@ class _Search:
             if choice not in recorded:
                 recorded[choice] = self._try(choice, backend, progress)
                 append_lines(self._path, recorded[choice])
-            # Also what is there already, one after the other: the order depends on what was tried before.
+            # Recorded passes are added one by one, too, because the order depends on what was tried before.
             self._tried[choice] = recorded[choice]
         self._show(progress, len(self._plan.development) * (self._plan.most_passes - len(self._tried)), "searched")
         return self._all()
@@ -131,7 +132,7 @@ class _Search:
                 around = self._best()
                 for value in values:
                     yield replace(around, **{thing: value})
-        # A budget is there to be spent: the stronger the rival, the more a lift over it says.
+        # The rest of the budget is spent, too: a lift over a stronger rival says more.
         yield from plan.variants
 
     def _best(self) -> PromptVariant:
@@ -141,7 +142,7 @@ class _Search:
         return [trial for trials in self._tried.values() for trial in trials]
 
     def _record(self) -> dict[PromptVariant, list[TuneTrial]]:
-        """The passes that are there whole; what a kill left of another is dropped from the file."""
+        """The complete passes in the file; a pass that an interruption left incomplete is dropped from the file."""
         passes: dict[PromptVariant, list[TuneTrial]] = {}
         for trial in recover_lines(self._path, TuneTrial):
             passes.setdefault(_choice(trial.prompt), []).append(trial)
@@ -162,7 +163,7 @@ class _Search:
         except (UsageError, RunFailed) as error:
             if not self._tried:
                 raise
-            # So many shots may not fit the input budget or the memory: no reason to lose the rest of the search.
+            # A prompt with many shots may not fit the input budget or the memory; the search goes on without it.
             spec = self._plan.spec(choice, self._plan.cuts[0], self._plain)
             return [self._trial(len(self._all()) + 1, spec, [], error.line)]
         specs = [self._plan.spec(choice, cut, self._plain) for cut in self._plan.cuts]

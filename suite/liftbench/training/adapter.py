@@ -1,4 +1,4 @@
-"""From a base to an adapter with its provenance: what a trainer is given and what is recorded."""
+"""Trains an adapter on a base: what a trainer is given, and what is recorded about the result."""
 
 from __future__ import annotations
 
@@ -29,22 +29,24 @@ from .trainer import Trainer, TrainRequest, TrainResult
 
 
 class TrainingPlan(Struct, frozen=True, kw_only=True):
-    """A training that is fully decided and not yet begun."""
+    """A training that is fully decided, but has not begun."""
 
     spec: Spec
     trainer: Trainer
     options: Any
     split: TrainingSplit
     key: str
-    """Hash of all that the adapter depends on, beside the base and the prompt."""
+    """Hash of everything that the adapter depends on, apart from the base and the prompt."""
     family: str
-    """The same for all seeds: hash of what the conversations are chosen from, and how, instead of those chosen."""
+    """A similar hash that is equal for all seeds: it covers the training split and the rules of choice, not the chosen
+    conversations."""
 
 
 def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> TrainingPlan:
-    """Choose the trainer, check its options, and choose the conversations; the scored ones are taken out.
+    """Choose the trainer, check its options, and choose the conversations; scored ones are left out.
 
-    Raises `UsageError` for a prompt that begins, shows or cuts the summary, which an adapter learns whole.
+    Raises `UsageError` for a prompt with a prefill, shots, stop texts or a word limit, because an adapter learns to
+    write the whole summary.
     """
     for key in ("prefill", "shots", "stop", "max_words"):
         if getattr(recipe.prompt, key):
@@ -55,13 +57,13 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
     spec = plugins.find("trainer", recipe.train.plugin)
     options = plugins.options(spec, recipe.train.options)
     trainer: Trainer = plugins.load(spec)()
-    # Read again only to say which splits there are.
+    # If the data set has no such split, reading it again raises the error that names its splits.
     training = measurement.training or read_split(
         open_dataset(recipe.data, plugins), recipe.data, recipe.data.train_split
     )
     split = training_split(
         training,
-        # The whole split, also where `--limit` scores only a part of it: the adapter may be scored on the rest later.
+        # The whole split, even if `--limit` scores only a part of it: the adapter may be scored on the rest later.
         list(measurement.conversations.values()),
         limit=recipe.train.limit,
         validation_fraction=recipe.train.validation_fraction,
@@ -91,10 +93,10 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
 
 
 def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress) -> Loadable:
-    """Train, or continue a training that was killed, and return the adapter as a system to score.
+    """Train, or continue an interrupted training, and return the adapter as a system to score.
 
-    The run then holds `training/adapter` with its provenance, the curve, the options and the rows. The adapter's folder
-    has the rows, too: wherever it is copied, it tells what it was trained on.
+    Afterwards the run has `training/adapter` with its provenance, the curve, the options and the rows. The adapter's
+    folder has the rows, too, so that a copy of it still shows what it was trained on.
     """
     folder = run.folder / "training"
     adapter = folder / "adapter"
@@ -111,14 +113,14 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
 
 
 def copy_rows(run: OpenRun, rows: Sequence[TrainingRow]) -> None:
-    """Keep in a run what its adapter was trained on, so that the run explains itself; what it has already stays."""
+    """Write the rows that an adapter was trained on into its run, unless the run already has them."""
     path = run.folder / "training" / ROWS
     if not path.exists():
         write_lines(path, rows)
 
 
 class Curve:
-    """Appends to `training/curve.jsonl`; after a resume, points later than the first new one are dropped."""
+    """Appends to `training/curve.jsonl`; after a resume, old points from the first new point's step on are dropped."""
 
     def __init__(self, path: Path, begun: Callable[[], None] = lambda: None) -> None:
         self._path = path
@@ -157,7 +159,7 @@ def _call_trainer(
             options=plan.options,
             seed=recipe.seed,
             folder=folder,
-            # With the first step done, torch is loaded, and the environment knows of threads and GPU.
+            # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
             record=Curve(folder / "curve.jsonl", run.record_environment).record,
             progress=progress,
         )

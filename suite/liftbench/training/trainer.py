@@ -18,35 +18,35 @@ from ..records.training import CurvePoint, TrainingSummary
 
 
 class TrainRequest(Struct, frozen=True, kw_only=True):
-    """All that a trainer is given. It never holds the scored split."""
+    """Everything that a trainer is given. It never includes the scored split."""
 
     model: Path
     """Local folder of the base."""
     model_record: ModelRecord
     train: tuple[Conversation, ...]
     validation: tuple[Conversation, ...]
-    """Carved from the training split, for choosing the checkpoint; none of it has a duplicate in `train`."""
+    """A part of the training split that chooses the checkpoint; it has no duplicates of conversations in `train`."""
     prompt: PromptSpec
     max_input_tokens: int
-    """Budget of the prompt; shorten the conversation (`render` does), never the reference."""
+    """Budget of the prompt: shorten the conversation to fit (`render` does), never the reference."""
     max_new_tokens: int
-    """The scored system's output budget; references longer than this are still trained on whole."""
+    """The output budget of the scored system; train on longer references as a whole, too."""
     options: Any
-    """Of the spec's options type."""
+    """An instance of the spec's options type."""
     seed: int
     folder: Path
     """The run's `training/` folder: checkpoints go into `folder / "checkpoints"`, the result into `folder / "adapter"`.
-    If checkpoints of an interrupted training are there, continue from the newest whole one."""
+    If it has checkpoints of an interrupted training, continue from the newest complete one."""
     record: Callable[[CurvePoint], None]
-    """Appends to the training curve; after a resume, later points than the one recorded are dropped first."""
+    """Appends to the training curve; after a resume, old points from the new point's step on are dropped first."""
     progress: Progress
 
 
 class TrainResult(Struct, frozen=True, kw_only=True):
     adapter: Path
-    """Folder in PEFT's format, weights in safetensors."""
+    """A folder in PEFT's format, with weights in safetensors."""
     precision: str
-    """The base's precision while training; the adapter is scored on the base in this precision."""
+    """The precision of the base in training; the adapter is scored on the base in the same precision."""
     summary: TrainingSummary
 
 
@@ -54,7 +54,7 @@ class Trainer(ABC):
     """Fine-tunes a base model into an adapter."""
 
     precision: ClassVar[str]
-    """Of the base, while training."""
+    """The precision of the base in training."""
 
     @abstractmethod
     def train(self, request: TrainRequest) -> TrainResult:
