@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.curation.findings import KINDS, SHOWN, DataFinding, mask
-from liftbench.curation.inspection import LANGUAGES_SAMPLED, Inspection, Spread, TokenCounter, inspect, spread
+from liftbench.curation.inspection import LANGUAGES_SAMPLED, Inspection, TokenCounter, inspect
 from liftbench.curation.partition import plan_partition
+from liftbench.curation.split_report import Spread, spread
 from liftbench.curation.suspicions import main_script
 from liftbench.data.splits import training_split
 from liftbench.errors import UsageError

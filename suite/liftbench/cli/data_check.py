@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..curation.findings import DataFinding
-from ..curation.inspection import Inspection, Search, Spread, TokenCounter, inspect
+from ..curation.inspection import Inspection, Search, TokenCounter, inspect
+from ..curation.split_report import Spread
 from ..data.cards import CardEntry, card_entry, read_card, write_card
 from ..data.folders import jsonl_files, new_folder, require_free, sibling
 from ..errors import PrerequisiteError, UsageError

@@ -26,39 +26,12 @@ from ..records.conversation import Conversation
 from ..text.languages import languages_of
 from ..text.words import words, words_of
 from .findings import DataFinding, Findings, mask
+from .split_report import SplitCounts, SplitReport
 from .suspicions import main_script, suspicions
 
 LANGUAGES_SAMPLED = 2000
 """The number of conversations, spread evenly over the files, whose language is detected: enough for shares within 2
 percentage points."""
-
-
-class Spread(Struct, frozen=True, kw_only=True):
-    """A distribution of lengths (nearest-rank percentiles)."""
-
-    p50: int
-    p95: int
-    max: int
-
-
-class SplitReport(Struct, frozen=True, kw_only=True):
-    """One file of a data set."""
-
-    name: str
-    conversations: int
-    turns: Spread
-    """Turns per conversation."""
-    words: Spread
-    """Words per conversation."""
-    tokens: Spread | None
-    """Tokens of a conversation's whole prompt, before it is shortened; None if they were not counted."""
-    references: dict[int, int]
-    """Number of references → conversations with that number."""
-    reference_words: Spread
-    roles: dict[str, int]
-    """Speaker → turns."""
-    cleaned: int
-    """Conversations that cleaning changes. This needs no action, because every run cleans what it reads."""
 
 
 class Inspection(Struct, frozen=True, kw_only=True):
@@ -126,34 +99,6 @@ def inspect(
     return inspector.report(str(folder))
 
 
-class _Split:
-    """The counts of one file."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.conversations = 0
-        self.cleaned = 0
-        self.turns: Counter[int] = Counter()
-        self.words: Counter[int] = Counter()
-        self.tokens: Counter[int] = Counter()
-        self.references: Counter[int] = Counter()
-        self.reference_words: Counter[int] = Counter()
-        self.roles: Counter[str] = Counter()
-
-    def report(self) -> SplitReport:
-        return SplitReport(
-            name=self.name,
-            conversations=self.conversations,
-            turns=spread(self.turns),
-            words=spread(self.words),
-            tokens=spread(self.tokens) if self.tokens else None,
-            references=dict(sorted(self.references.items())),
-            reference_words=spread(self.reference_words),
-            roles=dict(self.roles.most_common()),
-            cleaned=self.cleaned,
-        )
-
-
 class _Inspector:
     """Collects the conversations, one split after the other."""
 
@@ -167,7 +112,7 @@ class _Inspector:
         self._search = search
         self._every = every
         self._findings = Findings()
-        self._splits: list[_Split] = []
+        self._splits: list[SplitCounts] = []
         self._duplicates = NearDuplicates()
         self._ids: list[str] = []
         self._split_of = array("H")
@@ -179,7 +124,7 @@ class _Inspector:
 
     def open(self, name: str) -> None:
         """Begin a split."""
-        self._splits.append(_Split(name))
+        self._splits.append(SplitCounts(name))
 
     def add(self, conversation: Conversation) -> None:
         """Add a conversation of the current split."""
@@ -223,7 +168,7 @@ class _Inspector:
             findings=self._findings.all(),
         )
 
-    def _measure(self, cleaned: Conversation, split: _Split) -> None:
+    def _measure(self, cleaned: Conversation, split: SplitCounts) -> None:
         split.turns[len(cleaned.turns)] += 1
         split.words[len(words_of(cleaned))] += 1
         split.references[len(cleaned.references)] += 1
@@ -287,22 +232,6 @@ class _Inspector:
             for split, ids in by_split.items():
                 if len(ids) > 1:
                     self._findings.note(kind, {split: len(ids) - 1}, " and ".join(ids[:2]))
-
-
-def spread(lengths: Counter[int]) -> Spread:
-    """The distribution of counted lengths; zeros if there are none."""
-    ordered = sorted(lengths.items())
-    total = lengths.total()
-
-    def percentile(share: float) -> int:
-        below = 0
-        for length, count in ordered:
-            below += count
-            if below >= share * total:
-                return length
-        return 0
-
-    return Spread(p50=percentile(0.5), p95=percentile(0.95), max=percentile(1))
 
 
 def _repeated_values(values: Iterable[Any]) -> list[list[int]]:
