@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 LOGGED = {
     # Logged on import with AVX512-BF16 processors. The kernel would serve evaluation only, and `loading` disables it.
     "bitsandbytes.backends.cpu.ops": "Failed to load CPU gemm_4bit_forward",
-    # Logged if two checkpoints are less than a second apart. Their step numbers order them, too.
+    # Logged if two checkpoints are less than a second apart; their step numbers order them anyway.
     "transformers.trainer_utils": "mtime may not be reliable",
 }
 WARNED = (

@@ -94,7 +94,7 @@ KINDS = {
     "near-duplicates": Kind(
         "warning",
         "conversations that nearly repeat another one of their split",
-        "look at some, and remove those that are not worth measuring twice",
+        "read some of them, and remove those that are not worth measuring twice",
     ),
     "placeholder reference": Kind(
         "warning", "references that are placeholders (n/a, test, todo)", "write summaries, or leave them out"
@@ -129,7 +129,7 @@ KINDS = {
     "over the context": Kind(
         "warning",
         "conversations too long for the model's context",
-        "they lose turns whatever the budget; a model with a longer context sees them whole",
+        "they lose turns whatever the budget is; a model with a longer context reads them whole",
     ),
     **{
         f"personal data: {kind}": Kind("warning", named, "bench data check --redact replaces them in a copy")

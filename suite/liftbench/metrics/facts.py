@@ -46,7 +46,7 @@ class KeyFacts(Metric):
         pass
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        """The share for each text: 0.0 for an empty one, None where the conversation has no facts."""
+        """The share for each text: 0.0 for an empty one, None if the conversation has no facts."""
         return [_recall(text, conversation) for text, conversation in zip(texts, conversations, strict=True)]
 
 

@@ -167,15 +167,15 @@ def signature(shingles: Set[int]) -> NDArray[np.uint32]:
 
 def _buckets_of(band: int, signatures: NDArray[np.uint32]) -> Iterator[NDArray[np.int64]]:
     """Numbers of signatures that agree in a band; if more than `LARGE` do, they must agree in the next band, too."""
-    for bucket in _alike(signatures, band):
+    for bucket in _agreeing_rows(signatures, band):
         if len(bucket) <= LARGE:
             yield bucket
         else:
-            for smaller in _alike(signatures[bucket], (band + 1) % BANDS):
+            for smaller in _agreeing_rows(signatures[bucket], (band + 1) % BANDS):
                 yield bucket[smaller]
 
 
-def _alike(signatures: NDArray[np.uint32], band: int) -> Iterator[NDArray[np.int64]]:
+def _agreeing_rows(signatures: NDArray[np.uint32], band: int) -> Iterator[NDArray[np.int64]]:
     """Groups of two or more rows that agree in a band."""
     # Different rows may have the same key by chance; that costs a comparison, but does not change the result.
     keys = (signatures[:, band * ROWS : (band + 1) * ROWS] * _BAND_FACTORS).sum(axis=1)
