@@ -147,7 +147,14 @@ def test_a_check_reads_well_at_80_columns_and_says_what_to_do(bench: Any) -> Non
     done = bench("check", "tickets")
     assert done.code == 0
     assert max(map(len, done.out.splitlines())) <= 80
-    for words in ("tokens of the prompt", "no references", "scripts: Latin 100.0%", "languages: ", "j***@e***.com"):
+    for words in (
+        "tokens of the prompt",
+        "no references",
+        "scripts: Latin 100.0%",
+        "languages: ",
+        "second references: ",
+        "j***@e***.com",
+    ):
         assert words in done.out
     assert "jane0@example.com" not in done.out
     assert done.out.count("→") >= 2

@@ -28,6 +28,7 @@ from ..privacy.redaction import private_file, table_path, write_redacted
 from ..prompts.render import render
 from ..recipe.resolve import ResolvedRecipe
 from ..recipe.sections import MetricsSection
+from ..statistics.lift import FEWEST
 from ..workflow.setup import resolve_recipe
 from .options import json_option
 from .progress import progress_bar
@@ -226,6 +227,12 @@ def _facts(inspection: Inspection) -> Iterator[str]:
     sampled = f"guessed from {guessed:,} of {inspection.languages_sampled:,} conversations looked at"
     short = "; the others are too short" if guessed < inspection.languages_sampled else ""
     yield f"languages: {_shares(inspection.languages)} ({sampled}{short})"
+    for split in inspection.splits:
+        if split.name != "train" and split.second_references < FEWEST:
+            yield (
+                f"second references: {split.second_references} conversations of {split.name} have one; {FEWEST} are "
+                "enough to say which headline tells people from a template"
+            )
 
 
 def _shares(counts: Mapping[str, int]) -> str:

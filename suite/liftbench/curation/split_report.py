@@ -34,6 +34,11 @@ class SplitReport(Struct, frozen=True, kw_only=True):
     cleaned: int
     """Conversations that cleaning changes. This needs no action, because every run cleans what it reads."""
 
+    @property
+    def second_references(self) -> int:
+        """Conversations with at least two references, on which people can be measured against each other."""
+        return sum(count for number, count in self.references.items() if number > 1)
+
 
 class SplitCounts:
     """Counts of one file, made while its conversations are read."""
