@@ -1,0 +1,81 @@
+"""Where sheets and results are kept: `<runs>/judging/<sheet>/`, which no command takes for a run.
+
+```
+key.json              whose summary is whose
+result.json           what people judged
+model-<hash>.jsonl    a language model's answers, appended as they come
+model-<hash>.json     what it judged
+```"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import PrerequisiteError, unknown
+from ..files import digest, read_record, write_atomic
+from ..records.preferences import JUDGING_SCHEMA, Preference, SheetKey
+
+JUDGING = "judging"
+
+
+def sheet_folder(runs: Path, sheet: str) -> Path:
+    """The folder of a sheet."""
+    return runs / JUDGING / sheet
+
+
+def key_path(runs: Path, sheet: str) -> Path:
+    """Where a sheet's key is, or will be."""
+    return sheet_folder(runs, sheet) / "key.json"
+
+
+def result_path(runs: Path, sheet: str) -> Path:
+    """Where the people's result is, or will be."""
+    return sheet_folder(runs, sheet) / "result.json"
+
+
+def model_path(runs: Path, sheet: str, model: str, base_url: str, prompt_sha256: str) -> Path:
+    """Where a model's result is, or will be; its answers lie beside it, as `.jsonl`."""
+    return sheet_folder(runs, sheet) / f"model-{digest(model, base_url, prompt_sha256)[:12]}.json"
+
+
+def write_key(runs: Path, key: SheetKey) -> Path:
+    """Keep a key beside the runs; its path."""
+    path = key_path(runs, key.sheet)
+    write_atomic(path, key)
+    return path
+
+
+def read_key(runs: Path, sheet: str) -> SheetKey:
+    """The key of a sheet. Raises `UsageError` where there is none, or where it is damaged."""
+    known = sorted(path.parent.name for path in (runs / JUDGING).glob("*/key.json"))
+    # Also keeps a sheet id such as `../x`, which a file may hold, from leaving the folder.
+    if sheet not in known:
+        raise unknown("sheet", sheet, known)
+    path = key_path(runs, sheet)
+    key = read_record(path, SheetKey)
+    _refuse_newer(path, key.schema)
+    return key
+
+
+def find_preferences(runs: Path, candidate: str) -> list[Preference]:
+    """Every result about a candidate's run, by its id: of people first, then of models, each by rival and sheet.
+
+    Raises `UsageError` where a result is damaged: one that cannot be read is not one that is not there.
+    """
+    paths = [path for name in ("result.json", "model-*.json") for path in (runs / JUDGING).glob(f"*/{name}")]
+    found = []
+    for path in sorted(paths):
+        found.append(read_record(path, Preference))
+        _refuse_newer(path, found[-1].schema)
+    return sorted(
+        (one for one in found if one.candidate == candidate),
+        key=lambda one: (one.kind != "people", one.against, one.other, one.sheet, one.judges),
+    )
+
+
+def _refuse_newer(path: Path, schema: int) -> None:
+    if schema > JUDGING_SCHEMA:
+        raise PrerequisiteError(
+            f"{path} was made by a newer liftbench (schema {schema}, this one reads up to {JUDGING_SCHEMA})",
+            "Upgrade liftbench.",
+        )

@@ -1,0 +1,99 @@
+"""A server of OpenAI's chat completions in a process of its own, which judges two summaries by a rule.
+
+`python -m tests.support.chat_server RULE LOG [STATUS...]` prints its port, appends each request to the file LOG, and
+answers the first requests with the given statuses.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+
+RULES: dict[str, Callable[[str, str], str]] = {
+    "longer": lambda first, second: "1" if len(first) > len(second) else "2",
+    "first": lambda _first, _second: "Summary 1.",
+    "tie": lambda _first, _second: "**Tie**",
+    "undecided": lambda _first, _second: "1 or 2, that depends.",
+    "nothing": lambda _first, _second: "",
+}
+
+
+class Served(NamedTuple):
+    """A running server."""
+
+    base_url: str
+    log: Path
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """What was asked so far: the path, the key, and the body."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+
+@contextmanager
+def chat_server(rule: str, log: Path, statuses: Sequence[int] = ()) -> Iterator[Served]:
+    """Starts a server and ends it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__, rule, str(log), *map(str, statuses)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield Served(f"http://127.0.0.1:{int(process.stdout.readline())}/v1", log)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def serve(rule: str, log: Path, statuses: list[int]) -> None:
+    """Serves until the process ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Not on the screen."""
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with log.open("a") as out:
+                out.write(json.dumps({"path": self.path, "key": self.headers["Authorization"], "body": body}) + "\n")
+            if self.path != "/v1/chat/completions":
+                self.answer(404, {"error": {"message": "no such path"}})
+            elif statuses:
+                self.answer(statuses.pop(0), {"error": {"message": "not now"}})
+            else:
+                prompt = body["messages"][-1]["content"]
+                first, second = re.findall(r'<summary number="\d">\n(.*?)\n</summary>', prompt, re.DOTALL)
+                message = {"role": "assistant", "content": RULES[rule](first, second)}
+                choice = {"index": 0, "finish_reason": "stop", "message": message}
+                self.answer(
+                    200,
+                    {"id": "1", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [choice]},
+                )
+
+        def answer(self, status: int, value: object) -> None:
+            data = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Retry-After-Ms", "1")
+            self.end_headers()
+            self.wfile.write(data)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], Path(sys.argv[2]), [int(status) for status in sys.argv[3:]])
