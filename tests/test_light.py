@@ -82,6 +82,8 @@ WORKING = {
     "validate-metrics --dataset data": 0,
     "compare weak texts": 1,
     "report weak texts": 0,
+    "judge export texts --baseline weak": 0,
+    "judge --model m --base-url http://127.0.0.1:9/v1 --baseline weak texts": 3,
     "promote weak base": 0,
     "gate smollm2-135m --run texts --baseline base --rule rougeL>=0.6": 0,
     "gate smollm2-135m --run texts --baseline base --rule rougeL>=0.99": 1,
@@ -189,6 +191,27 @@ def test_a_light_check_of_data_says_that_personal_data_is_not_searched_for(worki
     assert not any(finding["kind"].startswith("personal data") for finding in report["findings"])
     assert "personal data is not searched for: " in err
     assert "Run: pip install 'liftbench[data]'" in err
+
+
+def test_judging_by_a_model_names_the_extra(working: Outcomes) -> None:
+    [(code, _, err)] = [outcome for command, outcome in working.items() if command.startswith("judge --model")]
+    assert code == 3
+    assert "judging by a language model needs openai, which is not installed" in err
+    assert err.rstrip().endswith("Run: pip install 'liftbench[judge]'")
+
+
+def test_the_agreement_of_several_judges_names_the_extra(folder: Path) -> None:
+    code = """
+from liftbench.errors import PrerequisiteError
+from liftbench.preferences.agreement import nominal_alpha
+
+print(nominal_alpha([[1, 0]]).missing)
+try:
+    nominal_alpha([[1, 0], [0, 0]])
+except PrerequisiteError as error:
+    print(error.fix)
+"""
+    assert run_code(folder, code).stdout.splitlines() == ["one judge", "Run: pip install 'liftbench[judge]'"]
 
 
 def test_functions_of_the_python_api_name_the_extra(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -28,6 +28,13 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"liftbench.cli.{self._prefix}{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
+
+    def full_arguments(self, args: Sequence[str]) -> list[str]:
+        """The arguments with the command that they stand for, where a group has a short form."""
+        return list(args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, self.full_arguments(args))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

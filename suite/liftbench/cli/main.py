@@ -19,6 +19,7 @@ COMMANDS = {
     "controls": "Measure systems without a model, and the humans.",
     "validate-metrics": "Measure what each metric can and cannot see on your data.",
     "compare": "Compare runs: a table, the verdict and an HTML report.",
+    "judge": "Let people, or a language model, judge pairs of summaries.",
     "promote": "Keep a measured run as a baseline in the repository.",
     "gate": "Check a run against rules and promoted baselines.",
     "report": "Write the HTML report of any runs.",

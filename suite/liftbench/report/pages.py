@@ -9,10 +9,12 @@ from ..extension.loader import Plugins
 from ..files import digest, write_text
 from ..gating.gate import Against, GateReport
 from ..judging.compare import Comparison
+from ..preferences.sheet import Sheet
 from ..runs.directory import Run
 from .gate.page import render_gate
 from .html.comparison import render_comparison
 from .html.runs import render_runs
+from .html.sheet import render_sheet
 
 
 def write_comparison_page(
@@ -40,4 +42,11 @@ def write_runs_page(shown: Sequence[Run], runs: Path, html: Path | None = None) 
     """The page of any complete runs, without a verdict."""
     page = html or runs.parent / f"report-{digest(*(run.id for run in shown))[:8]}.html"
     write_text(page, render_runs(shown))
+    return page
+
+
+def write_sheet_page(sheet: Sheet, runs: Path, folder: Path | None = None) -> Path:
+    """The page on which people judge pairs of summaries, in `folder` or beside the folder of the runs."""
+    page = (folder or runs.parent) / f"judge-{sheet.id}.html"
+    write_text(page, render_sheet(sheet))
     return page

@@ -25,6 +25,20 @@ def get_template(name: str) -> Template:
     return _environment().get_template(name)
 
 
+def use_own(style: str, script: str) -> dict[str, str]:
+    """What a page renders with that adds a style of its own to that of all pages, and has a script of its own.
+
+    Both are names of files among the templates.
+    """
+    styles, code = _resource("style.css") + _resource(style), _resource(script)
+    return {
+        "style": Markup(styles),
+        "script": Markup(code),
+        "style_hash": _hash(styles),
+        "script_hash": _hash(code),
+    }
+
+
 @cache
 def _environment() -> Environment:
     """Everything is escaped but the style, the script and the charts, which are our own."""
