@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 import liftbench
+from liftbench.cli.lazy import LazyGroup
 from liftbench.cli.main import cli
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.extension.loader import Plugins
@@ -138,6 +139,8 @@ def problem(command: str) -> str:
     context = click.Context(cli)
     while isinstance(group, click.Group):
         words = [word for word in words if word not in {"--debug", "--version", "--help"}]
+        if isinstance(group, LazyGroup) and words:
+            words = group.full_arguments(words)
         if not words or words[0] in PLACEHOLDERS:
             return ""
         if words[0] not in group.list_commands(context):
