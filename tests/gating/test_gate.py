@@ -18,6 +18,7 @@ from liftbench.gating.context import RuleState
 from liftbench.gating.explain import describe_rule
 from liftbench.gating.gate import ALIKE, Against, GateReport, explain_rule, gate
 from liftbench.gating.promote import promote
+from liftbench.judging.evidence import Selection
 from liftbench.recipe.rules import parse
 from liftbench.records.run import Prediction, SampleScores
 from liftbench.report.gate.page import render_gate
@@ -261,7 +262,7 @@ def test_every_seed_must_hold(world: World) -> None:
 
 
 def test_seeds_that_were_left_out_verify_nothing(world: World) -> None:
-    report = gate([world.good], [parse(RULES[0])], world.against, unjudged="seed 3 (x)")
+    report = gate([world.good], [parse(RULES[0])], world.against, Selection(unscored_seeds="seed 3 (x)"))
     assert report.results[1].guards == ["seeds"]
     assert [guard.words for guard in report.guards if guard.name == "seeds"] == ["Not judged: seed 3 (x)."]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from liftbench.judging.compare import compare
+from liftbench.judging.evidence import Selection
+from liftbench.records.preferences import Preference
 from liftbench.records.run import Limits
 from liftbench.records.system import System
 from liftbench.runs.directory import Run
@@ -60,11 +64,11 @@ def test_a_baseline_that_was_mostly_cut_stands_in_the_sentence(scripted: Bench, 
 
 
 def test_other_candidates_in_the_folder_are_counted_and_may_share_the_level(scripted: Bench, good: Run) -> None:
-    alone = compare(scripted.baseline, [good], scripted.background, looks=10)
+    alone = compare(scripted.baseline, [good], scripted.background, selection=Selection(looks=10))
     assert alone.looks == 10
     assert "one of 10 candidates, each judged at 95%" in alone.candidates[0].verdict.sentence
     shared = doctored(scripted.baseline, "shared", limits=Limits(share_level=True))
-    together = compare(shared, [good], scripted.background, looks=10)
+    together = compare(shared, [good], scripted.background, selection=Selection(looks=10))
     assert [one.lifts[0].level for one in (alone.candidates[0], together.candidates[0])] == [0.95, 0.995]
     assert not any("candidates" in one for one in together.candidates[0].verdict.conditions)
 
@@ -106,3 +110,50 @@ def test_seeds_that_cannot_be_seen_are_a_caveat(scripted: Bench) -> None:
 def test_the_verdict_of_the_untuned_texts_has_no_conditions_where_it_is_unproven(scripted: Bench) -> None:
     verdict = scripted.judge(scripted.measure(untuned())).verdict
     assert verdict.sentence.startswith("Unproven: ")
+
+
+# ------------------------------------------------------------------------------------------- what a recipe may require
+
+
+def preference(candidate: Run, baseline: Run, **fields: Any) -> Preference:
+    found = Preference(
+        sheet="s",
+        candidate=candidate.id,
+        other=baseline.id,
+        against="baseline",
+        kind="people",
+        judges=("Ana", "Ben"),
+        n=30,
+        wins=22,
+        ties=2,
+        losses=6,
+        identical=0,
+        win_rate=0.767,
+        low=0.6,
+        high=0.9,
+        alpha=0.5,
+    )
+    return replace(found, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "state", "words"),
+    [
+        ({}, "passed", "Ana and Ben preferred the candidate in 76.7% of 30 conversations"),
+        ({"low": 0.4, "high": 0.7}, "undecided", "40% to 70%"),
+        ({"low": 0.1, "high": 0.4}, "failed", "10% to 40%"),
+        ({"judges": ("Ana",)}, "not run", "1 person judged, and the recipe requires 2"),
+        ({"kind": "model"}, "not run", "0 people judged"),
+        ({"other": "humans", "against": "humans"}, "not run", "0 people judged"),
+    ],
+)
+def test_a_recipe_may_require_that_people_prefer_it(
+    scripted: Bench, good: Run, fields: dict[str, Any], state: str, words: str
+) -> None:
+    baseline = doctored(scripted.baseline, "judged", limits=Limits(judges=2))
+    selection = Selection(preferences={good.id: [preference(good, baseline, **fields)]})
+    (result,) = compare(baseline, [good], scripted.background, selection=selection).candidates
+    guard = next(one for one in result.verdict.guards if one.name == "people")
+    assert guard.state == state
+    assert words in guard.words
+    assert "people" not in [one.name for one in scripted.judge(good).verdict.guards]

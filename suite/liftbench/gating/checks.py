@@ -77,7 +77,7 @@ class _ResolvedRule(Struct, frozen=True, kw_only=True):
 
     @property
     def bootstrap(self) -> Bootstrap:
-        comparisons = {"significant": self.parts, "verified": self.context.looks}.get(self.rule.strength, 1)
+        comparisons = {"significant": self.parts, "verified": self.context.selection.looks}.get(self.rule.strength, 1)
         return replace(self.context.bootstrap, comparisons=comparisons)
 
     def count_units(self, ids: Sequence[str]) -> int:

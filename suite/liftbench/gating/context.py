@@ -14,6 +14,7 @@ from msgspec import Struct
 from ..data.similarity.fingerprints import ids_sha256
 from ..data.similarity.scored import ScoredSplit
 from ..errors import LiftbenchError
+from ..judging.evidence import Selection
 from ..recipe.rules import Rule
 from ..records.run import Direction
 from ..runs.differences import protocol_differences
@@ -80,8 +81,8 @@ class GateContext(Struct, frozen=True, kw_only=True):
     """Id → metric → the humans' own value; empty where they were not measured."""
     scored: ScoredSplit
     bootstrap: Bootstrap
-    looks: int = 1
-    """Candidates that share the level of what is verified (see `GateReport.looks`)."""
+    selection: Selection = Selection()
+    """How the run was chosen; the candidates that it counts share the level of what is verified."""
 
     @property
     def baseline(self) -> MeasuredRun:

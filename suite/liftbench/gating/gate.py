@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from ..data.similarity.scored import ScoredSplit
 from ..errors import LiftbenchError, UsageError, unknown
 from ..floors.background import Background
-from ..judging.evidence import gather_evidence, lay_basis
+from ..judging.evidence import Selection, gather_evidence, lay_basis
 from ..judging.guards import FACTS, GUARDS, Guard, check_guards, not_passed
 from ..judging.guards import STATES as GUARD_STATES
 from ..judging.lifts import measure_lifts
@@ -115,26 +115,23 @@ def gate(
     runs: Sequence[Run],
     rules: Sequence[Rule],
     against: Against,
-    *,
-    unjudged: str = "",
-    notes: Sequence[str] = (),
-    looks: int = 1,
+    selection: Selection = Selection(),  # noqa: B008 - it is frozen
 ) -> GateReport:
     """Hold runs, all of them seeds of one training or a single one, to rules: each rule must hold on each.
 
-    `unjudged` names seeds that should be among the runs and are not; nothing is verified then. `notes` are for the
-    reader. `looks` counts the candidates that were measured as the runs were: they share the level of what is verified.
-    Raises `UsageError` for a run that is not complete, and where there is no rule.
+    `selection` says how the runs were chosen: nothing is verified where a seed of the training is not among them, and
+    the candidates that it counts share the level of what is verified. Raises `UsageError` for a run that is not
+    complete, and where there is no rule.
     """
     if not rules:
         raise UsageError(
             "there is no rule to check the run by", "Name some: --rule, [gates] rules, or a marker's rules."
         )
-    contexts = _contexts([run.require_complete() for run in runs], against, looks)
+    contexts = _contexts([run.require_complete() for run in runs], against, selection)
 
     @cache
     def guards() -> dict[str, list[Guard]]:
-        return _check_guards(contexts, against, unjudged)
+        return _check_guards(contexts, against)
 
     results = [_worst(runs, [_alike(run, against) for run in runs])]
     results += [_worst(runs, [_judge(rule, one, guards) for one in contexts]) for rule in rules]
@@ -149,8 +146,8 @@ def gate(
         results=results,
         guards=_shown_guards(guards) if verified else [],
         waived=sorted({_with_spaces(name) for rule in verified for name in rule.excepted}),
-        looks=looks,
-        notes=[*notes, *_remarks(contexts[0], against)],
+        looks=selection.looks,
+        notes=[*selection.notes, *_remarks(contexts[0], against)],
         differences=system_differences(contexts[0].baseline, runs[0]),
         trend={one.name: one.versions for one in (against.baseline, against.proven) if one},
     )
@@ -169,7 +166,7 @@ def _outcome(state: RuleState) -> str:
 # ------------------------------------------------------------------------------------------------------------ gathering
 
 
-def _contexts(runs: Sequence[Run], against: Against, looks: int) -> list[GateContext]:
+def _contexts(runs: Sequence[Run], against: Against, selection: Selection) -> list[GateContext]:
     """The context of each run; seeds that were scored on the same conversations share what is known of them."""
     splits: list[ScoredSplit] = []
     contexts = []
@@ -178,11 +175,11 @@ def _contexts(runs: Sequence[Run], against: Against, looks: int) -> list[GateCon
         if scored is None:
             scored = ScoredSplit(run.conversations)
             splits.append(scored)
-        contexts.append(_context(run, against, scored, looks))
+        contexts.append(_context(run, against, scored, selection))
     return contexts
 
 
-def _context(run: Run, against: Against, scored: ScoredSplit, looks: int) -> GateContext:
+def _context(run: Run, against: Against, scored: ScoredSplit, selection: Selection) -> GateContext:
     baseline = against.baseline
     systems = against.systems(run.conversations)
     missing = dict(against.missing)
@@ -201,7 +198,7 @@ def _context(run: Run, against: Against, scored: ScoredSplit, looks: int) -> Gat
         humans={row.id: row.humans for row in baseline.samples} if baseline.floors else {},
         scored=scored,
         bootstrap=Bootstrap(seed=baseline.measured.manifest.seed, clusters=scored.clusters),
-        looks=looks,
+        selection=selection,
     )
 
 
@@ -264,7 +261,7 @@ def _with_spaces(guard: str) -> str:
     return guard.replace("-", " ").replace("_", " ")
 
 
-def _check_guards(contexts: Sequence[GateContext], against: Against, unscored_seeds: str) -> dict[str, list[Guard]]:
+def _check_guards(contexts: Sequence[GateContext], against: Against) -> dict[str, list[Guard]]:
     """The guards of a verdict on each run, by its id, over the promoted baseline. Raises `CannotJudge`."""
     first = contexts[0]
     baseline, best = first.baseline, first.systems.get("best-prompt")
@@ -279,10 +276,9 @@ def _check_guards(contexts: Sequence[GateContext], against: Against, unscored_se
             best,
             Background(controls=against.baseline.controls),
             baseline.manifest.terms,
-            replace(first.bootstrap, comparisons=max(len(trainings), first.looks)),
+            replace(first.bootstrap, comparisons=max(len(trainings), first.selection.looks)),
             first.scored,
-            unscored_seeds,
-            looks=first.looks,
+            first.selection,
         )
     except LiftbenchError as error:
         raise CannotJudge(

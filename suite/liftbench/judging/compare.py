@@ -15,6 +15,7 @@ from ..floors.ranking import Position, SystemMeans, system_table
 from ..floors.separation import Separation
 from ..floors.validity import Validity
 from ..metrics.base import Metric
+from ..records.preferences import Preference
 from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol, Terms
 from ..runs.differences import Difference, system_differences
 from ..runs.measured import MeasuredRun
@@ -24,7 +25,7 @@ from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import Lift, LiftResult, describe_gain
 from ..text.html_table import html_table
 from ..text.phrases import metric_label, pluralize
-from .evidence import Basis, Evidence, gather_evidence, lay_basis
+from .evidence import Basis, Evidence, Selection, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
 from .lifts import SEEDS_TO_RESAMPLE, LiftTable, measure_lifts
@@ -49,6 +50,8 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     """How its system differs from the baseline's."""
     slices: list[SliceResult] = []
     leaks: list[Leak] = []
+    preferences: list[Preference] = []
+    """What judges preferred, people first."""
     alternatives: list[Alternative] = []
 
 
@@ -127,15 +130,14 @@ def compare(
     slices: Sequence[str] = (),
     metrics: Sequence[Metric] = (),
     seed: int | None = None,
-    looks: int = 1,
-    notes: Sequence[str] = (),
+    selection: Selection = Selection(),  # noqa: B008 - it is frozen
 ) -> Comparison:
     """Judge each candidate's lift over the baseline; what is not given comes from the baseline's manifest.
 
     `best_prompted` is the same model with the best prompt that was found; the lift over it is always shown, and judged
     where `against` (or the baseline's recipe) says so. `slices` are declared beside the recipe's; `metrics` are the
-    headline metrics, to score texts again for the sensitivity page. `looks` counts the candidates that could have been
-    compared, `notes` tell how these were chosen. Seeds of one training are judged together. Raises
+    headline metrics, to score texts again for the sensitivity page. `selection` says how the candidates were chosen.
+    Seeds of one training are judged together. Raises
     `UsageError` where there is nothing to judge: a run that is incomplete, measured under another protocol, given twice
     or without a headline metric. Where a number cannot be trusted the verdict is *unproven*, with the reason: a missing
     score never passes.
@@ -156,12 +158,10 @@ def compare(
         Bootstrap(
             seed=baseline.manifest.seed if seed is None else seed,
             clusters=scored.clusters,
-            comparisons=max(len(trainings), looks if terms.limits.share_level else 1),
+            comparisons=max(len(trainings), selection.looks if terms.limits.share_level else 1),
         ),
         scored,
-        unscored_seeds=background.missing.get("seeds", ""),
-        looks=max(len(trainings), looks),
-        notes=notes,
+        replace(selection, looks=max(len(trainings), selection.looks)),
     )
     infos = _metric_infos(baseline, terms.headlines)
     lifts = measure_lifts(basis, trainings, [info.name for info in infos])
@@ -175,7 +175,7 @@ def compare(
         metrics=infos,
         headlines=terms.headlines,
         limits=terms.limits,
-        looks=basis.looks,
+        looks=basis.selection.looks,
         separations=basis.separations,
         systems=system_table(baseline, best_prompted, ordered, background.controls),
         validity=background.validity,
@@ -270,6 +270,7 @@ def _judge_candidate(
         differences=system_differences(basis.baseline, candidate),
         slices=evidence.slices,
         leaks=evidence.leaks,
+        preferences=list(evidence.preferences),
     )
     return evidence, result
 

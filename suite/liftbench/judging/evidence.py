@@ -5,7 +5,7 @@ A comparison and a gate gather the same evidence, so that *verified* means one t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -16,6 +16,7 @@ from ..floors.background import Background
 from ..floors.control_scores import ControlScores
 from ..floors.ranking import Position, positions, unmeasured
 from ..floors.separation import Separation, separate
+from ..records.preferences import Preference
 from ..records.run import Direction, Terms
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap
@@ -23,6 +24,19 @@ from ..statistics.lift import LiftResult
 from .leakage import Leak, human_copies, leaks
 from .output_faults import Fault, output_faults, usual
 from .slices import SliceResult, slice_results
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """How the candidates were chosen among the runs of a folder, and what people said of them there."""
+
+    unscored_seeds: str = ""
+    """Seeds of the candidates' trainings that could not be judged with them; empty for none."""
+    looks: int = 1
+    """Candidates that were measured under this protocol and could be compared: each is a chance to be verified."""
+    notes: Sequence[str] = ()
+    """What a reader must know of the choice, in sentences."""
+    preferences: Mapping[str, Sequence[Preference]] = {}
+    """Run id → what judges preferred, people first."""
 
 
 class Basis(Struct, frozen=True, kw_only=True):
@@ -40,12 +54,7 @@ class Basis(Struct, frozen=True, kw_only=True):
     """Fault → the share of the humans' own summaries that have it."""
     separations: list[Separation]
     """Whether each headline tells people from the controls; empty where no controls could be had."""
-    unscored_seeds: str = ""
-    """Seeds of the candidates' training that could not be judged with it; empty for none."""
-    looks: int = 1
-    """Candidates that were measured under this protocol and could be compared: each is a chance to be verified."""
-    notes: Sequence[str] = ()
-    """What a reader must know of how the candidates were chosen, in sentences."""
+    selection: Selection
 
     def find_separating(self) -> list[str]:
         """Of the metrics that are no headlines those that tell people from the controls, where that was measured."""
@@ -63,9 +72,7 @@ def lay_basis(
     terms: Terms,
     bootstrap: Bootstrap,
     scored: ScoredSplit,
-    unscored_seeds: str = "",
-    looks: int = 1,
-    notes: Sequence[str] = (),
+    selection: Selection = Selection(),  # noqa: B008 - it is frozen
 ) -> Basis:
     """The basis for candidates of `baseline`; `scored` are its conversations, and `bootstrap` has their clusters.
 
@@ -86,9 +93,7 @@ def lay_basis(
         slices=slices(scored.conversations, terms.limits.slices, bootstrap.clusters),
         usual_faults=usual(scored),
         separations=separate(background.controls, terms.headlines, bootstrap) if background.controls else [],
-        unscored_seeds=unscored_seeds,
-        looks=looks,
-        notes=notes,
+        selection=selection,
     )
 
 
@@ -106,6 +111,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     leaks: list[Leak]
     human_copies: float
     """The share of the humans' own summaries that would count as copied from training."""
+    preferences: Sequence[Preference]
+    """What judges preferred, people first."""
     faults: dict[Fault, list[str] | None]
     """Fault → ids of the candidate's summaries that have it; None where it cannot be known."""
     seeds: tuple[int, ...] = ()
@@ -177,5 +184,6 @@ def gather_evidence(
         ),
         leaks=leaks(scored, texts, rows, candidate.manifest.system.prompt),
         human_copies=human_copies(scored, rows),
+        preferences=basis.selection.preferences.get(candidate.id, ()),
         faults=output_faults(scored, candidate.predictions),
     )

@@ -294,7 +294,7 @@ def _caveats(evidence: Evidence, target: float) -> list[str]:
     candidate, baseline = evidence.candidate, evidence.baseline
     caveats = [f"Not measured: {what}" for what in evidence.unmeasured]
     caveats += [f"The guards are loosened: {what}." for what in describe_loosened(evidence.terms.limits)]
-    caveats += evidence.basis.notes
+    caveats += evidence.basis.selection.notes
     manifest = baseline.manifest
     if target != manifest.target:
         caveats.append(f"The target of its recipe is {_percent(manifest.target)}, and {_percent(target)} was judged.")

@@ -175,6 +175,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     faults: Annotated[float, Meta(ge=0, lt=1)] = 0.02
     """The share of the candidate's summaries that may have one kind of fault: empty, cut off, repetitive, written for a
     shortened conversation, copied from a training summary, or in another language. It applies to each kind alone."""
+    judges: Annotated[int, Meta(ge=0)] = 0
+    """People who must have judged the candidate's summaries against the baseline's, and preferred them (`bench judge`);
+    0: nobody is asked."""
     share_level: bool = False
     """Whether the candidates that were measured under one protocol share the 5% of wrongly verified lifts (Bonferroni)
     even where they are compared one by one."""

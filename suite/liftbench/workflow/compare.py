@@ -13,9 +13,11 @@ from ..extension.loader import Plugins, load_plugins
 from ..floors.background import Background, measure_background
 from ..judging.compare import Comparison
 from ..judging.compare import compare as judge_runs
+from ..judging.evidence import Selection
 from ..judging.sensitivity import scorers
 from ..measuring.plan import ReadData, read_data_once
 from ..metrics.base import Metric
+from ..preferences.folder import find_preferences
 from ..progress import Progress
 from ..records.run import Against
 from ..runs.directory import Run, find_run, runs_in
@@ -143,6 +145,8 @@ def compare_runs(
     if left_out := join_words([f"seed {seed_of(run)} ({run.id})" for run in _unjudged(candidates, there)]):
         why = f"{left_out}: same training, but not scored under this protocol; its `bench train` command scores it"
         background = replace(background, missing=background.missing | {"seeds": why})
+    else:
+        why = ""
     given = {run.id for run in (baseline, *candidates)}
     best = best_prompted(baseline, [run for run in there if run.id not in given])
     looks = count_looks(baseline, list({run.id: run for run in (*there, *candidates)}.values()))
@@ -156,8 +160,12 @@ def compare_runs(
         against=against,
         slices=slices,
         metrics=metrics,
-        looks=looks,
-        notes=_notes(candidates, there, looks),
+        selection=Selection(
+            unscored_seeds=why,
+            looks=looks,
+            notes=_notes(candidates, there, looks),
+            preferences={run.id: find_preferences(runs, run.id) for run in candidates},
+        ),
     )
     return RunComparison(comparison, {run.id: run for run in (baseline, *([best] if best else []), *candidates)})
 

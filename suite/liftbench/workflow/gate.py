@@ -13,6 +13,8 @@ from ..gating.baselines import Promoted, promoted_in, read_promoted
 from ..gating.context import RESERVED, over
 from ..gating.gate import Against, GateReport
 from ..gating.gate import gate as judge_rules
+from ..judging.evidence import Selection
+from ..preferences.folder import find_preferences
 from ..recipe.resolve import ResolvedRecipe, flatten
 from ..recipe.rules import Rule, parse
 from ..recipe.sections import GatesSection
@@ -116,8 +118,13 @@ def gate_run(rules: Sequence[Rule], against: Against, run: Run, notes: Sequence[
     there = runs_in(run.folder.parent)
     runs = sorted([run, *other_seeds(run, there)], key=seed_of)
     left_out = join_words([f"seed {seed_of(one)} ({one.id})" for one in unscored_seeds(run, there)])
-    looks = count_looks(runs[0], [*there, run])
-    return GateOutcome(judge_rules(runs, rules, against, unjudged=left_out, notes=notes, looks=looks), runs, against)
+    selection = Selection(
+        unscored_seeds=left_out,
+        looks=count_looks(run, [*there, run]),
+        notes=notes,
+        preferences={one.id: find_preferences(run.folder.parent, one.id) for one in runs},
+    )
+    return GateOutcome(judge_rules(runs, rules, against, selection), runs, against)
 
 
 def find_run_to_gate(run: Run | str | Path | None, against: Against, runs: Path) -> tuple[Run, list[str]]:

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..evidence import Evidence
+from .asked import check_people
 from .base import STATES, Check, Guard, GuardState, not_passed
 from .beaten import FACTS, check_controls, check_facts, check_slices
 from .compared import check_effect, check_same_base, check_scores, check_seeds
 from .seen import check_leakage
 from .written import check_degeneration, check_endings, check_language, check_truncation
 
-__all__ = ["FACTS", "GUARDS", "STATES", "Guard", "GuardState", "check_guards", "not_passed"]
+__all__ = ["FACTS", "GUARDS", "PEOPLE", "STATES", "Guard", "GuardState", "check_guards", "not_passed"]
+
+PEOPLE = "people"
+"""The guard that is checked only where the recipe requires judges."""
 
 GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
     "scores": ("Is there a number to judge, from every conversation?", check_scores),
@@ -29,14 +33,17 @@ GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
     "controls": ("Does it beat what needs no model at all?", check_controls),
     "facts": ("Does it invent hardly more details than people do?", check_facts),
     "slices": ("Is it worse on no slice of the conversations?", check_slices),
+    PEOPLE: ("Do people prefer it?", check_people),
 }
 """Name → what it asks, and how it is checked."""
 
 
 def check_guards(evidence: Evidence) -> list[Guard]:
-    """Every guard, in the order of a report."""
+    """Every guard, in the order of a report; the optional ones only where the recipe requires them."""
+    left_out = {PEOPLE} if not evidence.terms.limits.judges else set()
     return [
         Guard(name=name, question=question, state=found.state, words=found.words, fix=found.fix)
         for name, (question, check) in GUARDS.items()
+        if name not in left_out
         for found in [check(evidence)]
     ]

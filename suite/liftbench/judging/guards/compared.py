@@ -81,9 +81,11 @@ def check_effect(evidence: Evidence) -> Check:
 
 def check_seeds(evidence: Evidence) -> Check:
     """Whether every seed of the candidate's training is judged."""
-    if evidence.basis.unscored_seeds:
+    if evidence.basis.selection.unscored_seeds:
         return Check(
-            "failed", f"Not judged: {evidence.basis.unscored_seeds}.", "Score every seed alike, and compare again."
+            "failed",
+            f"Not judged: {evidence.basis.selection.unscored_seeds}.",
+            "Score every seed alike, and compare again.",
         )
     trained = evidence.candidate.manifest.family
     return Check(

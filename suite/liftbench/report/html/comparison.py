@@ -13,6 +13,7 @@ from .conversations import Subject, list_entries, make_subject
 from .gains import summarize_gains
 from .metrics import tabulate_metrics
 from .page import get_template
+from .preferences import list_preferences
 from .trainings import list_trainings
 from .verdict_cards import build_judgements, find_shared_caveats
 from .waterfalls import draw_waterfalls
@@ -25,6 +26,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
     same input gives the same bytes. Raises `UsageError` where a run's files are missing or damaged.
     """
     baseline = runs[comparison.baseline]
+    names = {id_: run.manifest.system.name for id_, run in runs.items()}
     results = comparison.candidates
     seeds = {run: seed for family in comparison.seeds for run, seed in zip(family.runs, family.seeds, strict=True)}
     subjects = [make_subject("baseline", baseline)] + [
@@ -54,6 +56,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         gains=[summarize_gains(listed, subject, place) for place, subject in enumerate(subjects[1:])],
         entries=listed,
         anchors={entry.conversation.id: entry.anchor for entry in listed},
+        preferences=list_preferences([one for result in results for one in result.preferences], names),
         sections=list(sections),
     )
     return page

@@ -18,6 +18,7 @@ from .. import numbers
 from ..metric_groups import label_metric
 from ..separations import describe_separation
 from ..systems import list_steps
+from .preferences import preferences_table
 from .systems import systems_table
 from .text import new_table, plain
 from .verdict import list_checks, list_verdict, tabulate_seeds
@@ -47,6 +48,9 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
         if seed is None:
             parts += [Text(), _candidate(baseline, runs[result.run], comparison, result), Text()]
             parts += [*list_verdict(result.verdict), Text()]
+            if result.preferences:
+                names = {id_: run.manifest.system.name for id_, run in runs.items()}
+                parts += [preferences_table(result.preferences, names), Text()]
         else:
             name = runs[result.run].manifest.system.name
             parts += [Text(), plain(f"{name}, seed {seed} on its own", "bold"), plain(result.verdict.sentence, "dim")]
