@@ -28,6 +28,7 @@ METRICS = (
     ("density", "form:Density", "mean squared length of the copied passages"),
     ("compression", "form:Compression", "words of the conversation for each word of the summary"),
     ("novel-bigrams", "form:NovelBigrams", "share of bigrams that are not in the conversation"),
+    ("longest-copied", "longest_copied:LongestCopied", "words of the longest passage copied from one turn"),
     ("repetition", "form:Repetition", "share of trigrams that repeat an earlier one"),
     ("words", "form:Words", "length in words"),
 )

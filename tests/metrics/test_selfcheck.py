@@ -62,10 +62,11 @@ def test_all_that_ships_passes_offline(command_line: Callable[..., Outcome]) -> 
     assert {line.split()[0] for line in lines} == {"pass"}
 
 
-def test_it_covers_the_overlap_metrics_and_says_where_each_value_comes_from() -> None:
+def test_it_covers_overlap_and_copying_and_says_where_each_value_comes_from() -> None:
     checks = selfcheck(load_plugins())
     covered = {check.metric for check in checks}
-    assert covered == {"rouge1", "rouge2", "rougeL", "rougeLsum", "content-overlap", "cider-d", "chrf"}
+    overlap = {"rouge1", "rouge2", "rougeL", "rougeLsum", "content-overlap", "cider-d", "chrf"}
+    assert covered == overlap | {"coverage", "density", "novel-bigrams", "longest-copied"}
     assert {check.fixture.partition(",")[0] for check in checks} == set(FIXTURES)
     known = ("rouge-score", "sacreBLEU", "pycocoevalcap 1.2", "by hand", "Porter 1980", "ROUGE-1.5.5")
     assert [check.source for check in checks if not check.source.startswith(known)] == []

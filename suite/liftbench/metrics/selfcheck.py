@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ..errors import UsageError
 from ..extension.loader import Plugins
-from ..records.conversation import Conversation
+from ..records.conversation import Conversation, Turn
 from .base import Metric, MetricRequest
 
 SHIPPED = Path(str(resources.files("liftbench"))) / "fixtures"
@@ -27,7 +27,9 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metric: str
     """As registered, with the argument if there is one."""
     text: str
-    references: tuple[str, ...]
+    references: tuple[str, ...] = ()
+    turns: tuple[str, ...] = ()
+    """Of the conversation, for metrics that look at it; the customer speaks first, then the agent, and so on."""
     expected: float
     tolerance: float = 1e-9
     """The largest absolute difference allowed; larger if the source prints few digits."""
@@ -72,7 +74,7 @@ def selfcheck(plugins: Plugins, folder: Path = SHIPPED) -> list[Check]:
 
 def _checks(path: Path, plugins: Plugins) -> Iterator[Check]:
     fixtures = _read(path)
-    training = tuple(_conversation(references) for references in fixtures.training)
+    training = tuple(_conversation(references, ()) for references in fixtures.training)
     metrics: dict[str, Metric] = {}
     for number, case in enumerate(fixtures.cases, start=1):
         if case.metric not in metrics:
@@ -80,7 +82,7 @@ def _checks(path: Path, plugins: Plugins) -> Iterator[Check]:
             request = MetricRequest(argument=argument, training=training, training_split=path.stem)
             metrics[case.metric] = plugins.load(plugins.find("metric", name))(request)
         metric = metrics[case.metric]
-        (found,) = metric.score([case.text], [_conversation(case.references)])
+        (found,) = metric.score([case.text], [_conversation(case.references, case.turns)])
         yield Check(
             fixture=f"{path.name}, case {number}",
             metric=case.metric,
@@ -93,8 +95,9 @@ def _checks(path: Path, plugins: Plugins) -> Iterator[Check]:
         )
 
 
-def _conversation(references: tuple[str, ...]) -> Conversation:
-    return Conversation(id="fixture", turns=(), references=references)
+def _conversation(references: tuple[str, ...], said: tuple[str, ...]) -> Conversation:
+    turns = tuple(Turn(role="agent" if at % 2 else "customer", text=text) for at, text in enumerate(said))
+    return Conversation(id="fixture", turns=turns, references=references)
 
 
 def _read(path: Path) -> Fixtures:
