@@ -16,6 +16,7 @@ from liftbench.files import write_lines
 from liftbench.floors import control_scores, validity
 from liftbench.floors.control_scores import ControlScores, SystemScores
 from liftbench.floors.corruptions import CORRUPTIONS
+from liftbench.floors.ranking import system_means
 from liftbench.floors.validity import Cost, Validity, describe_validity
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.metrics.base import Metric
@@ -129,12 +130,88 @@ def test_humans_are_scored_by_leaving_one_out(support: Path, plugins: Plugins, t
         assert value == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
 
 
+@pytest.fixture
+def unlike(tmp_path: Path, conversations: list[Conversation]) -> Path:
+    """A folder where the first of several references agrees least with the others."""
+    folder = tmp_path / "unlike"
+    rows = []
+    for one in conversations:
+        usual = one.references[0]
+        several = ("Nothing was solved.", f"{usual} Both are sorry.", f"{usual} Both wait.", usual)
+        rows.append(replace(one, references=several if len(one.references) > 1 else (usual,)))
+    write_lines(folder / "validation.jsonl", rows)
+    return folder
+
+
+def test_the_consensus_is_the_reference_that_agrees_most_with_the_others(
+    unlike: Path, plugins: Plugins, tmp_path: Path
+) -> None:
+    measurement = measurement_of(unlike, plugins, "rougeL", "words")
+    consensus = row(controls_of(measurement, plugins, tmp_path), control_scores.CONSENSUS)
+    scorer = RougeScorer(["rougeL"], use_stemmer=True)
+    for at, one in enumerate(measurement.conversations[id_] for id_ in measurement.scored):
+        if len(one.references) < 3:  # Of two, none is more central.
+            assert (consensus.scores["rougeL"][at], consensus.scores["words"][at]) == (None, None)
+            continue
+        agreement = {
+            text: sum(scorer.score(other, text)["rougeL"].fmeasure for other in others.references)
+            / (len(one.references) - 1)
+            for text, others in control_scores.leave_one_out(one)
+        }
+        central = max(agreement, key=agreement.__getitem__)
+        assert central != one.references[0]
+        assert consensus.scores["rougeL"][at] == pytest.approx(agreement[central])
+        assert consensus.scores["words"][at] == len(central.split())
+
+
+def test_the_consensus_is_no_text_and_never_below_the_humans(unlike: Path, plugins: Plugins, tmp_path: Path) -> None:
+    found = controls_of(measurement_of(unlike, plugins, "rougeL"), plugins, tmp_path)
+    consensus, humans = row(found, control_scores.CONSENSUS), row(found, control_scores.HUMANS)
+    assert (consensus.role, consensus.texts) == ("consensus", [])
+    assert "optimistic" in consensus.note
+    pairs = zip(consensus.scores["rougeL"], humans.scores["rougeL"], strict=True)
+    above = [best > mean for best, mean in pairs if best is not None and mean is not None]
+    assert above
+    assert all(above)
+
+
+def test_the_central_reference_is_the_same_whatever_else_is_measured(
+    unlike: Path, plugins: Plugins, tmp_path: Path
+) -> None:
+    alone = controls_of(measurement_of(unlike, plugins, "rouge1"), plugins, tmp_path)
+    beside = controls_of(measurement_of(unlike, plugins, "rougeL", "rouge1"), plugins, tmp_path)
+    columns = [row(found, control_scores.CONSENSUS).scores["rouge1"] for found in (alone, beside)]
+    assert columns[0] == columns[1]
+    assert columns[0] != row(alone, control_scores.HUMANS).scores["rouge1"]
+
+
+def test_of_two_summaries_none_is_a_consensus(
+    tmp_path: Path, conversations: list[Conversation], plugins: Plugins
+) -> None:
+    folder = tmp_path / "pairs"
+    write_lines(
+        folder / "validation.jsonl", [replace(one, references=("It is late.", "Late.")) for one in conversations]
+    )
+    found = controls_of(measurement_of(folder, plugins, "rougeL"), plugins, tmp_path)
+    assert [one.role for one in found.rows][-1] == "humans"
+    assert control_scores.CONSENSUS not in [one.name for one in found.rows]
+
+
+def test_on_tweetsumm_the_consensus_is_above_the_humans(plugins: Plugins, tmp_path: Path, tweetsumm: Path) -> None:
+    given = {"dataset": "tweetsumm", "data_dir": str(tweetsumm), "split": "validation"}
+    resolved = resolve_recipe(None, given, [], ['metrics.names=["rougeL"]', 'metrics.headlines=["rougeL"]'])
+    found = controls_of(prepare(resolved, plugins), plugins, tmp_path)
+    means = {one.name: system_means(one).means["rougeL"] for one in found.rows}
+    assert means[control_scores.CONSENSUS] == pytest.approx(0.399, abs=5e-4)
+    assert means[control_scores.HUMANS] == pytest.approx(0.355, abs=5e-4)
+
+
 def test_every_registered_control_is_measured_and_says_what_it_is(
     support: Path, plugins: Plugins, tmp_path: Path
 ) -> None:
     found = controls_of(measurement_of(support, plugins, "rougeL", "words"), plugins, tmp_path)
     registered = [spec.name for spec in plugins.specs if spec.kind == "control"]
-    assert [one.name for one in found.rows] == [*registered, control_scores.HUMANS]
+    assert [one.name for one in found.rows] == [*registered, control_scores.CONSENSUS, control_scores.HUMANS]
     for one in found.rows:
         assert not one.missing
         assert {len(column) for column in one.scores.values()} == {len(found.ids)}

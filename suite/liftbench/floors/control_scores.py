@@ -20,6 +20,7 @@ from ..files import digest, read_record, write_atomic
 from ..measuring.plan import Measurement, postprocess
 from ..measuring.score import metric_info, values
 from ..metrics.base import Metric
+from ..metrics.rouge import Rouge
 from ..progress import Progress
 from ..records.conversation import Conversation
 from ..records.run import SCHEMA, MetricInfo, Protocol
@@ -30,15 +31,16 @@ class SystemScores(Struct, frozen=True, kw_only=True):
     """What a system without a model, or the humans themselves, score on the conversations of a protocol."""
 
     name: str
-    role: Literal["floor", "bound", "humans"]
-    """`floor`: a control; `bound`: a control that saw the references; `humans`: the references, leave one out."""
+    role: Literal["floor", "bound", "consensus", "humans"]
+    """`floor`: a control; `bound`: a control that saw the references; `humans`: the references, leave one out;
+    `consensus`: of each conversation's references the most central one, for reading alone: no end of any position."""
     note: str = ""
     """What it settled on: the constant's own words, …"""
     scores: dict[str, list[float | None]] = {}
     """Metric name → a value for each of `ControlScores.ids`; None where there is none (a single reference left out
     leaves nothing to compare it with)."""
     texts: list[str] = []
-    """One for each of `ControlScores.ids`; none of humans, who wrote several."""
+    """One for each of `ControlScores.ids`; none of the humans' rows."""
     missing: str = ""
     """Why there are no scores, if there are none."""
 
@@ -58,10 +60,15 @@ class ControlScores(Struct, frozen=True, kw_only=True):
 
 T = TypeVar("T")
 
-VERSION = 2
+VERSION = 3
 """Raised when the same data and metrics would give other figures than before."""
 
 HUMANS = "humans, leave one out"
+
+CONSENSUS = "consensus (most central reference)"
+
+CENTRAL = "rougeL"
+"""The metric that says which reference is most central."""
 
 
 class FloorCache(Struct, frozen=True, kw_only=True):
@@ -128,7 +135,7 @@ def measure_controls(
         scores = {metric.name: values(metric, texts, conversations) for metric in measurement.metrics}
         rows.append(SystemScores(name=spec.name, role=control.role, note=control.note, scores=scores, texts=texts))
     progress(len(specs), len(specs) + 1, HUMANS)
-    rows.append(_humans(conversations, measurement.metrics))
+    rows += _human_rows(conversations, measurement.metrics)
     progress(len(specs) + 1, len(specs) + 1, "done")
     found = ControlScores(
         key=place.key,
@@ -142,18 +149,40 @@ def measure_controls(
     return found
 
 
-def _humans(conversations: Sequence[Conversation], metrics: Sequence[Metric]) -> SystemScores:
-    """Each reference against the others of its conversation, averaged: what a human scores against humans."""
+def _human_rows(conversations: Sequence[Conversation], metrics: Sequence[Metric]) -> list[SystemScores]:
+    """What humans score against humans: the most central reference of each conversation, and all of them, averaged.
+
+    Each reference is scored against the others of its conversation. The central one is that with the highest `CENTRAL`,
+    the first of equals; of two references none is more central, so there have to be three. It is chosen by the very
+    scores that it is then credited with, and so it is optimistic: on TweetSumm's validation split 0.399 ROUGE-L (100
+    conversations) against 0.355 of all references. A bound for agreement, not a ceiling to reach. Without a
+    conversation of three references there is no such row.
+    """
     pairs = [(place, *left_out) for place, one in enumerate(conversations) for left_out in leave_one_out(one)]
-    scores = {}
-    for metric in metrics:
-        column = values(metric, [text for _, text, _ in pairs], [others for _, _, others in pairs])
-        by_place: list[list[float]] = [[] for _ in conversations]
-        for (place, _, _), value in zip(pairs, column, strict=True):
+    texts, others = [text for _, text, _ in pairs], [against for _, _, against in pairs]
+    places = [place for place, _, _ in pairs]
+    columns = {metric.name: values(metric, texts, others) for metric in metrics}
+    agreement = columns.get(CENTRAL) or values(Rouge(CENTRAL), texts, others)
+    central: dict[int, int] = {}
+    for at, place in enumerate(places):
+        if len(others[at].references) < 2:
+            continue
+        best = central.setdefault(place, at)
+        if (agreement[at] or 0.0) > (agreement[best] or 0.0):
+            central[place] = at
+
+    consensus: dict[str, list[float | None]] = {}
+    means: dict[str, list[float | None]] = {}
+    for name, column in columns.items():
+        consensus[name] = [column[central[place]] if place in central else None for place in range(len(conversations))]
+        known: list[list[float]] = [[] for _ in conversations]
+        for place, value in zip(places, column, strict=True):
             if value is not None:
-                by_place[place].append(value)
-        scores[metric.name] = [sum(some) / len(some) if some else None for some in by_place]
-    return SystemScores(name=HUMANS, role="humans", scores=scores)
+                known[place].append(value)
+        means[name] = [sum(some) / len(some) if some else None for some in known]
+    note = "chosen by its ROUGE-L against the others, so optimistic"
+    humans = SystemScores(name=HUMANS, role="humans", scores=means)
+    return [*([SystemScores(name=CONSENSUS, role="consensus", note=note, scores=consensus)] if central else []), humans]
 
 
 def _bare(conversation: Conversation) -> Conversation:

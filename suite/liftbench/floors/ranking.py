@@ -44,7 +44,7 @@ class SystemMeans(Struct, frozen=True, kw_only=True):
     """One system's means on every metric: a line of the table of all systems."""
 
     name: str
-    role: Literal["floor", "baseline", "best-prompted", "candidate", "bound", "humans"]
+    role: Literal["floor", "baseline", "best-prompted", "candidate", "bound", "consensus", "humans"]
     note: str = ""
     means: dict[str, float | None]
     """Metric name → mean over the conversations that have a value; empty where nothing could be measured."""
@@ -138,7 +138,7 @@ def system_table(
             )
             for role, run in measured
         ),
-        *(system_means(row) for role in ("bound", "humans") for row in rows if row.role == role),
+        *(system_means(row) for role in ("bound", "consensus", "humans") for row in rows if row.role == role),
     ]
 
 

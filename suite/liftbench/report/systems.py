@@ -11,13 +11,16 @@ from ..judging.compare import Comparison
 from ..records.run import MetricInfo
 from .metric_groups import group_metrics, label_metric
 
+NO_RIVALS = ("bound", "consensus", "humans")
+"""Roles of what saw the references, or is one."""
+
 
 class Mean(Struct, frozen=True):
     """One system on one metric."""
 
     value: float | None
     best: bool
-    """Whether no model, prompt or control does better; bounds and humans do not count."""
+    """Whether no model, prompt or control does better; what saw the references, or is one, does not count."""
 
 
 class Step(Struct, frozen=True):
@@ -70,7 +73,7 @@ def list_steps(comparison: Comparison, metric: str) -> list[Step]:
 
 
 def _best(metric: MetricInfo, systems: Sequence[SystemMeans]) -> float | None:
-    rivals = [one.means.get(metric.name) for one in systems if one.role not in ("bound", "humans")]
+    rivals = [one.means.get(metric.name) for one in systems if one.role not in NO_RIVALS]
     known = [value for value in rivals if value is not None]
     if not known or metric.direction == "neither":
         return None
@@ -78,4 +81,4 @@ def _best(metric: MetricInfo, systems: Sequence[SystemMeans]) -> float | None:
 
 
 def _is(one: SystemMeans, metric: str, best: float | None) -> bool:
-    return best is not None and one.role not in ("bound", "humans") and one.means.get(metric) == best
+    return best is not None and one.role not in NO_RIVALS and one.means.get(metric) == best

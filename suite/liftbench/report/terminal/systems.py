@@ -23,7 +23,7 @@ def systems_table(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans])
     """Every system on every metric, in a table for each group of metrics."""
     found = group_systems(metrics, systems)
     tables = [table for one in found for table in _wide(one.title, "system", one.metrics, _means(one))]
-    legend = "↓ lower is better, · neither direction; † saw the references; bold: the best of the others"
+    legend = "↓ lower is better, · neither direction; † saw the references or is one; bold: the best of the others"
     return Group(*tables, Text(legend, "dim"))
 
 
@@ -54,7 +54,7 @@ def _means(found: SystemsTable) -> list[tuple[str, list[Text]]]:
     def cell(mean: Mean) -> Text:
         return Text("–" if mean.value is None else numbers.format_score(mean.value), "bold" if mean.best else "")
 
-    shown = {"bound": " †", "baseline": " (baseline)", "candidate": " (candidate)"}
+    shown = {"bound": " †", "consensus": " †", "baseline": " (baseline)", "candidate": " (candidate)"}
     return [(f"{one.name}{shown.get(one.role, '')}", [cell(mean) for mean in means]) for one, means in found.rows]
 
 
