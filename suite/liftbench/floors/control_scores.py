@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..data.similarity.novelty import Novelty
 from ..data.splits import exclude_scored
 from ..errors import LiftbenchError, UsageError
 from ..extension.loader import Plugins
@@ -25,6 +26,7 @@ from ..progress import Progress
 from ..records.conversation import Conversation
 from ..records.run import SCHEMA, MetricInfo, Protocol
 from .control import Control, ControlRequest
+from .traces import Trace, trace_texts
 
 
 class SystemScores(Struct, frozen=True, kw_only=True):
@@ -41,6 +43,8 @@ class SystemScores(Struct, frozen=True, kw_only=True):
     leaves nothing to compare it with)."""
     texts: list[str] = []
     """One for each of `ControlScores.ids`; none of the humans' rows."""
+    traces: list[Trace] = []
+    """Of a floor, one for each of `ControlScores.ids`; empty where they are not known (an older promoted baseline)."""
     missing: str = ""
     """Why there are no scores, if there are none."""
 
@@ -67,7 +71,7 @@ HUMANS = "humans, leave one out"
 
 CONSENSUS = "consensus (most central reference)"
 
-CENTRAL = "rougeL"
+CENTRAL: Final = "rougeL"
 """The metric that says which reference is most central."""
 
 
@@ -120,6 +124,7 @@ def measure_controls(
     conversations = [measurement.conversations[id_] for id_ in measurement.scored]
     specs = [spec for spec in plugins.specs if spec.kind == "control"]
     training = tuple(exclude_scored(measurement.training, list(measurement.conversations.values())))
+    novelty = Novelty(conversations)
     rows = []
     for done, spec in enumerate(specs):
         progress(done, len(specs) + 1, spec.name)
@@ -133,7 +138,12 @@ def measure_controls(
         shown = conversations if control.role == "bound" else [_bare(one) for one in conversations]
         texts = [postprocess(text) for text in control.write(shown)]
         scores = {metric.name: values(metric, texts, conversations) for metric in measurement.metrics}
-        rows.append(SystemScores(name=spec.name, role=control.role, note=control.note, scores=scores, texts=texts))
+        traces = trace_texts(texts, novelty) if control.role == "floor" else []
+        rows.append(
+            SystemScores(
+                name=spec.name, role=control.role, note=control.note, scores=scores, texts=texts, traces=traces
+            )
+        )
     progress(len(specs), len(specs) + 1, HUMANS)
     rows += _human_rows(conversations, measurement.metrics)
     progress(len(specs) + 1, len(specs) + 1, "done")

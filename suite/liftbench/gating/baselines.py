@@ -2,7 +2,8 @@
 
 It holds what a later run is compared with: figures, a line of scores for each conversation, the protocol, the
 environment, and why it is what it is. No conversation is in it, and no summary unless asked for; texts are known by
-their hashes. The same run gives the same bytes, so that a change in review is a change of what was measured."""
+their hashes, and what controls wrote by sketches. The same run gives the same bytes, so that a change in review is a
+change of what was measured."""
 
 from __future__ import annotations
 
@@ -14,8 +15,10 @@ from typing import NamedTuple, Self
 import msgspec
 from msgspec import Struct
 
+from ..data.similarity.sketches import is_sketch
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..floors.control_scores import HUMANS, ControlScores, SystemScores
+from ..floors.traces import Trace
 from ..recipe.rules import KEYWORDS, QUANTITIES
 from ..records.conversation import Conversation
 from ..records.run import Environment, Finding, Manifest, Prediction, RunSummary
@@ -87,6 +90,8 @@ class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Metric → the humans' value, leave one out."""
     floors: dict[str, dict[str, float | None]] = {}
     """Headline → control → value."""
+    traces: dict[str, Trace] = {}
+    """Control → what is kept of its text; empty in files of older versions."""
 
 
 class Promoted(Struct, frozen=True, kw_only=True):
@@ -123,6 +128,7 @@ class Promoted(Struct, frozen=True, kw_only=True):
             return None
         manifest = self.measured.manifest
         metrics = [row.info for row in self.measured.summary.metrics]
+        traced = set.intersection(*(set(row.traces) for row in self.samples)) if self.samples else set()
         rows = [
             SystemScores(
                 name=floor.name,
@@ -131,6 +137,7 @@ class Promoted(Struct, frozen=True, kw_only=True):
                 scores={} if floor.missing else {
                     metric: [row.floors[metric][floor.name] for row in self.samples] for metric in manifest.headlines
                 },
+                traces=[row.traces[floor.name] for row in self.samples] if floor.name in traced else [],
             )
             for floor in self.floors
         ]  # fmt: skip
@@ -238,6 +245,8 @@ def _problem(promoted: Promoted, name: str) -> str:
     headlines = promoted.measured.manifest.headlines if promoted.floors else ()
     if any(row.floors.get(metric, {}).keys() != controls for row in promoted.samples for metric in headlines):
         return "its controls are not whole"
+    if any(not is_sketch(trace.sketch) for row in promoted.samples for trace in row.traces.values()):
+        return "what it says of the controls' texts cannot be read"
     return ""
 
 

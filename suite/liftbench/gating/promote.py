@@ -100,6 +100,7 @@ def _samples(run: Run, best: Run | None, controls: ControlScores | None, texts: 
                 metric: {row.name: row.scores[metric][place[id_]] for row in floors}
                 for metric in (run.manifest.headlines if rows else ())
             },
+            traces={row.name: row.traces[place[id_]] for row in floors if row.traces},
         )
         for id_ in _whole(run)
     ]

@@ -14,6 +14,7 @@ from .clusters import cluster_conversations
 from .containment import ALIKE, Containment
 from .duplicates import Groups, NearDuplicates
 from .fingerprints import REFERENCE_WORDS, Fingerprint, fingerprint, fingerprint_words, ngram_hashes
+from .novelty import Novelty
 
 
 class Repetition(NamedTuple):
@@ -47,6 +48,10 @@ class ScoredSplit:
     def clusters(self) -> dict[str, str]:
         """Id → the label of the unit that the conversation is resampled in."""
         return cluster_conversations(self.conversations, self.near_duplicates)
+
+    @cached_property
+    def novelty(self) -> Novelty:
+        return Novelty(self.conversations)
 
     @cached_property
     def containment(self) -> Containment:
