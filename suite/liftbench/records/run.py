@@ -172,6 +172,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unsupported: Annotated[float, Meta(ge=0)] = 0.1
     """How many more unsupported facts per summary the candidate may have than the humans; the guard compares the upper
     bound of the interval."""
+    abstraction: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """How large the share of new bigrams must be, between the best control that copies (0) and the humans (1); the
+    guard compares the lower bound of the interval. 0 demands nothing, for those who want extracts."""
     faults: Annotated[float, Meta(ge=0, lt=1)] = 0.02
     """The share of the candidate's summaries that may have one kind of fault: empty, cut off, repetitive, written for a
     shortened conversation, copied from a training summary, or in another language. It applies to each kind alone."""
