@@ -20,6 +20,8 @@ from ..support.build import write_run
 from ..support.rewrites import reword
 from ..support.scripted import World, honest, scored
 
+BASELINES = Path(__file__).resolve().parents[2] / "baselines"
+
 
 def template_of(world: World) -> dict[str, str]:
     controls = world.bench.background.controls
@@ -69,6 +71,16 @@ def test_an_older_file_loads_and_says_nothing_of_it(world: World) -> None:
     assert promoted.controls
     assert {one.ids is None for one in find_near_copies(honest(), promoted.controls)} == {True}
     assert place(honest(), promoted.controls).problem == UNTRACED
+
+
+@pytest.mark.parametrize(("name", "novel"), [("tweetsumm-smollm2-135m", 0.272), ("helpdesk-smollm2-135m", 0.092)])
+def test_the_shipped_baselines_know_what_their_controls_wrote(name: str, novel: float) -> None:
+    controls = read_promoted(name, BASELINES).controls
+    assert controls
+    rows = {row.name: row for row in controls.rows if row.role == "floor"}
+    assert all(len(row.traces) == len(controls.ids) for row in rows.values())
+    template = [trace.novel for trace in rows["slot-template"].traces]
+    assert sum(template) / len(template) == pytest.approx(novel, abs=0.001)
 
 
 @pytest.mark.parametrize("sketch", ["x", "eA==", "The parcel is late."])
