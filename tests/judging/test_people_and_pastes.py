@@ -6,7 +6,7 @@ controls, the guards.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,36 +18,16 @@ from liftbench.floors.controls import SlotTemplate
 from liftbench.judging.compare import compare
 from liftbench.judging.verdict import Verdict
 
+from ..support.rewrites import drop_function_words, reword, swap_pairs
 from ..support.scripted import Bench, honest
 
-SWAPS = (
-    (r"\bthe customer\b", "the user"),
-    (r"\bThe customer\b", "The user"),
-    (r"\bCustomer\b", "The user"),
-    (r"\bAgent\b", "The representative"),
-    (r"\bthe agent\b", "the representative"),
-    (r"\bI'm\b", "they are"),
-    (r"\bI am\b", "they are"),
-    (r"\bI've\b", "they have"),
-    (r"\b[Mm]y\b", "their"),
-    (r"\bI\b", "they"),
-    (r"\bme\b", "them"),
-    (r"\b[Yy]our\b", "their"),
-    (r"\b[Yy]ou\b", "they"),
-    (r"\b[Ww]e\b", "the company"),
-)
+REWRITES = {"reworded": reword, "without function words": drop_function_words, "pairs swapped": swap_pairs}
 
 
-def paste(bench: Bench) -> dict[str, str]:
-    """What the slot template writes, with pronouns and roles swapped by regular expressions."""
+def paste(bench: Bench, rewrite: Callable[[str], str]) -> dict[str, str]:
+    """What the slot template writes, rewritten by a program."""
     texts = SlotTemplate(ControlRequest(training=tuple(bench.train), seed=0)).write(bench.test)
-    return {one.id: swap(text) for one, text in zip(bench.test, texts, strict=True)}
-
-
-def swap(text: str) -> str:
-    for pattern, words in SWAPS:
-        text = re.sub(pattern, words, text)
-    return text
+    return {one.id: rewrite(text) for one, text in zip(bench.test, texts, strict=True)}
 
 
 @pytest.fixture(params=["tweetsumm", "helpdesk"])
@@ -75,12 +55,14 @@ def test_a_person_is_verified(bench: Bench) -> None:
     assert verdict.outcome == "verified"
 
 
-def test_a_paste_with_pronouns_swapped_is_not(bench: Bench) -> None:
-    verdict = bench.judge(bench.measure(paste(bench))).verdict
+@pytest.mark.parametrize("rewrite", REWRITES)
+def test_a_paste_that_a_program_rewrote_is_not(bench: Bench, rewrite: str) -> None:
+    verdict = bench.judge(bench.measure(paste(bench, REWRITES[rewrite]))).verdict
     assert verdict.outcome == "unproven"
-    assert states(verdict).get("abstraction") == "failed"
-    assert states(verdict).get("effect") == "failed"
-    assert "slot-template" in next(one.words for one in verdict.guards if one.name == "effect")
+    assert states(verdict)["effect"] == "failed"
+    assert "slot-template, but for a few words" in next(one.words for one in verdict.guards if one.name == "effect")
+    if rewrite == "reworded":
+        assert states(verdict)["writing"] == "failed"
 
 
 def test_a_headline_that_cannot_tell_people_from_a_template_does_not_decide(scripted_tweetsumm: Bench) -> None:

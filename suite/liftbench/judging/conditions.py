@@ -44,5 +44,7 @@ def describe_loosened(limits: Limits) -> list[str]:
         words.append(f"faults {percent(limits.faults)} (default {percent(usual.faults)})")
     if limits.unsupported > usual.unsupported:
         words.append(f"invented details {limits.unsupported:g} a summary (default {usual.unsupported:g})")
+    if limits.abstraction < usual.abstraction:
+        words.append(f"pasting from {limits.abstraction:g} (default {usual.abstraction:g})")
     unseen = [field for field in usual.slices if field not in limits.slices]
     return [*words, f"slices by {join_words(unseen)} not checked"] if unseen else words

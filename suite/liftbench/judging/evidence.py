@@ -21,7 +21,9 @@ from ..records.run import Direction, Terms
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import LiftResult
+from .abstractiveness import Abstractiveness, measure_abstractiveness
 from .leakage import Leak, human_copies, leaks
+from .near_copies import NearCopies, find_near_copies
 from .output_faults import Fault, output_faults, usual
 from .slices import SliceResult, slice_results
 
@@ -113,6 +115,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """The share of the humans' own summaries that would count as copied from training."""
     preferences: Sequence[Preference]
     """What judges preferred, people first."""
+    abstractiveness: Abstractiveness
+    near_copies: list[NearCopies]
+    """For each control, the texts that are nearly its own; the control with most of them first."""
     faults: dict[Fault, list[str] | None]
     """Fault → ids of the candidate's summaries that have it; None where it cannot be known."""
     seeds: tuple[int, ...] = ()
@@ -185,5 +190,7 @@ def gather_evidence(
         leaks=leaks(scored, texts, rows, candidate.manifest.system.prompt),
         human_copies=human_copies(scored, rows),
         preferences=basis.selection.preferences.get(candidate.id, ()),
+        abstractiveness=measure_abstractiveness(texts, scored, controls, headlines, basis.bootstrap),
+        near_copies=find_near_copies(texts, controls) if controls else [],
         faults=output_faults(scored, candidate.predictions),
     )

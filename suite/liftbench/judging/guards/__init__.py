@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..evidence import Evidence
 from .asked import check_people
 from .base import STATES, Check, Guard, GuardState, not_passed
-from .beaten import FACTS, check_controls, check_facts, check_slices
+from .beaten import FACTS, check_controls, check_facts, check_slices, check_writing
 from .compared import check_effect, check_same_base, check_scores, check_seeds
 from .seen import check_leakage
 from .written import check_degeneration, check_endings, check_language, check_truncation
@@ -23,7 +23,7 @@ PEOPLE = "people"
 GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
     "scores": ("Is there a number to judge, from every conversation?", check_scores),
     "same base": ("Is it compared with its own untuned model, under the same prompt?", check_same_base),
-    "effect": ("Does it write anything else than the baseline?", check_effect),
+    "effect": ("Does it write anything else than the baseline, and than a control?", check_effect),
     "seeds": ("Were all seeds of its training judged?", check_seeds),
     "leakage": ("Was nothing that is scored seen in training or in the prompt, and no summary copied?", check_leakage),
     "truncation": ("Were the whole conversations read?", check_truncation),
@@ -31,6 +31,7 @@ GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
     "degeneration": ("Is every summary a text of its own, that does not go in circles?", check_degeneration),
     "language": ("Is every summary in the conversation's language?", check_language),
     "controls": ("Does it beat what needs no model at all?", check_controls),
+    "writing": ("Is it written, and not pasted together?", check_writing),
     "facts": ("Does it invent hardly more details than people do?", check_facts),
     "slices": ("Is it worse on no slice of the conversations?", check_slices),
     PEOPLE: ("Do people prefer it?", check_people),

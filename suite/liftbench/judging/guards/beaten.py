@@ -9,6 +9,7 @@ from ...floors.control_scores import SystemScores
 from ...floors.ranking import Position
 from ...statistics.lift import FEWEST
 from ...text.phrases import join_words, metric_label, pluralize
+from ..abstractiveness import NOBODY_COPIES
 from ..evidence import Evidence
 from ..slices import SliceResult
 from .base import Check
@@ -84,6 +85,27 @@ def _describe_gap(one: Position) -> str:
 def _whole(row: SystemScores, metrics: Sequence[str]) -> bool:
     """Whether a control has a value for every conversation, on each of some metrics."""
     return all(None not in row.scores.get(metric, [None]) for metric in metrics)
+
+
+def check_writing(evidence: Evidence) -> Check:
+    """Whether the summaries have new words as people's do, and not those of the conversation as a control's."""
+    found, limit = evidence.abstractiveness, evidence.terms.limits.abstraction
+    if not limit:
+        return Check("passed", "The recipe allows extracts (guards.abstraction = 0).")
+    if found.problem == NOBODY_COPIES:
+        return Check("passed", "Not asked here, because people copy as much from the conversations as the controls do.")
+    if found.value is None or found.low is None or found.high is None:
+        fix = "`bench controls` says why; promote older baselines again."
+        return Check("not run", f"Not measured: {found.problem}.", fix)
+    words = (
+        f"{found.candidate_mean:.1%} of the word pairs are not in the conversation ({found.control} "
+        f"{found.control_mean:.1%}, the humans {found.humans_mean:.1%}): {found.value:.2f} of the way from pasting to "
+        f"people ({found.low:.2f} to {found.high:.2f}); the limit is {limit:g}."
+    )
+    if found.low >= limit:
+        return Check("passed", words)
+    fix = "Train on summaries that people wrote; set guards.abstraction lower only if you want extracts."
+    return Check("failed" if found.high < limit else "undecided", words, fix)
 
 
 def check_facts(evidence: Evidence) -> Check:

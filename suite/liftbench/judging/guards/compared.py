@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...statistics.lift import NoLift
+from ...text.phrases import join_words
 from ..evidence import Evidence
 from .base import SEEN_HERE, Check
 
@@ -65,7 +66,7 @@ def check_same_base(evidence: Evidence) -> Check:
 
 
 def check_effect(evidence: Evidence) -> Check:
-    """Whether most texts are not letter by letter those of an untuned system."""
+    """Whether most texts are not letter by letter those of an untuned system, nor nearly those of a control."""
     after = evidence.candidate.text_hashes
     for name, run in (("the baseline", evidence.baseline), ("the best prompt", evidence.best_prompted)):
         before = run.text_hashes if run else {}
@@ -76,7 +77,16 @@ def check_effect(evidence: Evidence) -> Check:
                 f"{same} of {len(after)} texts are those of {name}, character by character.",
                 "Check that the adapter was applied, and that it is no other system under a new name.",
             )
-    return Check("passed", "Most texts differ from those of the baseline and of the best prompt.")
+    for copies in evidence.near_copies:
+        if copies.ids is not None and 2 * len(copies.ids) > copies.n:
+            return Check(
+                "failed",
+                f"{len(copies.ids)} of {copies.n} texts are those of {copies.control}, but for a few words.",
+                "A control needs no model, and neither does one that is edited: train a model that writes.",
+            )
+    unknown = [copies.control for copies in evidence.near_copies if copies.ids is None]
+    aside = f" What {join_words(unknown)} wrote is not known, so copies of it were not looked for." if unknown else ""
+    return Check("passed", f"Most texts differ from those of the baseline, the best prompt and every control.{aside}")
 
 
 def check_seeds(evidence: Evidence) -> Check:
