@@ -14,8 +14,9 @@ import scipy.stats
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from liftbench.statistics.bootstrap import Bootstrap, LiftRequest, MeanInterval, PositionInterval
+from liftbench.statistics.bootstrap import Bootstrap, MeanInterval, PositionInterval
 from liftbench.statistics.lift import Lift, LiftResult, NoLift
+from liftbench.statistics.paired_lift import LiftRequest
 from liftbench.statistics.resampling import tail
 from liftbench.text.phrases import percent
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from ..records.run import Against
 from ..runs.measured import MeasuredRun
-from ..statistics.bootstrap import LiftRequest
 from ..statistics.lift import Lift, LiftResult, NoLift
+from ..statistics.paired_lift import LiftRequest
 from ..statistics.permutation import holm
 from .evidence import Basis
 

@@ -19,8 +19,9 @@ from ..records.conversation import Conversation
 from ..records.run import Terms
 from ..runs.directory import Run
 from ..runs.measured import MeasuredRun
-from ..statistics.bootstrap import Bootstrap, LiftRequest
+from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import FEWEST, LiftResult, NoLift
+from ..statistics.paired_lift import LiftRequest
 from ..text.phrases import pluralize
 from .leakage import Leak
 from .verdict import Outcome, lift_outcome

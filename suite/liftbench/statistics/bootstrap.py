@@ -13,40 +13,16 @@ interval of a ratio and that of the surplus over a target could come to differen
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from msgspec import Struct
 
-from ..text.phrases import percent
-from .lift import Lift, LiftResult, NoLift
-from .permutation import randomization, randomize_sums
-from .quantiles import normal_quantile
-from .resampling import (
-    RESAMPLES,
-    Floats,
-    Units,
-    bounds,
-    draws,
-    freedom,
-    resampled_means,
-    resampled_sums,
-    tail,
-    units_of,
-)
-
-UNSTABLE = 0.1
-"""Coefficient of variation of the baseline's resampled mean above which no ratio is formed: below it the bias of a
-ratio is negligible against its standard error (Cochran, *Sampling Techniques*, 1977, chapter 6)."""
-
-POWER = 0.8
-"""How often a measurement is to settle the question, in `Lift.detectable` and `Lift.needed`."""
-
-MOST_NEEDED = 1_000_000
-"""Conversations beyond which `Lift.needed` says nothing."""
+from .lift import LiftResult
+from .paired_lift import LiftRequest, resample_lifts
+from .permutation import randomization
+from .resampling import bounds, resampled_means, tail, too_few, units_of
+from .settings import Resampling
 
 CROSSED = 0.4
 """Floor and ceiling may change places in this share of the resamples beyond a bound: too few to move it far."""
@@ -70,40 +46,12 @@ class PositionInterval(NamedTuple):
     """Why there is no number, if there is none."""
 
 
-class LiftRequest(Struct, frozen=True, kw_only=True):
-    """What a lift is of: one value per conversation, in the same order of conversations everywhere."""
-
-    baseline: Sequence[float | None]
-    candidates: Sequence[Sequence[float | None]]
-    """One, or the seeds of one training."""
-    metric: str
-    signature: str
-    target: float
-    ids: Sequence[str] | None = None
-
-
-class Bootstrap(Struct, frozen=True, kw_only=True):
-    """How figures are resampled. Equal settings give equal figures on every machine.
+class Bootstrap(Resampling, frozen=True, kw_only=True):
+    """Figures with their intervals, and their settings. Equal settings give equal figures on every machine.
 
     Every method takes `ids`, one per value: values whose ids are in one cluster are resampled together. Without `ids`
     each value is a unit of its own.
     """
-
-    seed: int
-    clusters: Mapping[str, str] = {}
-    """Conversation id → its cluster; an id that is not here is a cluster of its own."""
-    comparisons: int = 1
-    """Candidates judged at once: the level rises so that all of them together hold at 95% (Bonferroni)."""
-    resamples: int = RESAMPLES
-
-    @property
-    def level(self) -> float:
-        """Of two-sided intervals: 1 - 0.05 / comparisons."""
-        return 1 - 0.05 / self.comparisons
-
-    def labels(self, ids: Sequence[str] | None) -> list[str] | None:
-        """The cluster of each id."""
-        return None if ids is None else [self.clusters.get(id_, id_) for id_ in ids]
 
     def mean(self, values: Sequence[float], ids: Sequence[str] | None = None) -> MeanInterval:
         """The mean of one value per conversation, with its interval at `level`.
@@ -153,7 +101,7 @@ class Bootstrap(Struct, frozen=True, kw_only=True):
         """
         units = units_of(len(values), self.labels(ids))
         if units.number < 2:
-            return PositionInterval(None, None, None, _too_few(units))
+            return PositionInterval(None, None, None, too_few(units))
         columns = [np.asarray(column, dtype=np.float64) for column in (values, floor, ceiling)]
         observed, bottom, top = (float(column.mean()) for column in columns)
         means = resampled_means(columns, units, seed=self.seed, resamples=self.resamples)
@@ -179,10 +127,10 @@ class Bootstrap(Struct, frozen=True, kw_only=True):
         over seeds, and seeds and units are resampled together, each with replacement, so that the interval speaks of
         the next seed, too (Owen, *The Pigeonhole Bootstrap*, 2007, https://doi.org/10.1214/07-AOAS122).
 
-        Where the baseline's mean is too unstable to divide by (see `UNSTABLE`) the lift has no bounds, and the surplus
-        over the `target` decides. `NoLift`, with the reason, where a value is missing or not finite, the lengths
-        differ, fewer than two units are there, or the baseline's mean is not above zero. Raises `ValueError` for a
-        target that is not finite.
+        Where the baseline's mean is too unstable to divide by (`paired_lift.UNSTABLE`) the lift has no bounds, and the
+        surplus over the `target` decides. `NoLift`, with the reason, where a value is missing or not finite, the
+        lengths differ, fewer than two units are there, or the baseline's mean is not above zero. Raises `ValueError`
+        for a target that is not finite.
         """
         request = LiftRequest(
             baseline=baseline, candidates=candidates, metric=metric, signature=signature, target=target, ids=ids
@@ -191,189 +139,4 @@ class Bootstrap(Struct, frozen=True, kw_only=True):
 
     def lifts(self, requests: Sequence[LiftRequest]) -> list[LiftResult]:
         """Each `lift`, in order: what is over the same units is resampled together, in one pass over the draws."""
-        prepared = [_prepare(request, self) for request in requests]
-        groups: dict[object, list[_Pairs]] = {}
-        for one in prepared:
-            if isinstance(one, _Pairs):
-                groups.setdefault((one.units.of.tobytes(), one.units.number), []).append(one)
-        made = {
-            id(one): lift for group in groups.values() for one, lift in zip(group, _lifts(group, self), strict=True)
-        }
-        return [made[id(one)] if isinstance(one, _Pairs) else one for one in prepared]
-
-
-class _Pairs(NamedTuple):
-    """Values that a lift can be made of."""
-
-    request: LiftRequest
-    before: Floats
-    """(values,): the baseline's."""
-    after: Floats
-    """(seeds, values): the candidates'."""
-    units: Units
-
-    @property
-    def columns(self) -> list[Floats]:
-        """What is resampled, by units: the baseline, then each candidate's differences."""
-        # Differences, not candidates: equal texts then differ by 0, not by what adding up in floating point leaves.
-        return [*map(self.units.sums, (self.before, *(self.after - self.before)))]
-
-
-def _prepare(request: LiftRequest, settings: Bootstrap) -> _Pairs | NoLift:
-    """The values as arrays, or why there is no lift."""
-    if not math.isfinite(request.target):
-        raise ValueError(f"a target must be finite, not {request.target}")
-    baseline, candidates = request.baseline, request.candidates
-    nothing = NoLift(
-        metric=request.metric, signature=request.signature, level=settings.level, n=len(candidates[0]), reason=""
-    )
-    unusable = (_unusable(request.metric, baseline, candidate) for candidate in candidates)
-    if reason := next(filter(None, unusable), ""):
-        return nothing.because(reason)
-    units = units_of(len(baseline), settings.labels(request.ids))
-    nothing = nothing.because("", units=units.number)
-    if units.number < 2:
-        return nothing.because(_too_few(units))
-    before, after = np.asarray(baseline, dtype=np.float64), np.asarray(candidates, dtype=np.float64)
-    bottom, top = float(before.mean()), float(after.mean())
-    if bottom <= 0:
-        reason = f"the baseline's mean is {bottom:g}: a relative gain needs one above zero"
-        return nothing.because(reason, baseline=bottom, candidate=top)
-    return _Pairs(request, before, after, units)
-
-
-def _lifts(group: Sequence[_Pairs], settings: Bootstrap) -> Iterator[Lift]:
-    """Of values over the same units."""
-    units = group[0].units
-    columns: dict[bytes, Floats] = {}
-    keys = [[_note(columns, column) for column in one.columns] for one in group]
-    seed, resamples = settings.seed, settings.resamples
-    sizes, *sums = resampled_sums([units.sizes, *columns.values()], seed=seed, resamples=resamples)
-    means = dict(zip(columns, sums / sizes, strict=True))
-    differences = [units.sums(one.after.mean(axis=0) - one.before) for one in group]
-    ps = randomize_sums(differences, seed=seed, resamples=resamples)
-    for one, (bottom, *gains), p in zip(group, keys, ps, strict=True):
-        yield _lift(one, _resample(one, means[bottom], [means[gain] for gain in gains], settings), p, settings)
-
-
-def _note(columns: dict[bytes, Floats], column: Floats) -> bytes:
-    """The key of a column; equal ones, such as one baseline's of many candidates, are kept once."""
-    key = sha256(column.tobytes()).digest()
-    columns.setdefault(key, column)
-    return key
-
-
-def _lift(pairs: _Pairs, resampled: _Resampled, p: float, settings: Bootstrap) -> Lift:
-    request, before, after, units = pairs
-    target, bottom, top = request.target, float(before.mean()), float(after.mean())
-    bottoms, differences = resampled.bottoms, resampled.differences
-    surpluses = differences - target * bottoms
-    beyond = tail(settings.level, resampled.units)
-    stable = bool(bottoms.min() > 0) and float(bottoms.std()) <= UNSTABLE * bottom
-    low, high = bounds(differences / bottoms, beyond) if stable else (None, None)
-    difference_low, difference_high = bounds(differences, beyond)
-    surplus_low, surplus_high = bounds(surpluses, beyond)
-    # A percentile interval of the lift is above the target where that of the surplus is above zero, so the error of
-    # the surplus decides. On real scores a target was verified in 78 to 84 of 100 cases where the lift was
-    # `detectable` (baselines/interval-coverage.jsonl), and in 85 to 92 by the error of the lift itself.
-    gain, error = (top - bottom) / bottom, float(surpluses.std()) / bottom
-    allowed = abs(gain - target) / _errors(beyond)
-    return Lift(
-        metric=request.metric,
-        signature=request.signature,
-        baseline=bottom,
-        candidate=top,
-        lift=gain,
-        low=low,
-        high=high,
-        level=settings.level,
-        difference=top - bottom,
-        difference_low=difference_low,
-        difference_high=difference_high,
-        surplus_low=surplus_low,
-        surplus_high=surplus_high,
-        decides="ratio" if stable else "surplus",
-        p=p,
-        detectable=target + _errors(beyond) * error,
-        needed=_needed(before.size, error**2, allowed**2, resampled.of_seeds / bottom**2),
-        n=before.size,
-        units=units.number,
-        method=_describe_method(settings, len(after), units, stable),
-    )
-
-
-class _Resampled(NamedTuple):
-    """What a lift's bounds are made from."""
-
-    bottoms: Floats
-    """(resamples,): means of the baseline."""
-    differences: Floats
-    """(resamples,): means of candidate - baseline."""
-    units: float
-    """As many as would leave the degrees of freedom of the lift's variance, were there a single seed."""
-    of_seeds: float
-    """Variance of the mean of candidate - baseline over seeds, the conversations as they are."""
-
-
-def _resample(pairs: _Pairs, bottoms: Floats, by_seed: Sequence[Floats], settings: Bootstrap) -> _Resampled:
-    """From resampled means, (resamples,), of the baseline and of each candidate's differences."""
-    before, after = pairs.before, pairs.after
-    # A stream of its own: from that of the units, five seeds would be drawn just as five units are.
-    drawn = np.concatenate(list(draws(len(after), seed=(settings.seed, 1), resamples=settings.resamples)))
-    gain = after.mean() / before.mean() - 1
-    of_units = float((np.mean(by_seed, axis=0) - gain * bottoms).var())
-    of_seeds = float(after.mean(axis=1).var()) / len(after)
-    degrees = freedom((of_units, pairs.units.number - 1), (of_seeds, len(after) - 1))
-    return _Resampled(bottoms, (drawn.T * by_seed).mean(axis=0), degrees + 1, of_seeds)
-
-
-def _unusable(metric: str, baseline: Sequence[float | None], candidate: Sequence[float | None]) -> str:
-    """Why no mean can be compared, or an empty string."""
-    if len(baseline) != len(candidate):
-        return f"the baseline has {len(baseline)} values and the candidate {len(candidate)}"
-    for who, values in (("baseline", baseline), ("candidate", candidate)):
-        missing = sum(value is None or not math.isfinite(value) for value in values)
-        if missing:
-            return f"{metric} has no number for {missing} of {len(values)} conversations of the {who}"
-    return ""
-
-
-def _too_few(units: Units) -> str:
-    if units.of.size > units.number:
-        return f"an interval needs at least 2 clusters, and all {units.of.size} conversations are of one"
-    return f"an interval needs at least 2 conversations, and there are {units.number}"
-
-
-def _describe_method(settings: Bootstrap, seeds: int, units: Units, stable: bool) -> str:
-    """How an interval was made, with its parameters."""
-    conversations = f"{units.of.size} conversations"
-    drawn = conversations if units.number == units.of.size else f"{units.number} clusters of {conversations}"
-    together = ", seeds and conversations resampled together" if seeds > 1 else ""
-    drawn = f"{seeds} seeds and {drawn}" if seeds > 1 else drawn
-    words = [
-        f"{percent(settings.level)} interval by a paired percentile bootstrap, widened for few units{together} "
-        f"({settings.resamples:,} resamples of {drawn}, seed {settings.seed})"
-    ]
-    if settings.comparisons > 1:
-        words.append(f"95% for {settings.comparisons} candidates together (Bonferroni)")
-    if not stable:
-        words.append("the baseline's mean is too unstable to divide by: candidate - (1 + target) x baseline decides")
-    return "; ".join(words)
-
-
-def _errors(beyond: float) -> float:
-    """By how many standard errors the true lift must exceed the target for the lower bound to do so, too, at `POWER`.
-
-    The error is taken as measured here, of this baseline and candidate; it is itself an estimate.
-    """
-    return normal_quantile(POWER) - normal_quantile(beyond)
-
-
-def _needed(n: int, variance: float, allowed: float, fixed: float) -> int | None:
-    """`Lift.needed`: as many conversations as bring the variance that `n` leave down to what is allowed.
-
-    A part of it is fixed: that of the seeds, which more conversations do not lessen.
-    """
-    if allowed <= fixed or n * (variance - fixed) > MOST_NEEDED * (allowed - fixed):
-        return None
-    return max(2, math.ceil(n * (variance - fixed) / (allowed - fixed)))
+        return resample_lifts(requests, self)

@@ -65,6 +65,13 @@ def units_of(n: int, clusters: Sequence[str] | None) -> Units:
     return Units(of, np.bincount(of, minlength=len(numbers)).astype(np.float64))
 
 
+def too_few(units: Units) -> str:
+    """Why units that are fewer than two have no interval."""
+    if units.of.size > units.number:
+        return f"an interval needs at least 2 clusters, and all {units.of.size} conversations are of one"
+    return f"an interval needs at least 2 conversations, and there are {units.number}"
+
+
 def draws(units: int, *, seed: int | tuple[int, ...], resamples: int) -> Iterator[Floats]:
     """How often each of `units` is drawn in each of `resamples` draws of `units` with replacement.
 
