@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from liftbench.statistics.bootstrap import Bootstrap, MeanInterval, PositionInterval
 from liftbench.statistics.lift import Lift, LiftResult, NoLift
 from liftbench.statistics.paired_lift import LiftRequest
-from liftbench.statistics.resampling import tail
+from liftbench.statistics.resampling import LEAST_UNITS, tail
 from liftbench.text.phrases import percent
 
 from ..benchmarks.coverage_study import Population, lifts, populations, wrong
@@ -106,7 +106,7 @@ def figures(lift: Lift) -> dict[str, Any]:
     }
 
 
-pairs = st.lists(st.tuples(st.floats(0.01, 1), st.floats(0, 1)), min_size=2, max_size=40).map(
+pairs = st.lists(st.tuples(st.floats(0.01, 1), st.floats(0, 1)), min_size=LEAST_UNITS, max_size=40).map(
     lambda rows: ([row[0] for row in rows], [row[1] for row in rows])
 )
 # A baseline that varies by at most a third of its mean: on eight conversations and more it is safe to divide by.
@@ -119,7 +119,7 @@ steady = st.lists(st.tuples(st.floats(0.2, 0.3), st.floats(0, 1)), min_size=8, m
 
 
 def test_the_lift_is_the_ratio_of_means_not_the_mean_of_ratios() -> None:
-    assert lift_of([0.1, 0.3], [0.2, 0.3]).lift == pytest.approx(0.25)
+    assert lift_of([0.1, 0.3] * 3, [0.2, 0.3] * 3).lift == pytest.approx(0.25)
 
 
 # Two bootstraps with other random numbers agree up to the noise of a 2.5% quantile of 10,000 resamples: its standard
@@ -385,7 +385,7 @@ def test_the_ratio_decides_up_to_a_coefficient_of_variation_of_a_tenth(spread: f
     assert lift_of(baseline, [0.3, 0.4] * 50).decides == decides
 
 
-@pytest.mark.parametrize("baseline", [[0.0, 0.5], [-0.4, 0.5, 0.5]])
+@pytest.mark.parametrize("baseline", [[0.0, 0.5] * 3, [-0.4, 0.5, 0.5] * 2])
 def test_a_baseline_that_resampling_brings_to_zero_is_not_divided_by(baseline: Values) -> None:
     ours = lift_of(baseline, [0.4] * len(baseline))
     assert (ours.decides, ours.low, ours.high) == ("surplus", None, None)
@@ -504,10 +504,11 @@ def test_a_missing_value_of_any_seed_closes_the_lift() -> None:
         ([0.2, 0.3], [math.nan, 0.4], "no number for 1 of 2 conversations of the candidate"),
         ([0.2, 0.3], [math.inf, math.nan], "no number for 2 of 2 conversations of the candidate"),
         ([0.2, 0.3, 0.1], [0.3, 0.4], "baseline has 3 values and the candidate 2"),
-        ([], [], "at least 2 conversations, and there are 0"),
-        ([0.2], [0.3], "at least 2 conversations, and there are 1"),
-        ([0.0, 0.0], [0.3, 0.4], "the baseline's mean is 0"),
-        ([-0.3, -0.1], [0.3, 0.4], "the baseline's mean is -0.2"),
+        ([], [], "an interval needs at least 5 conversations, and there are 0"),
+        ([0.2], [0.3], "an interval needs at least 5 conversations, and there is 1"),
+        ([0.2, 0.3] * 2, [0.3, 0.4] * 2, "an interval needs at least 5 conversations, and there are 4"),
+        ([0.0] * 6, [0.3, 0.4] * 3, "the baseline's mean is 0"),
+        ([-0.3, -0.1] * 3, [0.3, 0.4] * 3, "the baseline's mean is -0.2"),
     ],
 )
 def test_there_is_no_lift_without_sound_numbers(baseline: Values, candidate: Values, reason: str) -> None:
@@ -517,16 +518,44 @@ def test_there_is_no_lift_without_sound_numbers(baseline: Values, candidate: Val
     assert closed.level == 0.95
 
 
-def test_one_customer_is_no_sample() -> None:
-    closed = result_of([0.2, 0.3, 0.2], [0.4, 0.5, 0.4], clusters=["a", "a", "a"])
+@pytest.mark.parametrize(("customers", "words"), [(1, "are of 1"), (4, "are of 4")])
+def test_a_few_customers_are_no_sample_however_many_conversations_they_had(customers: int, words: str) -> None:
+    labels = [f"customer {number % customers}" for number in range(40)]
+    baseline, candidate = example(40, 16)
+    closed = result_of(baseline, candidate, clusters=labels)
     assert isinstance(closed, NoLift)
-    assert closed.reason == "an interval needs at least 2 clusters, and all 3 conversations are of one"
-    assert mean_of([0.2, 0.3], seed=0, clusters=["a", "a"]) == (pytest.approx(0.25), None, None)
-    assert "at least 2 clusters" in position_of([0.2, 0.3], [0, 0], [1, 1], seed=0, clusters=["a", "a"]).problem
+    assert closed.reason == f"an interval needs at least 5 clusters, and the 40 conversations {words}"
+    assert closed.units == customers
+    assert mean_of(baseline, clusters=labels) == (pytest.approx(np.mean(baseline)), None, None)
+    assert position_of(candidate, baseline, [1.0] * 40, clusters=labels).problem == closed.reason
+    assert p_of(np.subtract(candidate, baseline).tolist(), clusters=labels) is None
 
 
-def test_a_lift_that_cannot_be_had_still_shows_both_means() -> None:
-    closed = result_of([0.0, 0.0], [0.3, 0.4])
+@given(st.lists(st.floats(0.1, 1), min_size=1, max_size=9))
+@settings(max_examples=40, deadline=None)
+def test_every_figure_has_an_interval_from_five_conversations_on(values: Values) -> None:
+    enough = len(values) >= 5
+    assert isinstance(result_of(values, values), Lift) == enough
+    assert (mean_of(values, resamples=50).low is not None) == enough
+    assert (position_of(values, [0.0] * len(values), [1.0] * len(values), resamples=50).low is not None) == enough
+    assert (p_of(values) is not None) == enough
+
+
+@pytest.mark.parametrize("n", range(LEAST_UNITS, 12))
+def test_a_95_percent_bound_is_not_the_most_extreme_value(n: int) -> None:
+    assert tail(0.95, n) > n**-n
+    assert tail(0.95, 4) < 4**-4
+
+
+def p_of(differences: Sequence[float], clusters: Sequence[str] | None = None) -> float | None:
+    how, ids = bootstrap(len(differences), clusters)
+    return how.test(differences, ids)
+
+
+@pytest.mark.parametrize("times", [2, 3])  # Too few conversations, or a baseline of 0.
+def test_a_lift_that_cannot_be_had_still_shows_both_means(times: int) -> None:
+    closed = result_of([0.0] * 2 * times, [0.3, 0.4] * times)
+    assert isinstance(closed, NoLift)
     assert (closed.baseline, closed.candidate) == pytest.approx((0, 0.35))
 
 
@@ -537,7 +566,7 @@ def test_a_target_that_is_not_finite_is_a_fault_of_the_caller(target: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("values", "expected"), [([], (None, None, None)), ([0.3], (0.3, None, None)), ([0.25] * 9, (0.25, 0.25, 0.25))]
+    ("values", "expected"), [([], (None, None, None)), ([0.3] * 4, (0.3, None, None)), ([0.25] * 9, (0.25, 0.25, 0.25))]
 )
 def test_means_of_few_or_equal_values(values: Values, expected: tuple[float | None, ...]) -> None:
     assert mean_of(values, seed=0) == expected
@@ -582,7 +611,7 @@ def test_lifts_together_are_those_one_by_one() -> None:
 
 
 def test_a_position_is_a_ratio_of_differences_of_means() -> None:
-    found = position_of([0.2, 0.4], [0.1, 0.3], [0.5, 0.7], seed=0)
+    found = position_of([0.2, 0.4] * 3, [0.1, 0.3] * 3, [0.5, 0.7] * 3, seed=0)
     assert found == (pytest.approx(0.25), pytest.approx(0.25), pytest.approx(0.25), "")
 
 
@@ -604,7 +633,11 @@ def test_a_position_does_not_depend_on_the_scale(columns: tuple[Values, Values],
 
 @pytest.mark.parametrize(
     ("floor", "ceiling", "words"),
-    [([0.1, 0.5], [0.1, 0.5], "stand apart"), ([0.1, 0.9], [0.5, 0.5], "stand apart"), ([0.1], [0.5], "at least 2")],
+    [
+        ([0.1, 0.5] * 3, [0.1, 0.5] * 3, "stand apart"),
+        ([0.1, 0.9] * 3, [0.5, 0.5] * 3, "stand apart"),
+        ([0.1], [0.5], "at least 5"),
+    ],
 )
 def test_without_a_scale_there_is_no_position(floor: Values, ceiling: Values, words: str) -> None:
     found = position_of([0.3] * len(floor), floor, ceiling, seed=0)

@@ -56,8 +56,8 @@ class Bootstrap(Resampling, frozen=True, kw_only=True):
     def mean(self, values: Sequence[float], ids: Sequence[str] | None = None) -> MeanInterval:
         """The mean of one value per conversation, with its interval at `level`.
 
-        Without a value there is no mean, and with a single unit no interval. Raises `ValueError` for NaN and
-        infinities.
+        Without a value there is no mean, and with fewer units than `resampling.LEAST_UNITS` no interval. Raises
+        `ValueError` for NaN and infinities.
         """
         array = np.asarray(values, dtype=np.float64)
         if not np.isfinite(array).all():
@@ -66,7 +66,7 @@ class Bootstrap(Resampling, frozen=True, kw_only=True):
             return MeanInterval(None, None, None)
         units = units_of(array.size, self.labels(ids))
         mean = float(array.mean())
-        if units.number == 1:
+        if too_few(units):
             return MeanInterval(mean, None, None)
         (means,) = resampled_means([array], units, seed=self.seed, resamples=self.resamples)
         return MeanInterval(mean, *bounds(means, tail(self.level, units.number)))
@@ -76,12 +76,18 @@ class Bootstrap(Resampling, frozen=True, kw_only=True):
         differences: Sequence[float],
         ids: Sequence[str] | None = None,
         alternative: Literal["two-sided", "less"] = "two-sided",
-    ) -> float:
-        """The p-value of a mean difference by a paired randomization test (see `permutation.randomization`)."""
+    ) -> float | None:
+        """The p-value of a mean difference by a paired randomization test (see `permutation.randomization`).
+
+        None for fewer units than an interval needs: 2 ** 4 assignments of signs leave no p below 6%.
+        """
+        labels = self.labels(ids)
+        if too_few(units_of(len(differences), labels)):
+            return None
         return randomization(
             differences,
             seed=self.seed,
-            clusters=self.labels(ids),
+            clusters=labels,
             alternative=alternative,
             resamples=self.resamples,
         )
@@ -97,11 +103,11 @@ class Bootstrap(Resampling, frozen=True, kw_only=True):
 
         The three hold one finite value per conversation, in the same order. Where the ceiling does not stand apart from
         the floor, on one side of it in all but a few of the resamples (`CROSSED`), there is no scale, and `problem`
-        says so.
+        says so, as it does for fewer units than `resampling.LEAST_UNITS`.
         """
         units = units_of(len(values), self.labels(ids))
-        if units.number < 2:
-            return PositionInterval(None, None, None, too_few(units))
+        if problem := too_few(units):
+            return PositionInterval(None, None, None, problem)
         columns = [np.asarray(column, dtype=np.float64) for column in (values, floor, ceiling)]
         observed, bottom, top = (float(column.mean()) for column in columns)
         means = resampled_means(columns, units, seed=self.seed, resamples=self.resamples)
@@ -129,8 +135,8 @@ class Bootstrap(Resampling, frozen=True, kw_only=True):
 
         Where the baseline's mean is too unstable to divide by (`paired_lift.UNSTABLE`) the lift has no bounds, and the
         surplus over the `target` decides. `NoLift`, with the reason, where a value is missing or not finite, the
-        lengths differ, fewer than two units are there, or the baseline's mean is not above zero. Raises `ValueError`
-        for a target that is not finite.
+        lengths differ, there are fewer units than `resampling.LEAST_UNITS`, or the baseline's mean is not above zero.
+        Raises `ValueError` for a target that is not finite.
         """
         request = LiftRequest(
             baseline=baseline, candidates=candidates, metric=metric, signature=signature, target=target, ids=ids

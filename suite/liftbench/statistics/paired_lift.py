@@ -17,7 +17,7 @@ from ..text.phrases import percent
 from .lift import Lift, LiftResult, NoLift
 from .permutation import randomize_sums
 from .quantiles import normal_quantile
-from .resampling import Floats, Units, bounds, draws, freedom, resampled_sums, tail, too_few, units_of
+from .resampling import LEAST_UNITS, Floats, Units, bounds, draws, freedom, resampled_sums, tail, too_few, units_of
 from .settings import Resampling
 
 UNSTABLE = 0.1
@@ -86,13 +86,15 @@ def _prepare(request: LiftRequest, settings: Resampling) -> _Pairs | NoLift:
         return nothing.because(reason)
     units = units_of(len(baseline), settings.labels(request.ids))
     nothing = nothing.because("", units=units.number)
-    if units.number < 2:
+    if not baseline:
         return nothing.because(too_few(units))
     before, after = np.asarray(baseline, dtype=np.float64), np.asarray(candidates, dtype=np.float64)
     bottom, top = float(before.mean()), float(after.mean())
+    nothing = nothing.because("", baseline=bottom, candidate=top)
+    if reason := too_few(units):
+        return nothing.because(reason)
     if bottom <= 0:
-        reason = f"the baseline's mean is {bottom:g}: a relative gain needs one above zero"
-        return nothing.because(reason, baseline=bottom, candidate=top)
+        return nothing.because(f"the baseline's mean is {bottom:g}: a relative gain needs one above zero")
     return _Pairs(request, before, after, units)
 
 
@@ -224,4 +226,4 @@ def _needed(n: int, variance: float, allowed: float, fixed: float) -> int | None
     """
     if allowed <= fixed or n * (variance - fixed) > MOST_NEEDED * (allowed - fixed):
         return None
-    return max(2, math.ceil(n * (variance - fixed) / (allowed - fixed)))
+    return max(LEAST_UNITS, math.ceil(n * (variance - fixed) / (allowed - fixed)))

@@ -18,9 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..text.phrases import pluralize
 from .quantiles import student_quantile
 
 RESAMPLES = 10_000
+LEAST_UNITS = 5
+"""Units below which there is no interval. With four, one resample in 256 is the lowest unit four times, and `tail`
+leaves 1 in 8,401 beyond a 95% bound: both bounds would be the most extreme values there are, however much further out
+they belong. With five it is 1 in 3,125, and the tail 1 in 1,048."""
+
 CHUNK = 2_000_000
 """Counts held at a time: 16 MB, and as much again while they are drawn, whatever the number of units."""
 
@@ -66,10 +72,15 @@ def units_of(n: int, clusters: Sequence[str] | None) -> Units:
 
 
 def too_few(units: Units) -> str:
-    """Why units that are fewer than two have no interval."""
+    """Why there is no interval over these units, or an empty string where they are `LEAST_UNITS` or more."""
+    if units.number >= LEAST_UNITS:
+        return ""
+    values = pluralize(units.of.size, "conversation")
     if units.of.size > units.number:
-        return f"an interval needs at least 2 clusters, and all {units.of.size} conversations are of one"
-    return f"an interval needs at least 2 conversations, and there are {units.number}"
+        there = f"the {values} are of {units.number}"
+        return f"an interval needs at least {LEAST_UNITS} clusters, and {there}"
+    be = "is" if units.number == 1 else "are"
+    return f"an interval needs at least {LEAST_UNITS} conversations, and there {be} {units.number}"
 
 
 def draws(units: int, *, seed: int | tuple[int, ...], resamples: int) -> Iterator[Floats]:

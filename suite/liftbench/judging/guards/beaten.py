@@ -133,7 +133,7 @@ def check_facts(evidence: Evidence) -> Check:
             "Score conversations that all have a human summary.",
         )
     if difference is None or high is None:
-        return Check("not run", "One conversation, or one cluster of them, has no interval.", "Score more of them.")
+        return Check("not run", "Too few conversations, or clusters of them, for an interval.", "Score more of them.")
     human_mean = fmean(human for _, human in pairs.values())
     allowed = evidence.terms.limits.unsupported
     words = (
