@@ -11,18 +11,21 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from liftbench.errors import UsageError
 from liftbench.files import write_atomic, write_lines
 from liftbench.floors.background import Background
 from liftbench.floors.control_scores import HUMANS, ControlScores, SystemScores
+from liftbench.floors.ranking import positions
 from liftbench.judging.compare import Comparison, compare, exit_code
 from liftbench.judging.verdict import CHECKER, TRUTH, Verdict
-from liftbench.records.run import MetricInfo, Protocol, SampleScores
+from liftbench.records.run import Direction, MetricInfo, Protocol, SampleScores
 from liftbench.records.system import AdapterRecord
 from liftbench.runs.differences import protocol_differences, system_differences
 from liftbench.runs.directory import Run
 from liftbench.runs.selection import best_prompted, newest_pair
+from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.statistics.lift import FEWEST, NoLift
 from liftbench.text.phrases import metric_label
 
@@ -385,6 +388,29 @@ def test_a_candidate_stands_between_the_best_control_and_the_humans(
     assert position.value == pytest.approx(0.25)
     assert [one.role for one in comparison.systems] == ["floor", "floor", "baseline", "candidate", "humans"]
     assert comparison.systems[-1].means["rougeL"] == pytest.approx(3 * sum(FLAT[1:]) / (N - 1))
+
+
+@pytest.mark.parametrize(
+    ("direction", "human", "words"),
+    [
+        ("higher", 0.9, "humans do not score above the best control"),
+        ("higher", 1.0, "humans do not score above the best control"),
+        ("higher", 1.1, ""),
+        ("lower", 1.1, "humans do not score below the best control"),
+        ("lower", 0.9, ""),
+    ],
+)
+def test_there_is_no_position_where_the_humans_are_no_better_than_the_best_control(
+    direction: Direction, human: float, words: str, baseline: Run, candidate: Callable[..., Run]
+) -> None:
+    humans: dict[str, list[float | None]] = {HUMANS: [human * value for value in FLAT]}
+    controls = yardsticks(baseline, template=list(FLAT), **humans).controls
+    assert controls is not None
+    controls = replace(controls, metrics=[replace(info, direction=direction) for info in controls.metrics])
+    (position,) = positions(candidate(scores=gained(0.05)), ["rougeL"], controls, Bootstrap(seed=0))
+    assert position.problem == words
+    assert (position.value is None) == (position.low is None) == (position.high is None) == bool(words)
+    assert position.ceiling_mean == pytest.approx(human * position.floor_mean)
 
 
 def test_without_a_second_summary_the_controls_still_count(baseline: Run, candidate: Callable[..., Run]) -> None:

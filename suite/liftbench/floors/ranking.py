@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ..records.system import PromptSpec
 from ..runs.measured import MeasuredRun
-from ..statistics.bootstrap import Bootstrap
+from ..statistics.bootstrap import Bootstrap, PositionInterval
 from .background import Background
 from .control_scores import ControlScores, SystemScores
 
@@ -37,7 +37,7 @@ class Position(Struct, frozen=True, kw_only=True):
     high: float | None
     """Bounds of its 95% interval (see `Bootstrap.position`)."""
     problem: str = ""
-    """Why there is no number, if there is none."""
+    """Why there is no number, if there is none: also where the humans are no better than the best control."""
 
 
 class SystemMeans(Struct, frozen=True, kw_only=True):
@@ -79,13 +79,18 @@ def _position(candidate: MeasuredRun, metric: str, controls: ControlScores, boot
     if not floors or not whole:
         return None
     lower = next(info for info in controls.metrics if info.name == metric).direction == "lower"
-    best = max(floors, key=lambda name: (-1 if lower else 1) * _mean(floors[name], whole))
+    sign, better = (-1, "below") if lower else (1, "above")
+    best = max(floors, key=lambda name: sign * _mean(floors[name], whole))
     gaps = [one - other for one, other in zip(_some(own, whole), _some(floors[best], whole), strict=True)]
     _, gap_low, gap_high = bootstrap.mean(gaps, [controls.ids[at] for at in whole])
     humans = next(row for row in controls.rows if row.role == "humans").scores[metric]
     common = _whole(own, floors[best], humans)
     values, floor, ceiling = (_some(column, common) for column in (own, floors[best], humans))
-    found = bootstrap.position(values, floor, ceiling, [controls.ids[at] for at in common])
+    if common and sign * _mean(humans, common) <= sign * _mean(floors[best], common):
+        # On a scale that runs the other way, a candidate far below both would stand above the humans.
+        found = PositionInterval(None, None, None, f"humans do not score {better} the best control")
+    else:
+        found = bootstrap.position(values, floor, ceiling, [controls.ids[at] for at in common])
     return Position(
         metric=metric,
         floor=best,
