@@ -273,12 +273,42 @@ def test_a_declared_slice_that_got_worse_fails(bench: Bench) -> None:
     assert verdict.outcome == "unproven"
 
 
-def test_a_slice_that_is_too_small_leaves_the_verdict_undecided(bench: Bench) -> None:
+def test_a_slice_that_is_too_small_is_named_and_does_not_block(bench: Bench) -> None:
     bench.shared["conversations"] = conversations(channel=lambda number: "chat" if number % 10 else "phone")
     bench.limits = Limits(slices=("channel",))
     verdict = bench.verdict()
-    only(verdict, "slices", "undecided", "Too few conversations to judge channel: phone (6)")
-    assert (verdict.outcome, verdict.lift) == ("undecided", "verified")
+    assert slices_of(verdict) == (
+        "passed",
+        "No slice is worse than the baseline (1 checked: channel). Too few conversations to judge channel: phone (6); "
+        "30 are needed.",
+    )
+    assert verdict.outcome == "verified"
+
+
+@pytest.mark.parametrize(("state", "factor"), [("passed", 2.2), ("failed", 0.5)])
+def test_a_long_tail_of_small_slices_is_judged_together(bench: Bench, state: str, factor: float) -> None:
+    bench.shared["conversations"] = conversations(company=lambda number: f"company {number // 2}")
+    bench.limits = Limits(slices=("company",))
+    scores = [factor * value for value in LEVELS]
+    words = {
+        "passed": "No slice is worse than the baseline (30 small slices by company (60) judged together).",
+        "failed": "The candidate is worse than the baseline on company: 30 others (60) on ROUGE-L.",
+    }
+    found = slices_of(bench.verdict(bench.candidate(scores={"rougeL": scores, FACTS: NONE})))
+    assert found == (state, words[state])
+
+
+def test_a_slice_that_lacks_a_score_leaves_the_guard_undecided(bench: Bench) -> None:
+    bench.shared["conversations"] = conversations(channel=lambda number: "chat" if number % 2 else "phone")
+    bench.limits = Limits(slices=("channel",))
+    lacking: list[float | None] = [None, *GOOD[1:]]
+    found = slices_of(bench.verdict(bench.candidate(scores={"rougeL": lacking, FACTS: NONE})))
+    assert found == ("undecided", "Scores are missing on channel: phone (30).")
+
+
+def slices_of(verdict: Verdict) -> tuple[str, str]:
+    """The state and words of the guard of slices."""
+    return next((guard.state, guard.words) for guard in verdict.guards if guard.name == "slices")
 
 
 def test_conversations_of_one_customer_count_once(bench: Bench) -> None:

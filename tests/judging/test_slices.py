@@ -6,7 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from liftbench.data.cleaning import clean
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import each_in_jsonl
 from liftbench.data.similarity.scored import ScoredSplit
-from liftbench.data.slicing import NOT_GIVEN, Slice, require_fields, slices
+from liftbench.data.slicing import NOT_GIVEN, Slice, count_units, pool_small, require_fields, slices
 from liftbench.errors import UsageError
 from liftbench.judging.slices import SliceResult, slice_results
 from liftbench.records.conversation import Conversation, Scalar, Turn
@@ -417,21 +417,74 @@ def test_what_one_slice_alone_would_show_is_corrected_for_all() -> None:
     assert {one.state for one in others} == {"not worse"}
 
 
-def test_few_conversations_are_undecided_show_their_figures_and_burden_no_others() -> None:
+def test_few_conversations_are_not_judged_show_their_figures_and_burden_no_others() -> None:
     before = noisy(0.2, 40 + 29, 1)
     after = noisy(0.1, 40 + 29, 2)
     (alone,) = compared({"m": before[:40]}, {"m": after[:40]}, parts=[40])
     large, small = compared({"m": before}, {"m": after}, parts=[40, 29])
     assert large == alone
-    assert (small.state, small.p, small.n) == ("undecided", None, 29)
+    assert (small.label, small.pooled, small.state, small.p, small.n) == ("1", 1, "not judged", None, 29)
     assert small.difference == pytest.approx(-0.1, abs=0.05)
     assert small.high is not None
     assert small.high < 0
 
 
+def test_small_slices_are_judged_together() -> None:
+    sizes = [40, *[3] * 20]
+    before = noisy(0.2, 100, 1)
+    better, worse = [*noisy(0.3, 100, 2)], [*noisy(0.3, 40, 2), *noisy(0.1, 60, 3)]
+    large, pool = compared({"m": before}, {"m": better}, parts=sizes)
+    assert [(one.label, one.pooled, one.n, one.state) for one in (large, pool)] == [
+        ("0", 0, 40, "not worse"),
+        ("20 others", 20, 60, "not worse"),
+    ]
+    large, pool = compared({"m": before}, {"m": worse}, parts=sizes)
+    assert (large.state, pool.state) == ("not worse", "worse")
+    assert pool.difference == pytest.approx((sum(worse[40:]) - sum(before[40:])) / 60)
+
+
+def test_one_bad_company_among_many_good_ones_does_not_make_the_pool_worse() -> None:
+    before = noisy(0.2, 63, 1)
+    after = [*noisy(0.0, 3, 2), *noisy(0.4, 60, 3)]
+    (pool,) = compared({"m": before}, {"m": after}, parts=[3] * 21)
+    assert (pool.pooled, pool.state) == (21, "not worse")
+
+
+def test_small_slices_that_are_few_even_together_are_not_judged() -> None:
+    column = noisy(0.2, 40 + 29, 1)
+    _, pool = compared({"m": column}, {"m": [value - 0.1 for value in column]}, parts=[40, 20, 9])
+    assert (pool.label, pool.pooled, pool.n, pool.state, pool.p) == ("2 others", 2, 29, "not judged", None)
+
+
+def test_slices_of_different_fields_are_not_pooled_with_each_other() -> None:
+    ids = [f"c{number:02}" for number in range(20)]
+    found = [Slice(field=field, label=label, ids=tuple(ids)) for field in "ab" for label in "xy"]
+    pooled = pool_small(found, {})
+    assert [(one.field, one.label, one.pooled) for one in pooled] == [("a", "2 others", 2), ("b", "2 others", 2)]
+
+
+@given(st.lists(st.integers(1, 2 * FEWEST), min_size=1, max_size=12), st.integers(1, 4))
+@settings(max_examples=100)
+def test_pooling_keeps_every_conversation_and_leaves_at_most_one_small_slice(sizes: list[int], each: int) -> None:
+    ids = [f"c{number:04}" for number in range(sum(sizes))]
+    clusters = {id_: f"k{number // each}" for number, id_ in enumerate(ids)}
+    ends = list(accumulate(sizes))
+    found = [
+        Slice(field="f", label=str(place), ids=tuple(ids[end - size : end]))
+        for place, (end, size) in enumerate(zip(ends, sizes, strict=True))
+    ]
+    pooled = pool_small(found, clusters)
+    assert sorted(id_ for one in pooled for id_ in one.ids) == ids
+    small = [one for one in found if count_units(one.ids, clusters) < FEWEST]
+    assert sum(one.pooled for one in pooled) == len(small)
+    assert [one for one in pooled if not one.pooled] == [one for one in found if one not in small]
+    assert len([one for one in pooled if count_units(one.ids, clusters) < FEWEST]) <= 1
+    assert pool_small(pooled, clusters)[:-1] == pooled[:-1]
+
+
 def test_a_single_conversation_has_a_difference_and_no_interval() -> None:
     (one,) = compared({"m": [0.2]}, {"m": [0.5]}, parts=[1])
-    assert (one.difference, one.low, one.high, one.state) == (pytest.approx(0.3), None, None, "undecided")
+    assert (one.difference, one.low, one.high, one.state) == (pytest.approx(0.3), None, None, "not judged")
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
@@ -462,18 +515,18 @@ def test_a_cluster_bears_witness_once() -> None:
     columns = {"m": before}, {"m": after}
     (many,) = compared(*columns, parts=[60], clusters=[f"customer {number // 2}" for number in range(60)])
     (few,) = compared(*columns, parts=[60], clusters=[f"customer {number // 3}" for number in range(60)])
-    assert (many.state, few.state, few.p) == ("worse", "undecided", None)
+    assert (many.state, few.state, few.p) == ("worse", "not judged", None)
     assert many.difference == few.difference
 
 
-def test_a_rare_value_of_a_flag_on_which_the_candidate_fails_is_not_merged_away() -> None:
+def test_a_rare_value_of_a_flag_on_which_the_candidate_fails_is_named() -> None:
     rows = having(*[0] * 15, *[1] * 45)
     before = {row.id: {"m": 0.3} for row in rows}
     after = {row.id: {"m": 0.0 if row.metadata["field"] == 0 else 0.6} for row in rows}
     found = slice_results(
         cut(rows, "field"), before, after, {"m": "higher"}, Bootstrap(seed=0, clusters={row.id: row.id for row in rows})
     )
-    assert [(one.label, one.state) for one in found] == [("0", "undecided"), ("1", "not worse")]
+    assert [(one.label, one.state) for one in found] == [("1", "not worse"), ("0", "not judged")]
 
 
 def test_no_slices_have_no_results() -> None:
@@ -499,10 +552,25 @@ def test_slices_of_real_data_are_compared_with_their_clusters() -> None:
     found = slice_results(
         slices(rows, ["channel"], clusters), scores, better, {"m": "higher"}, Bootstrap(seed=0, clusters=clusters)
     )
-    assert {one.label: one.state for one in found} == {
-        "chat": "not worse",
-        "phone": "undecided",
-        "email": "undecided",
-        "tweet": "undecided",
-    }
-    assert [one.difference for one in found] == pytest.approx([1] * 4)
+    channels = Counter(str(row.metadata["channel"]) for row in rows)
+    assert {channel for channel, n in channels.items() if n < FEWEST} == {"phone", "email", "tweet"}
+    assert [(one.label, one.n, one.state) for one in found] == [
+        ("chat", channels["chat"], "not worse"),
+        ("3 others", len(rows) - channels["chat"], "not worse"),
+    ]
+    assert [one.difference for one in found] == pytest.approx([1] * 2)
+
+
+def test_a_long_tail_of_companies_is_judged(tweetsumm: Path) -> None:
+    rows = [clean(row) for row in each_in_jsonl(tweetsumm / "train.jsonl", references_needed=True)]
+    # A tweet to a company mostly begins with its handle.
+    rows = [replace(row, metadata={"company": row.turns[0].text.split()[0]}) for row in rows]
+    companies = Counter(row.metadata["company"] for row in rows)
+    small = [n for n in companies.values() if n < FEWEST]
+    assert len(small) > 20
+    scores = {row.id: {"m": 0.2 + len(row.turns) / 100} for row in rows}
+    found = slice_results(
+        slices(rows, ["company"], {row.id: row.id for row in rows}), scores, scores, {"m": "higher"}, Bootstrap(seed=0)
+    )
+    assert {one.state for one in found} == {"not worse"}
+    assert (found[-1].pooled, found[-1].n) == (len(small), sum(small))

@@ -29,6 +29,8 @@ class Slice(Struct, frozen=True, kw_only=True):
     """The value or range that they share: `Acme`, `8 to 10`."""
     ids: tuple[str, ...]
     """Sorted ids of the conversations."""
+    pooled: int = 0
+    """How many small slices were put together; 0 for a slice as it was cut."""
 
 
 _MEASURED: dict[str, Callable[[Conversation], Scalar]] = {
@@ -55,7 +57,7 @@ def slices(conversations: Iterable[Conversation], fields: Iterable[str], cluster
 
     - If all values of a field are numbers, they are cut into three ranges of similar size, or two, each with at least
       `FEWEST` units. If that is impossible, a measured field has no slices. A metadata field is cut in two all the
-      same, because somebody declared it: a slice that is too small is then reported as undecided, not left out.
+      same, because somebody declared it: a slice that is too small is then named, not left out.
     - A metadata field with at most `FEW_VALUES` different numbers gets a slice for each number, and a field with other
       values a slice for each value (text is stripped), however small, so that no value is hidden in a range.
     - Ranges and numbers are in rising order, other values by falling size. Conversations without a value form the last
@@ -68,6 +70,37 @@ def slices(conversations: Iterable[Conversation], fields: Iterable[str], cluster
     wanted = list(dict.fromkeys(fields))
     require_fields(rows, wanted)
     return [part for field in wanted for part in _slices_by(field, rows, clusters)]
+
+
+def pool_small(found: Iterable[Slice], clusters: Mapping[str, str]) -> list[Slice]:
+    """The same slices, but those of fewer than `FEWEST` units of one field as one, the last of the field.
+
+    A field with a long tail (a hundred companies, few of them with thirty conversations) would otherwise have slices
+    about which nothing can ever be said. A small slice without another one of its field stays as it is, but counts as
+    pooled.
+    """
+    by_field: dict[str, list[Slice]] = {}
+    for one in found:
+        by_field.setdefault(one.field, []).append(one)
+    pooled: list[Slice] = []
+    for some in by_field.values():
+        small: list[Slice] = []
+        for one in some:
+            (small if count_units(one.ids, clusters) < FEWEST else pooled).append(one)
+        if small:
+            pooled.append(_pool(small))
+    return pooled
+
+
+def count_units(ids: Iterable[str], clusters: Mapping[str, str]) -> int:
+    """Of conversations: as many clusters as they are of; one that has none is a cluster of its own."""
+    return len({clusters.get(id_, id_) for id_ in ids})
+
+
+def _pool(small: Sequence[Slice]) -> Slice:
+    label = small[0].label if len(small) == 1 else f"{len(small)} others"
+    ids = sorted(id_ for one in small for id_ in one.ids)
+    return Slice(field=small[0].field, label=label, ids=tuple(ids), pooled=len(small))
 
 
 # -------------------------------------------------------------------------------------------------------------- cutting

@@ -1,4 +1,4 @@
-"""Parts of the data, and the candidate against the baseline on each: a better mean may hide a part that got worse."""
+"""Slices, and the candidate against the baseline on each: a better mean may hide a slice that got worse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..data.slicing import Slice
+from ..data.slicing import Slice, count_units, pool_small
 from ..records.run import Direction
 from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import FEWEST
@@ -18,14 +18,17 @@ from ..statistics.permutation import holm
 
 
 class SliceResult(Struct, frozen=True, kw_only=True):
-    """The candidate against the baseline on one metric, over one part of the data."""
+    """The candidate against the baseline on one metric, over a slice, or the small ones of a field together."""
 
     field: str
     """What the data are sliced by: `turns`, `company`, …"""
     label: str
-    """Which part: `8 to 10`, `Acme`."""
+    """Which slice: `8 to 10`, `Acme`; of several that are pooled, how many: `96 others`."""
+    pooled: int = 0
+    """Slices of the field that are too small by themselves and are judged together here; 0 for one by itself."""
     metric: str
     n: int
+    """Conversations."""
     baseline: float | None
     candidate: float | None
     difference: float | None
@@ -35,8 +38,8 @@ class SliceResult(Struct, frozen=True, kw_only=True):
     """Bounds of its 95% interval."""
     p: float | None
     """One-sided: how often chance alone would make it so much worse; corrected for all slices and metrics (Holm)."""
-    state: Literal["not worse", "worse", "undecided"]
-    """`undecided`: too few conversations, or a score is missing."""
+    state: Literal["not worse", "worse", "undecided", "not judged"]
+    """`not judged`: the small slices are too few conversations even together. `undecided`: a score is missing."""
 
 
 LEVEL = 0.05
@@ -55,14 +58,15 @@ def slice_results(
 ) -> list[SliceResult]:
     """Means, paired difference and state for each slice and metric, slice by slice; `neither` metrics are left out.
 
-    The p-value is that of a one-sided paired randomization test that the candidate is worse, corrected by Holm's
-    method for all the slices and metrics that are decided. Undecided is a slice of fewer than `FEWEST` conversations
-    or, where several belong to one cluster, clusters, since those of one cluster bear witness once. So is one that
-    lacks a score, or has one that is not finite: it has no figures, because those of the rest could flatter.
+    Slices of fewer than `FEWEST` units (conversations, or clusters of them, since those of one cluster bear witness
+    once) are judged together with the other small ones of their field (`pool_small`), and are not judged where even
+    together they are fewer. The p-value is that of a one-sided paired randomization test that the candidate is worse,
+    corrected by Holm's method for all the slices and metrics that are judged. Undecided is a slice that lacks a score,
+    or has one that is not finite: it has no figures, because those of the rest could flatter.
     """
     results = [
         _compare_slice(part, metric, direction, baseline, candidate, bootstrap)
-        for part in found
+        for part in pool_small(found, bootstrap.clusters)
         for metric, direction in metrics.items()
         if direction != "neither"
     ]
@@ -85,6 +89,7 @@ def _compare_slice(
     nothing = SliceResult(
         field=part.field,
         label=part.label,
+        pooled=part.pooled,
         metric=metric,
         n=len(part.ids),
         baseline=None,
@@ -101,16 +106,10 @@ def _compare_slice(
     differences = [new - old for old, new in zip(before, after, strict=True)]
     difference, low, high = bootstrap.mean(differences, part.ids)
     gains = [-value for value in differences] if direction == "lower" else differences
-    enough = len({bootstrap.clusters.get(id_, id_) for id_ in part.ids}) >= FEWEST
-    return replace(
-        nothing,
-        baseline=fmean(before),
-        candidate=fmean(after),
-        difference=difference,
-        low=low,
-        high=high,
-        p=bootstrap.test(gains, part.ids, alternative="less") if enough else None,
-    )
+    shown = replace(nothing, baseline=fmean(before), candidate=fmean(after), difference=difference, low=low, high=high)
+    if count_units(part.ids, bootstrap.clusters) < FEWEST:
+        return replace(shown, state="not judged")
+    return replace(shown, p=bootstrap.test(gains, part.ids, alternative="less"))
 
 
 def _finite(scores: Scores, metric: str, ids: Iterable[str]) -> list[float]:

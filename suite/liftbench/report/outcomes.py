@@ -18,6 +18,7 @@ SYMBOLS = {
     "not run": "○",
     "not worse": "✓",
     "worse": "✗",
+    "not judged": "○",
 }
 """Outcomes and states are told apart by symbol and word, never by their colour alone."""
 

@@ -230,6 +230,14 @@ def test_parts_are_shown_with_their_figures_and_the_worse_are_named(bare: Compar
     assert "part 0" not in words
 
 
+def test_slices_that_are_too_small_are_named_and_not_counted_as_checked(bare: Comparison, runs: list[Run]) -> None:
+    comparison = with_result(bare, slices=parts(["not worse", "not judged"]))
+    assert "part 1 32 ROUGE-L 0.210 0.183 -0.027 -0.050 to -0.002 ○ Not judged" in page_of(comparison, runs).text
+    assert "Slices: 1 checked ○ turns: part 1 (n 32) is not judged on ROUGE-L" in terminal_of(comparison, runs)
+    comparison = with_result(bare, slices=parts(["not judged"]))
+    assert "Slices: 0 checked ○ turns: part 0" in terminal_of(comparison, runs)
+
+
 def test_no_parts_no_leaks_and_no_other_choices_are_said(bare: Comparison, runs: list[Run]) -> None:
     text = page_of(bare, runs).text
     assert "No slices were checked" in text

@@ -8,7 +8,7 @@ from statistics import fmean
 from ...floors.control_scores import SystemScores
 from ...floors.ranking import Position
 from ...statistics.lift import FEWEST
-from ...text.phrases import join_words, metric_label, pluralize
+from ...text.phrases import join_words, metric_label
 from ..abstractiveness import NOBODY_COPIES
 from ..evidence import Evidence
 from ..slices import SliceResult
@@ -155,21 +155,35 @@ def check_slices(evidence: Evidence) -> Check:
             f"The candidate is worse than the baseline on {join_words([_part(one) for one in worse])}.",
             "Train with more conversations of that kind.",
         )
-    small = list(dict.fromkeys(_part(one) for one in evidence.slices if one.state == "undecided"))
-    if small:
-        shown = join_words(small[:3]) if len(small) <= 3 else f"{', '.join(small[:3])} and {len(small) - 3} more"
+    lacking = list(dict.fromkeys(_part(one) for one in evidence.slices if one.state == "undecided"))
+    if lacking:
+        shown = (
+            join_words(lacking[:3]) if len(lacking) <= 3 else f"{', '.join(lacking[:3])} and {len(lacking) - 3} more"
+        )
         return Check(
             "undecided",
-            f"Too few conversations to judge {shown}.",
-            "Score more conversations of that kind, or declare coarser slices (guards.slices).",
+            f"Scores are missing on {shown}.",
+            "Fix or replace what gives no number, and measure again.",
         )
+    # One result a slice: those of its metrics are of the same conversations.
+    by_slice = {(one.field, one.label, one.pooled): one for one in evidence.slices}.values()
+    whole = [one for one in by_slice if not one.pooled]
+    together = [f"{_pool(one)} judged together" for one in by_slice if one.pooled and one.state != "not judged"]
+    few = [_pool(one) for one in by_slice if one.state == "not judged"]
     fields = list(dict.fromkeys(one.field for one in evidence.slices))
-    whole = [field for field in evidence.terms.limits.slices if field not in fields]
-    unseen = f" Not sliced by {join_words(whole)}: too few conversations, or too much alike." if whole else ""
-    if not fields:
+    uncut = [field for field in evidence.terms.limits.slices if field not in fields]
+    unseen = f" Not sliced by {join_words(uncut)}: too few conversations, or too much alike." if uncut else ""
+    unseen += f" Too few conversations to judge {join_words(few)}; {FEWEST} are needed." if few else ""
+    if not whole and not together:
         return Check("passed", f"There are no slices to check.{unseen}")
-    parts = pluralize(len({(one.field, one.label) for one in evidence.slices}), "slice")
-    return Check("passed", f"No slice is worse than the baseline ({parts} checked: {join_words(fields)}).{unseen}")
+    by = join_words(list(dict.fromkeys(one.field for one in whole)))
+    checked = "; ".join([f"{len(whole)} checked: {by}"] * bool(whole) + together)
+    return Check("passed", f"No slice is worse than the baseline ({checked}).{unseen}")
+
+
+def _pool(one: SliceResult) -> str:
+    """`96 small slices by company (412)`, or the only one: `channel: phone (6)`."""
+    return _part(one) if one.pooled == 1 else f"{one.pooled} small slices by {one.field} ({one.n})"
 
 
 def _part(one: SliceResult) -> str:

@@ -72,7 +72,7 @@ def tabulate_seeds(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -
 
 def list_checks(comparison: Comparison, result: CandidateResult) -> Iterator[RenderableType]:
     """A line or two each: slices, leaks, the lift under other choices."""
-    slices = {(one.field, one.label) for one in result.slices}
+    slices = {(one.field, one.label) for one in result.slices if one.state != "not judged"}
     telling = [one for one in result.slices if one.state != "not worse"]
     yield plain(f"Slices: {_describe_slices(len(slices), telling)}", "" if telling else "dim")
     counts = count_leaks(result.leaks)
@@ -84,7 +84,7 @@ def list_checks(comparison: Comparison, result: CandidateResult) -> Iterator[Ren
 
 def _describe_slices(checked: int, telling: Sequence[SliceResult]) -> str:
     """`none is worse (12 checked)`, or those of which that cannot be said."""
-    if not checked:
+    if not checked and not telling:
         return "none were checked"
     if not telling:
         return f"none is worse ({checked} checked)"
