@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from liftbench.data.cleaning import clean
+from liftbench.data.jsonl import each_in_jsonl
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.files import write_lines
 from liftbench.measuring import harness
-from liftbench.measuring.plan import batch_plan, prepare, read_texts
+from liftbench.measuring.plan import batch_plan, prepare, read_texts, sample_ids
 from liftbench.measuring.systems import Loadable
 from liftbench.plugin_api import (
     Backend,
@@ -175,15 +179,66 @@ def test_batches_are_of_like_length_and_cover_everything_once(conversations: lis
 
 
 @pytest.mark.parametrize("limit", [1, 4, 5, 7, 12])
-def test_a_limited_run_is_a_part_of_the_whole_one(limit: int, folder: Path, plugins: Plugins, tmp_path: Path) -> None:
-    whole = run_once(recipe(folder), plugins, tmp_path / "whole")
-    part = run_once(recipe(folder, f"data.limit={limit}"), plugins, tmp_path / "part")
-    assert len(part.predictions) == part.manifest.protocol.n == limit
+def test_a_limited_run_generates_its_conversations_and_no_others(
+    limit: int, folder: Path, plugins: Plugins, tmp_path: Path, conversations: list[Conversation]
+) -> None:
+    part = run_once(recipe(folder, f"data.limit={limit}"), plugins, tmp_path)
+    assert len(part.predictions) == part.manifest.protocol.n == sum(EchoBackend.batches) == limit
     assert [c.id for c in part.conversations] == list(part.scores)
-    # The text tells the size of the batch that it was made in: the planned one, not the part that was asked for.
-    assert {i: p.text for i, p in part.predictions.items()}.items() <= {
-        i: p.text for i, p in whole.predictions.items()
-    }.items()
+    # The plan is one of the whole split, the sample's batches first.
+    planned = [id_ for batch in part.manifest.plan for id_ in batch]
+    assert sorted(planned) == sorted(c.id for c in conversations)
+    assert set(planned[:limit]) == set(part.scores)
+    assert EchoBackend.batches == [len(batch) for batch in part.manifest.plan[: len(EchoBackend.batches)]]
+
+
+def test_a_limit_that_reaches_all_is_no_limit(folder: Path, plugins: Plugins) -> None:
+    whole, limited = (prepare(recipe(folder, *more), plugins) for more in ([], ["data.limit=12"]))
+    assert (limited.scored, limited.plan, limited.protocol) == (whole.scored, whole.plan, whole.protocol)
+
+
+def test_the_batch_size_does_not_choose_the_conversations(folder: Path, plugins: Plugins) -> None:
+    sizes = (f"generation.batch_size={size}" for size in (1, 2, 5, 12))
+    chosen = {tuple(prepare(recipe(folder, "data.limit=4", size), plugins).scored) for size in sizes}
+    assert len(chosen) == 1
+
+
+@given(st.sets(st.text(max_size=5), max_size=40), st.integers(1, 45), st.integers(1, 45), st.randoms())
+def test_a_smaller_sample_is_a_part_of_a_larger_one_in_any_order(
+    ids: set[str], one: int, other: int, order: random.Random
+) -> None:
+    small, large = sorted((one, other))
+    shuffled = order.sample(sorted(ids), len(ids))
+    assert sample_ids(shuffled, small) == sample_ids(sorted(ids), small) <= sample_ids(ids, large) <= ids
+    assert len(sample_ids(ids, small)) == min(small, len(ids))
+    assert sample_ids(ids, None) == ids
+    # What is added to a split takes the place of others, and changes none of them for a third one.
+    assert sample_ids([*ids, "a new one"], small) <= sample_ids(ids, small) | {"a new one"}
+
+
+def test_a_sample_of_real_conversations_has_every_length(tweetsumm: Path) -> None:
+    rows = [clean(row) for row in each_in_jsonl(tweetsumm / "validation.jsonl", references_needed=True)]
+    by_length = sorted(rows, key=lambda row: len(" ".join(turn.text for turn in row.turns)))
+    thirds = [{row.id for row in by_length[start : start + 36]} for start in (0, 36, 72)]
+    chosen = sample_ids([row.id for row in rows], 36)
+    # Of 36 from three thirds of 36: 12 of each, with a standard deviation of 2.3 (hypergeometric).
+    assert all(5 <= len(chosen & third) <= 19 for third in thirds)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_killed_limited_run_resumes_to_the_same_predictions(
+    after: int, folder: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = recipe(folder, "data.limit=8")
+    whole = run_once(limited, plugins, tmp_path / "whole")
+    EchoBackend.batches.clear()
+    monkeypatch.setattr(EchoBackend, "fail_after", after)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(limited, plugins, tmp_path / "killed")
+    monkeypatch.setattr(EchoBackend, "fail_after", 10**9)
+    resumed = run_once(limited, plugins, tmp_path / "killed")
+    assert {i: p.text for i, p in resumed.predictions.items()} == {i: p.text for i, p in whole.predictions.items()}
+    assert sum(EchoBackend.batches) == 8
 
 
 def test_a_limit_chooses_the_same_conversations_for_every_seed(folder: Path, plugins: Plugins) -> None:
