@@ -164,17 +164,18 @@ def test_texts_made_elsewhere_are_scored_compared_and_marked(
 def test_slices_are_declared_beside_the_recipes_and_texts_are_scored_again_for_the_sensitivity_page(
     bench: Any, data: Path, conversations: list[Conversation]
 ) -> None:
+    scored = conversations[:8]  # As many as a lift needs, and some more.
+    write_lines(data / "validation.jsonl", scored)
     for name, text in (("before", "Someone has a problem."), ("after", "Agent asks for a message.")):
-        write_lines(Path(f"{name}.jsonl"), [{"id": c.id, "text": text} for c in conversations[:4]])
+        write_lines(Path(f"{name}.jsonl"), [{"id": c.id, "text": text} for c in scored])
         assert bench("score", "--dataset", str(data), "--predictions", f"{name}.jsonl").code == 0
     names = [run.id for run in runs_in(Path("reports/runs"))]
     done = bench("compare", *names, "--slice", "company", "--json")
     assert done.code == 1, done.err
     found = json.loads(done.out)
     [candidate] = found["candidates"]
-    assert {(part["field"], part["label"]) for part in candidate["slices"]} == {
-        ("company", "alpha"),
-        ("company", "beta"),
+    assert {(part["label"], part["pooled"], part["n"], part["state"]) for part in candidate["slices"]} == {
+        ("2 others", 2, 8, "not judged")
     }
     assert "sensitivity" not in found["missing"]
     assert {"metric", "seed"} <= {choice["kind"] for choice in candidate["alternatives"]}
