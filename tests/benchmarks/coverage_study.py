@@ -5,7 +5,8 @@ What it prints is `baselines/interval-coverage.jsonl`.
 The real paired scores of `baselines/paired-scores.json` are taken for the whole population, whose lift is then known;
 experiments of n conversations are drawn from it with replacement, and a bound is wrong where the true lift lies beyond
 it: 2.5% of the time, were it exact. Prints a line of JSON for each data set, metric, n and method, then for a set
-with clusters, one with several seeds, and for the power that `Lift.detectable` promises. Takes some three minutes.
+with clusters, one with several seeds, for the power that `Lift.detectable` promises, for candidates with total
+failures, and for several candidates of which the best is shown. Takes some five minutes.
 
 A share of 2.5% has a standard error of 0.5 points in 1,000 experiments: differences below one point say little between
 lines, somewhat more between methods, which are given the same experiments. `Bootstrap.lift` is called as users do (with
@@ -26,6 +27,7 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.statistics.lift import Lift
+from liftbench.statistics.paired_lift import LiftRequest
 from liftbench.statistics.resampling import RESAMPLES, draws
 
 Floats = NDArray[np.float64]
@@ -43,6 +45,18 @@ with this standard deviation, about that of a single score."""
 SEEDS, SEED_SHIFT, SEED_NOISE = 5, 0.02, 0.05
 """So many trainings, whose scores are shifted together, and each score for itself, with these standard deviations. The
 shift is 10% of the baseline's ROUGE-L, about twice what separated two trainings of the default recipe."""
+
+FAILURES = (0.02, 0.05, 0.1)
+"""Shares of a candidate's texts that fail and score 0."""
+
+FAULTS = 0.02
+"""The share of failures up to which the guards of a verdict pass."""
+
+LOOKS = (1, 5, 10, 20)
+"""Candidates in a family."""
+
+BATCH = 50
+"""Experiments whose lifts are made in one pass over the draws."""
 
 
 class Population(NamedTuple):
@@ -80,34 +94,43 @@ def lifts(
     *,
     target: float | None = None,
     clusters: Sequence[str] | None = None,
+    comparisons: int = 1,
     resamples: int = RESAMPLES,
 ) -> Iterator[Lift]:
     """Of each experiment. The target is the true lift unless given; `clusters` has a label for each conversation."""
     ids = [str(number) for number in range(baselines.shape[1])]
-    bootstrap = Bootstrap(seed=0, clusters=dict(zip(ids, clusters or ids, strict=True)), resamples=resamples)
-    for baseline, candidate in zip(baselines, candidates, strict=True):
-        found = bootstrap.lift(
-            baseline.tolist(),
-            *np.atleast_2d(candidate).tolist(),
-            metric=population.metric,
-            signature="",
-            target=population.lift if target is None else target,
-            ids=ids,
-        )
-        assert isinstance(found, Lift), found
-        yield found
+    labels = dict(zip(ids, clusters or ids, strict=True))
+    bootstrap = Bootstrap(seed=0, clusters=labels, comparisons=comparisons, resamples=resamples)
+    for start in range(0, len(baselines), BATCH):
+        some = slice(start, start + BATCH)
+        requests = [
+            LiftRequest(
+                baseline=baseline.tolist(),
+                candidates=np.atleast_2d(candidate).tolist(),
+                metric=population.metric,
+                signature="",
+                target=population.lift if target is None else target,
+                ids=ids,
+            )
+            for baseline, candidate in zip(baselines[some], candidates[some], strict=True)
+        ]
+        for found in bootstrap.lifts(requests):
+            assert isinstance(found, Lift), found
+            yield found
 
 
 def wrong(found: Iterable[Lift], true: float) -> dict[str, float]:
     """Shares of experiments whose lower bound is above the true lift, and whose upper bound is below it."""
-    bounds = [
-        (lift.surplus_low, lift.surplus_high)
-        if lift.low is None or lift.high is None
-        else (lift.low - true, lift.high - true)
-        for lift in found
-    ]
+    bounds = [deciding(lift, true) for lift in found]
     lows, highs = np.array(bounds).T
     return {"lower_wrong": float((lows > 0).mean()), "upper_wrong": float((highs < 0).mean())}
+
+
+def deciding(lift: Lift, true: float) -> tuple[float, float]:
+    """The bounds that the target is judged by, as distances from the `true` lift, which is the target."""
+    if lift.low is None or lift.high is None:
+        return lift.surplus_low, lift.surplus_high
+    return lift.low - true, lift.high - true
 
 
 # -------------------------------------------------------------------------------------------------------------- rivals
@@ -240,6 +263,61 @@ def power(population: Population) -> dict[str, object]:
     }
 
 
+def total_failures(population: Population) -> Iterator[dict[str, object]]:
+    """Each text of the candidate fails by itself and scores 0: in small samples often none does, and all looks well.
+
+    `wrong_and_unnoticed` counts the experiments whose lower bound is wrong and whose failures are rare enough for the
+    guards of a verdict.
+    """
+    about: dict[str, object] = {"what": "total failures", "dataset": population.dataset, "metric": population.metric}
+    for n in (SIZES[0], SIZES[-1]):
+        baselines, candidates = population.drawn(n)
+        for rate in FAILURES:
+            failed = np.random.default_rng([n, round(1_000 * rate)]).random(candidates.shape) < rate
+            true = (1 - rate) * (1 + population.lift) - 1
+            found = list(lifts(population, baselines, np.where(failed, 0.0, candidates), target=true))
+            noticed = failed.sum(axis=1) > FAULTS * n
+            low = np.array([deciding(lift, true)[0] for lift in found])
+            unnoticed = float(((low > 0) & ~noticed).mean())
+            yield about | {"n": n, "rate": rate} | wrong(found, true) | {"wrong_and_unnoticed": unnoticed}
+
+
+def looks(population: Population, n: int) -> Iterator[dict[str, object]]:
+    """In how many families some candidate is verified, although the true lift of each is the target and no more.
+
+    A family is compared with one baseline on the same conversations. `retrained`: scores differ from candidate to
+    candidate by noise for each score, as those of several seeds do. `unrelated`: a candidate's gain on a conversation
+    is that on another, drawn at random, so that nothing but the baseline is shared. Candidates in practice are between
+    the two.
+    """
+    about: dict[str, object] = {"what": "looks", "dataset": population.dataset, "metric": population.metric, "n": n}
+    baselines, candidates = population.drawn(n)
+    generator = np.random.default_rng(0)
+    shape = (EXPERIMENTS, max(LOOKS), n)
+    gains = population.candidate - population.baseline
+    families = {
+        "retrained": candidates[:, None] + generator.normal(0, SEED_NOISE, size=shape),
+        "unrelated": baselines[:, None] + gains[generator.integers(0, gains.size, size=shape)],
+    }
+    for kind, family in families.items():
+        apart = verified(population, baselines, family, comparisons=1)  # (families, candidates)
+        for k in LOOKS:
+            shared = apart if k == 1 else verified(population, baselines, family[:, :k], comparisons=k)
+            yield about | {
+                "candidates": kind,
+                "looks": k,
+                "some_verified": float(apart[:, :k].any(axis=1).mean()),
+                "some_verified_shared_level": float(shared[:, :k].any(axis=1).mean()),
+            }
+
+
+def verified(population: Population, baselines: Floats, families: Floats, *, comparisons: int) -> NDArray[np.bool_]:
+    """Whether each candidate, (families, candidates, n), is verified at the true lift; the same shape but for n."""
+    k, n = families.shape[1:]
+    found = lifts(population, np.repeat(baselines, k, axis=0), families.reshape(-1, n), comparisons=comparisons)
+    return np.array([deciding(lift, population.lift)[0] > 0 for lift in found]).reshape(-1, k)
+
+
 def study() -> Iterator[dict[str, object]]:
     for population in populations():
         yield from real_scores(population)
@@ -247,6 +325,9 @@ def study() -> Iterator[dict[str, object]]:
     yield from seeds(populations()[0], 110)
     for population in populations():
         yield power(population)
+    for population in populations():
+        yield from total_failures(population)
+    yield from looks(populations()[0], 110)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from liftbench.statistics.paired_lift import LiftRequest
 from liftbench.statistics.resampling import LEAST_UNITS, tail
 from liftbench.text.phrases import percent
 
-from ..benchmarks.coverage_study import Population, lifts, populations, wrong
+from ..benchmarks.coverage_study import FAILURES, LOOKS, Population, lifts, populations, wrong
 
 Values = list[float]
 
@@ -245,6 +246,14 @@ def test_the_committed_study_holds_what_is_said_of_it() -> None:
     assert share["clusters"] <= 0.04 < share["conversations"]
     # 1,000 experiments: a share of 80% has a standard error of 1.3%.
     assert [row["verified"] for row in rows if row["what"] == "power"] == pytest.approx([0.8] * len(ours), abs=0.05)
+    failing = [row for row in rows if row["what"] == "total failures"]
+    assert {(row["n"], row["rate"]) for row in failing} == set(product((30, 110), FAILURES))
+    assert max(row["lower_wrong"] for row in failing) <= 0.04
+    assert max(row["wrong_and_unnoticed"] for row in failing) <= 0.03
+    families = [row for row in rows if row["what"] == "looks"]
+    assert [row["looks"] for row in families] == 2 * list(LOOKS)
+    assert max(row["some_verified_shared_level"] for row in families) <= 0.04
+    assert max(row["some_verified"] for row in families) > 0.25
 
 
 # --------------------------------------------------------------------------------------------------------- properties
