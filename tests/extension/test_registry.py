@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +60,71 @@ def test_a_plugin_that_raises_stops_nobody_else() -> None:
     assert [(p.plugin, "no luck" in p.reason) for p in plugins.problems] == [("plugin-0", True)]
     with pytest.raises(UsageError, match="no luck"):
         plugins.find("metric", "half")
+
+
+class Ending:
+    """A plugin that prints, and ends the process in each of its hooks."""
+
+    @hookimpl
+    def bench_register(self) -> None:
+        print("registering")
+        sys.exit(0)
+
+    @hookimpl
+    def bench_run_finished(self) -> None:
+        print("finished")
+        sys.exit(0)
+
+    @hookimpl
+    def bench_report_sections(self) -> Iterator[tuple[str, str]]:
+        yield "Costs", "none"
+        print("a section")
+        sys.exit(0)
+
+
+def test_a_plugin_that_ends_the_process_in_a_hook_is_a_problem_and_prints_to_stderr(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plugins = plugins_of(Ending(), registering())
+    assert [spec.name for spec in plugins.specs] == ["mine"]
+    plugins.notify("bench_run_finished", manifest=None, folder="here")
+    assert plugins.sections(None) == []
+    assert [problem.reason for problem in plugins.problems] == [
+        "bench_register raised SystemExit: 0",
+        "bench_run_finished raised SystemExit: 0",
+        "bench_report_sections raised SystemExit: 0",
+    ]
+    assert capsys.readouterr() == ("", "registering\nfinished\na section\n")
+
+
+def test_a_user_who_interrupts_a_plugin_is_obeyed() -> None:
+    class Slow:
+        @hookimpl
+        def bench_register(self) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        plugins_of(Slow())
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("sys.exit(0)", "SystemExit: 0"),
+        ("raise RuntimeError('no luck')", "RuntimeError: no luck"),
+        ("raise SyntaxError('no code')", "SyntaxError: no code"),
+    ],
+)
+def test_a_target_that_cannot_be_imported_is_an_error_whatever_it_raises(
+    source: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"target_{abs(hash(source))}"
+    (tmp_path / f"{name}.py").write_text(f"import sys\nprint('hello')\n{source}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins = plugins_of(registering(target=f"{name}:Thing"))
+    with pytest.raises(PrerequisiteError, match=f"cannot be imported: {words}"):
+        plugins.load(plugins.find("trainer", "mine"))
+    assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_an_unknown_hook_is_reported() -> None:

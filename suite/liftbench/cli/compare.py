@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -46,7 +45,7 @@ def command(
     html: Path | None,
     as_json: bool,
     runs: Path,
-) -> None:
+) -> int:
     """Compare runs by folder, id or a part of an id: floors and ceilings, the verdict and an HTML report.
 
     A single run is compared with its newest comparable counterpart; without arguments, the newest comparable pair is
@@ -68,4 +67,4 @@ def command(
     )
     page = show_comparison(found, plugins, runs, html, as_json=as_json)
     say(f"report: {page}")
-    sys.exit(exit_code(found.comparison))
+    return exit_code(found.comparison)

@@ -59,7 +59,7 @@ def command(
     target: Path | None,
     force: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Report what is in FOLDER and what is wrong with it.
 
     It reports counts, lengths in the model's tokens, duplicates and near-duplicates, leaks between splits, suspicious
@@ -88,8 +88,7 @@ def command(
         _show(inspection)
     if redact:
         _write_redacted(folder, files, target)
-    if inspection.faulty:
-        sys.exit(UsageError.exit_code)
+    return UsageError.exit_code if inspection.faulty else 0
 
 
 def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -51,7 +50,7 @@ def command(
     baselines: Path,
     as_json: bool,
     runs: Path,
-) -> None:
+) -> int:
     """Check a run against RECIPE's rules (section [gates]) and promoted baselines.
 
     Nothing is trained or generated, and no data set is read. The exit code is 0 only if every rule passed. A rule that
@@ -65,7 +64,7 @@ def command(
         except LiftbenchError as error:
             click.echo(describe_rule(rule))
             say(f"without the figures of a run: {error.line}")
-        return
+        return 0
     found = run_gate(plan, run_name, runs, baselines)
     # Late, as it loads charts and templates, which `--explain` does not need.
     from ..report.pages import write_gate_page
@@ -88,4 +87,4 @@ def command(
 
         Console().print(gate_table(found.report))
     say(f"report: {page}")
-    sys.exit(0 if found.report.passed else 1)
+    return 0 if found.report.passed else 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..errors import unknown
+from ..errors import RunFailed, unknown
 
 
 class LazyGroup(click.Group):
@@ -42,6 +42,22 @@ class LazyGroup(click.Group):
         if args and args[0] not in self._help:
             raise unknown("command", args[0], self._help)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, whose exit code is what it returns.
+
+        No command of ours calls `sys.exit`. A plugin's code that does would end the command before its result is there,
+        and with 0 as if all were well.
+        """
+        try:
+            return super().invoke(ctx)
+        except SystemExit as error:
+            if isinstance(error.__context__, BrokenPipeError):
+                raise  # Rich's, with 1: the reader (`| head`) has gone.
+            raise RunFailed(
+                f"something called sys.exit({error.code!r}) before the command was done",
+                "See --debug for where; switch a plugin off with LIFTBENCH_NO_PLUGIN=NAME.",
+            ) from error
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

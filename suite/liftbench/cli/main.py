@@ -69,9 +69,10 @@ def main() -> NoReturn:
             traceback.print_exc()
         code = _stop(f"error: {error}", error.exit_code)
     except BrokenPipeError:
-        # The reader (`| head`) has gone: nothing more to say, and nothing to say it to.
+        # The reader (`| head`) has gone: nothing more to say, and nothing to say it to. Not 0, which would say that a
+        # lift is verified; click and rich exit with 1, too.
         sys.stderr.close()
-        code = 0
+        code = 1
     except OSError as error:
         if debug:
             traceback.print_exc()

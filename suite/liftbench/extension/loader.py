@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from importlib import metadata
 from typing import Any, TypeVar
 
@@ -19,6 +21,24 @@ from .registry import API_VERSION, PROJECT, Kind, Problem, Registry, Spec
 T = TypeVar("T")
 
 
+class PluginFailed(Exception):
+    """What a plugin raised, with its type; also where that would have ended the process."""
+
+
+@contextmanager
+def plugin_code() -> Iterator[None]:
+    """For code of a plugin: raises `PluginFailed` for whatever that raises, and what it prints goes to stderr.
+
+    A plugin that calls `sys.exit(0)` must not end a command as if a verdict had been given, and what it prints must not
+    stand in a command's JSON.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except (Exception, SystemExit) as error:
+        raise PluginFailed(f"{type(error).__name__}: {error}") from error
+
+
 class Plugins:
     """The plugins that could be loaded, and the problems of the others."""
 
@@ -31,7 +51,9 @@ class Plugins:
     def add(self, plugin: object, name: str, distribution: str = "unknown") -> None:
         """Register one plugin and what it declares; anything that it raises becomes a `Problem`."""
         try:
-            self.manager.register(plugin, name=name)
+            # Registering reads a plugin's attributes, which may be properties.
+            with plugin_code():
+                self.manager.register(plugin, name=name)
             self.manager.check_pending()
         except Exception as error:
             self.problems.append(Problem(plugin=name, distribution=distribution, reason=str(error)))
@@ -40,9 +62,10 @@ class Plugins:
             return
         registry = Registry(name, distribution)
         try:
-            self._call(plugin, "bench_register", registry=registry)
-        except Exception as error:
-            reason = f"bench_register raised {type(error).__name__}: {error}"
+            with plugin_code():
+                self._call(plugin, "bench_register", registry=registry)
+        except PluginFailed as error:
+            reason = f"bench_register raised {error}"
             self.problems.append(Problem(plugin=name, distribution=distribution, reason=reason))
             return
         self.specs.extend(registry.specs)
@@ -113,9 +136,10 @@ class Plugins:
         found: list[T] = []
         for name, plugin in self.manager.list_name_plugin():
             try:
-                found.extend(read(self._call(plugin, hook, **arguments)))
-            except Exception as error:
-                reason = f"{hook} raised {type(error).__name__}: {error}"
+                with plugin_code():
+                    found.extend(read(self._call(plugin, hook, **arguments)))
+            except PluginFailed as error:
+                reason = f"{hook} raised {error}"
                 self.problems.append(Problem(plugin=name, distribution="", reason=reason))
         return found
 
@@ -138,9 +162,10 @@ def load_plugins(switched_off: Iterable[str] = ()) -> Plugins:
             off.discard(entry.name)
             continue
         try:
-            plugin = entry.load()
-        except Exception as error:
-            reason = f"{entry.value} could not be imported: {type(error).__name__}: {error}"
+            with plugin_code():
+                plugin = entry.load()
+        except PluginFailed as error:
+            reason = f"{entry.value} could not be imported: {error}"
             plugins.problems.append(Problem(plugin=entry.name, distribution=distribution, reason=reason))
             continue
         plugins.add(plugin, entry.name, distribution)
@@ -152,8 +177,9 @@ def load_plugins(switched_off: Iterable[str] = ()) -> Plugins:
 def _import(target: str, spec: Spec) -> Any:
     module, _, attribute = target.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        with plugin_code():
+            return getattr(importlib.import_module(module), attribute)
+    except PluginFailed as error:
         raise PrerequisiteError(
             f"the {spec.kind} {spec.name!r} of {spec.distribution} cannot be imported: {error}"
         ) from error
