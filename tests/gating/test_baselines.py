@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from liftbench.judging.compare import compare
 from liftbench.records.system import Shot
 from liftbench.runs.directory import Run
 
-from ..support.build import PROMPT, write_conversations, write_run
+from ..support.build import PROMPT, reseal, write_conversations, write_run
 from ..support.scripted import Bench, honest
 
 
@@ -131,8 +132,10 @@ def test_a_run_whose_scores_are_not_whole_is_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "runs")
     lines = (run.folder / "scores.jsonl").read_text().splitlines(keepends=True)
     (run.folder / "scores.jsonl").write_text("".join(lines[1:]))
-    with pytest.raises(UsageError, match="is damaged"):
+    with pytest.raises(UsageError, match=f"scores.jsonl is not the one that run {run.id} was completed with"):
         promote(Run(run.folder), "plain", tmp_path)
+    with pytest.raises(UsageError, match="is damaged"):
+        promote(reseal(run), "plain", tmp_path)
 
 
 def test_another_file_is_not_written_over(tmp_path: Path) -> None:
@@ -140,6 +143,46 @@ def test_another_file_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a promoted baseline"):
         promote(write_run(tmp_path / "runs"), "notes", tmp_path)
     assert (tmp_path / "notes.json").read_text() == '{"mine": 1}'
+
+
+def written(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """A promoted model with its best prompt, its file changed."""
+    baseline, best = write_run(folder / "runs"), write_run(folder / "runs", best_prompt=True, name="best")
+    path = promote(baseline, "plain", folder, best_prompted=best).path
+    fields = json.loads(path.read_text())
+    change(fields)
+    path.write_text(json.dumps(fields))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda fields: fields["samples"][3]["scores"].update(rougeL=0.0), "mean on rougeL"),
+        (lambda fields: fields["samples"][3]["scores"].update(rouge2=None), "have 35 scores on rouge2, its summary 36"),
+        (lambda fields: fields["samples"][3]["prompted"].update(rouge1=0.9), "mean on rouge1"),
+        (lambda fields: fields["samples"].pop(), "have 35 scores on rouge1, its summary 36"),
+        (lambda fields: fields["measured"]["summary"]["metrics"][0].update(mean=0.1), "its summary's 0.1"),
+        (lambda fields: fields["measured"]["summary"]["metrics"][0].update(mean=None), "its summary"),
+    ],
+)
+def test_a_mean_that_is_not_that_of_the_samples_is_refused_because_either_may_be_edited(
+    change: Callable[[dict[str, Any]], object], words: str, tmp_path: Path
+) -> None:
+    written(tmp_path, change)
+    with pytest.raises(UsageError, match=rf"plain\.json is damaged: its conversations.*{words}"):
+        read_promoted("plain", tmp_path)
+
+
+def test_the_promoted_files_of_this_repository_are_read() -> None:
+    folder = Path(__file__).resolve().parents[2] / "baselines"
+    names = promoted_in(folder)
+    assert len(names) >= 4
+    assert [read_promoted(name, folder).name for name in names] == names
+
+
+def test_another_sum_of_the_same_scores_is_the_same_mean(tmp_path: Path) -> None:
+    written(tmp_path, lambda fields: fields["samples"].reverse())
+    assert read_promoted("plain", tmp_path).samples[0].id == "c035"
 
 
 def test_a_missing_one_says_how_to_make_it_and_what_is_there(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple, Self
 
 import msgspec
@@ -27,6 +28,10 @@ from .context import RESERVED
 
 SCHEMA = 1
 """Of promoted files; raised when an older suite could misread a newer file."""
+
+
+SAME_MEAN = 1e-9
+"""The most that two sums of the same scores differ by, whatever their order."""
 
 
 class Measured(Struct, frozen=True, kw_only=True):
@@ -247,6 +252,21 @@ def _problem(promoted: Promoted, name: str) -> str:
         return "its controls are not whole"
     if any(not is_sketch(trace.sketch) for row in promoted.samples for trace in row.traces.values()):
         return "what it says of the controls' texts cannot be read"
+    measured = [(promoted.measured, [row.scores for row in promoted.samples])]
+    if promoted.best_prompted:
+        measured.append((promoted.best_prompted, [row.prompted for row in promoted.samples]))
+    return next(filter(None, (_wrong_mean(one.summary, rows) for one, rows in measured)), "")
+
+
+def _wrong_mean(summary: RunSummary, rows: Sequence[Mapping[str, float | None]]) -> str:
+    """On which metric the mean of a run's summary is not that of its conversations' scores, or an empty string."""
+    for metric in summary.metrics:
+        values = [value for row in rows if (value := row.get(metric.name)) is not None]
+        mean = fmean(values) if values else None
+        if len(values) != metric.n or (mean is None) != (metric.mean is None):
+            return f"its conversations have {len(values)} scores on {metric.name}, its summary {metric.n}"
+        if mean is not None and metric.mean is not None and abs(mean - metric.mean) > SAME_MEAN:
+            return f"its conversations' mean on {metric.name} is {mean:.6g}, its summary's {metric.mean:.6g}"
     return ""
 
 
