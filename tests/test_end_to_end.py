@@ -71,7 +71,7 @@ def by_id() -> dict[str, Conversation]:
 
 
 def texts(run: Run) -> dict[str, Prediction]:
-    return {id_: replace(prediction, seconds=None) for id_, prediction in run.predictions.items()}
+    return {id_: replace(prediction, seconds=None, sha256="") for id_, prediction in run.predictions.items()}
 
 
 def test_both_runs_are_complete_and_were_measured_alike(made: Made) -> None:

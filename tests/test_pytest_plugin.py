@@ -16,6 +16,7 @@ import liftbench.workflow.measure  # noqa: F401 - loaded here, once: a project i
 from liftbench.gating.baselines import read_promoted
 from liftbench.runs.directory import runs_in
 
+from .support.build import reseal
 from .support.scripted import World, doctored, honest, untuned
 
 Run = Callable[..., pytest.RunResult]
@@ -147,6 +148,7 @@ def test_a_marked_test_without_the_fixture_is_gated_too(project: Run, world: Wor
 def test_guards_are_excepted_by_name_alone(project: Run, world: World) -> None:
     run = doctored(world.good, "no-rows")
     (run.folder / "training" / "rows.jsonl").unlink()
+    reseal(run)
     project(EXAMPLE, "--lift-run", str(run.folder)).assert_outcomes(failed=1)
     source = EXAMPLE.replace('"40%"', '"40%", excepting=["leakage"]')
     project(source, "--lift-run", str(run.folder)).assert_outcomes(passed=1)

@@ -48,6 +48,7 @@ from liftbench.records.system import AdapterRecord, ModelRecord, System
 from liftbench.records.training import TrainingRow
 from liftbench.runs.directory import Run, runs_in
 from liftbench.runs.open_run import open_run
+from liftbench.runs.sums import file_sums, seal
 from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.workflow.setup import resolve_recipe
 
@@ -154,7 +155,8 @@ class Scale:
     def _measure_baseline(self, resolved: ResolvedRecipe, measurement: Measurement) -> Run:
         manifest = harness.new_manifest("baseline", _system(0), measurement, resolved, argv=["bench"])
         with open_run(manifest, measurement.conversations.values(), self.runs, fresh=True) as run:
-            write_lines(run.folder / "predictions.jsonl", self._predict(measurement))
+            said = [seal(one, run.manifest.id) for one in self._predict(measurement)]
+            write_lines(run.folder / "predictions.jsonl", said)
             run.record_environment()
             return harness.finish(run, measurement, self.plugins)
 
@@ -179,7 +181,7 @@ class Scale:
             summary = summarize(predictions, scores, measurement.metrics, Bootstrap(seed=0, resamples=100))
             write_atomic(run.folder / "summary.json", summary)
             run.record_environment()
-            run.update(status="complete", finished=manifest.created)
+            run.update(status="complete", finished=manifest.created, sums=file_sums(run.folder))
 
     def _predict(self, measurement: Measurement) -> list[Prediction]:
         conversations = [measurement.conversations[id_] for id_ in measurement.scored]

@@ -24,6 +24,7 @@ from liftbench.records.run import Prediction, SampleScores
 from liftbench.report.gate.page import render_gate
 from liftbench.runs.directory import Run
 
+from ..support.build import reseal
 from ..support.scripted import BASE, World, doctored, honest, scored, untuned
 
 RULES = (
@@ -287,7 +288,7 @@ def test_what_nobody_saw_of_texts_made_elsewhere_passes_nothing(world: World) ->
     rows = read_lines(run.folder / "predictions.jsonl", Prediction)
     bare = [Prediction(id=row.id, text=row.text) for row in rows]
     write_lines(run.folder / "predictions.jsonl", bare)
-    report = gated(world, run, "cut <= 2%", "shortened <= 0%", "empty <= 0%")
+    report = gated(world, reseal(run), "cut <= 2%", "shortened <= 0%", "empty <= 0%")
     assert states(report) == {"cut <= 2%": "not run", "shortened <= 0%": "not run"}
 
 
@@ -361,7 +362,7 @@ def test_the_outcome_depends_on_no_order(world: World) -> None:
     lines = (world.good.folder / "scores.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     backwards = doctored(world.good, "backwards")
     (backwards.folder / "scores.jsonl").write_text("".join(reversed(lines)), encoding="utf-8")
-    for one, other in zip(gated(world, Run(backwards.folder)).results, first.results, strict=True):
+    for one, other in zip(gated(world, reseal(backwards)).results, first.results, strict=True):
         assert replace(one, run=other.run) == other
 
 

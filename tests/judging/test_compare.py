@@ -29,7 +29,7 @@ from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.statistics.lift import FEWEST, NoLift
 from liftbench.text.phrases import metric_label
 
-from ..support.build import BASE, ENVIRONMENT, PROMPT, write_conversations, write_run
+from ..support.build import BASE, ENVIRONMENT, PROMPT, reseal, write_conversations, write_run
 from ..support.lifts import as_lift
 
 N = 36
@@ -156,7 +156,7 @@ def test_a_comparison_is_the_same_twice_and_for_any_order_of_lines(
     first = compare(baseline, [run])
     rows = [SampleScores(id=id_, scores=scores) for id_, scores in run.scores.items()]
     write_lines(run.folder / "scores.jsonl", reversed(rows))
-    assert compare(Run(baseline.folder), [Run(run.folder)]) == first
+    assert compare(Run(baseline.folder), [reseal(run)]) == first
     assert compare(baseline, [run], seed=1) != first
 
 
@@ -184,7 +184,7 @@ def test_what_is_compared_survives_json(baseline: Run, candidate: Callable[..., 
 def corrupt(run: Run, change: Callable[[list[SampleScores]], list[SampleScores]]) -> Run:
     rows = [SampleScores(id=id_, scores=scores) for id_, scores in run.scores.items()]
     write_lines(run.folder / "scores.jsonl", change(rows))
-    return Run(run.folder)
+    return reseal(run)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_metric_where_lower_is_better_cannot_be_the_headline(tmp_path: Path) -
         run = write_run(tmp_path, command=command, scores={"errors": column}, headlines=["errors"])
         rows = [msgspec.structs.replace(row, direction="lower") for row in run.summary.metrics]
         write_atomic(run.folder / "summary.json", msgspec.structs.replace(run.summary, metrics=rows))
-        runs.append(Run(run.folder))
+        runs.append(reseal(run))
     judged = verdict(compare(runs[0], runs[1:]))
     assert judged.outcome == judged.lift == "unproven"
     assert any("where higher is better, and errors is none" in words for words in judged.not_proven)
@@ -286,7 +286,7 @@ def test_only_a_checker_says_whether_summaries_are_true(tmp_path: Path, candidat
         rows = [msgspec.structs.replace(row, sees="faithfulness" if row.name == "checker" else row.sees)
                 for row in run.summary.metrics]  # fmt: skip
         write_atomic(run.folder / "summary.json", msgspec.structs.replace(run.summary, metrics=rows))
-        return Run(run.folder)
+        return reseal(run)
 
     column = {"rougeL": FLAT, "checker": FLAT}
     baseline = check_guards(write_run(tmp_path, scores=column))
@@ -489,7 +489,7 @@ def test_misuse_is_told(baseline: Run, candidate: Callable[..., Run]) -> None:
     rows = baseline.conversations[1:]
     write_lines(baseline.folder / "conversations.jsonl", rows)
     with pytest.raises(UsageError, match="35 of 36 conversations"):
-        compare(Run(baseline.folder), [run])
+        compare(reseal(baseline), [run])
 
 
 # ------------------------------------------------------------------------------------------------- caveats, differences

@@ -29,7 +29,7 @@ from liftbench.runs.directory import Run, runs_in
 from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.statistics.lift import Lift
 
-from ..support.build import tuned_texts, untuned_texts, write_conversations, write_run
+from ..support.build import reseal, tuned_texts, untuned_texts, write_conversations, write_run
 from ..support.lifts import as_lift
 
 ROUGE = Rouge("rougeL")
@@ -279,7 +279,7 @@ def test_what_a_run_lacks_leaves_the_lift_unproven(
     path = runs[0 if name == "conversations.jsonl" else side].folder / name
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[1:]), encoding="utf-8")
-    found = alternatives((Run(runs[0].folder), Run(runs[1].folder)), leaks=[leak("c000")])
+    found = alternatives((reseal(runs[0]), reseal(runs[1])), leaks=[leak("c000")])
     assert [(one.kind, one.outcome) for one in found] == [("as measured", "unproven")]
     assert "no number for 1 of 90 conversations" in found[0].lift.reason
 

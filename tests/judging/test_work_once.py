@@ -22,6 +22,7 @@ from liftbench.records.run import Prediction
 from liftbench.records.system import System
 from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
+from liftbench.runs.sums import seal
 from liftbench.workflow.compare import compare_runs
 from liftbench.workflow.setup import resolve_recipe
 
@@ -83,9 +84,8 @@ def measured(tmp_path: Path, plugins: Plugins) -> list[Run]:
                 id_: " ".join(measurement.conversations[id_].references[0].split()[: 6 + 2 * number])
                 for id_ in measurement.scored
             }
-            write_lines(
-                run.folder / "predictions.jsonl", [Prediction(id=id_, text=text) for id_, text in texts.items()]
-            )
+            said = [seal(Prediction(id=id_, text=text), run.manifest.id) for id_, text in texts.items()]
+            write_lines(run.folder / "predictions.jsonl", said)
             runs.append(harness.finish(run, measurement, plugins))
     return runs
 

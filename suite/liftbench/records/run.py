@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from .system import System
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class Protocol(Struct, frozen=True, kw_only=True):
@@ -63,6 +63,8 @@ class Prediction(Struct, frozen=True, kw_only=True):
     """Turns left out of the prompt because the conversation did not fit `max_input_tokens`."""
     seconds: float | None = None
     """Wall time of the batch divided by the number of conversations in it."""
+    sha256: str = ""
+    """Of the run's id and all other fields, as generated (see `runs.sums`); empty for texts made elsewhere."""
 
 
 Against = Literal["baseline", "best-prompted"]
@@ -225,6 +227,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """When the run began: UTC, ISO 8601."""
     finished: str | None = None
     """When the run was complete: UTC, ISO 8601."""
+    sums: dict[str, str] = {}
+    """File → its sha256 when the run was completed; before that, only of what is already as it stays (see `runs.sums`).
+    """
     system: System
     """The system that is measured."""
     protocol: Protocol

@@ -37,6 +37,10 @@ class AdapterRecord(Struct, frozen=True, kw_only=True):
     """`Manifest.family` of that run."""
     seed: int | None = None
     """Seed of the training."""
+    rows: int | None = None
+    """Conversations that it was trained on, or whose loss chose its checkpoint (`Provenance.rows`)."""
+    rows_sha256: str | None = None
+    """Hash of their ids and hashes."""
 
 
 class Shot(Struct, frozen=True, kw_only=True):

@@ -23,10 +23,15 @@ from ..records.run import SCHEMA, Environment, Finding, Manifest, Prediction, Ru
 from ..records.training import CurvePoint, TrainingRow, TrainingSummary
 from ..text.html_table import html_table
 from ..text.phrases import metric_label, pluralize
+from .sums import changed_files, require_unchanged
 
 
 class Run:
-    """A run directory, read on demand. Raises `UsageError` where a file is missing, broken or of a newer schema."""
+    """A run directory, read on demand.
+
+    Raises `UsageError` where a file is missing, broken or of a newer schema, and where a file of a complete run is not
+    the one that the run was completed with.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,6 +41,16 @@ class Run:
     def id(self) -> str:
         return self.manifest.id
 
+    @property
+    def changed(self) -> list[str]:
+        """Files that are missing or are not those that the run was completed with; empty where all belong together."""
+        return changed_files(self.folder, self.manifest)
+
+    def _own(self, name: str) -> Path:
+        """The path of a file of the run, which is the run's own: else `UsageError`."""
+        require_unchanged(self.folder, self.manifest, [name])
+        return self.folder / name
+
     @cached_property
     def environment(self) -> Environment:
         return read_record(self.folder / "environment.json", Environment)
@@ -43,12 +58,12 @@ class Run:
     @cached_property
     def conversations(self) -> list[Conversation]:
         """What was scored, in the order of the data set."""
-        return read_lines(self.folder / "conversations.jsonl", Conversation)
+        return read_lines(self._own("conversations.jsonl"), Conversation)
 
     @cached_property
     def predictions(self) -> dict[str, Prediction]:
         """Id → prediction."""
-        return {row.id: row for row in read_lines(self.folder / "predictions.jsonl", Prediction)}
+        return {row.id: row for row in read_lines(self._own("predictions.jsonl"), Prediction)}
 
     @cached_property
     def text_hashes(self) -> dict[str, str]:
@@ -57,7 +72,7 @@ class Run:
 
     @cached_property
     def _samples(self) -> list[SampleScores]:
-        return read_lines(self.folder / "scores.jsonl", SampleScores)
+        return read_lines(self._own("scores.jsonl"), SampleScores)
 
     @cached_property
     def scores(self) -> dict[str, dict[str, float | None]]:
@@ -76,7 +91,7 @@ class Run:
 
     @cached_property
     def summary(self) -> RunSummary:
-        return read_record(self.folder / "summary.json", RunSummary)
+        return read_record(self._own("summary.json"), RunSummary)
 
     @cached_property
     def curve(self) -> list[CurvePoint]:
@@ -87,12 +102,12 @@ class Run:
     @cached_property
     def training_rows(self) -> list[TrainingRow] | None:
         """What the adapter was trained on, as hashes; None where that is not known."""
-        path = self.folder / "training" / "rows.jsonl"
+        path = self._own("training/rows.jsonl")
         return read_lines(path, TrainingRow) if path.exists() else None
 
     @cached_property
     def training(self) -> TrainingSummary | None:
-        path = self.folder / "training" / "summary.json"
+        path = self._own("training/summary.json")
         return read_record(path, TrainingSummary) if path.exists() else None
 
     @cached_property
@@ -129,7 +144,8 @@ class Run:
             f"{manifest.system.name} on {pluralize(protocol.n, 'conversation')} of {protocol.dataset} {protocol.split}"
         )
         rows = []
-        if manifest.status == "complete":
+        status = f"damaged ({', '.join(changed)})" if (changed := self.changed) else manifest.status
+        if status == "complete":
             for metric in self.summary.metrics:
                 mean = "–" if metric.mean is None else f"{metric.mean:.3f}"
                 interval = (
@@ -137,7 +153,7 @@ class Run:
                 )
                 rows.append([metric_label(metric.name), mean, interval, str(metric.n)])
         return html_table(
-            [about, f"run {self.id}: {manifest.status}"],
+            [about, f"run {self.id}: {status}"],
             ["metric", "mean", "95% interval", "conversations"],
             rows,
         )
@@ -161,6 +177,17 @@ def runs_in(folder: Path) -> list[Run]:
         except LiftbenchError:
             continue
     return sorted(found, key=lambda run: (run.manifest.created, run.id))
+
+
+def unreadable_in(folder: Path) -> list[str]:
+    """Of each run of a folder that `runs_in` leaves out, why it cannot be read, in a line."""
+    found = []
+    for manifest in sorted(folder.glob("*/manifest.json")):
+        try:
+            Run(manifest.parent)
+        except LiftbenchError as error:
+            found.append(error.line)
+    return found
 
 
 def run_at(name: str, runs: Path) -> Run | None:

@@ -19,6 +19,7 @@ from ..records.conversation import Conversation
 from ..records.run import Environment, Manifest
 from .directory import runs_in
 from .environment import environment
+from .sums import file_sums
 
 
 def run_id(system: str, dataset: str, key: str, created: str) -> str:
@@ -151,5 +152,5 @@ def _create(manifest: Manifest, conversations: Iterable[Conversation], runs: Pat
     write_lines(folder / "conversations.jsonl", conversations)
     run.record_environment()
     # Last, so that a folder without a manifest, left by a kill a moment ago, is not taken for a run.
-    run.update()
+    run.update(sums=file_sums(folder, ["conversations.jsonl"]))
     return run

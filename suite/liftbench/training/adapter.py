@@ -25,6 +25,7 @@ from ..recipe.sections import Recipe
 from ..records.training import CurvePoint, Provenance, TrainingRow
 from ..runs.environment import versions
 from ..runs.open_run import OpenRun, now
+from ..runs.sums import TRAINED, file_sums
 from .trainer import Trainer, TrainRequest, TrainResult
 
 
@@ -108,7 +109,7 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
         write_atomic(folder / "summary.json", result.summary)
     subject = with_adapter(run.recipe, model, adapter)
     if run.manifest.status == "running":
-        run.update(status="trained", system=subject.system)
+        run.update(status="trained", system=subject.system, sums=run.manifest.sums | file_sums(run.folder, TRAINED))
     return subject
 
 

@@ -23,6 +23,8 @@ from ..records.run import Manifest
 from ..records.system import System
 from ..runs.directory import Run, find_run
 from ..runs.open_run import OpenRun, open_run
+from ..runs.sums import changed_files
+from ..text.phrases import join_words
 from ..training.adapter import copy_rows
 from .feedback import Say
 from .setup import RUNS, RunOptions, Setup, setup_for_call
@@ -236,7 +238,9 @@ def announce_run(run: OpenRun, manifest: Manifest, setup: Setup) -> None:
     """Say whether the run is new, continued or reused, and let observers know."""
     say = setup.feedback.say
     if run.manifest.status == "complete":
-        same = run.manifest.protocol == manifest.protocol
+        if changed := changed_files(run.folder, run.manifest):
+            say(f"not what the run was completed with: {join_words(changed)}")
+        same = run.manifest.protocol == manifest.protocol and not changed
         say(
             f"already measured: {run.folder} (--fresh measures again)" if same else f"scoring the texts of {run.folder}"
         )

@@ -30,7 +30,7 @@ from liftbench.report.outcomes import SYMBOLS
 from liftbench.report.systems import list_steps
 from liftbench.runs.directory import Run
 
-from ...support.build import BASE, ENVIRONMENT, write_conversations, write_run
+from ...support.build import BASE, ENVIRONMENT, reseal, write_conversations, write_run
 from ...support.lifts import as_lift
 
 HOSTILE = (
@@ -292,7 +292,7 @@ def test_findings_are_marked_in_the_text(tmp_path: Path) -> None:
     found = [Finding(start=0, end=8, kind="unsupported name"), Finding(start=3, end=9, kind="hidden by the first")]
     rows[0] = msgspec.structs.replace(rows[0], findings={"unsupported-facts": found})
     write_lines(candidate.folder / "scores.jsonl", rows)
-    again = [baseline, Run(candidate.folder)]
+    again = [baseline, reseal(candidate)]
     text = render(compare(again[0], again[1:]), again)
     wanted = candidate.predictions[first].text[:8]
     assert text.count(f'<mark title="unsupported name">{wanted}</mark>') == 1
@@ -370,7 +370,7 @@ def hostile_run(folder: Path, text: str, command: Any, number: int) -> Run:
         changed = msgspec.structs.replace(run.training, trainer=text, device=text, rows_reported={text: 1})
         write_atomic(run.folder / "training" / "summary.json", changed)
         write_atomic(run.folder / "training" / "options.json", {"option" + text: text})
-    return Run(run.folder)
+    return reseal(run)
 
 
 def pages(folder: Path, text: str) -> Iterator[str]:
@@ -434,7 +434,7 @@ def test_a_training_without_validation_and_an_adapter_without_a_past(tmp_path: P
     assert trained.training is not None
     summary = msgspec.structs.replace(trained.training, best_validation_loss=None)
     write_atomic(trained.folder / "training" / "summary.json", summary)
-    trained = Run(trained.folder)
+    trained = reseal(trained)
     page = Page(render(compare(baseline, [trained]), [baseline, trained]))
     assert "validation loss unknown" in page.text
     assert "precision of the base unknown" in page.text
@@ -446,7 +446,7 @@ def test_a_training_without_validation_and_an_adapter_without_a_past(tmp_path: P
 def test_a_prediction_that_is_not_there_is_unknown(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     write_lines(run.folder / "predictions.jsonl", list(run.predictions.values())[1:])
-    assert "unknown no text recorded" in Page(render_runs([Run(run.folder)])).text
+    assert "unknown no text recorded" in Page(render_runs([reseal(run)])).text
 
 
 def test_without_a_candidate_the_baseline_is_shown_alone(runs: list[Run], comparison: Comparison) -> None:
@@ -480,7 +480,7 @@ def test_where_lower_is_better_less_is_a_gain(tmp_path: Path) -> None:
     for run in runs:
         metrics = [msgspec.structs.replace(row, direction="lower") for row in run.summary.metrics]
         write_atomic(run.folder / "summary.json", msgspec.structs.replace(run.summary, metrics=metrics))
-    runs = [Run(run.folder) for run in runs]
+    runs = [reseal(run) for run in runs]
     text = render(compare(runs[0], runs[1:]), runs)
     assert re.findall(r'<span class="gain (\w+)">(.*?)</span>', text) == [
         ("worse", "-1.000"),

@@ -78,10 +78,13 @@ def test_runs_are_listed_whole_with_their_headline_or_their_status(tmp_path: Pat
     unfinished = write_run(tmp_path, command="train", status="running", created="2026-01-05T11:00:00Z")
     (unfinished.folder / "summary.json").unlink()
     nameless = write_run(tmp_path, command="score", headlines=["absent"], created="2026-01-05T12:00:00Z")
-    out = shown(runs_table([Run(run.folder) for run in (done, unfinished, nameless)]))
+    damaged = write_run(tmp_path, command="score", created="2026-01-05T13:00:00Z")
+    (damaged.folder / "summary.json").write_text("{")
+    out = shown(runs_table([Run(run.folder) for run in (done, unfinished, nameless, damaged)]))
     assert f"{done.id} baseline 36 ROUGE-L 0.250" in words(out)
     assert f"{unfinished.id} train 36 running" in words(out)
     assert "absent unknown" in out
+    assert f"{damaged.id} score 36 damaged: summary.json" in words(out)
 
 
 def test_a_run_id_fits_on_a_line_of_an_eighty_column_terminal(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from .text import new_table, plain
 
 
 def runs_table(runs: Sequence[Run]) -> RenderableType:
-    """One line a run: its id, what made it, how much was scored and the headline."""
+    """One line a run: its id, what made it, how much was scored, and the headline, its status or what is damaged."""
     headlines = {metric_label(run.manifest.headlines[0]) for run in runs}
     one_headline = len(headlines) == 1
     table = new_table()
@@ -24,7 +24,9 @@ def runs_table(runs: Sequence[Run]) -> RenderableType:
     for run in runs:
         manifest = run.manifest
         headline: str = manifest.status
-        if manifest.status == "complete":
+        if changed := run.changed:
+            headline = f"damaged: {', '.join(changed)}"
+        elif manifest.status == "complete":
             found = [row for row in run.summary.metrics if row.name == manifest.headlines[0]]
             headline = numbers.format_score(found[0].mean if found else None)
             if not one_headline:
