@@ -11,7 +11,7 @@ import pytest
 from liftbench.cli.main import COMMANDS
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.files import write_atomic, write_lines
-from liftbench.models.adapters import adapter_sha256
+from liftbench.models.adapters import adapter_sha256, seal
 from liftbench.plugin_api import Conversation
 from liftbench.records.training import Provenance
 from liftbench.runs.directory import Run, runs_in
@@ -266,8 +266,9 @@ def test_a_scored_adapter_brings_what_it_was_trained_on(
 
     model = AutoModelForCausalLM.from_pretrained(tiny_chat_model)
     get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained("adapter")
-    write_atomic(Path("adapter/provenance.json"), Provenance(adapter_sha256=adapter_sha256(Path("adapter"))))
     rows = [training_row(conversation, "train") for conversation in conversations[4:]]
+    provenance = Provenance(adapter_sha256=adapter_sha256(Path("adapter")), rows={row.id: row.sha256 for row in rows})
+    write_atomic(Path("adapter/provenance.json"), seal(provenance))
     path = Path("adapter/rows.jsonl")
     path.write_text("{")
     arguments = ["score", "adapter", "--dataset", str(data), *SMALL]

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.data.similarity.fingerprints import training_row
-from liftbench.files import write_atomic, write_lines
+from liftbench.files import write_atomic
 from liftbench.floors.background import Background
 from liftbench.floors.control_scores import HUMANS, ControlScores, SystemScores
 from liftbench.judging.compare import compare, exit_code
@@ -21,7 +21,7 @@ from liftbench.records.run import Limits, MetricInfo
 from liftbench.records.system import AdapterRecord
 from liftbench.runs.directory import Run
 
-from ..support.build import write_run
+from ..support.build import reseal, retrain, write_run
 from ..support.lifts import as_lift
 
 N = 60
@@ -78,12 +78,11 @@ class Bench:
     def candidate(self, rows: bool = True, **changes: Any) -> Run:
         fields = {"scores": {"rougeL": GOOD, FACTS: NONE}, "texts": texts("Customer waits for parcel"), **self.shared}
         run = write_run(self.runs, command="train", **{**fields, **changes})
-        path = run.folder / "training" / "rows.jsonl"
-        path.unlink(missing_ok=True)
-        if rows:
-            seen = Conversation(id="seen", turns=(Turn(role="customer", text="Quite another matter " * 9),))
-            write_lines(path, [training_row(seen, "train")])
-        return run
+        if not rows:
+            (run.folder / "training" / "rows.jsonl").unlink()
+            return reseal(run)
+        seen = Conversation(id="seen", turns=(Turn(role="customer", text="Quite another matter " * 9),))
+        return retrain(run, [training_row(seen, "train")])
 
     def background(self, baseline: Run) -> Background:
         infos = [
@@ -222,7 +221,7 @@ def test_endings_that_nobody_saw_do_not_pass(bench: Bench) -> None:
 def test_conversations_that_the_baseline_read_in_part(bench: Bench) -> None:
     baseline = bench.baseline()
     write_atomic(baseline.folder / "summary.json", replace(baseline.summary, shortened=30))
-    verdict = bench.verdict(baseline=Run(baseline.folder))
+    verdict = bench.verdict(baseline=reseal(baseline))
     only(verdict, "truncation", "failed", "With the baseline, the model was shown only a part of 30 of 60")
 
 
@@ -394,7 +393,7 @@ def test_a_guard_that_one_seed_fails_fails_for_all_of_them(bench: Bench) -> None
     baseline = bench.baseline()
     runs = family(bench, 1.0, 1.0, 0.9, 1.1, 1.0)
     (runs[3].folder / "training" / "rows.jsonl").unlink()
-    (together,) = compare(baseline, [Run(run.folder) for run in runs], bench.background(baseline)).seeds
+    (together,) = compare(baseline, [reseal(run) for run in runs], bench.background(baseline)).seeds
     leakage = next(guard for guard in together.verdict.guards if guard.name == "leakage")
     assert (together.verdict.outcome, leakage.state) == ("unproven", "not run")
     assert leakage.words.startswith("Seed 3: ")

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from liftbench.errors import UsageError
-from liftbench.files import write_lines
-from liftbench.models.adapters import adapter_sha256, base_of, read_adapter, read_rows
+from liftbench.files import digest, write_lines
+from liftbench.models.adapters import adapter_sha256, base_of, is_edited, read_adapter, read_rows, seal
 from liftbench.models.references import files_sha256
 from liftbench.records.run import SCHEMA
 from liftbench.records.system import AdapterRecord, ModelRecord
@@ -28,14 +30,67 @@ def write_adapter(folder: Path, provenance: object = None, **configuration: Any)
 
 
 def test_an_adapter_tells_where_it_comes_from(tmp_path: Path) -> None:
-    given = Provenance(trainer="qlora", base=BASE, precision="nf4", run="run-1", rows={"a": "1"})
+    told = Provenance(trainer="qlora", base=BASE, precision="nf4", run="run-1", family="f", seed=3, rows={"a": "1"})
+    given = seal(replace(told, adapter_sha256=adapter_sha256(write_adapter(tmp_path))))
     folder = write_adapter(tmp_path, given)
     record, provenance = read_adapter(folder)
     assert provenance == given
     sha256 = files_sha256([folder / "adapter_config.json", folder / "adapter_model.safetensors"])
     assert record == AdapterRecord(
-        sha256=sha256, trainer="qlora", base_sha256=BASE.sha256, precision="nf4", run="run-1"
+        sha256=sha256,
+        trainer="qlora",
+        base_sha256=BASE.sha256,
+        precision="nf4",
+        run="run-1",
+        family="f",
+        seed=3,
+        rows=1,
+        rows_sha256=digest({"a": "1"}),
     )
+
+
+def write_and_edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """An adapter as the suite leaves it, with its provenance edited after that."""
+    path = write_trained(folder) / "provenance.json"
+    fields = json.loads(path.read_text())
+    change(fields)
+    path.write_text(json.dumps(fields))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fields: fields.pop("family"),
+        lambda fields: fields.update(family="another"),
+        lambda fields: fields.update(seed=4),
+        lambda fields: fields.update(rows={"a": "a" * 64}),
+        lambda fields: fields["base"].update(sha256="c" * 64),
+    ],
+)
+def test_an_edited_provenance_tells_nothing_because_no_field_of_it_can_be_believed(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    folder = write_trained(tmp_path)
+    write_lines(folder / "rows.jsonl", ROWS)
+    assert (is_edited(folder), read_adapter(folder)[0].family, read_rows(folder)) == (False, "f", ROWS)
+    write_and_edit(folder, change)
+    assert is_edited(folder)
+    assert read_adapter(folder)[0] == AdapterRecord(sha256=adapter_sha256(folder))
+    assert read_rows(folder) is None
+
+
+def test_written_otherwise_a_provenance_is_the_same(tmp_path: Path) -> None:
+    folder = write_and_edit(tmp_path, dict)
+    assert b": " in (folder / "provenance.json").read_bytes()
+    assert not is_edited(folder)
+
+
+def test_a_provenance_without_its_sum_does_not_tell_the_training(tmp_path: Path) -> None:
+    folder = write_and_edit(tmp_path, lambda fields: fields.pop("sha256"))
+    record, _ = read_adapter(folder)
+    assert (record.base_sha256, record.family, record.seed, record.rows) == (BASE.sha256, None, None, None)
+    assert read_rows(folder) is None
 
 
 @pytest.mark.parametrize("provenance", [None, {}, {"a field": "of somebody else"}])
@@ -114,7 +169,8 @@ LISTED = {row.id: row.sha256 for row in ROWS}
 def write_trained(folder: Path) -> Path:
     """An adapter with the provenance that the suite writes."""
     write_adapter(folder, Provenance())
-    return write_adapter(folder, Provenance(adapter_sha256=adapter_sha256(folder), rows=LISTED))
+    told = Provenance(adapter_sha256=adapter_sha256(folder), base=BASE, family="f", seed=3, rows=LISTED)
+    return write_adapter(folder, seal(told))
 
 
 def test_an_adapter_brings_the_rows_it_was_trained_on(tmp_path: Path) -> None:

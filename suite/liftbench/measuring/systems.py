@@ -11,7 +11,7 @@ from ..data.sources import open_dataset, read_split
 from ..data.splits import exclude_scored
 from ..errors import PrerequisiteError, UsageError
 from ..extension.loader import Plugins
-from ..models.adapters import CONFIGURATION, base_of, read_adapter
+from ..models.adapters import CONFIGURATION, base_of, is_edited, read_adapter
 from ..models.hub import HUB
 from ..models.references import ResolvedModel, is_chat_model, resolve
 from ..prompts.spec import choose_shots, prompt_spec
@@ -101,6 +101,8 @@ def with_adapter(
     record, provenance = read_adapter(adapter)
     mismatches: list[str] = []
     notes: list[str] = []
+    if is_edited(adapter):
+        notes.append("the adapter's provenance.json was edited: where the adapter comes from counts as unknown")
     if record.base_sha256 is None:
         notes.append("the adapter does not record which weights it was trained on")
     elif record.base_sha256 != model.record.sha256:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ..errors import UsageError
-from ..files import read_lines
+from ..files import digest, read_lines
 from ..records.run import SCHEMA
 from ..records.system import AdapterRecord
 from ..records.training import Provenance, TrainingRow
@@ -22,23 +24,28 @@ ROWS = "rows.jsonl"
 
 
 def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
-    """An adapter's identity and provenance; an adapter trained elsewhere has no provenance, and its fields are None.
+    """An adapter's identity and provenance.
 
-    The sha256 is `files_sha256` of configuration and weights. Raises `UsageError` if the folder is not an adapter, is
-    damaged, or cannot be loaded safely.
+    Without `provenance.json` (the adapter was trained elsewhere), or if it was edited, all fields but the sha256 are
+    None. Family, seed and rows come only from a provenance that the suite wrote, for these very weights. The sha256 is
+    `files_sha256` of configuration and weights. Raises `UsageError` if the folder is not an adapter, is damaged, or
+    cannot be loaded safely.
     """
     _configuration(folder)
     provenance = _provenance(folder)
     sha256 = adapter_sha256(folder)
-    unchanged = provenance.adapter_sha256 == sha256
+    own = _is_own(provenance, sha256)
+    rows = provenance.rows if own else None
     record = AdapterRecord(
         sha256=sha256,
         trainer=provenance.trainer,
         base_sha256=provenance.base.sha256 if provenance.base else None,
         precision=provenance.precision,
         run=provenance.run,
-        family=provenance.family if unchanged else None,
-        seed=provenance.seed if unchanged else None,
+        family=provenance.family if own else None,
+        seed=provenance.seed if own else None,
+        rows=None if rows is None else len(rows),
+        rows_sha256=None if rows is None else digest(rows),
     )
     return record, provenance
 
@@ -48,6 +55,16 @@ def adapter_sha256(folder: Path) -> str:
     return files_sha256([folder / CONFIGURATION, folder / WEIGHTS])
 
 
+def seal(provenance: Provenance) -> Provenance:
+    """A provenance with the sum of its fields, as it is written beside an adapter."""
+    return replace(provenance, sha256=_sum(msgspec.to_builtins(provenance)))
+
+
+def is_edited(folder: Path) -> bool:
+    """Whether an adapter's provenance was changed after it was written: it then counts as one of unknown origin."""
+    return (folder / PROVENANCE).is_file() and _provenance(folder) == EDITED
+
+
 def read_rows(folder: Path) -> list[TrainingRow] | None:
     """The hashes of the conversations that an adapter was trained on; None if they are unknown.
 
@@ -55,11 +72,10 @@ def read_rows(folder: Path) -> list[TrainingRow] | None:
     `UsageError` if the rows are damaged or differ from those in the provenance.
     """
     path, provenance = folder / ROWS, _provenance(folder)
-    if not path.is_file() or provenance.adapter_sha256 != adapter_sha256(folder):
+    if not path.is_file() or not _is_own(provenance, adapter_sha256(folder)):
         return None
     rows = read_lines(path, TrainingRow)
-    listed = provenance.rows
-    if listed is not None and listed != {row.id: row.sha256 for row in rows}:
+    if provenance.rows != {row.id: row.sha256 for row in rows}:
         raise UsageError(
             f"{path} and {PROVENANCE} list different conversations: one of them is damaged or of another adapter",
             "Copy the adapter's folder again from the run that trained it.",
@@ -98,12 +114,26 @@ def _configuration(folder: Path) -> dict[str, Any]:
     return read_json(folder / CONFIGURATION)
 
 
+EDITED = Provenance(sha256="edited")
+"""What is known of an adapter whose provenance is not as it was written: nothing."""
+
+
+def _is_own(provenance: Provenance, adapter: str) -> bool:
+    """Whether the suite wrote a provenance for an adapter, given by its sha256."""
+    return provenance.sha256 is not None and provenance.adapter_sha256 == adapter
+
+
+def _sum(fields: Mapping[str, Any]) -> str:
+    return digest({name: value for name, value in fields.items() if name != "sha256"})
+
+
 def _provenance(folder: Path) -> Provenance:
     path = folder / PROVENANCE
     if not path.is_file():
         return Provenance()
     try:
-        provenance = msgspec.json.decode(path.read_bytes(), type=Provenance)
+        fields = msgspec.json.decode(path.read_bytes())
+        provenance = msgspec.convert(fields, Provenance)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path} is damaged: {error}",
@@ -114,4 +144,5 @@ def _provenance(folder: Path) -> Provenance:
             f"{path} was written by a newer liftbench (schema {provenance.schema}, this one reads up to {SCHEMA})",
             "Upgrade liftbench.",
         )
-    return provenance
+    # By what stands in the file, so that a field which this suite does not know is no edit.
+    return EDITED if provenance.sha256 not in (None, _sum(fields)) else provenance

@@ -102,6 +102,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """Package → installed version."""
     created: str | None = None
     """When the adapter was trained: UTC, ISO 8601."""
+    sha256: str | None = None
+    """Hash of all other fields. If the file has another one now, it was edited, and counts as if it were not there."""
 
 
 class TrainingRow(Struct, frozen=True, kw_only=True):

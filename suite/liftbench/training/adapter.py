@@ -18,7 +18,7 @@ from ..extension.registry import Spec
 from ..files import append_lines, digest, read_lines, recover_lines, write_atomic, write_lines
 from ..measuring.plan import Measurement
 from ..measuring.systems import Loadable, with_adapter
-from ..models.adapters import PROVENANCE, ROWS, adapter_sha256
+from ..models.adapters import PROVENANCE, ROWS, adapter_sha256, seal
 from ..models.references import ResolvedModel
 from ..progress import Progress
 from ..recipe.sections import Recipe
@@ -199,4 +199,4 @@ def _write_provenance(
         created=now(),
     )
     write_lines(result.adapter / ROWS, rows)
-    write_atomic(result.adapter / PROVENANCE, provenance)
+    write_atomic(result.adapter / PROVENANCE, seal(provenance))

@@ -97,8 +97,13 @@ def check_seeds(evidence: Evidence) -> Check:
             f"Not judged: {evidence.basis.selection.unscored_seeds}.",
             "Score every seed alike, and compare again.",
         )
-    trained = evidence.candidate.manifest.family
-    return Check(
-        "passed",
-        "No other seed of this training was left out." if trained else "The candidate has no training with seeds.",
-    )
+    if evidence.candidate.manifest.family:
+        return Check("passed", "No other seed of this training was left out.")
+    system = evidence.candidate.manifest.system
+    if system.adapter is not None or system.model is None:
+        return Check(
+            "not run",
+            "Which training it is from is not recorded.",
+            "Train it through `bench train`, and score the adapter with its provenance.json as that wrote it.",
+        )
+    return Check("passed", "The candidate has no training with seeds.")

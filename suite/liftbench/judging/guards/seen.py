@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...text.phrases import percent
+from ...files import digest
+from ...text.phrases import percent, pluralize
 from ..evidence import Evidence
 from ..leakage import LeakKind
 from .base import Check
@@ -48,9 +49,18 @@ def _unknown_training(evidence: Evidence) -> str:
     candidate, baseline = evidence.candidate.manifest.system, evidence.baseline.manifest.system
     if candidate.model is None:
         return "Texts made elsewhere: what their maker was trained on is not known."
-    if candidate.adapter is not None:
-        unknown = "What the adapter was trained on is not recorded: it has no rows.jsonl, or not that of its weights."
-        return "" if evidence.candidate.training_rows else unknown
+    if adapter := candidate.adapter:
+        rows, training = evidence.candidate.training_rows, evidence.candidate.training
+        if not rows or adapter.rows is None:
+            return "What the adapter was trained on is not recorded: it has no rows.jsonl, or not that of its weights."
+        told = f"The run lists {pluralize(len(rows), 'conversation')} used in training"
+        if adapter.rows_sha256 != digest({row.id: row.sha256 for row in rows}):
+            return f"{told}, which are not the {adapter.rows} that its adapter was trained on."
+        trained = sum(row.part == "train" for row in rows)
+        if training and training.conversations != trained:
+            given = training.conversations
+            return f"{told}, {trained} of them to train on, and its training's summary says {given}."
+        return ""
     if baseline.model is None or candidate.model.sha256 != baseline.model.sha256:
         return "The candidate's weights are not the baseline's, and what they were trained on is not known."
     return ""
