@@ -7,6 +7,8 @@ and is scored against the first.
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -15,12 +17,13 @@ from msgspec.structs import replace
 
 from liftbench.data.similarity.fingerprints import training_row
 from liftbench.errors import UsageError
-from liftbench.files import read_lines, write_lines
+from liftbench.files import read_lines, write_atomic, write_lines
 from liftbench.floors.background import measure_background
 from liftbench.floors.control import ControlRequest
 from liftbench.floors.controls import BestConstant, SlotTemplate
 from liftbench.judging.compare import CandidateResult, compare
 from liftbench.judging.guards import GUARDS
+from liftbench.judging.sensitivity import scorers
 from liftbench.judging.verdict import Verdict
 from liftbench.progress import no_progress
 from liftbench.prompts.spec import prompt_spec
@@ -29,6 +32,7 @@ from liftbench.records.system import AdapterRecord, Shot
 from liftbench.runs.directory import Run
 from liftbench.text.transcript import transcript
 
+from ..support.build import TRAINING, reseal
 from ..support.lifts import as_lift
 from ..support.scripted import ADAPTER, BASE, Bench, corpus, honest, scored, untuned
 
@@ -169,10 +173,57 @@ def test_scored_conversations_as_examples_in_the_prompt(bench: Bench) -> None:
 
 
 def test_an_adapter_without_provenance(bench: Bench) -> None:
-    unknown = replace(ADAPTER, base_sha256=None, trainer=None, precision=None)
+    unknown = replace(ADAPTER, base_sha256=None, trainer=None, precision=None, family=None)
     result = bench.judge(bench.measure(honest(), adapter=unknown, rows=[]))
     caught(result, "leakage", "not recorded")
-    assert states(result.verdict) == {"leakage": "not run", "same base": "not run"}
+    assert states(result.verdict) == {"leakage": "not run", "same base": "not run", "seeds": "not run"}
+
+
+def test_an_adapter_whose_provenance_was_edited_is_of_unknown_origin(bench: Bench) -> None:
+    """It passed as one that has no training with seeds: the best of several could be shown alone."""
+    edited = AdapterRecord(sha256=ADAPTER.sha256)
+    result = bench.judge(bench.measure(honest(), adapter=edited, rows=[]))
+    caught(result, "seeds", "Which training it is from is not recorded")
+    caught(result, "leakage", "not recorded")
+    assert not any("no training with seeds" in guard.words for guard in result.verdict.guards)
+
+
+def test_one_unrelated_row_in_place_of_all_that_was_trained_on(bench: Bench) -> None:
+    """It passed as: None of the 1 conversations used in training is a scored one."""
+    rows = [training_row(one, "train") for one in (*corpus("train"), *scored()[:5])]
+    candidate = bench.measure(honest(), rows=rows)
+    write_lines(candidate.folder / "training" / "rows.jsonl", rows[:1])
+    with pytest.raises(UsageError, match=r"training/rows\.jsonl is not the one"):
+        bench.judge(Run(candidate.folder))
+    # And were the sums made again, the adapter's own record of its training would tell.
+    result = bench.judge(reseal(candidate))
+    caught(result, "leakage", f"lists 1 conversation used in training, which are not the {len(rows)} that")
+    assert states(result.verdict) == {"leakage": "not run"}
+
+
+def test_rows_of_a_training_of_another_size(bench: Bench) -> None:
+    candidate = bench.measure(honest())
+    count = len(candidate.training_rows or [])
+    summary = replace(TRAINING, conversations=count)
+    write_atomic(candidate.folder / "training" / "summary.json", summary)
+    assert bench.judge(reseal(candidate)).verdict.outcome == "verified"
+    write_atomic(candidate.folder / "training" / "summary.json", replace(summary, conversations=count + 1))
+    caught(bench.judge(reseal(candidate)), "leakage", f"{count} of them to train on", f"summary says {count + 1}")
+
+
+def test_scores_of_better_texts(bench: Bench) -> None:
+    """The sensitivity page scored the texts again and said *not met*, and the verdict said *verified*."""
+    good, plain = bench.measure(honest()), bench.measure(untuned())
+    shutil.copy(good.folder / "scores.jsonl", plain.folder / "scores.jsonl")
+    with pytest.raises(
+        UsageError, match=re.escape(f"scores.jsonl is not the one that run {plain.id} was completed with")
+    ):
+        bench.judge(Run(plain.folder))
+    metrics = scorers(bench.baseline, bench.baseline.manifest.headlines, bench.plugins)
+    assert states(bench.judge(good, metrics=metrics).verdict) == {}
+    result = bench.judge(reseal(plain), metrics=metrics)
+    for headline in ("ROUGE-L", "content-overlap"):
+        caught(result, "scores", f"recorded {headline} differs from the texts' in 104 of 104 conversations")
 
 
 def test_the_baseline_under_another_name(bench: Bench) -> None:
@@ -257,7 +308,7 @@ def test_a_conversation_without_a_score(bench: Bench) -> None:
     path = candidate.folder / "scores.jsonl"
     rows = read_lines(path, SampleScores)
     write_lines(path, rows[1:])
-    caught(bench.judge(Run(candidate.folder)), "scores", "1 conversations have scores in only one", rows[0].id)
+    caught(bench.judge(reseal(candidate)), "scores", "1 conversations have scores in only one", rows[0].id)
 
 
 def test_gains_on_most_that_hide_a_loss_on_some(bench: Bench) -> None:

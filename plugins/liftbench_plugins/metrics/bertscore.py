@@ -26,6 +26,7 @@ class BertScore(Metric):
     """
 
     sees = "meaning"
+    tolerance = 1e-3
 
     def __init__(self, request: MetricRequest) -> None:
         source = resolve_encoder(request.argument or "minilm")

@@ -19,6 +19,7 @@ class Embedding(Metric):
     """
 
     sees = "meaning"
+    tolerance = 1e-3
 
     def __init__(self, request: MetricRequest) -> None:
         source = resolve_encoder(request.argument or "minilm")

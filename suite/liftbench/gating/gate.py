@@ -26,6 +26,8 @@ from ..judging.evidence import Selection, gather_evidence, lay_basis
 from ..judging.guards import FACTS, GUARDS, Guard, check_guards, not_passed
 from ..judging.guards import STATES as GUARD_STATES
 from ..judging.lifts import measure_lifts
+from ..judging.rescoring import check_scores
+from ..metrics.base import Metric
 from ..recipe.rules import Rule
 from ..records.conversation import Conversation
 from ..records.run import Protocol
@@ -116,12 +118,14 @@ def gate(
     rules: Sequence[Rule],
     against: Against,
     selection: Selection = Selection(),  # noqa: B008 - it is frozen
+    metrics: Sequence[Metric] = (),
 ) -> GateReport:
     """Hold runs, all of them seeds of one training or a single one, to rules: each rule must hold on each.
 
     `selection` says how the runs were chosen: nothing is verified where a seed of the training is not among them, and
-    the candidates that it counts share the level of what is verified. Raises `UsageError` for a run that is not
-    complete, and where there is no rule.
+    the candidates that it counts share the level of what is verified. `metrics` are headlines to score the runs' texts
+    by again: what is recorded must be what the texts score. Raises `UsageError` for a run that is not complete, and
+    where there is no rule.
     """
     if not rules:
         raise UsageError(
@@ -131,7 +135,7 @@ def gate(
 
     @cache
     def guards() -> dict[str, list[Guard]]:
-        return _check_guards(contexts, against)
+        return _check_guards(contexts, against, metrics)
 
     results = [_worst(runs, [_alike(run, against) for run in runs])]
     results += [_worst(runs, [_judge(rule, one, guards) for one in contexts]) for rule in rules]
@@ -261,7 +265,9 @@ def _with_spaces(guard: str) -> str:
     return guard.replace("-", " ").replace("_", " ")
 
 
-def _check_guards(contexts: Sequence[GateContext], against: Against) -> dict[str, list[Guard]]:
+def _check_guards(
+    contexts: Sequence[GateContext], against: Against, metrics: Sequence[Metric]
+) -> dict[str, list[Guard]]:
     """The guards of a verdict on each run, by its id, over the promoted baseline. Raises `CannotJudge`."""
     first = contexts[0]
     baseline, best = first.baseline, first.systems.get("best-prompt")
@@ -285,10 +291,16 @@ def _check_guards(contexts: Sequence[GateContext], against: Against) -> dict[str
             f"The guards cannot run: {error.what}.", error.fix or "Measure the run as its baseline was."
         ) from error
     lifts = measure_lifts(basis, trainings, headlines)
+    measured = (baseline, *([best] if best else []), *(context.run for context in contexts))
+    mismatches = check_scores(measured, [one for one in metrics if one.name in headlines], first.scored.conversations)
     return {
         run.id: check_guards(
             gather_evidence(
-                basis, run, lifts.of([run], "baseline", headlines), lifts.of([run], "best-prompted", headlines)
+                basis,
+                run,
+                lifts.of([run], "baseline", headlines),
+                lifts.of([run], "best-prompted", headlines),
+                mismatches,
             )
         )
         for training in trainings

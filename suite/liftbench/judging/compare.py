@@ -29,6 +29,7 @@ from .evidence import Basis, Evidence, Selection, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
 from .lifts import SEEDS_TO_RESAMPLE, LiftTable, measure_lifts
+from .rescoring import ScoredOnce, ScoreMismatch, check_scores
 from .sensitivity import Alternative, alternatives
 from .slices import SliceResult
 from .verdict import SEVERITY, Verdict, judge
@@ -136,8 +137,8 @@ def compare(
 
     `best_prompted` is the same model with the best prompt that was found; the lift over it is always shown, and judged
     where `against` (or the baseline's recipe) says so. `slices` are declared beside the recipe's; `metrics` are the
-    headline metrics, to score texts again for the sensitivity page. `selection` says how the candidates were chosen.
-    Seeds of one training are judged together. Raises
+    headline metrics, to score texts again: recorded scores must be what the texts score, and the sensitivity page needs
+    them. `selection` says how the candidates were chosen. Seeds of one training are judged together. Raises
     `UsageError` where there is nothing to judge: a run that is incomplete, measured under another protocol, given twice
     or without a headline metric. Where a number cannot be trusted the verdict is *unproven*, with the reason: a missing
     score never passes.
@@ -166,7 +167,13 @@ def compare(
     infos = _metric_infos(baseline, terms.headlines)
     lifts = measure_lifts(basis, trainings, [info.name for info in infos])
     ordered = [run for runs in trainings for run in runs]
-    judged = _with_alternatives([_judge_candidate(basis, run, lifts, infos) for run in ordered], metrics)
+    scorers = [ScoredOnce(metric) for metric in metrics]
+    measured = (baseline, *([best_prompted] if best_prompted else []), *ordered)
+    mismatches = check_scores(measured, [one for one in scorers if one.name in terms.headlines], scored.conversations)
+    judged = _with_alternatives(
+        [_judge_candidate(basis, run, lifts, infos, mismatches) for run in ordered],
+        scorers,
+    )
     by_id = {evidence.candidate.id: (evidence, result) for evidence, result in judged}
     return Comparison(
         baseline=baseline.id,
@@ -252,7 +259,11 @@ def _metric_infos(run: MeasuredRun, headlines: Sequence[str]) -> list[MetricInfo
 
 
 def _judge_candidate(
-    basis: Basis, candidate: MeasuredRun, lifts: LiftTable, infos: Sequence[MetricInfo]
+    basis: Basis,
+    candidate: MeasuredRun,
+    lifts: LiftTable,
+    infos: Sequence[MetricInfo],
+    mismatches: Sequence[ScoreMismatch],
 ) -> tuple[Evidence, CandidateResult]:
     headlines, names = basis.terms.headlines, [info.name for info in infos]
     evidence = gather_evidence(
@@ -260,6 +271,7 @@ def _judge_candidate(
         candidate,
         lifts.of([candidate], "baseline", headlines),
         lifts.of([candidate], "best-prompted", headlines),
+        mismatches,
     )
     result = CandidateResult(
         run=candidate.id,

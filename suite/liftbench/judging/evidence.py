@@ -25,6 +25,7 @@ from .abstractiveness import Abstractiveness, measure_abstractiveness
 from .leakage import Leak, human_copies, leaks
 from .near_copies import NearCopies, find_near_copies
 from .output_faults import Fault, output_faults, usual
+from .rescoring import ScoreMismatch
 from .slices import SliceResult, slice_results
 
 
@@ -122,6 +123,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Fault → ids of the candidate's summaries that have it; None where it cannot be known."""
     seeds: tuple[int, ...] = ()
     """Of the trainings, where several of them are judged together."""
+    mismatches: list[ScoreMismatch] = []
+    """Where recorded scores are not those of their texts: the candidate's, and what it is compared with."""
 
     @property
     def baseline(self) -> MeasuredRun:
@@ -167,9 +170,17 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 def gather_evidence(
-    basis: Basis, candidate: MeasuredRun, lifts: Sequence[LiftResult], prompted: Sequence[LiftResult]
+    basis: Basis,
+    candidate: MeasuredRun,
+    lifts: Sequence[LiftResult],
+    prompted: Sequence[LiftResult],
+    mismatches: Sequence[ScoreMismatch] = (),
 ) -> Evidence:
-    """The evidence on one candidate; `lifts` and `prompted` are those on the headlines (see `measure_lifts`)."""
+    """The evidence on one candidate; `lifts` and `prompted` are those on the headlines (see `measure_lifts`).
+
+    Of `mismatches` (see `check_scores`), those of runs that this candidate's verdict is made from count.
+    """
+    judged = {run.id for run in (basis.baseline, basis.best_prompted, candidate) if run}
     scored, rows = basis.scored, candidate.training_rows or []
     texts = {id_: prediction.text for id_, prediction in candidate.predictions.items()}
     headlines, controls = basis.terms.headlines, basis.background.controls
@@ -193,4 +204,5 @@ def gather_evidence(
         abstractiveness=measure_abstractiveness(texts, scored, controls, headlines, basis.bootstrap),
         near_copies=find_near_copies(texts, controls) if controls else [],
         faults=output_faults(scored, candidate.predictions),
+        mismatches=[one for one in mismatches if one.run in judged],
     )

@@ -169,6 +169,23 @@ def sample_ids(ids: Iterable[str], limit: int | None) -> set[str]:
     return set(sorted(ids, key=rank)[:limit])
 
 
+def scorers_at_hand(protocol: Protocol, names: Iterable[str], plugins: Plugins) -> list[Metric]:
+    """Of some metrics of a protocol those that can be made without data, a model or another package.
+
+    Only such a one as the protocol's signature says: ROUGE is among them, and what learns from a training split is not.
+    """
+    metrics: list[Metric] = []
+    for name in names:
+        registered, _, argument = name.partition(":")
+        try:
+            spec = plugins.find("metric", registered)
+            if not spec.requires:
+                metrics.append(plugins.load(spec)(MetricRequest(argument=argument)))
+        except Exception:  # Whatever a plugin raises: the metric is not at hand.
+            continue
+    return [metric for metric in metrics if protocol.metrics.get(metric.name) == metric.signature]
+
+
 def batch_plan(conversations: Sequence[Conversation], batch_size: int) -> list[list[str]]:
     """Ids in batches of conversations of like length, in a fixed shuffled order.
 

@@ -35,6 +35,9 @@ class Metric(ABC):
     with equal names but different signatures are never compared."""
     direction: Direction = "higher"
     sees: Sees = "overlap"
+    tolerance: float = 1e-9
+    """By how much the value of one text may differ between machines and batches: a model's value does, arithmetic does
+    not. A recorded score that differs by more from what its text scores makes no verdict."""
 
     def __init__(self, request: MetricRequest) -> None:
         """Raise `PrerequisiteError` if a model or data that it needs is not available."""

@@ -9,11 +9,13 @@ from typing import NamedTuple
 from msgspec import Struct, to_builtins
 
 from ..errors import PrerequisiteError, UsageError
+from ..extension.loader import load_plugins
 from ..gating.baselines import Promoted, promoted_in, read_promoted
 from ..gating.context import RESERVED, over
 from ..gating.gate import Against, GateReport
 from ..gating.gate import gate as judge_rules
 from ..judging.evidence import Selection
+from ..measuring.plan import scorers_at_hand
 from ..preferences.folder import find_preferences
 from ..recipe.resolve import ResolvedRecipe, flatten
 from ..recipe.rules import Rule, parse
@@ -124,7 +126,8 @@ def gate_run(rules: Sequence[Rule], against: Against, run: Run, notes: Sequence[
         notes=notes,
         preferences={one.id: find_preferences(run.folder.parent, one.id) for one in runs},
     )
-    return GateOutcome(judge_rules(runs, rules, against, selection), runs, against)
+    metrics = scorers_at_hand(run.manifest.protocol, against.baseline.measured.manifest.headlines, load_plugins())
+    return GateOutcome(judge_rules(runs, rules, against, selection, metrics), runs, against)
 
 
 def find_run_to_gate(run: Run | str | Path | None, against: Against, runs: Path) -> tuple[Run, list[str]]:

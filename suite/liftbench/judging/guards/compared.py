@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ...statistics.lift import NoLift
-from ...text.phrases import join_words
+from ...text.phrases import join_words, metric_label
 from ..evidence import Evidence
 from .base import SEEN_HERE, Check
 
 
 def check_scores(evidence: Evidence) -> Check:
-    """Whether every headline has a finite number for every conversation."""
+    """Whether every headline has a finite number for every conversation, which is that of its text."""
     if not evidence.judged:
         return Check(
             "not run",
@@ -25,6 +25,14 @@ def check_scores(evidence: Evidence) -> Check:
     if problems:
         words = f"There is no lift to judge: {'; '.join(dict.fromkeys(problems))}."
         return Check("failed", words, "Fix or replace what gives no number, and measure again.")
+    wrong = [
+        f"recorded {metric_label(one.metric)} differs from the texts' in {len(one.ids)} of {one.n} conversations of "
+        f"run {one.run}, for example {one.ids[0]}"
+        for one in evidence.mismatches
+    ]
+    if wrong:
+        words = f"The scores are not those of the texts: {'; '.join(wrong)}."
+        return Check("failed", words, "Measure the run again (--fresh): its files do not belong together.")
     return Check("passed", f"Every headline has a number for each of {evidence.n} conversations, in both runs.")
 
 

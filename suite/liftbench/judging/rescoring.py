@@ -1,0 +1,84 @@
+"""Recorded scores held against the texts that they are said to be of, on the headlines, by the runs' own metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from ..measuring.score import values
+from ..metrics.base import Metric
+from ..records.conversation import Conversation
+from ..runs.measured import MeasuredRun
+
+
+class ScoreMismatch(Struct, frozen=True, kw_only=True):
+    """A run whose recorded scores on one metric are not those of its texts."""
+
+    run: str
+    """Its id."""
+    metric: str
+    ids: list[str]
+    """Of the conversations whose recorded score is another one, or of no text."""
+    n: int
+    """Conversations with a recorded score."""
+
+
+class ScoredOnce(Metric):
+    """A metric that scores a text of a conversation once, however often it is asked.
+
+    The check of the recorded scores and the sensitivity page ask for many of the same values.
+    """
+
+    def __init__(self, metric: Metric) -> None:
+        self.name, self.signature = metric.name, metric.signature
+        self.direction, self.sees, self.tolerance = metric.direction, metric.sees, metric.tolerance
+        self._metric = metric
+        self._known: dict[tuple[str, str, tuple[str, ...]], float | None] = {}
+
+    def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
+        # By the references, too: the sensitivity page scores against single ones.
+        keys = [(text, one.id, one.references) for text, one in zip(texts, conversations, strict=True)]
+        new = {key: one for key, one in zip(keys, conversations, strict=True) if key not in self._known}
+        found = values(self._metric, [text for text, *_ in new], list(new.values()))
+        self._known.update(zip(new, found, strict=True))
+        return [self._known[key] for key in keys]
+
+    def variants(self) -> dict[str, Metric]:
+        return self._metric.variants()
+
+    def blind_to(self, references: Sequence[str]) -> str | None:
+        return self._metric.blind_to(references)
+
+
+def check_scores(
+    runs: Iterable[MeasuredRun], metrics: Sequence[Metric], conversations: Sequence[Conversation]
+) -> list[ScoreMismatch]:
+    """Score the texts of some runs of one protocol again, and list where the recorded scores differ from theirs.
+
+    A score without a text is a difference, too. Not checked is what cannot be: a run whose texts were not kept, and a
+    metric that the run was not measured with by the same signature.
+    """
+    return [
+        found
+        for run in runs
+        if run.predictions
+        for metric in metrics
+        if run.manifest.protocol.metrics.get(metric.name) == metric.signature
+        if (found := _compare(run, metric, conversations)).ids
+    ]
+
+
+def _compare(run: MeasuredRun, metric: Metric, conversations: Sequence[Conversation]) -> ScoreMismatch:
+    rows = [one for one in conversations if one.id in run.predictions]
+    texts = [run.predictions[one.id].text for one in rows]
+    again = dict(zip((one.id for one in rows), values(metric, texts, rows), strict=True))
+    recorded = {id_: scores[metric.name] for id_, scores in run.scores.items() if metric.name in scores}
+    differing = [id_ for id_, value in recorded.items() if not _agree(value, again.get(id_), metric.tolerance)]
+    return ScoreMismatch(run=run.id, metric=metric.name, ids=differing, n=len(recorded))
+
+
+def _agree(recorded: float | None, again: float | None, tolerance: float) -> bool:
+    if recorded is None or again is None:
+        return recorded is again
+    return abs(recorded - again) <= tolerance
