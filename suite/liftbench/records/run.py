@@ -64,7 +64,7 @@ class Prediction(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     """Wall time of the batch divided by the number of conversations in it."""
     sha256: str = ""
-    """Of the run's id and all other fields, as generated (see `runs.sums`); empty for texts made elsewhere."""
+    """Hash of the run's id and all other fields, as generated (see `runs.sums`); empty for texts made elsewhere."""
 
 
 Against = Literal["baseline", "best-prompted"]
@@ -228,8 +228,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     finished: str | None = None
     """When the run was complete: UTC, ISO 8601."""
     sums: dict[str, str] = {}
-    """File → its sha256 when the run was completed; before that, only of what is already as it stays (see `runs.sums`).
-    """
+    """File → sha256 at completion; before that, of the files that no longer change (see `runs.sums`)."""
     system: System
     """The system that is measured."""
     protocol: Protocol
