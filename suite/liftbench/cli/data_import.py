@@ -72,15 +72,15 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
 def _write(path: Path, tables: Sequence[Table], columns: Columns, tally: Tally) -> None:
     stages = [("reading", "KB"), ("writing", "conversations")] if columns.text else [("reading", "KB")]
     with progress_bars(stages) as bars:
-        found: Iterable[Conversation] = conversations(_watched(tables, bars[0]), columns, tally)
+        found: Iterable[Conversation] = conversations(_read_with_progress(tables, bars[0]), columns, tally)
         if columns.text:
-            found = _counted(found, tally, bars[1])
+            found = _count_with_progress(found, tally, bars[1])
         clean = clean_conversations(found, tally)
         while batch := list(islice(clean, BATCH)):
             append_lines(path, batch)
 
 
-def _watched(tables: Sequence[Table], progress: Progress) -> Iterator[Row]:
+def _read_with_progress(tables: Sequence[Table], progress: Progress) -> Iterator[Row]:
     sizes = [table.path.stat().st_size for table in tables]
     total = sum(sizes) // 1024 + 1
     for number, table in enumerate(tables):
@@ -92,7 +92,7 @@ def _watched(tables: Sequence[Table], progress: Progress) -> Iterator[Row]:
     progress(total, total, "done")
 
 
-def _counted(found: Iterable[Conversation], tally: Tally, progress: Progress) -> Iterator[Conversation]:
+def _count_with_progress(found: Iterable[Conversation], tally: Tally, progress: Progress) -> Iterator[Conversation]:
     for count, conversation in enumerate(found, start=1):
         if count % 100 == 0 or count == tally.gathered:
             progress(count, tally.gathered or count, FILE)

@@ -107,7 +107,7 @@ def mapping_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[S
     if missing_fields(guessed):
         if not sys.stdin.isatty():
             raise UsageError(_open_question(guessed, names[0], samples[0]))
-        columns = _asked(guessed, names[0], samples[0])
+        columns = _ask_columns(guessed, names[0], samples[0])
     check_form(columns)
     for path, known in zip(files[1:], names[1:], strict=True):
         _check_like_first(columns, path, known, files[0])
@@ -150,7 +150,7 @@ def _open_question(columns: Columns, names: Sequence[str], rows: Sequence[Row]) 
     return f"cannot tell which column holds {holds}\ncolumns: {', '.join(_with_values(name, rows) for name in names)}"
 
 
-def _asked(columns: Columns, names: Sequence[str], rows: Sequence[Row]) -> Columns:
+def _ask_columns(columns: Columns, names: Sequence[str], rows: Sequence[Row]) -> Columns:
     say("columns:")
     for name in names:
         say(f"  {_with_values(name, rows)}")

@@ -128,7 +128,7 @@ class SlotTemplate(Control):
         start = Template(
             asker=asker, answerer=answerer, **{part: options[len(options) // 2] for part, options in choices.items()}
         )
-        self._template = _tuned(start, choices, _spread(request.training, TUNED_ON))
+        self._template = _tune_template(start, choices, _spread(request.training, TUNED_ON))
         self.note = str(self._template)
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
@@ -180,7 +180,7 @@ def _spread(training: Sequence[Conversation], most: int) -> list[Conversation]:
     return with_references[:: -(-len(with_references) // most)]
 
 
-def _tuned(start: Template, choices: dict[str, tuple[Any, ...]], conversations: list[Conversation]) -> Template:
+def _tune_template(start: Template, choices: dict[str, tuple[Any, ...]], conversations: list[Conversation]) -> Template:
     """Coordinate ascent: the best option of one part after the other, until a whole round changes nothing."""
     rouge = Rouge("rougeL")
 

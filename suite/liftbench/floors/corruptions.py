@@ -110,7 +110,7 @@ def _first_turn(case: Case) -> str:
 # ------------------------------------------------------------------------------------------------ one thing is changed
 
 
-def _swapped(case: Case) -> str | None:
+def _swap_roles(case: Case) -> str | None:
     return swap_roles(case.reference)
 
 
@@ -155,7 +155,7 @@ def _shape(text: str) -> str:
     )
 
 
-def _negated(case: Case) -> str | None:
+def _negate_outcome(case: Case) -> str | None:
     return negate(case.reference)
 
 
@@ -165,7 +165,7 @@ def _half(case: Case) -> str | None:
     return case.reference[: words[(len(words) - 1) // 2].end()] if len(words) > 1 else None
 
 
-def _shuffled(case: Case) -> str | None:
+def _shuffle_words(case: Case) -> str | None:
     words = case.reference.split()
     if len(set(words)) < 2:
         return None
@@ -180,11 +180,11 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "another-conversation": Corruption("the summary of another conversation", _another_conversation),
     "best-constant": Corruption("one sentence for every conversation", partial(_written_by, "best-constant")),
     "slot-template": Corruption("fixed phrases around words of the turns", partial(_written_by, "slot-template")),
-    "roles-swapped": Corruption("customer and agent exchanged", _swapped),
+    "roles-swapped": Corruption("customer and agent exchanged", _swap_roles),
     "detail-replaced": Corruption("one name, number, amount, date or code is another one", _another_detail),
-    "outcome-negated": Corruption("the last sentence says the opposite", _negated),
+    "outcome-negated": Corruption("the last sentence says the opposite", _negate_outcome),
     "half-cut-off": Corruption("only the first half of the words", _half),
-    "words-shuffled": Corruption("the same words in random order", _shuffled),
+    "words-shuffled": Corruption("the same words in random order", _shuffle_words),
     "first-turn-copied": Corruption("the first turn instead of a summary", _first_turn),
 }
 """Name → corruption, in the order of the validity table."""

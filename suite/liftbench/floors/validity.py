@@ -70,9 +70,9 @@ def describe_validity(validity: Validity, metric: str) -> str:
     costs = [cost for cost in validity.costs if cost.metric == metric and cost.corruption != FLOOR and not cost.problem]
     if not costs:
         return f"{metric_label(metric)}: nothing could be measured."
-    blind = [_named(cost) for cost in costs if cost.high is not None and cost.high < BLIND]
-    seen = [_named(cost) for cost in costs if cost.low is not None and cost.low > SEEN]
-    fooled = [_named(cost) for cost in costs if cost.high is not None and cost.high < 0]
+    blind = [_name_corruption(cost) for cost in costs if cost.high is not None and cost.high < BLIND]
+    seen = [_name_corruption(cost) for cost in costs if cost.low is not None and cost.low > SEEN]
+    fooled = [_name_corruption(cost) for cost in costs if cost.high is not None and cost.high < 0]
     blind = [name for name in blind if name not in fooled]
     words = []
     if fooled:
@@ -84,7 +84,7 @@ def describe_validity(validity: Validity, metric: str) -> str:
     return f"{metric_label(metric)} {'; it '.join(words)}." if words else f"{metric_label(metric)}: nothing is settled."
 
 
-def _named(cost: Cost) -> str:
+def _name_corruption(cost: Cost) -> str:
     return cost.corruption.replace("-", " ")
 
 

@@ -78,7 +78,7 @@ def leaks(
     """
     places = {conversation.id: place for place, conversation in enumerate(scored.conversations)}
     best: dict[tuple[int, int], Leak] = {}
-    for leak in (*_seen(scored, rows), *_shown(scored, prompt), *_copied(scored, texts, rows), *_twice(scored)):
+    for leak in (*_seen(scored, rows), *_shown(scored, prompt), *_find_copies(scored, texts, rows), *_twice(scored)):
         key = _ORDER.index(leak.kind), places[leak.id]
         if key not in best or leak.likeness > best[key].likeness:
             best[key] = leak
@@ -141,7 +141,7 @@ def human_copies(scored: ScoredSplit, rows: Sequence[TrainingRow]) -> float:
     return sum(copied) / len(copied) if copied else 0.0
 
 
-def _copied(scored: ScoredSplit, texts: Mapping[str, str], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
+def _find_copies(scored: ScoredSplit, texts: Mapping[str, str], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
     training = _training_summaries(rows)
     for conversation, references in zip(scored.conversations, scored.reference_words, strict=True):
         tokens = words(texts.get(conversation.id, ""))

@@ -71,7 +71,7 @@ def alternatives(
         _Subject(over=over, candidate=candidate, metric=headline, leaks=leaks, pairs=pairs)
         for candidate, leaks in candidates
         for headline in terms.headlines
-        for pairs in [_measured(over, candidate, headline, bootstrap.clusters)]
+        for pairs in [_pair_scores(over, candidate, headline, bootstrap.clusters)]
     ]
     plain = _lifts([_as_measured(one, bootstrap.seed) for one in subjects], terms.target, bootstrap)
     rescored = {name: _Rescored(over, metric) for name, metric in made.items()}
@@ -181,7 +181,7 @@ def _variations(subject: _Subject, rescored: _Rescored | None, seed: int) -> Ite
         yield _Variation("leakage", name, pairs, seed)
 
 
-def _measured(over: MeasuredRun, candidate: MeasuredRun, metric: str, clusters: Mapping[str, str]) -> _Pairs:
+def _pair_scores(over: MeasuredRun, candidate: MeasuredRun, metric: str, clusters: Mapping[str, str]) -> _Pairs:
     """The runs' own scores; None where a run lacks the score, the text that it is of, or the conversation."""
     # By id, so that the interval does not depend on the order in which a run wrote its scores.
     ids = sorted(clusters.keys() | over.scores.keys() | candidate.scores.keys())

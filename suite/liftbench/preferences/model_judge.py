@@ -111,7 +111,7 @@ def model_preference(
     by_item: dict[str, list[ModelAnswer]] = {}
     for answer in answers:
         by_item.setdefault(answer.item, []).append(answer)
-    preferred = {item: [_preferred(answer) for answer in both] for item, both in by_item.items()}
+    preferred = {item: [_read_preference(answer) for answer in both] for item, both in by_item.items()}
     values = {
         item: {judge: some[0] if len(set(some)) == 1 else 0.5}
         for item, both in preferred.items()
@@ -134,7 +134,7 @@ def model_preference(
     return replace(found, model=about)
 
 
-def _preferred(answer: ModelAnswer) -> float | None:
+def _read_preference(answer: ModelAnswer) -> float | None:
     """1 for the candidate, 0.5 for a tie, 0 for the other; None where the answer is not understood."""
     if answer.answer is None:
         return None

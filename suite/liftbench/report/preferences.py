@@ -74,14 +74,14 @@ def list_facts(preference: Preference) -> list[Fact]:
         alpha = f"{preference.alpha:.2f}" if preference.alpha is not None else "not defined"
         note = preference.alpha_missing or "Krippendorff's alpha: 1 is full agreement, 0 that of chance"
         facts.append(Fact(name="agreement of the judges", figure=alpha, note=note))
-        facts += _supported(preference)
+        facts += _describe_supported(preference)
         facts += _metrics(preference)
     if preference.model:
         facts += _model(preference.model)
     return facts
 
 
-def _supported(preference: Preference) -> Iterator[Fact]:
+def _describe_supported(preference: Preference) -> Iterator[Fact]:
     found = preference.supported
     if found is None:
         yield Fact(name="supported sentences", figure=UNKNOWN, note="nobody judged sentences")

@@ -151,7 +151,7 @@ def _lift(pairs: _Pairs, resampled: _Resampled, p: float, settings: Resampling) 
         decides="ratio" if stable else "surplus",
         p=p,
         detectable=target + _errors(beyond) * error,
-        needed=_needed(before.size, error**2, allowed**2, resampled.of_seeds / bottom**2),
+        needed=_count_needed(before.size, error**2, allowed**2, resampled.of_seeds / bottom**2),
         n=before.size,
         units=units.number,
         method=_describe_method(settings, len(after), units, stable),
@@ -219,7 +219,7 @@ def _errors(beyond: float) -> float:
     return normal_quantile(POWER) - normal_quantile(beyond)
 
 
-def _needed(n: int, variance: float, allowed: float, fixed: float) -> int | None:
+def _count_needed(n: int, variance: float, allowed: float, fixed: float) -> int | None:
     """`Lift.needed`: as many conversations as bring the variance that `n` leave down to what is allowed.
 
     A part of it is fixed: that of the seeds, which more conversations do not lessen.

@@ -142,7 +142,7 @@ def compare_runs(
     with feedback.bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
         background = measure_background(baseline.require_complete(), plugins, on_controls, on_validity, read)
     metrics, background = _scorers(baseline, headlines, plugins, background, read)
-    if left_out := join_words([f"seed {seed_of(run)} ({run.id})" for run in _unjudged(candidates, there)]):
+    if left_out := join_words([f"seed {seed_of(run)} ({run.id})" for run in _find_unjudged(candidates, there)]):
         why = f"{left_out}: same training, but not scored under this protocol; its `bench train` command scores it"
         background = replace(background, missing=background.missing | {"seeds": why})
     else:
@@ -212,7 +212,7 @@ def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run],
     return found
 
 
-def _unjudged(candidates: Sequence[Run], there: Sequence[Run]) -> list[Run]:
+def _find_unjudged(candidates: Sequence[Run], there: Sequence[Run]) -> list[Run]:
     """Seeds of the candidates' trainings that cannot be judged with them, each once."""
     found = {run.id: run for candidate in candidates for run in unscored_seeds(candidate, there)}
     return list(found.values())

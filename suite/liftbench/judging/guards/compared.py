@@ -99,14 +99,10 @@ def check_effect(evidence: Evidence) -> Check:
 
 def check_seeds(evidence: Evidence) -> Check:
     """Whether every seed of the candidate's training is judged."""
-    if evidence.basis.selection.unscored_seeds:
-        return Check(
-            "failed",
-            f"Not judged: {evidence.basis.selection.unscored_seeds}.",
-            "Score every seed alike, and compare again.",
-        )
+    if left_out := evidence.basis.selection.unscored_seeds:
+        return Check("failed", f"Not judged: {left_out}.", "Score every seed alike, and compare again.")
     if evidence.candidate.manifest.family:
-        return Check("passed", "No other seed of this training was left out.")
+        return Check("passed", "Every seed of this training that lies in the runs folder is judged.")
     system = evidence.candidate.manifest.system
     if system.adapter is not None or system.model is None:
         return Check(

@@ -90,11 +90,11 @@ def _trend(name: str, versions: Sequence[Version], runs: Sequence[Run]) -> Trend
         name=name,
         versions=list(versions),
         headlines=headlines,
-        charts=[(metric_label(metric), _drawn(name, metric, versions, runs)) for metric in headlines],
+        charts=[(metric_label(metric), _draw_versions(name, metric, versions, runs)) for metric in headlines],
     )
 
 
-def _drawn(name: str, metric: str, versions: Sequence[Version], runs: Sequence[Run]) -> Markup:
+def _draw_versions(name: str, metric: str, versions: Sequence[Version], runs: Sequence[Run]) -> Markup:
     """Of the versions that were measured as the last one was: other figures are no trend."""
     points = [
         Point(f"version {one.number}", found.mean, found.low, found.high)

@@ -183,10 +183,10 @@ def _ends(prompt: PromptSpec) -> str:
 
 def tabulate_environments(subjects: Sequence[Subject]) -> list[Row]:
     """Where it ran."""
-    return _rows([_environment(_recorded(subject.run)) for subject in subjects])
+    return _rows([_environment(_find_environment(subject.run)) for subject in subjects])
 
 
-def _recorded(run: MeasuredRun) -> Environment | None:
+def _find_environment(run: MeasuredRun) -> Environment | None:
     try:
         return run.environment
     except UsageError:  # Of an older or trimmed run nothing is known, and the page says so.

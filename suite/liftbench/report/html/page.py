@@ -61,7 +61,7 @@ def _environment() -> Environment:
     }
     found.filters |= {
         "label": metric_label,
-        "coded": _coded,
+        "coded": _mark_code,
         "classify_cost": classify_cost,
         "sort_guards": sort_guards,
         "count_leaks": count_leaks,
@@ -80,7 +80,7 @@ def _environment() -> Environment:
     return found
 
 
-def _coded(words: str) -> Markup:
+def _mark_code(words: str) -> Markup:
     """Sets what stands between backticks as code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words))))
 

@@ -30,7 +30,7 @@ def list_verdict(verdict: Verdict) -> Iterator[RenderableType]:
         ("Not proven", verdict.not_proven),
         ("What would settle it", verdict.settle),
     ):
-        yield from _listed(title, words, "")
+        yield from _list_items(title, words, "")
     passed = sum(guard.state == "passed" for guard in verdict.guards)
     yield Text()
     yield Text(f"Guards: {passed} of {len(verdict.guards)} passed (✗ failed, ○ not run, ? undecided)", "bold")
@@ -39,10 +39,10 @@ def list_verdict(verdict: Verdict) -> Iterator[RenderableType]:
         style = "dim" if guard.state == "passed" else ""
         guards.add_row(Text(SYMBOLS[guard.state], STYLES[guard.state]), plain(guard.name), plain(guard.words, style))
     yield guards
-    yield from _listed("Caveats", verdict.caveats, "dim")
+    yield from _list_items("Caveats", verdict.caveats, "dim")
 
 
-def _listed(title: str, words: Sequence[str], style: str) -> Iterator[RenderableType]:
+def _list_items(title: str, words: Sequence[str], style: str) -> Iterator[RenderableType]:
     if not words:
         return
     items = Table.grid(padding=(0, 1))
