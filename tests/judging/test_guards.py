@@ -10,11 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.data.similarity.fingerprints import training_row
+from liftbench.data.similarity.novelty import Novelty
 from liftbench.files import write_atomic
 from liftbench.floors.background import Background
 from liftbench.floors.control_scores import HUMANS, ControlScores, SystemScores
+from liftbench.floors.traces import trace_texts
 from liftbench.judging.compare import compare, exit_code
-from liftbench.judging.guards import FACTS, GUARDS, Guard
+from liftbench.judging.guards import FACTS, GUARDS, PEOPLE, Guard
 from liftbench.judging.verdict import Verdict
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.run import Limits, MetricInfo
@@ -89,9 +91,14 @@ class Bench:
             MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap"),
             MetricInfo(name=FACTS, signature="s", direction="lower", sees="facts"),
         ]
+        pasted = [one.turns[0].text for one in baseline.conversations]
         rows = [
             SystemScores(
-                name="template", role="floor", scores={"rougeL": self.floor, FACTS: NONE}, missing=self.missing
+                name="template",
+                role="floor",
+                scores={"rougeL": self.floor, FACTS: NONE},
+                missing=self.missing,
+                traces=trace_texts(pasted, Novelty(baseline.conversations)),
             ),
             SystemScores(name=HUMANS, role="humans", scores={"rougeL": [0.5] * N, FACTS: self.humans}),
         ]
@@ -128,11 +135,13 @@ def only(verdict: Verdict, name: str, state: str, words: str) -> Guard:
 def test_a_candidate_that_passes_every_guard_is_verified(bench: Bench) -> None:
     verdict = bench.verdict()
     assert (verdict.outcome, verdict.lift, open_guards(verdict)) == ("verified", "verified", {})
-    assert verdict.sentence.startswith("Verified: All 12 guards passed.")
+    assert verdict.sentence.startswith(
+        "Verified (judged on ROUGE-L alone; no best prompt was searched for): All 13 guards passed."
+    )
     assert verdict.sentence.endswith("(overlap only).")
-    assert [guard.name for guard in verdict.guards] == list(GUARDS)
+    assert [guard.name for guard in verdict.guards] == [name for name in GUARDS if name != PEOPLE]
     assert all(guard.question.endswith("?") and not guard.fix for guard in verdict.guards)
-    assert "12 of 12 guards passed" in verdict.proven[-1]
+    assert "13 of 13 guards passed" in verdict.proven[-1]
 
 
 def test_a_lift_that_is_not_met_stays_so_when_all_guards_pass(bench: Bench) -> None:
@@ -150,7 +159,7 @@ def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -
     verdict = bench.verdict()
     guard = only(verdict, "controls", "failed", "The candidate scores lower than the best control on ROUGE-L")
     assert (verdict.outcome, verdict.lift) == ("unproven", "verified")
-    assert verdict.sentence.startswith("Unproven: 1 of 12 guards did not pass: controls (failed). ")
+    assert verdict.sentence.startswith("Unproven: 1 of 13 guards did not pass: controls (failed). ")
     assert f"{guard.question} {guard.words}" in verdict.not_proven
     assert f"controls: {guard.fix}" in verdict.settle
     assert any("at least" in words and "higher than the untuned model" in words for words in verdict.proven)
@@ -201,9 +210,9 @@ def test_faults_that_are_rare_enough_pass_and_are_told(bench: Bench) -> None:
     [
         (Limits(), []),
         (Limits(faults=0.01, unsupported=0.0, slices=("turns", "length", "references", "company")), []),
-        (Limits(faults=0.1), ["faults of 10% (2% are usual)"]),
-        (Limits(unsupported=0.5), ["0.5 invented details a summary (0.1 are usual)"]),
-        (Limits(slices=("turns",)), ["slices by length and references are not checked"]),
+        (Limits(faults=0.1), ["faults 10% (default 2%)"]),
+        (Limits(unsupported=0.5), ["invented details 0.5 a summary (default 0.1)"]),
+        (Limits(slices=("turns",)), ["slices by length and references not checked"]),
     ],
 )
 def test_loosened_guards_are_told(bench: Bench, limits: Limits, words: list[str]) -> None:

@@ -132,7 +132,7 @@ def _sentence(
     over, rival, others = evidence.baseline, evidence.best_prompted, evidence.prompted
     if evidence.terms.against == "best-prompted":
         over, rival, others = rival or over, evidence.baseline, evidence.lifts
-    conditions = [] if outcome == "unproven" else list_conditions(evidence)
+    conditions = list_conditions(evidence) if outcome in ("verified", "undecided") else []
     weaker = f" ({'; '.join(conditions)})" if conditions else ""
     words = [f"{outcome.capitalize()}{weaker}:", *([about] if about else [])]
     words += [_failing(failing, guards)] if failing else [f"All {guards} guards passed."]
