@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -156,4 +157,4 @@ def test_a_reader_that_has_gone_gets_no_0() -> None:
 def test_a_run_that_is_whole_is_still_verified(bench: Bench) -> None:
     done = bench("compare", "untuned", "good")
     assert (done.code, Run(RUNS / "good").changed) == (0, [])
-    assert "Verified: All 12 guards passed." in " ".join(done.out.split())
+    assert re.search(r"Verified.* guards passed\.", " ".join(done.out.split()))
