@@ -160,7 +160,7 @@ def test_of_a_broken_part_only_its_own_conversations_are_named(world: World) -> 
 
 def test_a_run_that_writes_the_baselines_texts_fails_by_the_guard_that_sees_it(world: World) -> None:
     (lift,) = (one for one in gated(world, passed_off(world)).results if one.rule == RULES[0])
-    assert lift.guards == ["effect", "controls"]
+    assert lift.guards == ["effect", "controls", "writing"]
     assert lift.found.endswith("Not verified: the guards effect and controls did not pass.")
 
 
@@ -222,7 +222,7 @@ def test_without_controls_nothing_is_verified(world: World) -> None:
     bare = Against(baseline=replace(world.untuned, floors=[]))
     report = gated(world, world.good, RULES[0], RULES[6], against=bare)
     assert states(report) == {RULES[0]: "failed", RULES[6]: "not run"}
-    assert report.results[1].guards == ["controls", "facts"]
+    assert report.results[1].guards == ["controls", "writing", "facts"]
     assert states(gated(world, world.good, "lift(rougeL) >= 40% verified except controls, facts", against=bare)) == {}
 
 

@@ -144,7 +144,7 @@ def test_an_empty_or_missing_text_has_nothing_new() -> None:
         (controls(HUMAN), HUMAN, UNTRACED),
         (controls(HUMAN, lead=(mixed(0), 0.2)), conversations(), NO_HUMANS),
         (controls(HUMAN, constant=(lambda _: "the same sentence", 0.2)), HUMAN, NOBODY_COPIES),
-        (controls(HUMAN[:1], lead=(mixed(0), 0.2)), HUMAN[:1], "at least 2 conversations"),
+        (controls(HUMAN[:1], lead=(mixed(0), 0.2)), HUMAN[:1], "at least 5 conversations"),
     ],
 )
 def test_without_an_end_there_is_no_position_but_a_reason(

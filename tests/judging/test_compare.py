@@ -484,7 +484,7 @@ def test_misuse_is_told(baseline: Run, candidate: Callable[..., Run]) -> None:
     with pytest.raises(UsageError, match="unknown metric 'rougel'\nDid you mean 'rougeL'"):
         compare(baseline, [run], headlines=["rougel"])
     for target in (math.nan, math.inf, 0.0, -0.5):
-        with pytest.raises(UsageError, match="target must be a number above 0"):
+        with pytest.raises(UsageError, match="A target is a number above 0"):
             compare(baseline, [run], target=target)
     rows = baseline.conversations[1:]
     write_lines(baseline.folder / "conversations.jsonl", rows)

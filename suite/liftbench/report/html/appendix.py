@@ -127,6 +127,9 @@ def tabulate_limits(allowed: Limits) -> list[Row]:
                 "slices": ", ".join(allowed.slices) or NONE,
                 "unsupported details beyond the humans'": f"{allowed.unsupported:g} per summary",
                 "faulty summaries of each kind": percent(allowed.faults),
+                "way from pasting (0) to people (1)": f"at least {allowed.abstraction:g}",
+                "people who must prefer it": str(allowed.judges or NONE),
+                "level shared among all candidates": "yes" if allowed.share_level else "no",
             }
         ]
     )
