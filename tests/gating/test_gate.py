@@ -424,3 +424,13 @@ def test_names_that_rules_may_use(world: World, tmp_path: Path) -> None:
     given: Any = ["lift(rougeL, over=older) >= 40%", "lift(rougeL, over=gone) >= 40%", "rougeL >= 0.9x untuned"]
     results = gated(world, world.good, *given, against=against).results[1:]
     assert [(one.state, one.fix) for one in results] == [("passed", ""), ("not run", "Promote it."), ("passed", "")]
+
+
+def test_candidates_in_the_folder_share_the_level_of_what_is_verified(world: World) -> None:
+    rules = [parse("lift(rougeL) >= 40% verified"), parse("lift(rougeL) >= 40%")]
+    alone, among_ten = (gate([world.good], rules, world.against, Selection(looks=looks)) for looks in (1, 10))
+    assert (alone.looks, among_ten.looks) == (1, 10)
+    assert "95% interval" in alone.results[1].found
+    assert "99.5% interval" in among_ten.results[1].found
+    # What is only measured makes no such claim.
+    assert "95% interval" in among_ten.results[2].found
