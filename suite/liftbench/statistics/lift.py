@@ -8,16 +8,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 FEWEST = 30
-"""Conversations (clusters, where the data have any) for a *verified*, and for anything said of a slice.
+"""The fewest conversations (clusters, where the data have any) that verify a lift, and that a slice is judged on.
 
-Intervals are widened for few (see `bootstrap`), but no widening corrects skewness: on real scores the lower bound,
-nominally wrong in 2.5% of experiments, is so in up to 3.8% of those with 30 conversations
+Intervals are widened for few units (see `bootstrap`), but widening does not correct skewness. On real scores the lower
+bound, nominally wrong in 2.5% of experiments, is wrong in up to 3.8% of those with 30 conversations
 (`baselines/interval-coverage.jsonl`) and in 5.8% of those with 20. Where 2%, 5% or 10% of the candidate's texts fail
-and score 0, it is so in up to 3.7% of those with 30 and 3.2% of those with 110: a higher number would change little.
+and score 0, it is wrong in up to 3.7% of those with 30 and 3.2% of those with 110: a higher number would change little.
 
-No interval can know of failures that did not occur in the sample: those of 5% of all texts are absent from 21% of
+An interval cannot know of failures that did not occur in the sample: failures of 5% of all texts are absent from 21% of
 samples of 30 conversations, and from 0.4% of samples of 110. Real scores vary enough for the interval to allow for
-them; scores that hardly vary but for the failures would not. The guards catch the failures that did occur.
+such failures; scores that hardly vary apart from the failures would not. The guards catch the failures that did occur.
 """
 
 
@@ -35,52 +35,52 @@ class Lift(Struct, frozen=True, kw_only=True, tag_field="kind", tag="lift"):
     high: float | None
     """Bounds of its interval (see `bootstrap`); None where the baseline's mean is too unstable to divide by."""
     level: float
-    """Of the intervals, two-sided."""
+    """Confidence level of the two-sided intervals."""
     difference: float
     """candidate - baseline."""
     difference_low: float
     difference_high: float
     surplus_low: float
     surplus_high: float
-    """Bounds of the interval of candidate - (1 + target) * baseline: what decides where no ratio is stable."""
+    """Bounds of the interval of candidate - (1 + target) * baseline, which decides where the ratio is not stable."""
     decides: Literal["ratio", "surplus"]
-    """Which of the intervals the target is judged by: that of the lift, or that of the surplus."""
+    """Which interval the target is judged by: that of the lift, or that of the surplus."""
     p: float
-    """Of a two-sided paired randomization test: how often chance alone would make so large a difference."""
+    """P-value of a two-sided paired randomization test: how often chance alone would make a difference this large."""
     p_holm: float | None = None
-    """The same, corrected for all metrics and candidates of a comparison (Holm); None for one without a better
+    """`p`, corrected for all metrics and candidates of a comparison (Holm); None for a metric without a better
     direction."""
     detectable: float
-    """The least true lift that a measurement of this size would verify four times out of five."""
+    """The smallest true lift that a measurement of this size would verify four times out of five."""
     needed: int | None
-    """Conversations that would settle in four cases out of five whether the target is reached, were the lift the
-    observed one; None where that cannot be said."""
+    """Conversations that would settle whether the target is reached in four cases out of five, if the true lift were
+    the observed one; None where that cannot be computed."""
     n: int
     """Conversations."""
     units: int
-    """What was resampled: as many clusters, or conversations where the data have no clusters."""
+    """Number of resampled units: clusters, or conversations where the data have no clusters."""
     method: str
     """How the interval was made, in words with its parameters."""
 
 
 class NoLift(Struct, frozen=True, kw_only=True, tag_field="kind", tag="no lift"):
-    """Why a candidate has no lift on a metric: nothing is judged on it, and nothing passes by it."""
+    """Why a candidate has no lift on a metric; nothing is judged on that metric, and nothing passes because of it."""
 
     metric: str
     signature: str
     reason: str
     n: int
-    """Conversations of the candidate."""
+    """Number of the candidate's conversations."""
     level: float
-    """Of the interval that could not be made."""
+    """Confidence level of the interval that could not be made."""
     units: int = 0
-    """What would have been resampled; 0 where that is not known."""
+    """Number of units that would have been resampled; 0 where that is not known."""
     baseline: float | None = None
     candidate: float | None = None
-    """Means, where there are any."""
+    """Means, where they exist."""
 
     def because(self, reason: str, **fields: Any) -> NoLift:
-        """The same for another reason."""
+        """A copy with another reason, and with `fields` replaced."""
         return replace(self, reason=reason, **fields)
 
 
@@ -90,7 +90,7 @@ LiftResult = Lift | NoLift
 def describe_gain(lift: LiftResult, target: float) -> str:
     """A lift with its interval: `+72% (+58% to +88%)`; `unknown` where there is no number.
 
-    Where the ratio has no stable interval, the difference of the means stands in.
+    Where the ratio has no stable interval, the difference of the means is shown instead.
     """
     if isinstance(lift, NoLift):
         return "unknown"
@@ -101,7 +101,7 @@ def describe_gain(lift: LiftResult, target: float) -> str:
 
 
 def lift_digits(lift: float, low: float, high: float, target: float) -> int:
-    """The fewest decimals (0 to 2) at which no bound looks like the target and no gain like none."""
+    """The fewest decimals (0 to 2) at which a bound does not look like the target, nor a gain like zero."""
     for digits in (0, 1):
         shown = [round(100 * bound, digits) for bound in (low, high)]
         if round(100 * target, digits) not in shown and (round(100 * lift, digits) or not lift):

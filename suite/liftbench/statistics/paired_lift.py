@@ -1,6 +1,6 @@
-"""The paired bootstrap of a lift: what is over the same units is resampled together.
+"""The paired bootstrap of a lift; lifts over the same units are resampled together.
 
-The settings come from `bootstrap`, which says why this method; `lift` has what comes out of it.
+The settings come from `bootstrap`, which says why this method; `lift` has the results.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ UNSTABLE = 0.1
 ratio is negligible against its standard error (Cochran, *Sampling Techniques*, 1977, chapter 6)."""
 
 POWER = 0.8
-"""How often a measurement is to settle the question, in `Lift.detectable` and `Lift.needed`."""
+"""How often a measurement should settle the question, in `Lift.detectable` and `Lift.needed`."""
 
 MOST_NEEDED = 1_000_000
-"""Conversations beyond which `Lift.needed` says nothing."""
+"""The most conversations that `Lift.needed` names; above this it is None."""
 
 
 class LiftRequest(Struct, frozen=True, kw_only=True):
-    """What a lift is of: one value per conversation, in the same order of conversations everywhere."""
+    """The values to compute a lift from: one per conversation, in the same order in every sequence."""
 
     baseline: Sequence[float | None]
     candidates: Sequence[Sequence[float | None]]
-    """One, or the seeds of one training."""
+    """One candidate, or the seeds of one training."""
     metric: str
     signature: str
     target: float
@@ -57,19 +57,19 @@ def resample_lifts(requests: Sequence[LiftRequest], settings: Resampling) -> lis
 
 
 class _Pairs(NamedTuple):
-    """Values that a lift can be made of."""
+    """Values that a lift can be computed from."""
 
     request: LiftRequest
     before: Floats
-    """(values,): the baseline's."""
+    """(values,): the baseline's values."""
     after: Floats
-    """(seeds, values): the candidates'."""
+    """(seeds, values): the candidates' values."""
     units: Units
 
     @property
     def columns(self) -> list[Floats]:
-        """What is resampled, by units: the baseline, then each candidate's differences."""
-        # Differences, not candidates: equal texts then differ by 0, not by what adding up in floating point leaves.
+        """The columns to resample, one value per unit: the baseline, then each candidate's differences."""
+        # Differences, not candidates: equal texts then differ by exactly 0, without a floating-point remainder.
         return [*map(self.units.sums, (self.before, *(self.after - self.before)))]
 
 
@@ -99,7 +99,7 @@ def _prepare(request: LiftRequest, settings: Resampling) -> _Pairs | NoLift:
 
 
 def _lifts(group: Sequence[_Pairs], settings: Resampling) -> Iterator[Lift]:
-    """Of values over the same units."""
+    """The lifts of a group of values over the same units."""
     units = group[0].units
     columns: dict[bytes, Floats] = {}
     keys = [[_note(columns, column) for column in one.columns] for one in group]
@@ -113,7 +113,7 @@ def _lifts(group: Sequence[_Pairs], settings: Resampling) -> Iterator[Lift]:
 
 
 def _note(columns: dict[bytes, Floats], column: Floats) -> bytes:
-    """The key of a column; equal ones, such as one baseline's of many candidates, are kept once."""
+    """The key of a column; equal columns, such as one baseline compared with many candidates, are kept once."""
     key = sha256(column.tobytes()).digest()
     columns.setdefault(key, column)
     return key
@@ -159,22 +159,22 @@ def _lift(pairs: _Pairs, resampled: _Resampled, p: float, settings: Resampling) 
 
 
 class _Resampled(NamedTuple):
-    """What a lift's bounds are made from."""
+    """The figures that a lift's bounds are computed from."""
 
     bottoms: Floats
     """(resamples,): means of the baseline."""
     differences: Floats
     """(resamples,): means of candidate - baseline."""
     units: float
-    """As many as would leave the degrees of freedom of the lift's variance, were there a single seed."""
+    """The number of units with which a single seed would have the degrees of freedom of the lift's variance."""
     of_seeds: float
-    """Variance of the mean of candidate - baseline over seeds, the conversations as they are."""
+    """Variance over seeds of the mean of candidate - baseline, with the conversations held fixed."""
 
 
 def _resample(pairs: _Pairs, bottoms: Floats, by_seed: Sequence[Floats], settings: Resampling) -> _Resampled:
-    """From resampled means, (resamples,), of the baseline and of each candidate's differences."""
+    """Combine resampled means, (resamples,), of the baseline and of each candidate's differences."""
     before, after = pairs.before, pairs.after
-    # A stream of its own: from that of the units, five seeds would be drawn just as five units are.
+    # A separate random stream: on the stream of the units, five seeds would be drawn exactly as five units are.
     drawn = np.concatenate(list(draws(len(after), seed=(settings.seed, 1), resamples=settings.resamples)))
     gain = after.mean() / before.mean() - 1
     of_units = float((np.mean(by_seed, axis=0) - gain * bottoms).var())
@@ -212,17 +212,17 @@ def _describe_method(settings: Resampling, seeds: int, units: Units, stable: boo
 
 
 def _errors(beyond: float) -> float:
-    """By how many standard errors the true lift must exceed the target for the lower bound to do so, too, at `POWER`.
+    """By how many standard errors the true lift must exceed the target for the lower bound to exceed it at `POWER`.
 
-    The error is taken as measured here, of this baseline and candidate; it is itself an estimate.
+    The standard error is the one measured for this baseline and candidate, itself an estimate.
     """
     return normal_quantile(POWER) - normal_quantile(beyond)
 
 
 def _count_needed(n: int, variance: float, allowed: float, fixed: float) -> int | None:
-    """`Lift.needed`: as many conversations as bring the variance that `n` leave down to what is allowed.
+    """`Lift.needed`: the conversations that bring the variance measured with `n` of them down to `allowed`.
 
-    A part of it is fixed: that of the seeds, which more conversations do not lessen.
+    The part `fixed` comes from the seeds, and more conversations do not reduce it.
     """
     if allowed <= fixed or n * (variance - fixed) > MOST_NEEDED * (allowed - fixed):
         return None

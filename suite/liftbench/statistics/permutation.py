@@ -1,4 +1,4 @@
-"""How often chance alone would make such differences: randomization of paired differences, and Holm's correction."""
+"""How often chance alone would make a difference: randomization of paired differences, and Holm's correction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from .resampling import CHUNK, KEPT, RESAMPLES, Floats, Matrix, multiply_all, products, units_of
 
 EXACT = 12
-"""Units up to which all 2 ** units assignments of signs are counted, fewer than there would be random ones."""
+"""Up to this number of units all 2 ** units assignments of signs are counted: fewer than random draws would be."""
 
 
 def randomization(
@@ -23,13 +23,13 @@ def randomization(
     alternative: Literal["two-sided", "less"] = "two-sided",
     resamples: int = RESAMPLES,
 ) -> float:
-    """The p-value, in (0, 1], of a mean difference, were each unit's differences as likely with the other sign.
+    """The p-value, in (0, 1], of a mean difference, if each unit's differences were as likely with the other sign.
 
-    `differences` are candidate - baseline, finite, one per conversation; a cluster's change their sign together.
-    `two-sided` counts means as far from zero as the observed one, `less` those as low. Up to `EXACT` units every
-    assignment of signs is counted; else `resamples` random ones and the observed one, so that no p is 0: (hits + 1) /
-    (resamples + 1), Phipson & Smyth, *Permutation P-values Should Never Be Zero* (2010), https://arxiv.org/abs/1603.05766.
-    Without a difference p is 1. Raises `ValueError` for NaN and infinities.
+    `differences` are candidate - baseline, finite, one per conversation; those of a cluster change sign together.
+    `two-sided` counts means at least as far from zero as the observed one, `less` those at least as low. Up to `EXACT`
+    units every assignment of signs is counted. Beyond that, `resamples` random ones and the observed one are counted,
+    so that p is never 0: (hits + 1) / (resamples + 1), Phipson & Smyth, *Permutation P-values Should Never Be Zero*
+    (2010), https://arxiv.org/abs/1603.05766. Without a difference p is 1. Raises `ValueError` for NaN and infinities.
     """
     values = np.asarray(differences, dtype=np.float64)
     if not np.isfinite(values).all():
@@ -65,9 +65,9 @@ def randomize_sums(
 
 
 def _share_as_far(sums: Floats, flipped: Floats, alternative: Literal["two-sided", "less"], *, exact: bool) -> float:
-    """Of how many assignments the mean is as far as the observed one; `flipped` are the sums that change their sign."""
+    """The share of assignments whose mean is as far as the observed one; `flipped` are the sums that change sign."""
     observed = float(sums.sum())
-    # The same terms in another order add up to something a little else; what is equal but for that counts as equal.
+    # The same terms in another order add up to a slightly different sum; sums within rounding error count as equal.
     slack = 1e-12 * float(np.abs(sums).sum())
     totals = observed - 2 * flipped
     far = np.abs(totals) >= abs(observed) - slack if alternative == "two-sided" else totals <= observed + slack
@@ -76,10 +76,10 @@ def _share_as_far(sums: Floats, flipped: Floats, alternative: Literal["two-sided
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """P-values, in [0, 1], corrected for their number: in the same order, none smaller than before, at most 1.
+    """Correct p-values, in [0, 1], for their number: in the order given, none smaller than before, and none above 1.
 
     Holm, *A Simple Sequentially Rejective Multiple Test Procedure* (1979): the smallest of m is multiplied by m, the
-    next by m - 1, and none is less than one before it. Raises `ValueError` for what is no p-value.
+    next by m - 1, and none is less than the one before it. Raises `ValueError` for a value outside [0, 1].
     """
     if not all(0 <= p <= 1 for p in ps):
         raise ValueError("a p-value is between 0 and 1")
@@ -95,7 +95,7 @@ def _every_flip(units: int) -> Floats:
 
 
 def _drawn_flips(units: int, seed: int, resamples: int) -> Iterator[Matrix]:
-    """The same of random assignments: matrices (some assignments, units)."""
+    """The signs of random assignments, as `_every_flip` has them: matrices (some assignments, units)."""
     generator = np.random.default_rng(seed)
     rows = max(1, CHUNK // units)
     for start in range(0, resamples, rows):

@@ -1,7 +1,7 @@
-"""The normal distribution's and Student's t quantiles, without SciPy: it would be half of the light installation.
+"""Quantiles of the normal and of Student's t distribution without SciPy, which would be half of the light installation.
 
-Neither the standard library nor NumPy has Student's. Its sums are in decimal arithmetic, whose rounding errors stay
-below a float's last digit: the quantile is the float nearest to the true one.
+Neither the standard library nor NumPy has Student's quantiles. Their sums use decimal arithmetic, whose rounding errors
+stay below a float's last digit: the quantile is the float nearest to the true one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from statistics import NormalDist
 PI = Decimal("3.14159265358979323846264338327950288419716939937510")
 DIGITS = 34
 ENOUGH = Decimal("1e-24")
-"""Relative: of a sum's last term, and of the last step towards the quantile."""
+"""Relative precision: of a sum's last term, and of the last step towards the quantile."""
 
 LARGE = 300
 """From this argument on, the series of `_gamma_ratio` is exact to 21 digits."""
@@ -31,7 +31,7 @@ SERIES = (
 
 
 def normal_quantile(probability: float) -> float:
-    """Below which a share `probability`, in [0, 1], of a standard normal distribution lies."""
+    """The value below which a share `probability`, in [0, 1], of a standard normal distribution lies."""
     if probability in (0, 1):  # the tail beyond the bounds of two units rounds to 0
         return math.inf if probability else -math.inf
     return NormalDist().inv_cdf(probability)
@@ -39,11 +39,11 @@ def normal_quantile(probability: float) -> float:
 
 @lru_cache(maxsize=256)
 def student_quantile(degrees: float, probability: float) -> float:
-    """The t of `degrees` (at least 1) of freedom that a share `probability`, in (0.5, 1), of its values stay below."""
+    """The value below which a share `probability`, in (0.5, 1), of t with `degrees` (at least 1) of freedom lies."""
     with localcontext(prec=DIGITS):
         nu, share = Decimal(degrees), 2 * Decimal(probability) - 1
         peak = _gamma_ratio(nu / 2) / (PI * nu).sqrt()
-        # The normal quantile lies below, and the distribution function is concave there: no step goes too far.
+        # The normal quantile lies below, and the distribution function is concave there, so a step never overshoots.
         t = Decimal(NormalDist().inv_cdf(probability))
         while True:
             density = peak * (1 + t * t / nu) ** (-(nu + 1) / 2)

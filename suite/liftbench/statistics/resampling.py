@@ -1,7 +1,7 @@
-"""The bootstrap's engine: whole units, conversations or clusters of them, drawn with replacement from a seed, and the
-bounds of an interval from what was drawn. Which figures have intervals, and why these, `bootstrap` says.
+"""The bootstrap's engine: it draws whole units (conversations, or clusters of them) with replacement from a seed, and
+computes the bounds of an interval from the draws. `bootstrap` says which figures have intervals, and why this method.
 
-A resample is kept as counts, how often each unit was drawn: its sums are then a product with the units' sums, and the
+A resample is kept as counts: how often each unit was drawn. Its sums are then a product with the units' sums, and the
 same seed and number of units give the same resamples for every metric.
 """
 
@@ -23,43 +23,43 @@ from .quantiles import student_quantile
 
 RESAMPLES = 10_000
 LEAST_UNITS = 5
-"""Units below which there is no interval. With four, one resample in 256 is the lowest unit four times, and `tail`
-leaves 1 in 8,401 beyond a 95% bound: both bounds would be the most extreme values there are, however much further out
-they belong. With five it is 1 in 3,125, and the tail 1 in 1,048."""
+"""The fewest units for an interval. With four, one resample in 256 is the lowest unit four times, and `tail` leaves 1
+in 8,401 beyond a 95% bound: both bounds would be the most extreme values in the sample, even where they belong further
+out. With five it is 1 in 3,125, and the tail 1 in 1,048."""
 
 CHUNK = 2_000_000
-"""Counts held at a time: 16 MB, and as much again while they are drawn, whatever the number of units."""
+"""Counts held at a time: 16 MB, and twice that while they are drawn, for any number of units."""
 
 BLOCK = 160_000
-"""Counts that one thread multiplies with all columns at a time: 1.3 MB, which a core's own cache holds."""
+"""Counts that one thread multiplies with all columns at a time: 1.3 MB, which fits into a core's cache."""
 
 MOST_KEPT = 300_000_000
-"""Bytes of counts of large splits that are kept for the next figure, each count in the smallest type that holds it: to
-draw 10,000 resamples of 10,000 units (100 MB) takes fifteen times as long as to read them again."""
+"""Bytes of counts of large splits that are kept for the next figure, each count in the smallest type that holds it.
+Drawing 10,000 resamples of 10,000 units (100 MB) takes fifteen times as long as reading them again."""
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[Any]
 
 
 class Units(NamedTuple):
-    """What is resampled as one."""
+    """Units, each resampled as a whole, and the values that belong to them."""
 
     of: NDArray[np.intp]
-    """(values,): the number of each value's unit, from 0 in the order in which units first appear."""
+    """(values,): the index of each value's unit, from 0 in the order in which units first appear."""
     sizes: Floats
-    """(units,): how many values each has."""
+    """(units,): the number of values in each unit."""
 
     @property
     def number(self) -> int:
         return self.sizes.size
 
     def sums(self, values: Floats) -> Floats:
-        """(values,) → (units,)."""
+        """Sum values by unit: (values,) → (units,)."""
         return np.bincount(self.of, weights=values, minlength=self.number).astype(np.float64)
 
 
 def units_of(n: int, clusters: Sequence[str] | None) -> Units:
-    """The units of `n` values: those with one label are one; each is its own where `clusters` is None.
+    """The units of `n` values: values with the same label form one unit; without `clusters` each value is a unit.
 
     Raises `ValueError` unless there is a label for each value.
     """
@@ -87,8 +87,8 @@ def draws(units: int, *, seed: int | tuple[int, ...], resamples: int) -> Iterato
     """How often each of `units` is drawn in each of `resamples` draws of `units` with replacement.
 
     Yields matrices (some resamples, units). Rows are drawn from one stream in order, so that their content does not
-    depend on the chunk size; what fits in one chunk is kept for the next metric, and more of it as far as `MOST_KEPT`
-    goes.
+    depend on the chunk size. Counts that fit in one chunk are kept for the next metric, larger ones up to `MOST_KEPT`
+    bytes.
     """
     if resamples * units <= CHUNK:
         yield _kept(units, seed, resamples)
@@ -111,8 +111,8 @@ def multiply_all(
 ) -> Floats:
     """Each column's `products` with the rows of all matrices, (some rows, units): (columns, rows).
 
-    Threads share the rows, block by block; what they add up, and in which order, does not depend on how many they are.
-    `read` makes the counts of a block, where a matrix holds them in another form.
+    Threads share the rows, block by block; the sums and their order do not depend on the number of threads. `read`
+    makes the counts of a block, where a matrix holds them in another form.
     """
     rows = max(1, BLOCK // columns[0].size)
     work = partial(_multiply, columns=columns, read=read)
@@ -122,7 +122,7 @@ def multiply_all(
     with ThreadPoolExecutor(threads) as pool:
         for matrix in matrices:
             waiting.extend(pool.submit(work, matrix[start : start + rows]) for start in range(0, len(matrix), rows))
-            # The next matrix is drawn meanwhile, and no more than that: memory holds a few.
+            # Only the next matrix is drawn meanwhile, so that memory holds few of them.
             while len(waiting) > 2 * len(matrix) // rows + threads:
                 done.append(waiting.popleft().result())
         done.extend(future.result() for future in waiting)
@@ -141,7 +141,7 @@ def _threads() -> int:
 def resampled_means(columns: Sequence[Floats], units: Units, *, seed: int, resamples: int) -> Floats:
     """The means of each column, (values,), over the values of the drawn units: (columns, resamples).
 
-    Of clusters of unequal size it is the ratio of resampled sums to resampled sizes.
+    For clusters of unequal size, the mean is the ratio of resampled sums to resampled sizes.
     """
     *sums, sizes = resampled_sums([*map(units.sums, columns), units.sizes], seed=seed, resamples=resamples)
     means: Floats = np.divide(sums, sizes)
@@ -149,17 +149,17 @@ def resampled_means(columns: Sequence[Floats], units: Units, *, seed: int, resam
 
 
 def products(matrix: Floats, vector: Floats) -> Floats:
-    """`matrix @ vector`, added up in one order, whatever the number of rows and threads.
+    """`matrix @ vector`, added up in an order that does not depend on the number of rows and threads.
 
-    BLAS does not: equal bounds would differ in their last digit. It takes 0.15 ms where this takes 0.33 (10,000 x 108),
-    and 8 where another process wants its threads.
+    With BLAS the order does depend on them, and equal bounds would differ in their last digit. BLAS takes 0.15 ms where
+    this takes 0.33 (10,000 x 108), and 8 ms where another process wants its threads.
     """
     product: Floats = np.einsum("ru,u->r", matrix, vector)
     return product
 
 
 def tail(level: float, units: float) -> float:
-    """The share of resamples to leave beyond each bound: less than (1 - level) / 2, as few units narrow an interval.
+    """The share of resamples to leave beyond each bound: less than (1 - level) / 2, since few units narrow an interval.
 
     A resampled mean spreads by sqrt((n - 1) / n) too little, and normal quantiles are too small for a spread that is
     itself estimated: the expanded percentile interval of Hesterberg (2015). `units` is at least 2.
@@ -169,13 +169,13 @@ def tail(level: float, units: float) -> float:
 
 
 def bounds(statistics: Floats, tail: float) -> tuple[float, float]:
-    """Between which all but a share of `tail` at each end lie."""
+    """The two values that leave a share `tail` of the statistics beyond each."""
     low, high = np.quantile(statistics, [tail, 1 - tail])
     return float(low), float(high)
 
 
 def freedom(*sources: tuple[float, int]) -> float:
-    """Degrees of freedom of a sum of independent (variance, degrees of freedom), the first of which has some.
+    """Degrees of freedom of a sum of independent (variance, degrees of freedom); the first has at least one degree.
 
     Satterthwaite, *An Approximate Distribution of Estimates of Variance Components* (1946).
     """
@@ -195,14 +195,14 @@ def _kept(units: int, seed: int | tuple[int, ...], resamples: int) -> Floats:
 
 
 class KeptMatrices:
-    """Matrices of earlier draws, the latest ones, as far as `MOST_KEPT` goes."""
+    """The matrices of the latest draws, up to `MOST_KEPT` bytes."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[object, list[Matrix]] = OrderedDict()
         self._bytes = 0
 
     def get(self, key: object, draw: Callable[[], Iterable[Matrix]]) -> Iterator[Matrix]:
-        """Those of this key: kept ones, or else drawn now, and kept once all of them are."""
+        """The matrices of a key: kept ones, or else drawn now, and kept once all of them are drawn."""
         if (there := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             yield from there
@@ -225,11 +225,11 @@ class KeptMatrices:
 
 
 KEPT = KeptMatrices()
-"""Of this process: figures of one comparison ask for the same draws again and again."""
+"""Shared by the process: the figures of one comparison need the same draws many times."""
 
 
 def _counts(units: int, seed: int | tuple[int, ...], resamples: int) -> Iterator[Matrix]:
-    """As `draws`, in small integers."""
+    """The counts of `draws`, in the smallest integer type that holds them."""
     return KEPT.get(
         ("counts", units, seed, resamples),
         lambda: (counts.astype(np.min_scalar_type(int(counts.max()))) for counts in _drawn(units, seed, resamples)),

@@ -1,4 +1,4 @@
-"""What every resampled figure depends on, apart from its values: seed, clusters, comparisons and resamples."""
+"""The settings that a resampled figure depends on, beside its values: seed, clusters, comparisons and resamples."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Resampling(Struct, frozen=True, kw_only=True):
 
     seed: int
     clusters: Mapping[str, str] = {}
-    """Conversation id → its cluster; an id that is not here is a cluster of its own."""
+    """Conversation id → its cluster; an id that is not here is a cluster by itself."""
     comparisons: int = 1
-    """Candidates judged at once: the level rises so that all of them together hold at 95% (Bonferroni)."""
+    """Candidates judged at once: the level rises so that the intervals of all hold together at 95% (Bonferroni)."""
     resamples: int = RESAMPLES
 
     @property
     def level(self) -> float:
-        """Of two-sided intervals: 1 - 0.05 / comparisons."""
+        """The level of two-sided intervals: 1 - 0.05 / comparisons."""
         return 1 - 0.05 / self.comparisons
 
     def labels(self, ids: Sequence[str] | None) -> list[str] | None:
