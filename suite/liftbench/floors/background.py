@@ -1,4 +1,4 @@
-"""What stands beside a comparison: controls, humans and the validity table, measured where they are not at hand."""
+"""The background of a comparison: controls, humans and the validity table, measured where none are kept."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .validity import Validity, measure_validity
 
 
 class Background(Struct, frozen=True, kw_only=True):
-    """What stands beside a comparison."""
+    """Control scores and validity table, shown beside a comparison."""
 
     controls: ControlScores | None = None
     validity: Validity | None = None
     missing: dict[str, str] = {}
-    """`controls`, `validity` → why it could not be had."""
+    """`controls`, `validity` → why it could not be measured."""
 
 
 def measure_background(
     run: Run, plugins: Plugins, on_controls: Progress, on_validity: Progress, read: ReadData = read_data
 ) -> Background:
-    """The controls of a run's protocol: as they are kept, else measured now from the run's own recipe.
+    """The background of a run's protocol: read where it is kept, else measured now from the run's own recipe.
 
-    What cannot be had (the data are gone, or are no longer what they were) is missing, with the reason.
+    What cannot be measured (the data are gone or have changed) is listed in `missing`, with the reason.
     """
     manifest = run.manifest
     place = floor_cache(manifest.protocol, manifest.training, manifest.seed, plugins, run.folder.resolve().parent)

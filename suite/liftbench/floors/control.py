@@ -17,21 +17,21 @@ class ControlRequest(Struct, frozen=True, kw_only=True):
     """What a control may learn from."""
 
     training: tuple[Conversation, ...]
-    """The training split; empty where there is none."""
+    """The training split; empty where the data set has none."""
     seed: int
 
 
 class Control(ABC):
-    """A system without a model: what it scores, anything that understands must beat."""
+    """A system without a model; any system that understands the conversation must beat its score."""
 
     role: ClassVar[Literal["floor", "bound"]] = "floor"
-    """`bound`: it looks at the scored references, and so bounds from above what its kind of system can reach."""
+    """`floor`, or `bound`: a bound looks at the scored references, so it is an upper bound for its kind of system."""
     note: str = ""
-    """What it settled on, for the report: the constant's own words."""
+    """What the control settled on, for the report: for example the words of the constant."""
 
     def __init__(self, request: ControlRequest) -> None:
-        """Learn what there is to learn. Raise `PrerequisiteError` where the training split is too small for it."""
+        """Learn from the training split. Raise `PrerequisiteError` where it is too small to learn from."""
 
     @abstractmethod
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
-        """One text a conversation; a `floor` never looks at `references`, `facts` or `extracts`."""
+        """Write one text per conversation; a `floor` never looks at `references`, `facts` or `extracts`."""

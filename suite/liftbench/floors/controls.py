@@ -1,4 +1,4 @@
-"""Controls: systems without a model. What they score is a floor under every model, or a bound for what copying reaches.
+"""Controls: systems without a model. Their scores are a floor for every model, or a bound for what copying can reach.
 
 A floor reads the conversation's turns and the training split, never the references that it is scored against.
 """
@@ -23,10 +23,10 @@ from ..text.sentences import split_sentences
 from .control import Control, ControlRequest
 
 CANDIDATES_AT_ONCE = 500
-"""Candidates for the constant that are compared with all references at a time: 40 MB for ten thousand references."""
+"""Candidates for the constant that are compared with all references at once: 40 MB for ten thousand references."""
 
 TUNED_ON = 500
-"""Training conversations, at most, that the slot template is tuned on, spread evenly: what bounds its time."""
+"""The most training conversations that the slot template is tuned on, spread evenly; this bounds its time."""
 
 
 # ---------------------------------------------------------------------------------------------- learned from training
@@ -35,8 +35,8 @@ TUNED_ON = 500
 class BestConstant(Control):
     """One sentence for every conversation: the training reference with the best mean ROUGE-L over the training split.
 
-    A conversation's value is the mean over its references, and every conversation counts the same. Of equals, the
-    first is taken.
+    A conversation's value is the mean over its references, and every conversation counts the same. The first of
+    equals is taken.
     """
 
     def __init__(self, request: ControlRequest) -> None:
@@ -50,12 +50,12 @@ class BestConstant(Control):
         self.note = candidates[int(np.concatenate(sums).argmax())]
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
-        """The same sentence for each."""
+        """Write the same sentence for each conversation."""
         return [self.note] * len(conversations)
 
 
 class RandomSummary(Control):
-    """A training reference drawn by seed and conversation id alone, so that `--limit` and order change nothing."""
+    """A random training reference. The draw depends on seed and conversation id alone, not on `--limit` or order."""
 
     def __init__(self, request: ControlRequest) -> None:
         self._references = _references("random-summary", request.training)
@@ -63,16 +63,16 @@ class RandomSummary(Control):
         self.note = f"one of {len(self._references)} training references, seed {request.seed}"
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
-        """One reference of some training conversation each."""
+        """Draw one training reference for each conversation."""
         draws = (int(digest(self._seed, one.id), 16) for one in conversations)
         return [self._references[draw % len(self._references)] for draw in draws]
 
 
 class Template(Struct, frozen=True, kw_only=True):
-    """Fixed phrases around the first words of the one who asks and the last words of the one who answers."""
+    """Fixed phrases around the first words of the asker and the last words of the answerer."""
 
     asker: str
-    """The role of the one who asks."""
+    """The role that asks."""
     answerer: str
     opening: str
     asker_words: int
@@ -87,7 +87,7 @@ class Template(Struct, frozen=True, kw_only=True):
         return self._fill(asked, answered)
 
     def write(self, conversation: Conversation) -> str:
-        """The template filled for one conversation; a role that does not speak leaves its slot empty."""
+        """Fill the template for one conversation; the slot of a role that does not speak stays empty."""
         asked = [word for turn in conversation.turns if turn.role == self.asker for word in turn.text.split()]
         answers = [turn.text.split() for turn in conversation.turns if turn.role == self.answerer] or [[]]
         return self._fill(
@@ -102,11 +102,11 @@ class Template(Struct, frozen=True, kw_only=True):
 
 
 class SlotTemplate(Control):
-    """Phrases of the training references around words of the conversation: what a format alone is worth.
+    """Phrases of the training references around words of the conversation; it shows what a format alone scores.
 
-    The phrases are the commonest beginnings of first sentences, beginnings of later sentences about the one who
-    answers, and ends of references, two of each length; which of them, and how many words stand between them, is
-    chosen one part after the other by mean ROUGE-L on the training split, until no change of one part helps.
+    The candidate phrases are the most common beginnings of first sentences, beginnings of later sentences about the
+    answerer, and ends of references, two of each length. The phrases and the number of words between them are chosen
+    one part after the other by mean ROUGE-L on the training split, until changing a single part no longer helps.
     """
 
     ASKER_WORDS = (8, 10, 12, 14, 16, 18, 20, 22, 25, 30, 40)
@@ -132,7 +132,7 @@ class SlotTemplate(Control):
         self.note = str(self._template)
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
-        """The template, filled for each."""
+        """Fill the template for each conversation."""
         return [self._template.write(conversation) for conversation in conversations]
 
 
@@ -147,7 +147,10 @@ def _references(control: str, training: Sequence[Conversation]) -> list[str]:
 
 
 def _speakers(training: Sequence[Conversation]) -> tuple[str, str]:
-    """Who asks and who answers: `customer` and `agent` where they speak, else who opens most often, and who else."""
+    """The roles that ask and answer.
+
+    They are `customer` and `agent` where both speak; else the role that opens most often, and the most frequent other.
+    """
     spoken = Counter(turn.role for conversation in training for turn in conversation.turns)
     if {"customer", "agent"} <= spoken.keys():
         return "customer", "agent"
@@ -166,7 +169,7 @@ def _end(words: list[str], length: int) -> list[str]:
 
 
 def _phrases(sentences: Iterable[str], lengths: range, part: Callable[[list[str], int], list[str]]) -> tuple[str, ...]:
-    """The two commonest parts of each length in words, of sentences that are longer."""
+    """The two most common parts of each length in words, taken from sentences that are longer than the part."""
     split = [sentence.split() for sentence in sentences]
     found = []
     for length in lengths:
@@ -181,7 +184,7 @@ def _spread(training: Sequence[Conversation], most: int) -> list[Conversation]:
 
 
 def _tune_template(start: Template, choices: dict[str, tuple[Any, ...]], conversations: list[Conversation]) -> Template:
-    """Coordinate ascent: the best option of one part after the other, until a whole round changes nothing."""
+    """Coordinate ascent: choose the best option of one part after the other, until a whole round changes nothing."""
     rouge = Rouge("rougeL")
 
     @cache
@@ -193,7 +196,7 @@ def _tune_template(start: Template, choices: dict[str, tuple[Any, ...]], convers
     while best != before:
         before = best
         for part, options in choices.items():
-            # The present one stands first, so that equals change nothing and the search ends.
+            # The current option comes first, so that equals change nothing and the search ends.
             best = max([best, *(replace(best, **{part: option}) for option in options)], key=score)
     return best
 
@@ -202,48 +205,48 @@ def _tune_template(start: Template, choices: dict[str, tuple[Any, ...]], convers
 
 
 class Lead(Control):
-    """The first turns, as they are: what was first said is often what it is all about."""
+    """The first turns, verbatim: they often say what the whole conversation is about."""
 
     def __init__(self, turns: int, request: ControlRequest) -> None:  # noqa: ARG002 - there is nothing to learn
         self._turns = turns
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
-        """The first turns' texts, joined by spaces."""
+        """Join the texts of the first turns by spaces."""
         return [" ".join(turn.text for turn in one.turns[: self._turns]) for one in conversations]
 
 
-# What a plugin registers: each, called with a `ControlRequest`, gives the control of its name.
+# A plugin registers these: each, called with a `ControlRequest`, returns the control of its name.
 lead_1 = partial(Lead, 1)
 lead_2 = partial(Lead, 2)
 
 
 class LongestTurn(Control):
-    """The turn with most words, the first of equals."""
+    """The turn with the most words; the first of equals."""
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
-        """One turn's text each."""
+        """The text of one turn for each conversation."""
         return [max((turn.text for turn in one.turns), key=lambda text: len(text.split())) for one in conversations]
 
 
 class WholeConversation(Control):
-    """All turns: what echoing the conversation scores."""
+    """All turns; it shows what echoing the conversation scores."""
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
-        """All turns' texts, joined by spaces."""
+        """Join the texts of all turns by spaces."""
         return [" ".join(turn.text for turn in one.turns) for one in conversations]
 
 
 class ExtractiveOracle(Control):
-    """Greedy choice of turns by ROUGE-L against the scored references, mean over them: a bound for copying turns.
+    """Turns chosen greedily by mean ROUGE-L against the scored references: a bound for copying turns.
 
     After Nallapati et al. 2017 (https://arxiv.org/abs/1611.04230), section 2.2: the turn that raises the score most is
-    added, until none does. Greedy is not the best of all sets, but near it.
+    added, until no turn raises it. The greedy set is close to the best one, but need not be the best.
     """
 
     role = "bound"
 
     def write(self, conversations: Sequence[Conversation]) -> list[str]:
-        """The chosen turns' texts in the conversation's order, joined by spaces; empty without references."""
+        """Join the texts of the chosen turns by spaces, in the conversation's order; empty without references."""
         rouge = Rouge("rougeL")
         return [_most_like_references(conversation, rouge) for conversation in conversations]
 

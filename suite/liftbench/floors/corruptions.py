@@ -1,7 +1,7 @@
-"""Corruptions: human summaries with one known fault each, so that every metric can be asked what that fault costs.
+"""Corruptions: human summaries with one known fault each, to measure what that fault costs on every metric.
 
-Who calls them scores the faulty summary against the conversation's other references, and the whole one likewise: the
-difference is what the metric sees of the fault.
+The caller scores the corrupted summary and the original one against the conversation's other references: the difference
+is what the metric sees of the fault.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..text.negation import negate
 
 
 class Material:
-    """What the corruptions of one split draw on."""
+    """What the corruptions of one split choose from: other summaries, details and texts of controls."""
 
     def __init__(
         self,
@@ -36,17 +36,18 @@ class Material:
         written: Mapping[str, Mapping[str, str]],
         seed: int,
     ) -> None:
-        """`training` tells names from other words, as it does for `unsupported-facts`; empty, the split itself does.
+        """Collect the details that the references mention.
 
-        `written`: control → conversation id → its text. A control that is not there corrupts nothing.
+        `training` tells names from other words, as it does for `unsupported-facts`; where it is empty, `conversations`
+        do. `written`: control → conversation id → its text. The corruption of a missing control gives None.
         """
-        # By id, so that the order in which they were read changes no draw.
+        # Sorted by id, so that the draws do not depend on the order in which they were read.
         self.conversations = sorted(conversations, key=lambda conversation: conversation.id)
         self.written = written
         self.seed = seed
         self.lexicon = learn(tuple(training) or self.conversations)
         self.details: dict[str, list[Mention]] = defaultdict(list)
-        """Sort → what the references mention of it, each wording once."""
+        """Sort of detail → the mentions of it in the references, each wording once."""
         references = [reference for conversation in self.conversations for reference in conversation.references]
         found = [mention for reference in references for mention in mentions(reference, self.lexicon)]
         for mention in {(mention.kind, mention.text): mention for mention in found}.values():
@@ -54,44 +55,44 @@ class Material:
 
 
 class Case(Struct, frozen=True):
-    """A human summary to be corrupted."""
+    """A human summary to corrupt."""
 
     conversation: Conversation
-    """With all its references: nothing that they tell may come back as a fault."""
+    """With all its references: nothing that they mention may be put in as a fault."""
     reference: str
-    """The one of them that is corrupted."""
+    """The reference to corrupt."""
     material: Material
 
     def generator(self) -> random.Random:
-        """The same for the same seed, conversation and reference, whatever else is corrupted."""
+        """A generator that depends only on seed, conversation and reference, not on what else is corrupted."""
         return random.Random(f"{self.material.seed}\0{self.conversation.id}\0{self.reference}")
 
 
 class Corruption(Struct, frozen=True):
-    """One fault, and how it is put into a summary."""
+    """One fault, and the function that puts it into a summary."""
 
     description: str
-    """What is wrong afterwards, in a few words."""
+    """What is wrong with the corrupted summary, in a few words."""
     apply: Callable[[Case], str | None]
-    """The corrupted summary; None where this one cannot be so corrupted."""
+    """Returns the corrupted summary; None where the summary cannot be corrupted in this way."""
 
 
 # ------------------------------------------------------------------------------------------------ another text instead
 
 _APART = (CLUSTER, "company")
-"""Metadata that tell which conversations are alike."""
+"""Metadata fields that show which conversations are alike."""
 
 
 def _another_conversation(case: Case) -> str | None:
-    """A reference of another conversation; of another cluster and company, where metadata tell and there is one."""
+    """A reference of another conversation, from another cluster and company where metadata name them and one exists."""
     own = case.conversation
     others = [
         other
         for other in case.material.conversations
         if other.id != own.id and not set(own.references).issuperset(other.references)
     ]
-    told = [key for key in _APART if key in own.metadata]
-    unlike = [other for other in others if all(cluster_of(other, key) != cluster_of(own, key) for key in told)]
+    fields = [key for key in _APART if key in own.metadata]
+    unlike = [other for other in others if all(cluster_of(other, key) != cluster_of(own, key) for key in fields)]
     if not others:
         return None
     generator = case.generator()
@@ -115,19 +116,19 @@ def _swap_roles(case: Case) -> str | None:
 
 
 def _another_detail(case: Case) -> str | None:
-    """One detail that the conversation supports gives way to one of its sort that it does not.
+    """Replace one detail that the conversation supports by an unsupported one of the same sort.
 
-    Of those, to one whose shape is nearest: £99 to another amount of two digits, a full name to a full name.
+    The new detail is one whose shape is nearest: £99 becomes another amount of two digits, a full name a full name.
     """
     evidence = ConversationEvidence(case.conversation.turns)
-    told = "\n".join(case.conversation.references)
+    references = "\n".join(case.conversation.references)
     generator = case.generator()
     present = [mention for mention in mentions(case.reference, case.material.lexicon) if evidence.supports(mention)]
     for mention in generator.sample(present, len(present)):
         unlikeness = {
             other.text: Levenshtein.distance(_shape(mention.text), _shape(other.text))
             for other in case.material.details[_sort(mention)]
-            if other.text not in told and not evidence.supports(other)
+            if other.text not in references and not evidence.supports(other)
         }
         if unlikeness:
             nearest = min(unlikeness.values())
@@ -137,7 +138,7 @@ def _another_detail(case: Case) -> str | None:
 
 
 def _sort(mention: Mention) -> str:
-    """A mention's kind; a name is a person's, or not."""
+    """A mention's kind, where names of people (`person`) and other names (`name`) are two kinds."""
     if mention.kind != "name":
         return mention.kind
     first = fold(mention.text.split()[0])
@@ -160,7 +161,7 @@ def _negate_outcome(case: Case) -> str | None:
 
 
 def _half(case: Case) -> str | None:
-    """The first half of the words, the middle one included, with the white space between them."""
+    """The first half of the words, including the middle one, with the space between them."""
     words = list(re.finditer(r"\S+", case.reference))
     return case.reference[: words[(len(words) - 1) // 2].end()] if len(words) > 1 else None
 

@@ -1,5 +1,5 @@
-"""Where systems stand among each other: floors, baseline, prompts, candidates, bounds and humans in one table, and a
-candidate's place between the best control and the humans."""
+"""How systems rank: floors, baseline, prompts, candidates, bounds and humans in one table, and a candidate's position
+between the best control and the humans."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .control_scores import ControlScores, SystemScores
 
 
 class Position(Struct, frozen=True, kw_only=True):
-    """How a candidate stands to the best control, and where between it (0) and the humans (1), on one metric."""
+    """A candidate against the best control, and its position between that (0) and the humans (1), on one metric."""
 
     metric: str
     floor: str
-    """Name of the control that scores best, of those that saw no reference."""
+    """Name of the best-scoring control among those that saw no reference."""
     n: int
     """Conversations on which the candidate and the controls have a score."""
     floor_mean: float
     candidate_mean: float
     gap_low: float | None
     gap_high: float | None
-    """Bounds of the paired bootstrap interval of candidate - floor, at the level of the lift's."""
+    """Bounds of the paired bootstrap interval of candidate - floor, at the level of the lift's interval."""
     n_humans: int
-    """Those of them on which the humans, too, have a score: the place is measured on these."""
+    """Conversations on which the humans have a score, too: the position is measured on these."""
     ceiling_mean: float | None
     value: float | None
     """(candidate - floor) / (ceiling - floor)."""
@@ -37,7 +37,7 @@ class Position(Struct, frozen=True, kw_only=True):
     high: float | None
     """Bounds of its 95% interval (see `Bootstrap.position`)."""
     problem: str = ""
-    """Why there is no number, if there is none: also where the humans are no better than the best control."""
+    """Why `value` is None, for example because the humans do not score better than the best control; else empty."""
 
 
 class SystemMeans(Struct, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class SystemMeans(Struct, frozen=True, kw_only=True):
 def positions(
     candidate: MeasuredRun, headlines: Sequence[str], controls: ControlScores, bootstrap: Bootstrap
 ) -> list[Position]:
-    """How the candidate stands to the best control and the humans, on each headline that a control has a score on.
+    """The candidate's position between the best control and the humans, on each headline that a control has a score on.
 
     The interval between candidate and control has the level of `bootstrap`; that of the position is a 95% interval.
     """
@@ -62,7 +62,7 @@ def positions(
 
 
 def unmeasured(background: Background) -> list[str]:
-    """What should set a floor, or show what the metrics see, and could not be measured, with the reason."""
+    """The parts of the background that could not be measured, with the reason."""
     rows = background.controls.rows if background.controls else []
     missing = {row.missing: row.name for row in rows if row.missing}
     return [f"{name}: {why}" for name, why in background.missing.items()] + [
@@ -71,7 +71,7 @@ def unmeasured(background: Background) -> list[str]:
 
 
 def _position(candidate: MeasuredRun, metric: str, controls: ControlScores, bootstrap: Bootstrap) -> Position | None:
-    """None where no control, or not the candidate, has a score."""
+    """The position on one metric; None where no control has a score, or the candidate has none."""
     own = [candidate.scores.get(id_, {}).get(metric) for id_ in controls.ids]
     floors = {row.name: row.scores[metric] for row in controls.rows if row.role == "floor" and metric in row.scores}
     floors = {name: column for name, column in floors.items() if any(value is not None for value in column)}
@@ -87,7 +87,7 @@ def _position(candidate: MeasuredRun, metric: str, controls: ControlScores, boot
     common = _whole(own, floors[best], humans)
     values, floor, ceiling = (_some(column, common) for column in (own, floors[best], humans))
     if common and sign * _mean(humans, common) <= sign * _mean(floors[best], common):
-        # On a scale that runs the other way, a candidate far below both would stand above the humans.
+        # On a reversed scale, a candidate far below both would rank above the humans.
         found = PositionInterval(None, None, None, f"humans do not score {better} the best control")
     else:
         found = bootstrap.position(values, floor, ceiling, [controls.ids[at] for at in common])
@@ -112,7 +112,7 @@ Column = Sequence[float | None]
 
 
 def _whole(*columns: Column) -> list[int]:
-    """Where all columns have a value."""
+    """The places at which all columns have a value."""
     return [at for at, values in enumerate(zip(*columns, strict=True)) if all(value is not None for value in values)]
 
 
@@ -127,7 +127,7 @@ def _mean(column: Column, places: Sequence[int]) -> float:
 def system_table(
     baseline: MeasuredRun, best: MeasuredRun | None, candidates: Sequence[MeasuredRun], controls: ControlScores | None
 ) -> list[SystemMeans]:
-    """All systems with their means, in the order of a report."""
+    """The means of all systems, in the order of a report."""
     rows = controls.rows if controls else []
     measured: list[tuple[Literal["baseline", "best-prompted", "candidate"], MeasuredRun]] = [("baseline", baseline)]
     measured += [("best-prompted", best)] if best else []
@@ -148,7 +148,7 @@ def system_table(
 
 
 def _prompt_words(prompt: PromptSpec | None) -> str:
-    """What was found to be the best prompt."""
+    """The best prompt that was found, in words."""
     if prompt is None:
         return ""
     words = [f"begun with {prompt.prefill!r}"] if prompt.prefill else []
@@ -159,7 +159,7 @@ def _prompt_words(prompt: PromptSpec | None) -> str:
 
 
 def system_means(row: SystemScores) -> SystemMeans:
-    """A system's means over the conversations that have a value; none where those are fewer than a tenth."""
+    """A system's means over the conversations that have a value; a metric with values for under a tenth has no mean."""
     known = {name: [value for value in column if value is not None] for name, column in row.scores.items()}
     means = {
         name: sum(values) / len(values) if values and 10 * len(values) >= len(row.scores[name]) else None

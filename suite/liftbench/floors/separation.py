@@ -1,7 +1,7 @@
-"""Whether a metric tells people from systems without a model: on a data set, only a metric that does can decide.
+"""Whether a metric separates people from systems without a model on a data set: only such a metric can decide there.
 
-On TweetSumm, for example, ROUGE-L gives the slot template as much as people: who beats the template there has shown
-nothing, and who does not may still write as people do.
+On TweetSumm, for example, ROUGE-L scores the slot template as high as people: a system that beats the template there
+has shown nothing, and one that does not may still write as people do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SeparationState = Literal["separates", "does not separate", "not measured"]
 
 
 class Separation(Struct, frozen=True, kw_only=True):
-    """How the humans, each measured against the others, stand to the controls on one metric."""
+    """How the humans, each measured against the others, compare with the controls on one metric."""
 
     metric: str
     state: SeparationState
@@ -31,16 +31,16 @@ class Separation(Struct, frozen=True, kw_only=True):
     n: int
     """Conversations on which the humans and every control have a score."""
     floor: str = ""
-    """The control that the humans are least surely above."""
+    """The control that the humans are least certain to beat."""
     floor_mean: float | None = None
     human_mean: float | None = None
     low: float | None = None
     high: float | None = None
-    """Bounds of the paired 95% interval of humans - control; above zero means better, whichever way the metric goes."""
+    """Bounds of the paired 95% interval of humans - control; the sign is turned so that above zero means better."""
 
 
 def separate(controls: ControlScores, metrics: Sequence[str], bootstrap: Bootstrap) -> list[Separation]:
-    """One separation for each metric that has a better direction and that every measured control has a score on."""
+    """The separation on each metric that has a better direction and that every measured control has a score on."""
     floors = [row for row in controls.rows if row.role == "floor" and not row.missing]
     humans = next((row for row in controls.rows if row.role == "humans"), None)
     directions = {info.name: info.direction for info in controls.metrics}

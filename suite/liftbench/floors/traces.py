@@ -1,6 +1,7 @@
-"""Traces of what a control writes: enough to tell who copies the control, or copies from conversations as it does.
+"""Traces of a control's texts: enough to find out who copies the control, or copies from conversations as it does.
 
-A promoted baseline holds no texts. It holds these, so that a gate can ask what a comparison asks, with the same answer.
+A promoted baseline holds traces instead of texts, so that a gate can make the checks of a comparison, with the same
+result.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from ..data.similarity.sketches import sketch_text
 
 
 class Trace(Struct, frozen=True, kw_only=True):
-    """What is kept of one text."""
+    """The record that is kept of one text."""
 
     sketch: str
-    """Of its words (see `data.similarity.sketches`)."""
+    """The sketch of the text's words (see `data.similarity.sketches`)."""
     novel: float
-    """The share of its bigrams that its conversation does not have (see `data.similarity.novelty`)."""
+    """The share of the text's bigrams that its conversation does not have (see `data.similarity.novelty`)."""
 
 
 def trace_texts(texts: Sequence[str], novelty: Novelty) -> list[Trace]:

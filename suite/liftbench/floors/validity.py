@@ -27,21 +27,22 @@ class Cost(Struct, frozen=True, kw_only=True):
     corruption: str
     metric: str
     n: int
-    """Conversations that it could be applied to."""
+    """Conversations that the corruption could be applied to."""
     human: float | None
-    """Mean of the untouched summaries over these conversations."""
+    """Mean of the original summaries over these conversations."""
     corrupted: float | None
     cost: float | None
-    """(human - corrupted) / (human - floor): 0 is unseen, 1 is as bad as another conversation's summary."""
+    """(human - corrupted) / (human - floor): at 0 the metric does not see the corruption, at 1 it scores the summary as
+    low as another conversation's."""
     low: float | None
     high: float | None
     """Bounds of its 95% interval (see `Bootstrap.position`)."""
     problem: str = ""
-    """Why there is no number, if there is none."""
+    """Why `cost` is None; empty where it has a number."""
 
 
 class Validity(Struct, frozen=True, kw_only=True):
-    """`validity.json`: what each metric sees of what can be wrong with a summary."""
+    """`validity.json`: which faults of a summary each metric sees."""
 
     schema: int = SCHEMA
     key: str
@@ -53,19 +54,19 @@ class Validity(Struct, frozen=True, kw_only=True):
     """Whether a summary was compared with itself, because no conversation has a second one."""
     metrics: list[MetricInfo]
     corruptions: dict[str, str]
-    """Name → what it does, in a line."""
+    """Corruption → what it does, in a line."""
     costs: list[Cost]
 
 
 BLIND, SEEN = 0.1, 0.5
-"""A corruption is not seen if the upper bound of its cost is below `BLIND` of the human-to-floor range, and seen if the
-lower bound is above `SEEN`."""
+"""A metric does not see a corruption if the upper bound of its cost is below `BLIND` of the human-to-floor range, and
+sees it if the lower bound is above `SEEN`."""
 
 
 def describe_validity(validity: Validity, metric: str) -> str:
-    """What a metric can and cannot see of what can be wrong with a summary, in a sentence.
+    """A sentence that says which faults of a summary a metric can and cannot see.
 
-    Only corruptions whose intervals settle it are named; the others cost something between.
+    It names only the corruptions whose intervals settle that; the cost of the others lies in between.
     """
     costs = [cost for cost in validity.costs if cost.metric == metric and cost.corruption != FLOOR and not cost.problem]
     if not costs:
@@ -89,14 +90,14 @@ def _name_corruption(cost: Cost) -> str:
 
 
 FLOOR = "another-conversation"
-"""The corruption that is the floor: a good summary, of something else."""
+"""The corruption that sets the floor: a good summary of another conversation."""
 
 
 # ----------------------------------------------------------------------------------------------------------- validity
 
 
 class _HumanSummary(Struct, frozen=True):
-    """A human summary, what it is compared with, and the place of its conversation."""
+    """A human summary, what it is compared with, and the index of its conversation."""
 
     place: int
     text: str
@@ -108,10 +109,10 @@ def measure_validity(
 ) -> Validity:
     """What each corruption of the human summaries costs on each metric, as a share of the human-to-floor range.
 
-    The floor is another conversation's summary. Every human summary is corrupted and, like its untouched self,
-    compared with the other summaries of its conversation; a conversation's value is the mean of its summaries. Where no
-    conversation has a second summary, each is compared with itself, and the table says so. Metrics of form are left
-    out: nothing is true or false about a length. Read where it is kept, else measured and kept.
+    The floor is another conversation's summary. Every human summary, original and corrupted, is compared with the other
+    summaries of its conversation; a conversation's value is the mean over its summaries. Where no conversation has a
+    second summary, each is compared with itself, and the table says so. Metrics of form are left out, because a length
+    cannot be true or false. The table is read where it is kept, else measured and kept.
     """
     if (there := read_cached(place.validity, Validity)) is not None:
         return there
@@ -161,7 +162,7 @@ def _costs(
     metric: Metric, cases: Sequence[_HumanSummary], corrupted_texts: dict[str, list[str | None]], seed: int
 ) -> list[Cost]:
     def scored(texts: Sequence[str | None]) -> list[float | None]:
-        """None where a text could not be made."""
+        """The value of each text; None where the text could not be made."""
         there = [(at, text) for at, text in enumerate(texts) if text is not None]
         found: list[float | None] = [None] * len(texts)
         scores = values(metric, [text for _, text in there], [cases[at].against for at, _ in there])
