@@ -1,9 +1,9 @@
 """Promoted baselines: one measured run in one small file that lies in the repository, `baselines/NAME.json`.
 
-It holds what a later run is compared with: figures, a line of scores for each conversation, the protocol, the
-environment, and why it is what it is. No conversation is in it, and no summary unless asked for; texts are known by
-their hashes, and what controls wrote by sketches. The same run gives the same bytes, so that a change in review is a
-change of what was measured."""
+The file holds what a later run is compared with: figures, a line of scores for each conversation, the protocol, the
+environment, and the reason for the promotion. It contains no conversations, and no summaries unless asked for: it keeps
+hashes of the run's texts, and sketches of the controls' texts. The same run gives the same bytes, so a change that
+shows in review is a change of what was measured."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from ..records.training import TrainingRow, TrainingSummary
 from .context import RESERVED
 
 SCHEMA = 1
-"""Of promoted files; raised when an older suite could misread a newer file."""
+"""Schema version of promoted files; incremented when an older suite could misread a newer file."""
 
 
 SAME_MEAN = 1e-9
-"""The most that two sums of the same scores differ by, whatever their order."""
+"""The most that two means of the same scores may differ, since the order of summing differs."""
 
 
 class Measured(Struct, frozen=True, kw_only=True):
     """A run without its conversations and texts."""
 
     manifest: Manifest
-    """Without the command line, the plan, the origins of values and local paths."""
+    """The run's manifest without the command line, the plan, the origins of values and local paths."""
     environment: Environment | None
     summary: RunSummary
     training: TrainingSummary | None = None
@@ -53,28 +53,28 @@ class Mean(Struct, frozen=True, kw_only=True):
 
 
 class Version(Struct, frozen=True, kw_only=True):
-    """One promotion under a name: the trend of a baseline is the list of them."""
+    """One promotion under a name; the trend of a baseline is the list of its versions."""
 
     number: int
-    """From 1."""
+    """Counted from 1."""
     run: str
     created: str
-    """Of the run, UTC, ISO 8601."""
+    """When the run was created, UTC, ISO 8601."""
     why: str
     liftbench: str
     commit: str | None
     protocol: str
-    """sha256: figures of unequal protocols are no trend."""
+    """sha256 of the protocol: figures of different protocols do not form a trend."""
     means: dict[str, Mean]
     """Headline → its mean."""
 
 
 class Floor(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A control that the run was measured beside."""
+    """A control that was measured under the run's protocol."""
 
     name: str
     missing: str = ""
-    """Why it could not be measured."""
+    """Why it could not be measured; empty where it was."""
 
 
 class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,45 +82,45 @@ class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     id: str
     sha256: str
-    """Of the summary."""
+    """Hash of the summary."""
     scores: dict[str, float | None]
     """Metric → value."""
     text: str | None = None
-    """The summary, where texts were asked for."""
+    """The summary; None unless texts were asked for."""
     prompted_sha256: str = ""
-    """Of the summary with the best prompt; empty where none was measured."""
+    """Hash of the summary with the best prompt; empty where none was measured."""
     prompted: dict[str, float | None] = {}
-    """Metric → its value."""
+    """Metric → value with the best prompt."""
     humans: dict[str, float | None] = {}
     """Metric → the humans' value, leave one out."""
     floors: dict[str, dict[str, float | None]] = {}
     """Headline → control → value."""
     traces: dict[str, Trace] = {}
-    """Control → what is kept of its text; empty in files of older versions."""
+    """Control → trace of its text; empty in files of older versions."""
 
 
 class Promoted(Struct, frozen=True, kw_only=True):
-    """`baselines/NAME.json`."""
+    """The contents of `baselines/NAME.json`."""
 
     schema: int = SCHEMA
     name: str
     versions: list[Version]
-    """The first promotion first; the last one is what the file holds."""
+    """The promotions, oldest first; the file holds the figures of the last one."""
     measured: Measured
     best_prompted: Measured | None = None
-    """The same model with the best prompt that was found when this was promoted."""
+    """The same model with the best prompt that was known at the promotion; None where none was measured."""
     floors: list[Floor] = []
-    """Empty where controls and humans were not measured."""
+    """The controls; empty where controls and humans were not measured."""
     samples: list[Sample]
-    """In the order of the data, which intervals depend on."""
+    """The conversations in the order of the data, which intervals depend on."""
 
     def run(self, conversations: Sequence[Conversation] = ()) -> PromotedRun:
-        """It as a run, over the conversations of a run with the same protocol."""
+        """The promoted baseline as a run, over the conversations of a run with the same protocol."""
         rows = {row.id: _Row(row.sha256, row.text, row.scores) for row in self.samples}
         return PromotedRun(self.measured, rows, conversations)
 
     def best_prompt(self, conversations: Sequence[Conversation] = ()) -> PromotedRun | None:
-        """The model with its best prompt, where that was measured."""
+        """The model with its best prompt as a run; None where none was measured."""
         if self.best_prompted is None:
             return None
         rows = {row.id: _Row(row.prompted_sha256, None, row.prompted) for row in self.samples}
@@ -128,7 +128,7 @@ class Promoted(Struct, frozen=True, kw_only=True):
 
     @property
     def controls(self) -> ControlScores | None:
-        """Controls (on the headlines) and humans (on every metric), where they were measured."""
+        """Controls (on the headlines) and humans (on every metric); None where they were not measured."""
         if not self.floors:
             return None
         manifest = self.measured.manifest
@@ -165,7 +165,7 @@ class _Row(NamedTuple):
 
 
 class PromotedRun:
-    """A promoted baseline as a `MeasuredRun`. Of its texts there are only hashes, unless they were promoted."""
+    """A promoted baseline as a `MeasuredRun`. It has only hashes of its texts, unless the texts were promoted."""
 
     def __init__(self, measured: Measured, rows: Mapping[str, _Row], conversations: Sequence[Conversation]) -> None:
         self.id = measured.manifest.id
@@ -181,30 +181,30 @@ class PromotedRun:
         self._environment = measured.environment
 
     def require_complete(self) -> Self:
-        """Itself: only complete runs are promoted."""
+        """Return the run itself: only complete runs are promoted."""
         return self
 
     @property
     def environment(self) -> Environment:
-        """Raises `UsageError` where it was not recorded."""
+        """The run's environment. Raises `UsageError` where it was not recorded."""
         if self._environment is None:
             raise UsageError(f"the environment of {self.id} was not recorded")
         return self._environment
 
 
 def require_name(name: str) -> None:
-    """Raise `UsageError` for a name that no file may have, or that rules call something else by."""
+    """Raise `UsageError` for a name that is not a valid file name, or that rules use for another system."""
     if not re.fullmatch(r"[A-Za-z](?:[\w.]|-(?=\w))*", name):
         raise UsageError(
             f"{name!r} is not a valid baseline name",
             "A name begins with a letter and has letters, digits, '-' and '.' only.",
         )
     if name in (*RESERVED, *KEYWORDS, *QUANTITIES):
-        raise UsageError(f"{name!r} has a meaning of its own in rules", "Choose another name for the baseline.")
+        raise UsageError(f"{name!r} has a special meaning in rules", "Choose another name for the baseline.")
 
 
 def read_promoted(name: str, folder: Path) -> Promoted:
-    """A promoted baseline by its name. Raises `PrerequisiteError`, with the way to it, where there is none."""
+    """Read a promoted baseline by name. Raises `PrerequisiteError`, which says how to get one, where it is missing."""
     path = folder / f"{name}.json"
     try:
         data = path.read_bytes()
@@ -227,7 +227,7 @@ def read_promoted(name: str, folder: Path) -> Promoted:
 
 
 def promoted_in(folder: Path) -> list[str]:
-    """The names of the promoted baselines of a folder; other files may lie there, too."""
+    """The names of the promoted baselines in a folder, which may hold other files, too."""
     names = []
     for path in folder.glob("*.json"):
         try:
@@ -239,7 +239,7 @@ def promoted_in(folder: Path) -> list[str]:
 
 
 def _problem(promoted: Promoted, name: str) -> str:
-    """What is wrong with a file that could be read, or an empty string."""
+    """What is wrong with a file that could be parsed; empty if nothing is."""
     if promoted.name != name:
         return f"it calls itself {promoted.name!r}"
     if not promoted.versions:
@@ -259,7 +259,7 @@ def _problem(promoted: Promoted, name: str) -> str:
 
 
 def _wrong_mean(summary: RunSummary, rows: Sequence[Mapping[str, float | None]]) -> str:
-    """On which metric the mean of a run's summary is not that of its conversations' scores, or an empty string."""
+    """How a mean in a run's summary differs from that of its conversations' scores; empty if none does."""
     for metric in summary.metrics:
         values = [value for row in rows if (value := row.get(metric.name)) is not None]
         mean = fmean(values) if values else None
@@ -271,7 +271,7 @@ def _wrong_mean(summary: RunSummary, rows: Sequence[Mapping[str, float | None]])
 
 
 class _Header(Struct, frozen=True, kw_only=True):
-    """What tells a promoted file from any other."""
+    """The keys that distinguish a promoted file from other files."""
 
     schema: int
     name: str

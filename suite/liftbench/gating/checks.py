@@ -1,4 +1,4 @@
-"""One rule, checked on one run: the figures that it names, and whether it holds."""
+"""The check of one rule on one run: the figures that the rule names, and whether it holds."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from .explain import describe_fix, describe_lift, describe_requirement, named_sy
 from .run_figures import FIGURES, check_figure
 
 MOST_LOSSES = 3
-"""Conversations that are named where a rule is broken."""
+"""The most conversations that are named where a rule is broken."""
 
 
 def check_rule(rule: Rule, context: GateContext) -> RuleResult:
-    """Whether a rule holds, guards apart."""
+    """Whether a rule holds, leaving the guards aside."""
     try:
         figure = rule.metric.replace("-", "_")
         return check_figure(rule, context, figure) if figure in FIGURES else _check_metric(rule, context)
@@ -49,7 +49,7 @@ def check_rule(rule: Rule, context: GateContext) -> RuleResult:
 
 
 class _Part(Struct, frozen=True, kw_only=True):
-    """What a rule came to on a part of the conversations, or on all."""
+    """The result of a rule on a part of the conversations, or on all."""
 
     state: RuleState
     words: str
@@ -62,18 +62,18 @@ class _Part(Struct, frozen=True, kw_only=True):
 
 
 class _ResolvedRule(Struct, frozen=True, kw_only=True):
-    """A rule with what it names, found."""
+    """A rule together with the metric and system that it names."""
 
     rule: Rule
     context: GateContext
     metric: str
     direction: Direction
     name: str
-    """Of the system that it compares with; empty for none."""
+    """Name of the system that the rule compares with; empty for none."""
     other: MeasuredRun | None
-    """None for no system, and for the human summaries."""
+    """That system's run; None without one, and for the human summaries."""
     parts: int
-    """A rule that is broken by a significant loss on any of several parts is given as many chances to be."""
+    """Number of parts that a rule is checked on: each is a chance to break a rule that a significant loss breaks."""
 
     @property
     def bootstrap(self) -> Bootstrap:
@@ -81,7 +81,7 @@ class _ResolvedRule(Struct, frozen=True, kw_only=True):
         return replace(self.context.bootstrap, comparisons=comparisons)
 
     def count_units(self, ids: Sequence[str]) -> int:
-        """How many clusters, or conversations, some conversations are."""
+        """The number of clusters that some conversations form, or of conversations where the data have no clusters."""
         return len(set(self.context.bootstrap.labels(ids) or ()))
 
 
@@ -138,7 +138,7 @@ def _check_part(resolved: _ResolvedRule, ids: Sequence[str], label: str) -> _Par
 
 
 def _find_metric(asked: str, context: GateContext) -> str:
-    """The run's or the baseline's metric that a rule names; `_` may stand for `-`."""
+    """The metric of the run or the baseline that a rule names; `_` may stand for `-`."""
     own, theirs = context.run.manifest.protocol.metrics, context.baseline.manifest.protocol.metrics
     name = next((name for name in (asked, asked.replace("_", "-")) if name in own or name in theirs), None)
     if name is None:
@@ -156,7 +156,7 @@ def _find_metric(asked: str, context: GateContext) -> str:
 
 
 def _parts(rule: Rule, context: GateContext) -> list[tuple[str, list[str]]]:
-    """The ids of each part that a rule speaks of, with its name; all of them without one where it names none."""
+    """The name and ids of each part that a rule names; one unnamed part with all ids where it names none."""
     if not rule.per:
         return [("", sorted(context.run.scores))]
     try:
@@ -176,7 +176,7 @@ def _check_lift(resolved: _ResolvedRule, other: MeasuredRun, ids: Sequence[str])
         why = "neither way is better" if direction == "neither" else "lower is better"
         raise CannotJudge(
             f"There is no {rule.quantity} on {metric_label(metric)}, on which {why}.",
-            f"Write a bound of its own: {metric} <= …, or <= 0.9x {resolved.name}.",
+            f"Write a bound instead: {metric} <= …, or <= 0.9x {resolved.name}.",
         )
     # A drop of at most 2% is a lift of at least -2%, or where lower is better, a rise of at most 2%.
     rise = rule.quantity == "drop" and direction == "lower"
@@ -192,7 +192,7 @@ def _check_lift(resolved: _ResolvedRule, other: MeasuredRun, ids: Sequence[str])
     )
     if found.baseline is not None and found.baseline <= 0:
         instead = f"{metric} {'<=' if direction == 'lower' else '>='} {resolved.name} {'+' if rise else '-'} 0.05"
-        zero = f"The mean of {resolved.name} is {found.baseline:.3g}: there is no share of it."
+        zero = f"The mean of {resolved.name} is {found.baseline:.3g}, so no share of it can be formed."
         raise CannotJudge(zero, f"Write {instead}.")
     if isinstance(found, NoLift):
         raise CannotJudge(f"{found.reason}.", "Fix or replace what gives no number, and measure again.")
@@ -267,10 +267,10 @@ def _slack(
     at_most: bool,
     units: int,
 ) -> float:
-    """By how much a quantity reaches its goal: its mean, or the end of its interval that decides, past its `bound`.
+    """By how much a rule holds: how far the mean is beyond `goal`, or the deciding end of the interval beyond `bound`.
 
-    Raises `CannotJudge` where fewer than `FEWEST` units tell nothing: a rule that is broken only by what is significant
-    would otherwise hold the more surely, the less was measured.
+    Raises `CannotJudge` for fewer than `FEWEST` units, unless the rule is about the measured mean of all conversations:
+    a rule that only a significant loss breaks would otherwise hold more easily the less was measured.
     """
     if units < FEWEST and (rule.strength != "measured" or rule.per):
         raise CannotJudge(
@@ -309,7 +309,7 @@ def _outcome(
 
 
 def _losses(resolved: _ResolvedRule, ids: Sequence[str]) -> list[Loss]:
-    """Of some conversations those that lost most, against what the rule compares with, or the baseline."""
+    """The conversations that lost most against the system that the rule compares with, or the baseline."""
     sign = -1 if resolved.direction == "lower" else 1
     other = resolved.other or resolved.context.baseline
     pairs = [

@@ -1,7 +1,7 @@
-"""What a rule is judged on: the run, the systems that it names, whether they were measured alike, and what came of it.
+"""What a rule is judged on (the run, the systems that it names, whether they were measured alike), and its result.
 
-What cannot be compared (a metric that vanished, missing ids, another protocol) never passes: `CannotJudge` says why,
-and how to fix it.
+Runs that cannot be compared (a vanished metric, missing ids, another protocol) never pass: `CannotJudge` says why, and
+how to fix it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ..text.phrases import join_words, metric_label, pluralize
 RuleState = Literal["passed", "failed", "not run"]
 
 STATES: tuple[RuleState, ...] = ("failed", "not run", "passed")
-"""The gravest first."""
+"""The states, worst first."""
 
 
 class CannotJudge(LiftbenchError):
-    """A rule that cannot be judged; `what` is a whole sentence, as it stands in the rule's result."""
+    """A rule that cannot be judged; `what` is a whole sentence, shown unchanged in the rule's result."""
 
 
 class Loss(Struct, frozen=True, kw_only=True):
@@ -41,62 +41,62 @@ class Loss(Struct, frozen=True, kw_only=True):
 
 
 class RuleResult(Struct, frozen=True, kw_only=True):
-    """One rule and what it came to on a run."""
+    """One rule and its result on a run."""
 
     rule: str
     run: str
-    """Id of the run: of several seeds, the one that fares worst in it."""
+    """Id of the run; with several seeds, of the seed that does worst on this rule."""
     state: RuleState
     found: str
-    """With its figures."""
+    """What was found, with its figures."""
     fix: str = ""
-    """How to fix it, where it did not pass."""
+    """How to fix it; empty where the rule passed."""
     metric: str = ""
-    """As the run names it."""
+    """The metric's name in the run."""
     over: str = ""
-    """The system that it compares with: `baseline`, `proven`, a promoted name, …; empty for none."""
+    """The system that the rule compares with: `baseline`, `proven`, a promoted name, …; empty for none."""
     value: float | None = None
-    """The quantity that the rule is about: a share of a lift or drop, else in the metric's points."""
+    """The quantity that the rule is about: a lift or drop as a share, anything else in the metric's points."""
     low: float | None = None
     high: float | None = None
     """Bounds of its interval."""
     slack: float | None = None
-    """By how much the rule holds, or (below zero) is broken: the least of all its parts."""
+    """By how much the rule holds, or (below zero) is broken: the smallest value over all its parts."""
     n: int = 0
     losses: list[Loss] = []
-    """Where it failed: the conversations that lost most, of its broken parts, against `over` or the baseline."""
+    """Where the rule failed: the conversations of its broken parts that lost most against `over` or the baseline."""
     guards: list[str] = []
-    """Names of the guards of the verdict that make it no *verified*."""
+    """Names of the verdict's guards that keep the rule from being *verified*."""
 
 
 class GateContext(Struct, frozen=True, kw_only=True):
-    """A run with all that its rules may name."""
+    """A run with every system and figure that its rules may name."""
 
     run: MeasuredRun
     systems: Mapping[str, MeasuredRun]
-    """`baseline`, `proven`, `best-prompt` and promoted names, as far as they are there."""
+    """The available systems by name: `baseline`, `proven`, `best-prompt` and promoted names."""
     missing: Mapping[str, tuple[str, str]]
-    """Of those that are not: why, and how to fix it."""
+    """The systems that are not available by name: why, and how to fix it."""
     humans: Mapping[str, Mapping[str, float | None]]
-    """Id → metric → the humans' own value; empty where they were not measured."""
+    """Id → metric → the humans' value; empty where they were not measured."""
     scored: ScoredSplit
     bootstrap: Bootstrap
     selection: Selection = Selection()
-    """How the run was chosen; the candidates that it counts share the level of what is verified."""
+    """How the run was chosen; a verified interval is corrected for the candidates that it counts."""
 
     @property
     def baseline(self) -> MeasuredRun:
         return self.systems["baseline"]
 
     def system(self, name: str) -> MeasuredRun:
-        """Raises `CannotJudge`."""
+        """The system with this name. Raises `CannotJudge` where it is not available."""
         if name in self.systems:
             return self.systems[name]
         what, fix = self.missing.get(name, (f"There is no system {name!r}.", "Name a promoted baseline."))
         raise CannotJudge(what, fix)
 
     def direction(self, metric: str) -> Direction:
-        """Which way is better, as the baseline recorded it. Raises `CannotJudge`."""
+        """Which direction is better, as the baseline recorded it. Raises `CannotJudge` where it did not."""
         for run in (self.baseline, self.run):
             for row in run.summary.metrics:
                 if row.name == metric:
@@ -107,11 +107,11 @@ class GateContext(Struct, frozen=True, kw_only=True):
 BEST_PROMPT = ("best-prompt", "best_prompt", "best-prompted")
 
 RESERVED = ("baseline", "proven", "references", *BEST_PROMPT)
-"""What rules call systems by their part; no promoted baseline may have such a name."""
+"""Names that rules use for systems by their role; a promoted baseline cannot have one of these names."""
 
 
 def over(rule: Rule) -> str:
-    """The system that a rule compares with, by its name; empty for none.
+    """The name of the system that a rule compares with; empty for none.
 
     A lift is over the baseline, and a drop is from the proven run, unless the rule names another.
     """
@@ -123,13 +123,16 @@ def over(rule: Rule) -> str:
 
 
 def score(run: MeasuredRun, id_: str, metric: str) -> float | None:
-    """None where there is none."""
+    """A run's score of one conversation; None where it has none."""
     return run.scores.get(id_, {}).get(metric)
 
 
 def require_alike(run: MeasuredRun, other: MeasuredRun, name: str, metric: str = "") -> None:
-    """Raise `CannotJudge` where a run was not measured as `other`, called `name`, was: in anything but their metrics,
-    or in one metric; and where the conversations of its scores are not those that its protocol says."""
+    """Raise `CannotJudge` where a run was not measured like `other`, called `name`.
+
+    That is so where anything but the list of metrics differs, where `metric` was computed differently, or where a run
+    does not have scores of exactly the conversations of its protocol.
+    """
     theirs, own = other.manifest.protocol, run.manifest.protocol
     differing = [
         one
@@ -159,7 +162,7 @@ def require_alike(run: MeasuredRun, other: MeasuredRun, name: str, metric: str =
 
 
 def require_metrics(run: MeasuredRun, other: MeasuredRun, name: str) -> None:
-    """Raise `CannotJudge` where a metric of `other` is not in a run, or is computed otherwise there."""
+    """Raise `CannotJudge` where a run lacks a metric of `other`, or has another signature or direction for it."""
     theirs, own = other.manifest.protocol.metrics, run.manifest.protocol.metrics
     if vanished := [metric for metric in theirs if metric not in own]:
         raise CannotJudge(
@@ -169,14 +172,13 @@ def require_metrics(run: MeasuredRun, other: MeasuredRun, name: str) -> None:
         )
     if changed := [metric for metric in theirs if own[metric] != theirs[metric]]:
         raise CannotJudge(
-            f"{join_words(changed)} are computed otherwise than for {name}: {own[changed[0]]} instead of "
-            f"{theirs[changed[0]]}.",
+            f"{join_words(changed)} are not computed as for {name}: {own[changed[0]]} instead of {theirs[changed[0]]}.",
             f"Score both with the same versions, and promote {name} again.",
         )
     ways = {row.name: row.direction for row in run.summary.metrics}
     if turned := [row.name for row in other.summary.metrics if ways.get(row.name, row.direction) != row.direction]:
         raise CannotJudge(
-            f"Another way is better on {join_words(turned)} than for {name}.",
+            f"On {join_words(turned)} the better direction is not that of {name}.",
             f"Promote {name} again, if that is meant.",
         )
 

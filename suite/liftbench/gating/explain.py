@@ -1,4 +1,4 @@
-"""Rules in words: what one asks, what it found, and how to fix it."""
+"""Rules in words: what a rule asks, what it found, and how to fix it."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def describe_rule(rule: Rule) -> str:
 
 
 def describe_lift(rule: Rule, found: Lift, metric: str, who: str, sign: int, bounds: Sequence[float]) -> str:
-    """What was found of a lift over `who`, or of a drop (`sign` -1), with the bounds of its interval."""
+    """A measured lift over `who`, or drop (`sign` -1), in words, with the `bounds` of its interval."""
     share = sign * found.lift + 0.0
     level = percent(found.level)
     if not bounds:
-        told = (
+        gain = (
             f"a difference of {found.difference:+.3f} ({found.difference_low:+.3f} to {found.difference_high:+.3f}; "
             "the ratio is unstable)"
         )
     elif rule.quantity == "lift":
-        told = f"{share:+.1%} ({level} interval {bounds[0]:+.1%} to {bounds[1]:+.1%})"
+        gain = f"{share:+.1%} ({level} interval {bounds[0]:+.1%} to {bounds[1]:+.1%})"
     else:
         ends = " to ".join(_worse(bound) for bound in bounds)
-        told = f"{_worse(share)} ({level} interval {ends})"
+        gain = f"{_worse(share)} ({level} interval {ends})"
     return (
-        f"{metric_label(metric)} {found.candidate:.3f}, that of {who} {found.baseline:.3f}: {told} on "
+        f"{metric_label(metric)} {found.candidate:.3f}, that of {who} {found.baseline:.3f}: {gain} on "
         f"{pluralize(found.n, 'conversation')}; {describe_requirement(rule)}."
     )
 
@@ -63,7 +63,7 @@ def describe_requirement(rule: Rule) -> str:
 
 
 def named_system(name: str, system: MeasuredRun | None) -> str:
-    """A system as rules name it, with what it is: `baseline (smollm2-135m)`."""
+    """A system by its name in rules and its own name: `baseline (smollm2-135m)`."""
     return f"{name} ({system.manifest.system.name})" if system else name
 
 

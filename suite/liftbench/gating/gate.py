@@ -1,14 +1,14 @@
-"""Gates: rules that a run must hold against promoted baselines, so that what was proven stays proven.
+"""Gates: rules that a run must keep against promoted baselines, so that what was proven stays proven.
 
-A gate never trains and reads no data set: a run, promoted files and rules give the same outcome on every machine, in
-any order. What each rule finds is with `checks`, their grammar with `recipe.rules`.
+A gate does not train and does not read a data set: a run, promoted files and rules give the same outcome on every
+machine, in any order. `checks` holds the check of each rule, `recipe.rules` the grammar.
 
-`lift(M)` is the relative gain of the run's mean over that of `baseline`, or of `over=`; `drop(M)` the relative loss,
-whichever way is better on M, from `proven`, or from `over=`. A metric by itself is the run's mean. Systems are
-`baseline`, `proven` (the adapter that was proven, and that the run must not fall behind), `best-prompt` (the baseline's
-model with its best prompt), `references` (the human summaries, scored against each other) and any promoted name.
-`verified` means what it means in a verdict: the interval's less favourable end, on 30 conversations or more, with every
-guard passed that is not excepted by name.
+`lift(M)` is the relative gain of the run's mean over that of `baseline`, or of `over=`. `drop(M)` is the relative loss
+from `proven`, or from `over=`, whichever direction is better on M. A metric by itself is the run's mean. Systems are
+`baseline`, `proven` (the promoted adapter that the run must not fall behind), `best-prompt` (the baseline's model with
+its best prompt), `references` (the human summaries, scored against each other) and any promoted name. `verified` means
+the same as in a verdict: the interval's less favourable end counts, on 30 conversations or more, and every guard that
+is not excepted by name has passed.
 """
 
 from __future__ import annotations
@@ -58,17 +58,17 @@ class GateReport(Struct, frozen=True, kw_only=True):
     """Ids of the runs that were gated: all seeds of one training."""
     system: str
     protocol: Protocol
-    """Of the baseline."""
+    """The baseline's protocol."""
     baseline: str
-    """Name, as promoted."""
+    """Name of the promoted baseline."""
     proven: str = ""
     results: list[RuleResult]
     guards: list[Guard] = []
-    """Of the verdict, where a rule asks for it; of the worst seed in each."""
+    """The verdict's guards, each for the seed that it judges worst; empty where no rule asks for a verdict."""
     waived: list[str] = []
     """Guards that some rule with `verified` leaves out: the gate does not vouch for what they ask."""
     looks: int = 1
-    """Candidates in the runs folder that were measured as the run was; they share the 5% of wrongly verified lifts."""
+    """Candidates in the runs folder that were measured like the run; they share the 5% of wrongly verified lifts."""
     notes: list[str] = []
     """What else a reader must know: newer runs that were passed over, another base model, …"""
     differences: list[Difference] = []
@@ -86,7 +86,7 @@ class GateReport(Struct, frozen=True, kw_only=True):
         return f"Failed: {len(failing)} of {pluralize(len(self.results), 'rule')} did not pass."
 
     def _repr_html_(self) -> str:
-        """In a notebook: the outcome and what was checked, then the rules."""
+        """Shows the outcome and what was checked, then the rules, in a notebook."""
         about = f"{self.system} ({', '.join(self.runs)}) against baseline {self.baseline}"
         about += f", proven {self.proven}" if self.proven else ""
         rows = [[result.rule, result.state, result.found] for result in self.results]
@@ -94,17 +94,17 @@ class GateReport(Struct, frozen=True, kw_only=True):
 
 
 class Against(Struct, frozen=True, kw_only=True):
-    """What runs are gated against."""
+    """The promoted baselines that runs are gated against."""
 
     baseline: Promoted
     proven: Promoted | None = None
     others: Mapping[str, Promoted] = {}
     """Promoted baselines that rules name, by name."""
     missing: Mapping[str, tuple[str, str]] = {}
-    """Those that could not be had: why, and how to fix it."""
+    """Name of an unavailable one → why, and how to fix it."""
 
     def systems(self, conversations: Sequence[Conversation]) -> dict[str, MeasuredRun]:
-        """All of them as runs over these conversations, by what rules may call them."""
+        """All promoted baselines as runs over these conversations, by the names that rules may use."""
         named = {"baseline": self.baseline, self.baseline.name: self.baseline, **self.others}
         if self.proven:
             named |= {"proven": self.proven, self.proven.name: self.proven}
@@ -120,12 +120,12 @@ def gate(
     selection: Selection = Selection(),  # noqa: B008 - it is frozen
     metrics: Sequence[Metric] = (),
 ) -> GateReport:
-    """Hold runs, all of them seeds of one training or a single one, to rules: each rule must hold on each.
+    """Check a single run, or the seeds of one training, against rules: each rule must hold on each run.
 
-    `selection` says how the runs were chosen: nothing is verified where a seed of the training is not among them, and
-    the candidates that it counts share the level of what is verified. `metrics` are headlines to score the runs' texts
-    by again: what is recorded must be what the texts score. Raises `UsageError` for a run that is not complete, and
-    where there is no rule.
+    `selection` says how the runs were chosen: nothing is verified where a seed of the training is missing, and verified
+    intervals are corrected for the candidates that it counts. `metrics` are headlines for scoring the runs' texts
+    again: the recorded scores must be those of the texts. Raises `UsageError` for an incomplete run, and for an empty
+    list of rules.
     """
     if not rules:
         raise UsageError(
@@ -158,7 +158,7 @@ def gate(
 
 
 def explain_rule(rule: Rule, report: GateReport) -> str:
-    """What a rule means, in a sentence, with what it came to in a gate that was asked for it alone."""
+    """The meaning of a rule in a sentence, and its result in a gate that checked only this rule."""
     result = report.results[-1]
     return f"{describe_rule(rule)} Today: {result.found} So it {_outcome(result.state)}."
 
@@ -171,7 +171,7 @@ def _outcome(state: RuleState) -> str:
 
 
 def _contexts(runs: Sequence[Run], against: Against, selection: Selection) -> list[GateContext]:
-    """The context of each run; seeds that were scored on the same conversations share what is known of them."""
+    """The context of each run; seeds that were scored on the same conversations share the scored split."""
     splits: list[ScoredSplit] = []
     contexts = []
     for run in runs:
@@ -216,7 +216,7 @@ def _remarks(context: GateContext, against: Against) -> list[str]:
 
 
 def _alike(run: Run, against: Against) -> RuleResult:
-    """Whether everything that the promoted runs were measured by is there, and the same: also what no rule names."""
+    """Whether a run was measured like the promoted runs, with all of their metrics, even those that no rule names."""
     try:
         for promoted in filter(None, (against.baseline, against.proven)):
             other = promoted.run()
@@ -235,7 +235,7 @@ def _alike(run: Run, against: Against) -> RuleResult:
 
 
 def _judge(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, list[Guard]]]) -> RuleResult:
-    """A rule with the guards, where it asks for them."""
+    """Judge a rule, and the guards where the rule asks for them."""
     found = check_rule(rule, context)
     if rule.strength != "verified" or found.state == "not run":
         return found
@@ -255,7 +255,7 @@ def _judge(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, l
 
 
 def guard_name(asked: str) -> str:
-    """`same-base` and `same_base` for `same base`. Raises `UsageError` for no guard."""
+    """The guard that a rule names: `same base` for `same-base` or `same_base`. Raises `UsageError` if unknown."""
     if _with_spaces(asked) not in GUARDS:
         raise unknown("guard", asked, GUARDS)
     return _with_spaces(asked)
@@ -268,7 +268,7 @@ def _with_spaces(guard: str) -> str:
 def _check_guards(
     contexts: Sequence[GateContext], against: Against, metrics: Sequence[Metric]
 ) -> dict[str, list[Guard]]:
-    """The guards of a verdict on each run, by its id, over the promoted baseline. Raises `CannotJudge`."""
+    """Run id → the verdict's guards over the promoted baseline. Raises `CannotJudge` where they cannot run."""
     first = contexts[0]
     baseline, best = first.baseline, first.systems.get("best-prompt")
     headlines = baseline.manifest.headlines
@@ -317,7 +317,7 @@ def _shown_guards(guards: Callable[[], Mapping[str, list[Guard]]]) -> list[Guard
 
 
 def _worst(runs: Sequence[Run], results: Sequence[RuleResult]) -> RuleResult:
-    """Of several seeds the one that decides."""
+    """The worst result of several seeds, which decides."""
     place = min(range(len(runs)), key=lambda at: (STATES.index(results[at].state), results[at].slack or 0.0))
     result = results[place]
     return replace(result, found=f"Seed {seed_of(runs[place])}: {result.found}") if len(runs) > 1 else result

@@ -24,7 +24,7 @@ FIRST = "promoted for the first time"
 
 
 class Promotion(NamedTuple):
-    """What promoting did."""
+    """The outcome of a promotion."""
 
     path: Path
     promoted: Promoted
@@ -41,11 +41,11 @@ def promote(
     best_prompted: Run | None = None,
     texts: bool = False,
 ) -> Promotion:
-    """Write `folder/NAME.json`, unless it says the same already. Raises `UsageError`, where it would change without a
-    reason, for a name that no rule could name, and for a run that is not complete.
+    """Write `folder/NAME.json`, unless it already has the same content.
 
     `controls` are the controls and humans of the run's protocol, `best_prompted` the same model with its best prompt;
-    both are needed where lifts are to be over this baseline.
+    a baseline that lifts are measured over needs both. Raises `UsageError` where the file would change without a
+    reason (`why`), for a name that rules cannot use, and for an incomplete run.
     """
     require_name(name)
     before = read_promoted(name, folder) if (folder / f"{name}.json").exists() else None
@@ -107,7 +107,7 @@ def _samples(run: Run, best: Run | None, controls: ControlScores | None, texts: 
 
 
 def _whole(run: Run) -> list[str]:
-    """The ids of a run, in the order of the data. Raises `UsageError` where its scores or texts are not whole."""
+    """The ids of a run, in the order of the data. Raises `UsageError` where scores or texts are missing."""
     ids = [one.id for one in run.conversations]
     if not set(ids) == run.scores.keys() == run.predictions.keys() or len(ids) != run.manifest.protocol.n:
         raise UsageError(f"{run.id} is damaged: its scores are not those of its conversations", "Measure it again.")
@@ -125,7 +125,7 @@ def _measured_of(run: Run) -> Measured:
 
 
 def _portable(manifest: Manifest) -> Manifest:
-    """Without what is of one machine alone, and without texts of conversations (shots): their hash stays."""
+    """A manifest without anything specific to one machine, and without texts of conversations (shots), only a hash."""
     bare = replace(manifest, argv=[], origins={}, plan=[], sums={})
     if bare.system.prompt is not None:
         shots = tuple(replace(shot, transcript="", summary="") for shot in bare.system.prompt.shots)
@@ -133,7 +133,7 @@ def _portable(manifest: Manifest) -> Manifest:
         bare = replace(bare, system=replace(bare.system, prompt=prompt))
     values = msgspec.to_builtins(bare)
     recipe = values["recipe"]
-    # Not the prompt's template, which may begin with a slash and is no path.
+    # The prompt's template is left alone: it may begin with a slash without being a path.
     recipe |= {name: _without_folders(recipe[name]) for name in ("data", "model", "train") if name in recipe}
     values["system"]["model"] = _without_folders(values["system"]["model"])
     if "data_dir" in recipe.get("data", {}):
@@ -148,7 +148,7 @@ _FOLDERS = re.compile(r"(?<![\w:/])/(?:[^/\s]+/)+")
 
 
 def _without_folders(value: Any) -> Any:
-    """Absolute paths cut to their last part, however deep they lie."""
+    """Cut absolute paths to their last part, at any depth of nesting."""
     if isinstance(value, dict):
         return {key: _without_folders(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -177,8 +177,8 @@ def _version(run: Run, number: int, why: str) -> Version:
 
 
 def _encode(promoted: Promoted) -> str:
-    """JSON: indented, but a line for each conversation, so that a review shows which of them changed."""
+    """Indented JSON, with each conversation on one line, so that a review shows which of them changed."""
     head = msgspec.json.format(msgspec.json.encode(replace(promoted, samples=[])), indent=2).decode()
     lines = ",\n".join(f"    {msgspec.json.encode(row).decode()}" for row in promoted.samples)
-    # The last key of all, which no text before it can be.
+    # `samples` is the last key, so no text before it can match this suffix.
     return head.removesuffix('"samples": []\n}') + f'"samples": [\n{lines}\n  ]\n}}\n'

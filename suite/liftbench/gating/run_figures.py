@@ -20,7 +20,7 @@ def _rate(run: MeasuredRun) -> float | None:
 def _share(
     run: MeasuredRun, find: Callable[[Sequence[Prediction | None]], list[str] | None], kept: int
 ) -> float | None:
-    """Of a run's texts; of a promoted baseline's, which are not kept, as its summary counted them."""
+    """The share of a run's texts that `find` finds; for a promoted baseline without texts, from its count `kept`."""
     if not run.predictions:
         return kept / run.manifest.protocol.n if run.manifest.system.generation_verified else None
     found = find([run.predictions.get(id_) for id_ in run.scores])
@@ -46,11 +46,11 @@ FIGURES: dict[str, tuple[Direction, str, Callable[[MeasuredRun], float | None]]]
         lambda run: _share(run, shortened, run.summary.shortened),
     ),
 }
-"""What is known of a run as a whole, without an interval: which way is better, in words, and how it is read."""
+"""Figure of a whole run, without an interval → better direction, description, and how the figure is read."""
 
 
 def check_figure(rule: Rule, context: GateContext, figure: str) -> RuleResult:
-    """Whether a rule on the figure of a run holds. Raises `CannotJudge`."""
+    """Check a rule on a figure of a whole run. Raises `CannotJudge` where it cannot be judged."""
     direction, words, read = FIGURES[figure]
     if rule.quantity != "value" or rule.strength != "measured" or rule.per:
         raise CannotJudge(
