@@ -1,8 +1,8 @@
 """Whether a candidate writes or pastes: its share of new bigrams, between the best control that copies and the humans.
 
-Overlap cannot tell a summary from the customer's own words between fixed phrases: on TweetSumm such a template has the
-humans' ROUGE-L. Novel n-grams can (See, Liu & Manning 2017, https://aclanthology.org/P17-1099, section 5): bigrams of a
-summary that its conversation does not have.
+Overlap cannot distinguish a summary from the customer's own words between fixed phrases: on TweetSumm such a template
+reaches the humans' ROUGE-L. Novel n-grams can (See, Liu & Manning 2017, https://aclanthology.org/P17-1099, section 5).
+Here they are the bigrams of a summary that its conversation does not have.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ class Abstractiveness(Struct, frozen=True, kw_only=True):
     helpdesk's test split (104; 0.092, 0.733), as positions with their 95% intervals:
 
     - QLoRA adapters of SmolLM2-135M: 0.91 (0.84 to 0.98) and 0.76 (0.72 to 0.80).
-    - The template, its pronouns and roles changed by regular expressions: 0.31 (0.29 to 0.34) and 0.24 (0.22 to 0.26);
-      tense and common words, too: 0.45 (0.42 to 0.48) and 0.34 (0.32 to 0.36), at 0.286 instead of 0.359 ROUGE-L on
-      TweetSumm.
+    - The template, with pronouns and roles changed by regular expressions: 0.31 (0.29 to 0.34) and 0.24 (0.22 to 0.26);
+      with tense and common words changed, too: 0.45 (0.42 to 0.48) and 0.34 (0.32 to 0.36), at 0.286 instead of 0.359
+      ROUGE-L on TweetSumm.
     - First turns, the longest turn, whole conversations: -0.62 and -0.14.
-    - The same sentence for everybody: 1.56 and 1.38. New words need not be about the conversation: a constant passes
-      here, and fails as another conversation's text again; invented details and low scores have guards of their own.
+    - The same sentence for every conversation: 1.56 and 1.38. New words need not be about the conversation: a constant
+      passes here, and fails because it repeats another conversation's text. Other guards catch invented details and low
+      scores.
 
-    The limit of the recipe (`guards.abstraction`) is 0.5 by the lower bound: between the two.
+    The default limit for the lower bound (`guards.abstraction`) is 0.5, which lies between adapters and templates.
     """
 
     control: str = ""
-    """The control at 0; empty where none copies."""
+    """The control at position 0; empty where no control copies."""
     n: int
     """Conversations that have a human summary."""
     control_mean: float | None = None
@@ -50,11 +51,11 @@ class Abstractiveness(Struct, frozen=True, kw_only=True):
     high: float | None = None
     """Bounds of its 95% interval (see `Bootstrap.position`)."""
     problem: str = ""
-    """Why there is no number, if there is none."""
+    """Why `value` is None; empty where it has a number."""
 
 
 UNTRACED = "what the controls wrote is not known"
-"""They were promoted by an older version, or not measured."""
+"""The controls were promoted by an older version, or not measured."""
 
 NO_HUMANS = "no conversation has a human summary"
 
@@ -72,10 +73,10 @@ def measure_abstractiveness(
 ) -> Abstractiveness:
     """Where the candidate's `texts` (id → text) stand between the best control that copies and the humans.
 
-    A control copies if the humans' share of new bigrams stands apart above its own: constants and random summaries do
-    not copy, whatever they score. Of those that copy, the best on each headline is looked at, and of several the one
-    with most new bigrams is the lower end, so that a candidate gains nothing by a headline that another control leads.
-    A text that is empty, or missing, has no new bigram. `controls` may be those of a promoted baseline.
+    A control copies if its share of new bigrams is clearly below the humans': constants and random summaries do not
+    copy, whatever they score. The lower end is the best copying control on a headline. Where headlines have different
+    ones, it is the one with the most new bigrams, so that a headline led by another control does not help a candidate.
+    An empty or missing text has no new bigrams. `controls` may be those of a promoted baseline.
     """
     places = {id_: place for place, id_ in enumerate(controls.ids)} if controls else {}
     shares = zip(scored.conversations, scored.novelty.humans, strict=True)
@@ -118,6 +119,6 @@ def measure_abstractiveness(
 
 
 def _best_first(rows: Sequence[SystemScores], metric: str) -> list[SystemScores]:
-    """Those with a value on a metric, by their means."""
+    """The rows with a value on a metric, highest mean first."""
     columns = {row.name: [value for value in row.scores.get(metric, ()) if value is not None] for row in rows}
     return sorted((row for row in rows if columns[row.name]), key=lambda row: fmean(columns[row.name]), reverse=True)

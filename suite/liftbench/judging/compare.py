@@ -1,4 +1,4 @@
-"""Comparing runs with a baseline: each candidate's lift, evidence and verdict, and seeds of one training together."""
+"""Comparison of runs with a baseline: each candidate's lift, evidence and verdict, and seeds judged together."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     """MeasuredRun id."""
     verdict: Verdict
     lifts: list[LiftResult]
-    """Over the baseline, one per metric, the headlines first."""
+    """Lifts over the baseline, one per metric, the headlines first."""
     prompted: list[LiftResult]
-    """The same over the best-prompted baseline; empty where none was measured."""
+    """Lifts over the best-prompted baseline; empty where none was measured."""
     positions: list[Position]
-    """One per headline; empty where no controls could be had."""
+    """One position per headline; empty without controls."""
     differences: list[Difference]
     """How its system differs from the baseline's."""
     slices: list[SliceResult] = []
@@ -57,16 +57,16 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
 
 
 class SeedsResult(Struct, frozen=True, kw_only=True):
-    """Several trainings that differ in their seed alone, judged together."""
+    """Several trainings that differ only in their seed, judged together."""
 
     name: str
-    """Of the system."""
+    """Name of the system."""
     runs: list[str]
     """MeasuredRun ids, by seed."""
     seeds: list[int]
     verdict: Verdict
     lifts: list[LiftResult]
-    """On each headline over what is judged: of the worst seed, or from five seeds on, resampled together."""
+    """The judged lift on each headline: that of the worst seed, or of five or more seeds resampled together."""
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -76,29 +76,29 @@ class Comparison(Struct, frozen=True, kw_only=True):
     baseline: str
     """MeasuredRun id."""
     best_prompted: str | None
-    """MeasuredRun id of the same model with the best prompt that was found, if one was measured."""
+    """MeasuredRun id of the same model with the best prompt that was found; None where none was measured."""
     protocol: Protocol
     metrics: list[MetricInfo]
     """The headlines first."""
     headlines: tuple[str, ...]
     limits: Limits
-    """What the guards allowed."""
+    """The limits that the guards applied."""
     looks: int
-    """Candidates that were measured under this protocol, those that are compared here included."""
+    """Candidates that were measured under this protocol, including those compared here."""
     separations: list[Separation]
-    """Whether each headline tells people from the controls; empty where no controls could be had."""
+    """Whether each headline separates people from the controls; empty without controls."""
     systems: list[SystemMeans]
     """All systems, in the order of a report: floors, baseline, best prompt, candidates, bounds, humans."""
     validity: Validity | None
     missing: dict[str, str]
-    """What should stand beside a verdict and could not be had (`best-prompted`, `controls`, `validity`, `sensitivity`,
+    """The parts of a comparison that could not be measured (`best-prompted`, `controls`, `validity`, `sensitivity`,
     `seeds`), and why."""
     candidates: list[CandidateResult]
     seeds: list[SeedsResult] = []
-    """Candidates that are seeds of one training, judged together: this verdict counts, not that of a single seed."""
+    """Seeds of one training, judged together: this verdict counts, not that of a single seed."""
 
     def _repr_html_(self) -> str:
-        """In a notebook: the verdicts that count, then each candidate's lift on each headline."""
+        """Shows the verdicts that count, then each candidate's lift on each headline, in a notebook."""
         together = {run for group in self.seeds for run in group.runs}
         words = [
             f"{group.name}, {pluralize(len(group.seeds), 'seed')}: {group.verdict.sentence}" for group in self.seeds
@@ -133,15 +133,16 @@ def compare(
     seed: int | None = None,
     selection: Selection = Selection(),  # noqa: B008 - it is frozen
 ) -> Comparison:
-    """Judge each candidate's lift over the baseline; what is not given comes from the baseline's manifest.
+    """Judge each candidate's lift over the baseline; the baseline's manifest supplies the arguments that are left out.
 
     `best_prompted` is the same model with the best prompt that was found; the lift over it is always shown, and judged
-    where `against` (or the baseline's recipe) says so. `slices` are declared beside the recipe's; `metrics` are the
-    headline metrics, to score texts again: recorded scores must be what the texts score, and the sensitivity page needs
-    them. `selection` says how the candidates were chosen. Seeds of one training are judged together. Raises
-    `UsageError` where there is nothing to judge: a run that is incomplete, measured under another protocol, given twice
-    or without a headline metric. Where a number cannot be trusted the verdict is *unproven*, with the reason: a missing
-    score never passes.
+    where `against` (or the baseline's recipe) says so. `slices` are added to the recipe's. `metrics` are the headline
+    metrics, for scoring texts again: recorded scores must be those of the texts, and the sensitivity page needs them.
+    `selection` says how the candidates were chosen. Seeds of one training are judged together.
+
+    Raises `UsageError` where there is nothing to judge: a run that is incomplete, measured under another protocol,
+    given twice or without a headline metric. Where a number cannot be trusted, the verdict is *unproven*, with the
+    reason: a missing score never passes.
     """
     _require_distinct(baseline, candidates)
     terms = _terms(baseline, target, headlines, against, slices)
@@ -219,7 +220,7 @@ def _terms(
     against: Against | None,
     slices: Sequence[str],
 ) -> Terms:
-    """What the baseline's recipe says, but for what is given."""
+    """The terms of the baseline's recipe, except those that are given."""
     own = baseline.manifest.terms
     target = own.target if target is None else target
     if not 0 < target < math.inf:
@@ -246,9 +247,9 @@ def _require_whole(baseline: MeasuredRun, terms: Terms) -> None:
 
 
 def _metric_infos(run: MeasuredRun, headlines: Sequence[str]) -> list[MetricInfo]:
-    """The headlines first; of the others those that these data can be scored by.
+    """The headlines first, then the other metrics that have a score on these data.
 
-    Without hand-written facts, say, `key-facts` has nothing to say.
+    `key-facts`, for example, has none without hand-written facts.
     """
     infos = [row.info for row in run.summary.metrics if row.n or row.name in headlines]
     places = {name: place for place, name in enumerate(headlines)}
@@ -290,7 +291,7 @@ def _judge_candidate(
 def _with_alternatives(
     judged: Sequence[tuple[Evidence, CandidateResult]], metrics: Sequence[Metric]
 ) -> list[tuple[Evidence, CandidateResult]]:
-    """With the sensitivity of each lift that is judged; of all candidates at once, since they share the draws."""
+    """Add the sensitivity of each judged lift, for all candidates at once, since they share the draws."""
     first, _ = judged[0]
     if not first.judged:
         return list(judged)
@@ -305,7 +306,7 @@ def _with_alternatives(
 
 
 def _judge_seeds(judged: Sequence[tuple[Evidence, CandidateResult]], lifts: LiftTable) -> SeedsResult:
-    """Of fewer than `SEEDS_TO_RESAMPLE` seeds the worst decides; more are resampled together with the conversations."""
+    """Judge seeds together: the worst decides, or `SEEDS_TO_RESAMPLE` or more are resampled with the conversations."""
     runs = [evidence.candidate for evidence, _ in judged]
     seeds = tuple(map(seed_of, runs))
     place = min(range(len(judged)), key=lambda at: _severity(*judged[at]))
@@ -332,13 +333,13 @@ def _judge_seeds(judged: Sequence[tuple[Evidence, CandidateResult]], lifts: Lift
 
 
 def _severity(evidence: Evidence, result: CandidateResult) -> tuple[int, float]:
-    """Sorts seeds by their outcome, then by the lowest bound of a lift that is judged."""
+    """A key that sorts seeds by their outcome, then by the lowest bound of a judged lift."""
     lows = [lift.low for lift in evidence.judged if isinstance(lift, Lift) and lift.low is not None]
     return SEVERITY.index(result.verdict.outcome), min(lows, default=-math.inf)
 
 
 def _merge_guards(guards: Sequence[Sequence[Guard]], seeds: Sequence[int]) -> list[Guard]:
-    """Of each guard, what it says of the seed that it judges worst."""
+    """Each guard's result for the seed that it judges worst."""
     merged = []
     for found in zip(*guards, strict=True):
         seed, guard = min(zip(seeds, found, strict=True), key=lambda pair: STATES.index(pair[1].state))

@@ -1,4 +1,4 @@
-"""Conditions of an outcome: what makes it weaker than the same word elsewhere, and so belongs into its sentence."""
+"""Conditions of an outcome: they make it weaker than the same word elsewhere, so the verdict's sentence names them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from ..text.phrases import join_words, metric_label, percent
 from .evidence import Evidence
 
 LOW_TARGET = 0.1
-"""A target below this is named: a lift of less than 10% is what a prompt or another seed alone can give."""
+"""A target below this is a condition: a prompt or another seed alone can give a lift of less than 10%."""
 
 MOSTLY = 0.5
-"""Share of the baseline's summaries that were cut from which on the gain may be little more than an end."""
+"""Share of cut baseline summaries above which the gain may come mostly from finishing the text."""
 
 
 def list_conditions(evidence: Evidence) -> list[str]:
-    """The conditions, in phrases that stand between brackets after the outcome."""
+    """The conditions, as phrases that are shown in brackets after the outcome."""
     terms = evidence.terms
     loosened = describe_loosened(terms.limits)
     found = [f"guards loosened: {', '.join(loosened)}"] if loosened else []
@@ -37,7 +37,7 @@ def list_conditions(evidence: Evidence) -> list[str]:
 
 
 def describe_loosened(limits: Limits) -> list[str]:
-    """Where the recipe allows more than the suite does by itself."""
+    """The limits that are looser in the recipe than the suite's defaults, as phrases."""
     usual = Limits()
     words = []
     if limits.faults > usual.faults:

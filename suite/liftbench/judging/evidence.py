@@ -1,4 +1,4 @@
-"""What a verdict is made from: the basis that all candidates share, and the evidence on one of them.
+"""What a verdict is based on: the basis that all candidates share, and the evidence on one candidate.
 
 A comparison and a gate gather the same evidence, so that *verified* means one thing.
 """
@@ -30,20 +30,20 @@ from .slices import SliceResult, slice_results
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """How the candidates were chosen among the runs of a folder, and what people said of them there."""
+    """How the candidates were chosen among the runs of a folder, and what judges there preferred."""
 
     unscored_seeds: str = ""
-    """Seeds of the candidates' trainings that could not be judged with them; empty for none."""
+    """The seeds of the candidates' trainings that could not be judged with them, in words; empty for none."""
     looks: int = 1
     """Candidates that were measured under this protocol and could be compared: each is a chance to be verified."""
     notes: Sequence[str] = ()
-    """What a reader must know of the choice, in sentences."""
+    """What a reader must know about the choice, in sentences."""
     preferences: Mapping[str, Sequence[Preference]] = {}
     """Run id → what judges preferred, people first."""
 
 
 class Basis(Struct, frozen=True, kw_only=True):
-    """What is the same for every candidate of one comparison or gate; computed once."""
+    """Everything that all candidates of one comparison or gate share, computed once."""
 
     baseline: MeasuredRun
     best_prompted: MeasuredRun | None
@@ -56,11 +56,11 @@ class Basis(Struct, frozen=True, kw_only=True):
     usual_faults: dict[Fault, float]
     """Fault → the share of the humans' own summaries that have it."""
     separations: list[Separation]
-    """Whether each headline tells people from the controls; empty where no controls could be had."""
+    """Whether each headline separates people from the controls; empty without controls."""
     selection: Selection
 
     def find_separating(self) -> list[str]:
-        """Of the metrics that are no headlines those that tell people from the controls, where that was measured."""
+        """The metrics beside the headlines that separate people from the controls, where that was measured."""
         controls = self.background.controls
         if controls is None:
             return []
@@ -79,7 +79,7 @@ def lay_basis(
 ) -> Basis:
     """The basis for candidates of `baseline`; `scored` are its conversations, and `bootstrap` has their clusters.
 
-    Raises `UsageError` for a baseline whose prompt was searched for, and for a slice that no conversation has.
+    Raises `UsageError` for a baseline with a prompt from a search, and for a slice that no conversation has.
     """
     if baseline.manifest.tuned:
         raise UsageError(
@@ -101,14 +101,14 @@ def lay_basis(
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """All that a verdict on one candidate is made from; of the lifts and positions those on the headlines."""
+    """Everything that a verdict on one candidate is based on; lifts and positions are those on the headlines."""
 
     basis: Basis
     candidate: MeasuredRun
     lifts: list[LiftResult]
-    """Over the baseline."""
+    """Lifts over the baseline."""
     prompted: list[LiftResult]
-    """Over the best-prompted baseline; empty where there is none."""
+    """Lifts over the best-prompted baseline; empty where there is none."""
     positions: list[Position]
     slices: list[SliceResult]
     leaks: list[Leak]
@@ -118,13 +118,13 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """What judges preferred, people first."""
     abstractiveness: Abstractiveness
     near_copies: list[NearCopies]
-    """For each control, the texts that are nearly its own; the control with most of them first."""
+    """For each control, the near copies of its texts; the control with the most comes first."""
     faults: dict[Fault, list[str] | None]
-    """Fault → ids of the candidate's summaries that have it; None where it cannot be known."""
+    """Fault → ids of the candidate's summaries that have it; None where that cannot be known."""
     seeds: tuple[int, ...] = ()
-    """Of the trainings, where several of them are judged together."""
+    """Seeds of the trainings, where several are judged together."""
     mismatches: list[ScoreMismatch] = []
-    """Where recorded scores are not those of their texts: the candidate's, and what it is compared with."""
+    """Recorded scores of the candidate, or of what it is compared with, that are not those of the texts."""
 
     @property
     def baseline(self) -> MeasuredRun:
@@ -144,28 +144,28 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     @property
     def unmeasured(self) -> list[str]:
-        """Controls and the validity table, where they could not be measured, with the reason."""
+        """The parts of the background that could not be measured, with the reason."""
         return unmeasured(self.basis.background)
 
     @property
     def over(self) -> MeasuredRun:
-        """What the judged lifts are over."""
+        """The run that the judged lifts are over."""
         if self.terms.against == "best-prompted" and self.best_prompted is not None:
             return self.best_prompted
         return self.baseline
 
     @property
     def judged(self) -> list[LiftResult]:
-        """The lifts that the verdict is about; empty where they are over a best prompt that was not searched for."""
+        """The lifts that the verdict is about; empty where they are over a best prompt that was never searched for."""
         return self.prompted if self.terms.against == "best-prompted" else self.lifts
 
     @property
     def n(self) -> int:
-        """Conversations scored."""
+        """Number of scored conversations."""
         return self.candidate.manifest.protocol.n
 
     def direction(self, metric: str) -> Direction:
-        """Which way is better on a metric."""
+        """Which direction is better on a metric."""
         return next((row.direction for row in self.candidate.summary.metrics if row.name == metric), "higher")
 
 
@@ -178,7 +178,7 @@ def gather_evidence(
 ) -> Evidence:
     """The evidence on one candidate; `lifts` and `prompted` are those on the headlines (see `measure_lifts`).
 
-    Of `mismatches` (see `check_scores`), those of runs that this candidate's verdict is made from count.
+    Only the `mismatches` (see `check_scores`) of runs behind this candidate's verdict count.
     """
     judged = {run.id for run in (basis.baseline, basis.best_prompted, candidate) if run}
     scored, rows = basis.scored, candidate.training_rows or []

@@ -1,5 +1,5 @@
-"""What a candidate may have seen of what it is scored on: conversations that it was trained on or shown, and summaries
-that it copied. Training is known by its hashes alone, so that no text of it has to travel with an adapter."""
+"""What a candidate may have seen of its scored conversations: those that it was trained on or shown, and summaries that
+it copied. Training rows are kept as hashes, so that an adapter does not have to carry their texts."""
 
 from __future__ import annotations
 
@@ -25,41 +25,43 @@ class Leak(Struct, frozen=True, kw_only=True):
     """A scored conversation whose score says less than it seems."""
 
     kind: LeakKind
-    """`trained on`, `chose the checkpoint`, `shown in the prompt`: it, or a near-duplicate, was among the training
-    rows, among those that chose the checkpoint, or an example in the prompt. `copied from training`: the candidate's
-    text is a training summary's. `copied reference`: it is its own human summary's. `twice`: the scored split holds a
-    near-duplicate of it."""
+    """`trained on`, `chose the checkpoint`, `shown in the prompt`: the conversation, or a near-duplicate, was among the
+    training rows, among those that chose the checkpoint, or in the prompt. `copied from training`: the candidate's text
+    copies a training summary. `copied reference`: the text copies a human summary of its own conversation. `twice`: the
+    scored split holds a near-duplicate of the conversation."""
     id: str
-    """Of the scored conversation."""
+    """Id of the scored conversation."""
     other: str
-    """Id of the conversation that it is like, or whose summary was copied."""
+    """Id of the conversation that is alike, or whose summary was copied."""
     likeness: float
-    """Of conversations: the share of the shorter one's word 5-grams that the other has; of copies: the longest shared
-    run of words as a share of the text. In (0, 1]."""
+    """In (0, 1]. For conversations: the share of the shorter one's word 5-grams that the other has. For copies: the
+    longest shared run of words as a share of the text."""
     words: str = ""
-    """Of copies: the longest shared run of words."""
+    """The longest shared run of words; only for copies."""
 
 
 SHOWN = 0.9
-"""The least share of the word 8-grams of a summary, or of a short conversation, that a text of the prompt must have. No
-summary or conversation of the training splits is alleged by this or by `ALIKE` of a scored one (2,603 and 256 examples
-with their summaries)."""
+"""A summary, or a short conversation, is shown in the prompt if a text of the prompt has at least this share of its
+word 8-grams. Neither this nor `ALIKE` takes any summary or conversation of the training splits for a scored one (2,603
+and 256 examples with their summaries)."""
 
 COPIED = 0.5
-"""The least share of a text in one run of words of a training summary. Measured on texts of adapters, the most is 0.47
-(TweetSumm, 108 texts; an opening of 8 words that many summaries have) and none at all (helpdesk, 104 texts); on human
-summaries of the same conversations, 0.38 (352) and none (208). Of the first sentences of TweetSumm's, 5 in 108 are
-such an opening and little else: a number of copies says something only beside that of people (`human_copies`)."""
+"""A text is copied from training if one run of words of a training summary is at least this share of it. The highest
+shares measured are 0.47 (TweetSumm, 108 texts; an opening of 8 words that many summaries have) and none at all
+(helpdesk, 104 texts) on texts of adapters, and 0.38 (352) and none (208) on human summaries of the same conversations.
+5 in 108 first sentences of TweetSumm's summaries are such an opening and little else, so a number of copies means
+something only beside that of people (`human_copies`)."""
 
 COPIED_WHOLE = 0.6
-"""The least share of a text in one run of words of its own conversation's summary. The most measured on those adapters
-and on prompts is 0.45, and 0.47 of one human summary in another of the same conversation."""
+"""A text copies a reference if one run of words of its own conversation's summary is at least this share of it. The
+highest share measured is 0.45 on those adapters and on prompts, and 0.47 between two human summaries of one
+conversation."""
 
 COPIED_EDITED = 0.85
-"""The least likeness of a text and its own conversation's summary: twice their longest common subsequence of words, of
-all words of both. The most measured is 0.74 (TweetSumm) and 0.57 (helpdesk) on those adapters, 0.70 on prompts, and
-0.82 and 0.71 between human summaries of one conversation. With a word put in before every seventh, all of them have
-0.93 or more."""
+"""A text also copies a reference if their likeness is at least this: twice the longest common subsequence of words,
+divided by the number of words in both. The highest measured is 0.74 (TweetSumm) and 0.57 (helpdesk) on those adapters,
+0.70 on prompts, and 0.82 and 0.71 between human summaries of one conversation. Human summaries with a word inserted
+before every seventh one have 0.93 or more."""
 
 _ORDER: tuple[LeakKind, ...] = get_args(LeakKind)
 
@@ -70,11 +72,11 @@ def leaks(
     rows: Sequence[TrainingRow],
     prompt: PromptSpec | None = None,
 ) -> list[Leak]:
-    """What is wrong with scoring these texts (id → text) of a candidate, by kind, then in the order of `scored`.
+    """The leaks of a candidate with these texts (id → text), by kind, then in the order of `scored`.
 
-    A conversation has at most one leak of a kind, that with the most alike. Equal ids are none: many data sets count
-    from 1. Near-duplicates are found from `LEAST_SHINGLES` 5-grams on, copies from `REFERENCE_WORDS` words on; what is
-    shorter is alike by chance.
+    A conversation has at most one leak of each kind: the one with the highest likeness. Equal ids are not a leak, since
+    many data sets count from 1. Near-duplicates need `LEAST_SHINGLES` 5-grams, and copies `REFERENCE_WORDS` words:
+    shorter texts are alike by chance.
     """
     places = {conversation.id: place for place, conversation in enumerate(scored.conversations)}
     best: dict[tuple[int, int], Leak] = {}
@@ -95,7 +97,7 @@ def _seen(scored: ScoredSplit, rows: Sequence[TrainingRow]) -> Iterator[Leak]:
 def _shown(scored: ScoredSplit, prompt: PromptSpec | None) -> Iterator[Leak]:
     if prompt is None:
         return
-    # With and without what labels its speakers: an example need not be written as the prompt writes a conversation.
+    # With and without speaker labels: an example need not be written the way the prompt writes a conversation.
     against = (scored.containment, scored.containment_as_shown)
     for other, text in _texts_of(prompt):
         tokens = words(text)
@@ -109,7 +111,7 @@ def _shown(scored: ScoredSplit, prompt: PromptSpec | None) -> Iterator[Leak]:
 
 
 def _texts_of(prompt: PromptSpec) -> Iterator[tuple[str, str]]:
-    """What a model is told beside the conversation: where it stands, and the text."""
+    """The parts of a prompt beside the conversation: the name of each, and its text."""
     for shot in prompt.shots:
         yield shot.id, shot.transcript
         yield shot.id, shot.summary
@@ -123,18 +125,18 @@ def _runs(tokens: list[str]) -> set[int]:
 
 
 class _Run(NamedTuple):
-    """The longest run of a text's words that one holder's summaries have, too."""
+    """The longest run of a text's words that also occurs in one holder's summaries."""
 
     holder: str
     words: str
     share: float
-    """Of the text."""
+    """Share of the text that the run makes up."""
 
 
 def human_copies(scored: ScoredSplit, rows: Sequence[TrainingRow]) -> float:
     """The share, in [0, 1], of the scored conversations' human summaries that the rule calls copied from training.
 
-    A stock opening and little more is called so, whoever wrote it. 0.0 where there is no summary.
+    The rule finds summaries that are little more than a stock opening, whoever wrote them. 0.0 without summaries.
     """
     training = _training_summaries(rows)
     copied = [_from_training(reference, training) is not None for own in scored.reference_words for reference in own]
@@ -163,12 +165,12 @@ def _from_training(tokens: list[str], training: Mapping[int, Sequence[str]]) -> 
 
 
 def _from_references(tokens: list[str], id_: str, references: Sequence[list[str]]) -> Leak | None:
-    """Whether a text, as words, copies a human summary of its own conversation."""
+    """The leak of a text, given as words, that copies a human summary of its own conversation; None if it does not."""
     if len(tokens) < REFERENCE_WORDS:
         return None
     run = _longest_run(tokens, _holders((id_, _runs(reference)) for reference in references))
     share = run.share if run else 0.0
-    # Their longest common subsequence, twice, of all their words: ROUGE-L, but for stems, and it sees any script.
+    # Twice the longest common subsequence over the words of both: ROUGE-L without stemming, and in any script.
     edited = max((Indel.normalized_similarity(tokens, reference) for reference in references), default=0.0)
     if share < COPIED_WHOLE and edited < COPIED_EDITED:
         return None
@@ -182,7 +184,7 @@ def _from_references(tokens: list[str], id_: str, references: Sequence[list[str]
 
 
 def _holders(summaries: Iterable[tuple[str, Iterable[int]]]) -> dict[int, list[str]]:
-    """Hash → whose summaries have these words."""
+    """Hash of some words → the holders whose summaries have them."""
     holders: dict[int, list[str]] = defaultdict(list)
     for holder, hashes in summaries:
         for one in hashes:
@@ -200,7 +202,7 @@ def _longest_run(tokens: list[str], holders: Mapping[int, Sequence[str]]) -> _Ru
         for some, count in hits.items():
             if count > most:
                 most, end, holder = count, place + REFERENCE_WORDS, some
-    # So many n-grams, each a word after the other, are so many words and the rest of the last one.
+    # Consecutive n-grams start one word apart: `most` of them span `most` words and the rest of the last n-gram.
     length = most + REFERENCE_WORDS - 1
     return _Run(holder, " ".join(tokens[end - length : end]), length / len(tokens)) if most else None
 

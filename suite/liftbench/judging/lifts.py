@@ -1,4 +1,4 @@
-"""Every lift of a comparison: each training and each seed over the plain and over the best-prompted baseline."""
+"""All lifts of a comparison: each training and each seed over the plain and over the best-prompted baseline."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from ..statistics.permutation import holm
 from .evidence import Basis
 
 SEEDS_TO_RESAMPLE = 5
-"""Seeds from which on they are resampled together with the conversations; of fewer, the worst decides. Of five draws
-the least still lies above the median of all possible ones in 1 case of 32; of two or three nothing can be said."""
+"""From this number of seeds on they are resampled together with the conversations; with fewer, the worst seed decides.
+The lowest of five draws lies above the median of all possible ones in only 1 case of 32; two or three draws say too
+little about the next seed."""
 
 
 class LiftTable(Struct, frozen=True):
-    """Lifts by the runs that they are of (several seeds together, or one), what they are over, and the metric."""
+    """Lifts by candidate runs (several seeds together, or one), by what they are over, and by metric."""
 
     found: Mapping[tuple[tuple[str, ...], Against, str], LiftResult]
 
     def of(self, runs: Sequence[MeasuredRun], against: Against, metrics: Iterable[str]) -> list[LiftResult]:
-        """In the order of the metrics; empty over a best prompt that was not searched for."""
+        """The lifts in the order of the metrics; empty over a best prompt that was never searched for."""
         ids = tuple(run.id for run in runs)
         return [self.found[ids, against, name] for name in metrics if (ids, against, name) in self.found]
 
@@ -33,7 +34,7 @@ class LiftTable(Struct, frozen=True):
 def measure_lifts(basis: Basis, trainings: Sequence[Sequence[MeasuredRun]], metrics: Sequence[str]) -> LiftTable:
     """The lifts of every run on `metrics`, and of five or more seeds together on the headlines.
 
-    P-values are corrected for all of them (Holm), but for metrics without a better direction.
+    P-values are corrected for all of these lifts (Holm), except those on metrics without a better direction.
     """
     overs: list[tuple[Against, MeasuredRun]] = [("baseline", basis.baseline)]
     overs += [("best-prompted", basis.best_prompted)] if basis.best_prompted else []
@@ -68,8 +69,8 @@ def measure_lifts(basis: Basis, trainings: Sequence[Sequence[MeasuredRun]], metr
 
 
 def _request(basis: Basis, over: MeasuredRun, candidates: Sequence[MeasuredRun], metric: str) -> LiftRequest:
-    """Of one candidate, or of several seeds together."""
-    # By id, so that the interval does not depend on the order in which a run wrote its scores.
+    """The request for one candidate, or for several seeds together."""
+    # Sorted by id, so that the interval does not depend on the order in which a run wrote its scores.
     ids = sorted(over.scores)
     before, *after = ([run.scores.get(id_, {}).get(metric) for id_ in ids] for run in (over, *candidates))
     return LiftRequest(
@@ -98,7 +99,7 @@ def _find_gaps(over: MeasuredRun, candidates: Sequence[MeasuredRun]) -> str:
 
 
 def _find_gap(over: MeasuredRun, candidate: MeasuredRun, n: int) -> str:
-    """Why two runs do not hold scores of the same conversations, as many as their protocol says; empty if they do."""
+    """Why two runs do not both hold scores of the `n` conversations of their protocol; empty if they do."""
     unshared = over.scores.keys() ^ candidate.scores.keys()
     if unshared:
         return f"{len(unshared)} conversations have scores in only one of the runs, for example {min(unshared)}"

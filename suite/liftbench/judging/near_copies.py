@@ -1,8 +1,8 @@
-"""Near copies of a control: a candidate's texts that have a control's words for the same conversation, but for a few.
+"""Near copies of a control: a candidate's texts that share most of a control's words for the same conversation.
 
-A copy of a control with a comma moved is another text by its hash. Here it is the share of words that counts, whatever
-their order, told from sketches: a comparison, which has the controls' texts, and a gate, which has none, so find the
-same.
+A copy of a control with a comma moved has another hash. This module compares words instead, in any order, and estimates
+the share of common words from sketches, so that a comparison, which has the controls' texts, and a gate, which has
+none, find the same.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from ..floors.control_scores import ControlScores
 NEAR_COPY = 0.5
 """The least resemblance of a near copy: words in both texts, divided by words in either, as sketches estimate it.
 
-Measured on TweetSumm's validation and helpdesk's test split, shares of texts that resemble any one control so much:
+Shares of texts that are near copies of any one control, measured on TweetSumm's validation and helpdesk's test split:
 
 - human summaries: at most 3% and none; a QLoRA adapter of SmolLM2-135M on helpdesk: 1%, and its untuned model 9%;
 - the slot template, rewritten by regular expressions: 98% and 100%; without its function words: 95% and 99%; both at
   once: 72% and 93%; with every two words swapped: all of them.
 
-So a candidate most of whose texts are near copies of one control is that control, edited."""
+So a candidate whose texts are mostly near copies of one control is an edited version of that control."""
 
 
 class NearCopies(Struct, frozen=True, kw_only=True):
-    """How many of a candidate's texts are one control's, but for a few words."""
+    """How many of a candidate's texts are near copies of one control's."""
 
     control: str
     n: int
-    """Texts that were compared."""
+    """Number of texts that were compared."""
     ids: list[str] | None
-    """Conversations whose text is a near copy; None where it is not known what the control wrote."""
+    """Ids of the conversations whose text is a near copy; None where the control's texts are not known."""
 
     @property
     def share(self) -> float | None:
-        """In [0, 1]; None where it is not known."""
+        """Share of near copies, in [0, 1]; None where it is not known."""
         return None if self.ids is None else len(self.ids) / max(self.n, 1)
 
 
 def find_near_copies(texts: Mapping[str, str], controls: ControlScores) -> list[NearCopies]:
-    """For each control that could be measured and saw no reference: which `texts` (id → text) are nearly its own.
+    """For each measured control that saw no reference: which `texts` (id → text) are near copies of its own.
 
-    The control with most of them comes first, those of which nothing is known last.
+    The control with the most near copies comes first; controls with unknown texts come last.
     """
     places = [place for place, id_ in enumerate(controls.ids) if id_ in texts]
     ids = [controls.ids[place] for place in places]

@@ -1,7 +1,7 @@
-"""What can be seen wrong in a text without a reference: each rule is one function, with what it was measured on.
+"""Faults of a text that can be found without a reference; each rule is one function.
 
-Measured on people's own summaries, where no rule may find anything: all 3,483 of TweetSumm (training and validation)
-and helpdesk.
+The rules were measured on all 3,483 human summaries of TweetSumm (training and validation) and helpdesk, and must find
+nothing there.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from ..text.words import words
 Fault = Literal["empty", "never-ending", "degenerate", "repeated", "shortened", "other language"]
 
 LOOPING = 0.25
-"""Share of a text's trigrams that it had before, up to which it may be honest.
+"""The highest share of trigrams repeated from earlier in a text that does not count as going in circles.
 
-A short text of two sentences on one thing comes to 0.231 (`Customer asks for the status of the order. Agent checks the
-status of the order.`); people's own have at most 0.186, by a slip of the pen. Of 532 texts of SmolLM2-135M, tuned or
-not, on TweetSumm's validation and helpdesk's test split, 112 lie above. Of these the 23 up to 0.35 were
-read, and say whole clauses again, of the conversation or their own. Of the 14 between 0.2 and the limit about half are
-loops that began late, and half are merely clumsy."""
+A short text of two sentences about one thing reaches 0.231 (`Customer asks for the status of the order. Agent checks
+the status of the order.`); human summaries have at most 0.186, from a slip of the pen. 112 of 532 texts of
+SmolLM2-135M, tuned or not, on TweetSumm's validation and helpdesk's test split lie above the limit. The 23 up to 0.35
+were read: they repeat whole clauses, of the conversation or their own. Among the 14 between 0.2 and the limit, about
+half are loops that began late, and half are merely clumsy."""
 
 LETTERS = 0.5
-"""Share of letters and digits in what is no white space. People's summaries have 0.912 or more."""
+"""The lowest share of letters and digits among non-space characters. Human summaries have 0.912 or more."""
 
 
 def output_faults(scored: ScoredSplit, predictions: Mapping[str, Prediction]) -> dict[Fault, list[str] | None]:
     """The ids of the conversations, in order, whose text has each fault; None where that cannot be known.
 
-    `predictions` are by id. A conversation without one has an empty text, and of its making nothing is known.
+    `predictions` are by id. A conversation without one has an empty text, and how that was made is unknown.
     """
     texts = {one.id: predictions[one.id].text if one.id in predictions else "" for one in scored.conversations}
     made = [predictions.get(id_) for id_ in texts]
@@ -47,11 +47,12 @@ def output_faults(scored: ScoredSplit, predictions: Mapping[str, Prediction]) ->
 
 
 def usual(scored: ScoredSplit) -> dict[Fault, float]:
-    """The share of people's own summaries that the same rules find each fault in, in [0, 1]; 0.0 where there are none.
+    """Fault → the share of human summaries, in [0, 1], in which the same rules find it; 0.0 without summaries.
 
-    The first human summary of each conversation stands in for a system's text, then the second, and so on, so that as
-    many texts as a system's may be the same. The conversation's other summaries say in which languages one is wanted;
-    an only one says so itself. What ended a text, and what its writer was shown, is not known of people's.
+    The first human summaries of all conversations are checked together like a system's texts, then the second ones, and
+    so on, so that repetitions are counted among equally many texts. The conversation's other summaries show which
+    languages are wanted; an only summary shows that itself. What ended a human summary, and what its writer was shown,
+    is not known.
     """
     conversations = scored.conversations
     found = []
@@ -69,7 +70,7 @@ def usual(scored: ScoredSplit) -> dict[Fault, float]:
 def _text_faults(
     scored: ScoredSplit, conversations: Sequence[Conversation], texts: Mapping[str, str]
 ) -> dict[Fault, list[str] | None]:
-    """Those that a text shows by itself, whoever wrote it."""
+    """The faults that can be found in a text alone, whoever wrote it."""
     return {
         "empty": [id_ for id_, text in texts.items() if is_empty(text)],
         "degenerate": [id_ for id_, text in texts.items() if is_degenerate(text)],
@@ -79,7 +80,7 @@ def _text_faults(
 
 
 def is_empty(text: str) -> bool:
-    """Whether there is no word in a text: a lone full stop says nothing.
+    """Whether a text has no words: a lone full stop says nothing.
 
     >>> is_empty(" ."), is_empty("OK")
     (True, False)
@@ -88,7 +89,7 @@ def is_empty(text: str) -> bool:
 
 
 def never_ending(made: Sequence[Prediction | None]) -> list[str] | None:
-    """Those that the token limit ended; None where it is not known of each what ended it."""
+    """The ids of texts that the token limit ended; None unless it is known for each text what ended it."""
     if any(one is None or one.finish_reason == "unknown" for one in made):
         return None
     return [one.id for one in made if one is not None and one.finish_reason == "length"]
@@ -97,33 +98,33 @@ def never_ending(made: Sequence[Prediction | None]) -> list[str] | None:
 def is_degenerate(text: str) -> bool:
     """Whether a text goes in circles or is hardly made of letters; an empty one does neither.
 
-    Repetition is counted in words, and in scripts without spaces in letters, which repeat more easily: what people
-    write there was not measured, and `usual` says it of the data at hand.
+    Repetition is counted in words, or in letters for scripts without spaces. Letters repeat more easily, and no human
+    summaries were measured in such scripts; `usual` measures those of the data at hand.
 
     >>> is_degenerate("The agent is sorry. " * 2), is_degenerate("{ } ] a ; ; ;"), is_degenerate("The agent is sorry.")
     (True, True, False)
     """
-    told = words(text)
-    if not told:
+    tokens = words(text)
+    if not tokens:
         return False
-    return Repetition().value(tuple(told), ()) > LOOPING or _letters(text) < LETTERS
+    return Repetition().value(tuple(tokens), ()) > LOOPING or _letters(text) < LETTERS
 
 
 def repeated(scored: ScoredSplit, texts: Mapping[str, str]) -> list[str]:
-    """Those whose words, if any, are another conversation's text, too; copies of one conversation may share theirs.
+    """The ids of texts with the same words as another conversation's text; copies of one conversation may share a text.
 
-    No two conversations of one split above share a human summary.
+    Texts without words do not count. In the data named above, no two conversations of a split share a human summary.
     """
-    said = {id_: " ".join(words(text)) for id_, text in texts.items()}
-    told_of = defaultdict(set)
+    wordings = {id_: " ".join(words(text)) for id_, text in texts.items()}
+    holders = defaultdict(set)
     for one, known in zip(scored.conversations, scored.fingerprints, strict=True):
-        if one.id in said:
-            told_of[said[one.id]].add(known.sha256)
-    return [id_ for id_, text in said.items() if text and len(told_of[text]) > 1]
+        if one.id in wordings:
+            holders[wordings[one.id]].add(known.sha256)
+    return [id_ for id_, text in wordings.items() if text and len(holders[text]) > 1]
 
 
 def shortened(made: Sequence[Prediction | None]) -> list[str] | None:
-    """Those whose prompt lacks turns of the conversation; None where nobody saw a prompt."""
+    """The ids of texts whose prompt lacked turns of the conversation; None where no prompt was recorded."""
     if all(one is None or one.prompt_tokens is None for one in made):
         return None
     return [one.id for one in made if one is not None and one.turns_dropped > 0]
@@ -132,10 +133,10 @@ def shortened(made: Sequence[Prediction | None]) -> list[str] | None:
 def in_other_language(
     scored: ScoredSplit, conversations: Sequence[Conversation], texts: Mapping[str, str]
 ) -> list[str] | None:
-    """Those in no language that the conversation or one of its references may be in; None where no such is known.
+    """The ids of texts in another language than the conversation and its references; None where none can be detected.
 
-    Where the language of a text or of its conversation could not be detected, the text has no such fault. No human
-    summary above is in another language than its conversation and the other summaries of it.
+    A text does not have this fault where its language, or that of its conversation, cannot be detected. In the data
+    named above, no human summary is in another language than its conversation and the other summaries.
     """
     spoken = scored.languages
     if not any(spoken[one.id] for one in conversations):
@@ -151,6 +152,6 @@ def _foreign(text: str, spoken: Sequence[str], references: Sequence[str]) -> boo
 
 
 def _letters(text: str) -> float:
-    """The share of letters, digits and the marks that belong to them (as in Hindi) in what is no white space."""
+    """The share of letters, digits and the marks that belong to them (as in Hindi) among non-space characters."""
     kinds = [unicodedata.category(character)[0] for character in text if not character.isspace()]
     return sum(kind in "LNM" for kind in kinds) / len(kinds) if kinds else 0.0

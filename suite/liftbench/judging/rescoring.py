@@ -1,4 +1,4 @@
-"""Recorded scores held against the texts that they are said to be of, on the headlines, by the runs' own metrics."""
+"""The check that recorded scores are those of the texts, on the headlines, with the runs' own metrics."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class ScoreMismatch(Struct, frozen=True, kw_only=True):
     """A run whose recorded scores on one metric are not those of its texts."""
 
     run: str
-    """Its id."""
+    """Id of the run."""
     metric: str
     ids: list[str]
-    """Of the conversations whose recorded score is another one, or of no text."""
+    """Ids of the conversations whose recorded score differs, or has no text."""
     n: int
-    """Conversations with a recorded score."""
+    """Number of conversations with a recorded score."""
 
 
 class ScoredOnce(Metric):
-    """A metric that scores a text of a conversation once, however often it is asked.
+    """A metric that scores each text of a conversation once, and remembers the value.
 
     The check of the recorded scores and the sensitivity page ask for many of the same values.
     """
@@ -37,7 +37,7 @@ class ScoredOnce(Metric):
         self._known: dict[tuple[str, str, tuple[str, ...]], float | None] = {}
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-        # By the references, too: the sensitivity page scores against single ones.
+        # References are part of the key, because the sensitivity page scores against single ones.
         keys = [(text, one.id, one.references) for text, one in zip(texts, conversations, strict=True)]
         new = {key: one for key, one in zip(keys, conversations, strict=True) if key not in self._known}
         found = values(self._metric, [text for text, *_ in new], list(new.values()))
@@ -54,10 +54,10 @@ class ScoredOnce(Metric):
 def check_scores(
     runs: Iterable[MeasuredRun], metrics: Sequence[Metric], conversations: Sequence[Conversation]
 ) -> list[ScoreMismatch]:
-    """Score the texts of some runs of one protocol again, and list where the recorded scores differ from theirs.
+    """Score the texts of some runs of one protocol again, and list where the recorded scores differ.
 
-    A score without a text is a difference, too. Not checked is what cannot be: a run whose texts were not kept, and a
-    metric that the run was not measured with by the same signature.
+    A score without a text also counts as a difference. Two cases cannot be checked: a run whose texts were not kept,
+    and a metric that the run was not measured with under the same signature.
     """
     return [
         found

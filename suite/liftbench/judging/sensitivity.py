@@ -1,5 +1,5 @@
-"""The lift, had one thing been chosen otherwise: how references are taken, the bootstrap's seed, how long texts may be,
-which conversations count. So a reader sees whether a verdict hangs on one choice."""
+"""The lift with one choice made differently: how references are used, the bootstrap's seed, the length of texts, or
+which conversations count. It shows a reader whether a verdict depends on a single choice."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from .verdict import Outcome, lift_outcome
 
 
 class Alternative(Struct, frozen=True, kw_only=True):
-    """The lift, had one thing been chosen otherwise: a row of the sensitivity page."""
+    """The lift with one choice made differently: a row of the sensitivity page."""
 
     kind: Literal["as measured", "metric", "seed", "length", "leakage"]
     name: str
-    """What was chosen otherwise: `best of the references`, `without stemming`, `cut to equal length`, …"""
+    """The choice made differently: `best of the references`, `without stemming`, `cut to equal length`, …"""
     lift: LiftResult
     outcome: Outcome
-    """What this lift alone would amount to."""
+    """The outcome that this lift alone would give."""
 
 
 OTHER_SEEDS = 5
-"""Bootstrap seeds that are tried beside the given one."""
+"""Number of bootstrap seeds that are tried beside the given one."""
 
 Scores = list[float | None]
 
 
 def scorers(run: Run, headlines: Sequence[str], plugins: Plugins, read: ReadData = read_data) -> list[Metric]:
-    """The headline metrics as a run was measured with them, made again from its recipe and data; no other is loaded.
+    """A run's headline metrics, made again from its recipe and data; other metrics are not loaded.
 
-    Raises `UsageError` saying what differs where the data set or a metric is no longer what it was, and another
-    `LiftbenchError` where one cannot be had.
+    Raises `UsageError`, which says what differs, where the data set or a metric has changed, and another
+    `LiftbenchError` where one is not available.
     """
     return prepare_again(run, plugins, headlines, read).metrics
 
@@ -60,11 +60,11 @@ def alternatives(
     terms: Terms,
     bootstrap: Bootstrap,
 ) -> list[list[Alternative]]:
-    """The lift of each candidate on each headline: as measured, then with one choice at a time made otherwise.
+    """The lift of each candidate on each headline: as measured, then with one choice at a time made differently.
 
-    `candidates` stand with their leaks; `metrics` are the headlines' own, to score texts by (see `scorers`); of a
-    headline without one there is only what the runs' own scores can tell. A lift that has no number as measured stays
-    alone: no other choice makes up for a score that is missing.
+    `candidates` come with their leaks; `metrics` are the headlines' metrics, for scoring texts again (see `scorers`).
+    A headline without its metric has only the alternatives that the runs' recorded scores allow. A lift without a
+    number as measured has no alternatives, because another choice cannot make up for a missing score.
     """
     made = {metric.name: metric for metric in metrics}
     subjects = [
@@ -91,7 +91,7 @@ def alternatives(
 
 
 def _lifts(variations: Sequence[_Variation], target: float, bootstrap: Bootstrap) -> list[LiftResult]:
-    """Of all candidates at once: the draws of a seed are made once."""
+    """The lifts of all variations at once, so that the draws of each seed are made once."""
     found: dict[int, LiftResult] = {}
     for seed in dict.fromkeys(variation.seed for variation in variations):
         places = [place for place, variation in enumerate(variations) if variation.seed == seed]
@@ -105,7 +105,7 @@ def _alternative(variation: _Variation, lift: LiftResult, target: float) -> Alte
 
 
 class _Pairs(Struct, frozen=True, kw_only=True):
-    """Both runs' values of one metric, a pair a conversation."""
+    """Both runs' values of one metric, one pair per conversation."""
 
     metric: str
     signature: str
@@ -114,7 +114,7 @@ class _Pairs(Struct, frozen=True, kw_only=True):
     candidate: Scores
 
     def only(self, ids: Collection[str]) -> _Pairs:
-        """Those of some conversations."""
+        """The pairs of some conversations."""
         kept = [id_ in ids for id_ in self.ids]
         return replace(
             self,
@@ -124,7 +124,7 @@ class _Pairs(Struct, frozen=True, kw_only=True):
         )
 
     def rescored(self, signature: str, baseline: Scores, candidate: Scores) -> _Pairs:
-        """With other values."""
+        """The same conversations with other values."""
         return replace(self, signature=signature, baseline=baseline, candidate=candidate)
 
 
@@ -136,11 +136,11 @@ class _Subject(NamedTuple):
     metric: str
     leaks: Sequence[Leak]
     pairs: _Pairs
-    """As measured."""
+    """The pairs as measured."""
 
 
 class _Variation(NamedTuple):
-    """One choice made otherwise."""
+    """One choice made differently."""
 
     kind: Literal["as measured", "metric", "seed", "length", "leakage"]
     name: str
@@ -182,8 +182,8 @@ def _variations(subject: _Subject, rescored: _Rescored | None, seed: int) -> Ite
 
 
 def _pair_scores(over: MeasuredRun, candidate: MeasuredRun, metric: str, clusters: Mapping[str, str]) -> _Pairs:
-    """The runs' own scores; None where a run lacks the score, the text that it is of, or the conversation."""
-    # By id, so that the interval does not depend on the order in which a run wrote its scores.
+    """The runs' recorded scores; None where a run lacks the score, its text, or the conversation."""
+    # Sorted by id, so that the interval does not depend on the order in which a run wrote its scores.
     ids = sorted(clusters.keys() | over.scores.keys() | candidate.scores.keys())
     before, after = (
         [run.scores.get(id_, {}).get(metric) if id_ in clusters and id_ in run.predictions else None for id_ in ids]
@@ -208,11 +208,11 @@ class _Reading(NamedTuple):
     signature: str
     scores: Scores
     having: Collection[str] | None = None
-    """The conversations that can be scored so; None for all."""
+    """The conversations that can be scored in this way; None for all."""
 
 
 class _Rescored:
-    """A baseline on one metric, scored again once for all candidates."""
+    """A baseline's texts on one metric, scored again once for all candidates."""
 
     def __init__(self, over: MeasuredRun, metric: Metric) -> None:
         self.metric = metric
@@ -221,14 +221,14 @@ class _Rescored:
         self._readings: dict[tuple[str, ...], list[_Reading]] = {}
 
     def readings(self, ids: Sequence[str], candidate: MeasuredRun) -> Iterator[tuple[_Reading, _Reading]]:
-        """The baseline and a candidate, over some conversations, in each other way that there is."""
+        """The baseline and a candidate over some conversations, scored in each alternative way."""
         key = tuple(ids)
         if key not in self._readings:
             self._readings[key] = list(_readings(self.metric, *self._texts(ids, self._over)))
         return zip(self._readings[key], _readings(self.metric, *self._texts(ids, candidate)), strict=True)
 
     def at_equal_length(self, ids: Sequence[str], candidate: MeasuredRun) -> tuple[Scores, Scores]:
-        """Of each conversation both texts, the longer one cut to the length of the other."""
+        """Both runs' scores with the longer of the two texts of each conversation cut to the length of the other."""
         (own, shown), (others, _) = self._texts(ids, self._over), self._texts(ids, candidate)
         before, after = zip(*map(equally_long, own, others), strict=True)
         return values(self.metric, before, shown), values(self.metric, after, shown)
@@ -238,7 +238,7 @@ class _Rescored:
 
 
 def _readings(metric: Metric, texts: Sequence[str], conversations: Sequence[Conversation]) -> Iterator[_Reading]:
-    """Other ways to take several references, then the metric's own variants."""
+    """Other ways to use several references, then the metric's own variants."""
     most = max(len(one.references) for one in conversations)
     if most > 1:
         rows = _by_reference(metric, texts, conversations)
@@ -256,7 +256,7 @@ def _readings(metric: Metric, texts: Sequence[str], conversations: Sequence[Conv
 
 
 def _by_reference(metric: Metric, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[Scores]:
-    """Of each text its values against single references, in their order."""
+    """Each text's values against single references, in their order."""
     repeated = [text for text, one in zip(texts, conversations, strict=True) for _ in one.references]
     alone = [replace(one, references=(reference,)) for one in conversations for reference in one.references]
     scores = iter(values(metric, repeated, alone))
@@ -264,7 +264,7 @@ def _by_reference(metric: Metric, texts: Sequence[str], conversations: Sequence[
 
 
 def _best(row: Scores) -> float | None:
-    """None where any is missing: the best of the rest would be another measure."""
+    """The highest value; None where any is missing, since the best of the others would be another measure."""
     known = [value for value in row if value is not None]
     return max(known) if known and len(known) == len(row) else None
 
@@ -273,7 +273,7 @@ def _best(row: Scores) -> float | None:
 
 
 def equally_long(one: str, other: str) -> tuple[str, str]:
-    """Both texts, cut to the number of words of the shorter one; white space between words stays as it was.
+    """Both texts, cut to the number of words of the shorter one; the space between words stays as it was.
 
     >>> equally_long("Customer  asks for help.", "A refund.")
     ('Customer  asks', 'A refund.')
@@ -288,7 +288,7 @@ def _begin(text: str, words: int) -> str:
 
 
 def _without(measured: _Pairs, leaks: Sequence[Leak]) -> Iterator[tuple[str, _Pairs]]:
-    """The scores of the others: without all that leak and, where they leak in several ways, without those of each."""
+    """The scores without all leaking conversations and, where leaks have several kinds, without those of each kind."""
     kinds = list(dict.fromkeys(leak.kind for leak in leaks))
     groups = [("", {leak.id for leak in leaks})] if leaks else []
     if len(kinds) > 1:

@@ -1,4 +1,4 @@
-"""Slices, and the candidate against the baseline on each: a better mean may hide a slice that got worse."""
+"""The candidate against the baseline on each slice, since a better mean may hide a slice that got worse."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..statistics.permutation import holm
 
 
 class SliceResult(Struct, frozen=True, kw_only=True):
-    """The candidate against the baseline on one metric, over a slice, or the small ones of a field together."""
+    """The candidate against the baseline on one metric, over one slice or over the small slices of a field together."""
 
     field: str
     """What the data are sliced by: `turns`, `company`, …"""
     label: str
-    """Which slice: `8 to 10`, `Acme`; of several that are pooled, how many: `96 others`."""
+    """Which slice: `8 to 10`, `Acme`; for pooled slices, their number: `96 others`."""
     pooled: int = 0
-    """Slices of the field that are too small by themselves and are judged together here; 0 for one by itself."""
+    """Number of slices of the field that are too small alone and are judged together here; 0 for a single slice."""
     metric: str
     n: int
     """Conversations."""
@@ -37,16 +37,16 @@ class SliceResult(Struct, frozen=True, kw_only=True):
     high: float | None
     """Bounds of its 95% interval."""
     p: float | None
-    """One-sided: how often chance alone would make it so much worse; corrected for all slices and metrics (Holm)."""
+    """One-sided: how often chance alone would make it this much worse; corrected for all slices and metrics (Holm)."""
     state: Literal["not worse", "worse", "undecided", "not judged"]
-    """`not judged`: the small slices are too few conversations even together. `undecided`: a score is missing."""
+    """`not judged`: even together, the small slices have too few conversations. `undecided`: a score is missing."""
 
 
 LEVEL = 0.05
-"""A slice is worse where chance alone would make it so, after correction, more rarely than this."""
+"""A slice is worse where its corrected p-value is below this."""
 
 Scores = Mapping[str, Mapping[str, float | None]]
-"""Id → metric → value, as `Run.scores`."""
+"""Id → metric → value, like `Run.scores`."""
 
 
 def slice_results(
@@ -58,11 +58,11 @@ def slice_results(
 ) -> list[SliceResult]:
     """Means, paired difference and state for each slice and metric, slice by slice; `neither` metrics are left out.
 
-    Slices of fewer than `FEWEST` units (conversations, or clusters of them, since those of one cluster bear witness
-    once) are judged together with the other small ones of their field (`pool_small`), and are not judged where even
-    together they are fewer. The p-value is that of a one-sided paired randomization test that the candidate is worse,
-    corrected by Holm's method for all the slices and metrics that are judged. Undecided is a slice that lacks a score,
-    or has one that is not finite: it has no figures, because those of the rest could flatter.
+    Slices of fewer than `FEWEST` units (conversations, or clusters of them, since the conversations of one cluster
+    count once) are judged together with the other small slices of their field (`pool_small`), and are not judged where
+    even together they have fewer. The p-value is that of a one-sided paired randomization test that the candidate is
+    worse, corrected by Holm's method for all judged slices and metrics. A slice with a missing score, or one that is
+    not finite, is undecided, and has no figures, because those of the other conversations could flatter.
     """
     results = [
         _compare_slice(part, metric, direction, baseline, candidate, bootstrap)
@@ -85,7 +85,7 @@ def _compare_slice(
     candidate: Scores,
     bootstrap: Bootstrap,
 ) -> SliceResult:
-    """With the p-value before its correction, where there are units enough for one."""
+    """The result with its p-value before correction, where there are enough units for one."""
     nothing = SliceResult(
         field=part.field,
         label=part.label,

@@ -1,5 +1,5 @@
-"""From lifts and guards to a verdict: the outcome, a sentence that a team lead understands, and what is proven, what is
-not, and what would settle it."""
+"""The verdict from lifts and guards: the outcome, a sentence that a team lead understands, what is proven, what is not,
+and what would settle it."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ Outcome = Literal["verified", "undecided", "not met", "unproven"]
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What one candidate's lift amounts to."""
+    """The judgment of one candidate's lift."""
 
     outcome: Outcome
-    """That of the lift where every guard passed; else the least favourable of all."""
+    """The outcome of the lift where every guard passed; else the least favourable of lift and guards."""
     lift: Outcome
-    """What the lift alone amounts to: the least favourable of those on each headline."""
+    """The outcome of the lift alone: the least favourable over the headlines."""
     headlines: tuple[str, ...]
-    """The metrics it was judged on: the target must be reached on each."""
+    """The metrics that the lift was judged on: the target must be reached on each."""
     against: Against
     target: float
     conditions: list[str] = []
-    """What makes the outcome weaker than the same word elsewhere, in phrases: `no best prompt was searched for`."""
+    """What makes the outcome weaker than the same word elsewhere, as phrases: `no best prompt was searched for`."""
     sentence: str
     """The verdict in a few sentences that a reader without statistics understands."""
     guards: list[Guard] = []
     proven: list[str] = []
     """What the measurement shows, in sentences."""
     not_proven: list[str] = []
-    """What it does not show."""
+    """What the measurement does not show, in sentences."""
     settle: list[str] = []
-    """What would settle it: what to do next."""
+    """What to do next to settle it, in sentences."""
     caveats: list[str] = []
     """What else a reader must know."""
 
@@ -50,10 +50,10 @@ NOTEWORTHY = 0.02
 """Share of the baseline's empty or cut summaries above which a caveat mentions them."""
 
 MOST_SEEDS = 20
-"""Seeds above this are no longer counted from 0: they were chosen as numbers, not tried one after the other."""
+"""Higher seeds are taken as freely chosen numbers; up to this one, the seeds from 0 on count as tried in turn."""
 
 DISCREDITING = ("scores", "leakage", "effect")
-"""Guards whose failure leaves no gain proven: the numbers are not those of the candidate's own work."""
+"""Guards whose failure leaves no gain proven, because the numbers do not come from the candidate's own work."""
 
 TRUTH = (
     "That the summaries are true: all headlines count shared words and hardly see whether facts are right, roles are "
@@ -64,17 +64,17 @@ CHECKER = (
 )
 
 SEVERITY: tuple[Outcome, ...] = ("unproven", "not met", "undecided", "verified")
-"""The outcome of several is the first of these that any of them has."""
+"""Outcomes, worst first; several outcomes together give the worst of them."""
 
 
 def judge(evidence: Evidence, guards: Sequence[Guard], about: str = "") -> Verdict:
     """The verdict: the target must be reached on every headline, so no correction for several of them is due.
 
-    `about` is a sentence that stands first in the verdict's: how several seeds were judged.
+    `about` says how several seeds were judged; the verdict's sentence begins with it.
 
     A headline is *verified* if its interval's lower bound is at least the target, *not met* if its upper bound is
-    below, else *undecided* (see `lift_outcome`). A guard that failed or could not run makes the verdict *unproven*; one
-    that is undecided leaves it undecided at best.
+    below the target, else *undecided* (see `lift_outcome`). A guard that failed or could not run makes the verdict
+    *unproven*; an undecided guard leaves the verdict undecided at best.
     """
     target = evidence.terms.target
     lift = _worst([_headline_outcome(evidence, one, target) for one in evidence.judged] or ["unproven"])
@@ -97,9 +97,9 @@ def judge(evidence: Evidence, guards: Sequence[Guard], about: str = "") -> Verdi
 
 
 def lift_outcome(lift: LiftResult, target: float) -> Outcome:
-    """What a lift alone amounts to, by its interval, or by that of the surplus where no ratio is stable.
+    """The outcome of a lift alone, by its interval, or by that of the surplus where the ratio is not stable.
 
-    Fewer than `FEWEST` units verify nothing; *unproven* where there is no number to judge.
+    Fewer than `FEWEST` units cannot verify it. It is *unproven* where there is no number to judge.
     """
     outcome = _by_interval(lift, target)
     return "undecided" if outcome == "verified" and lift.units < FEWEST else outcome
@@ -148,7 +148,7 @@ def _sentence(
 
 
 def _failing(guards: Sequence[Guard], of: int) -> str:
-    """Which guards did not pass; what they found stands beside it."""
+    """A sentence that names the guards that did not pass; their findings are shown elsewhere."""
     states = dict.fromkeys(guard.state for guard in guards)
     named = [f"{join_words([guard.name for guard in guards if guard.state == state])} ({state})" for state in states]
     return f"{len(guards)} of {of} guards did not pass: {join_words(named)}."
@@ -171,7 +171,7 @@ def _figures(over: MeasuredRun, candidate: MeasuredRun, lifts: Sequence[Lift], t
 
 
 def _units(lift: Lift) -> str:
-    """What was resampled."""
+    """The resampled units, in words."""
     return f"{lift.units} conversations" if lift.units == lift.n else f"{lift.units} clusters of conversations"
 
 
@@ -185,7 +185,7 @@ def _change(lift: Lift, target: float) -> str:
 
 
 def _interval(lift: Lift, target: float) -> str:
-    """`+58% to +86%`; of the difference where no ratio is stable."""
+    """`+58% to +86%`; the interval of the difference where the ratio is not stable."""
     if lift.low is None or lift.high is None:
         return f"of the difference {lift.difference_low:+.3f} to {lift.difference_high:+.3f}"
     digits = lift_digits(lift.lift, lift.low, lift.high, target)
@@ -201,7 +201,7 @@ def _percent(target: float) -> str:
 
 
 def _describe_goal(lifts: Sequence[Lift], target: float) -> str:
-    """`the target of +40% is reached on each`, or on which headline it is not."""
+    """`the target of +40% is reached on each`, or the headlines on which it is not."""
     said = {"verified": "is reached", "undecided": "lies within the interval", "not met": "is not reached"}
     places = {
         where: metrics
@@ -214,7 +214,7 @@ def _describe_goal(lifts: Sequence[Lift], target: float) -> str:
 
 
 def _beside(rival: MeasuredRun, lifts: Sequence[LiftResult], target: float) -> str:
-    """The lift that was not judged, in a sentence: neither is shown without the other."""
+    """The lift over the other baseline in a sentence: judged and other lift are always shown together."""
     what = "best-prompted baseline" if rival.manifest.tuned else "plain baseline"
     gains = [f"{describe_gain(lift, target)} on {metric_label(lift.metric)}" for lift in lifts]
     return f"Over the {what} it is {join_words(gains)}."
@@ -228,7 +228,7 @@ def _has_checker(run: MeasuredRun) -> bool:
 
 
 def _proven(evidence: Evidence, guards: Sequence[Guard]) -> list[str]:
-    """What holds whatever else is open: gains whose interval lies above zero, and the guards that passed."""
+    """What holds in any case: gains whose interval lies above zero, and the guards that passed."""
     words = []
     for name, lifts in (
         ("the untuned model" if evidence.baseline.manifest.system.adapter is None else "the baseline", evidence.lifts),
@@ -332,7 +332,7 @@ def _caveats(evidence: Evidence, target: float) -> list[str]:
 
 
 def _seed_gaps(evidence: Evidence) -> list[str]:
-    """Seeds below the highest one that is judged and that were not: whoever trained them knows how they came out."""
+    """A caveat on unjudged seeds below the highest judged one: whoever trained them knows their results."""
     if not evidence.candidate.manifest.family:
         return []
     seeds = set(evidence.seeds) or {seed_of(evidence.candidate)}

@@ -1,6 +1,6 @@
 """The guards of a verdict: conditions without which a lift, however large, proves nothing.
 
-Each looks at recorded evidence alone and says what it found. One that cannot run has not passed.
+Each guard looks at recorded evidence alone and says what it found. A guard that cannot run has not passed.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ GUARDS: dict[str, tuple[str, Callable[[Evidence], Check]]] = {
     "slices": ("Is it worse on no slice of the conversations?", check_slices),
     PEOPLE: ("Do people prefer it?", check_people),
 }
-"""Name → what it asks, and how it is checked."""
+"""Guard → its question, and the function that checks it."""
 
 
 def check_guards(evidence: Evidence) -> list[Guard]:
-    """Every guard, in the order of a report; the optional ones only where the recipe requires them."""
+    """Check every guard, in the order of a report; optional guards only where the recipe requires them."""
     left_out = {PEOPLE} if not evidence.terms.limits.judges else set()
     return [
         Guard(name=name, question=question, state=found.state, words=found.words, fix=found.fix)

@@ -8,10 +8,10 @@ from .base import Check
 
 
 def check_people(evidence: Evidence) -> Check:
-    """Whether people, as many as the recipe requires, prefer the candidate to what its lift is over.
+    """Whether the number of people that the recipe requires prefer the candidate to what its lift is over.
 
-    Passed where the lower bound of the win rate (ties half) lies above one half. Judgments by language models do not
-    count.
+    The guard passes where the lower bound of the win rate (ties count half) lies above one half. Judgments by language
+    models do not count.
     """
     rival, wanted = evidence.over, evidence.terms.limits.judges
     fix = f"`bench judge export {evidence.candidate.id} --baseline {rival.id}` makes the page on which people judge."

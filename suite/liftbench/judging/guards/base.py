@@ -14,15 +14,15 @@ class Guard(Struct, frozen=True, kw_only=True):
     """One condition of a verdict, checked."""
 
     name: str
-    """Short, as the verdict names it: `controls`, `leakage`, …"""
+    """Short name, used in the verdict: `controls`, `leakage`, …"""
     question: str
-    """What it asks, in words that a reader without statistics understands."""
+    """The guard's question, in words that a reader without statistics understands."""
     state: GuardState
     """Only `passed` supports a verdict: a guard that could not run has not passed."""
     words: str
     """What was found, with its figures."""
     fix: str = ""
-    """What would settle it, where it has not passed."""
+    """What would settle it; empty where the guard passed."""
 
 
 class Check(NamedTuple):
@@ -36,9 +36,9 @@ class Check(NamedTuple):
 SEEN_HERE = "Generate the texts through this suite (`bench score SYSTEM`)."
 
 STATES: tuple[GuardState, ...] = ("failed", "not run", "undecided", "passed")
-"""The gravest first."""
+"""The states, worst first."""
 
 
 def not_passed(guards: Sequence[Guard]) -> list[Guard]:
-    """Those that support no verdict, the gravest first."""
+    """The guards that did not pass, worst first."""
     return sorted((guard for guard in guards if guard.state != "passed"), key=lambda guard: STATES.index(guard.state))

@@ -1,4 +1,4 @@
-"""Guards on what the candidate must not be worse than: controls, people's facts, the baseline on each slice."""
+"""Guards on what the candidate must beat or equal: controls, people's writing and facts, the baseline on each slice."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..slices import SliceResult
 from .base import Check
 
 FACTS = "unsupported-facts"
-"""The metric that the guard of facts reads."""
+"""The metric that the guard `facts` reads."""
 
 
 def check_controls(evidence: Evidence) -> Check:
-    """Whether every headline's gap to the best control lies above zero."""
+    """Whether the candidate beats the best control on every headline that separates people from the controls."""
     headlines = [lift.metric for lift in evidence.lifts]
     by_metric = {position.metric: position for position in evidence.positions}
     rows = evidence.controls.rows if evidence.controls else []
@@ -83,12 +83,12 @@ def _describe_gap(one: Position) -> str:
 
 
 def _whole(row: SystemScores, metrics: Sequence[str]) -> bool:
-    """Whether a control has a value for every conversation, on each of some metrics."""
+    """Whether a control has a value for every conversation on each of `metrics`."""
     return all(None not in row.scores.get(metric, [None]) for metric in metrics)
 
 
 def check_writing(evidence: Evidence) -> Check:
-    """Whether the summaries have new words as people's do, and not those of the conversation as a control's."""
+    """Whether the summaries use new words like people's, instead of pasting the conversation's like a control's."""
     found, limit = evidence.abstractiveness, evidence.terms.limits.abstraction
     if not limit:
         return Check("passed", "The recipe allows extracts (guards.abstraction = 0).")
@@ -109,7 +109,7 @@ def check_writing(evidence: Evidence) -> Check:
 
 
 def check_facts(evidence: Evidence) -> Check:
-    """Whether the summaries have few more unsupported facts than the humans' own."""
+    """Whether the summaries have hardly more unsupported facts than the humans' own."""
     humans = next((row for row in evidence.controls.rows if row.role == "humans"), None) if evidence.controls else None
     column = humans.scores.get(FACTS) if humans else None
     if column is None or evidence.controls is None:
@@ -147,7 +147,7 @@ def check_facts(evidence: Evidence) -> Check:
 
 
 def check_slices(evidence: Evidence) -> Check:
-    """Whether the candidate is significantly worse than the baseline on no slice."""
+    """Whether there is no slice on which the candidate is significantly worse than the baseline."""
     worse = [one for one in evidence.slices if one.state == "worse"]
     if worse:
         return Check(
@@ -165,7 +165,7 @@ def check_slices(evidence: Evidence) -> Check:
             f"Scores are missing on {shown}.",
             "Fix or replace what gives no number, and measure again.",
         )
-    # One result a slice: those of its metrics are of the same conversations.
+    # One result per slice: the results of its metrics cover the same conversations.
     by_slice = {(one.field, one.label, one.pooled): one for one in evidence.slices}.values()
     whole = [one for one in by_slice if not one.pooled]
     together = [f"{_pool(one)} judged together" for one in by_slice if one.pooled and one.state != "not judged"]
@@ -182,11 +182,11 @@ def check_slices(evidence: Evidence) -> Check:
 
 
 def _pool(one: SliceResult) -> str:
-    """`96 small slices by company (412)`, or the only one: `channel: phone (6)`."""
+    """`96 small slices by company (412)`, or a single one: `channel: phone (6)`."""
     return _part(one) if one.pooled == 1 else f"{one.pooled} small slices by {one.field} ({one.n})"
 
 
 def _part(one: SliceResult) -> str:
-    """`turns: 8 to 9 on ROUGE-L`; the metric only where it tells something."""
+    """`turns: 8 to 9 (12) on ROUGE-L`; the metric is named only where the slice is worse."""
     where = f"{one.field}: {one.label} ({one.n})"
     return f"{where} on {metric_label(one.metric)}" if one.state == "worse" else where

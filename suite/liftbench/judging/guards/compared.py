@@ -1,4 +1,4 @@
-"""Guards on what is compared: is there a number, and is it the gain over its own base?"""
+"""Guards on what is compared: is there a number, and is it a gain over the candidate's own base?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .base import SEEN_HERE, Check
 
 
 def check_scores(evidence: Evidence) -> Check:
-    """Whether every headline has a finite number for every conversation, which is that of its text."""
+    """Whether every headline has a finite number for every conversation, and the numbers are those of the texts."""
     if not evidence.judged:
         return Check(
             "not run",
@@ -50,7 +50,7 @@ def check_same_base(evidence: Evidence) -> Check:
         baseline.model.settings_sha256,
     ):
         return Check("failed", "The candidate's base has other weights or settings than the baseline's model.", fix)
-    # A prompt that was searched for on development data is a candidate of its own; any other difference confounds.
+    # A prompt found by a search on development data is itself the candidate; any other difference confounds.
     if not evidence.candidate.manifest.tuned and (
         candidate.prompt is None or baseline.prompt is None or candidate.prompt.sha256 != baseline.prompt.sha256
     ):
@@ -74,7 +74,7 @@ def check_same_base(evidence: Evidence) -> Check:
 
 
 def check_effect(evidence: Evidence) -> Check:
-    """Whether most texts are not letter by letter those of an untuned system, nor nearly those of a control."""
+    """Whether most texts are neither identical to an untuned system's nor near copies of a control's."""
     after = evidence.candidate.text_hashes
     for name, run in (("the baseline", evidence.baseline), ("the best prompt", evidence.best_prompted)):
         before = run.text_hashes if run else {}
@@ -83,7 +83,7 @@ def check_effect(evidence: Evidence) -> Check:
             return Check(
                 "failed",
                 f"{same} of {len(after)} texts are those of {name}, character by character.",
-                "Check that the adapter was applied, and that it is no other system under a new name.",
+                "Check that the adapter was applied, and that it is not another system under a new name.",
             )
     for copies in evidence.near_copies:
         if copies.ids is not None and 2 * len(copies.ids) > copies.n:
@@ -108,6 +108,6 @@ def check_seeds(evidence: Evidence) -> Check:
         return Check(
             "not run",
             "Which training it is from is not recorded.",
-            "Train it through `bench train`, and score the adapter with its provenance.json as that wrote it.",
+            "Train it through `bench train`, and score the adapter with the provenance.json that it wrote.",
         )
     return Check("passed", "The candidate has no training with seeds.")

@@ -1,4 +1,4 @@
-"""The guard on leakage: what the candidate has seen of what it is scored on."""
+"""The guard on leakage: what the candidate has seen of its scored conversations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEEN: dict[LeakKind, str] = {
 
 
 def check_leakage(evidence: Evidence) -> Check:
-    """Whether nothing that is scored was seen in training or in the prompt, and few texts copy a summary."""
+    """Whether no scored conversation was seen in training or in the prompt, and few texts copy a summary."""
     ids: dict[LeakKind, list[str]] = {}
     for leak in evidence.leaks:
         ids.setdefault(leak.kind, []).append(leak.id)
@@ -35,7 +35,7 @@ def check_leakage(evidence: Evidence) -> Check:
             f"{'; '.join(found.values()).capitalize()} (for example {ids[kind][0]}).",
             "Train without them, or score conversations that are like none of the training.",
         )
-    # After what was found: evidence outranks what is not known.
+    # Checked after the leaks, because a leak that was found outranks what is unknown.
     if unknown := _unknown_training(evidence):
         return Check("not run", unknown, "Train it through `bench train`, which records what an adapter has seen.")
     rows = evidence.candidate.training_rows
@@ -45,7 +45,7 @@ def check_leakage(evidence: Evidence) -> Check:
 
 
 def _unknown_training(evidence: Evidence) -> str:
-    """Why it is not known what the candidate was trained on, or an empty string."""
+    """Why it is not known what the candidate was trained on; empty where it is known."""
     candidate, baseline = evidence.candidate.manifest.system, evidence.baseline.manifest.system
     if candidate.model is None:
         return "Texts made elsewhere: what their maker was trained on is not known."
@@ -53,13 +53,13 @@ def _unknown_training(evidence: Evidence) -> str:
         rows, training = evidence.candidate.training_rows, evidence.candidate.training
         if not rows or adapter.rows is None:
             return "What the adapter was trained on is not recorded: it has no rows.jsonl, or not that of its weights."
-        told = f"The run lists {pluralize(len(rows), 'conversation')} used in training"
+        listed = f"The run lists {pluralize(len(rows), 'conversation')} used in training"
         if adapter.rows_sha256 != digest({row.id: row.sha256 for row in rows}):
-            return f"{told}, which are not the {adapter.rows} that its adapter was trained on."
+            return f"{listed}, which are not the {adapter.rows} that its adapter was trained on."
         trained = sum(row.part == "train" for row in rows)
         if training and training.conversations != trained:
             given = training.conversations
-            return f"{told}, {trained} of them to train on, and its training's summary says {given}."
+            return f"{listed}, {trained} of them to train on, and its training's summary says {given}."
         return ""
     if baseline.model is None or candidate.model.sha256 != baseline.model.sha256:
         return "The candidate's weights are not the baseline's, and what they were trained on is not known."

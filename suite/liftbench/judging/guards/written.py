@@ -1,4 +1,4 @@
-"""Guards on the texts themselves: read whole, ended, no loops, the right language."""
+"""Guards on the texts: whole conversations were read, summaries end, do not loop, and are in the right language."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .base import SEEN_HERE, Check
 def check_truncation(evidence: Evidence) -> Check:
     """Whether the model was shown whole conversations."""
     fix = "Raise generation.max_input_tokens, and measure both again."
-    # Only what the lift is judged over: a longer prompt that is measured beside it must not make the verdict worse.
+    # Only the run that the lift is judged over counts: a longer prompt measured beside it must not worsen the verdict.
     name = "best prompt" if evidence.over.manifest.tuned else "baseline"
     shortened = evidence.over.summary.shortened
     if shortened > evidence.terms.limits.faults * evidence.n:
@@ -27,7 +27,7 @@ def check_truncation(evidence: Evidence) -> Check:
 
 
 def check_endings(evidence: Evidence) -> Check:
-    """Whether the summaries have words, and ended before the token limit."""
+    """Whether the summaries have words, and end before the token limit."""
     return _rare(
         evidence,
         {"empty": "are empty", "never-ending": "had no end at the token limit"},
@@ -37,7 +37,7 @@ def check_endings(evidence: Evidence) -> Check:
 
 
 def check_degeneration(evidence: Evidence) -> Check:
-    """Whether the summaries are language that does not repeat itself."""
+    """Whether the summaries are language, and repeat neither themselves nor each other."""
     return _rare(
         evidence,
         {"degenerate": "repeat themselves or are not language", "repeated": "are another conversation's text again"},
@@ -66,7 +66,7 @@ def _rare(
     of: str = "summaries",
     unknown: tuple[str, str] = ("Not known.", "Measure it again."),
 ) -> Check:
-    """Whether each of some faults is as rare as the limit says, beyond what is usual of the humans' own summaries."""
+    """Whether each fault occurs at most as often as the limit allows, added to its share in human summaries."""
     found = {fault: ids for fault in faults if (ids := evidence.faults[fault]) is not None}
     if len(found) < len(faults):
         return Check("not run", *unknown)
