@@ -13,18 +13,18 @@ from . import numbers
 
 
 class AlternativeRow(Struct, frozen=True, kw_only=True):
-    """One thing chosen otherwise, on every headline."""
+    """The lift on every headline with one choice made differently."""
 
     name: str
     kind: str
     cells: list[Alternative | None]
-    """One a headline; None where there is no such choice."""
+    """One for each headline; None where the choice does not apply."""
     changed: list[Alternative]
-    """Those of the cells whose lift amounts to something else than as measured."""
+    """The cells whose outcome differs from the measured one."""
 
 
 def tabulate_alternatives(alternatives: Sequence[Alternative], headlines: Sequence[str]) -> list[AlternativeRow]:
-    """A row for each choice, in the order they were made."""
+    """A row for each choice, in the order of `alternatives`."""
     cells = {(choice.name, choice.lift.metric): choice for choice in alternatives}
     measured = {choice.lift.metric: choice.outcome for choice in alternatives if choice.kind == "as measured"}
     rows = []
@@ -36,7 +36,7 @@ def tabulate_alternatives(alternatives: Sequence[Alternative], headlines: Sequen
 
 
 def describe_alternatives(alternatives: Sequence[Alternative], headlines: Sequence[str], target: float) -> str:
-    """Whether the verdict hangs on one choice, in two sentences; empty where nothing was chosen otherwise."""
+    """Whether the verdict depends on one choice, in two sentences; empty where no other choice was tried."""
     rows = [row for row in tabulate_alternatives(alternatives, headlines) if row.kind != "as measured"]
     if not rows:
         return ""
@@ -57,7 +57,7 @@ def describe_alternatives(alternatives: Sequence[Alternative], headlines: Sequen
 
 
 def _outcomes(row: AlternativeRow) -> str:
-    """`undecided on ROUGE-L and content-overlap`, of those that are otherwise."""
+    """The outcomes that changed: `undecided on ROUGE-L and content-overlap`."""
     places: dict[str, list[str]] = {}
     for choice in row.changed:
         places.setdefault(choice.outcome, []).append(metric_label(choice.lift.metric))

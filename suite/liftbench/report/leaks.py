@@ -19,6 +19,6 @@ LEAKS: dict[LeakKind, str] = {
 
 
 def count_leaks(leaks: Sequence[Leak]) -> dict[LeakKind, int]:
-    """Kind → conversations, of the kinds that there are."""
+    """Kind → number of conversations, for each kind that occurs."""
     counts = Counter(leak.kind for leak in leaks)
     return {kind: counts[kind] for kind in LEAKS if counts[kind]}

@@ -1,4 +1,4 @@
-"""Metrics in groups by what they look at, so that wide tables become narrow ones; and their names over columns."""
+"""Metrics grouped by what they look at, so that wide tables become narrow ones, and their names over columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROUPS: dict[str, tuple[Sees, ...]] = {
 }
 
 ARROWS = {"higher": "", "lower": " ↓", "neither": " ·"}
-"""Behind a metric's name where higher is not better."""
+"""Marks after a metric's name where higher is not better."""
 
 
 def label_metric(metric: MetricInfo) -> str:
@@ -23,6 +23,6 @@ def label_metric(metric: MetricInfo) -> str:
 
 
 def group_metrics(metrics: Sequence[MetricInfo]) -> dict[str, list[MetricInfo]]:
-    """Title of the group → its metrics, without groups that have none."""
+    """Title of the group → its metrics; empty groups are left out."""
     found = {title: [metric for metric in metrics if metric.sees in sees] for title, sees in GROUPS.items()}
     return {title: some for title, some in found.items() if some}

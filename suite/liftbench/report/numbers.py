@@ -60,7 +60,7 @@ def format_lift(judged: LiftResult, goal: float) -> str:
 
 
 def format_lift_interval(judged: LiftResult, goal: float) -> str:
-    """`+58% to +88%`; that of the difference where no ratio is stable."""
+    """`+58% to +88%`; the interval of the difference where no ratio is stable."""
     if isinstance(judged, NoLift):
         return UNKNOWN
     if judged.decides == "surplus":
@@ -99,7 +99,7 @@ def format_target(value: float) -> str:
 
 
 def describe_level(judged: LiftResult) -> str:
-    """The interval's level: `95% interval`; several candidates raise it."""
+    """The interval's level: `95% interval`; it rises with the number of candidates."""
     return f"{percent(judged.level)} interval"
 
 

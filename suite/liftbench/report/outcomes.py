@@ -20,16 +20,16 @@ SYMBOLS = {
     "worse": "✗",
     "not judged": "○",
 }
-"""Outcomes and states are told apart by symbol and word, never by their colour alone."""
+"""The symbol of each outcome and state: symbol and word distinguish them, never the colour alone."""
 
 
 def gate_state(report: GateReport) -> str:
-    """`passed`, `passed with waivers` or `failed`: what the gate's page, badge and terminal line are coloured by."""
+    """`passed`, `passed with waivers` or `failed`: decides the colour of the gate's page, badge and terminal line."""
     if not report.passed:
         return "failed"
     return "passed with waivers" if report.waived else "passed"
 
 
 def sort_guards(guards: Sequence[Guard]) -> list[Guard]:
-    """Those that did not pass first, the failed ones before all."""
+    """The guards that failed first, then the others that did not pass, then the rest."""
     return [*not_passed(guards), *(guard for guard in guards if guard.state == "passed")]

@@ -1,4 +1,4 @@
-"""Where a page goes: to the file that was asked for, else beside the folder of the runs, under a name of its own."""
+"""Where a page goes: to the requested file, else beside the folder of the runs, under a name that no other page has."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .html.sheet import render_sheet
 def write_comparison_page(
     comparison: Comparison, by_id: Mapping[str, Run], plugins: Plugins, runs: Path, html: Path | None = None
 ) -> Path:
-    """The page of a comparison, with the sections that plugins add; `by_id` holds the runs that it names."""
-    # By what is in it: the same page whichever of a training's seeds was named.
+    """Write the page of a comparison with the sections that plugins add; `by_id` holds the runs that it names."""
+    # Named by its content, so that the page is the same whichever seed of a training was given.
     key = digest(comparison.baseline, *(result.run for result in comparison.candidates))
     page = html or runs.parent / f"compare-{key[:8]}.html"
     write_text(page, render_comparison(comparison, by_id, plugins.sections(comparison)))
@@ -31,7 +31,7 @@ def write_comparison_page(
 def write_gate_page(
     report: GateReport, gated: Sequence[Run], against: Against, runs: Path, html: Path | None = None
 ) -> Path:
-    """The page of a gate; `gated` are the runs that were checked."""
+    """Write the page of a gate; `gated` are the runs that were checked."""
     key = digest(report.baseline, report.proven, report.runs, [result.rule for result in report.results])
     page = html or runs.parent / f"gate-{key[:8]}.html"
     write_text(page, render_gate(report, gated, against))
@@ -39,14 +39,14 @@ def write_gate_page(
 
 
 def write_runs_page(shown: Sequence[Run], runs: Path, html: Path | None = None) -> Path:
-    """The page of any complete runs, without a verdict."""
+    """Write the page of any complete runs, without a verdict."""
     page = html or runs.parent / f"report-{digest(*(run.id for run in shown))[:8]}.html"
     write_text(page, render_runs(shown))
     return page
 
 
 def write_sheet_page(sheet: Sheet, runs: Path, folder: Path | None = None) -> Path:
-    """The page on which people judge pairs of summaries, in `folder` or beside the folder of the runs."""
+    """Write the page on which people judge pairs of summaries, in `folder` or beside the folder of the runs."""
     page = (folder or runs.parent) / f"judge-{sheet.id}.html"
     write_text(page, render_sheet(sheet))
     return page

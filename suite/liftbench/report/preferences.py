@@ -18,7 +18,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     name: str
     figure: str
     note: str = ""
-    """The interval, or what the figure is of."""
+    """The interval, or what the figure counts."""
 
 
 def describe_judges(preference: Preference) -> str:
@@ -30,7 +30,7 @@ def describe_judges(preference: Preference) -> str:
 
 
 def describe_pair(preference: Preference, names: Mapping[str, str] | None = None) -> str:
-    """Whose summaries were compared; `names` are those of the systems by the ids of their runs."""
+    """Whose summaries were compared; `names` maps the ids of runs to the names of their systems."""
     named = names or {}
     other = {"humans": "a human summary", "control": f"the control {preference.other}"}.get(
         preference.against, named.get(preference.other, preference.other)
@@ -39,7 +39,7 @@ def describe_pair(preference: Preference, names: Mapping[str, str] | None = None
 
 
 def describe_weight(preference: Preference) -> str:
-    """What a model's judgment counts for; empty for people."""
+    """How much a model's judgment counts; empty for people."""
     if preference.model is None:
         return ""
     found = preference.model.calibration
@@ -50,13 +50,13 @@ def describe_weight(preference: Preference) -> str:
         )
     alpha = f"alpha {found.alpha:.2f}" if found.alpha is not None else f"alpha not defined: {found.alpha_missing}"
     return (
-        f"Information only: on {pluralize(found.n, 'pair')} that {join_words(list(found.judges))} judged, too, this "
+        f"Information only: on {pluralize(found.n, 'pair')} that {join_words(list(found.judges))} also judged, this "
         f"model comes to the same outcome in {_percent(found.agreement)} ({alpha}). It decides nothing."
     )
 
 
 def list_facts(preference: Preference) -> list[Fact]:
-    """Everything that a result says, the win rate first; metrics are compared with people alone."""
+    """Everything that a result says, the win rate first; metrics are compared only with people."""
     identical = f", {preference.identical} of them identical" if preference.identical else ""
     facts = [
         Fact(

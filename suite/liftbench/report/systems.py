@@ -12,7 +12,7 @@ from ..records.run import MetricInfo
 from .metric_groups import group_metrics, label_metric
 
 NO_RIVALS = ("bound", "consensus", "humans")
-"""Roles of what saw the references, or is one."""
+"""Roles of the systems that saw the references or are references."""
 
 
 class Mean(Struct, frozen=True):
@@ -20,7 +20,7 @@ class Mean(Struct, frozen=True):
 
     value: float | None
     best: bool
-    """Whether no model, prompt or control does better; what saw the references, or is one, does not count."""
+    """Whether no model, prompt or control does better; systems in the roles `NO_RIVALS` do not count."""
 
 
 class Step(Struct, frozen=True):
@@ -30,12 +30,12 @@ class Step(Struct, frozen=True):
     value: float
     role: str
     start: float
-    """The mean that it builds upon: of the step before, 0.0 for the baseline and the humans. Candidates are rivals of
-    each other, and each builds upon the same."""
+    """The mean that this step builds on: that of the step before, or 0.0 for the baseline and the humans. Candidates
+    are rivals, and all build on the same mean."""
 
 
 class SystemsTable(Struct, frozen=True, kw_only=True):
-    """Every system on some metrics."""
+    """Every system on one group of metrics."""
 
     title: str
     metrics: list[str]
@@ -44,7 +44,7 @@ class SystemsTable(Struct, frozen=True, kw_only=True):
 
 
 def group_systems(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans]) -> list[SystemsTable]:
-    """A table for each group of metrics; what could not be measured has empty means."""
+    """A table for each group of metrics; a mean that could not be measured is empty."""
     tables = []
     for title, some in group_metrics(metrics).items():
         best = {metric.name: _best(metric, systems) for metric in some}
@@ -57,7 +57,7 @@ def group_systems(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans])
 
 
 def list_steps(comparison: Comparison, metric: str) -> list[Step]:
-    """What the prompt buys, what training buys on top, and what is left to the humans: the means that are there."""
+    """The known means in order: what the prompt gains, what training adds, and what is left up to the humans."""
     names = {"baseline": "plain baseline", "best-prompted": "best prompt", "humans": "humans"}
     steps: list[Step] = []
     ground = 0.0

@@ -11,12 +11,12 @@ from .metric_groups import group_metrics, label_metric
 
 
 class ValidityTable(Struct, frozen=True, kw_only=True):
-    """What every corruption costs on some metrics."""
+    """What every corruption costs on one group of metrics."""
 
     title: str
     metrics: list[str]
     rows: list[tuple[str, str, list[Cost | None]]]
-    """Corruption, what it does, and a cost for each metric."""
+    """The corruption, what it does, and its cost on each metric."""
 
 
 def group_validity(validity: Validity) -> list[ValidityTable]:
@@ -36,7 +36,7 @@ def group_validity(validity: Validity) -> list[ValidityTable]:
 
 
 def classify_cost(cost: Cost) -> str:
-    """`blind`, `seen` or nothing, as the interval of a cost settles it."""
+    """`blind`, `seen`, or empty where the interval of the cost settles neither."""
     if cost.high is not None and cost.high < BLIND:
         return "blind"
     return "seen" if cost.low is not None and cost.low > SEEN else ""

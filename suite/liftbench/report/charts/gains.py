@@ -16,11 +16,11 @@ class Bar(Struct, frozen=True):
 
     gain: float
     anchor: str
-    """Id of the page's element about this conversation."""
+    """Id of the page element about this conversation."""
 
 
 def draw_gains(bars: Sequence[Bar], description: str) -> Markup:
-    """One bar a conversation, worst first, each a link to the conversation; a dashed line is their mean."""
+    """Draw a bar for each conversation, the worst first, with a link to it; the dashed line is the mean."""
     if not bars:
         return Markup()
     ordered = sorted(bars, key=lambda bar: bar.gain)

@@ -13,7 +13,7 @@ from .vega import Json, combine_layers, draw_layer, name, number, value
 
 
 def find_lift_domain(lifts: Sequence[LiftResult], target: float) -> tuple[float, float]:
-    """A range of lifts that holds zero, the target and all intervals, so that candidates share one scale."""
+    """The range of lifts that holds zero, the target and all intervals, so that candidates share one scale."""
     known = [lift for lift in lifts if isinstance(lift, Lift)]
     bounds = [0.0, target, *(bound for lift in known for bound in (lift.low, lift.high) if bound is not None)]
     low, high = min(bounds), max(bounds)
@@ -22,7 +22,7 @@ def find_lift_domain(lifts: Sequence[LiftResult], target: float) -> tuple[float,
 
 
 def draw_lift(lift: LiftResult, target: float, domain: tuple[float, float], description: str) -> Markup:
-    """A lift with its interval against the target line; nothing where there is no interval."""
+    """Draw a lift with its interval against the target line; empty where there is no interval."""
     if isinstance(lift, NoLift) or lift.low is None or lift.high is None:
         return Markup()
     values = {"lift": lift.lift, "low": lift.low, "high": lift.high}

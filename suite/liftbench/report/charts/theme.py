@@ -2,7 +2,7 @@
 
 Charts are written in Vega-Lite (see `vega`), rendered without a browser and coloured by the page's CSS variables. Sizes
 and paddings are fixed, so that a chart does not depend on the fonts of the machine that renders it. Each large chart is
-drawn twice, for wide and for narrow screens (the page shows one of them): scaled down, its words could not be read.
+drawn twice, for wide and for narrow screens, and the page shows one of them: scaled down, its words would be illegible.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Padding(Struct, frozen=True):
 
 
 def make_titled_axis(**options: Any) -> Json:
-    """A vertical axis whose title stands above it, to be read without turning the head."""
+    """A vertical axis with its title above it, readable without turning the head."""
     return {
         "titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -38, "titleY": -12,
         "titleBaseline": "bottom", "tickCount": 5, **options,
@@ -68,7 +68,7 @@ def render_svg(drawing: Json, padding: Padding, outer: int, kind: str, descripti
     }
     rendered = vl_convert.vegalite_to_svg(
         finished,
-        # Nothing is ever fetched; and a minus is written as everywhere else on the page.
+        # The chart fetches nothing, and its minus sign is the same as elsewhere on the page.
         allowed_base_urls=[],
         format_locale={"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "minus": "-"},
     )
@@ -81,7 +81,7 @@ def render_svg(drawing: Json, padding: Padding, outer: int, kind: str, descripti
         for name in ("aria-roledescription", "role", "aria-hidden", "aria-label") if element is not root else ():
             element.attrib.pop(name, None)
         if XLINK_HREF in element.attrib:
-            # Vega makes an absolute address of it. The list below the chart has the same links for the keyboard.
+            # Vega makes the address absolute. The list below the chart has the same links for the keyboard.
             element.set("href", "#" + element.attrib.pop(XLINK_HREF).rpartition("#")[2])
             element.set("tabindex", "-1")
     return Markup(ElementTree.tostring(root, encoding="unicode"))

@@ -12,7 +12,7 @@ from .vega import combine_layers, draw_layer, number
 
 
 def draw_training_curve(curve: Sequence[CurvePoint], training: TrainingSummary | None, description: str) -> Markup:
-    """Training loss (thin) and validation loss (with points) by step; the best checkpoint is ringed."""
+    """Draw training loss (thin) and validation loss (with points) by step; the best checkpoint is ringed."""
     losses = [{"step": point.step, "loss": point.loss} for point in curve if point.loss is not None]
     checked = [
         {"step": point.step, "loss": point.validation_loss} for point in curve if point.validation_loss is not None

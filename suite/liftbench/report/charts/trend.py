@@ -22,7 +22,7 @@ class Point(Struct, frozen=True):
 
 
 def draw_trend(points: Sequence[Point], description: str) -> Markup:
-    """A mean with its interval for each version, in their order; the run that is gated is ringed."""
+    """Draw the mean of each version with its interval, in order; the gated run is ringed."""
     rows = [
         {"place": place, "label": one.label, "mean": one.mean, "low": one.low or one.mean, "high": one.high or one.mean}
         for place, one in enumerate(points)

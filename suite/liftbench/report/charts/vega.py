@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def draw_layer(rows: Sequence[Mapping[str, Any]], mark: Json, encoding: Json, *transforms: Json) -> Json:
-    """One mark for each row; `mark` has its type and fixed looks, `encoding` says what each row decides."""
+    """One mark for each row; `mark` sets its type and fixed properties, `encoding` those that come from the row."""
     return {
         "data": {"values": [dict(row) for row in rows]},
         "mark": mark,
@@ -22,25 +22,25 @@ def draw_layer(rows: Sequence[Mapping[str, Any]], mark: Json, encoding: Json, *t
 
 
 def combine_layers(layers: Sequence[Json], *, width: int, height: int) -> Json:
-    """A chart of layers, the first at the bottom; the size, in pixels, is that of the plot inside its axes."""
+    """A chart of layers, the first at the bottom; its size in pixels is that of the plot inside the axes."""
     return {"layer": list(layers), "width": width, "height": height}
 
 
 def number(field: str, **options: Any) -> Json:
-    """What a column of numbers decides."""
+    """A property that comes from a column of numbers."""
     return {"field": field, "type": "quantitative", **options}
 
 
 def order(field: str, **options: Any) -> Json:
-    """What a column of places in an order decides."""
+    """A property that comes from a column of ranks."""
     return {"field": field, "type": "ordinal", **options}
 
 
 def name(field: str, **options: Any) -> Json:
-    """What a column of words, colours or addresses decides."""
+    """A property that comes from a column of words, colours or addresses."""
     return {"field": field, "type": "nominal", **options}
 
 
 def value(constant: Any) -> Json:
-    """The same for all rows, in pixels or as a colour."""
+    """A property that is the same for all rows, in pixels or as a colour."""
     return {"value": constant}

@@ -12,10 +12,7 @@ from .vega import combine_layers, draw_layer, name, number, order, value
 
 
 def draw_waterfall(steps: Sequence[Step], floor: float | None, description: str) -> Markup:
-    """A bar a step, from the mean that it builds upon to its own.
-
-    A dashed line is the best control.
-    """
+    """Draw a bar for each step, from the mean that it builds on to its own; the dashed line is the best control."""
     if len(steps) < 2:
         return Markup()
     rows = [

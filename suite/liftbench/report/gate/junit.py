@@ -1,4 +1,4 @@
-"""A gate as JUnit XML, for the machines that read it."""
+"""A gate as JUnit XML, for CI systems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .sentences import describe_guards, list_details
 
 
 def write_junit(report: GateReport, path: Path) -> None:
-    """One test case a rule: `failure` where it is broken, `error` where it cannot be judged."""
+    """Write one test case for each rule: `failure` where it is broken, `error` where it cannot be judged."""
     states = [result.state for result in report.results]
     counts = {"tests": len(states), "failures": states.count("failed"), "errors": states.count("not run")}
     suites = ElementTree.Element("testsuites", {name: str(count) for name, count in counts.items()})
@@ -41,5 +41,5 @@ def write_junit(report: GateReport, path: Path) -> None:
 
 
 def _xml(text: str) -> str:
-    """Without the characters that XML cannot hold."""
+    """The text without the characters that XML cannot hold."""
     return "".join(character for character in text if character >= " " or character in "\t\n\r")

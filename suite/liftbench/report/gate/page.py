@@ -95,7 +95,7 @@ def _trend(name: str, versions: Sequence[Version], runs: Sequence[Run]) -> Trend
 
 
 def _draw_versions(name: str, metric: str, versions: Sequence[Version], runs: Sequence[Run]) -> Markup:
-    """Of the versions that were measured as the last one was: other figures are no trend."""
+    """A chart of the versions that were measured like the last one; figures of the others do not compare."""
     points = [
         Point(f"version {one.number}", found.mean, found.low, found.high)
         for one in versions

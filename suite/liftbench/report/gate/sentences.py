@@ -15,13 +15,13 @@ MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
 
 
 def describe_baselines(report: GateReport) -> str:
-    """The promoted baselines by name."""
+    """The names of the promoted baselines."""
     proven = f", proven {report.proven}" if report.proven else ""
     return f"baseline {report.baseline}{proven}"
 
 
 def list_details(result: RuleResult) -> list[str]:
-    """What else to say of a rule that did not pass: the conversations that lost most, and how to fix it."""
+    """Details of a rule that did not pass: the conversations that lost most, and how to fix it."""
     lines = []
     if result.losses:
         shown = [f"{loss.id} {loss.before:.3f} to {loss.after:.3f}" for loss in result.losses]
@@ -31,18 +31,18 @@ def list_details(result: RuleResult) -> list[str]:
 
 
 def compared_system(result: RuleResult) -> str:
-    """The system that its losses are against."""
+    """The system that a rule's losses are compared with."""
     return result.over if result.over not in ("", "references") else "baseline"
 
 
 def describe_machine_changes(report: GateReport) -> str:
-    """How the machine and the packages differ from the baseline's, in a line."""
+    """How the machine and the packages differ from the baseline's, in one line."""
     shown = [f"{one.key} {one.candidate} (baseline: {one.baseline})" for one in find_machine_changes(report)]
     return f"Not measured in the environment of the baseline: {'; '.join(shown)}" if shown else ""
 
 
 def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> list[str]:
-    """What the guards found that did not pass, and how to fix it, a line each; of some `names` alone, where given."""
+    """The guards that did not pass, what they found and how to fix it, a line each; only those in `names`, if given."""
     lines = []
     for guard in not_passed(report.guards):
         if names is None or guard.name in names:
@@ -53,7 +53,7 @@ def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> l
 
 
 def explain_failure(report: GateReport) -> str:
-    """Of a gate that did not pass, in plain text: each broken rule, what it found, and how to fix it."""
+    """Explain in plain text why a gate did not pass: each broken rule, what it found, and how to fix it."""
     lines = [f"{report.sentence} {report.system} ({', '.join(report.runs)}) against {describe_baselines(report)}"]
     for result in report.results:
         if result.state != "passed":
@@ -68,7 +68,7 @@ def explain_failure(report: GateReport) -> str:
 
 
 def list_remarks(report: GateReport) -> list[str]:
-    """What else a reader must know, a line each."""
+    """Other remarks for the reader, a line each."""
     machine = describe_machine_changes(report)
     return [*report.notes, *([machine] if machine else [])]
 
@@ -79,5 +79,5 @@ def find_machine_changes(report: GateReport) -> list[Difference]:
 
 
 def sort_results(results: Sequence[RuleResult]) -> list[RuleResult]:
-    """Those that did not pass first, in their order."""
+    """The results in their order, but those that did not pass first."""
     return sorted(results, key=lambda result: result.state == "passed")

@@ -38,7 +38,7 @@ def append_summary(report: GateReport, path: Path, page: Path) -> None:
 
 
 def _cell(text: str) -> str:
-    """Text that stays text in a cell of a Markdown table."""
+    """Escape text for a cell of a Markdown table."""
     flat = " ".join(text.split())
     for character in "\\|<`":
         flat = flat.replace(character, {"<": "&lt;", "`": "'"}.get(character, f"\\{character}"))
@@ -46,5 +46,5 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Text between backticks in a cell: entities would stand as they are written."""
+    """Escape text for backticks in a cell, where entities would be shown as they are written."""
     return text.replace("`", "'").replace("|", "\\|")

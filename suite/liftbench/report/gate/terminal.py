@@ -1,4 +1,4 @@
-"""A gate in the terminal: what each rule came to, and how to fix what did not pass."""
+"""A gate in the terminal: the result of each rule, and how to fix what did not pass."""
 
 from __future__ import annotations
 

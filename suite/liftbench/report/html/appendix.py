@@ -1,4 +1,4 @@
-"""What surrounds the figures, as tables of words: outputs, training, protocol, systems, environments, recipes, runs."""
+"""The facts around the figures, as tables: outputs, training, protocol, systems, environments, recipes, runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NONE = "none"
 
 
 class Cell(Struct, frozen=True):
-    """A value, with a word on it."""
+    """A value with a remark."""
 
     text: str
     note: str = ""
@@ -39,7 +39,7 @@ class Row(Struct, frozen=True):
 
     @property
     def differs(self) -> bool:
-        """Whether the subjects are unlike in it."""
+        """Whether the subjects differ in it."""
         return len({cell.text for cell in self.cells}) > 1
 
 
@@ -100,7 +100,7 @@ def tabulate_options(run: Run) -> list[Row]:
 
 
 def tabulate_protocol(subjects: Sequence[Subject]) -> list[Row]:
-    """How it was measured."""
+    """How the subjects were measured."""
     columns = []
     for subject in subjects:
         fields = msgspec.structs.asdict(subject.run.manifest.protocol)
@@ -185,14 +185,14 @@ def _ends(prompt: PromptSpec) -> str:
 
 
 def tabulate_environments(subjects: Sequence[Subject]) -> list[Row]:
-    """Where it ran."""
+    """Where the runs were made."""
     return _rows([_environment(_find_environment(subject.run)) for subject in subjects])
 
 
 def _find_environment(run: MeasuredRun) -> Environment | None:
     try:
         return run.environment
-    except UsageError:  # Of an older or trimmed run nothing is known, and the page says so.
+    except UsageError:  # An older or trimmed run does not record it, and the page says so.
         return None
 
 
@@ -213,7 +213,7 @@ def _environment(environment: Environment | None) -> dict[str, str]:
 
 
 def tabulate_recipes(subjects: Sequence[Subject]) -> list[Row]:
-    """Every value that was asked for, with where it came from."""
+    """Every value of the recipes, with where it came from."""
     flat = [dict(flatten(subject.run.manifest.recipe)) for subject in subjects]
     keys = sorted({key for values in flat for key in values})
     return [
@@ -258,7 +258,7 @@ def _record(run: Run) -> dict[str, str]:
 
 
 def _rows(columns: Sequence[Mapping[str, str]], absent: str = "–") -> list[Row]:
-    """Columns of named words to rows, in the order of the fullest column."""
+    """Turn columns of named values into rows, in the order of the fullest column."""
     names = dict.fromkeys(name for column in sorted(columns, key=len, reverse=True) for name in column)
     return [Row(name, [Cell(column.get(name, absent)) for column in columns]) for name in names]
 

@@ -1,4 +1,4 @@
-"""The page of a comparison: the verdict first, then all that led to it."""
+"""The page of a comparison: the verdict first, then everything that led to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .waterfalls import draw_waterfalls
 
 
 def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections: Iterable[tuple[str, str]] = ()) -> str:
-    """The page of a comparison: the verdict first, then all that led to it.
+    """The page of a comparison: the verdict first, then everything that led to it.
 
     `runs` holds every run that the comparison names, by id; `sections` are titles with plain text, from plugins. The
     same input gives the same bytes. Raises `UsageError` where a run's files are missing or damaged.

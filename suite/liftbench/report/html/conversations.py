@@ -1,4 +1,4 @@
-"""The scored conversations side by side: what each system wrote, what it scored, and what it gained on the baseline."""
+"""The scored conversations side by side: what each system wrote, its scores, and its gains over the baseline."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .. import numbers
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """A run in its part: the baseline, a candidate, or one of several runs."""
+    """A run in its role: the baseline, a candidate, or one of several runs."""
 
     role: str
     name: str
-    """Of its system."""
+    """The system's name."""
     run: MeasuredRun
 
 
@@ -43,9 +43,9 @@ class Text(Struct, frozen=True, kw_only=True):
     pieces: list[Piece] | None
     """The text, in pieces; None where the run holds no prediction."""
     facts: list[str]
-    """What a reader must know of it: its length, that it was cut at the limit, …"""
+    """What a reader must know about it: its length, that it was cut at the limit, …"""
     scores: list[float | None]
-    """One a metric, in the order of the page's metrics."""
+    """One for each metric, in the order of the page's metrics."""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -57,9 +57,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     conversation: Conversation
     texts: list[Text]
     gains: list[float | None]
-    """One a candidate: how much better (+) or worse (-) than the baseline on the headline, in the metric's points."""
+    """One for each candidate: how much better (+) or worse (-) it is than the baseline on the headline, in points."""
     leaks: list[LeakKind]
-    """The leaks that concern it."""
+    """The leaks that concern this conversation."""
 
 
 def list_entries(
@@ -67,8 +67,8 @@ def list_entries(
 ) -> list[Entry]:
     """The conversations of runs with the same protocol, the smallest gain of the first candidate first.
 
-    The first subject is the baseline and the first metric the headline; `sign` is -1 where lower is better. Of a single
-    run the lowest score comes first. What has no score comes last.
+    The first subject is the baseline and the first metric the headline; `sign` is -1 where lower is better. For a
+    single run the lowest score comes first. Conversations without a score come last.
     """
     kinds: dict[str, dict[LeakKind, None]] = defaultdict(dict)
     for leak in leaks:
@@ -110,7 +110,7 @@ def _text(subject: Subject, id_: str, metrics: Sequence[str]) -> Text:
 
 
 def _pieces(text: str, findings: Sequence[Finding]) -> list[Piece]:
-    """The text cut at what was found in it; of findings that overlap, the first counts."""
+    """The text in pieces, cut at its findings; where findings overlap, the first one counts."""
     pieces, at = [], 0
     for finding in findings:
         if finding.start >= at:

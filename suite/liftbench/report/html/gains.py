@@ -23,11 +23,11 @@ class Gains(Struct, frozen=True, kw_only=True):
     most_worsened: list[Entry]
     most_improved: list[Entry]
     place: int
-    """Among the candidates."""
+    """The candidate's place among the candidates."""
 
 
 def summarize_gains(listed: Sequence[Entry], subject: Subject, place: int, shown: int = 5) -> Gains:
-    """How the gains of the candidate at `place` spread; `shown` conversations are named at either end."""
+    """How the gains of the candidate at `place` are spread; names `shown` conversations at either end."""
     known = [(gain, entry) for entry in listed if (gain := entry.gains[place]) is not None]
     ordered = sorted(known, key=lambda pair: pair[0])
     better, worse = sum(gain > 0 for gain, _ in known), sum(gain < 0 for gain, _ in known)

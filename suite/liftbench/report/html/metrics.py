@@ -18,7 +18,7 @@ class MetricRow(Struct, frozen=True, kw_only=True):
     subject: Subject
     summary: MetricSummary | None
     lift: LiftResult | None
-    """None for the baseline, and where nothing is compared."""
+    """None for the baseline, and where there is no comparison."""
 
 
 class Metric(Struct, frozen=True, kw_only=True):
@@ -35,7 +35,10 @@ class Metric(Struct, frozen=True, kw_only=True):
 def tabulate_metrics(
     subjects: Sequence[Subject], headlines: Sequence[str], lifts: Sequence[Sequence[LiftResult] | None]
 ) -> list[Metric]:
-    """Every metric of any of the runs, the headlines first; `lifts` are a subject's, None for one that has none."""
+    """Every metric that any of the runs has, the headlines first.
+
+    `lifts` holds the lifts of each subject, None for a subject that has none.
+    """
     summaries = [{row.name: row for row in subject.run.summary.metrics} for subject in subjects]
     names = dict.fromkeys(name for by_name in summaries for name in by_name)
     by_metric = [{lift.metric: lift for lift in some or ()} for some in lifts]

@@ -21,14 +21,14 @@ from . import appendix
 
 
 def get_template(name: str) -> Template:
-    """A page's template, with all that pages are made of."""
+    """A page's template, with the filters and macros that all pages share."""
     return _environment().get_template(name)
 
 
 def use_own(style: str, script: str) -> dict[str, str]:
-    """What a page renders with that adds a style of its own to that of all pages, and has a script of its own.
+    """The variables of a page that adds its own style to the common one and has its own script.
 
-    Both are names of files among the templates.
+    Both are given as names of files among the templates.
     """
     styles, code = _resource("style.css") + _resource(style), _resource(script)
     return {
@@ -41,7 +41,7 @@ def use_own(style: str, script: str) -> dict[str, str]:
 
 @cache
 def _environment() -> Environment:
-    """Everything is escaped but the style, the script and the charts, which are our own."""
+    """Everything is escaped except the style, the script and the charts, which are our own."""
     found = Environment(
         loader=PackageLoader("liftbench.report.html"),
         autoescape=True,
@@ -81,7 +81,7 @@ def _environment() -> Environment:
 
 
 def _mark_code(words: str) -> Markup:
-    """Sets what stands between backticks as code."""
+    """Set text between backticks as code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words))))
 
 
@@ -90,5 +90,5 @@ def _resource(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """For the page's content security policy: nothing else may style or script it, whatever a text holds."""
+    """A hash for the page's content security policy: no other style or script is allowed, whatever a text holds."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""What judges prefer, as a section of a page: `macros/preferences.html.j2` shows what is made here."""
+"""What judges prefer, as a section of a page, which `macros/preferences.html.j2` shows."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class PreferenceEntry(Struct, frozen=True, kw_only=True):
     sheet: str
     facts: list[Fact]
     weight: str
-    """What a model's judgment counts for; empty for people."""
+    """How much a model's judgment counts; empty for people."""
     by_people: bool
 
 
 def list_preferences(preferences: Sequence[Preference], names: Mapping[str, str]) -> list[PreferenceEntry]:
-    """The results in their order; `names` are those of the systems by the ids of their runs."""
+    """The results in their order; `names` maps the ids of runs to the names of their systems."""
     return [
         PreferenceEntry(
             title=describe_pair(one, names),

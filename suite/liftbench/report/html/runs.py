@@ -16,7 +16,7 @@ from .trainings import list_trainings
 
 
 def render_runs(runs: Sequence[Run]) -> str:
-    """The page of any complete runs, without a verdict; it says which of them were measured with the same protocol.
+    """The page of any complete runs, without a verdict; it says which runs were measured with the same protocol.
 
     The same input gives the same bytes. Raises `UsageError` where a run's files are missing or damaged.
     """
@@ -44,7 +44,7 @@ class Group(Struct, frozen=True, kw_only=True):
 
 
 def group_by_protocol(numbered: Mapping[int, Subject]) -> list[Group]:
-    """The runs by number, in groups of equal protocols, in the order given."""
+    """The numbered runs in groups of equal protocols, in the order given."""
     groups: list[dict[int, Subject]] = []
     for number, subject in numbered.items():
         same = next((group for group in groups if not _differing(next(iter(group.values())), subject)), None)

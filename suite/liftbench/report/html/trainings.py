@@ -24,7 +24,7 @@ class Training(Struct, frozen=True, kw_only=True):
 
 
 def list_trainings(subjects: Sequence[Subject]) -> list[Training]:
-    """The trainings that are recorded in the runs themselves."""
+    """The trainings that the runs themselves record."""
     shown = []
     for subject in subjects:
         run = subject.run

@@ -1,4 +1,4 @@
-"""The verdicts as the page shows them: each with its figures, charts and what is behind them, seeds judged together."""
+"""The verdicts as the page shows them: figures, charts and what they rest on; seeds of one training together."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Headline(Struct, frozen=True, kw_only=True):
     """One metric that a candidate is judged on."""
 
     lift: LiftResult
-    """The one that is judged."""
+    """The lift that is judged."""
     chart: Markup
     validity: str
     """What the metric can and cannot see, as measured; empty where it was not."""
@@ -43,7 +43,7 @@ class Column(Struct, frozen=True):
     role: str
     """The metric."""
     name: str
-    """Over what its lift is."""
+    """What the lift is over."""
 
 
 class Card(Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class Card(Struct, frozen=True, kw_only=True):
     role: str
     """`candidate`, `candidate 2`, `seed 7`, or `3 seeds together`."""
     name: str
-    """Of the system."""
+    """The system's name."""
     verdict: Verdict
     headlines: list[Headline]
     columns: list[Column]
@@ -61,7 +61,7 @@ class Card(Struct, frozen=True, kw_only=True):
     differences: list[Difference]
     """How its system differs from the baseline's."""
     caveats: list[str]
-    """Those that not all cards share."""
+    """The caveats that not all cards share."""
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
@@ -69,11 +69,11 @@ class Judgement(Struct, frozen=True, kw_only=True):
 
     card: Card
     seeds: list[Card]
-    """Of the single seeds that were judged together; empty for a single candidate."""
+    """The single seeds that were judged together; empty for a single candidate."""
 
 
 def build_judgements(candidates: Sequence[Subject], comparison: Comparison) -> list[Judgement]:
-    """The verdicts that count, those of seeds judged together first; all intervals on one metric are on one scale."""
+    """The verdicts that count, seeds judged together first; all intervals of one metric share a scale."""
     shared = find_shared_caveats(comparison)
     by_run = {result.run: result for result in comparison.candidates}
     single = {
@@ -91,7 +91,7 @@ def build_judgements(candidates: Sequence[Subject], comparison: Comparison) -> l
 
 
 def _together(family: SeedsResult, first: CandidateResult) -> CandidateResult:
-    """Seeds as one candidate, of which only the judged lifts are known."""
+    """Seeds as one candidate; only its judged lifts are known."""
     lifts: dict[Against, list[LiftResult]] = {family.verdict.against: family.lifts}
     return replace(
         first,
@@ -103,7 +103,7 @@ def _together(family: SeedsResult, first: CandidateResult) -> CandidateResult:
 
 
 def find_shared_caveats(comparison: Comparison) -> list[str]:
-    """The caveats that all verdicts share, to be said once; none where there is one verdict."""
+    """The caveats that all verdicts share, which the page says once; none where there is only one verdict."""
     verdicts = [family.verdict for family in comparison.seeds] + [one.verdict for one in comparison.candidates]
     if len(verdicts) < 2:
         return []

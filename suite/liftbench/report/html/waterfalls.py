@@ -12,7 +12,7 @@ from ..systems import list_steps
 
 
 def draw_waterfalls(comparison: Comparison) -> list[tuple[str, Markup]]:
-    """Of each headline its label and the steps from the plain baseline to the humans, drawn."""
+    """The label of each headline, with a chart of the steps from the plain baseline to the humans."""
     drawn = []
     for metric in comparison.headlines:
         steps = list_steps(comparison, metric)

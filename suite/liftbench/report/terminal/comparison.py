@@ -59,7 +59,7 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
 
 
 def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: CandidateResult) -> RenderableType:
-    """Its table of metrics, and its place among controls and humans."""
+    """A candidate's table of metrics, and its place among controls and humans."""
     verdict = result.verdict
     names = [run.manifest.system.name for run in (baseline, candidate)]
     table = new_table()

@@ -13,7 +13,7 @@ from .text import new_table, plain
 
 
 def preference_table(preference: Preference, names: Mapping[str, str] | None = None) -> RenderableType:
-    """One result: who judged what, and every figure; `names` are those of the systems by the ids of their runs."""
+    """One result: who judged what, and every figure; `names` maps the ids of runs to the names of their systems."""
     return Group(*_parts(preference, names))
 
 

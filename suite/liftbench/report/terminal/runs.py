@@ -13,7 +13,7 @@ from .text import new_table, plain
 
 
 def runs_table(runs: Sequence[Run]) -> RenderableType:
-    """One line a run: its id, what made it, how much was scored, and the headline, its status or what is damaged."""
+    """One line for each run: its id, what made it, how much was scored, and its headline, status or damage."""
     headlines = {metric_label(run.manifest.headlines[0]) for run in runs}
     one_headline = len(headlines) == 1
     table = new_table()

@@ -16,7 +16,7 @@ from ..validity import classify_cost, group_validity
 from .text import new_table, plain
 
 COLUMNS = 4
-"""Of numbers beside each other, so that names of systems fit before them."""
+"""Numbers beside each other: few enough that the systems' names fit before them."""
 
 
 def systems_table(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans]) -> RenderableType:
@@ -28,7 +28,7 @@ def systems_table(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans])
 
 
 def validity_table(validity: Validity) -> RenderableType:
-    """What each corruption costs on each metric, and in words what each metric sees."""
+    """What each corruption costs on each metric, and a sentence on what each metric sees."""
     tables = [
         table
         for found in group_validity(validity)
@@ -66,7 +66,7 @@ def _cost(cost: Cost | None) -> Text:
 def _wide(
     title: str, first: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Text]]]
 ) -> Iterator[RenderableType]:
-    """A table, or as many as it takes to fit a terminal of 80 columns."""
+    """One table, or several if one does not fit a terminal of 80 columns."""
     for start in range(0, len(columns), COLUMNS):
         table = new_table()
         table.title = title if not start else None

@@ -1,4 +1,4 @@
-"""The text and the bare table that everything in the terminal is made of."""
+"""The plain text and the empty table that all terminal output is made of."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def new_table() -> Table:
 
 
 def plain(words: str, style: str = "") -> Text:
-    """Text that is no markup and holds no control character: names and notes come from files."""
+    """Text without markup and control characters: names and notes come from files."""
     return Text(
         "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in words), style
     )

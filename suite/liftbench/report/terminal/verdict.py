@@ -21,7 +21,7 @@ from .text import STYLES, new_table, plain
 
 
 def list_verdict(verdict: Verdict) -> Iterator[RenderableType]:
-    """The sentence, what is proven, what not, what would settle it, and the guards."""
+    """The sentence, what is proven, what is not, what would settle it, and the guards."""
     sentence = Table.grid(padding=(0, 1))
     sentence.add_row(Text(SYMBOLS[verdict.outcome], STYLES[verdict.outcome]), plain(verdict.sentence, "bold"))
     yield sentence
@@ -52,7 +52,7 @@ def _list_items(title: str, words: Sequence[str], style: str) -> Iterator[Render
 
 
 def tabulate_seeds(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -> RenderableType:
-    """Each seed on its own: its lifts, as judged, and what they amount to."""
+    """Each seed on its own: its judged lifts and their outcome."""
     verdict = family.verdict
     table = new_table()
     table.title = plain(f"{family.name}, each seed on its own")
@@ -71,7 +71,7 @@ def tabulate_seeds(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -
 
 
 def list_checks(comparison: Comparison, result: CandidateResult) -> Iterator[RenderableType]:
-    """A line or two each: slices, leaks, the lift under other choices."""
+    """The slices, the leaks and the lift under other choices, in a line or two each."""
     slices = {(one.field, one.label) for one in result.slices if one.state != "not judged"}
     telling = [one for one in result.slices if one.state != "not worse"]
     yield plain(f"Slices: {_describe_slices(len(slices), telling)}", "" if telling else "dim")
@@ -83,7 +83,7 @@ def list_checks(comparison: Comparison, result: CandidateResult) -> Iterator[Ren
 
 
 def _describe_slices(checked: int, telling: Sequence[SliceResult]) -> str:
-    """`none is worse (12 checked)`, or those of which that cannot be said."""
+    """`none is worse (12 checked)`, or the slices that are worse, undecided or not judged."""
     if not checked and not telling:
         return "none were checked"
     if not telling:

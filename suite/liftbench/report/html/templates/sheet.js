@@ -1,4 +1,4 @@
-// One pair at a time, with keys; answers are kept in this browser where it allows that, and handed out as a file.
+// Shows one pair at a time, with keys. Keeps answers in this browser if it allows that, and hands them out as a file.
 const root = document.getElementById("sheet");
 const pairs = [...document.querySelectorAll(".task")];
 const buttons = [...document.querySelectorAll("#map button")];
@@ -55,7 +55,7 @@ const remember = () => {
     restore(found);
     at = Math.min(Math.max(Number(found.at) || 0, 0), pairs.length - 1);
   } catch {
-    // What is kept cannot be read: the judge begins anew.
+    // The kept answers cannot be read: the judge begins again.
   }
 };
 
@@ -180,5 +180,5 @@ document.getElementById("restore").addEventListener("change", async ({ target })
 
 remember();
 show(at);
-// Who comes back has read what to do.
+// A judge who comes back has read the instructions.
 if (pairs.some((pair) => answerOf(better(pair)) !== null)) document.querySelector(".help").open = false;
