@@ -36,7 +36,7 @@ from .show import print_json, say
 
 MANY_REFERENCES = 4
 MOST_SHOWN = 5
-"""Scripts and languages that are named."""
+"""Number of scripts and languages that are named."""
 
 
 @click.command("check")
@@ -76,7 +76,7 @@ def command(
         _require_free(target, folder, replace=force)
     resolved = resolve_recipe(recipe, {"model": model}, [], [])
     plugins = load_plugins()
-    # They are asked only which references they can see, and learn nothing.
+    # The metrics only say which references they can see; they learn nothing.
     metrics, _ = load_metrics(MetricsSection(names=resolved.recipe.metrics.names), (), "none", plugins)
     tokens = None if no_tokens else _token_counter(resolved, plugins)
     search = _personal_data_search()
@@ -92,9 +92,9 @@ def command(
 
 
 def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter | None:
-    """Counts the tokens of prompts as the harness makes them, but for shortening.
+    """Count the tokens of prompts as the harness makes them, except that nothing is shortened.
 
-    None, and a line that says why, where the recipe's model cannot be had; a model that the user named must be there.
+    Returns None, and says why, if the recipe's model is not available; a model that the user named must be available.
     """
     recipe = resolved.recipe
     try:
@@ -116,7 +116,7 @@ def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter |
 
 
 def _personal_data_search() -> Search | None:
-    """The search for personal data; None, with a line that says why, without the packages that it needs."""
+    """The search for personal data; returns None, and says why, without the packages that it needs."""
     try:
         require_verifiers()
     except PrerequisiteError as error:
@@ -137,7 +137,7 @@ def _require_free(target: Path, folder: Path, *, replace: bool) -> None:
 
 def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
     table = table_path(target)
-    # The folder takes its place first: where it cannot, the table there goes on belonging to the folder there.
+    # The folder is replaced first: if that fails, the old table still belongs to the old folder.
     with progress_bar("conversations") as progress, private_file(table) as replaced, new_folder(target) as new:
         counts = write_redacted(files, new, replaced, progress)
         entry = card_entry(
@@ -147,9 +147,9 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
                 "replaced by placeholders: "
                 + (", ".join(f"{kind} {count}" for kind, count in sorted(counts.items())) or "nothing"),
                 "what was replaced is kept apart from this folder, with the key of the digests that stand for "
-                "customers and ids; under another redaction's key, they are others",
-                "of the steps before, hashes are kept; what else their lines said may name people, and is in the card "
-                "of the data that was redacted",
+                "customers and ids; under another redaction's key, the digests differ",
+                "only the hashes of earlier steps are kept; the rest of their lines may name people, and is in the "
+                "card of the data that was redacted",
             ),
             within=f"{folder.resolve().name}/",
         )
@@ -161,7 +161,7 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
 
 
 def _without_names(entry: CardEntry) -> CardEntry:
-    """An earlier step's hashes. Its options, its file names and what people wrote may name customers and agents."""
+    """The hashes of an earlier step: its options, file names and free text may name customers and agents."""
     known = re.fullmatch(r"(?:Imported|Redacted|Split) on \d{4}-\d{2}-\d{2}", entry.heading)
     hashes = re.findall(r"\bsha256 [0-9a-f]{64}\b", "\n".join(entry.lines))
     return CardEntry(
@@ -181,7 +181,7 @@ def _show(inspection: Inspection) -> None:
         out.print("no problems were found")
         return
     for finding, following in zip(inspection.findings, (*inspection.findings[1:], None), strict=True):
-        # One advice for several findings (kinds of personal data) is given once.
+        # The advice that several findings share (kinds of personal data) is given once.
         out.print(_finding_text(finding, None if following and following.advice == finding.advice else finding.advice))
 
 

@@ -100,7 +100,7 @@ def _count_with_progress(found: Iterable[Conversation], tally: Tally, progress: 
 
 
 def _card_entry(files: Sequence[Path], mapping: Mapping, report: ImportReport) -> CardEntry:
-    # No speakers, ids or remarks: they can be people's names, and cards are what is passed on.
+    # Speakers, ids and remarks are left out: they can be people's names, and cards are passed on.
     lines = [f"columns: {mapping.without_people()}", *_counts(report)]
     lines += [left_out.count_and_reason for left_out in report.left_out]
     return card_entry("Imported", files, [*lines, f"cleaned by {CLEANING}"])
@@ -120,7 +120,7 @@ def _show(to: Path, mapping: Mapping, report: ImportReport, as_json: bool) -> No
 
 def _show_first(mapping: Mapping, rows: Sequence[Row], tables: Sequence[Table], as_json: bool) -> None:
     tally = Tally()
-    # All of them, because speakers that cannot be told apart come out at the end.
+    # Read all conversations, because speakers that cannot be told apart are reported at the end.
     found = list(clean_conversations(conversations(rows, mapping.columns, tally), tally))
     report = tally.report(note for table in tables for note in table.notes)
     if not found:

@@ -18,7 +18,7 @@ from .progress import progress_bar
 from .show import print_json, say
 
 WORTH_SAYING = 0.01
-"""A miss of the wanted shares by more than this is explained."""
+"""The notes explain shares that miss the wanted ones by more than this."""
 
 
 @click.command("split")

@@ -66,7 +66,7 @@ def command(
             say(f"without the figures of a run: {error.line}")
         return 0
     found = run_gate(plan, run_name, runs, baselines)
-    # Late, as it loads charts and templates, which `--explain` does not need.
+    # Imported late: it loads charts and templates, which `--explain` does not need.
     from ..report.pages import write_gate_page
 
     page = write_gate_page(found.report, found.runs, found.against, runs, html)

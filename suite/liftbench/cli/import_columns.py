@@ -1,4 +1,4 @@
-"""The columns of an import: given by options, guessed, or asked for on a terminal; each with its origin."""
+"""The columns of an import with their origins: given by options, guessed, or asked for on a terminal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HOLDS = {
 
 
 class Mapping(Struct, frozen=True, kw_only=True):
-    """Columns, and where each of their fields comes from."""
+    """The columns, and where each of them comes from."""
 
     columns: Columns
     origins: dict[str, Origin]
@@ -45,13 +45,13 @@ class Mapping(Struct, frozen=True, kw_only=True):
         return ", ".join(f"{field} = {value} ({origin})" for field, value, origin in self._fields())
 
     def without_people(self) -> str:
-        """The columns, and how many speakers were given a role."""
+        """The columns, with the number of speakers that were given a role instead of their names."""
         given = len(self.columns.roles)
         named = [f"{field} = {value} ({origin})" for field, value, origin in self._fields() if field != "roles"]
         return ", ".join(named + ([f"roles of {given} speakers (given)"] if given else []))
 
     def table(self) -> Table:
-        """For the terminal."""
+        """The columns as a table for the terminal."""
         table = Table(title="columns")
         for column in ("field", "column", "origin"):
             table.add_column(column, overflow="fold")
@@ -68,7 +68,7 @@ _column = partial(click.option, metavar="COLUMN")
 
 
 def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--id`, `--speaker`, … `--others`; the command hands what it was given to `mapping_of`."""
+    """Add `--id`, `--speaker`, … `--others`; the command hands their values to `mapping_of`."""
     options = [
         _column("--id", help="The conversation's id."),
         _column("--speaker", help="The speaker of a message."),
@@ -96,13 +96,13 @@ def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def mapping_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[Sequence[Row]]) -> Mapping:
     """The columns from the values of `column_options` and the first rows of each file.
 
-    Raises `UsageError` with the columns where one that is needed is not given and cannot be guessed or asked for, and
-    for a column that a file does not have.
+    Raises `UsageError` naming the columns where a needed one is not given and cannot be guessed or asked for, and
+    where a file does not have a column.
     """
-    told = Columns(**{**given, "keep": given["keep"] or None, "roles": dict(map(_role, given["roles"]))})
+    named = Columns(**{**given, "keep": given["keep"] or None, "roles": dict(map(_role, given["roles"]))})
     names = [_column_names(rows, path) for path, rows in zip(files, samples, strict=True)]
-    check_names(told, names[0])
-    guessed = guess(names[0], samples[0], told)
+    check_names(named, names[0])
+    guessed = guess(names[0], samples[0], named)
     columns = guessed
     if missing_fields(guessed):
         if not sys.stdin.isatty():
@@ -111,7 +111,7 @@ def mapping_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[S
     check_form(columns)
     for path, known in zip(files[1:], names[1:], strict=True):
         _check_like_first(columns, path, known, files[0])
-    by_origin: list[tuple[Origin, Columns]] = [("given", told), ("guessed", guessed), ("asked", columns)]
+    by_origin: list[tuple[Origin, Columns]] = [("given", named), ("guessed", guessed), ("asked", columns)]
     origins = {
         field: next(origin for origin, source in by_origin if getattr(source, field) == getattr(columns, field))
         for field in to_builtins(columns)
@@ -120,7 +120,7 @@ def mapping_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[S
 
 
 def _role(text: str) -> tuple[str, Role]:
-    # The last one, because a name may hold an equals sign and a role does not.
+    # Split at the last equals sign: a name may hold one, a role does not.
     value, equals, role = text.rpartition("=")
     if not equals or not value.strip() or role.strip() not in ROLES:
         raise UsageError(f"--role {text!r}: write VALUE=customer or VALUE=agent, for example --role 'Ann Lee=agent'")

@@ -1,4 +1,4 @@
-"""`bench judge`: people, and beside them a language model, say which of two summaries is better."""
+"""`bench judge`: people, and besides them a language model, say which of two summaries is better."""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ def command(
 ) -> None:
     """Let a language model judge pairs of summaries of CANDIDATE (a run) and another system.
 
-    The conversations and summaries are sent to the server, which has to speak OpenAI's chat completions. Each pair is
-    asked in both orders, and two different answers count as a tie. The result informs and decides nothing; it says how
-    far the model agrees with people where they judged the same pairs. A stopped command continues where it was.
+    The conversations and summaries are sent to the server, which has to speak OpenAI's chat completions. The model
+    judges each pair in both orders, and two different answers count as a tie. The result informs and decides nothing;
+    it says how far the model agrees with people who judged the same pairs. A stopped command continues where it was.
     """
     found = judge_by_model(
         sheet_for(candidate, baseline, against, n, seed, runs), model, base_url, api_key_env, runs, FEEDBACK

@@ -1,4 +1,4 @@
-"""The options that say which pairs are judged."""
+"""The options that decide which pairs are judged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .show import FEEDBACK
 
 
 def sheet_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`CANDIDATE` and what decides which pairs are on its sheet; the command hands them to `sheet_for`."""
+    """Add `CANDIDATE` and the options that decide which pairs its sheet has; the command hands them to `sheet_for`."""
     options = [
         click.argument("candidate"),
         click.option(
@@ -32,7 +32,7 @@ def sheet_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--n", "n", type=click.IntRange(min=1), default=30, show_default=True, help="Conversations to draw."
         ),
-        click.option("--seed", type=int, default=0, show_default=True, help="Of the sample and the sides."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample and the sides."),
     ]
     for option in reversed(options):
         command = option(command)

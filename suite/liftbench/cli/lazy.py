@@ -1,4 +1,4 @@
-"""A group whose commands are imported one by one, when they are called: the help of all of them is in the group."""
+"""A group that imports each command when it is called; the group itself holds the help of all commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import RunFailed, unknown
 
 
 class LazyGroup(click.Group):
-    """Each command is `liftbench/cli/<prefix><name>.py` (with `_` for `-`), which calls it `command`."""
+    """A group whose commands are `command` in `liftbench/cli/<prefix><name>.py`, with `_` for `-`."""
 
     def __init__(self, *arguments: Any, commands_help: Mapping[str, str], prefix: str = "", **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -30,7 +30,7 @@ class LazyGroup(click.Group):
         return command
 
     def full_arguments(self, args: Sequence[str]) -> list[str]:
-        """The arguments with the command that they stand for, where a group has a short form."""
+        """The arguments in full: where a group has a short form, with the command that it stands for."""
         return list(args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -44,16 +44,16 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command, whose exit code is what it returns.
+        """Run a command; its return value is the exit code.
 
-        No command of ours calls `sys.exit`. A plugin's code that does would end the command before its result is there,
-        and with 0 as if all were well.
+        None of our commands calls `sys.exit`. A plugin's code that does would end the command before its result is
+        there, possibly with 0 as if all were well.
         """
         try:
             return super().invoke(ctx)
         except SystemExit as error:
             if isinstance(error.__context__, BrokenPipeError):
-                raise  # Rich's, with 1: the reader (`| head`) has gone.
+                raise  # Rich exits with 1, because the reader (`| head`) is gone.
             raise RunFailed(
                 f"something called sys.exit({error.code!r}) before the command was done",
                 "See --debug for where; switch a plugin off with LIFTBENCH_NO_PLUGIN=NAME.",

@@ -30,7 +30,7 @@ COMMANDS = {
     "plugins": "List trainers, backends, metrics, controls and data sets.",
     "selfcheck": "Check the metrics against published values, offline.",
 }
-"""Here, not in the commands, so that `bench --help` need not import them. Each is `cli/<name>.py`."""
+"""Each command's help. It is here so that `bench --help` need not import the commands, each in `cli/<name>.py`."""
 
 
 @click.group(
@@ -69,8 +69,8 @@ def main() -> NoReturn:
             traceback.print_exc()
         code = _stop(f"error: {error}", error.exit_code)
     except BrokenPipeError:
-        # The reader (`| head`) has gone: nothing more to say, and nothing to say it to. Not 0, which would say that a
-        # lift is verified; click and rich exit with 1, too.
+        # The reader (`| head`) is gone, so nothing more can be said. The code is not 0, which would say that a lift is
+        # verified; click and rich also exit with 1.
         sys.stderr.close()
         code = 1
     except OSError as error:

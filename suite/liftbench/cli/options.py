@@ -15,7 +15,7 @@ from .show import FEEDBACK
 
 
 def _folder_option(name: str, default: Path, help_: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`--NAME DIR`, or `LIFTBENCH_NAME` in the environment."""
+    """Make the option `--NAME DIR`, which `LIFTBENCH_NAME` in the environment also sets."""
     return click.option(
         f"--{name}",
         type=click.Path(file_okay=False, path_type=Path),
@@ -32,12 +32,12 @@ baselines_option = _folder_option("baselines", BASELINES, "The folder of the pro
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--json`."""
+    """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
 
 
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that override a recipe; the command hands what it was given to `setup_of`."""
+    """Add the options that override a recipe; the command hands their values to `setup_of`."""
     options: list[Callable[..., Any]] = [
         click.option("--model", help="Alias, folder, GGUF file or hub:org/name. [env: LIFTBENCH_MODEL]"),
         click.option(
@@ -71,7 +71,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`[RECIPE]`, its overrides, `--fresh` and `--dry-run`: for the commands that make a run."""
+    """Add `[RECIPE]`, its overrides, `--fresh` and `--dry-run`, for the commands that make a run."""
     command = click.option(
         "--dry-run", is_flag=True, help="Show what would be done, with the origin of each value; write nothing."
     )(command)

@@ -1,4 +1,4 @@
-"""A progress bar with rate and time left on standard error; a line now and then where that is no terminal."""
+"""A progress bar with rate and time left on standard error; occasional lines if that is not a terminal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def progress_bar(unit: str) -> Iterator[Progress]:
 def progress_bars(stages: Sequence[tuple[str, str]]) -> Iterator[list[Progress]]:
     """One display for stages that follow each other: a `Progress` for each title and unit.
 
-    Nothing is shown before the first is called, so that work which turns out to be done leaves no empty bar.
+    Nothing is shown before a `Progress` is first called, so that work that is already done leaves no empty bar.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -65,7 +65,7 @@ def progress_bars(stages: Sequence[tuple[str, str]]) -> Iterator[list[Progress]]
 def _show(bars: Bar, task: TaskID, done: int, total: int, message: str) -> None:
     bars.start()
     if bars.tasks[task].total is None:
-        # Work that was done before a resume must not count into the rate.
+        # The rate must not count work that was done before a resume.
         bars.reset(task, total=total, completed=done)
     bars.update(task, completed=done, total=total, description=message)
 

@@ -1,4 +1,4 @@
-"""`bench selfcheck`: do the metrics still give the values that they should?"""
+"""`bench selfcheck`: checks that the metrics still give the values that they should."""
 
 from __future__ import annotations
 

@@ -23,32 +23,32 @@ _console = Console(stderr=True)
 
 
 def say(message: str) -> None:
-    """A line for people, on standard error."""
+    """Print a line for people on standard error."""
     _console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
 FEEDBACK = Feedback(say, progress_bars)
-"""Messages and bars on standard error."""
+"""Shows messages and bars on standard error."""
 
 
 def print_json(value: Any) -> None:
-    """A record on standard output, indented."""
+    """Print a record on standard output, indented."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
 def run_record(run: Run) -> dict[str, Any]:
-    """A complete run, as `--json` prints it."""
+    """A complete run as `--json` prints it."""
     return {"run": run.id, "folder": str(run.folder), "manifest": run.manifest, "summary": run.summary}
 
 
 def remarks(run: Run) -> list[str]:
-    """What a reader of a run's figures must know, a line each."""
+    """Remarks that a reader of a run's figures must know, a line each."""
     left_out = [f"left out: {name}: {reason}" for name, reason in run.manifest.skipped.items()]
     return [*left_out, *(f"note: {note}" for note in run.manifest.notes)]
 
 
 def show_run(run: Run, *, as_json: bool) -> None:
-    """The figures of a complete run."""
+    """Show the figures of a complete run."""
     if as_json:
         print_json(run_record(run))
         return
@@ -80,7 +80,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
 
 
 def show_seeds(runs: Sequence[Run], *, as_json: bool) -> None:
-    """The headlines of several trainings, a line each."""
+    """Show the headlines of several trainings, a line each."""
     if as_json:
         print_json([run_record(run) for run in runs])
         return
@@ -101,7 +101,7 @@ def show_seeds(runs: Sequence[Run], *, as_json: bool) -> None:
 
 
 def show_preview(preview: Preview, *, as_json: bool) -> None:
-    """The resolved recipe with each value's origin, the counts, and one rendered prompt with its tokens."""
+    """Show the resolved recipe with each value's origin, the counts, and one rendered prompt with its tokens."""
     if as_json:
         print_json(
             {

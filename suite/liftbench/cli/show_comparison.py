@@ -1,4 +1,4 @@
-"""What `compare` and `demo` show of a comparison. It loads charts and templates, which no other command needs."""
+"""What `compare` and `demo` show of a comparison; a module apart, since it loads charts and templates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .show import print_json, say
 
 
 def show_comparison(found: RunComparison, plugins: Plugins, runs: Path, html: Path | None, *, as_json: bool) -> Path:
-    """Print a comparison, and write its page, whose path is returned."""
+    """Print a comparison, write its page, and return the page's path."""
     page = write_comparison_page(found.comparison, found.runs, plugins, runs, html)
     say_problems(plugins, say)
     if as_json:

@@ -13,11 +13,11 @@ from ..text.phrases import metric_label
 from .show import print_json, show_run
 
 SHOWN = 10
-"""Trials in the table, beside the plain prompt."""
+"""Number of trials in the table, besides the plain prompt."""
 
 
 def show_search(run: Run, *, as_json: bool) -> None:
-    """The prompts that were tried, then the run of the best one."""
+    """Show the prompts that were tried, then the run of the best one."""
     if as_json:
         _print_run(run)
         return
@@ -26,7 +26,7 @@ def show_search(run: Run, *, as_json: bool) -> None:
 
 
 def show_search_plan(plan: TuningPlan, *, as_json: bool) -> None:
-    """The prompts that a search may try, and what it costs."""
+    """Show the prompts that a search may try, and its cost."""
     choices, conversations = len(plan.variants), len(plan.development)
     if as_json:
         print_json(
