@@ -1,1 +1,1 @@
-"""What the commands, the pytest plugin and `import liftbench` do alike. It prints nothing and writes no page."""
+"""The work that the commands, the pytest plugin and `import liftbench` share. It prints nothing and writes no page."""

@@ -1,4 +1,4 @@
-"""Comparing runs: which belong together, what is measured beside them, and what could not be had."""
+"""Comparing runs: which belong together, what is measured beside them, and what is missing."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ def compare(
 ) -> Comparison:
     """Compare candidates with a baseline, as `bench compare` does.
 
-    Other seeds of a candidate's training are judged with it. Controls and the validity table are measured where they
-    are not kept from before.
+    Other seeds of a candidate's training are judged with it. Controls and the validity table are measured where no
+    earlier ones are kept.
 
     Parameters:
-        baseline: A run (as an object, a folder, an id or a part of one). If one run alone is given, as `baseline` or as
-            `candidates`, its newest comparable counterpart is taken; if none, the newest comparable pair.
+        baseline: A run (as an object, a folder, an id or a part of one). If only one run is given, as `baseline` or as
+            `candidates`, its newest comparable counterpart is taken; if none is, the newest comparable pair.
         candidates: One run or several.
         runs: The folder of the run directories.
         target: The lift to reach, as a fraction: 0.4 is 40% (default: the baseline's recipe's).
         headlines: The metrics to judge on (default: the baseline's recipe's).
         against: Judge the lift over the `baseline` or over the `best-prompted` one (default: the recipe's).
-        slices: Metadata fields whose slices must not get worse, beside the recipe's.
+        slices: Metadata fields whose slices must not get worse, in addition to the recipe's.
         plugins: Plugins that are loaded already (default: the installed ones).
         progress: Called as `progress(done, total, message)` while controls are measured.
         say: Called with each message, for example `print`.
@@ -95,17 +95,18 @@ def compare(
 
 
 class RunComparison(NamedTuple):
-    """A comparison and the runs that it names."""
+    """A comparison, with the runs that it names."""
 
     comparison: Comparison
     runs: dict[str, Run]
-    """By id."""
+    """The runs by id."""
 
 
 def choose_runs(named: Sequence[Run], runs: Path, say: Say) -> tuple[Run, list[Run]]:
     """The baseline and the candidates that some named runs stand for, the baseline first.
 
-    Of a single run the newest comparable counterpart is taken, of none the newest comparable pair, which is said.
+    For a single run its newest comparable counterpart is taken, for none the newest comparable pair, and `say` is
+    called with the choice.
     """
     if len(named) > 1:
         baseline, *candidates = named
@@ -131,10 +132,10 @@ def compare_runs(
     against: Against | None = None,
     slices: Sequence[str] = (),
 ) -> RunComparison:
-    """Compare candidates with a baseline, given what else lies in the folder `runs`.
+    """Compare candidates with a baseline, given the other runs in the folder `runs`.
 
-    Other seeds of a candidate's training are judged with it even where they are not given: the best of three seeds,
-    alone, would flatter. Controls and the validity table are measured now where they are not kept from before.
+    Other seeds of a candidate's training are judged with it even where they are not given: the best of three seeds
+    alone would flatter it. Controls and the validity table are measured now where no earlier ones are kept.
     """
     there = runs_in(runs)
     candidates = [*candidates, *_other_seeds(baseline, candidates, there, feedback.say)]
@@ -171,7 +172,7 @@ def compare_runs(
 
 
 def _notes(candidates: Sequence[Run], there: Sequence[Run], looks: int) -> list[str]:
-    """What a reader must know of how the candidates were chosen."""
+    """What a reader must know about how the candidates were chosen."""
     notes = []
     if looks > 1:
         notes.append(
@@ -190,7 +191,7 @@ def _notes(candidates: Sequence[Run], there: Sequence[Run], looks: int) -> list[
 def _scorers(
     baseline: Run, headlines: Sequence[str], plugins: Plugins, background: Background, read: ReadData
 ) -> tuple[list[Metric], Background]:
-    """The headline metrics, to score texts again; where they are gone none, and the reason among what is missing."""
+    """The headline metrics, to score texts again; none where they are gone, and `missing` then has the reason."""
     try:
         return scorers(baseline, headlines or baseline.manifest.headlines, plugins, read), background
     except LiftbenchError as error:
@@ -198,7 +199,7 @@ def _scorers(
 
 
 def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run], say: Say) -> list[Run]:
-    """Seeds of the candidates' trainings that were measured and not given, which is said."""
+    """Measured seeds of the candidates' trainings that were not given; `say` is called with them."""
     seen = {_member(run) for run in (baseline, *candidates)}
     found: list[Run] = []
     for candidate in candidates:

@@ -24,7 +24,7 @@ class DemoRuns(NamedTuple):
 
 
 def run_demo(training: Training, measurement: Measurement) -> DemoRuns:
-    """Measure the untuned model, train an adapter, and measure it; what is done already is reused."""
+    """Measure the untuned model, train an adapter, and measure it; finished runs are reused."""
     setup, plan, _ = training
     protocol = measurement.protocol
     setup.feedback.say(

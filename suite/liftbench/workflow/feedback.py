@@ -1,4 +1,4 @@
-"""How work speaks to people while it runs: messages and progress bars, handed in by whoever calls it."""
+"""How work reports to people while it runs: through messages and progress bars that the caller hands in."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SILENT = Feedback()
 
 
 def feedback_to(progress: Progress | None, say: Say | None) -> Feedback:
-    """Feedback to two plain functions: every stage reports to the same `progress`."""
+    """Feedback to two plain functions; every stage reports to the same `progress`."""
 
     @contextmanager
     def bars(stages: Sequence[tuple[str, str]]) -> Iterator[Sequence[Progress]]:

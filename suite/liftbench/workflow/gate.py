@@ -71,14 +71,14 @@ def gate(
 
 
 class GatePlan(Struct, frozen=True, kw_only=True):
-    """What is checked, and against what."""
+    """The rules of a gate, and the promoted baselines that it checks against."""
 
     rules: list[Rule]
     baseline: str
-    """Name, as promoted; empty where none is named."""
+    """Name of the promoted baseline; empty where none is named."""
     proven: str
     resolved: ResolvedRecipe | None
-    """The recipe that says so, where one does."""
+    """The recipe that the plan comes from, if one does."""
 
 
 class GateOutcome(NamedTuple):
@@ -90,10 +90,10 @@ class GateOutcome(NamedTuple):
 
 
 def plan_gate(recipe: str | None, rules: Sequence[str], baseline: str | None, proven: str | None) -> GatePlan:
-    """What a recipe's section `[gates]` says, unless it is given. Raises `UsageError`.
+    """The plan from a recipe's section `[gates]`; arguments that are given win. Raises `UsageError`.
 
-    A baseline that is named stands by itself: the default recipe's rules are not about it. The recipe's proven adapter
-    belongs to the recipe's baseline alone.
+    A baseline that is named without a recipe stands by itself: the default recipe's rules are not about it. The
+    recipe's proven adapter belongs only to the recipe's baseline.
     """
     resolved = None if baseline and not recipe else resolve_recipe(recipe)
     section = resolved.recipe.gates if resolved else GatesSection()
@@ -131,7 +131,7 @@ def gate_run(rules: Sequence[Rule], against: Against, run: Run, notes: Sequence[
 
 
 def find_run_to_gate(run: Run | str | Path | None, against: Against, runs: Path) -> tuple[Run, list[str]]:
-    """The run that is named, or the newest that was measured as the baseline was; and which newer ones were skipped."""
+    """The named run, or the newest one measured like the baseline, with notes on the newer runs that were skipped."""
     if isinstance(run, Run):
         return run, []
     if run:
@@ -141,10 +141,10 @@ def find_run_to_gate(run: Run | str | Path | None, against: Against, runs: Path)
 
 
 def read_against(baseline: str, proven: str, rules: Sequence[Rule], folder: Path) -> Against:
-    """The promoted baselines by name, those included that rules name.
+    """The baseline, the proven adapter, and the other promoted baselines that rules name.
 
-    Raises `PrerequisiteError` where the baseline or the proven adapter is not there; what only a rule names fails that
-    rule alone.
+    Raises `PrerequisiteError` where the baseline or the proven adapter is missing; another one that is missing fails
+    only the rule that names it.
     """
     if not baseline:
         names = promoted_in(folder)
@@ -168,7 +168,7 @@ def read_against(baseline: str, proven: str, rules: Sequence[Rule], folder: Path
 
 
 def differing_values(resolved: ResolvedRecipe, baseline: Promoted) -> list[str]:
-    """Values that a recipe itself sets and that the baseline was measured with otherwise: the baseline's count."""
+    """Notes on values of a recipe that differ from those the baseline was measured with: the baseline's count."""
     wanted = dict(flatten(to_builtins(resolved.recipe)))
     recorded = dict(flatten(baseline.measured.manifest.recipe))
     return [

@@ -1,4 +1,4 @@
-"""Who decides in the end: people judge pairs of summaries, and a language model beside them informs."""
+"""Judging pairs of summaries: people decide, and a language model besides them informs."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ HUMANS = "humans"
 
 
 class Comparable(NamedTuple):
-    """Both systems on some conversations, and the metrics of their scores."""
+    """The summaries of both systems on some conversations, and the metrics of their scores."""
 
     candidate: Summaries
     other: Summaries
     metrics: list[MetricInfo]
     missing: str = ""
-    """Why there are no metrics, if there are none."""
+    """Why there are no metrics, where there are none."""
 
 
 class PreparedSheet(NamedTuple):
@@ -61,8 +61,8 @@ def prepare_sheet(
 ) -> PreparedSheet:
     """The sheet that compares a candidate with its baseline, the humans or the best control; the key is written.
 
-    Equal arguments give an equal sheet. `baseline` is by default the newest comparable one; it is for `against`
-    "baseline" alone. Raises `UsageError` where there is nothing to judge.
+    Equal arguments give an equal sheet. `baseline` is by default the newest comparable one; it needs `against` to be
+    "baseline". Raises `UsageError` where there is nothing to judge.
     """
     candidate.require_complete()
     if baseline and against != "baseline":
@@ -115,8 +115,8 @@ def _summaries(run: Run) -> Summaries:
 def _with_humans(candidate: Run, drawn: Sequence[Conversation], seed: int, plugins: Plugins) -> Comparable:
     """One human summary of each conversation, drawn by seed and id.
 
-    On the headlines both are scored against the other human summaries of the conversation: the candidate's own scores,
-    against all of them, would count the one beside it.
+    On the headlines both are scored against the other human summaries of the conversation: the candidate's own scores
+    are against all of them, including the one that it is compared with.
     """
     chosen = [leave_one_out(one)[int(digest("human", seed, one.id), 16) % len(one.references)] for one in drawn]
     ids = [one.id for one in drawn]
@@ -140,7 +140,7 @@ def _with_humans(candidate: Run, drawn: Sequence[Conversation], seed: int, plugi
 
 
 def _with_best_control(candidate: Run, plugins: Plugins, runs: Path, feedback: Feedback) -> Comparable:
-    """The control with the best mean on the first headline, of those that saw no reference."""
+    """The control with the best mean on the first headline among those that saw no reference."""
     controls = _find_controls(candidate, plugins, runs, feedback)
     headline = candidate.manifest.headlines[0]
     means = {}
@@ -161,7 +161,7 @@ def _with_best_control(candidate: Run, plugins: Plugins, runs: Path, feedback: F
 
 
 def _find_controls(run: Run, plugins: Plugins, runs: Path, feedback: Feedback) -> ControlScores:
-    """As they are kept, else measured now from the run's own recipe."""
+    """The control scores that are kept, else measured now from the run's own recipe."""
     manifest = run.manifest
     place = floor_cache(manifest.protocol, manifest.training, manifest.seed, plugins, runs)
     if (there := read_cached(place.controls, ControlScores)) is not None:
@@ -172,9 +172,9 @@ def _find_controls(run: Run, plugins: Plugins, runs: Path, feedback: Feedback) -
 
 
 def import_judgments(paths: Sequence[Path], runs: Path) -> Preference:
-    """What the files of one or more judges of one sheet amount to; the result is kept beside the key.
+    """The result of one or more judges' files about one sheet; it is kept beside the key.
 
-    Raises `UsageError` for a file of another form or sheet, for a judge who is there twice, and for open questions.
+    Raises `UsageError` for a file of another form or sheet, for a judge who occurs twice, and for open questions.
     """
     files = [read_judgments(path) for path in paths]
     sheet = find_sheet(paths, files)
@@ -194,9 +194,9 @@ def import_judgments(paths: Sequence[Path], runs: Path) -> Preference:
 def judge_by_model(
     prepared: PreparedSheet, model: str, base_url: str, key_variable: str, runs: Path, feedback: Feedback = SILENT
 ) -> Preference:
-    """What a language model says of the pairs of a sheet, each asked in both orders; the result is kept.
+    """A language model's judgments of the pairs of a sheet, each asked in both orders; the result is kept.
 
-    The conversations and summaries are sent to `base_url`. Answers that are there already are not asked for again. The
+    The conversations and summaries are sent to `base_url`. Answers that are kept already are not asked for again. The
     result says how far the model agrees with people who judged the same pairs.
     """
     host = host_of(base_url)

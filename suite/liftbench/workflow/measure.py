@@ -1,4 +1,4 @@
-"""Measuring a system: the run's key decides whether it is new, continued or reused."""
+"""Measuring a system: a run's key decides whether it is new, continued or reused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .setup import RUNS, RunOptions, Setup, setup_for_call
 def baseline(recipe: str | Path | None = None, *, tune: bool = False, **options: Unpack[RunOptions]) -> Run:
     """Measure the untuned model of a recipe, as `bench baseline` does.
 
-    A run that is there already is reused, and one that was stopped is continued.
+    An existing run is reused, and one that was stopped is continued.
 
     Parameters:
         recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
@@ -47,7 +47,7 @@ def baseline(recipe: str | Path | None = None, *, tune: bool = False, **options:
         The complete run: `run.summary` has the means and intervals, `run.predictions` the summaries.
 
     Raises:
-        UsageError: The recipe, an option or the data are not right.
+        UsageError: The recipe, an option or the data are wrong.
         PrerequisiteError: A model, a data set or a package is missing.
         RunFailed: The run could not be finished; the same call continues it.
 
@@ -92,8 +92,8 @@ def score(
         The complete run.
 
     Raises:
-        UsageError: Both or neither of `system` and `predictions` are given; the recipe, an option or the data are not
-            right; the adapter does not fit its base; a text is missing.
+        UsageError: Both or neither of `system` and `predictions` are given; the recipe, an option or the data are
+            wrong; the adapter does not fit its base; a text is missing.
         PrerequisiteError: A model, a data set or a package is missing.
         RunFailed: The run could not be finished; the same call continues it.
 
@@ -122,7 +122,7 @@ def score(
 
 
 def load_run(name: str | Path, *, runs: str | Path = RUNS) -> Run:
-    """A run directory, whose files are read when they are asked for.
+    """Load a run directory; its files are read when they are used.
 
     Parameters:
         name: The folder of the run, its id, or a part of its id that no other run has.
@@ -153,8 +153,8 @@ def measure_best_prompt(setup: Setup, measurement: Measurement, plan: TuningPlan
     """The complete run of the untuned model with the best prompt that a search finds."""
     plain = untuned(setup.recipe, resolve(setup.recipe.model.reference), plan.shots[: setup.recipe.prompt.shots])
     assert plain.system.prompt is not None
-    # The plain prompt stands in for the best one, which is not known yet: together with the plan it decides which one
-    # is found.
+    # The plain prompt stands in for the best one, which is not known yet: with the plan it determines which prompt is
+    # found.
     system = with_best_prompt(plain, plain.system.prompt).system
     manifest = new_manifest("baseline", system, measurement, setup.resolved, argv=setup.argv, extra_key=plan.key)
     manifest = replace(manifest, tuned=True)
@@ -190,7 +190,7 @@ def find_system(
 
 
 def measure_subject(setup: Setup, measurement: Measurement, subject: Loadable, parent: str | None) -> Run:
-    """The complete run of a system that was named; `parent` is the run that it came from."""
+    """The complete run of a named system; `parent` is the id of the run that it came from."""
     with setup.feedback.bars([("", "conversations")]) as (progress,):
         return measure_system(setup, "score", subject, measurement, progress, parent)
 

@@ -18,7 +18,7 @@ from .setup import Setup
 from .train import Training
 
 SHOWN_TOKENS = 24
-"""Ids of the prompt's first tokens that a preview shows."""
+"""Number of the prompt's first token ids that a preview shows."""
 
 
 class Value(NamedTuple):
@@ -33,24 +33,24 @@ class Preview(Struct, frozen=True, kw_only=True):
     """What a run would do."""
 
     name: str
-    """Of the recipe."""
+    """The values of the recipe."""
     recipe: list[Value]
     protocol: Protocol
     counts: dict[str, int]
     prompt: dict[str, str]
     """The first prompt and its tokens, or why it cannot be shown; empty where there is no prompt."""
     seeds: list[int] = []
-    """Of several trainings, where there are several."""
+    """The seeds, where there are several trainings."""
 
 
 def preview_baseline(setup: Setup, measurement: Measurement, shots: tuple[Shot, ...] | None = None) -> Preview:
-    """Of the untuned model; `shots` are the worked examples, where they are known already."""
+    """Preview the untuned model's run; `shots` are the worked examples, where they are known already."""
     shots = recipe_shots(setup.recipe, setup.plugins) if shots is None else shots
     return preview_system(setup, measurement, lambda: planned_system(setup.recipe, shots))
 
 
 def preview_trainings(trainings: Sequence[Training], measurement: Measurement) -> Preview:
-    """Of trainings that differ in their seed alone."""
+    """Preview trainings that differ only in their seed."""
     setup, plan, _ = trainings[0]
     counts = {
         "training": len(plan.split.train),
@@ -63,7 +63,7 @@ def preview_trainings(trainings: Sequence[Training], measurement: Measurement) -
 
 
 def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[], Loadable] | None) -> Preview:
-    """Of any system: `subject` finds the one whose prompt is shown; None where there is no prompt."""
+    """Preview the run of any system: `subject` finds the one whose prompt is shown; None where there is no prompt."""
     try:
         prompt = _first_prompt(setup, measurement, subject()) if subject else {}
     except LiftbenchError as error:

@@ -1,4 +1,4 @@
-"""Promoting a run: which of its neighbours are kept with it."""
+"""Promoting a run: which other results are kept with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RunPromotion(NamedTuple):
 
     promotion: Promotion
     missing: dict[str, str]
-    """`controls`, `validity` → why."""
+    """What could not be kept (`controls`, `validity`) → why."""
 
 
 def promote_run(
@@ -37,7 +37,7 @@ def promote_run(
     """Promote a run as `baselines/NAME.json`.
 
     With an untuned model the controls, the human summaries and the best prompt are kept, since lifts over it are judged
-    beside them. `data_dir` is where the data are now, if not where they were for the run. Raises as `promote` does.
+    beside them. `data_dir` is where the data are now, if they have moved since the run. Raises as `promote` does.
     """
     background, best = Background(), None
     if run.manifest.system.adapter is None and not run.manifest.tuned:

@@ -1,4 +1,4 @@
-"""What a run is made with: the recipe with all that overrides it, the plugins, and the folder of the runs."""
+"""What a run is made with: the recipe with its overrides, the plugins, and the folder of the runs."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ OVERRIDES = {
     "seed": "seed",
     "plugin": "train.plugin",
 }
-"""Option → recipe key. `LIFTBENCH_<OPTION>` in the environment does the same, with less weight."""
+"""Option → recipe key. `LIFTBENCH_<OPTION>` in the environment sets the same key; the option wins."""
 
 
 class RunOptions(TypedDict, total=False):
-    """What the functions that make a run take beside their recipe. What is not given comes from the environment
-    (`LIFTBENCH_MODEL`, …), then from the recipe."""
+    """The options shared by the functions that make a run. An option that is not given comes from the environment
+    (`LIFTBENCH_MODEL`, …), else from the recipe."""
 
     model: str | Path
     """Alias, folder, GGUF file or `hub:org/name`."""
@@ -49,7 +49,7 @@ class RunOptions(TypedDict, total=False):
     seed: int
     """Seed of training and intervals."""
     metrics: Sequence[str]
-    """More metrics, beside the recipe's."""
+    """Metrics in addition to the recipe's."""
     settings: Mapping[str, Any] | Sequence[str]
     """Any keys of the recipe: `{"generation.batch_size": 8}`, or `["generation.batch_size=8"]`."""
     runs: str | Path
@@ -95,12 +95,12 @@ class Setup(Struct, frozen=True, kw_only=True):
 
     @property
     def requested_model(self) -> str | None:
-        """The model reference, where the user gave one beside the recipe."""
+        """The model reference, where the user gave one in addition to the recipe."""
         given = self.resolved.origins["model.reference"].startswith((self.origins.option, "environment"))
         return self.recipe.model.reference if given else None
 
     def with_seed(self, seed: int) -> Setup:
-        """The same with another seed, for one of several trainings; itself where it has that seed."""
+        """The same setup with another seed, for one of several trainings; itself where it has that seed."""
         if seed == self.recipe.seed:
             return self
         origins = {**self.resolved.origins, "seed": self.origins.seeds}
@@ -110,7 +110,7 @@ class Setup(Struct, frozen=True, kw_only=True):
 def setup_for_call(function: str, recipe: str | Path | None, options: RunOptions, plugin: str | None = None) -> Setup:
     """What a call of `liftbench.<function>` asks for; `plugin` is the trainer of a training.
 
-    Raises `TypeError` for an unknown option, and `UsageError` for a value that is not right.
+    Raises `TypeError` for an unknown option, and `UsageError` for a wrong value.
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if unknown := sorted(given.keys() - RunOptions.__optional_keys__):
@@ -143,10 +143,10 @@ def resolve_recipe(
     settings: Mapping[str, Any] | Sequence[str] = (),
     origins: Origins = COMMAND_LINE,
 ) -> ResolvedRecipe:
-    """A recipe (the default one where none is named) under what overrides it: settings over overrides over the
-    environment over the recipe over defaults.
+    """A recipe (the default one where none is named) with its overrides. Settings win over `overrides`, which win over
+    the environment, which wins over the recipe, which wins over the defaults.
 
-    `overrides` are options by name (see `OVERRIDES`), None where one is not given; `metrics` come beside the recipe's
+    `overrides` are options by name (see `OVERRIDES`), None where one is not given; `metrics` are added to the recipe's
     own; `settings` are any keys with their values, or texts such as `generation.batch_size=8`. Raises `UsageError`.
     """
     recipe = name or DEFAULT_RECIPE

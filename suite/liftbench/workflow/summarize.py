@@ -26,7 +26,7 @@ def summarize(
 ) -> Prediction:
     """Summarize one conversation, as `bench summarize` does.
 
-    The model is loaded for each call; for many conversations make a data set of them and use `baseline` or `score`.
+    Each call loads the model; for many conversations, make a data set of them and use `baseline` or `score`.
 
     Parameters:
         conversation: The text itself (`Customer: …` and `Agent: …`, a turn a line, or JSON with `turns`), a `Path` of
@@ -39,7 +39,7 @@ def summarize(
         The prediction: `prediction.text` is the summary.
 
     Raises:
-        UsageError: The conversation cannot be read, or the recipe, an option or the adapter is not right.
+        UsageError: The conversation cannot be read, or the recipe, an option or the adapter is wrong.
         PrerequisiteError: A model or a package is missing.
 
     Example:
@@ -63,8 +63,8 @@ class Summary(NamedTuple):
 
 
 def summarize_conversation(conversation: Conversation, adapter: str | None, setup: Setup) -> Summary:
-    """Summarize a conversation with an adapter, a run, or else the recipe's untuned model; what a reader must know of
-    the system is said."""
+    """Summarize a conversation with an adapter, a run, or else the recipe's untuned model; `say` is called with what a
+    reader must know about the system."""
     if setup.recipe.data.clean:
         conversation = clean(conversation)
     subject, _ = find_system(setup, adapter or setup.recipe.model.reference)

@@ -59,12 +59,12 @@ def train(
 ) -> Run | list[Run]:
     """Train an adapter for a recipe's model through a trainer plugin and score it, as `bench train` does.
 
-    A training that was stopped continues from its newest checkpoint; one that is there already is reused.
+    A training that was stopped continues from its newest checkpoint; a finished one is reused.
 
     Parameters:
         recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
         plugin: Name of the trainer plugin, for example `qlora` (default: the recipe's).
-        seeds: Train this many adapters, with the recipe's seed and those that follow it, each a run of its own.
+        seeds: Train this many adapters, with the recipe's seed and those that follow it, each in its own run.
         score: Measure each adapter after its training; without it the runs stay unscored (`status` is `trained`).
         **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`, `settings`,
             `runs`, `fresh`, `plugins`, `progress`, `say`.
@@ -73,7 +73,7 @@ def train(
         The run, whose folder `run.adapter` holds the adapter; with `seeds` a list of runs in the order of their seeds.
 
     Raises:
-        UsageError: The recipe, an option or the data are not right, or the trainer does not take its options.
+        UsageError: The recipe, an option or the data are wrong, or the trainer does not take its options.
         PrerequisiteError: A model, a data set or a package is missing.
         RunFailed: The training could not be finished; the same call continues it.
 
@@ -93,16 +93,16 @@ def train(
 
 
 class Training(NamedTuple):
-    """One of several trainings that differ in their seed alone."""
+    """One of several trainings that differ only in their seed."""
 
     setup: Setup
     plan: TrainingPlan
     title: str
-    """What tells it from the others; empty for the only one."""
+    """What distinguishes it from the others; empty for the only one."""
 
 
 def plan_trainings(setup: Setup, measurement: Measurement, seeds: int) -> list[Training]:
-    """As many trainings, with the recipe's seed and those that follow it; everything is checked before the first."""
+    """A training for each of `seeds` seeds, from the recipe's on; everything is checked before the first one starts."""
     first = setup.recipe.seed
     trainings = []
     for number in range(seeds):
@@ -113,7 +113,7 @@ def plan_trainings(setup: Setup, measurement: Measurement, seeds: int) -> list[T
 
 
 def train_adapters(trainings: Sequence[Training], measurement: Measurement, *, score: bool) -> list[Run]:
-    """The runs of some trainings: trained, and measured if `score`, unless that is done already."""
+    """The runs of some trainings: trained, and measured if `score` is true, unless that is done already."""
     runs = []
     for setup, plan, title in trainings:
         stages = [(f"{title} training".strip(), "steps"), (f"{title} scoring".strip(), "conversations")]
@@ -130,15 +130,15 @@ def train_adapters(trainings: Sequence[Training], measurement: Measurement, *, s
 def open_training(
     setup: Setup, measurement: Measurement, plan: TrainingPlan, progress: Progress
 ) -> Iterator[tuple[OpenRun, Loadable]]:
-    """The run of a training, open to be scored, and its adapter as a system: continued, reused or new."""
+    """Open the run of a training (continued, reused or new) for scoring, with its adapter as a system."""
     recipe = setup.recipe
     model = resolve(recipe.model.reference)
-    # Before the training and not when the adapter is scored: budgets that do not fit would waste a training.
+    # Checked before the training, not when the adapter is scored: budgets that do not fit would waste a training.
     require_room(recipe, context_length(model.path), model.name)
     base = untuned(recipe, model)
     system = replace(base.system, name=f"{model.name}+{plan.spec.name}", precision=plan.trainer.precision)
-    # The protocol belongs to the group, since a limit on what is scored makes another measurement; its metrics do not,
-    # as they do not belong to a run's key either.
+    # The protocol is part of the seed group, since a limit on the scored conversations makes another measurement; its
+    # metrics are not, as they are not part of a run's key either.
     family = digest(plan.family, system, replace(measurement.protocol, metrics={}))
     manifest = new_manifest(
         "train", system, measurement, setup.resolved, argv=setup.argv, extra_key=plan.key, family=family
