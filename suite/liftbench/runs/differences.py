@@ -1,4 +1,4 @@
-"""How two runs differ, in words: in their protocols, which forbids a comparison, and in what was measured."""
+"""How two runs differ, in words: in their protocols, which forbids a comparison, and in their systems."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def protocol_differences(baseline: Protocol, candidate: Protocol) -> list[Differ
 
 
 def system_differences(baseline: MeasuredRun, candidate: MeasuredRun) -> list[Difference]:
-    """How what was measured differs, in words: model, adapter, precision, backend, prompt, and where both recorded it
-    the machine and the packages."""
+    """How two runs' systems differ, in words: model, adapter, precision, backend, prompt; also the machine and the
+    packages, where both runs recorded them."""
     words = [_system_words(run.manifest.system) | _device_words(run) for run in (baseline, candidate)]
     machines = [_machine_words(run) for run in (baseline, candidate)]
     if all(machines):
@@ -84,7 +84,7 @@ def _adapter_words(adapter: AdapterRecord) -> str:
 def _machine_words(run: MeasuredRun) -> dict[str, str]:
     try:
         environment = run.environment
-    except UsageError:  # An older or trimmed run: what is not recorded is not compared.
+    except UsageError:  # An older or trimmed run does not record its environment, so it is not compared.
         return {}
     return {
         "python": environment.python,

@@ -1,4 +1,4 @@
-"""Run directories: what lies in them, how one is found, and how one is made or continued.
+"""Run directories: what they hold, and how one is found.
 
 ```
 <utc>-<system>-<dataset>-<key>/
@@ -29,8 +29,8 @@ from .sums import changed_files, require_unchanged
 class Run:
     """A run directory, read on demand.
 
-    Raises `UsageError` where a file is missing, broken or of a newer schema, and where a file of a complete run is not
-    the one that the run was completed with.
+    Reading raises `UsageError` where a file is missing, broken or of a newer schema, and where a file of a complete run
+    is not the one that the run was completed with.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,11 +43,11 @@ class Run:
 
     @property
     def changed(self) -> list[str]:
-        """Files that are missing or are not those that the run was completed with; empty where all belong together."""
+        """Files that are missing or are not those that the run was completed with."""
         return changed_files(self.folder, self.manifest)
 
     def _own(self, name: str) -> Path:
-        """The path of a file of the run, which is the run's own: else `UsageError`."""
+        """The path of a file of the run. Raises `UsageError` where the file is not the run's own."""
         require_unchanged(self.folder, self.manifest, [name])
         return self.folder / name
 
@@ -57,7 +57,7 @@ class Run:
 
     @cached_property
     def conversations(self) -> list[Conversation]:
-        """What was scored, in the order of the data set."""
+        """The scored conversations, in the order of the data set."""
         return read_lines(self._own("conversations.jsonl"), Conversation)
 
     @cached_property
@@ -67,7 +67,7 @@ class Run:
 
     @cached_property
     def text_hashes(self) -> dict[str, str]:
-        """Id → sha256 of its text: what is left to compare where the texts are not kept."""
+        """Id → sha256 of its text, to compare texts that are not kept."""
         return {id_: sha256(row.text.encode()).hexdigest() for id_, row in self.predictions.items()}
 
     @cached_property
@@ -81,7 +81,7 @@ class Run:
 
     @cached_property
     def findings(self) -> dict[str, list[Finding]]:
-        """Id → the places in its summary that metrics pointed at, in order."""
+        """Id → the places in the summary that metrics point at, in order."""
         return {
             row.id: sorted(
                 (one for some in row.findings.values() for one in some), key=lambda one: (one.start, one.end)
@@ -101,7 +101,7 @@ class Run:
 
     @cached_property
     def training_rows(self) -> list[TrainingRow] | None:
-        """What the adapter was trained on, as hashes; None where that is not known."""
+        """The rows that the adapter was trained on, as hashes; None where they are not known."""
         path = self._own("training/rows.jsonl")
         return read_lines(path, TrainingRow) if path.exists() else None
 
@@ -118,7 +118,7 @@ class Run:
 
     @cached_property
     def tuning(self) -> TuneSummary | None:
-        """What a search of prompts chose; None where there was none, or while it goes on."""
+        """The result of a search of prompts; None where there was no search, or while it goes on."""
         path = self.folder / "tuning" / "summary.json"
         return read_record(path, TuneSummary) if path.exists() else None
 
@@ -159,7 +159,7 @@ class Run:
         )
 
     def require_complete(self) -> Self:
-        """Itself, or `UsageError` with the way to finish it."""
+        """The run itself. Raises `UsageError`, with the way to finish it, where it is not complete."""
         if self.manifest.status != "complete":
             verb = "was trained but not scored" if self.manifest.status == "trained" else "is not finished"
             raise UsageError(
@@ -180,7 +180,7 @@ def runs_in(folder: Path) -> list[Run]:
 
 
 def unreadable_in(folder: Path) -> list[str]:
-    """Of each run of a folder that `runs_in` leaves out, why it cannot be read, in a line."""
+    """Why each run of a folder that `runs_in` leaves out cannot be read, in one line each."""
     found = []
     for manifest in sorted(folder.glob("*/manifest.json")):
         try:
@@ -191,13 +191,13 @@ def unreadable_in(folder: Path) -> list[str]:
 
 
 def run_at(name: str, runs: Path) -> Run | None:
-    """The run whose folder or whole id this is."""
+    """The run with this folder or this whole id; None where there is none."""
     folders = (Path(name), runs / name)
     return next((Run(folder) for folder in folders if (folder / "manifest.json").is_file()), None)
 
 
 def find_run(name: str, runs: Path) -> Run:
-    """A run by folder, by id, or by a part of its id that only one run has. Raises `UsageError`."""
+    """A run by its folder, its id, or a part of its id that no other run has. Raises `UsageError`."""
     if (run := run_at(name, runs)) is not None:
         return run
     candidates = runs_in(runs)

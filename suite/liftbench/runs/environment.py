@@ -1,4 +1,4 @@
-"""Where a run happened: packages, processor, memory, GPU, git."""
+"""The environment of a run: packages, processor, memory, GPU, git."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PACKAGES = (
     "transformers",
     "trl",
 )
-"""Those whose version can move a figure."""
+"""The packages whose version can change a figure."""
 
 
 def versions() -> dict[str, str]:
@@ -69,7 +69,7 @@ def peak_memory() -> int:
 
 
 def git_state(folder: Path) -> GitState | None:
-    """Commit and whether anything is uncommitted; None outside a repository or without git."""
+    """The commit, and whether anything is uncommitted; None outside a repository or without git."""
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         dirty = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))

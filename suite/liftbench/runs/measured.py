@@ -1,4 +1,4 @@
-"""What a run directory and a promoted file have in common, and all that judging needs of either."""
+"""What a run directory and a promoted file have in common: everything that judging needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MeasuredRun(Protocol):
 
     @property
     def conversations(self) -> Sequence[Conversation]:
-        """What was scored, in the order of the data set."""
+        """The scored conversations, in the order of the data set."""
 
     @property
     def scores(self) -> Mapping[str, Mapping[str, float | None]]:
@@ -36,7 +36,7 @@ class MeasuredRun(Protocol):
 
     @property
     def findings(self) -> Mapping[str, Sequence[Finding]]:
-        """Id → the places in its summary that metrics pointed at; empty where texts were not kept."""
+        """Id → the places in the summary that metrics point at; empty where texts were not kept."""
 
     @property
     def text_hashes(self) -> Mapping[str, str]:
@@ -44,13 +44,13 @@ class MeasuredRun(Protocol):
 
     @property
     def training_rows(self) -> Sequence[TrainingRow] | None:
-        """What the adapter was trained on, as hashes; None where that is not known."""
+        """The rows that the adapter was trained on, as hashes; None where they are not known."""
 
     @property
     def training(self) -> TrainingSummary | None: ...
 
     def require_complete(self) -> Self:
-        """Itself, or `UsageError` with the way to finish it."""
+        """The run itself. Raises `UsageError`, with the way to finish it, where it is not complete."""
 
     @property
     def environment(self) -> Environment:

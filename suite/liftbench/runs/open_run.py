@@ -29,12 +29,12 @@ def run_id(system: str, dataset: str, key: str, created: str) -> str:
 
 
 def slug(text: str) -> str:
-    """A name that is safe in a path."""
+    """The text as a name that is safe in a path."""
     return re.sub(r"[^a-z0-9.+]+", "-", text.lower()).strip("-.")[:60] or "x"
 
 
 def now() -> str:
-    """UTC, ISO 8601, to the microsecond: runs made within one second keep their order."""
+    """The time in UTC, ISO 8601, to the microsecond, so that runs made within one second keep their order."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -42,17 +42,17 @@ def now() -> str:
 
 
 class OpenRun:
-    """A run being made by this process, which holds its lock."""
+    """A run that this process is making; the process holds its lock."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
         self.requested = manifest
-        """What the present command would write, were the run new."""
+        """The manifest that the present command would write if the run were new."""
 
     @property
     def requested_changes(self) -> dict[str, Any]:
-        """What the present command may change in a run that is there, without generating anything."""
+        """The values that the present command may change in an existing run without generating anything."""
         wanted = self.requested
         return {
             "recipe": wanted.recipe,
@@ -66,7 +66,7 @@ class OpenRun:
 
     @property
     def is_judged_as_requested(self) -> bool:
-        """Whether the present command would have the run judged as it already is."""
+        """Whether the present command would judge the run in the same way as before."""
         ours, wanted = self.manifest, self.requested
         return (ours.terms, ours.family, ours.training, ours.skipped) == (
             wanted.terms,
@@ -77,7 +77,7 @@ class OpenRun:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe as this run was begun with."""
+        """The recipe that this run was begun with."""
         return msgspec.convert(self.manifest.recipe, Recipe)
 
     def update(self, **changes: Any) -> None:
@@ -86,13 +86,13 @@ class OpenRun:
         write_atomic(self.folder / "manifest.json", self.manifest)
 
     def note(self, *notes: str) -> None:
-        """Add what a reader must know."""
+        """Add notes that a reader must know."""
         new = [note for note in notes if note not in self.manifest.notes]
         if new:
             self.update(notes=[*self.manifest.notes, *new])
 
     def record_environment(self) -> None:
-        """Write the environment, or note how it differs from the one that this run was begun in."""
+        """Write the environment, or note how it differs from the one in which this run was begun."""
         current = environment()
         path = self.folder / "environment.json"
         if path.exists() and (before := read_record(path, Environment)).threads is not None:
@@ -104,7 +104,7 @@ class OpenRun:
 
 
 def _decisive(environment: Environment) -> dict[str, object]:
-    """What half-precision results may depend on."""
+    """The parts of an environment that half-precision results may depend on."""
     names = ("python", "processor", "threads", "gpu", "driver")
     return {**environment.packages, **{name: getattr(environment, name) for name in names}}
 
@@ -113,10 +113,10 @@ def _decisive(environment: Environment) -> dict[str, object]:
 def open_run(
     manifest: Manifest, conversations: Iterable[Conversation], runs: Path, *, fresh: bool
 ) -> Iterator[OpenRun]:
-    """The run with the manifest's key: the newest one there is, to be continued, or a new one.
+    """The run with the manifest's key: the newest existing one, to be continued, or a new one.
 
-    A complete run is yielded as it is; nothing is generated twice unless `fresh`.
-    The key's lock is held meanwhile; raises `RunFailed` if another process holds it.
+    A complete run is yielded as it is; nothing is generated twice unless `fresh` is true. The key's lock is held
+    meanwhile. Raises `RunFailed` if another process holds it.
     """
     with writing(runs):
         runs.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def open_run(
         if same:
             run = OpenRun(same[-1].folder, same[-1].manifest)
             run.requested = manifest
-            # What it is judged on may change; that needs no new measurement. Other metrics do: see `finish`.
+            # The terms of judging may change without a new measurement. Other metrics need one: see `finish`.
             if run.manifest.protocol == manifest.protocol and not run.is_judged_as_requested:
                 run.update(**run.requested_changes)
             yield run
@@ -151,6 +151,6 @@ def _create(manifest: Manifest, conversations: Iterable[Conversation], runs: Pat
     run = OpenRun(folder, msgspec.structs.replace(manifest, id=folder.name))
     write_lines(folder / "conversations.jsonl", conversations)
     run.record_environment()
-    # Last, so that a folder without a manifest, left by a kill a moment ago, is not taken for a run.
+    # The manifest is written last: a kill before leaves a folder without one, which is not taken for a run.
     run.update(sums=file_sums(folder, ["conversations.jsonl"]))
     return run

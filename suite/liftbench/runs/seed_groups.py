@@ -1,4 +1,7 @@
-"""Families: runs that are one training under several seeds, so that no seed is judged without the others."""
+"""Seed groups: the runs of one training with several seeds, so that no seed is judged without the others.
+
+Runs with the same `family` in their manifests are a seed group.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,16 @@ AnyRun = TypeVar("AnyRun", bound=MeasuredRun)
 
 
 def seed_of(run: MeasuredRun) -> int:
-    """The seed that its adapter was trained with; of a run without an adapter that tells, the run's own."""
+    """The seed that the run's adapter was trained with; the run's own seed where no adapter records one."""
     adapter = run.manifest.system.adapter
     return run.manifest.seed if adapter is None or adapter.seed is None else adapter.seed
 
 
 def other_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:
-    """The candidate's other seeds among some runs: complete, of its family and protocol, one run a seed, by seed.
+    """The candidate's other seeds among some runs: complete runs of its seed group and protocol, one for each seed.
 
-    Of several runs with one seed the newest counts. A run without a family (of anything but a training) has none.
+    The newest of several runs with one seed counts. A run that is not of a training has no seed group, so it has no
+    other seeds. The runs are sorted by seed.
     """
     own = candidate.manifest
     if not own.family:
@@ -39,7 +43,7 @@ def other_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:
 
 
 def unscored_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:
-    """Other seeds that were trained and are no `other_seeds`: not scored yet, or measured in another way."""
+    """Other trained seeds that are not among `other_seeds`: not scored yet, or measured with another protocol."""
     family = candidate.manifest.family
     judged = {seed_of(run) for run in (candidate, *other_seeds(candidate, runs))}
     return [
@@ -48,11 +52,11 @@ def unscored_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:
 
 
 def group_by_training(candidates: Sequence[AnyRun]) -> list[list[AnyRun]]:
-    """Candidates in families, each by seed; a run without a family, or alone in it, is a group of one.
+    """Candidates in seed groups, each sorted by seed; a run without a seed group, or alone in it, is a group of one.
 
-    Groups are in the order in which their first run was given, and every run is in exactly one: of several runs of one
-    family and seed the newest stands for that seed, and each of the others is judged by itself. No seed counts twice,
-    and nothing that was given goes unjudged.
+    Groups are in the order in which their first run was given, and every run is in exactly one. The newest of several
+    runs with one seed stands for that seed in the seed group, and each of the others is judged by itself. So no seed
+    counts twice, and every given run is judged.
     """
     newest = {(run.manifest.family, seed_of(run)): run.id for run in sorted(candidates, key=_age)}
     groups: dict[str, list[AnyRun]] = {}
@@ -64,9 +68,9 @@ def group_by_training(candidates: Sequence[AnyRun]) -> list[list[AnyRun]]:
 
 
 def count_looks(baseline: MeasuredRun, runs: Sequence[MeasuredRun]) -> int:
-    """How many candidates some runs hold for a baseline, at least 1: complete and measured alike.
+    """The number of candidates for a baseline among some runs, at least 1: complete runs with its protocol.
 
-    Seeds of one training count once.
+    The seeds of one training count once.
     """
     candidates = [
         run
@@ -79,13 +83,13 @@ def count_looks(baseline: MeasuredRun, runs: Sequence[MeasuredRun]) -> int:
 
 
 SAME_OPTION = 1e-3
-"""Relative difference of two numbers up to which they are one choice: no training is tried with a rate 0.1% higher."""
+"""Relative difference up to which two numbers are one choice: nobody tries a training with a rate 0.1% higher."""
 
 
 def near_trainings(candidate: Run, runs: Sequence[Run]) -> list[Run]:
-    """Runs whose training is called another one only because of a number that is nearly the candidate's.
+    """Runs whose training counts as another one only because of numbers that nearly equal the candidate's.
 
-    One run for each such training. An option that is changed in its tenth digit must not hide a seed.
+    There is one run for each such training. An option that is changed in its tenth digit must not hide a seed.
     """
     own = candidate.manifest
     if not own.family:

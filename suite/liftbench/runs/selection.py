@@ -1,4 +1,4 @@
-"""Which runs belong in one comparison: of one protocol and one model, by default the newest."""
+"""Which runs belong in one comparison: those of one protocol and one model, by default the newest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .measured import MeasuredRun
 
 
 def require_comparable(baseline: MeasuredRun, candidate: MeasuredRun) -> None:
-    """Raise `UsageError` with the differing keys where two runs were not measured alike."""
+    """Raise `UsageError` with the differing keys if two runs were measured differently."""
     differing = protocol_differences(protocol_of(baseline), protocol_of(candidate))
     if differing:
         listed = "; ".join(f"{d.key}: {d.baseline} against {d.candidate}" for d in differing)
@@ -30,10 +30,11 @@ def protocol_of(run: MeasuredRun) -> Protocol:
 
 
 def best_prompted(baseline: Run, runs: Sequence[Run]) -> Run | None:
-    """Of the runs of the baseline's own model with a prompt that was searched for, the strongest on its headlines.
+    """The strongest run of the baseline's own model with a prompt that was searched for, judged on its headlines.
 
-    The same weights, settings, precision and backend, measured as the baseline was; strongest by the product of the
-    headlines' means, and of equals the newest: a later search with fewer trials does not replace a stronger one.
+    Such a run has the baseline's weights, settings, precision, backend and protocol. The strongest has the largest
+    product of the headlines' means, and the newest of equals counts: a later search with fewer trials does not replace
+    a stronger one.
     """
     found = [
         run
@@ -61,8 +62,8 @@ def _bare(run: Run) -> tuple[object, ...]:
 def newest_pair(runs: Sequence[Run]) -> tuple[Run, Run]:
     """The newest comparable pair, baseline first: the newest candidate with the protocol of some baseline run.
 
-    Among its baselines those of the candidate's own model come first, then the newest. Raises `UsageError` saying which
-    command is missing.
+    Baselines of the candidate's own model come first, then the newest. Raises `UsageError`, which says which command is
+    missing.
     """
     newest_first = sorted(runs, key=lambda run: (run.manifest.created, run.id), reverse=True)
     complete = [run for run in newest_first if run.manifest.status == "complete"]
@@ -99,9 +100,9 @@ class PassedOver(NamedTuple):
 
 
 def newest_like(protocol: Protocol, runs: Sequence[Run]) -> tuple[Run, list[PassedOver]]:
-    """The newest candidate measured by a protocol, whatever its metrics: a gate reports a missing one by itself.
+    """The newest candidate measured with a protocol, whatever its metrics: a gate itself reports a missing metric.
 
-    Also returns which newer candidates were passed over. Raises `PrerequisiteError` where there is no such candidate.
+    Also returns the newer candidates that were passed over. Raises `PrerequisiteError` if there is no such candidate.
     """
     newest_first = sorted(runs, key=lambda run: (run.manifest.created, run.id), reverse=True)
     candidates = [run for run in newest_first if run.manifest.command != "baseline"]

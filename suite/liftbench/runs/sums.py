@@ -1,4 +1,4 @@
-"""Sums that say whether the records of a run belong together: of each generated text, and of the files of a run.
+"""Checksums of each generated text and of the files of a run: they tell whether the records of a run belong together.
 
 They find accidents and careless edits: a file of another run, a text that was improved by hand, a folder that was
 copied in part. They do not protect against somebody who has this code and means to forge a run: sums can be made again.
@@ -16,24 +16,24 @@ from ..files import digest, file_sha256
 from ..records.run import Manifest, Prediction
 
 TRAINED = ("training/rows.jsonl", "training/summary.json")
-"""What a training leaves and a verdict reads."""
+"""The files that a training writes and a verdict reads."""
 
 SCORED = ("scores.jsonl", "summary.json")
-"""What is made from the texts, and can be made from them again."""
+"""The files that are made from the texts, and can be made from them again."""
 
 SUMMED = ("conversations.jsonl", "predictions.jsonl", *SCORED, *TRAINED)
 """The files of a run that a verdict is made from."""
 
 
 def file_sums(folder: Path, names: Iterable[str] = SUMMED) -> dict[str, str]:
-    """File → sha256, of those files of a run that there are."""
+    """File → sha256, for those of a run's files that exist."""
     return {name: file_sha256(folder / name) for name in names if (folder / name).is_file()}
 
 
 def changed_files(folder: Path, manifest: Manifest, names: Iterable[str] = SUMMED) -> list[str]:
-    """Which of a run's files are missing or are not those that its manifest has the sums of.
+    """A run's files that are missing or do not match the sums in its manifest.
 
-    A run that is not complete has sums of what stays as it is, or none.
+    A run that is not complete has sums only of files that no longer change, or none.
     """
     known = {
         name: manifest.sums.get(name)
@@ -45,7 +45,7 @@ def changed_files(folder: Path, manifest: Manifest, names: Iterable[str] = SUMME
 
 
 def require_unchanged(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:
-    """Raise `UsageError` naming the run, the file, and how to fix it, where one of some files is not the run's own."""
+    """Raise `UsageError`, naming the run, the file and how to fix it, if one of the files is not the run's own."""
     changed = changed_files(folder, manifest, names)
     if not changed:
         return
@@ -63,12 +63,12 @@ def require_unchanged(folder: Path, manifest: Manifest, names: Iterable[str]) ->
 
 
 def seal(row: Prediction, run: str) -> Prediction:
-    """A prediction with the sum that binds it to a run, given by its id."""
+    """A prediction with the sum that binds it to the run with this id."""
     return replace(row, sha256=_sum(row, run))
 
 
 def require_sealed(rows: Iterable[Prediction], run: str) -> None:
-    """Raise `UsageError` for a prediction that is not as the harness generated it for a run, given by its id."""
+    """Raise `UsageError` for a prediction that is not as the harness generated it for the run with this id."""
     changed = next((row.id for row in rows if row.sha256 != _sum(row, run)), None)
     if changed is not None:
         raise UsageError(
