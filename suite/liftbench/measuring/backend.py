@@ -15,12 +15,12 @@ from ..records.system import PromptSpec
 
 
 class Generation(Struct, frozen=True, kw_only=True):
-    """What a backend made of one prompt."""
+    """What a backend generated from one prompt."""
 
     text: str
-    """The continuation as it follows the prompt's text: a space at its beginning is kept."""
+    """The continuation of the prompt's text; a space at its beginning is kept."""
     new_tokens: int
-    """Tokens generated, the end token included."""
+    """Number of generated tokens, including the end token."""
     finish_reason: FinishReason
 
 
@@ -36,7 +36,7 @@ class BackendRequest(Struct, frozen=True, kw_only=True):
 
 
 class Backend(ABC):
-    """Loads a model (and adapter) and generates greedily. Opened once per run, closed at its end."""
+    """Loads a model (and adapter) and generates greedily. Each run opens one and closes it at its end."""
 
     tokenizer: Any
     """The model's own tokenizer (transformers' interface)."""
@@ -58,7 +58,7 @@ class Backend(ABC):
         then splits it."""
 
     def close(self) -> None:
-        """Free what was loaded."""
+        """Free the model and everything else that was loaded."""
 
 
 class OutOfMemory(Exception):

@@ -1,4 +1,4 @@
-"""Texts from a system, batch by batch as planned."""
+"""Generates texts with a system, batch by batch as planned."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def require_room(recipe: Recipe, context_length: int, name: str) -> None:
 
 
 def summarize_one(conversation: Conversation, subject: Loadable, recipe: Recipe, plugins: Plugins) -> Prediction:
-    """One conversation's summary, the way the harness would make it (in a batch of its own)."""
+    """One conversation's summary, made as the harness makes it, in a batch by itself."""
     backend = open_backend(subject, recipe, plugins)
     try:
         return generate_batch(backend, [conversation], _prompt_of(subject.system), recipe, [])[0]
@@ -75,7 +75,7 @@ def generate_missing(
     count = len(done)
     progress(count, total, "loading the model")
     backend = open_backend(subject, recipe, plugins)
-    # Now that torch is loaded, the environment knows of threads and GPU.
+    # Now that torch is loaded, the environment has the threads and the GPU.
     run.record_environment()
     run.update(device=backend.device)
     notes: list[str] = []
@@ -99,7 +99,7 @@ def generate_missing(
 def generate_batch(
     backend: Backend, conversations: Sequence[Conversation], spec: PromptSpec, recipe: Recipe, notes: list[str]
 ) -> list[Prediction]:
-    """The summaries of one batch, as they are scored; `notes` takes what a reader of the run must know."""
+    """The summaries of one batch, ready to be scored; what a reader of the run must know is added to `notes`."""
     budget = recipe.generation.max_input_tokens
     prompts = [render(spec, conversation, backend.tokenizer, budget) for conversation in conversations]
     started = time.perf_counter()

@@ -47,8 +47,8 @@ def new_manifest(
     family: str = "",
     notes: Sequence[str] = (),
 ) -> Manifest:
-    """The manifest of a run that has not begun. Its key covers all that determines the result."""
-    # Without the metrics: when a command names others, the run's texts are scored again, not generated again.
+    """The manifest of a run that has not begun. Its key covers everything that determines the result."""
+    # The key leaves out the metrics: for other ones, the run's texts are scored again, not generated again.
     how = msgspec.structs.replace(measurement.protocol, metrics={})
     key = digest(command, system, how, measurement.plan, resolved.recipe.seed, extra_key)
     created = now()
@@ -97,7 +97,7 @@ def measure_texts(run: OpenRun, measurement: Measurement, texts: dict[str, str],
 def read_predictions(run: OpenRun, measurement: Measurement) -> dict[str, Prediction]:
     """The complete predictions that an earlier, killed process left behind.
 
-    Raises `UsageError` where a text, or what else is not made from the texts, is not as it was.
+    Raises `UsageError` where a text, or a file that is not made from the texts, was changed.
     """
     require_unchanged(run.folder, run.manifest, (name for name in SUMMED if name not in SCORED))
     wanted = set(measurement.scored)
@@ -108,12 +108,12 @@ def read_predictions(run: OpenRun, measurement: Measurement) -> dict[str, Predic
 
 
 def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
-    """Score the run's predictions, write scores and summary, and say `complete`, with all sums, as the last write."""
+    """Score the run's predictions, write scores and summary, and last of all the status `complete` with all sums."""
     done = read_predictions(run, measurement)
     predictions = [done[id_] for id_ in measurement.scored]
     scores = score(predictions, measurement)
     if run.manifest.status == "complete":
-        # First: a kill from here on must not leave new scores under the signatures of the old ones.
+        # The status changes first: a kill from here on must not leave new scores under the signatures of the old ones.
         run.update(status="trained" if run.manifest.command == "train" else "running")
     write_lines(run.folder / "scores.jsonl", scores)
     bootstrap = Bootstrap(

@@ -29,12 +29,12 @@ POSTPROCESS = "strip-v1"
 """Name and version of `postprocess`."""
 
 PLAN_SEED = 20260101
-"""Of the sample under `--limit` and of the order of batches. Not the recipe's seed: every system and every seed gets
-the same conversations."""
+"""Seed of the sample under `--limit` and of the order of batches. It is not the recipe's seed, so that every system
+and every seed gets the same conversations."""
 
 
 def postprocess(text: str) -> str:
-    """What is done to a text before it is scored: white space around it is removed, and nothing else."""
+    """Prepare a text for scoring: white space around it is removed, and nothing else changes."""
     return text.strip()
 
 
@@ -47,7 +47,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     scored: list[str]
     """The ids to score, in the split's order."""
     plan: list[list[str]]
-    """Every id of the split, in batches. Those of the scored ones come first, and no other id is in them."""
+    """Every id of the split, in batches. The batches of the scored ids come first, and hold no other id."""
     metrics: list[Metric]
     training: list[Conversation]
     """The training split; empty where the data set has none."""
@@ -60,7 +60,7 @@ class SplitData(Struct, frozen=True, kw_only=True):
     """The conversations of a recipe, read and cleaned."""
 
     scored: list[Conversation]
-    """The whole split that is scored from."""
+    """The whole split that the scored conversations are taken from."""
     training: list[Conversation] | None
     """None where the data set has no training split."""
 
@@ -79,7 +79,7 @@ def read_data(section: DataSection, plugins: Plugins) -> SplitData:
 
 
 def read_data_once() -> ReadData:
-    """`read_data` for one recipe that several steps need: the first call reads, the others get what it read."""
+    """A `read_data` for several steps of one recipe: the first call reads the data, later ones return the same data."""
     found: list[SplitData] = []
 
     def read(section: DataSection, plugins: Plugins) -> SplitData:
@@ -155,12 +155,13 @@ def load_metrics(
 
 
 def sample_ids(ids: Iterable[str], limit: int | None) -> set[str]:
-    """The ids of a part of a split; all of them where there is no limit.
+    """The ids of a sample of a split; all ids where there is no limit.
 
-    They are those with the smallest hashes, so that the sample depends on the ids alone: not on order, batch size or
-    system, and a smaller sample is a part of a larger one. The first batches would be no sample of conversations, since
-    each is of one length: of the promoted runs on TweetSumm (+68% on all conversations) 30 conversations taken so had
-    lifts from +57% to +85%, by the batch size (1 to 32); of those on helpdesk (+79%) from +65% to +126%.
+    The sample takes the ids with the smallest hashes. So it depends only on the ids, not on order, batch size or
+    system, and a smaller sample is part of a larger one. The first batches would not be a sample, since each batch
+    holds conversations of one length: with 30 conversations taken so, and batch sizes from 1 to 32, the lift of the
+    promoted runs on TweetSumm (+68% on all conversations) went from +57% to +85%, and that of the promoted runs on
+    helpdesk (+79%) from +65% to +126%.
     """
 
     def rank(id_: str) -> bytes:
@@ -170,9 +171,10 @@ def sample_ids(ids: Iterable[str], limit: int | None) -> set[str]:
 
 
 def scorers_at_hand(protocol: Protocol, names: Iterable[str], plugins: Plugins) -> list[Metric]:
-    """Of some metrics of a protocol those that can be made without data, a model or another package.
+    """Those of the named metrics of a protocol that need no data, model or other package.
 
-    Only such a one as the protocol's signature says: ROUGE is among them, and what learns from a training split is not.
+    A metric must also have the protocol's signature. So ROUGE is among them; a metric that learns from a training split
+    is not.
     """
     metrics: list[Metric] = []
     for name in names:
@@ -181,20 +183,20 @@ def scorers_at_hand(protocol: Protocol, names: Iterable[str], plugins: Plugins) 
             spec = plugins.find("metric", registered)
             if not spec.requires:
                 metrics.append(plugins.load(spec)(MetricRequest(argument=argument)))
-        except Exception:  # Whatever a plugin raises: the metric is not at hand.
+        except Exception:  # Whatever a plugin raises, the metric is not at hand.
             continue
     return [metric for metric in metrics if protocol.metrics.get(metric.name) == metric.signature]
 
 
 def batch_plan(conversations: Sequence[Conversation], batch_size: int) -> list[list[str]]:
-    """Ids in batches of conversations of like length, in a fixed shuffled order.
+    """Ids in batches of conversations of similar length, in a fixed shuffled order.
 
-    The plan depends on the conversations and the batch size alone, not on tokenizer, prompt or seed. Half-precision
-    outputs depend on a batch's composition, so a batch is always generated whole, as planned, after a kill, too. With
-    the same limit and batch size, texts are the same every time, and every system is given the same batches. A sample
-    has batches of its own, since its conversations are scattered over those of the whole split: with and without a
-    limit, as with another batch size, half precision may round differently, and a text may then differ in some words.
-    Shuffled, the first batches stand for all, and so does the time left.
+    The plan depends only on the conversations and the batch size, not on tokenizer, prompt or seed. Half-precision
+    outputs depend on a batch's composition, so a batch is always generated whole, as planned, even after a kill. With
+    the same limit and batch size, texts are the same every time, and every system gets the same batches. A sample has
+    its own batches, since its conversations are scattered over those of the whole split. With another limit or batch
+    size, half precision may therefore round differently, and a text may differ in some words. The batches are shuffled
+    so that the first ones are like the rest, and the time left can be estimated from them.
     """
     by_length = sorted(conversations, key=lambda c: (len(transcript(c.turns)), c.id))
     batches = [[c.id for c in by_length[i : i + batch_size]] for i in range(0, len(by_length), batch_size)]
@@ -227,9 +229,9 @@ def encode_texts(texts: Mapping[str, str]) -> bytes:
 
 
 def parse_texts(data: bytes, source: str, measurement: Measurement) -> tuple[dict[str, str], str]:
-    """JSON Lines of `{"id": …, "text": …}` as id → text, and their sha256; `source` is what errors call them.
+    """JSON Lines of `{"id": …, "text": …}` as id → text, and their sha256; `source` names them in errors.
 
-    Raises `UsageError` for a malformed line, an id twice, an id that the split does not have, or a missing one.
+    Raises `UsageError` for a malformed line, a repeated id, an id that the split does not have, or a missing id.
     """
     decoder = msgspec.json.Decoder(TextRow)
     texts: dict[str, str] = {}
@@ -268,7 +270,7 @@ def _require_visible(conversations: Iterable[Conversation], metrics: Sequence[Me
 
 
 def prepare_again(run: Run, plugins: Plugins, names: Sequence[str] = (), read: ReadData = read_data) -> Measurement:
-    """The measurement of a finished run, prepared again from its recipe with all of its metrics, or with `names` alone.
+    """The measurement of a finished run, prepared again from its recipe with all of its metrics, or with only `names`.
 
     Raises `UsageError` where the data set or a metric has changed since.
     """

@@ -14,7 +14,7 @@ from .plan import Measurement
 
 
 def score(predictions: Sequence[Prediction], measurement: Measurement) -> list[SampleScores]:
-    """Every metric on every prediction, each computed once, with where in the text it comes from."""
+    """Every metric on every prediction, each computed once, with the places in the text that it points at."""
     texts = [prediction.text for prediction in predictions]
     conversations = [measurement.conversations[prediction.id] for prediction in predictions]
     columns = {metric.name: values(metric, texts, conversations) for metric in measurement.metrics}
@@ -33,7 +33,7 @@ def score(predictions: Sequence[Prediction], measurement: Measurement) -> list[S
 
 
 def values(metric: Metric, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
-    """One value per text; one that is not finite counts as none. Raises `RunFailed` where some are too many or few."""
+    """One value for each text, None if it is not finite. Raises `RunFailed` for a wrong number of values."""
     found = metric.score(texts, conversations) if texts else []
     if len(found) != len(texts):
         raise RunFailed(
@@ -45,7 +45,7 @@ def values(metric: Metric, texts: Sequence[str], conversations: Sequence[Convers
 def summarize(
     predictions: Sequence[Prediction], scores: Sequence[SampleScores], metrics: Sequence[Metric], bootstrap: Bootstrap
 ) -> RunSummary:
-    """Means with 95% bootstrap intervals, and counts of what went wrong while generating."""
+    """Means with 95% bootstrap intervals, and counts of what went wrong in generation."""
     rows = []
     for metric in metrics:
         known = {row.id: value for row in scores if (value := row.scores[metric.name]) is not None}

@@ -1,4 +1,4 @@
-"""From what the user names (a model, an adapter, a run) to a system that the harness can load."""
+"""Turns what the user names (a model, an adapter, a run) into a system that the harness can load."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from ..runs.directory import Run, run_at
 
 
 class Loadable(Struct, frozen=True, kw_only=True):
-    """A system with the folders to load it from."""
+    """A system, with the folders to load it from."""
 
     system: System
     model: Path
     adapter: Path | None = None
     notes: list[str] = []
-    """Shown to readers of its run."""
+    """Notes for readers of its run."""
 
 
 def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) -> Loadable:
-    """A model without an adapter, in the recipe's precision; `shots` are `recipe_shots`, where it asks for any."""
+    """A model without an adapter, in the recipe's precision; `shots` are those of `recipe_shots`."""
     system = System(
         kind="model",
         name=model.name,
@@ -44,7 +44,7 @@ def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) 
 
 
 def planned_system(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
-    """The recipe's untuned model, unless it would have to be downloaded from the hub: `PrerequisiteError`."""
+    """The recipe's untuned model. Raises `PrerequisiteError` where it would have to be downloaded from the hub."""
     if recipe.model.reference.startswith(HUB):
         raise PrerequisiteError("a dry run does not download models from the hub")
     return untuned(recipe, resolve(recipe.model.reference), shots)
@@ -53,7 +53,7 @@ def planned_system(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
 def recipe_shots(recipe: Recipe, plugins: Plugins) -> tuple[Shot, ...]:
     """The worked examples that the recipe's prompt asks for, none of them a scored conversation.
 
-    No data is read where it asks for none. Raises `UsageError` where the training split has too few.
+    No data is read if the prompt asks for none. Raises `UsageError` where the training split has too few.
     """
     if not recipe.prompt.shots:
         return ()
@@ -94,9 +94,9 @@ def with_adapter(
 ) -> Loadable:
     """A model with an adapter, on the base and in the precision that the adapter was trained on.
 
-    `precision` asks for another one. An adapter elsewhere than on its own base loses quality silently, so a mismatch
-    raises `UsageError`; with `allow_mismatch` the run notes it. What the adapter's provenance does not record, because
-    it was trained elsewhere, is noted too.
+    `precision` asks for another precision. An adapter on a base that is not its own loses quality silently, so a
+    mismatch raises `UsageError`; with `allow_mismatch` the run notes it instead. The run also notes what the adapter's
+    provenance does not record, because it was trained elsewhere.
     """
     record, provenance = read_adapter(adapter)
     mismatches: list[str] = []
@@ -147,9 +147,9 @@ def resolve_system(
 ) -> tuple[Loadable, str | None]:
     """The system that a user names: an adapter's folder, a run (its adapter, or its model), or a model reference.
 
-    The prompt is the recipe's, unless the run is one that a prompt was searched for (`bench baseline --tune`): then it
-    is the one that was found. `base` is the model reference asked for beside an adapter; without it the adapter's own
-    base is taken. Also returns the id of the run that it came from. Raises `UsageError` or `PrerequisiteError`.
+    The prompt is the recipe's; for a run with a search of prompts (`bench baseline --tune`), it is the one that was
+    found. `base` is the model reference that the user gave with an adapter; without it the adapter's own base is taken.
+    Also returns the id of the run that the system came from. Raises `UsageError` or `PrerequisiteError`.
     """
     run = run_at(name, runs)
     if run is not None:
@@ -170,7 +170,7 @@ def resolve_system(
 
 
 def with_best_prompt(plain: Loadable, prompt: PromptSpec) -> Loadable:
-    """The same model with the prompt that a search found."""
+    """The model with the prompt that a search found."""
     name = f"{plain.system.name} (best prompt)"
     return replace(plain, system=replace(plain.system, name=name, prompt=prompt))
 
