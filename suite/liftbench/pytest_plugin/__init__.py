@@ -5,7 +5,7 @@
 def test_adapter_still_wins(lift): ...
 ```
 
-Importing this package imports nothing else of the suite: in a project that does not use it, it costs nothing.
+Importing this package imports no other part of the suite, so it costs nothing in a project that does not use it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ MARKER = (
 )
 
 WAIVED = "lift"
-"""The user property of a test whose gate waives guards: the gate's sentence."""
+"""The user property with the gate's sentence, for a test whose gate waives guards."""
 
 GATES = "_lift_gates"
-"""The fixture that judges: a project may have a fixture `lift` of its own."""
+"""The fixture that judges. It has this name because a project may have its own fixture `lift`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the options; folders are relative to the configuration file's, if there is one."""
+    """Add the options; folders are relative to that of the configuration file, if there is one."""
     group = parser.getgroup("lift", "liftbench: does the run still have its lift?")
     group.addoption("--lift-run", metavar="RUN", help="The run to gate, instead of the newest comparable one.")
     group.addoption(
@@ -59,23 +59,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker is known under --strict-markers."""
+    """Register the marker, so that --strict-markers knows it."""
     config.addinivalue_line("markers", MARKER)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Announces that scoring may take long."""
+    """Announce that scoring may take long."""
     return "lift: systems without a run are scored (--lift-score)" if config.getoption("lift_score") else None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A marked test is gated even if it does not use the fixture."""
+    """Gate a marked test even if it does not use the fixture."""
     if item.get_closest_marker("lift") and isinstance(item, pytest.Function):
         item.fixturenames.append(GATES)
 
 
 class Lift(NamedTuple):
-    """What the fixture `lift` is: the gate's outcome. The test fails before its body runs unless it passed."""
+    """The value of the fixture `lift`: the gate's outcome. If the gate did not pass, the test fails before it runs."""
 
     report: GateReport
     explanation: str
@@ -86,7 +86,7 @@ class Lift(NamedTuple):
 
 @pytest.fixture
 def lift(request: pytest.FixtureRequest) -> Lift:
-    """The gate of the test's marker `lift`, judged; of several markers, the closest one's."""
+    """The outcome of the gate of the test's marker `lift`; of the closest one where there are several."""
     if request.node.get_closest_marker("lift") is None:
         _stop("the fixture `lift` needs a marker: @pytest.mark.lift(baseline='NAME', target='40%')")
     gates: list[Lift] = request.getfixturevalue(GATES)
@@ -95,7 +95,7 @@ def lift(request: pytest.FixtureRequest) -> Lift:
 
 @pytest.fixture(name=GATES)
 def _gates(request: pytest.FixtureRequest) -> list[Lift]:
-    """The gates of all of a test's markers. What is missing (a baseline, a run) is an error of the set-up."""
+    """The gates of all markers of a test. A missing baseline or run is an error in the test's set-up."""
     from ..errors import LiftbenchError
     from .marker import WrongMarker, gate_marker, read_marker
 
@@ -106,13 +106,13 @@ def _gates(request: pytest.FixtureRequest) -> list[Lift]:
         found = [Lift(*gate_marker(one, options)) for one in arguments]
     except (LiftbenchError, WrongMarker) as error:
         found = f"lift: {error}"
-    # Outside of what caught it, whose traceback would be shown.
+    # Stop outside the `except` block: inside it, the traceback of the error would be shown.
     return _stop(found) if isinstance(found, str) else found
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """A broken rule fails the test without a traceback."""
+    """Fail the test without a traceback if a rule is broken."""
     if item.get_closest_marker("lift"):
         gates: list[Lift] | None = getattr(item, "funcargs", {}).get(GATES)
         if gates is None:
@@ -124,7 +124,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A test that passed only because guards are waived is named."""
+    """Name each test that passed with waived guards."""
     for report in terminalreporter.getreports("passed"):
         for name, sentence in report.user_properties:
             if name == WAIVED and report.when == "call":
@@ -148,7 +148,7 @@ def _marker_options(config: pytest.Config) -> MarkerOptions:
 
 
 def _folder(config: pytest.Config, option: str, variable: str, default: str) -> Path:
-    # Without a configuration file the root folder is a guess, which a path among the options leads astray.
+    # Without a configuration file, pytest guesses the root folder, and a path among the options can mislead it.
     root = config.rootpath if config.inipath else config.invocation_params.dir
     folder = root / (config.getoption(option) or os.environ.get(variable) or default)
     return Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder

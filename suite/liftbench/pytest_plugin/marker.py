@@ -28,11 +28,11 @@ from ..workflow.setup import Setup, resolve_recipe
 
 
 class MarkerArguments(NamedTuple):
-    """What a marker `lift` says."""
+    """The arguments of a marker `lift`."""
 
     baseline: str
     target: str | None
-    """None for no lift at all; empty where it is not given."""
+    """None if no lift is required; empty where it is not given."""
     excepting: tuple[str, ...]
     rules: tuple[str, ...]
     proven: str
@@ -46,7 +46,7 @@ class WrongMarker(TypeError):
 
 
 def read_marker(*arguments: Any, **options: Any) -> MarkerArguments:
-    """What a marker says. Raises `WrongMarker`."""
+    """The arguments of a marker. Raises `WrongMarker`."""
     try:
         return lift(*arguments, **options)
     except TypeError as error:
@@ -87,7 +87,7 @@ def lift(
 
 
 def _add_recipe(marker: MarkerArguments) -> MarkerArguments:
-    """With the rules of the recipe's section [gates]; if there are none, with a target of 40%."""
+    """The marker with the rules of its recipe's section [gates]; without rules there, with a target of 40%."""
 
     target = marker.target
     if marker.recipe is not None:
@@ -125,7 +125,7 @@ def _rules_of(marker: MarkerArguments, against: Against) -> list[Rule]:
 
 
 class MarkerOptions(NamedTuple):
-    """What the options of pytest say, for all markers."""
+    """The options of pytest for all markers."""
 
     runs: Path
     baselines: Path
@@ -134,13 +134,13 @@ class MarkerOptions(NamedTuple):
     update: str | None
     """Why the gated run is to be promoted."""
     score: bool
-    """Score the marker's system if there is no run of it."""
+    """Whether to score the marker's system if there is no run of it."""
     announce: Callable[[str], None]
     """Writes a line on the terminal."""
 
 
 def gate_marker(marker: MarkerArguments, options: MarkerOptions) -> tuple[GateReport, str, Path | None]:
-    """The gate that a marker asks for, what its broken rules found, and the page where a rule is broken.
+    """The gate that a marker asks for, what its broken rules found, and the page, if a rule is broken.
 
     Raises `LiftbenchError` where a baseline or run is missing.
     """
@@ -150,7 +150,7 @@ def gate_marker(marker: MarkerArguments, options: MarkerOptions) -> tuple[GateRe
     parsed = list(map(parse, marker.rules))
     if marker.proven:
         require_name(marker.proven)
-    # What is being promoted now need not be there yet.
+    # The promoted adapter need not exist yet if this call promotes it.
     new = why is not None and not (baselines / f"{marker.proven}.json").exists()
     against = read_against(marker.baseline, "" if new else marker.proven, parsed, baselines)
     rules = _rules_of(marker, against)
@@ -195,7 +195,7 @@ def _update(
 
 
 def _run_of_system(system: str, recipe: str | None, against: Against, options: MarkerOptions) -> Run:
-    """The run of a system, kept from before, or made now under --lift-score, which is announced with its cost."""
+    """The run of a system: an existing one, or one made now with --lift-score, which is announced with its cost."""
 
     summary = against.baseline.measured.summary
     cost = f"{summary.n} conversations" + (f", {summary.seconds:.0f} s for the baseline" if summary.seconds else "")
@@ -218,7 +218,7 @@ def _run_of_system(system: str, recipe: str | None, against: Against, options: M
 
 
 def _names(run: Run) -> tuple[str | None, ...]:
-    """What `bench score` calls the system of a run: a run, an adapter's folder, or a model reference."""
+    """The names that `bench score` accepts for a run's system: a run, an adapter's folder, or a model reference."""
     system = run.manifest.system
     reference = system.model.reference if system.model and system.adapter is None else None
     return run.id, run.manifest.parent, str(run.adapter), system.name, reference
