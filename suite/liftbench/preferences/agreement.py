@@ -1,4 +1,4 @@
-"""Agreement: of several judges with each other, and of metrics and models with people."""
+"""How far several judges agree with each other, and metrics and models with people."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ class Alpha(NamedTuple):
 
 
 def nominal_alpha(rows: Sequence[Sequence[float | None]]) -> Alpha:
-    """Krippendorff's alpha for categories: 1 for full agreement, 0 for that of chance.
+    """Krippendorff's alpha for categories: 1 is full agreement, 0 is agreement by chance.
 
-    `rows` hold one answer per unit for each judge, None where there is none. After Krippendorff, *Computing
-    Krippendorff's Alpha-Reliability* (2011), as the package `krippendorff` computes it. It is not defined for one
-    judge, for no unit that two judged, and where all answers are the same. Raises `PrerequisiteError` without the
-    package.
+    Each row holds one judge's answers, one for each unit, None where there is none. The package `krippendorff` computes
+    alpha after Krippendorff, *Computing Krippendorff's Alpha-Reliability* (2011). Alpha is not defined for one judge,
+    where no unit was judged by two, and where all answers are the same. Raises `PrerequisiteError` without the package.
     """
     if len(rows) < 2:
         return Alpha(None, "one judge")
@@ -58,10 +57,10 @@ def metric_agreement(
     items: Sequence[KeyItem],
     bootstrap: Bootstrap,
 ) -> list[MetricAgreement]:
-    """How often each metric prefers what the judges prefer, on the conversations that they decided.
+    """How often each metric prefers what the judges prefer, on the conversations where the judges are not tied.
 
-    `values` are by item, 1 where the candidate is preferred, 0 where the other is. A metric that has no better
-    direction, and one without scores on any such conversation, is left out.
+    `values` are by item: 1 where the candidate is preferred, 0 where the other is. Metrics without a better direction,
+    and metrics without scores on any such conversation, are left out.
     """
     found = []
     for metric in metrics:
@@ -84,9 +83,9 @@ def metric_agreement(
 def calibrate(
     by_model: Sequence[JudgedConversation], people: Sequence[Preference], bootstrap: Bootstrap
 ) -> Calibration | None:
-    """How far a model agrees with people on the pairs that both judged; None where there is none.
+    """How far a model agrees with people on the pairs that both judged; None where there are none.
 
-    A pair that stands on several sheets of people counts once, with the mean over all of its judges.
+    A pair that is on several sheets of people counts once, with the mean over all of its judges.
     """
     votes: dict[str, dict[str, float]] = {}
     for one in people:

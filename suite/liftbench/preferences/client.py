@@ -10,17 +10,17 @@ from .agreement import EXTRA
 from .model_judge import Ask
 
 RETRIES = 6
-"""After 429, 408, 409, 5xx and lost connections: waits double from 0.5 s to 8 s, or are as long as the server asks."""
+"""Retries after 429, 408, 409, 5xx and lost connections. Waits double from 0.5 s to 8 s, or the server sets them."""
 
 TIMEOUT = 120.0
 """Seconds for one answer."""
 
 MAX_TOKENS = 512
-"""Of an answer: one word is asked for, but some models think aloud."""
+"""Limit of an answer: one word is asked for, but some models think aloud."""
 
 
 def host_of(base_url: str) -> str:
-    """Host and port of a server, without user, password and path. Raises `UsageError` for what is no web address."""
+    """Host and port of a server, without user, password and path. Raises `UsageError` if it is not a web address."""
     try:
         parts = urlsplit(base_url)
         host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
@@ -35,8 +35,8 @@ def connect(model: str, base_url: str, key_variable: str) -> Ask:
     """A function that asks the model, at temperature 0.
 
     The key is read from the environment; a server that needs none gets a placeholder. Raises `PrerequisiteError`
-    without the package `openai`; the function raises it where the server cannot be reached, refuses the key or does
-    not know the model, and `RunFailed` for any other error that outlasts the retries.
+    without the package `openai`. The returned function raises `PrerequisiteError` where the server cannot be reached,
+    refuses the key or does not know the model, and `RunFailed` for any other error that outlasts the retries.
     """
     host = host_of(base_url)
     require_packages(["openai"], "judging by a language model", EXTRA)
@@ -61,9 +61,9 @@ def connect(model: str, base_url: str, key_variable: str) -> Ask:
                 f"Check --base-url and that the server runs. {CONTINUE}",
             ) from error
         except openai.OpenAIError as error:
-            raise RunFailed(f"the model server {host} answered what is no answer: {first_line(error)}", CONTINUE) from (
-                error
-            )
+            raise RunFailed(
+                f"the model server {host} sent an answer that cannot be read: {first_line(error)}", CONTINUE
+            ) from error
         return (answer.choices[0].message.content or "") if answer.choices else ""
 
     return ask

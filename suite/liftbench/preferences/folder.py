@@ -2,9 +2,9 @@
 
 ```
 key.json              whose summary is whose
-result.json           what people judged
+result.json           the result of people's judgments
 model-<hash>.jsonl    a language model's answers, appended as they come
-model-<hash>.json     what it judged
+model-<hash>.json     the result of its judgments
 ```"""
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ def sheet_folder(runs: Path, sheet: str) -> Path:
 
 
 def key_path(runs: Path, sheet: str) -> Path:
-    """Where a sheet's key is, or will be."""
+    """The path of a sheet's key, which may not exist yet."""
     return sheet_folder(runs, sheet) / "key.json"
 
 
 def result_path(runs: Path, sheet: str) -> Path:
-    """Where the people's result is, or will be."""
+    """The path of the people's result, which may not exist yet."""
     return sheet_folder(runs, sheet) / "result.json"
 
 
 def model_path(runs: Path, sheet: str, model: str, base_url: str, prompt_sha256: str) -> Path:
-    """Where a model's result is, or will be; its answers lie beside it, as `.jsonl`."""
+    """The path of a model's result, which may not exist yet; its answers are beside it, as `.jsonl`."""
     return sheet_folder(runs, sheet) / f"model-{digest(model, base_url, prompt_sha256)[:12]}.json"
 
 
 def write_key(runs: Path, key: SheetKey) -> Path:
-    """Keep a key beside the runs; its path."""
+    """Keep a key beside the runs, and return its path."""
     path = key_path(runs, key.sheet)
     write_atomic(path, key)
     return path
@@ -48,7 +48,7 @@ def write_key(runs: Path, key: SheetKey) -> Path:
 def read_key(runs: Path, sheet: str) -> SheetKey:
     """The key of a sheet. Raises `UsageError` where there is none, or where it is damaged."""
     known = sorted(path.parent.name for path in (runs / JUDGING).glob("*/key.json"))
-    # Also keeps a sheet id such as `../x`, which a file may hold, from leaving the folder.
+    # The check also keeps a sheet id such as `../x`, which a file may hold, from leaving the folder.
     if sheet not in known:
         raise unknown("sheet", sheet, known)
     path = key_path(runs, sheet)
@@ -58,9 +58,9 @@ def read_key(runs: Path, sheet: str) -> SheetKey:
 
 
 def find_preferences(runs: Path, candidate: str) -> list[Preference]:
-    """Every result about a candidate's run, by its id: of people first, then of models, each by rival and sheet.
+    """Every result about the candidate's run with this id: people's first, then models', each by rival and sheet.
 
-    Raises `UsageError` where a result is damaged: one that cannot be read is not one that is not there.
+    Raises `UsageError` where a result is damaged: a result that cannot be read must not count as a missing one.
     """
     paths = [path for name in ("result.json", "model-*.json") for path in (runs / JUDGING).glob(f"*/{name}")]
     found = []

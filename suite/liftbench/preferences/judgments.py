@@ -16,25 +16,25 @@ from ..text.phrases import join_words, pluralize
 
 
 class Vote(Struct, frozen=True, kw_only=True):
-    """What one judge says of one pair, by system."""
+    """One judge's answers about one pair, by system."""
 
     judge: str
     item: KeyItem
     value: float
     """1 where the candidate's summary is better, 0.5 for a tie, 0 where the other's is."""
     candidate: list[Support] = []
-    """One for each sentence of the candidate's summary; empty where no sentence was judged."""
+    """An answer for each sentence of the candidate's summary; empty where no sentence was judged."""
     other: list[Support] = []
 
 
 def read_judgments(path: Path) -> Judgments:
-    """One judge's file. Raises `UsageError` where it is missing, no JSON, or of another form."""
+    """Read one judge's file. Raises `UsageError` where it is missing, not JSON, or has another form."""
     try:
         raw = msgspec.json.decode(path.read_bytes())
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except msgspec.DecodeError as error:
-        raise UsageError(f"{path} is no JSON: {error}", _DOWNLOAD) from error
+        raise UsageError(f"{path} is not JSON: {error}", _DOWNLOAD) from error
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if isinstance(schema, int) and schema > JUDGING_SCHEMA:
         raise PrerequisiteError(
@@ -56,7 +56,7 @@ _DOWNLOAD = "Download it again from the page of the sheet."
 
 
 def find_sheet(paths: Sequence[Path], files: Sequence[Judgments]) -> str:
-    """The one sheet that all files are about. Raises `UsageError` for several, and for a judge who is there twice."""
+    """The one sheet that all files are about. Raises `UsageError` for several sheets, or a judge who occurs twice."""
     for path, file in zip(paths, files, strict=True):
         if file.sheet != files[0].sheet:
             raise UsageError(
@@ -69,7 +69,7 @@ def find_sheet(paths: Sequence[Path], files: Sequence[Judgments]) -> str:
         if name in by_name:
             raise UsageError(
                 f"{path} and {by_name[name]} are both by {file.judge!r}",
-                "Import one of them. Two people of one name need different names in the page.",
+                "Import one of them. Two people with the same name must enter different names in the page.",
             )
         by_name[name] = path
     return files[0].sheet
@@ -78,8 +78,8 @@ def find_sheet(paths: Sequence[Path], files: Sequence[Judgments]) -> str:
 def unblind(path: Path, file: Judgments, key: SheetKey) -> list[Vote]:
     """One judge's votes, in the order of the sheet.
 
-    Raises `UsageError` where a pair is unknown, judged twice or not judged, and where some sentences are judged and
-    others are not: what a judge leaves out is seldom left out by chance.
+    Raises `UsageError` where a pair is unknown, judged twice or not judged, and where only some sentences are judged:
+    judges seldom leave something out by chance.
     """
     items = {item.id: item for item in key.items}
     counts = Counter(pair.id for pair in file.pairs)
@@ -108,7 +108,7 @@ def _require_whole(path: Path, judged: dict[str, PairJudgment], key: SheetKey) -
                 )
     places = {item.id: place for place, item in enumerate(key.items, start=1)}
     open_ = [places[item.id] for item in key.items if item.id not in judged or judged[item.id].better is None]
-    # Question 2 is answered for every sentence, or left out as a whole.
+    # A judge answers question 2 for every sentence or for none.
     if any(answer is not None for pair in judged.values() for answer in (*pair.left, *pair.right)):
         missing = (id_ for id_, pair in judged.items() if None in (*pair.left, *pair.right))
         open_ = sorted({*open_, *(places[id_] for id_ in missing)})

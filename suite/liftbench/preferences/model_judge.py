@@ -46,7 +46,7 @@ Answer with one word and nothing else: 1 if summary 1 is better, 2 if summary 2 
 PROMPT_SHA256 = sha256(PROMPT.encode()).hexdigest()
 
 KEPT = 400
-"""Characters of an answer that are kept."""
+"""Number of characters of an answer that are kept."""
 
 
 def write_prompt(pair: Pair, first: Literal["left", "right"]) -> str:
@@ -61,9 +61,9 @@ def write_prompt(pair: Pair, first: Literal["left", "right"]) -> str:
 
 
 def parse_answer(text: str) -> Literal["first", "second", "tie"] | None:
-    """What a model answers; None where it names none of the three, or several.
+    """A model's choice; None where the answer names none of the three, or several.
 
-    What reasoning models write between `<think>` and `</think>` is left out.
+    Text that reasoning models write between `<think>` and `</think>` is ignored.
 
     >>> parse_answer("**2**"), parse_answer("Summary 1."), parse_answer("Tie"), parse_answer("1 beats 2")
     ('second', 'first', 'tie', None)
@@ -75,9 +75,9 @@ def parse_answer(text: str) -> Literal["first", "second", "tie"] | None:
 
 
 def ask_all(sheet: Sheet, key: SheetKey, ask: Ask, path: Path, progress: Progress) -> list[ModelAnswer]:
-    """Both orders of every pair; answers that the file `path` holds are not asked for again.
+    """Ask for every pair in both orders; answers that the file `path` holds are not asked for again.
 
-    Each answer is appended as it comes, so that the same call continues after it was stopped.
+    Each answer is appended as it arrives, so that the same call continues after it was stopped.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     asked = {(answer.item, answer.first): answer for answer in recover_lines(path, ModelAnswer)}
@@ -106,7 +106,7 @@ def _opposite(system: SystemRole) -> SystemRole:
 def model_preference(
     key: SheetKey, answers: Sequence[ModelAnswer], model: str, host: str, people: Sequence[Preference]
 ) -> Preference:
-    """What a model's answers amount to, and how far it agrees with `people` where they judged the same pairs."""
+    """The result of a model's answers, with its agreement with `people` who judged the same pairs."""
     judge = f"{model} at {host}, prompt {PROMPT_SHA256[:12]}"
     by_item: dict[str, list[ModelAnswer]] = {}
     for answer in answers:

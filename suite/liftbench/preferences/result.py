@@ -1,4 +1,4 @@
-"""What judgments amount to: win rate, supported sentences, and agreement of judges and metrics."""
+"""The result of judgments: win rate, supported sentences, and the agreement of judges and metrics."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def summarize_values(
     alpha_missing: str = "",
     supported: SupportedShares | None = None,
 ) -> Preference:
-    """Win rate and metrics' agreement of values (item → judge → 1, 0.5 or 0); an item without any is left out."""
+    """Win rate, and agreement of metrics with values (item → judge → 1, 0.5 or 0); skips items without values."""
     judged = [
         JudgedConversation(conversation=item.conversation, item=item.id, values=dict(by_item[item.id]))
         for item in key.items
@@ -76,13 +76,13 @@ def summarize_values(
 
 
 def bootstrap_of(key: SheetKey) -> Bootstrap:
-    """Resamples the conversations of a sheet, those of one cluster together."""
+    """The bootstrap of a sheet's conversations; those of one cluster are resampled together."""
     shown = {item.conversation: item.cluster for item in key.items}
     return Bootstrap(seed=key.seed, clusters=shown | {one.conversation: one.cluster for one in key.identical})
 
 
 def supported_shares(votes: Sequence[Vote], bootstrap: Bootstrap) -> SupportedShares | None:
-    """The share of supported sentences of both systems; None where nobody judged sentences on both sides of a pair."""
+    """The share of supported sentences for both systems; None where nobody judged sentences on both sides of a pair."""
     by_conversation: dict[str, tuple[list[Support], list[Support]]] = {}
     for vote in votes:
         ours, others = by_conversation.setdefault(vote.item.conversation, ([], []))

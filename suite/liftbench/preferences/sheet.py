@@ -1,4 +1,4 @@
-"""A sheet: a sample of conversations with two summaries each, in an order and on sides that tell nothing."""
+"""A sheet: a sample of conversations with two summaries each, in an order and on sides that give nothing away."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..records.run import MetricInfo
 from ..text.sentences import split_sentences
 
 QUESTION = "Which summary would you rather be given if you had to take over this conversation without reading it?"
-"""Question 1, for people and for models."""
+"""Question 1 for people and for models."""
 
 
 class Summaries(Struct, frozen=True, kw_only=True):
@@ -52,9 +52,9 @@ class Sheet(Struct, frozen=True, kw_only=True):
 
 
 def draw_conversations(conversations: Sequence[Conversation], n: int, seed: int) -> list[Conversation]:
-    """`n` conversations, or all where there are fewer, by the hash of seed and id.
+    """Draw `n` conversations, or all where there are fewer, by the hash of seed and id.
 
-    Nothing else decides: neither their order nor the systems. A larger sample of one seed holds the smaller one.
+    The draw depends neither on their order nor on the systems. With one seed, a larger sample holds the smaller one.
     """
     return sorted(conversations, key=lambda one: digest(seed, one.id))[:n]
 
@@ -72,7 +72,7 @@ def make_sheet(
 ) -> tuple[Sheet, SheetKey]:
     """The sheet of some conversations, and its key. Equal input gives an equal sheet.
 
-    Both systems have a text for every conversation. Summaries that differ in white space alone are identical.
+    Both systems have a text for every conversation. Summaries that differ only in white space are identical.
     """
     pairs, items, identical = [], [], []
     for conversation in drawn:
