@@ -56,14 +56,14 @@ BASES = {
     "Dataset": ("Conversation", "Turn"),
     "Backend": ("BackendRequest", "Generation"),
 }
-"""What a plugin implements, with the records that it is given and gives back."""
+"""The base classes that plugins implement, with the records that they take and return."""
 
 FUNCTIONS = ("baseline", "train", "score", "compare", "gate", "summarize", "load_run")
 OPTIONS_TYPE = "RunOptions"
-"""What `import liftbench` gives, in the order of the page; other names follow in a table."""
+"""The functions and options of `import liftbench`, in the order of the page; other names follow in a table."""
 
 COMMON = 5
-"""Commands that must share an option before it is listed once for all of them."""
+"""Number of commands that must share an option for it to be listed once for all of them."""
 
 
 def pages() -> dict[str, str]:
@@ -155,7 +155,7 @@ def run_format() -> str:
 
 
 def hooks() -> str:
-    """The hooks, what `bench_register` is handed, the base classes, and every name that a plugin may use."""
+    """The hooks, the argument of `bench_register`, the base classes, and every name that a plugin may use."""
     api = exported("plugin_api.pyi")
     implemented = []
     for base, records in BASES.items():
@@ -180,7 +180,7 @@ def hooks() -> str:
 
 
 def python() -> str:
-    """The functions of `import liftbench`, the options that those which make a run share, and the other names."""
+    """The functions of `import liftbench`, the options shared by those that make a run, and the other names."""
     names = exported("__init__.pyi")
     rows = [
         (f"`{name}`", first_sentence(described(module, name)))
@@ -201,7 +201,7 @@ def python() -> str:
 
 def function_page(name: str, module: str) -> str:
     """A public function with its signature and docstring."""
-    # Of an overloaded function the last definition is the one that works.
+    # The last definition of an overloaded function is the implementation.
     *_, node = [one for one in Source(module).tree.body if isinstance(one, ast.FunctionDef) and one.name == name]
     head = f"```python\nliftbench.{signature(node)}\n```"
     return f"## {name}\n\n{head}\n\n{docstring(ast.get_docstring(node) or '')}"
@@ -219,8 +219,9 @@ def command_line() -> str:
     sections += [describe_command(path, command, common) for path, command in found]
     intro = (
         "Options win over the environment, which wins over the recipe, which wins over the defaults. Exit codes: 0 "
-        "done (`bench compare`: the lift is verified; `bench gate`: every rule passed), 1 not so, 2 wrong usage, 3 "
-        "something needed is missing, 4 a run failed. `bench --debug COMMAND` shows the traceback of an error."
+        "done (`bench compare`: the lift is verified; `bench gate`: every rule passed), 1 the lift is not "
+        "verified or a rule did not pass, 2 wrong usage, 3 something needed is missing, 4 a run failed. `bench --debug "
+        "COMMAND` shows the traceback of an error."
     )
     return page("Command line", intro, sections)
 
@@ -274,7 +275,7 @@ def describe_command(path: str, command: click.Command, common: Sequence[tuple[s
 
 
 def help_text(text: str) -> str:
-    """A command's help in Markdown: paragraphs after click's `\\b` are kept as they are."""
+    """A command's help in Markdown; paragraphs after click's `\\b` are kept as they are."""
     parts = []
     for paragraph in text.strip().split("\n\n"):
         if paragraph.lstrip().startswith("\b"):

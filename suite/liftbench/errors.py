@@ -1,4 +1,4 @@
-"""Errors that a user can cause or fix: one to three lines, no traceback, an exit code each. A bug is none of these."""
+"""Errors that a user can cause or fix: one to three lines, no traceback, an exit code each. Bugs are not among them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class LiftbenchError(Exception):
-    """Base of all errors that become clean lines: what is wrong, and on a line of its own how to fix it.
+    """Base of all errors that become clean lines: what is wrong and, on a separate line, how to fix it.
 
     >>> print(UsageError("conversations.csv has no column for ids", "Name it with --id.").within("helpdesk"))
     helpdesk: conversations.csv has no column for ids
@@ -21,9 +21,9 @@ class LiftbenchError(Exception):
     def __init__(self, what: str, fix: str = "") -> None:
         super().__init__(what, fix)
         self.what = what
-        """What is wrong and where: a clause without a capital or a full stop, to stand after `error:` or a place."""
+        """What is wrong and where: a clause without a capital or a full stop, which follows `error:` or a place."""
         self.fix = fix
-        """How to fix it, in whole sentences; empty where that says itself."""
+        """How to fix it, in whole sentences; empty where that is obvious."""
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.fix}" if self.fix else self.what
@@ -34,12 +34,12 @@ class LiftbenchError(Exception):
         return f"{self.what}. {self.fix}" if self.fix else self.what
 
     def within(self, place: str) -> Self:
-        """The same error with the place that it comes from before it."""
+        """The same error, preceded by the place that it comes from."""
         return type(self)(f"{place}: {self.what}", self.fix)
 
 
 class UsageError(LiftbenchError):
-    """The command, recipe or data is not right: exit code 2."""
+    """The command, recipe or data is wrong: exit code 2."""
 
     exit_code = 2
 
@@ -57,7 +57,7 @@ class RunFailed(LiftbenchError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """An error for an unknown name; how to fix it begins with the most similar known names.
+    """An error for an unknown name; its fix begins with the most similar known names.
 
     >>> print(unknown("split", "tset", ["train", "test"]))
     unknown split 'tset'
@@ -70,7 +70,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of another library's error, or its type: what follows are hints for programmers."""
+    """The first line of another library's error, or its type; the other lines are hints for programmers."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 
@@ -78,7 +78,7 @@ def first_line(error: BaseException) -> str:
 def require_packages(packages: Iterable[str], purpose: str, install: str | None = None) -> None:
     """Raise `PrerequisiteError` unless all packages, given by their import names, are installed.
 
-    `purpose` is what needs them, and `install` what to install where one is missing: `liftbench[data]`.
+    `purpose` names what needs them, and `install` what to install if one is missing, such as `liftbench[data]`.
 
     >>> require_packages(["json"], "reading JSON")
     >>> require_packages(["no_such_package"], "the trainer 'mine'", "liftbench[train]")

@@ -1,4 +1,4 @@
-"""Typed records as JSON and JSON Lines: written atomically or appended, read with errors that name file and line."""
+"""Typed records as JSON and JSON Lines, written atomically or appended, and read with errors that name the place."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 class InvalidValue(NamedTuple):
-    """What msgspec says of a value that does not fit its type."""
+    """What msgspec says about a value that does not fit its type."""
 
     path: str
-    """To the value, below the whole: `metrics.names[0]`; empty for the whole."""
+    """The path to the value: `metrics.names[0]`; empty for the whole record."""
     reason: str
 
 
@@ -35,7 +35,7 @@ def invalid_value(error: msgspec.ValidationError) -> InvalidValue:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a clear error; what was written before stays."""
+    """Turn the error of a full or read-only disk into a clear one; what was written before stays."""
     try:
         yield
     except OSError as error:
@@ -46,7 +46,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_atomic(path: Path, value: Any) -> None:
-    """Replace a JSON file so that a reader, or a crash, sees the old or the new one, never a part."""
+    """Replace a JSON file so that readers see the old or the new one, never a part, even after a crash."""
     _replace(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
@@ -70,7 +70,7 @@ def append_lines(path: Path, rows: Iterable[Any]) -> None:
 
 
 def recover_lines(path: Path, kind: type[T]) -> list[T]:
-    """The whole rows of a JSON Lines file that a kill may have cut, after dropping the cut end from the file."""
+    """The complete rows of a JSON Lines file that a kill may have cut; a cut end is removed from the file."""
     if not path.exists():
         return []
     data = path.read_bytes()
@@ -108,7 +108,7 @@ def read_lines(path: Path, kind: type[T]) -> list[T]:
 
 
 def digest(*parts: object) -> str:
-    """sha256 over the canonical JSON of some values (dicts by sorted key)."""
+    """sha256 over the canonical JSON of some values, with dicts sorted by key."""
     encoded = msgspec.json.encode(msgspec.to_builtins(parts), order="sorted")
     return hashlib.sha256(encoded).hexdigest()
 
