@@ -131,11 +131,11 @@ def _show_first(mapping: Mapping, rows: Sequence[Row], tables: Sequence[Table], 
     out = Console()
     out.print(mapping.table())
     out.print(f"the first conversation in the first {len(rows)} rows:", style="bold", highlight=False)
-    for line in _told(found[0]):
+    for line in _list_turns(found[0]):
         out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _told(conversation: Conversation) -> Iterator[str]:
+def _list_turns(conversation: Conversation) -> Iterator[str]:
     yield f"id: {conversation.id}"
     yield from (f"{name}: {value}" for name, value in conversation.metadata.items())
     yield from (f"reference: {text}" for text in conversation.references)
