@@ -17,11 +17,11 @@ def describe_rule(rule: Rule) -> str:
     label = metric_label(rule.metric)
     share = f"{100 * rule.bound.number:.4g}%"
     if rule.quantity == "lift":
-        asks = f"the run's mean {label} must be at least {share} higher than that of {over(rule)}"
+        asks = f"The run's mean {label} must be at least {share} higher than that of {over(rule)}"
     elif rule.quantity == "drop":
-        asks = f"the run's mean {label} may be at most {share} worse than that of {over(rule)}"
+        asks = f"The run's mean {label} may be at most {share} worse than that of {over(rule)}"
     else:
-        asks = f"the run's {label} must be {_most(rule)} {_bound_words(rule)}"
+        asks = f"The run's {label} must be {_most(rule)} {_bound_words(rule)}"
     ends = {
         "measured": "as measured",
         "verified": "at the less favourable end of the 95% interval, with every guard of the verdict passed"
@@ -29,7 +29,7 @@ def describe_rule(rule: Rule) -> str:
         "significant": "and it is broken only where not even the more favourable end of the 95% interval reaches that",
     }
     parts = f", on each slice of the conversations by {rule.per}" if rule.per else ""
-    return f"{asks[0].upper()}{asks[1:]}{parts}, {ends[rule.strength]}."
+    return f"{asks}{parts}, {ends[rule.strength]}."
 
 
 def describe_lift(rule: Rule, found: Lift, metric: str, who: str, sign: int, bounds: Sequence[float]) -> str:

@@ -313,7 +313,7 @@ def _judge_seeds(judged: Sequence[tuple[Evidence, CandidateResult]], lifts: Lift
     worst, result = judged[place]
     together = replace(worst, seeds=seeds)
     guards = result.verdict.guards
-    about = f"The worst of {len(seeds)} seeds decides: seed {seeds[place]}."
+    about = f"The worst of {len(seeds)} seeds decides: seed {seeds[place]}"
     if len(seeds) >= SEEDS_TO_RESAMPLE:
         headlines = worst.terms.headlines
         together = replace(
@@ -322,7 +322,7 @@ def _judge_seeds(judged: Sequence[tuple[Evidence, CandidateResult]], lifts: Lift
             prompted=lifts.of(runs, "best-prompted", headlines),
         )
         guards = _merge_guards([one.verdict.guards for _, one in judged], seeds)
-        about = f"{len(seeds)} seeds were resampled together with the conversations."
+        about = f"{len(seeds)} seeds were resampled together with the conversations"
     return SeedsResult(
         name=runs[place].manifest.system.name,
         runs=[run.id for run in runs],

@@ -70,7 +70,7 @@ SEVERITY: tuple[Outcome, ...] = ("unproven", "not met", "undecided", "verified")
 def judge(evidence: Evidence, guards: Sequence[Guard], about: str = "") -> Verdict:
     """The verdict: the target must be reached on every headline, so no correction for several of them is due.
 
-    `about` says how several seeds were judged; the verdict's sentence begins with it.
+    `about` says how several seeds were judged; the verdict's sentence begins with this clause.
 
     A headline is *verified* if its interval's lower bound is at least the target, *not met* if its upper bound is
     below the target, else *undecided* (see `lift_outcome`). A guard that failed or could not run makes the verdict
@@ -134,27 +134,26 @@ def _sentence(
         over, rival, others = rival or over, evidence.baseline, evidence.lifts
     conditions = list_conditions(evidence) if outcome in ("verified", "undecided") else []
     weaker = f" ({'; '.join(conditions)})" if conditions else ""
-    words = [f"{outcome.capitalize()}{weaker}:", *([about] if about else [])]
-    words += [_failing(failing, guards)] if failing else [f"All {guards} guards passed."]
+    clauses = [about] if about else []
+    clauses.append(_failing(failing, guards) if failing else f"All {guards} guards passed")
     if lift != "unproven":
         numbers = [one for one in evidence.judged if isinstance(one, Lift)]
-        words.append(_figures(over, evidence.candidate, numbers, target))
+        clauses += _figures(over, evidence.candidate, numbers, target)
     if rival and others:
-        words.append(_beside(rival, others, target))
-    sentence = " ".join(words)
-    if outcome == "unproven" or _has_checker(evidence.candidate):
-        return sentence
-    return f"{sentence.rstrip('.')} (overlap only)."
+        clauses.append(_beside(rival, others, target))
+    blind = "" if outcome == "unproven" or _has_checker(evidence.candidate) else " (overlap only)"
+    return f"{outcome.capitalize()}{weaker}: {'. '.join(clauses)}{blind}."
 
 
 def _failing(guards: Sequence[Guard], of: int) -> str:
-    """A sentence that names the guards that did not pass; their findings are shown elsewhere."""
+    """A clause that names the guards that did not pass; their findings are shown elsewhere."""
     states = dict.fromkeys(guard.state for guard in guards)
     named = [f"{join_words([guard.name for guard in guards if guard.state == state])} ({state})" for state in states]
-    return f"{len(guards)} of {of} guards did not pass: {join_words(named)}."
+    return f"{len(guards)} of {of} guards did not pass: {join_words(named)}"
 
 
-def _figures(over: MeasuredRun, candidate: MeasuredRun, lifts: Sequence[Lift], target: float) -> str:
+def _figures(over: MeasuredRun, candidate: MeasuredRun, lifts: Sequence[Lift], target: float) -> list[str]:
+    """The lifts with their intervals, and a warning where these are rough: a clause each."""
     before, after = over.manifest.system.name, candidate.manifest.system.name
     if before == after:
         before, after = f"the baseline {before}", f"the candidate {after}"
@@ -163,11 +162,12 @@ def _figures(over: MeasuredRun, candidate: MeasuredRun, lifts: Sequence[Lift], t
     gains = [f"{_change(first, target)} on {metric_label(first.metric)} ({level} interval {_interval(first, target)})"]
     gains += [f"{_change(lift, target)} on {metric_label(lift.metric)} ({_interval(lift, target)})" for lift in rest]
     few = next((lift for lift in lifts if lift.units < FEWEST), None)
-    rough = f" With {_units(few)} the interval is rough: {FEWEST} are needed to verify." if few else ""
-    return (
+    rough = [f"With {_units(few)} the interval is rough: {FEWEST} are needed to verify"] if few else []
+    figures = (
         f"On {lifts[0].n} conversations, {after} scores {join_words(gains)}, compared with {before}; "
-        f"{_describe_goal(lifts, target)}.{rough}"
+        f"{_describe_goal(lifts, target)}"
     )
+    return [figures, *rough]
 
 
 def _units(lift: Lift) -> str:
@@ -214,10 +214,10 @@ def _describe_goal(lifts: Sequence[Lift], target: float) -> str:
 
 
 def _beside(rival: MeasuredRun, lifts: Sequence[LiftResult], target: float) -> str:
-    """The lift over the other baseline in a sentence: judged and other lift are always shown together."""
+    """The lift over the other baseline in a clause: judged and other lift are always shown together."""
     what = "best-prompted baseline" if rival.manifest.tuned else "plain baseline"
     gains = [f"{describe_gain(lift, target)} on {metric_label(lift.metric)}" for lift in lifts]
-    return f"Over the {what} it is {join_words(gains)}."
+    return f"Over the {what} it is {join_words(gains)}"
 
 
 def _has_checker(run: MeasuredRun) -> bool:
@@ -250,13 +250,13 @@ def _proven(evidence: Evidence, guards: Sequence[Guard]) -> list[str]:
 
 def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> list[str]:
     words = [f"{guard.question} {guard.words}" for guard in failing]
-    goal = _goal(target)
+    goal = f"The target of {_percent(target)}"
     for lift in evidence.judged:
         outcome = lift_outcome(lift, target)
         if outcome == "not met":
-            words.append(f"T{goal[1:]} on {metric_label(lift.metric)}: it is not reached, even at the upper bound.")
+            words.append(f"{goal} on {metric_label(lift.metric)}: it is not reached, even at the upper bound.")
         elif outcome == "undecided":
-            words.append(f"T{goal[1:]} on {metric_label(lift.metric)}: {describe_gain(lift, target)} leaves it open.")
+            words.append(f"{goal} on {metric_label(lift.metric)}: {describe_gain(lift, target)} leaves it open.")
     if evidence.best_prompted is None:
         words.append("That the gain takes training: what a better prompt alone buys was not measured.")
     if not _has_checker(evidence.candidate):

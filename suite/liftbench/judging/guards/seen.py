@@ -32,7 +32,7 @@ def check_leakage(evidence: Evidence) -> Check:
         kind = next(iter(found))
         return Check(
             "failed",
-            f"{'; '.join(found.values()).capitalize()} (for example {ids[kind][0]}).",
+            f"{'; '.join(found.values())} (for example {ids[kind][0]}).",
             "Train without them, or score conversations that are like none of the training.",
         )
     # Checked after the leaks, because a leak that was found outranks what is unknown.
