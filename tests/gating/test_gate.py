@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -255,8 +256,14 @@ def test_a_metric_that_the_baseline_lacks_is_no_difference(world: World) -> None
     assert gated(world, doctored(world.good, "more", protocol={"metrics": metrics})).passed
 
 
-def test_every_seed_must_hold(world: World) -> None:
-    other = doctored(worse(world), "other-seed", seed=7)
+def another_seed(world: World, name: str, folder: Path) -> Run:
+    """A worse run of the same training with another seed, in a folder where no other test's gate finds it."""
+    other = doctored(worse(world), name, seed=7)
+    return Run(Path(shutil.move(other.folder, folder / name)))
+
+
+def test_every_seed_must_hold(world: World, tmp_path: Path) -> None:
+    other = another_seed(world, "other-seed", tmp_path)
     report = gate([world.good, other], [parse(RULES[4])], world.against)
     assert states(report) == {RULES[4]: "failed"}
     assert report.results[1].run == other.id
@@ -269,8 +276,8 @@ def test_seeds_that_were_left_out_verify_nothing(world: World) -> None:
     assert [guard.words for guard in report.guards if guard.name == "seeds"] == ["Not judged: seed 3 (x)."]
 
 
-def test_of_seeds_that_all_hold_the_one_that_holds_least_is_told(world: World) -> None:
-    other = doctored(worse(world), "lesser-seed", seed=7)
+def test_of_seeds_that_all_hold_the_one_that_holds_least_is_told(world: World, tmp_path: Path) -> None:
+    other = another_seed(world, "lesser-seed", tmp_path)
     result = gate([world.good, other], [parse("rougeL >= 0.1")], world.against).results[1]
     assert (result.state, result.run) == ("passed", other.id)
 
