@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,15 @@ def command_line(
         return Outcome(int(ended.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def project_line(command_line: Callable[..., Outcome], world: World, tmp_path: Path) -> Callable[..., Outcome]:
+    """`bench …` in a project with the promoted baselines and two runs: the untuned model's and a good adapter's."""
+    shutil.copytree(world.folder, tmp_path / "baselines")
+    for run in (world.baseline, world.good):
+        shutil.copytree(run.folder, tmp_path / "reports" / "runs" / run.id)
+    return command_line
 
 
 @pytest.fixture

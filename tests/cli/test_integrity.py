@@ -26,12 +26,8 @@ RULE = "lift(rougeL) >= 40% verified"
 
 
 @pytest.fixture
-def bench(command_line: Bench, world: World, tmp_path: Path) -> Bench:
-    """`bench` in a project with the promoted baselines and two runs: the untuned model's and a good adapter's."""
-    shutil.copytree(world.folder, tmp_path / "baselines")
-    for run in (world.baseline, world.good):
-        shutil.copytree(run.folder, tmp_path / "reports" / "runs" / run.id)
-    return command_line
+def bench(project_line: Bench) -> Bench:
+    return project_line
 
 
 # -------------------------------------------------------------------------------------------------------------- files

@@ -73,6 +73,17 @@ def test_other_candidates_in_the_folder_are_counted_and_may_share_the_level(scri
     assert not any("candidates" in one for one in together.candidates[0].verdict.conditions)
 
 
+def test_candidates_that_are_compared_together_share_the_level_already(scripted: Bench, good: Run) -> None:
+    other = doctored(good, "again")
+    both = compare(scripted.baseline, [good, other], scripted.background, selection=Selection(looks=2))
+    assert [one.lifts[0].level for one in both.candidates] == [0.975, 0.975]
+    for one in both.candidates:
+        assert not any("candidates" in words for words in (*one.verdict.conditions, *one.verdict.caveats))
+    among_three = compare(scripted.baseline, [good, other], scripted.background, selection=Selection(looks=3))
+    assert "one of 3 candidates, each judged at 97.5%" in among_three.candidates[0].verdict.conditions
+    assert any("3 candidates were measured" in words for words in among_three.candidates[0].verdict.caveats)
+
+
 def test_an_overlong_best_prompt_does_not_fail_a_lift_over_the_plain_baseline(scripted: Bench, good: Run) -> None:
     prompted = doctored(scripted.baseline, "overlong", tuned=True, summary={"shortened": 50})
     comparison = compare(scripted.baseline, [good], scripted.background, best_prompted=prompted)

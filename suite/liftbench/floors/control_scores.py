@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Final, Literal, TypeVar
 
 from msgspec import Struct
@@ -102,6 +103,19 @@ def floor_cache(protocol: Protocol, training: str, seed: int, plugins: Plugins, 
 def floor_cache_of(measurement: Measurement, seed: int, plugins: Plugins, runs: Path) -> FloorCache:
     """Where the controls of a measurement are or will be kept."""
     return floor_cache(measurement.protocol, measurement.training_fingerprint, seed, plugins, runs)
+
+
+def rank_controls(controls: ControlScores, metric: str) -> list[SystemScores]:
+    """The controls that saw no reference and have a value on a metric, the best mean first."""
+    lower = next((info.direction == "lower" for info in controls.metrics if info.name == metric), False)
+    means = {}
+    for row in controls.rows:
+        known = [value for value in row.scores.get(metric, ()) if value is not None]
+        if row.role == "floor" and known:
+            means[row.name] = fmean(known)
+    ranked = sorted(means, key=lambda name: means[name] if lower else -means[name])
+    rows = {row.name: row for row in controls.rows}
+    return [rows[name] for name in ranked]
 
 
 def read_cached(path: Path, kind: type[T]) -> T | None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..data.similarity.scored import ScoredSplit
-from ..floors.control_scores import ControlScores, SystemScores
+from ..floors.control_scores import ControlScores, rank_controls
 from ..statistics.bootstrap import Bootstrap, PositionInterval
 
 
@@ -91,21 +91,21 @@ def measure_abstractiveness(
     humans = [share for _, share in people.values()]
     means = Abstractiveness(n=len(people), candidate_mean=fmean(own), humans_mean=fmean(humans))
     rows = [row for row in controls.rows if row.role == "floor" and row.traces] if controls else []
-    if not rows:
+    if controls is None or not rows:
         return replace(means, problem=UNTRACED)
     columns = {row.name: [row.traces[places[id_]].novel for id_ in people] for row in rows}
-    lower = [row for row in rows if fmean(columns[row.name]) < fmean(humans)]
+    lower = {row.name for row in rows if fmean(columns[row.name]) < fmean(humans)}
 
     @cache
     def place(control: str) -> PositionInterval:
         return bootstrap.position(own, columns[control], humans, list(people))
 
     best = {
-        next((row.name for row in _best_first(lower, headline) if not place(row.name).problem), "")
-        for headline in headlines
+        next((row.name for row in ranked if row.name in lower and not place(row.name).problem), "")
+        for ranked in (rank_controls(controls, headline) for headline in headlines)
     } - {""}
     if not best:
-        why = next(filter(None, (place(row.name).problem for row in lower)), UNSCORED)
+        why = next(filter(None, (place(row.name).problem for row in rows if row.name in lower)), UNSCORED)
         return replace(means, problem=why if lower else NOBODY_COPIES)
     control = max(sorted(best), key=lambda name: fmean(columns[name]))
     return replace(
@@ -116,9 +116,3 @@ def measure_abstractiveness(
         low=place(control).low,
         high=place(control).high,
     )
-
-
-def _best_first(rows: Sequence[SystemScores], metric: str) -> list[SystemScores]:
-    """The rows with a value on a metric, highest mean first."""
-    columns = {row.name: [value for value in row.scores.get(metric, ()) if value is not None] for row in rows}
-    return sorted((row for row in rows if columns[row.name]), key=lambda row: fmean(columns[row.name]), reverse=True)

@@ -31,8 +31,9 @@ def list_conditions(evidence: Evidence) -> list[str]:
         found.append(f"{over.summary.cut} of {over.summary.n} summaries of the baseline were cut at the token limit")
     if evidence.best_prompted is None:
         found.append("no best prompt was searched for")
-    if evidence.basis.selection.looks > 1 and not terms.limits.share_level:
-        found.append(f"one of {evidence.basis.selection.looks} candidates, each judged at 95%")
+    looks, bootstrap = evidence.basis.selection.looks, evidence.basis.bootstrap
+    if looks > bootstrap.comparisons:
+        found.append(f"one of {looks} candidates, each judged at {percent(bootstrap.level)}")
     return found
 
 

@@ -80,14 +80,15 @@ def judge(evidence: Evidence, guards: Sequence[Guard], about: str = "") -> Verdi
     lift = _worst([_headline_outcome(evidence, one, target) for one in evidence.judged] or ["unproven"])
     failing = not_passed(guards)
     outcome = _worst([lift, *("undecided" if guard.state == "undecided" else "unproven" for guard in failing)])
+    conditions = list_conditions(evidence)
     return Verdict(
         outcome=outcome,
         lift=lift,
         headlines=tuple(one.metric for one in evidence.lifts),
         against=evidence.terms.against,
         target=target,
-        conditions=list_conditions(evidence),
-        sentence=_sentence(evidence, outcome, lift, failing, len(guards), about),
+        conditions=conditions,
+        sentence=_sentence(evidence, outcome, lift, conditions, failing, len(guards), about),
         guards=list(guards),
         proven=_proven(evidence, guards),
         not_proven=_not_proven(evidence, failing, target),
@@ -126,14 +127,19 @@ def _headline_outcome(evidence: Evidence, lift: LiftResult, target: float) -> Ou
 
 
 def _sentence(
-    evidence: Evidence, outcome: Outcome, lift: Outcome, failing: Sequence[Guard], guards: int, about: str
+    evidence: Evidence,
+    outcome: Outcome,
+    lift: Outcome,
+    conditions: Sequence[str],
+    failing: Sequence[Guard],
+    guards: int,
+    about: str,
 ) -> str:
     target = evidence.terms.target
     over, rival, others = evidence.baseline, evidence.best_prompted, evidence.prompted
     if evidence.terms.against == "best-prompted":
         over, rival, others = rival or over, evidence.baseline, evidence.lifts
-    conditions = list_conditions(evidence) if outcome in ("verified", "undecided") else []
-    weaker = f" ({'; '.join(conditions)})" if conditions else ""
+    weaker = f" ({'; '.join(conditions)})" if conditions and outcome in ("verified", "undecided") else ""
     clauses = [about] if about else []
     clauses.append(_failing(failing, guards) if failing else f"All {guards} guards passed")
     if lift != "unproven":
@@ -294,7 +300,7 @@ def _caveats(evidence: Evidence, target: float) -> list[str]:
     candidate, baseline = evidence.candidate, evidence.baseline
     caveats = [f"Not measured: {what}" for what in evidence.unmeasured]
     caveats += [f"The guards are loosened: {what}." for what in describe_loosened(evidence.terms.limits)]
-    caveats += evidence.basis.selection.notes
+    caveats += [*_unshared_looks(evidence), *evidence.basis.selection.notes]
     manifest = baseline.manifest
     if target != manifest.target:
         caveats.append(f"The target of its recipe is {_percent(manifest.target)}, and {_percent(target)} was judged.")
@@ -329,6 +335,17 @@ def _caveats(evidence: Evidence, target: float) -> list[str]:
         caveats.extend(f"{metric} was left out: {why}" for metric, why in run.manifest.skipped.items())
         caveats.extend(f"The {who}'s run notes: {note}" for note in run.manifest.notes)
     return list(dict.fromkeys(caveats))
+
+
+def _unshared_looks(evidence: Evidence) -> list[str]:
+    """That more candidates were tried than share the level."""
+    looks = evidence.basis.selection.looks
+    if looks <= evidence.basis.bootstrap.comparisons:
+        return []
+    return [
+        f"{looks} candidates were measured under this protocol in this runs folder. The more are tried, the likelier "
+        "one reaches the target by chance: guards.share_level=true shares the 5% among them."
+    ]
 
 
 def _seed_gaps(evidence: Evidence) -> list[str]:

@@ -9,6 +9,7 @@ model-<hash>.json     the result of its judgments
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import PrerequisiteError, unknown
@@ -62,15 +63,18 @@ def find_preferences(runs: Path, candidate: str) -> list[Preference]:
 
     Raises `UsageError` where a result is damaged: a result that cannot be read must not count as a missing one.
     """
+    return preferences_of(runs, [candidate])[candidate]
+
+
+def preferences_of(runs: Path, candidates: Iterable[str]) -> dict[str, list[Preference]]:
+    """Run id → what `find_preferences` gives for it; the results are read once for all candidates."""
     paths = [path for name in ("result.json", "model-*.json") for path in (runs / JUDGING).glob(f"*/{name}")]
     found = []
     for path in sorted(paths):
         found.append(read_record(path, Preference))
         _refuse_newer(path, found[-1].schema)
-    return sorted(
-        (one for one in found if one.candidate == candidate),
-        key=lambda one: (one.kind != "people", one.against, one.other, one.sheet, one.judges),
-    )
+    found.sort(key=lambda one: (one.kind != "people", one.against, one.other, one.sheet, one.judges))
+    return {candidate: [one for one in found if one.candidate == candidate] for candidate in candidates}
 
 
 def _refuse_newer(path: Path, schema: int) -> None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from ..text.phrases import join_words
 from .differences import protocol_differences
 from .directory import Run
 from .measured import MeasuredRun
@@ -20,6 +21,11 @@ def seed_of(run: MeasuredRun) -> int:
     """The seed that the run's adapter was trained with; the run's own seed where no adapter records one."""
     adapter = run.manifest.system.adapter
     return run.manifest.seed if adapter is None or adapter.seed is None else adapter.seed
+
+
+def name_seeds(runs: Sequence[MeasuredRun]) -> str:
+    """`seed 1 (run id) and seed 2 (run id)`; empty for none."""
+    return join_words([f"seed {seed_of(run)} ({run.id})" for run in runs])
 
 
 def other_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:

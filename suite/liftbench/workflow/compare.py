@@ -17,13 +17,12 @@ from ..judging.evidence import Selection
 from ..judging.sensitivity import scorers
 from ..measuring.plan import ReadData, read_data_once
 from ..metrics.base import Metric
-from ..preferences.folder import find_preferences
+from ..preferences.folder import preferences_of
 from ..progress import Progress
 from ..records.run import Against
 from ..runs.directory import Run, find_run, runs_in
-from ..runs.seed_groups import count_looks, near_trainings, other_seeds, seed_of, unscored_seeds
+from ..runs.seed_groups import count_looks, name_seeds, near_trainings, other_seeds, seed_of, unscored_seeds
 from ..runs.selection import best_prompted, newest_pair
-from ..text.phrases import join_words
 from .feedback import SILENT, Feedback, Say, feedback_to
 from .measure import say_problems
 from .setup import RUNS
@@ -143,14 +142,12 @@ def compare_runs(
     with feedback.bars([("controls", "systems"), ("validity", "metrics")]) as (on_controls, on_validity):
         background = measure_background(baseline.require_complete(), plugins, on_controls, on_validity, read)
     metrics, background = _scorers(baseline, headlines, plugins, background, read)
-    if left_out := join_words([f"seed {seed_of(run)} ({run.id})" for run in _find_unjudged(candidates, there)]):
-        why = f"{left_out}: same training, but not scored under this protocol; its `bench train` command scores it"
-        background = replace(background, missing=background.missing | {"seeds": why})
-    else:
-        why = ""
+    left_out = name_seeds(_find_unjudged(candidates, there))
+    if left_out:
+        left_out += ": same training, but not scored under this protocol; its `bench train` command scores it"
+        background = replace(background, missing=background.missing | {"seeds": left_out})
     given = {run.id for run in (baseline, *candidates)}
     best = best_prompted(baseline, [run for run in there if run.id not in given])
-    looks = count_looks(baseline, list({run.id: run for run in (*there, *candidates)}.values()))
     comparison = judge_runs(
         baseline,
         candidates,
@@ -162,30 +159,23 @@ def compare_runs(
         slices=slices,
         metrics=metrics,
         selection=Selection(
-            unscored_seeds=why,
-            looks=looks,
-            notes=_notes(candidates, there, looks),
-            preferences={run.id: find_preferences(runs, run.id) for run in candidates},
+            unscored_seeds=left_out,
+            looks=count_looks(baseline, [*there, *candidates]),
+            notes=_notes(candidates, there),
+            preferences=preferences_of(runs, [run.id for run in candidates]),
         ),
     )
     return RunComparison(comparison, {run.id: run for run in (baseline, *([best] if best else []), *candidates)})
 
 
-def _notes(candidates: Sequence[Run], there: Sequence[Run], looks: int) -> list[str]:
+def _notes(candidates: Sequence[Run], there: Sequence[Run]) -> list[str]:
     """What a reader must know about how the candidates were chosen."""
-    notes = []
-    if looks > 1:
-        notes.append(
-            f"{looks} candidates were measured under this protocol in this runs folder. The more are tried, the "
-            "likelier one reaches the target by chance: guards.share_level=true shares the 5% among them."
-        )
-    for candidate in candidates:
-        notes += [
-            f"{near.id} is called another training than {candidate.id}, but differs only in numbers that are nearly "
-            "equal: its seeds were not judged with it."
-            for near in near_trainings(candidate, there)
-        ]
-    return list(dict.fromkeys(notes))
+    return [
+        f"{near.id} is called another training than {candidate.id}, but differs only in numbers that are nearly "
+        "equal: its seeds were not judged with it."
+        for candidate in candidates
+        for near in near_trainings(candidate, there)
+    ]
 
 
 def _scorers(
@@ -208,8 +198,7 @@ def _other_seeds(baseline: Run, candidates: Sequence[Run], there: Sequence[Run],
             continue
         seen |= {_member(run) for run in others}
         found += others
-        seeds = join_words([f"seed {seed_of(run)} ({run.id})" for run in others])
-        say(f"judged with {candidate.id}, because the training is the same: {seeds}")
+        say(f"judged with {candidate.id}, because the training is the same: {name_seeds(others)}")
     return found
 
 

@@ -16,12 +16,12 @@ from ..gating.gate import Against, GateReport
 from ..gating.gate import gate as judge_rules
 from ..judging.evidence import Selection
 from ..measuring.plan import scorers_at_hand
-from ..preferences.folder import find_preferences
+from ..preferences.folder import preferences_of
 from ..recipe.resolve import ResolvedRecipe, flatten
 from ..recipe.rules import Rule, parse
 from ..recipe.sections import GatesSection
 from ..runs.directory import Run, find_run, runs_in
-from ..runs.seed_groups import count_looks, other_seeds, seed_of, unscored_seeds
+from ..runs.seed_groups import count_looks, name_seeds, other_seeds, seed_of, unscored_seeds
 from ..runs.selection import newest_like
 from ..text.phrases import join_words
 from .setup import BASELINES, RUNS, resolve_recipe
@@ -119,12 +119,11 @@ def gate_run(rules: Sequence[Rule], against: Against, run: Run, notes: Sequence[
     """Check a run against rules, together with the other seeds of its training that are in the same folder."""
     there = runs_in(run.folder.parent)
     runs = sorted([run, *other_seeds(run, there)], key=seed_of)
-    left_out = join_words([f"seed {seed_of(one)} ({one.id})" for one in unscored_seeds(run, there)])
     selection = Selection(
-        unscored_seeds=left_out,
+        unscored_seeds=name_seeds(unscored_seeds(run, there)),
         looks=count_looks(run, [*there, run]),
         notes=notes,
-        preferences={one.id: find_preferences(run.folder.parent, one.id) for one in runs},
+        preferences=preferences_of(run.folder.parent, [one.id for one in runs]),
     )
     metrics = scorers_at_hand(run.manifest.protocol, against.baseline.measured.manifest.headlines, load_plugins())
     return GateOutcome(judge_rules(runs, rules, against, selection, metrics), runs, against)

@@ -10,7 +10,14 @@ from ..data.similarity.scored import ScoredSplit
 from ..errors import LiftbenchError, UsageError
 from ..extension.loader import Plugins
 from ..files import digest, write_atomic
-from ..floors.control_scores import ControlScores, floor_cache, leave_one_out, measure_controls, read_cached
+from ..floors.control_scores import (
+    ControlScores,
+    floor_cache,
+    leave_one_out,
+    measure_controls,
+    rank_controls,
+    read_cached,
+)
 from ..measuring.plan import prepare_again
 from ..measuring.score import metric_info, values
 from ..preferences.client import connect, host_of
@@ -143,20 +150,13 @@ def _with_best_control(candidate: Run, plugins: Plugins, runs: Path, feedback: F
     """The control with the best mean on the first headline among those that saw no reference."""
     controls = _find_controls(candidate, plugins, runs, feedback)
     headline = candidate.manifest.headlines[0]
-    means = {}
-    for row in controls.rows:
-        known = [value for value in row.scores.get(headline, []) if value is not None]
-        if row.role == "floor" and row.texts and known:
-            means[row.name] = sum(known) / len(known)
-    if not means:
+    row = next((row for row in rank_controls(controls, headline) if row.texts), None)
+    if row is None:
         reasons = [f"{row.name}: {row.missing}" for row in controls.rows if row.missing]
         raise UsageError(f"no control has a score on {headline}", "; ".join(reasons))
-    info = next(metric for metric in controls.metrics if metric.name == headline)
-    best = max(means, key=lambda name: -means[name] if info.direction == "lower" else means[name])
-    row = next(row for row in controls.rows if row.name == best)
     scores = {id_: {metric: column[at] for metric, column in row.scores.items()} for at, id_ in enumerate(controls.ids)}
     texts = dict(zip(controls.ids, row.texts, strict=True))
-    other = Summaries(name=best, texts=texts, scores=scores)
+    other = Summaries(name=row.name, texts=texts, scores=scores)
     return Comparable(_summaries(candidate), other, controls.metrics)
 
 
