@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 
-from ..data.intake.assembly import list_in, words
 from ..data.intake.columns import Columns, Role, check_form, check_names, missing_fields
 from ..data.intake.guessing import guess, kind_of
 from ..data.intake.tables import Row
+from ..data.intake.values import list_in, words
 from ..errors import UsageError
 from .show import say
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,23 +10,12 @@ import msgspec
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..records.conversation import Conversation, Turn
 from .dataset import Dataset
+from .intake.transcripts import turns_of
 
 IMPORTED = "conversations"
 """The only split of a folder that was imported but not yet split."""
 
 _decoder = msgspec.json.Decoder(Conversation)
-
-_TURN = re.compile(
-    r"""
-    (?:
-        [\[(]? (?:\d[\d./-]*[,T\s]++)? \d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)? (?:Z|\s?[ap]m\b)? [\])]? \s*+ (?:[-–]\s*+)?
-    )?+
-    \**+ (?P<name> [^:\s(\[*]+ (?:\s++[^:\s(\[*]+)? ) \s*+ (?:[(\[][^)\]]*[)\]])? \**+ \s*+ :(?!//) \** \s* (?P<text>.*)
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-"""A line that begins a turn: an optional time, a name of one or two words, an optional time, a colon and the text.
-The quantifiers are possessive, so that matching takes time linear in the line's length."""
 
 
 def read_jsonl(path: Path) -> list[Conversation]:
@@ -78,25 +66,6 @@ def parse_conversation(raw: bytes, source: str) -> Conversation:
             raise UsageError(f"{source}: {reason}")
         return conversation
     return _parse_text(stripped, source)
-
-
-def turns_of(text: str, speaks: Callable[[str], bool] = lambda _: True) -> list[tuple[str, str]] | None:
-    """(speaker, text) pairs from lines such as `Agent: …`, `[10:15] Agent: …`, `Agent (10:15): …`.
-
-    A line continues the turn above it if it does not begin with a name of at most two words, or if `speaks` rejects
-    the name. Returns None if the first line does not begin a turn.
-    """
-    turns: list[tuple[str, str]] = []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        match = _TURN.match(line)
-        # A name has a letter, so `12:30 is fine` does not begin a turn.
-        if match and any(map(str.isalpha, match["name"])) and speaks(match["name"]):
-            turns.append((match["name"], match["text"]))
-        elif turns:
-            turns[-1] = (turns[-1][0], f"{turns[-1][1]} {line}".strip())
-        else:
-            return None
-    return turns or None
 
 
 def _parse_text(raw: bytes, source: str) -> Conversation:

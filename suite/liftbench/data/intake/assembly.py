@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import isfinite
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from ...records.conversation import Conversation, Scalar, Turn
 from ..cleaning import clean
-from ..jsonl import turns_of
 from ..similarity.clusters import CLUSTER
 from .columns import Columns, check_form
 from .gathering import Message, Messages
 from .speakers import UNSPOKEN, Speakers
 from .tables import Row
 from .tally import Tally
+from .transcripts import Unusable, said_in_text
+from .values import list_in, scalar, words
 
 SPEAKER_KEYS = ("role", "speaker", "from", "author", "sender")
 CUSTOMER_KEYS = ("id", "email", "phone", "name")
@@ -86,10 +84,6 @@ def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: 
 # ------------------------------------------------------------------------------------------- a row, a conversation
 
 
-class _Unusable(Exception):
-    """The reason why a value is not a conversation."""
-
-
 def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
     column = columns.messages or columns.transcript or ""
     named = set(columns.names)
@@ -101,7 +95,7 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
             continue
         try:
             said = _said_in(row.values.get(column), columns, speakers, tally)
-        except _Unusable as error:
+        except Unusable as error:
             tally.leave_out("row", str(error), row.place)
             continue
         seen.add(id_)
@@ -121,65 +115,23 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
 
 
 def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> list[tuple[str, str]]:
-    """(speaker, text) pairs from a transcript or a list of messages. Raises `_Unusable`."""
+    """(speaker, text) pairs from a transcript or a list of messages. Raises `Unusable`."""
     said = list_in(value)
     if said is None and columns.messages:
-        raise _Unusable("no list of messages")
+        raise Unusable("no list of messages")
     if said is None:
-        return _said_in_text(words(value), speakers, tally)
+        return said_in_text(words(value), speakers, tally)
     if said and all(isinstance(message, str) for message in said):
-        return _said_in_text("\n".join(said), speakers, tally)
+        return said_in_text("\n".join(said), speakers, tally)
     if not all(isinstance(message, Mapping) for message in said):
-        raise _Unusable("the messages are not objects")
+        raise Unusable("the messages are not objects")
     found = [(_speaker(message), _content(message, tally)) for message in said]
     if any(text and not speaker for speaker, text in found) and columns.others is None:
-        raise _Unusable(f"a message without {', '.join(SPEAKER_KEYS[:-1])} or {SPEAKER_KEYS[-1]}")
+        raise Unusable(f"a message without {', '.join(SPEAKER_KEYS[:-1])} or {SPEAKER_KEYS[-1]}")
     found = [(speaker, text) for speaker, text in found if text]
     if not found:
-        raise _Unusable("no messages")
+        raise Unusable("no messages")
     return found
-
-
-def _said_in_text(text: str, speakers: Speakers, tally: Tally) -> list[tuple[str, str]]:
-    if not text:
-        raise _Unusable("no transcript")
-    said = transcript_turns(text)
-    if said is None:
-        raise _Unusable("the transcript's first line names no speaker")
-    roles = {name: speakers.known(name) for name, _ in said}
-    if None not in roles.values() or not {"customer", "agent"} <= set(roles.values()) or roles[said[0][0]] is None:
-        return said
-    # Both sides are named by role, so another word before a colon (`PS: …`) is not a third speaker.
-    for name in (name for name, role in roles.items() if role is None):
-        tally.remark("transcripts with a word before a colon that is read as text, not as a third speaker", name)
-    return transcript_turns(text, lambda name: roles[name] is not None) or said
-
-
-def transcript_turns(text: str, speaks: Callable[[str], bool] = lambda _: True) -> list[tuple[str, str]] | None:
-    """(speaker, text) pairs as from `turns_of`; line breaks may also be written as `<br>` or as a literal `\\n`."""
-    text = re.sub(r"<br\s*/?>", "\n", text, flags=re.IGNORECASE)
-    if "\n" not in text:
-        text = text.replace("\\r\\n", "\n").replace("\\n", "\n")
-    return turns_of(text, speaks)
-
-
-def list_in(value: Any) -> list[Any] | None:
-    """The list in a value: the value itself, JSON, a Python literal, or the `messages` of a JSON object; else None."""
-    if isinstance(value, list | tuple):
-        return list(value)
-    text = words(value)
-    if not text.startswith(("[", "{")):
-        return None
-    for read in (msgspec.json.decode, ast.literal_eval):
-        # `literal_eval` reads lists as pandas writes them.
-        try:
-            decoded = read(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
-        if isinstance(decoded, dict):
-            decoded = decoded.get("messages", decoded.get("turns"))
-        return decoded if isinstance(decoded, list) else None
-    return None
 
 
 def _speaker(message: Mapping[str, Any]) -> str:
@@ -202,19 +154,6 @@ def _content(message: Mapping[str, Any], tally: Tally) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------- values
-
-
-def words(value: Any) -> str:
-    """A value as stripped text: a whole float loses its `.0`; None, NaN and lists become the empty text."""
-    if isinstance(value, str):
-        return value.strip()
-    if value is None or value != value or isinstance(value, list | tuple | dict):
-        return ""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").strip()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _usable(rows: Iterable[Row], tally: Tally) -> Iterator[Row]:
@@ -247,7 +186,7 @@ def _metadata(row: Row, columns: Columns, keep: Iterable[str], tally: Tally) -> 
         value = row.values.get(name)
         if isinstance(value, list | tuple | dict):
             tally.remark("columns of nested values, left out", name)
-        elif (kept := _scalar(value)) not in (None, ""):
+        elif (kept := scalar(value)) not in (None, ""):
             metadata[name] = kept
     if customer := _customer(row.values.get(columns.cluster or "")):
         metadata[CLUSTER] = customer
@@ -258,13 +197,4 @@ def _customer(value: Any) -> str:
     """What identifies a customer; of an object (`{"id": 7, "email": …}`) the first of `CUSTOMER_KEYS` with a value."""
     if isinstance(value, Mapping):
         return next(filter(None, (words(value.get(key)) for key in CUSTOMER_KEYS)), "")
-    return words(value)
-
-
-def _scalar(value: Any) -> Scalar:
-    # Other JSON readers hold integers in 64 bits, so a larger one is kept as text.
-    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
-        return value
-    if isinstance(value, float) and isfinite(value):
-        return value
     return words(value)

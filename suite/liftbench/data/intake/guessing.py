@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from .assembly import list_in, transcript_turns, words
 from .columns import Columns, plain_name
 from .speakers import Speakers
 from .tables import Row
+from .transcripts import transcript_turns
+from .values import list_in, words
 
 _KINDS = ("conversation", "dialogue", "dialog", "thread", "ticket", "case", "chat", "session", "call", "interaction")
 
