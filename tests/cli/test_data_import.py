@@ -161,7 +161,7 @@ def test_a_dry_run_shows_columns_with_their_origin_and_the_first_conversation(be
 def test_a_mistake_is_answered_in_a_few_lines_and_leaves_nothing(arguments: list[str], words: str, bench: Any) -> None:
     Path("plain.csv").write_text("a,b\n1,2\n3,a long value that goes on and on and on\n", "utf-8")
     Path("header.csv").write_text("id,speaker,text\n", "utf-8")
-    Path("torn.jsonl").write_text('{"id":\n1}\n', "utf-8")
+    Path("torn.jsonl").write_text('{"id":\n1\n', "utf-8")
     write_lines(Path("full/conversations.jsonl"), [{"id": "1", "messages": CHAT}])
     before = sorted(Path().rglob("*"))
     done = bench(*arguments)

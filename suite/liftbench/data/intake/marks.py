@@ -1,0 +1,231 @@
+"""Which messages were not said to the customer: internal notes, drafts and events, by the marks that exports give them.
+
+A mark is a column or a key with a value: `private = true`, `public = false`, `part_type = note`, `visibility = agents`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ...errors import UsageError, unknown
+from .columns import Columns, plain_name
+from .names import MESSAGE_SPEAKERS, MESSAGE_TEXTS
+from .speakers import NO, YES
+from .tally import Tally
+from .values import at, words
+
+
+def _set(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+INTERNAL_FLAGS = _set(
+    """private isprivate internal isinternal internalnote isinternalnote internalcomment isinternalcomment
+    privatenote isprivatenote privatecomment isnote agentonly agentsonly staffonly internalonly isinternalonly
+    hidden ishidden hiddenfromcustomer whisper iswhisper draft isdraft issystem issystemmessage systemmessage
+    systemgenerated isevent isactivity"""
+)
+"""Names of marks that are true for a message that the customer did not get."""
+PUBLIC_FLAGS = _set(
+    """public ispublic jsdpublic ispublished visibletocustomer isvisibletocustomer customervisible iscustomervisible
+    publicvisible visibleincustomerportal visibleinselfservice isvisibleinselfservice"""
+)
+"""Names of marks that are false for such a message."""
+AUDIENCES = _set("visibility audience access accesslevel sharing visibleto privacy")
+"""Names of marks that say who can see a message."""
+KINDS = _set(
+    """parttype messagetype messagekind messagesubtype msgtype eventtype commenttype notetype activitytype posttype
+    replytype entrytype threadtype journaltype itemtype element subtype"""
+)
+"""Names of marks that say what a message is."""
+GENERAL_KINDS = _set("type kind event action channel via")
+"""The same, which may also say what the conversation is."""
+
+_INSIDERS = _set(
+    """internal intern interne private agent agents agentsonly staff staffonly team teammates employee employees
+    hidden admin admins operators restricted internalusers internalonly"""
+)
+_OUTSIDERS = _set("public everyone everybody all allusers customer customers client clients external")
+_NOTE = _set("note notes notiz internal intern interne whisper worknote worknotes sidenote")
+_PRIVATE_NOTE = _set("note notes comment comments reply")
+_EVENT = _set("event events activity activities assignment system audit reasoning thinking")
+_STATE = _set("state status assignee assigned owner priority group team inbox attribute attributes")
+_CHANGE = _set("change changed changes update updated")
+_NOT_SAID = _set(
+    """private privatenote privatecomment internalnote internalcomment agentnote staffnote draft assign assigned
+    unassign unassigned reassigned open opened reopen reopened close closed closing resolve resolved snooze
+    snoozed unsnoozed transfer transferred join joined leave left merge merged split tagged untagged lineitem
+    lineitems log logentry typing statechange statuschange statechanged statuschanged participantadded
+    participantremoved userjoined userleft agentjoined agentleft channeljoin channelleave chatstarted
+    chatended chatopened chatclosed sessionstart sessionstarted sessionend sessionended conversationupdate
+    endofconversation functioncall functioncalloutput toolcall toolcalls tooluse toolresult observation"""
+)
+"""Whole values of `KINDS` without separators."""
+_SYSTEM_CHANNELS = _set("internal system systemevent event activity whisper")
+
+Mark = tuple[str, Any, bool]
+"""A mark's name, its value, and whether it says that the message is internal."""
+
+FIX = "Keep them with --keep-internal, or name the mark of notes with --internal; in a recipe, keep_internal, internal."
+DEPTH = 3
+SHOWN = 24
+
+
+class Marks:
+    """Finds the marks of messages, and counts what is kept and left out."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._keep = columns.keep_internal
+        self._given = None if columns.internal is None else [_split(entry) for entry in columns.internal]
+        self._absent = {path for path, _ in self._given or ()}
+        self._keys: Counter[str] = Counter()
+        self._kept = 0
+        self._left: Counter[str] = Counter()
+        self._kinds: set[str] = set()
+        self._blank: Counter[str] = Counter()
+
+    def of_row(self, values: Mapping[str, Any]) -> str | None:
+        """Why a row that is a message is left out; None if it is kept."""
+        return self._reason(self._given_marks(values) if self._given is not None else _marks(values, GENERAL_KINDS))
+
+    def of_message(self, message: Mapping[str, Any]) -> str | None:
+        """Why a message of a list is left out; None if it is kept."""
+        return self._reason(self._given_marks(message) if self._given is not None else _marks(message))
+
+    def check(self, tally: Tally) -> None:
+        """Tell that `--keep-internal` keeps what was left out.
+
+        Raises `UsageError` if nothing else is left, and for a given mark that no message has.
+        """
+        if self._absent and self._keys:
+            raise unknown("mark of internal notes", min(self._absent), [key for key, _ in self._keys.most_common(20)])
+        if self._left and not self._kept:
+            raise UsageError(f"every message is marked as internal: {self._most_common()}", FIX)
+        if self._left:
+            tally.remark("internal notes and events were left out; --keep-internal keeps them")
+        for name, count in self._blank.items():
+            tally.remark(f"{count} messages have no value in {name}, and were read as public")
+        if {"message", "comment"} <= self._kinds and not self._left:
+            tally.remark("messages of the type comment were kept; some desks call notes so (--internal type=comment)")
+
+    def _reason(self, marks: Iterable[Mark]) -> str | None:
+        if self._keep:
+            return None
+        for name, value, internal in marks:
+            if internal:
+                reason = f"{_label(name, value)} ({name} = {_shown(value)})"
+                self._left[reason] += 1
+                return reason
+            if plain_name(name) in PUBLIC_FLAGS and not words(value):
+                self._blank[name] += 1
+            elif plain_name(name) in GENERAL_KINDS and plain_name(words(value)) in ("message", "comment"):
+                self._kinds.add(plain_name(words(value)))
+        self._kept += 1
+        return None
+
+    def _given_marks(self, values: Mapping[str, Any]) -> Iterator[Mark]:
+        self._keys.update(dict.fromkeys(values, 1))
+        for path, wanted in self._given or ():
+            value = at(values, path)
+            if value is None:
+                continue
+            self._absent.discard(path)
+            name = path.rpartition(".")[2]
+            is_wanted = words(value).casefold() == wanted.casefold() if wanted else bool(is_internal(name, value))
+            yield path, value, is_wanted
+
+    def _most_common(self) -> str:
+        return ", ".join(f"{count} {reason}" for reason, count in self._left.most_common(3))
+
+
+def is_internal(name: str, value: Any) -> bool | None:
+    """Whether a mark says that its message is internal; None if it says nothing.
+
+    >>> [is_internal("private", "yes"), is_internal("public", False), is_internal("type", "comment")]
+    [True, True, False]
+    """
+    plain, word = plain_name(name), words(value).casefold()
+    if not word:
+        return None
+    if word in YES or word in NO:
+        if plain in PUBLIC_FLAGS:
+            return word in NO
+        # Elsewhere, `type = 1` is a code without a key.
+        return word in YES if plain in INTERNAL_FLAGS or plain not in (AUDIENCES | KINDS | GENERAL_KINDS) else None
+    if len(word) > SHOWN * 2:
+        return None
+    tokens = _tokens(value)
+    if plain in AUDIENCES | INTERNAL_FLAGS | PUBLIC_FLAGS:
+        return bool(tokens & _INSIDERS) and not tokens & _OUTSIDERS
+    if tokens & _OUTSIDERS:
+        return False
+    if plain in ("channel", "via"):
+        # The channel of a customer's own message may be `private message`.
+        return bool(tokens & _PRIVATE_NOTE & _NOTE) or plain_name(word) in _SYSTEM_CHANNELS
+    return bool(
+        tokens & (_NOTE | _EVENT)
+        or ("private" in tokens and tokens & _PRIVATE_NOTE)
+        or (tokens & _STATE and tokens & _CHANGE)
+        or plain_name(word) in _NOT_SAID
+    )
+
+
+def mark_columns(names: Iterable[str]) -> list[str]:
+    """The columns of a table of messages whose names are those of marks."""
+    return [name for name in names if plain_name(name) in INTERNAL_FLAGS | PUBLIC_FLAGS | AUDIENCES | KINDS]
+
+
+def general_mark_columns(names: Iterable[str]) -> list[str]:
+    """The columns of a table of messages that may say what a message is, or what its conversation is."""
+    return [name for name in names if plain_name(name) in GENERAL_KINDS]
+
+
+def _marks(message: Mapping[str, Any], without: frozenset[str] = frozenset(), depth: int = 0) -> Iterator[Mark]:
+    for key, value in message.items():
+        plain = plain_name(key)
+        if plain in _MARKS and plain not in without and not isinstance(value, Mapping | list | tuple):
+            yield key, value, bool(is_internal(key, value))
+        elif plain in _PLACES_OF_OTHERS or depth == DEPTH:
+            continue
+        elif plain in AUDIENCES and isinstance(value, Mapping) and any(map(words, value.values())):
+            # Jira's `{"type": "role", "value": "Service Desk Team"}` names the only ones who see the comment.
+            yield key, value.get("value") or next(filter(words, value.values())), True
+        elif isinstance(value, Mapping):
+            # The type of a nested object is not the message's.
+            for path, mark, internal in _marks(value, GENERAL_KINDS, depth + 1):
+                yield f"{key}.{path}", mark, internal
+        elif plain == "properties" and isinstance(value, list | tuple):
+            for item in value:
+                if isinstance(item, Mapping):
+                    for path, mark, internal in _marks(item, GENERAL_KINDS, depth + 1):
+                        yield f"{key}.{path}", mark, internal
+
+
+_MARKS = INTERNAL_FLAGS | PUBLIC_FLAGS | AUDIENCES | KINDS | GENERAL_KINDS
+_PLACES_OF_OTHERS = frozenset((*MESSAGE_SPEAKERS, *MESSAGE_TEXTS, "attachments", "assignee", "customer", "agent"))
+"""Objects whose marks are not the message's: `author.internal` says that somebody is an employee."""
+
+
+def _split(entry: str) -> tuple[str, str]:
+    path, _, wanted = entry.partition("=")
+    return path.strip(), wanted.strip()
+
+
+def _label(name: str, value: Any) -> str:
+    plain = plain_name(name.rpartition(".")[2])
+    if "draft" in plain or words(value).casefold() == "draft":
+        return "drafts"
+    is_kind = plain in KINDS | GENERAL_KINDS
+    return "events" if is_kind and not (_NOTE | {"private"}) & _tokens(value) else "internal notes"
+
+
+def _tokens(value: Any) -> frozenset[str]:
+    """The words of a value such as `internal_note` or `InternalNote`, in lower case."""
+    return frozenset(re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", words(value)).casefold()))
+
+
+def _shown(value: Any) -> str:
+    return words(value).lower()[:SHOWN]

@@ -1,0 +1,31 @@
+"""Recognizes rows for fine-tuning, whose task holds a transcript and whose answer is its summary."""
+
+from __future__ import annotations
+
+import re
+
+from .speakers import Speakers
+from .transcripts import transcript_turns
+
+_FRAME = re.compile(r"</?[\w -]+>|`{3,}\w*|-{3,}|={3,}|#{2,}.*|[\w '()]{1,40}:")
+"""A line that frames the transcript in a task: a tag, a fence, a heading, or `Summary:`."""
+
+
+def transcript_in_task(text: str, speakers: Speakers) -> list[tuple[str, str]] | None:
+    """(speaker, text) pairs of the transcript in a task such as `Summarize the chat:` and lines below it.
+
+    Returns None without lines by both the customer and the agent. What follows the last turn's paragraph is not in it.
+    """
+
+    def speaks(name: str) -> bool:
+        return speakers.known(name) in ("customer", "agent")
+
+    lines = text.strip().splitlines()
+    starts = [number for number, line in enumerate(lines) if transcript_turns(line.strip(), speaks)]
+    if not starts:
+        return None
+    end = next((number for number in range(starts[-1], len(lines)) if not lines[number].strip()), len(lines))
+    numbers = range(starts[0], end)
+    kept = [lines[n] for n in numbers if n in starts or not _FRAME.fullmatch(lines[n].strip())]
+    turns = transcript_turns("\n".join(kept), speaks) or []
+    return turns if {speakers.known(name) for name, _ in turns} == {"customer", "agent"} else None
