@@ -10,15 +10,16 @@ import msgspec
 from ...records.conversation import Conversation, Scalar, Turn
 from ..cleaning import clean
 from ..similarity.clusters import CLUSTER
-from .columns import Columns, check_form
+from .columns import Columns, check_form, plain_name
 from .gathering import Message, Messages
 from .listed import Listed, messages_in
 from .marks import Marks
+from .names import TASKS
 from .people import People, customer_ids
 from .speakers import Speakers, is_unspoken
 from .tables import Row
 from .tally import Tally
-from .training_rows import transcript_in_task
+from .training_rows import holds_lines_of_speakers, transcript_in_task
 from .transcripts import Unusable, said_in_text
 from .values import at, list_in, scalar, words
 
@@ -123,7 +124,7 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
         spoken = tuple(Turn(role=role, text=text) for role, text in turns if role and not is_unspoken(role))
         references = _references(row, columns)
         if columns.messages:
-            spoken, references = _read_task(spoken, references, speakers, tally)
+            spoken, references = _read_task(spoken, references, speakers, tally, id_)
         keep = [name for name in row.values if name not in named] if columns.keep is None else columns.keep
         yield Conversation(id=id_, turns=spoken, references=references, metadata=_metadata(row, columns, keep, tally))
     listed.check()
@@ -140,6 +141,13 @@ def _said_in(
     said = list_in(value)
     if said is None and columns.messages:
         raise Unusable("no list of messages")
+    if said is None and plain_name(columns.transcript or "") in TASKS:
+        transcript = transcript_in_task(words(value), speakers)
+        if transcript is not None:
+            tally.remark(
+                "rows for fine-tuning: the transcript is read from the task, without the instructions around it"
+            )
+            return transcript
     if said is None:
         return said_in_text(words(value), speakers, tally)
     if not said:
@@ -150,12 +158,18 @@ def _said_in(
 
 
 def _read_task(
-    turns: tuple[Turn, ...], references: tuple[str, ...], speakers: Speakers, tally: Tally
+    turns: tuple[Turn, ...], references: tuple[str, ...], speakers: Speakers, tally: Tally, id_: str
 ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
     """The conversation and the summary in a row for fine-tuning: a task that holds a transcript, and its answer."""
     if [turn.role for turn in turns] != ["customer", "agent"]:
         return turns, references
     transcript = transcript_in_task(turns[0].text, speakers)
+    if transcript is None and holds_lines_of_speakers(turns[0].text):
+        tally.remark(
+            "conversations whose first turn seems to hold a whole transcript, as in rows for fine-tuning; if it does, "
+            "write the transcript and its summary into columns of their own",
+            id_,
+        )
     if transcript is None:
         return turns, references
     tally.remark(

@@ -42,7 +42,7 @@ class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     message_text: str | None = None
     """The key of the text in an object of `messages`."""
     internal: tuple[str, ...] | None = None
-    """Columns or keys that mark internal notes, as `NAME` or `NAME=VALUE`. None means: usual names such as `private`,
+    """Columns or keys that mark internal notes, as `NAME` or `NAME=VALUE`, beside usual ones such as `private`,
     `public`, `visibility` and `part_type`."""
     keep_internal: bool = False
     """Keep internal notes and events instead of leaving them out."""

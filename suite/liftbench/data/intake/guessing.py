@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from .columns import Columns, plain_name
 from .listed import fit, messages_in
-from .marks import general_mark_columns, mark_columns
+from .marks import general_mark_columns, is_public_flag, mark_columns
 from .names import (
     CUSTOMERS,
     IDS,
@@ -25,8 +25,9 @@ from .names import (
     TRANSCRIPTS,
 )
 from .people import People
-from .speakers import Speakers
+from .speakers import YES, Speakers
 from .tables import Row
+from .training_rows import transcript_in_task
 from .transcripts import transcript_turns
 from .values import decoded, list_in, words
 
@@ -48,7 +49,7 @@ def guess(names: Sequence[str], rows: Sequence[Row], given: Columns = NOTHING_GI
         if columns.messages is None:
             columns = replace(columns, transcript=table.take(table.transcripts()))
         if columns.messages is None and columns.transcript is None:
-            task, answer = table.training_rows()
+            task, answer = table.training_rows(Speakers(given))
             references = given.references or table.take_all(answer)
             columns = replace(columns, transcript=table.take(task), references=references)
     by_message = not (columns.transcript or columns.messages)
@@ -62,8 +63,8 @@ def guess(names: Sequence[str], rows: Sequence[Row], given: Columns = NOTHING_GI
     columns = replace(
         columns, id=columns.id or table.take(_only(table.shared_ids()) if by_message else table.own_ids())
     )
-    if by_message and columns.internal is None:
-        columns = replace(columns, internal=table.take_all(table.marks(columns.id)) or None)
+    if by_message:
+        columns = replace(columns, internal=(*(given.internal or ()), *table.take_marks(columns.id)) or None)
     return replace(
         columns,
         references=columns.references or table.take_all(table.summaries()),
@@ -85,6 +86,11 @@ def kind_of(values: Sequence[Any]) -> Literal["messages", "transcript", "text"]:
 
 def _is_known(name: str, value: Any, speakers: Speakers) -> bool:
     return bool(People(speakers).side([(name, value)]))
+
+
+def _is_prose(value: Any) -> bool:
+    texts = list_in(value)
+    return len(words(value).split()) > 2 if texts is None else bool(texts) and any(map(words, texts))
 
 
 def _repeats(values: Sequence[str]) -> bool:
@@ -132,18 +138,28 @@ class _Sample:
         fitting = [name for name in names if fits[name] >= LIKE_MESSAGES]
         return sorted(fitting, key=lambda name: -fits[name]) or [name for name in names if name in named]
 
-    def training_rows(self) -> tuple[list[str], list[str]]:
+    def training_rows(self, speakers: Speakers) -> tuple[list[str], list[str]]:
         """The columns of a task with a transcript, and of its answer; or nothing."""
         for task, answer in TRAINING_ROWS:
             tasks, answers = self.find_filled((task,)), self._prose(self.find((answer,)))
-            if tasks and answers and kind_of(self._values[tasks[0]]) == "transcript":
+            if tasks and answers and self._hold_transcripts(tasks[0], speakers):
                 return tasks[:1], answers[:1]
         return [], []
 
-    def marks(self, id_: str | None) -> list[str]:
-        """Columns with the marks of internal notes. A `type` that never differs within a conversation is none."""
+    def _hold_transcripts(self, name: str, speakers: Speakers) -> bool:
+        values = self._values[name]
+        return sum(transcript_in_task(words(value), speakers) is not None for value in values) > len(values) / 2
+
+    def take_marks(self, id_: str | None) -> tuple[str, ...]:
+        """Take the columns with marks of internal notes. A `type` that never differs within a conversation is none."""
         general = [name for name in general_mark_columns(self._free) if not self._is_of_conversations(name, id_)]
-        return [name for name in self._free if name in (*mark_columns(self._free), *general)]
+        found = self.take_all([name for name in self._free if name in (*mark_columns(self._free), *general)])
+        # Where a column only ever says yes or nothing (a ticked box), nothing means no.
+        ticked = (name for name in found if is_public_flag(name) and self._is_ticked(name))
+        return (*(f"{name}=" for name in ticked), *found)
+
+    def _is_ticked(self, name: str) -> bool:
+        return bool(self._values[name]) and all(words(value).casefold() in YES for value in self._values[name])
 
     def _is_of_conversations(self, name: str, id_: str | None) -> bool:
         values: dict[str, list[str]] = {}
@@ -174,7 +190,7 @@ class _Sample:
 
     def _prose(self, names: list[str]) -> list[str]:
         # In a help desk's export, `Reference` may be a number and `Resolution` one of a few words.
-        return [name for name in names if all(len(words(v).split()) > 2 or list_in(v) for v in self._values[name][:9])]
+        return [name for name in names if all(map(_is_prose, self._values[name][:9]))]
 
     def shared_ids(self) -> list[str]:
         """Columns with conversation ids. `id` counts only if values repeat, because it may be the message's id."""

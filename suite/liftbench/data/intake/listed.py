@@ -10,9 +10,10 @@ from typing import Any
 from msgspec import Struct
 
 from ...errors import unknown
+from .. import cleaning
 from .columns import Columns, plain_name
 from .marks import Marks
-from .names import MESSAGE_SPEAKERS, MESSAGE_TEXTS, MESSAGES, OPENINGS, SPEAKER_IDS
+from .names import MESSAGE_SPEAKERS, MESSAGE_TEXTS, MESSAGES, NESTED_TEXTS, OPENINGS, SPEAKER_IDS
 from .people import Fields, People, customer_ids, pick
 from .speakers import Speakers
 from .tally import Tally
@@ -22,8 +23,10 @@ from .values import at, decoded, words
 SAID_PARTS = frozenset(("", "text", "inputtext", "outputtext", "markdown", "html", "plain", "paragraph", "refusal"))
 """Types of the parts of a message that hold what was said; `reasoning` and `tool_result` do not."""
 PART_TEXTS = ("text", "content", "value", "refusal")
+ROLES = ("customer", "agent")
 LOOKED_AT = 20
 DEPTH = 3
+WRAPPERS = ("message", "comment", "post", "node", "source", "payload", "data")
 WEAK_SPEAKERS = frozenset(("name", "createdby", "user", "who", "party"))
 """Keys of messages that many other objects have, too (tags, attachments, fields of a form)."""
 
@@ -56,9 +59,9 @@ class Listed:
         customers = customer_ids(row, self._columns)
         said: list[Said] = []
         internal = 0
-        for message in self._with_opening(messages, row):
+        for message in map(_unwrap, self._with_opening(messages, row)):
             if self._absent:
-                self._keys.update(message)
+                self._keys.update(message.keys())
             text = self._text(message)
             if reason := self._marks.of_message(message):
                 self._tally.leave_out("message", reason, id_)
@@ -72,7 +75,7 @@ class Listed:
         if internal:
             raise Unusable("every message is an internal note or an event")
         keys = {plain_name(key) for message in messages for key in message}
-        if messages and keys.isdisjoint(MESSAGE_TEXTS):
+        if messages and keys.isdisjoint((*MESSAGE_TEXTS, *NESTED_TEXTS)):
             raise Unusable(f"messages without {self._columns.message_text or TEXT_EXAMPLES} (--message-text)")
         raise Unusable("no messages")
 
@@ -98,13 +101,14 @@ class Listed:
             if value is not None:
                 self._absent.discard(path)
             return self._content(value)
-        return next(filter(None, (self._content(value) for _, value in pick(message, MESSAGE_TEXTS))), "")
+        found = pick(message, (*MESSAGE_TEXTS, *NESTED_TEXTS))
+        return next(filter(None, (self._content(value) for _, value in found)), "")
 
     def _content(self, value: Any) -> str:
         if isinstance(value, Mapping):
             parts = value.get("parts")
             if parts is None:
-                return next(filter(None, (words(inner) for _, inner in pick(value, MESSAGE_TEXTS))), "")
+                return next(filter(None, (self._content(inner) for _, inner in pick(value, MESSAGE_TEXTS))), "")
             value = parts
         if not isinstance(value, list | tuple):
             return self._without_thought(words(value))
@@ -135,7 +139,8 @@ class Listed:
                 self._absent.discard(path)
             return self._people.name([(path.rpartition(".")[2], value)], customers)
         named = pick(message, MESSAGE_SPEAKERS)
-        role = self._people.side(named) or self._people.side(pick(message, ("type",)))
+        sides = [*pick(message, ("messagetype",)), *named, *pick(message, ("type",))]
+        role = self._people.side(sides)
         return role or self._people.name([*named, *pick(message, SPEAKER_IDS)], customers)
 
 
@@ -156,7 +161,9 @@ def messages_in(value: Any) -> list[Fields] | None:
     if all(isinstance(item, Mapping) for item in found):
         return list(found)
     if all(isinstance(item, list | tuple) and len(item) >= 2 and all(map(_is_text, item[:2])) for item in found):
-        return [{"speaker": item[0], "text": item[1]} for item in found]
+        first, second = (sum(cleaning.role(item[side]) in ROLES for item in found) for side in (0, 1))
+        speaker, text = (1, 0) if second > first else (0, 1)
+        return [{"speaker": item[speaker], "text": item[text]} for item in found]
     return None
 
 
@@ -195,6 +202,14 @@ def _in_object(found: Fields, depth: int) -> list[Fields] | None:
         if inner and (best is None or fit(inner, Columns()) > fit(best, Columns())):
             best = inner
     return best
+
+
+def _unwrap(message: Fields) -> Fields:
+    """The message, with the keys of an object in it that has both the speaker and the text."""
+    inner = next((value for _, value in pick(message, WRAPPERS) if isinstance(value, Mapping)), None)
+    if inner is None or _fit(inner, Columns()) < 1:
+        return message
+    return {**{key: value for key, value in message.items() if value is not inner}, **inner}
 
 
 def _opening(row: Fields) -> Fields | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from ...errors import UsageError, unknown
 from .columns import Columns, plain_name
-from .names import MESSAGE_SPEAKERS, MESSAGE_TEXTS
+from .names import MESSAGE_SPEAKERS
 from .speakers import NO, YES
 from .tally import Tally
 from .values import at, words
@@ -41,7 +42,7 @@ KINDS = _set(
     replytype entrytype threadtype journaltype itemtype element subtype"""
 )
 """Names of marks that say what a message is."""
-GENERAL_KINDS = _set("type kind event action channel via")
+GENERAL_KINDS = _set("type kind event channel via")
 """The same, which may also say what the conversation is."""
 
 _INSIDERS = _set(
@@ -79,8 +80,8 @@ class Marks:
 
     def __init__(self, columns: Columns) -> None:
         self._keep = columns.keep_internal
-        self._given = None if columns.internal is None else [_split(entry) for entry in columns.internal]
-        self._absent = {path for path, _ in self._given or ()}
+        self._given = [_split(entry) for entry in columns.internal or ()]
+        self._absent = {path for path, _ in self._given}
         self._keys: Counter[str] = Counter()
         self._kept = 0
         self._left: Counter[str] = Counter()
@@ -89,11 +90,11 @@ class Marks:
 
     def of_row(self, values: Mapping[str, Any]) -> str | None:
         """Why a row that is a message is left out; None if it is kept."""
-        return self._reason(self._given_marks(values) if self._given is not None else _marks(values, GENERAL_KINDS))
+        return self._reason(chain(self._given_marks(values), _marks(values, GENERAL_KINDS)))
 
     def of_message(self, message: Mapping[str, Any]) -> str | None:
         """Why a message of a list is left out; None if it is kept."""
-        return self._reason(self._given_marks(message) if self._given is not None else _marks(message))
+        return self._reason(chain(self._given_marks(message), _marks(message)))
 
     def check(self, tally: Tally) -> None:
         """Tell that `--keep-internal` keeps what was left out.
@@ -108,7 +109,7 @@ class Marks:
             tally.remark("internal notes and events were left out; --keep-internal keeps them")
         for name, count in self._blank.items():
             tally.remark(f"{count} messages have no value in {name}, and were read as public")
-        if {"message", "comment"} <= self._kinds and not self._left:
+        if {"message", "comment"} <= self._kinds:
             tally.remark("messages of the type comment were kept; some desks call notes so (--internal type=comment)")
 
     def _reason(self, marks: Iterable[Mark]) -> str | None:
@@ -127,15 +128,16 @@ class Marks:
         return None
 
     def _given_marks(self, values: Mapping[str, Any]) -> Iterator[Mark]:
-        self._keys.update(dict.fromkeys(values, 1))
-        for path, wanted in self._given or ():
+        if self._absent:
+            self._keys.update(values.keys())
+        for path, wanted in self._given:
             value = at(values, path)
             if value is None:
                 continue
             self._absent.discard(path)
             name = path.rpartition(".")[2]
-            is_wanted = words(value).casefold() == wanted.casefold() if wanted else bool(is_internal(name, value))
-            yield path, value, is_wanted
+            matches = bool(is_internal(name, value)) if wanted is None else words(value).casefold() == wanted.casefold()
+            yield path, value, matches
 
     def _most_common(self) -> str:
         return ", ".join(f"{count} {reason}" for reason, count in self._left.most_common(3))
@@ -173,6 +175,11 @@ def is_internal(name: str, value: Any) -> bool | None:
     )
 
 
+def is_public_flag(name: str) -> bool:
+    """Whether a column or key is one that is true for what the customer can see."""
+    return plain_name(name) in PUBLIC_FLAGS
+
+
 def mark_columns(names: Iterable[str]) -> list[str]:
     """The columns of a table of messages whose names are those of marks."""
     return [name for name in names if plain_name(name) in INTERNAL_FLAGS | PUBLIC_FLAGS | AUDIENCES | KINDS]
@@ -192,7 +199,7 @@ def _marks(message: Mapping[str, Any], without: frozenset[str] = frozenset(), de
             continue
         elif plain in AUDIENCES and isinstance(value, Mapping) and any(map(words, value.values())):
             # Jira's `{"type": "role", "value": "Service Desk Team"}` names the only ones who see the comment.
-            yield key, value.get("value") or next(filter(words, value.values())), True
+            yield key, next(filter(None, map(words, (value.get("value"), *value.values())))), True
         elif isinstance(value, Mapping):
             # The type of a nested object is not the message's.
             for path, mark, internal in _marks(value, GENERAL_KINDS, depth + 1):
@@ -205,13 +212,15 @@ def _marks(message: Mapping[str, Any], without: frozenset[str] = frozenset(), de
 
 
 _MARKS = INTERNAL_FLAGS | PUBLIC_FLAGS | AUDIENCES | KINDS | GENERAL_KINDS
-_PLACES_OF_OTHERS = frozenset((*MESSAGE_SPEAKERS, *MESSAGE_TEXTS, "attachments", "assignee", "customer", "agent"))
+_PLACES_OF_OTHERS = frozenset(
+    (*MESSAGE_SPEAKERS, "customer", "agent", "requester", "assignee", "contact", "account", "attachments")
+) | frozenset(("ticket", "conversation", "case", "issue"))
 """Objects whose marks are not the message's: `author.internal` says that somebody is an employee."""
 
 
-def _split(entry: str) -> tuple[str, str]:
-    path, _, wanted = entry.partition("=")
-    return path.strip(), wanted.strip()
+def _split(entry: str) -> tuple[str, str | None]:
+    path, equals, wanted = entry.partition("=")
+    return path.strip(), wanted.strip() if equals else None
 
 
 def _label(name: str, value: Any) -> str:
@@ -228,4 +237,4 @@ def _tokens(value: Any) -> frozenset[str]:
 
 
 def _shown(value: Any) -> str:
-    return words(value).lower()[:SHOWN]
+    return words(value).lower()[:SHOWN] or "empty"

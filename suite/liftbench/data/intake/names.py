@@ -78,3 +78,6 @@ MESSAGE_TEXTS = (
     *("bodyhtml", "value"),
 )
 """Keys of a message that hold its text: of several filled ones plain text is preferred to HTML."""
+NESTED_TEXTS = ("parts", "data")
+"""Keys of a message whose value may hold parts or an object with the text."""
+TASKS = frozenset(task for task, _ in TRAINING_ROWS if task != "text")

@@ -33,7 +33,8 @@ class People:
         ids = _identities(found)
         # An e-mail address cannot be compared with a number.
         comparable = {"@" in id_ for id_ in ids} & {"@" in id_ for id_ in customers}
-        return self._speakers.by_identity(ids, customers) if comparable else _name(found)
+        role = self._speakers.by_identity(ids, customers) if comparable else None
+        return role or _name(found)
 
     def side(self, found: Found) -> str:
         """The first word for a role; empty if there is none."""

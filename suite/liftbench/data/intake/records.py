@@ -123,11 +123,15 @@ def _wrapper(values: Mapping[str, Any], path: Path) -> str:
         return next(iter(nested))
     if _is_record(values):
         return ""
-    found = {name: items for name, items in _lists(nested, DEPTH) if _are_records(items)}
+    lists = dict(_lists(nested, DEPTH))
+    found = {name: items for name, items in lists.items() if _are_records(items)}
+    if not found and len(lists) == 1 and not _has_id(values):
+        # Its records may be read with options.
+        found = {name: items for name, items in lists.items() if all(map(_has_id, items[:LOOKED_AT]))}
     if len(found) > 1:
-        lists = ", ".join(f"{name} ({len(items)})" for name, items in found.items())
+        named = ", ".join(f"{name} ({len(items)})" for name, items in found.items())
         raise UsageError(
-            f"{path}: several lists in the object may be the conversations: {lists}",
+            f"{path}: several lists in the object may be the conversations: {named}",
             f"Write one of them to a file: jq -c '.{next(iter(found))}[]' {path.name} > records.jsonl",
         )
     return next(iter(found), "")
@@ -165,8 +169,13 @@ def _is_record(values: Mapping[str, Any]) -> bool:
 def _wraps_record(values: Mapping[str, Any], inner: Any) -> bool:
     if not isinstance(inner, Mapping) or not _is_record(inner):
         return False
-    own, outer = ({plain_name(key) for key in keys} for keys in (inner, values))
-    return bool(own & {*IDS, *SUMMARIES}) and (not outer & {*IDS[:-1], *SUMMARIES} or "source" in outer)
+    own = {plain_name(key) for key in inner}
+    outer = {plain_name(key) for key, value in values.items() if value is not inner}
+    return bool(own & {*IDS, *SUMMARIES}) and not outer & {*IDS[:-1], *SUMMARIES}
+
+
+def _has_id(values: Mapping[str, Any]) -> bool:
+    return any(plain_name(key) in IDS for key, value in values.items() if words(value))
 
 
 def _have_several_ids(items: Sequence[Mapping[str, Any]]) -> bool:

@@ -77,9 +77,14 @@ class Speakers:
             return customer if word in YES else agent
         return self.known_kind(value)
 
-    def by_identity(self, ids: Collection[str], customers: Collection[str]) -> Role:
-        """The role of a speaker by comparing what identifies him with what identifies the conversation's customer."""
+    def by_identity(self, ids: Collection[str], customers: Collection[str]) -> Role | None:
+        """The role of a speaker by comparing what identifies him with what identifies the conversation's customer.
+
+        None if he is another, and the role of all others is given.
+        """
         role: Role = "customer" if not set(customers).isdisjoint(ids) else "agent"
+        if role == "agent" and self._others:
+            return None
         self._compared[role] += 1
         return role
 
@@ -121,12 +126,12 @@ class Speakers:
         )
 
     def _check_identities(self, tally: Tally) -> None:
-        if self._compared and not self._compared["customer"]:
+        if self._compared and not self._compared["customer"] and not self._given:
             raise UnclearSpeakers(
                 "cannot tell customers from agents: no message is by its conversation's customer, going by their ids",
-                "Name the key or column of the speaker's role with --message-speaker or --speaker.",
+                "Name the speaker's role with --message-speaker or --speaker, or give roles with --role and --others.",
             )
-        if self._compared:
+        if self._compared and not self._others:
             customer, agent = self._compared["customer"], self._compared["agent"]
             tally.remark(
                 f"speakers were told apart by their ids: {customer} messages are by the conversation's customer, "

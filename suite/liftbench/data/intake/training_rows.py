@@ -29,3 +29,8 @@ def transcript_in_task(text: str, speakers: Speakers) -> list[tuple[str, str]] |
     kept = [lines[n] for n in numbers if n in starts or not _FRAME.fullmatch(lines[n].strip())]
     turns = transcript_turns("\n".join(kept), speaks) or []
     return turns if {speakers.known(name) for name, _ in turns} == {"customer", "agent"} else None
+
+
+def holds_lines_of_speakers(text: str) -> bool:
+    """Whether two lines of a text or more begin with a word and a colon."""
+    return sum(bool(line.strip() and transcript_turns(line.strip())) for line in text.splitlines()) > 1
