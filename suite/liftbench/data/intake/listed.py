@@ -62,6 +62,7 @@ class Listed:
         for message in map(_unwrap, self._with_opening(messages, row)):
             if self._absent:
                 self._keys.update(message.keys())
+                self._absent = {path for path in self._absent if at(message, path) is None}
             text = self._text(message)
             if reason := self._marks.of_message(message):
                 self._tally.leave_out("message", reason, id_)
@@ -97,10 +98,7 @@ class Listed:
 
     def _text(self, message: Fields) -> str:
         if path := self._columns.message_text:
-            value = at(message, path)
-            if value is not None:
-                self._absent.discard(path)
-            return self._content(value)
+            return self._content(at(message, path))
         found = pick(message, (*MESSAGE_TEXTS, *NESTED_TEXTS))
         return next(filter(None, (self._content(value) for _, value in found)), "")
 
@@ -134,13 +132,9 @@ class Listed:
 
     def _speaker(self, message: Fields, customers: frozenset[str]) -> str:
         if path := self._columns.message_speaker:
-            value = at(message, path)
-            if value is not None:
-                self._absent.discard(path)
-            return self._people.name([(path.rpartition(".")[2], value)], customers)
+            return self._people.name([(path.rpartition(".")[2], at(message, path))], customers)
         named = pick(message, MESSAGE_SPEAKERS)
-        sides = [*pick(message, ("messagetype",)), *named, *pick(message, ("type",))]
-        role = self._people.side(sides)
+        role = self._people.side([*pick(message, ("messagetype",)), *named, *pick(message, ("type",))])
         return role or self._people.name([*named, *pick(message, SPEAKER_IDS)], customers)
 
 
@@ -170,13 +164,14 @@ def messages_in(value: Any) -> list[Fields] | None:
 def fit(messages: Sequence[Fields], columns: Columns) -> float:
     """How far objects look like messages, from 0 to 1: with a speaker and a text."""
     some = messages[:LOOKED_AT]
-    return sum(_fit(message, columns) for message in some) / max(1, len(some))
+    return sum(_fit(_unwrap(message), columns) for message in some) / max(1, len(some))
 
 
 def _fit(message: Fields, columns: Columns) -> float:
     keys = {plain_name(key) for key, value in message.items() if value is not None}
-    speaker = 1.0 if keys & _STRONG_SPEAKERS else 0.5 if keys & {*WEAK_SPEAKERS, "type"} else 0.0
-    text = 1.0 if keys & (_TEXTS - {"value"}) else 0.5 if "value" in keys else 0.0
+    strong = keys & _STRONG_SPEAKERS or _NO_ONE.side(pick(message, ("messagetype", "type")))
+    speaker = 1.0 if strong else 0.5 if keys & {*WEAK_SPEAKERS, "type"} else 0.0
+    text = 1.0 if keys & _STRONG_TEXTS else 0.5 if keys & {"value", *NESTED_TEXTS} else 0.0
     if columns.message_speaker:
         speaker = float(at(message, columns.message_speaker) is not None)
     if columns.message_text:
@@ -185,7 +180,8 @@ def _fit(message: Fields, columns: Columns) -> float:
 
 
 _STRONG_SPEAKERS = frozenset((*MESSAGE_SPEAKERS, *SPEAKER_IDS)) - WEAK_SPEAKERS
-_TEXTS = frozenset(MESSAGE_TEXTS)
+_STRONG_TEXTS = frozenset(MESSAGE_TEXTS) - {"value"}
+_NO_ONE = People(Speakers(Columns()))
 
 
 def _in_object(found: Fields, depth: int) -> list[Fields] | None:
