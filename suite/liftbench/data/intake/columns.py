@@ -99,4 +99,4 @@ def check_names(columns: Columns, known: Iterable[str]) -> None:
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """A column's name without case, spaces and punctuation."""
-    return re.sub(r"[\W_]", "", name.casefold())
+    return re.sub(r"[\W_]", "", str(name).casefold())

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from .columns import Columns, plain_name
-from .listed import fit, messages_in
+from .listed import fit, messages_in, names_speakers
 from .marks import general_mark_columns, is_public_flag, mark_columns
 from .names import (
     CUSTOMERS,
@@ -74,7 +74,7 @@ def guess(names: Sequence[str], rows: Sequence[Row], given: Columns = NOTHING_GI
 
 def kind_of(values: Sequence[Any]) -> Literal["messages", "transcript", "text"]:
     """What a column of values that are not empty holds: lists of messages, (mostly) turns in lines, or other text."""
-    if values and all(map(messages_in, values)):
+    if values and all(map(messages_in, values)) and any(map(names_speakers, values)):
         return "messages"
     lists = [list_in(value) for value in values]
     texts = [

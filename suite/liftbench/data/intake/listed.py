@@ -26,6 +26,7 @@ PART_TEXTS = ("text", "content", "value", "refusal")
 ROLES = ("customer", "agent")
 LOOKED_AT = 20
 DEPTH = 3
+ALL_TEXTS = (*MESSAGE_TEXTS, *NESTED_TEXTS)
 WRAPPERS = ("message", "comment", "post", "node", "source", "payload", "data")
 WEAK_SPEAKERS = frozenset(("name", "createdby", "user", "who", "party"))
 """Keys of messages that many other objects have, too (tags, attachments, fields of a form)."""
@@ -76,7 +77,7 @@ class Listed:
         if internal:
             raise Unusable("every message is an internal note or an event")
         keys = {plain_name(key) for message in messages for key in message}
-        if messages and keys.isdisjoint((*MESSAGE_TEXTS, *NESTED_TEXTS)):
+        if messages and keys.isdisjoint(ALL_TEXTS):
             raise Unusable(f"messages without {self._columns.message_text or TEXT_EXAMPLES} (--message-text)")
         raise Unusable("no messages")
 
@@ -99,7 +100,7 @@ class Listed:
     def _text(self, message: Fields) -> str:
         if path := self._columns.message_text:
             return self._content(at(message, path))
-        found = pick(message, (*MESSAGE_TEXTS, *NESTED_TEXTS))
+        found = pick(message, ALL_TEXTS)
         return next(filter(None, (self._content(value) for _, value in found)), "")
 
     def _content(self, value: Any) -> str:
@@ -159,6 +160,15 @@ def messages_in(value: Any) -> list[Fields] | None:
         speaker, text = (1, 0) if second > first else (0, 1)
         return [{"speaker": item[speaker], "text": item[text]} for item in found]
     return None
+
+
+def names_speakers(value: Any) -> bool:
+    """Whether a value with messages names speakers. Pairs may be any fields, unless a first item is a role or recurs."""
+    found = decoded(value)
+    if isinstance(found, Mapping) or any(isinstance(item, Mapping) for item in found or ()):
+        return True
+    speakers = [message["speaker"] for message in messages_in(found) or []]
+    return len(set(speakers)) < len(speakers) or any(cleaning.role(name) in ROLES for name in speakers)
 
 
 def fit(messages: Sequence[Fields], columns: Columns) -> float:

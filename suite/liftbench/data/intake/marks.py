@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -149,17 +150,19 @@ def is_internal(name: str, value: Any) -> bool | None:
     >>> [is_internal("private", "yes"), is_internal("public", False), is_internal("type", "comment")]
     [True, True, False]
     """
-    plain, word = plain_name(name), words(value).casefold()
-    if not word:
-        return None
+    text = words(value)
+    return _says_internal(plain_name(name), text) if 0 < len(text) <= 2 * SHOWN else None
+
+
+@lru_cache(maxsize=4096)
+def _says_internal(plain: str, text: str) -> bool | None:
+    word = text.casefold()
     if word in YES or word in NO:
         if plain in PUBLIC_FLAGS:
             return word in NO
         # Elsewhere, `type = 1` is a code without a key.
         return word in YES if plain in INTERNAL_FLAGS or plain not in (AUDIENCES | KINDS | GENERAL_KINDS) else None
-    if len(word) > SHOWN * 2:
-        return None
-    tokens = _tokens(value)
+    tokens = _tokens(text)
     if plain in AUDIENCES | INTERNAL_FLAGS | PUBLIC_FLAGS:
         return bool(tokens & _INSIDERS) and not tokens & _OUTSIDERS
     if tokens & _OUTSIDERS:
@@ -191,11 +194,11 @@ def general_mark_columns(names: Iterable[str]) -> list[str]:
 
 
 def _marks(message: Mapping[str, Any], without: frozenset[str] = frozenset(), depth: int = 0) -> Iterator[Mark]:
-    for key, value in message.items():
-        plain = plain_name(key)
+    for key, plain in _plan(tuple(message)):
+        value = message[key]
         if plain in _MARKS and plain not in without and not isinstance(value, Mapping | list | tuple):
             yield key, value, bool(is_internal(key, value))
-        elif plain in _PLACES_OF_OTHERS or depth == DEPTH:
+        elif depth == DEPTH:
             continue
         elif plain in AUDIENCES and isinstance(value, Mapping) and any(map(words, value.values())):
             # Jira's `{"type": "role", "value": "Service Desk Team"}` names the only ones who see the comment.
@@ -218,6 +221,13 @@ _PLACES_OF_OTHERS = frozenset(
 """Objects whose marks are not the message's: `author.internal` says that somebody is an employee."""
 
 
+@lru_cache(maxsize=4096)
+def _plan(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The keys that may hold a mark, with their plain names."""
+    plain = ((key, plain_name(key)) for key in keys)
+    return tuple((key, name) for key, name in plain if name not in _PLACES_OF_OTHERS)
+
+
 def _split(entry: str) -> tuple[str, str | None]:
     path, equals, wanted = entry.partition("=")
     return path.strip(), wanted.strip() if equals else None
@@ -228,12 +238,12 @@ def _label(name: str, value: Any) -> str:
     if "draft" in plain or words(value).casefold() == "draft":
         return "drafts"
     is_kind = plain in KINDS | GENERAL_KINDS
-    return "events" if is_kind and not (_NOTE | {"private"}) & _tokens(value) else "internal notes"
+    return "events" if is_kind and not (_NOTE | {"private"}) & _tokens(words(value)) else "internal notes"
 
 
-def _tokens(value: Any) -> frozenset[str]:
+def _tokens(text: str) -> frozenset[str]:
     """The words of a value such as `internal_note` or `InternalNote`, in lower case."""
-    return frozenset(re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", words(value)).casefold()))
+    return frozenset(re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).casefold()))
 
 
 def _shown(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from .columns import Columns, plain_name
@@ -16,6 +17,7 @@ Found = Iterable[tuple[str, Any]]
 
 IDENTITIES = frozenset((*(name for name in CUSTOMERS if name != "accountid"), "contact"))
 """Columns that identify the customer as messages identify their authors. An account may be a company."""
+SIDES = (*SPEAKER_KINDS, *FLAGS, "name")
 IDENTIFYING = ("id", "email")
 
 
@@ -33,8 +35,8 @@ class People:
         ids = _identities(found)
         # An e-mail address cannot be compared with a number.
         comparable = {"@" in id_ for id_ in ids} & {"@" in id_ for id_ in customers}
-        role = self._speakers.by_identity(ids, customers) if comparable else None
-        return role or _name(found)
+        by_id = self._speakers.by_identity(ids, customers) if comparable else None
+        return by_id or _name(found)
 
     def side(self, found: Found) -> str:
         """The first word for a role; empty if there is none."""
@@ -56,15 +58,21 @@ def customer_ids(row: Fields, columns: Columns) -> frozenset[str]:
     return frozenset(found - {""})
 
 
-def pick(fields: Fields, names: Iterable[str]) -> list[tuple[str, Any]]:
+def pick(fields: Fields, names: tuple[str, ...]) -> list[tuple[str, Any]]:
     """The keys that have one of the names, with their values other than None, in the order of the names."""
-    keys = {plain_name(key): key for key in fields}
-    return [(keys[name], fields[keys[name]]) for name in names if name in keys and fields[keys[name]] is not None]
+    keys = _keys_named(tuple(fields), names)
+    return [(key, fields[key]) for key in keys if fields[key] is not None]
+
+
+@lru_cache(maxsize=4096)
+def _keys_named(keys: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    plain = {plain_name(key): key for key in keys}
+    return tuple(plain[name] for name in names if name in plain)
 
 
 def _sides(key: str, value: Any) -> Iterator[tuple[str, str]]:
     """Words that may name a role, each with its key."""
-    found = pick(value, (*SPEAKER_KINDS, *FLAGS, "name")) if isinstance(value, Mapping) else [(key, value)]
+    found = pick(value, SIDES) if isinstance(value, Mapping) else [(key, value)]
     yield from ((inner_key, word) for inner_key, inner in found if (word := words(inner)))
 
 

@@ -54,6 +54,7 @@ class Speakers:
             self._roles = {**dict.fromkeys(YES, flags[0]), **dict.fromkeys(NO, flags[1])}
         self._roles |= DIRECTIONS | {_fold(value): value_role for value, value_role in columns.roles.items()}
         self._given = {_fold(value): value for value in columns.roles}
+        self._kinds: dict[str, str | None] = {}
         self._met: set[str] = set()
         self._unknown: Counter[str] = Counter()
         self._words: dict[str, set[str]] = {"customer": set(), "agent": set()}
@@ -66,8 +67,13 @@ class Speakers:
 
     def known_kind(self, kind: str) -> str | None:
         """The same, also for kinds of accounts and of machine messages, which no transcript names."""
-        plain = plain_name(kind)
-        return self.known(kind) or ACCOUNTS.get(plain) or (_fold(kind) if plain in UNSPOKEN_KINDS else None)
+        if kind not in self._kinds:
+            plain = plain_name(kind)
+            known = self.known(kind) or ACCOUNTS.get(plain) or (_fold(kind) if plain in UNSPOKEN_KINDS else None)
+            if len(self._kinds) >= self.REMEMBERED:
+                return known
+            self._kinds[kind] = known
+        return self._kinds[kind]
 
     def known_value(self, key: str, value: str) -> str | None:
         """The role by the value of a key such as `role`, or `incoming`, which is true or false."""
