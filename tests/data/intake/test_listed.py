@@ -256,3 +256,9 @@ def test_an_ordinary_question_and_answer_is_a_conversation(text: str) -> None:
     messages = [{"role": "user", "content": text}, {"role": "assistant", "content": ANSWERED}]
     assert turns(read({"id": "k", "messages": messages}, tally)) == [("customer", text), SAID[1]]
     assert not any("fine-tuning" in note for note in tally.report().notes)
+
+
+@pytest.mark.parametrize("fields", [[["colour", "red"], ["size", "large"]], [("plan", "gold"), ("since", "2020")]])
+def test_pairs_that_are_fields_are_no_messages(fields: Any) -> None:
+    row = {"id": 1, "fields2": fields, "chat": f"Customer: {ASKED}\nAgent: {ANSWERED}"}
+    assert guess(list(row), rows(row)) == Columns(id="id", transcript="chat")

@@ -163,7 +163,7 @@ def messages_in(value: Any) -> list[Fields] | None:
 
 
 def names_speakers(value: Any) -> bool:
-    """Whether a value with messages names speakers. Pairs may be any fields, unless a first item is a role or recurs."""
+    """Whether a value with messages names speakers. Pairs may be any fields unless a first item is a role or recurs."""
     found = decoded(value)
     if isinstance(found, Mapping) or any(isinstance(item, Mapping) for item in found or ()):
         return True
