@@ -52,6 +52,9 @@ def turns(conversation: Conversation) -> list[tuple[str, str]]:
         ],
         [["customer", ASKED], ["agent", ANSWERED]],
         [[ASKED, "Customer"], [ANSWERED, "Agent"]],
+        [["customer", ASKED, "9:00"], ["agent", ANSWERED, "9:01"], ["action", "Account pulled up", "9:02"]],
+        [{"turn id": 1, "user utterance": ASKED, "system response": ANSWERED}],
+        [{"user": ASKED, "assistant": ""}, {"user": None, "assistant": ANSWERED}],
         {"speaker": ["user", "agent"], "text": [ASKED, ANSWERED]},
         {"total": 2, "parts": [{"role": "user", "body": ASKED}, {"role": "agent", "body": ANSWERED}]},
     ],
@@ -94,6 +97,13 @@ def test_the_list_with_speaker_and_text_is_preferred() -> None:
             "messages": [
                 {"sender": {"email": "Jo@x.example"}, "text": ASKED},
                 {"sender": {"email": "help@y.example"}, "text": ANSWERED},
+            ],
+        },
+        {
+            "requester": "jo@x.example",
+            "emails": [
+                {"from": "Jo Doe <Jo@x.example>", "body": ASKED},
+                {"from": '"Help, Y" <help@y.example>', "body": ANSWERED},
             ],
         },
         {
@@ -145,6 +155,8 @@ def test_a_user_beside_customers_may_be_the_agent(other: str) -> None:
     with pytest.raises(UnclearSpeakers, match="--role user=agent"):
         read(row)
     assert turns(read(row, roles={"user": "agent"})) == SAID
+    row["threads"].append({"createdBy": {"name": "Rita"}, "body": "Bye"})
+    assert turns(read(row, others="agent"))[-1] == ("agent", "Bye")
 
 
 def test_a_speaker_in_a_column_may_be_an_object() -> None:
@@ -157,6 +169,16 @@ def test_a_speaker_in_a_column_may_be_an_object() -> None:
 
 
 # ------------------------------------------------------------------------------------------------- what was said
+
+
+@pytest.mark.parametrize("head", ["Internal note", "Private Note", "INTERNAL COMMENT"])
+def test_an_internal_note_in_a_transcript_is_unspoken(head: str) -> None:
+    tally = Tally()
+    chat = f"Customer: {ASKED}\n{head}: He returns everything.\nAgent: {ANSWERED}\nNote: no charge."
+    assert turns(read({"id": "k", "chat": chat}, tally)) == [SAID[0], ("agent", f"{ANSWERED} Note: no charge.")]
+    assert [item.count_and_reason for item in tally.report().left_out] == [
+        f"1 message left out: said by {head.lower()}"
+    ]
 
 
 @pytest.mark.parametrize("role", ["function_call", "observation", "tool", "Tool-Result", "functionResponse"])

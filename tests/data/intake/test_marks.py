@@ -187,6 +187,14 @@ def test_columns_with_marks_are_guessed(table: str, internal: tuple[str, ...] | 
     assert report.rows == report.rows_used + sum(item.count for item in report.left_out)
 
 
+def test_where_a_public_message_is_not_marked_it_is_told() -> None:
+    rows = rows_of("case|role|public|text 1|user|true|a 1|agent|false|note 1|agent||b")
+    tally = Tally()
+    [conversation] = conversations(rows, guess(list(rows[0].values), rows), tally)
+    assert [turn.text for turn in conversation.turns] == ["a", "b"]
+    assert "1 messages have no value in public, and were read as public" in tally.report().notes
+
+
 def test_a_note_that_comes_after_the_guessed_rows_is_left_out() -> None:
     rows = rows_of("case|role|type|text 1|user|comment|a 1|agent|comment|b 1|agent|note|c")
     columns = guess(list(rows[0].values), rows[:2])

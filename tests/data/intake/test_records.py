@@ -77,6 +77,16 @@ def test_a_record_within_an_object_of_each_line(outer: dict[str, Any], tmp_path:
     assert "records are read from ticket" in notes
 
 
+@pytest.mark.parametrize("inner", [record(1), record(1)["comments"]])
+def test_conversations_by_their_ids_in_one_object(inner: Any, tmp_path: Path) -> None:
+    found, notes = read(tmp_path / "x.json", json.dumps({"a": inner, "b": inner}))
+    assert [{**values}.get("id") for values in found] == ([1, 1] if isinstance(inner, dict) else ["a", "b"])
+    assert "one object, whose 2 keys are read as the ids of conversations" in notes
+    # In several rows alike, the keys are columns (`chosen`, `rejected`).
+    lines = json.dumps({"a": inner, "b": inner}) + "\n"
+    assert len(read(tmp_path / "x.jsonl", lines * 2)[0]) == 2
+
+
 def test_pages_of_records_are_read_on(tmp_path: Path) -> None:
     pages = "".join(json.dumps({"tickets": [record(n), record(n + 1)]}) + "\n" for n in (1, 3)) + '{"tickets": null}\n'
     (tmp_path / "x.jsonl").write_text(pages, "utf-8")

@@ -13,7 +13,7 @@ from ...errors import unknown
 from .. import cleaning
 from .columns import Columns, plain_name
 from .marks import Marks
-from .names import MESSAGE_SPEAKERS, MESSAGE_TEXTS, MESSAGES, NESTED_TEXTS, OPENINGS, SPEAKER_IDS
+from .names import MESSAGE_SPEAKERS, MESSAGE_TEXTS, MESSAGES, NESTED_TEXTS, OPENINGS, SPEAKER_IDS, TWO_SIDES
 from .people import Fields, People, customer_ids, pick
 from .speakers import Speakers
 from .tally import Tally
@@ -154,12 +154,27 @@ def messages_in(value: Any) -> list[Fields] | None:
     if not isinstance(found, list | tuple):
         return None
     if all(isinstance(item, Mapping) for item in found):
-        return list(found)
+        return _split_sides(list(found))
     if all(isinstance(item, list | tuple) and len(item) >= 2 and all(map(_is_text, item[:2])) for item in found):
         first, second = (sum(cleaning.role(item[side]) in ROLES for item in found) for side in (0, 1))
         speaker, text = (1, 0) if second > first else (0, 1)
         return [{"speaker": item[speaker], "text": item[text]} for item in found]
     return None
+
+
+def _split_sides(items: list[Fields]) -> list[Fields]:
+    """The messages, where each object may hold one of the customer and one of the agent."""
+    keys = tuple(dict.fromkeys(key for item in items[:LOOKED_AT] for key in item))
+    plain = {plain_name(key): key for key in keys}
+    sides = next((pair for pair in TWO_SIDES if pair[0] in plain and pair[1] in plain), None)
+    if sides is None or any(name in plain for name in MESSAGE_TEXTS):
+        return items
+    return [
+        {"role": role, "text": item.get(plain[side])}
+        for item in items
+        for role, side in zip(ROLES, sides, strict=True)
+        if words(item.get(plain[side]))
+    ]
 
 
 def names_speakers(value: Any) -> bool:

@@ -116,13 +116,15 @@ class Marks:
     def _reason(self, marks: Iterable[Mark]) -> str | None:
         if self._keep:
             return None
+        seen: set[str] = set()
         for name, value, internal in marks:
             if internal:
                 reason = f"{_label(name, value)} ({name} = {_shown(value)})"
                 self._left[reason] += 1
                 return reason
             if plain_name(name) in PUBLIC_FLAGS and not words(value):
-                self._blank[name] += 1
+                self._blank[name] += name not in seen
+                seen.add(name)
             elif plain_name(name) in GENERAL_KINDS and plain_name(words(value)) in ("message", "comment"):
                 self._kinds.add(plain_name(words(value)))
         self._kept += 1

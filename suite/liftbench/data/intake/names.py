@@ -78,6 +78,11 @@ MESSAGE_TEXTS = (
     *("bodyhtml", "value"),
 )
 """Keys of a message that hold its text: of several filled ones plain text is preferred to HTML."""
+TWO_SIDES = (
+    *(("userutterance", "systemresponse"), ("userutterance", "agentutterance"), ("user", "assistant"), ("user", "bot")),
+    *(("human", "gpt"), ("human", "assistant"), ("usermessage", "assistantmessage"), ("usermessage", "botmessage")),
+)
+"""Keys of objects that hold what the customer and then what the agent says. `customer` and `agent` may hold names."""
 NESTED_TEXTS = ("parts", "data")
 """Keys of a message whose value may hold parts or an object with the text."""
 TASKS = frozenset(task for task, _ in TRAINING_ROWS if task != "text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -18,6 +19,7 @@ Found = Iterable[tuple[str, Any]]
 IDENTITIES = frozenset((*(name for name in CUSTOMERS if name != "accountid"), "contact"))
 """Columns that identify the customer as messages identify their authors. An account may be a company."""
 SIDES = (*SPEAKER_KINDS, *FLAGS, "name")
+_ADDRESS = re.compile(r"[^\s<>,;\"']+@[^\s<>,;\"']+")
 IDENTIFYING = ("id", "email")
 
 
@@ -54,7 +56,7 @@ def customer_ids(row: Fields, columns: Columns) -> frozenset[str]:
     for key, value in row.items():
         if plain_name(key) in IDENTITIES or key == columns.cluster:
             values = [inner for _, inner in pick(value, IDENTIFYING)] if isinstance(value, Mapping) else [value]
-            found |= {words(inner).casefold() for inner in values}
+            found |= {_identity(inner) for inner in values}
     return frozenset(found - {""})
 
 
@@ -84,11 +86,18 @@ def _name(found: Found) -> str:
     return ""
 
 
+def _identity(value: Any) -> str:
+    """An id, or the address in `Jo Doe <jo@mail.example>`, in lower case."""
+    text = words(value).casefold()
+    address = _ADDRESS.search(text)
+    return address[0] if address else text
+
+
 def _identities(found: Found) -> set[str]:
     ids: set[str] = set()
     for key, value in found:
         if isinstance(value, Mapping):
-            ids |= {words(inner).casefold() for _, inner in pick(value, IDENTIFYING)}
+            ids |= {_identity(inner) for _, inner in pick(value, IDENTIFYING)}
         elif plain_name(key) in SPEAKER_IDS or "@" in words(value):
-            ids.add(words(value).casefold())
+            ids.add(_identity(value))
     return ids - {""}

@@ -16,7 +16,7 @@ from ...errors import UsageError
 from .columns import Columns, plain_name
 from .guessing import LIKE_MESSAGES
 from .listed import fit, messages_in
-from .names import IDS, MESSAGE_TEXTS, NOT_MESSAGES, SUMMARIES, TRANSCRIPTS
+from .names import IDS, MESSAGE_TEXTS, MESSAGES, NOT_MESSAGES, OPENINGS, SUMMARIES, TRANSCRIPTS
 from .tables import ARRAY_BYTES, Row, Table
 from .values import at, words
 
@@ -34,10 +34,14 @@ class Records(Table, frozen=True, kw_only=True):
     """Whether the file holds JSON objects over many lines."""
     wrapper: str = ""
     """The path from a row to its list of records, or to its record; empty if rows are the records."""
+    keyed: bool = False
+    """Whether the file is one object, whose keys are the ids of the records."""
 
     def rows(self) -> Iterator[Row]:
         """The records, as rows; those of a list are numbered from 1."""
         rows = _spread_rows(self.path, self.encoding) if self.spread else super().rows()
+        if self.keyed:
+            return _name_records(rows)
         return _unwrap(rows, self.wrapper) if self.wrapper else rows
 
 
@@ -48,20 +52,28 @@ def open_records(table: Table) -> Table:
     """
     if table.form not in ("lines", "array"):
         return table
-    first = next(table.rows(), None)
+    first, second = _first_two(table.rows())
     spread = False
     if table.form == "lines" and first is not None and first.fault:
-        whole = next(_spread_rows(table.path, table.encoding), None)
-        spread, first = whole is not None, whole
-    wrapper = _wrapper(first.values, table.path) if first is not None else ""
-    if not spread and not wrapper:
+        first, second = _first_two(_spread_rows(table.path, table.encoding))
+        spread = first is not None
+    values = {} if first is None else first.values
+    keyed = second is None and _are_keyed(values)
+    wrapper = "" if keyed else _wrapper(values, table.path)
+    if not spread and not keyed and not wrapper:
         return table
     notes = [*table.notes]
+    if keyed:
+        notes.append(f"{table.path.name}: one object, whose {len(values)} keys are read as the ids of conversations")
     if spread:
         notes.append(f"{table.path.name}: JSON objects over several lines, read into memory whole")
     if wrapper:
         notes.append(f"{table.path.name}: the records are read from {wrapper}")
-    return Records(**{**asdict(table), "spread": spread, "wrapper": wrapper, "notes": tuple(notes)})
+    return Records(**{**asdict(table), "spread": spread, "wrapper": wrapper, "keyed": keyed, "notes": tuple(notes)})
+
+
+def _first_two(rows: Iterator[Row]) -> tuple[Row | None, Row | None]:
+    return next(rows, None), next(rows, None)
 
 
 # ------------------------------------------------------------------------------------------ objects over many lines
@@ -115,6 +127,23 @@ def _unwrap(rows: Iterator[Row], wrapper: str) -> Iterator[Row]:
                     yield replace(row, number=next(numbers), values={}, fault="not a JSON object")
         else:
             yield replace(row, values={}, fault=row.fault or f"no list {wrapper}")
+
+
+def _are_keyed(values: Mapping[str, Any]) -> bool:
+    """Whether each key of an object leads to a conversation."""
+    if len(values) < 2 or any(plain_name(key) in (*MESSAGES, *NOT_MESSAGES, *OPENINGS) for key in values):
+        return False
+    return all(
+        _is_record(value) if isinstance(value, Mapping) else isinstance(value, list) and _is_record({"messages": value})
+        for value in values.values()
+    )
+
+
+def _name_records(rows: Iterator[Row]) -> Iterator[Row]:
+    for row in rows:
+        for number, (key, value) in enumerate(row.values.items(), start=1):
+            record = {**value} if isinstance(value, Mapping) else {"messages": value}
+            yield replace(row, number=number, values={"id": key, **record})
 
 
 def _wrapper(values: Mapping[str, Any], path: Path) -> str:

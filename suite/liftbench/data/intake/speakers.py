@@ -15,9 +15,15 @@ UNSPOKEN = ("system", "developer", "tool", "function")
 """Roles of chat messages that do not belong to the conversation."""
 UNSPOKEN_KINDS = (
     *("functioncall", "functionresponse", "functionresult", "toolcall", "toolresponse", "toolresult", "tooluse"),
-    *("observation", "ipython", "reasoning", "thinking", "event", "activity"),
+    *("observation", "action", "ipython", "reasoning", "thinking", "event", "activity"),
 )
 """Other such roles, without separators. In a transcript, such a word before a colon may be text."""
+
+UNSPOKEN_HEADS = (
+    *("internalnote", "privatenote", "internalcomment", "privatecomment", "agentnote", "staffnote", "worknote"),
+    *("worknotes", "internalnotes", "privatenotes", "internenotiz"),
+)
+"""Heads of what agents write to each other, also in a transcript (`Internal note: …`)."""
 
 ACCOUNTS: dict[str, Role] = {
     **dict.fromkeys(("contact", "lead", "customeruser", "customercontact", "subscriber"), "customer"),
@@ -63,7 +69,8 @@ class Speakers:
     def known(self, speaker: str) -> str | None:
         """The role that is given for a speaker or that the name itself is (as are those of `UNSPOKEN`), else None."""
         role = self._roles.get(_fold(speaker)) or cleaning.role(speaker)
-        return role if role in ("customer", "agent", *UNSPOKEN) else None
+        is_known = role in ("customer", "agent", *UNSPOKEN) or plain_name(role) in UNSPOKEN_HEADS
+        return role if is_known else None
 
     def known_kind(self, kind: str) -> str | None:
         """The same, also for kinds of accounts and of machine messages, which no transcript names."""
@@ -148,7 +155,8 @@ class Speakers:
         # In some desks (Help Scout, Chatwoot), the users of the desk are its agents.
         words = self._words["customer"]
         others = sorted(words & {"customer", "contact", "client"})
-        if "user" in words and others and not self._words["agent"] and "user" not in self._given:
+        is_open = not self._words["agent"] and "user" not in self._given and not self._others
+        if is_open and others and "user" in words:
             raise UnclearSpeakers(
                 f"cannot tell whether 'user' is the customer or the agent: there are also messages by {others[0]!r}, "
                 "and none by an agent",
