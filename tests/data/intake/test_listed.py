@@ -145,18 +145,13 @@ def test_ids_in_a_table_of_messages() -> None:
 
 @pytest.mark.parametrize("other", ["customer", "contact"])
 def test_a_user_beside_customers_may_be_the_agent(other: str) -> None:
-    row = {
-        "id": "k",
-        "threads": [
-            {"createdBy": {"type": other}, "body": ASKED},
-            {"createdBy": {"type": "user"}, "body": ANSWERED},
-        ],
-    }
+    threads = [{"createdBy": {"type": type_}, "body": text} for type_, text in ((other, ASKED), ("user", ANSWERED))]
+    row = {"id": "k", "threads": threads}
     with pytest.raises(UnclearSpeakers, match="--role user=agent"):
         read(row)
     assert turns(read(row, roles={"user": "agent"})) == SAID
-    row["threads"].append({"createdBy": {"name": "Rita"}, "body": "Bye"})
-    assert turns(read(row, others="agent"))[-1] == ("agent", "Bye")
+    more = {"createdBy": {"name": "Rita"}, "body": "Bye"}
+    assert turns(read({"id": "k", "threads": [*threads, more]}, others="agent"))[-1] == ("agent", "Bye")
 
 
 def test_a_speaker_in_a_column_may_be_an_object() -> None:

@@ -39,7 +39,9 @@ class Records(Table, frozen=True, kw_only=True):
 
     def rows(self) -> Iterator[Row]:
         """The records, as rows; those of a list are numbered from 1."""
-        rows = _spread_rows(self.path, self.encoding) if self.spread else super().rows()
+        rows = super().rows()
+        if self.spread:
+            rows = _spread_rows(next(rows), self.path, self.encoding)
         if self.keyed:
             return _name_records(rows)
         return _unwrap(rows, self.wrapper) if self.wrapper else rows
@@ -55,7 +57,7 @@ def open_records(table: Table) -> Table:
     first, second = _first_two(table.rows())
     spread = False
     if table.form == "lines" and first is not None and first.fault:
-        first, second = _first_two(_spread_rows(table.path, table.encoding))
+        first, second = _first_two(_spread_rows(first, table.path, table.encoding))
         spread = first is not None
     values = {} if first is None else first.values
     keyed = second is None and _are_keyed(values)
@@ -79,8 +81,11 @@ def _first_two(rows: Iterator[Row]) -> tuple[Row | None, Row | None]:
 # ------------------------------------------------------------------------------------------ objects over many lines
 
 
-def _spread_rows(path: Path, encoding: str) -> Iterator[Row]:
-    """The objects in a file, wherever its lines end; none if the first is broken or the file is too large."""
+def _spread_rows(line_row: Row, path: Path, encoding: str) -> Iterator[Row]:
+    """The objects in a file, wherever its lines end; none if the first is broken or the file is too large.
+
+    `line_row` is a row of the same file, for what rows say about it.
+    """
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     try:
         with cast(IO[bytes], opened(path, "rb")) as file:
@@ -93,7 +98,7 @@ def _spread_rows(path: Path, encoding: str) -> Iterator[Row]:
     size = path.stat().st_size
     while (start := _end_of_gap(text, place)) < len(text):
         line += text.count("\n", place, start)
-        begin = Row(number=line, values={}, source=path.name, read=size * start // len(text))
+        begin = replace(line_row, number=line, values={}, fault=None, read=size * start // len(text))
         try:
             value, place = decoder.raw_decode(text, start)
         except (ValueError, RecursionError) as error:
