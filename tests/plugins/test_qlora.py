@@ -46,7 +46,7 @@ def request_for(
             prompt=prompt_spec("Sum up:\n{conversation}", "", "chat"),
             max_input_tokens=300,
             max_new_tokens=40,
-            options=QLoRAOptions(**({"batch_size": 4, "rank": 4, "alpha": 8} | changes)),
+            options=QLoRAOptions(**({"batch_size": 4, "rank": 4, "alpha": 8, "references": "one"} | changes)),
             seed=0,
             folder=tmp_path / run,
             record=record or (lambda _: None),
@@ -388,7 +388,7 @@ QLoRATrainer().train(TrainRequest(
     model_record=ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
     train=train, validation=validation, prompt=prompt_spec("Sum up:\\n{{conversation}}", "", "chat"),
     max_input_tokens=300, max_new_tokens=40, seed=0, folder=folder / "parts", record=kill, progress=no_progress,
-    options=QLoRAOptions(batch_size=4, rank=4, alpha=8, **{SIX_STEPS!r}),
+    options=QLoRAOptions(batch_size=4, rank=4, alpha=8, references="one", **{SIX_STEPS!r}),
 ))
 """
     )

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from .rows import References
+
 Count = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
@@ -29,14 +31,18 @@ class QLoRAOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Names of the modules that get an adapter; `all-linear` stands for every linear layer except the LM head."""
     learning_rate: Positive = 5e-4
     """The peak, after the warm-up and before the cosine decay. For a 7B model, use 2e-4."""
+    references: References = "all"
+    """References of a conversation that a pass trains: `all` of them behind one prompt, or the next `one` in
+    rotation."""
     epochs: Positive = 1.5
-    """Passes over the conversations, each with the next reference of a conversation; fractions are allowed."""
+    """Passes over the conversations; fractions are allowed."""
     max_steps: Count | None = None
     """The largest number of optimizer steps; the learning rate schedule is fitted to it."""
-    batch_size: Count = 16
-    """Rows per optimizer step."""
-    micro_batch: Count = 2
-    """Rows per forward pass; must divide `batch_size`. A larger number takes more memory, and saves time on a GPU."""
+    batch_size: Count = 8
+    """Conversations per optimizer step."""
+    micro_batch: Count = 1
+    """Conversations per forward pass; must divide `batch_size`. A larger number takes more memory, and saves time on a
+    GPU."""
     warmup: Fraction = 0.05
     """Fraction of the steps during which the learning rate rises."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
