@@ -175,10 +175,9 @@ def test_losses_are_means_over_target_tokens_and_the_best_checkpoint_is_the_adap
 
     from liftbench_plugins.loading import load_model
     from liftbench_plugins.trainers.rows import Encoder, Row, schedule, validation_rows
-    from liftbench_plugins.trainers.target_loss import target_loss
 
     points: list[CurvePoint] = []
-    options = {"epochs": 12, "learning_rate": 2e-2, "evaluations_per_epoch": 1, "patience": 99, "micro_batch": 1}
+    options = {"epochs": 12, "learning_rate": 2e-2, "evaluations_per_epoch": 1, "patience": 99, "references": "all"}
     request = request_for(validation=UNLIKE, record=points.append, **options)
     summary = train(request).summary
     assert 0 < summary.best_step < summary.steps
@@ -189,22 +188,27 @@ def test_losses_are_means_over_target_tokens_and_the_best_checkpoint_is_the_adap
         return Encoder(part, request.prompt, tokenizer, max_input_tokens=300, context=1024)
 
     def mean_loss(model: Any, rows: list[Row]) -> float:
+        """By the plain model on each reference alone, in a row of its own."""
         total, count = 0.0, 0
         model.eval()
         for row in rows:
-            ids, labels = torch.tensor([[row.input_ids], [row.labels]], device=device())
-            inputs = {"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids)}
-            with torch.no_grad(), torch.autocast(device().partition(":")[0], torch.bfloat16):
-                loss, tokens = target_loss(model, inputs)
-            total, count = total + loss.item(), count + tokens
+            for target in row.targets:
+                ids = torch.tensor([row.prompt_ids + target], device=device())
+                with torch.no_grad(), torch.autocast(device().partition(":")[0], torch.bfloat16):
+                    logits = model(input_ids=ids).logits[0, len(row.prompt_ids) - 1 : -1]
+                labels = torch.tensor(target, device=device())
+                total += torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum").item()
+                count += len(target)
         return total / count
 
     base = load_model(request.model, "nf4")
-    plan = schedule(request.train, encoder(request.train), epochs=12, batch_size=4, max_steps=None, seed=0)
+    plan = schedule(
+        request.train, encoder(request.train), references="all", epochs=12, batch_size=4, max_steps=None, seed=0
+    )
     # A new adapter adds nothing, so the first step's loss is the base's.
     assert points[0].loss == pytest.approx(mean_loss(base, plan.first_rows(1)), rel=5e-3)
     adapted = PeftModel.from_pretrained(base, request.folder / "adapter")
-    rows = validation_rows(request.validation, encoder(request.validation), seed=0)
+    rows = validation_rows(request.validation, encoder(request.validation), "all", seed=0)
     assert summary.best_validation_loss == pytest.approx(mean_loss(adapted, rows), rel=5e-3)
 
 
@@ -463,4 +467,4 @@ def test_a_full_gpu_is_told_with_the_option_to_lower(
     with pytest.raises(
         RunFailed, match=r"full\nLower train.options.micro_batch \(now 2\) or set .*gradient_checkpointing"
     ):
-        train(request_for())
+        train(request_for(micro_batch=2))
