@@ -46,7 +46,9 @@ def request_for(
             prompt=prompt_spec("Sum up:\n{conversation}", "", "chat"),
             max_input_tokens=300,
             max_new_tokens=40,
-            options=QLoRAOptions(**({"batch_size": 4, "rank": 4, "alpha": 8, "references": "one"} | changes)),
+            options=msgspec.convert(
+                {"batch_size": 4, "rank": 4, "alpha": 8, "references": "one"} | changes, QLoRAOptions
+            ),
             seed=0,
             folder=tmp_path / run,
             record=record or (lambda _: None),

@@ -42,7 +42,7 @@ def _forward(layer: Any, inputs: torch.Tensor) -> torch.Tensor:
     return made
 
 
-class _LowRankLinear(torch.autograd.Function):
+class _LowRankLinear(torch.autograd.Function):  # type: ignore[misc]  # mypy does not follow torch
     """x Wᵀ + s (x Aᵀ) Bᵀ, computed in the dtype of x, with gradients for x, A and B."""
 
     @staticmethod

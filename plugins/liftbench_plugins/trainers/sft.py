@@ -84,7 +84,7 @@ def _trainer(
     options: QLoRAOptions = request.options
     evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
     trainer = TargetLossTrainer(
-        model=_base(request.model),
+        model=base_for_training(request.model),
         args=_arguments(request, plan, folder),
         train_dataset=_dataset(plan.rows),
         eval_dataset=_dataset(validation) if validation else None,
@@ -103,7 +103,8 @@ def _trainer(
     return trainer
 
 
-def _base(folder: Path) -> Any:
+def base_for_training(folder: Path) -> Any:
+    """The base in NF4; on a CPU it is unpacked and, if it is a LLaMA, has the attention for shared prefixes."""
     model = load_model(folder, "nf4")
     if device() == "cpu":
         # Unpacked once, the weights give the same numbers in two thirds of the time.

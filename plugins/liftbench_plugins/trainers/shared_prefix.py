@@ -168,7 +168,7 @@ def attention(
     return made.transpose(1, 2).contiguous(), None
 
 
-class _Attention(torch.autograd.Function):
+class _Attention(torch.autograd.Function):  # type: ignore[misc]  # mypy does not follow torch
     """Softmax attention by plain matrix products, block by block.
 
     PyTorch's own kernel for CPUs computes what a mask hides, and its products are slower than oneDNN's: one layer of
