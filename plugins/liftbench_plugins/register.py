@@ -74,11 +74,19 @@ def bench_register(registry: Registry) -> None:
     )
     registry.trainer(
         "qlora",
-        target="liftbench_plugins.trainers.qlora:QLoRATrainer",
-        options="liftbench_plugins.trainers.options:QLoRAOptions",
+        target="liftbench_plugins.trainers.low_rank:QLoRATrainer",
+        options="liftbench_plugins.trainers.options:LoRAOptions",
         requires=("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets"),
         install="liftbench[train]",
         summary="LoRA on a base in NF4 with double quantization (TRL, PEFT, bitsandbytes), CPU or CUDA",
+    )
+    registry.trainer(
+        "lora",
+        target="liftbench_plugins.trainers.low_rank:LoRATrainer",
+        options="liftbench_plugins.trainers.options:LoRAOptions",
+        requires=("torch", "transformers", "peft", "trl", "datasets"),
+        install="liftbench[train]",
+        summary="LoRA on a base in bfloat16 (TRL, PEFT), CPU or CUDA",
     )
     for name, target, summary in METRICS:
         registry.metric(name, target=f"liftbench.metrics.{target}", summary=summary)

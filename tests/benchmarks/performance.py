@@ -106,7 +106,7 @@ def training(conversations: list[Conversation]) -> None:
     supervised: int = sum(len(target) for row in rows for target in row["targets"])
     options = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
 
-    ours = get_peft_model(base_for_training(model), options).train()
+    ours = get_peft_model(base_for_training(model, "nf4"), options).train()
     if device() == "cpu":
         fuse(ours)
     packed = get_peft_model(load_model(model, "nf4"), options).train()

@@ -24,8 +24,8 @@ from liftbench.records.system import ModelRecord
 from liftbench.records.training import CurvePoint
 from liftbench.training.trainer import TrainRequest, TrainResult
 from liftbench_plugins.loading import device
-from liftbench_plugins.trainers.options import QLoRAOptions
-from liftbench_plugins.trainers.qlora import QLoRATrainer
+from liftbench_plugins.trainers.low_rank import LoRATrainer, QLoRATrainer
+from liftbench_plugins.trainers.options import LoRAOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +47,7 @@ def request_for(
             max_input_tokens=300,
             max_new_tokens=40,
             options=msgspec.convert(
-                {"batch_size": 4, "rank": 4, "alpha": 8, "references": "one"} | changes, QLoRAOptions
+                {"batch_size": 4, "rank": 4, "alpha": 8, "references": "one"} | changes, LoRAOptions
             ),
             seed=0,
             folder=tmp_path / run,
@@ -83,7 +83,7 @@ class Killed(Exception):
 
 def test_options_are_checked_without_torch() -> None:
     code = (
-        "import sys, liftbench_plugins.trainers.qlora as q; q.QLoRAOptions(rank=8); "
+        "import sys, liftbench_plugins.trainers.low_rank as q; q.LoRAOptions(rank=8); "
         "sys.exit(','.join({'torch', 'transformers', 'numpy', 'datasets'} & set(sys.modules)) or 0)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -104,7 +104,7 @@ def test_options_are_checked_without_torch() -> None:
 )
 def test_options_out_of_range_are_refused(values: dict[str, Any], reason: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=reason):
-        msgspec.convert(values, QLoRAOptions)
+        msgspec.convert(values, LoRAOptions)
 
 
 # --------------------------------------------------------------------------------------------------------- end to end
@@ -149,6 +149,40 @@ def test_a_training_leaves_an_adapter_its_counts_and_its_curve(request_for: Call
     assert summary.best_validation_loss == min(point.validation_loss or math.inf for point in validations)
     assert summary.best_step in {point.step for point in validations}
     assert [path.name for path in (request.folder / "checkpoints").iterdir()] == ["finished.json"]
+
+
+@pytest.mark.parametrize("trainer", [LoRATrainer, QLoRATrainer])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"rslora": True}, {"dora": True}, {"neftune": 5.0}, {"dropout": 0.1}],
+    ids=lambda o: "".join(o) or "-",
+)
+def test_each_way_of_training_learns_and_is_loaded_with_the_logits_it_had(
+    request_for: Callable[..., TrainRequest], trainer: type[LoRATrainer], options: dict[str, Any]
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoTokenizer
+
+    from liftbench_plugins.backends.transformers import with_adapter
+    from liftbench_plugins.loading import load_model
+
+    points: list[CurvePoint] = []
+    request = request_for(learning_rate=2e-2, max_steps=6, epochs=9, record=points.append, **options)
+    result = trainer().train(request)
+    losses = [point.loss for point in points if point.loss is not None]
+    assert losses[-1] < losses[0] - 0.2
+    assert (result.precision, result.summary.trainer) == (trainer.precision, trainer.name)
+
+    ids = torch.tensor([AutoTokenizer.from_pretrained(request.model)("Customer: my parcel is lost.")["input_ids"]])
+    with torch.no_grad():
+        peft = PeftModel.from_pretrained(load_model(request.model, trainer.precision), result.adapter).eval()
+        scored = with_adapter(load_model(request.model, trainer.precision), result.adapter)
+        base = load_model(request.model, trainer.precision)
+        logits = [model(input_ids=ids.to(device())).logits.float() for model in (peft, scored, base)]
+    # What is scored computes the adapter in bfloat16, as the training did; PEFT alone computes it in float32.
+    assert (logits[0] - logits[1]).norm() < 0.03 * logits[0].norm()
+    assert (logits[2] - logits[1]).norm() > 0.1 * logits[0].norm()
 
 
 @pytest.mark.gpu
@@ -379,7 +413,7 @@ import os, signal, sys
 from pathlib import Path
 import msgspec
 from liftbench.plugin_api import Conversation, ModelRecord, TrainRequest, no_progress, prompt_spec
-from liftbench_plugins.trainers.qlora import QLoRAOptions, QLoRATrainer
+from liftbench_plugins.trainers.low_rank import LoRAOptions, QLoRATrainer
 
 folder = Path(__file__).parent
 part = tuple[Conversation, ...]
@@ -394,7 +428,7 @@ QLoRATrainer().train(TrainRequest(
     model_record=ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
     train=train, validation=validation, prompt=prompt_spec("Sum up:\\n{{conversation}}", "", "chat"),
     max_input_tokens=300, max_new_tokens=40, seed=0, folder=folder / "parts", record=kill, progress=no_progress,
-    options=QLoRAOptions(batch_size=4, rank=4, alpha=8, references="one", **{SIX_STEPS!r}),
+    options=LoRAOptions(batch_size=4, rank=4, alpha=8, references="one", **{SIX_STEPS!r}),
 ))
 """
     )

@@ -19,6 +19,11 @@ def path(folder: Path, step: int) -> Path:
     return folder / f"checkpoint-{step}"
 
 
+def step_of(checkpoint: Path) -> int:
+    """The optimizer step of a checkpoint's folder."""
+    return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
 def newest_whole(folder: Path) -> Path | None:
     """The newest complete checkpoint, or None. Checkpoints that a kill left incomplete are deleted."""
     whole = {}

@@ -1,4 +1,4 @@
-"""One QLoRA fine-tuning with TRL, from the request to the finished adapter.
+"""One low-rank fine-tuning with TRL, from the request to the finished adapter.
 
 Imports torch, transformers, PEFT, TRL and datasets: import this module only where a training begins.
 """
@@ -33,12 +33,12 @@ from .shared_prefix import ATTENTION, attention, collate
 from .target_loss import TargetLossTrainer
 
 if TYPE_CHECKING:
-    from .options import QLoRAOptions
+    from .options import LoRAOptions
 
 
-def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSummary:
+def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: str, precision: str) -> TrainingSummary:
     """Train from the newest complete checkpoint in `folder`, or from the start, and publish the best as `adapter`."""
-    options: QLoRAOptions = request.options
+    options: LoRAOptions = request.options
     tokenizer = AutoTokenizer.from_pretrained(request.model)
     plan, validation = _plan(request, tokenizer)
     if not plan.rows:
@@ -49,18 +49,18 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSum
     newest = checkpoints.newest_whole(folder)
     state = TrainerState.load_from_json(str(newest / checkpoints.STATE)) if newest else None
     if state is None or not _is_finished(state, plan, options):
-        trainer = _trainer(request, plan, validation, tokenizer, folder)
-        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-        state = trainer.state
+        sft = _trainer(request, plan, validation, tokenizer, folder, precision)
+        sft.train(resume_from_checkpoint=str(newest) if newest else None)
+        state = sft.state
     best = state.best_global_step if validation else state.global_step
     chosen = checkpoints.path(folder, best)
-    summary = _summary(request, plan, validation, state, best, chosen)
+    summary = _summary(request, plan, validation, state, chosen, trainer)
     checkpoints.publish(chosen, adapter, request.model_record.reference)
     return summary
 
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
-    options: QLoRAOptions = request.options
+    options: LoRAOptions = request.options
     context = AutoConfig.from_pretrained(request.model).max_position_embeddings
     train, validation = (
         Encoder(part, request.prompt, tokenizer, max_input_tokens=request.max_input_tokens, context=context)
@@ -79,12 +79,12 @@ def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
 
 
 def _trainer(
-    request: TrainRequest, plan: Schedule, validation: list[Row], tokenizer: Any, folder: Path
+    request: TrainRequest, plan: Schedule, validation: list[Row], tokenizer: Any, folder: Path, precision: str
 ) -> TargetLossTrainer:
-    options: QLoRAOptions = request.options
+    options: LoRAOptions = request.options
     evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
     trainer = TargetLossTrainer(
-        model=base_for_training(request.model),
+        model=base_for_training(request.model, precision),
         args=_arguments(request, plan, folder),
         train_dataset=_dataset(plan.rows),
         eval_dataset=_dataset(validation) if validation else None,
@@ -93,6 +93,8 @@ def _trainer(
         peft_config=LoraConfig(
             r=options.rank,
             lora_alpha=options.alpha,
+            use_rslora=options.rslora,
+            use_dora=options.dora,
             lora_dropout=options.dropout,
             target_modules=options.target if isinstance(options.target, str) else list(options.target),
             task_type="CAUSAL_LM",
@@ -103,9 +105,9 @@ def _trainer(
     return trainer
 
 
-def base_for_training(folder: Path) -> Any:
-    """The base in NF4; on a CPU it is unpacked and, if it is a LLaMA, has the attention for shared prefixes."""
-    model = load_model(folder, "nf4")
+def base_for_training(folder: Path, precision: str) -> Any:
+    """The base; on a CPU it is unpacked and, if it is a LLaMA, has the attention for shared prefixes."""
+    model = load_model(folder, precision)
     if device() == "cpu":
         # Unpacked once, the weights give the same numbers in two thirds of the time.
         unpack_nf4(model)
@@ -117,11 +119,11 @@ def base_for_training(folder: Path) -> Any:
 
 
 def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig:
-    options: QLoRAOptions = request.options
+    options: LoRAOptions = request.options
     on_cpu = device() == "cpu"
     if not on_cpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise PrerequisiteError(
-            f"{torch.cuda.get_device_name(0)} does not support bfloat16, which qlora needs",
+            f"{torch.cuda.get_device_name(0)} does not support bfloat16, which this training needs",
             "Hide it with CUDA_VISIBLE_DEVICES= to train on the CPU.",
         )
     arguments = SFTConfig(
@@ -138,8 +140,9 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
         weight_decay=options.weight_decay,
         max_grad_norm=options.max_grad_norm,
         optim="adamw_torch" if on_cpu else "paged_adamw_8bit",
-        # Without dropout, each layer and its adapter are one step on the CPU that casts by itself.
-        bf16=not on_cpu or options.dropout > 0,
+        # A plain layer and its adapter are one step on the CPU, which casts by itself.
+        bf16=not on_cpu or options.dropout > 0 or options.dora,
+        neftune_noise_alpha=options.neftune or None,
         use_cpu=on_cpu,
         activation_checkpointing=options.gradient_checkpointing,
         dataloader_pin_memory=not on_cpu,
@@ -169,18 +172,18 @@ def _dataset(rows: list[Row]) -> Dataset:
     return Dataset.from_dict({"prompt_ids": [row.prompt_ids for row in rows], "targets": [row.targets for row in rows]})
 
 
-def _is_finished(state: TrainerState, plan: Schedule, options: QLoRAOptions) -> bool:
+def _is_finished(state: TrainerState, plan: Schedule, options: LoRAOptions) -> bool:
     return state.global_step >= plan.steps or checkpoints.out_of_patience(validation_losses(state), options.patience)
 
 
 def _summary(
-    request: TrainRequest, plan: Schedule, validation: list[Row], state: TrainerState, best: int, chosen: Path
+    request: TrainRequest, plan: Schedule, validation: list[Row], state: TrainerState, chosen: Path, trainer: str
 ) -> TrainingSummary:
     trained = plan.first_rows(state.global_step)
     return TrainingSummary(
-        trainer="qlora",
+        trainer=trainer,
         steps=state.global_step,
-        best_step=best,
+        best_step=checkpoints.step_of(chosen),
         best_validation_loss=state.best_metric if validation else None,
         stopped_early=state.global_step < plan.steps,
         conversations=len(request.train),
