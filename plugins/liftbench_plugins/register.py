@@ -88,6 +88,14 @@ def bench_register(registry: Registry) -> None:
         install="liftbench[train]",
         summary="LoRA on a base in bfloat16 (TRL, PEFT), CPU or CUDA",
     )
+    registry.trainer(
+        "command",
+        target="liftbench_plugins.trainers.command:CommandTrainer",
+        options="liftbench_plugins.trainers.command:CommandOptions",
+        requires=("transformers", "safetensors"),
+        install="liftbench[models]",
+        summary="any program that trains an adapter (Axolotl, LLaMA-Factory, a script), in its own interpreter",
+    )
     for name, target, summary in METRICS:
         registry.metric(name, target=f"liftbench.metrics.{target}", summary=summary)
     for name, target, requires, summary in METRIC_PLUGINS:

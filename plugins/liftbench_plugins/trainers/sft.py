@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from safetensors import safe_open
 from transformers import (
     AttentionInterface,
     AutoConfig,
@@ -193,13 +192,8 @@ def _summary(
         shortened=len(trained_pairs([row for row in trained if row.shortened])),
         target_tokens=sum(row.target_tokens for row in trained),
         tokens=sum(row.tokens for row in trained),
-        trainable_parameters=_parameters(chosen / checkpoints.WEIGHTS),
+        trainable_parameters=checkpoints.count_parameters(chosen),
         seconds=seconds(state),
         peak_memory_bytes=peak_memory() if device() == "cpu" else int(torch.cuda.max_memory_allocated()),
         device=device() if device() == "cpu" else torch.cuda.get_device_name(0),
     )
-
-
-def _parameters(weights: Path) -> int:
-    with safe_open(str(weights), framework="pt") as file:
-        return sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118 - safe_open is not a dict
