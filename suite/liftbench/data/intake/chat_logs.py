@@ -16,6 +16,8 @@ Known = Callable[[str], str | None]
 
 _STAMPED = re.compile(rf"(?P<stamp>{STAMP})\s*(?:[-–—|:]\s+)?(?P<rest>\S.*)", re.IGNORECASE)
 _NAME_FIRST = re.compile(rf"\[?(?P<name>[^\[\]:]{{1,60}}?)\]?\s*[-–—,|•·]?\s*(?P<stamp>{STAMP})", re.IGNORECASE)
+_ANGLED = re.compile(r"<([^<>]{1,40})>\s+(\S.*)")
+"""A message as chats of IRC write it: `<Ann> Hello`."""
 _ZOOM = re.compile(r"from\s+(.+?)\s+to\s+.+", re.IGNORECASE)
 _MEDIA = re.compile(r"<[^<>]*\s[^<>]*>|\u200e.*|null|.*\.\w{2,4} \((?:file attached|Datei angehängt|archivo adjunto)\)")
 _EDITED = re.compile(r"\s*\u200e?<[^<>]*(?:edited|bearbeitet|editó|modifié)[^<>]*>$", re.IGNORECASE)
@@ -29,7 +31,7 @@ class Log(Struct, frozen=True):
 
     turns: list[tuple[str, str]]
     system: list[str]
-    media: int = 0
+    media: list[str] = []
 
 
 def read_log(lines: Sequence[str], known: Known) -> Log | None:
@@ -45,29 +47,32 @@ def read_log(lines: Sequence[str], known: Known) -> Log | None:
     names = {head.name for head in named}
     turns: list[tuple[str, str]] = []
     system: list[str] = []
-    media = 0
-    takes = False
+    media: list[str] = []
+    sender: str | None = None
     for line, match, head in zip(lines, stamped, heads, strict=True):
         if match is None:
             other = read_head(line)
             if other and (other.name in names or known(other.name)):
                 # Some turns have no time, so a line without one may be another speaker's.
                 return None
-            if takes:
-                turns[-1] = (turns[-1][0], f"{turns[-1][1]}\n{line}".strip())
+            # Below a picture it is what its sender wrote beneath it.
+            turns += [(sender, line)] if sender is not None else []
+            system += [line] if sender is None else []
         elif head is None:
             system.append(match["rest"])
-            takes = False
-        elif _MEDIA.fullmatch(head.text):
-            media += 1
-            takes = False
+            sender = None
         else:
-            turns.append((head.speaker(known), _EDITED.sub("", head.text)))
-            takes = True
+            sender = head.speaker(known)
+            if _MEDIA.fullmatch(head.text):
+                media.append(head.text.strip(_MARKS))
+            else:
+                turns.append((sender, _EDITED.sub("", head.text)))
     return Log(turns, system, media) if turns else None
 
 
 def _stamped_head(rest: str) -> Head | None:
+    if angled := _ANGLED.fullmatch(rest):
+        return Head(angled[1], "", angled[2])
     head = read_head(rest.lstrip(_MARKS))
     if head is None or SYSTEM_LINE.search(head.name):
         return None
@@ -105,7 +110,8 @@ def read_blocks(lines: Sequence[str], known: Known) -> Log | None:
             skip -= 1
         else:
             turns[-1] = (turns[-1][0], f"{turns[-1][1]}\n{line}".strip())
-    return Log([(name, text) for name, text in turns if text], [])
+    turns = [(name, text) for name, text in turns if text]
+    return Log(turns, []) if 2 * len(turns) > len(found) else None
 
 
 def _headers(lines: Sequence[str]) -> dict[int, tuple[str, int]]:
@@ -132,4 +138,7 @@ def _headers(lines: Sequence[str]) -> dict[int, tuple[str, int]]:
 
 
 def _may_name(text: str) -> bool:
+    head = read_head(text)
+    if head and head.text:
+        return False
     return len(text.split()) <= 6 and len(text) <= 60 and any(map(str.isalpha, text)) and text[-1:] not in ".?!…;,"

@@ -11,15 +11,16 @@ from .stamps import STAMP, is_time
 
 _HEAD = re.compile(
     rf"(?>{STAMP}\s*(?:[-–—|]\s*)?)?+(?:[-–—•>]+\s+|\d{{1,4}}[.)]\s+)?+[*_]{{0,3}}+"
-    r"(?P<name>[^:：\n(\[*]{1,80}?)\s*(?:[(\[](?P<aside>[^)\]]{0,60})[)\]])?\s*[*_]{0,3}\s*"
+    rf"(?P<name>[^:：\n(\[*]{{1,80}}?)\s*(?:[(\[](?P<aside>[^)\]]{{0,60}})[)\]]|[,–—-]?\s(?P<time>(?>{STAMP})))?\s*[*_]{{0,3}}\s*"
     r"(?P<colon>[:：])(?!//)[*_]{0,3}\s*(?P<text>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _NO_NAME = re.compile(r"[?!;…\"“”„«»{}=]|\w{5,}\.\s|https?$")
 _ROLE_WORDS = ("agent", "customer", "client", "caller", "representative", "rep", "advisor", "adviser", "operator", "bot")
 _ROLE_WORDS += ("assistant", "support", "chatbot")
+_PHONE = re.compile(r"\+\d[\d\s.-]{6,20}")
 SHORT = 2
-"""A name of so many words begins a turn wherever it stands before a colon."""
+"""The most words of a short name."""
 
 
 class Head(Struct, frozen=True):
@@ -30,10 +31,13 @@ class Head(Struct, frozen=True):
     text: str
     weak: bool = False
     """Whether the colon may be one of a time (`At 10:15`)."""
+    is_timed: bool = False
+    """Whether a time without brackets stands before the colon (`Ann 10:15: …`)."""
 
     @property
     def is_short(self) -> bool:
-        return len(self.name.split()) <= SHORT
+        """Whether the name begins a turn wherever it stands before a colon."""
+        return len(self.name.split()) <= SHORT and not self.is_timed
 
     def speaker(self, known: Callable[[str], str | None]) -> str:
         """The name; if it has no role, what in it has one: the words in brackets, or its last word (`Service Agent`)."""
@@ -52,11 +56,11 @@ def read_head(line: str) -> Head | None:
         return None
     name = match["name"].strip(" \t_*\u200e\u200f")
     # A name has a letter, so `12:30 is fine` does not begin a turn; nor does `10h15: …`.
-    if not any(map(str.isalpha, name)) or is_time(name) or _NO_NAME.search(name):
+    if not (any(map(str.isalpha, name)) or _PHONE.fullmatch(name)) or is_time(name) or _NO_NAME.search(name):
         return None
     start = match.start("colon")
     weak = line[start - 1 : start].isdigit() and line[start + 1 : start + 2].isdigit()
-    return Head(name, (match["aside"] or "").strip(), match["text"], weak)
+    return Head(name, (match["aside"] or "").strip(), match["text"], weak, match["time"] is not None)
 
 
 def resembles_name(name: str) -> bool:

@@ -24,6 +24,14 @@ CUE = re.compile(r"\s*(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?\s*-->\s*(?:\d{1
 """The line of a caption that says when it is shown, with its settings."""
 
 
+_BEGINS = re.compile(STAMP, re.IGNORECASE)
+
+
+def begins_with_time(line: str) -> bool:
+    """Whether a line begins with a time."""
+    return _BEGINS.match(line) is not None
+
+
 def is_time(line: str) -> bool:
     """Whether a line holds a time or a date, and nothing else."""
     return any(map(str.isdigit, line)) and TIME_LINE.fullmatch(line) is not None

@@ -14,7 +14,7 @@ from .chat_logs import Known, read_blocks, read_log
 from .heads import Head, read_head, resembles_name
 from .speakers import Speakers
 from .speech import readable
-from .stamps import is_time
+from .stamps import begins_with_time, is_time
 from .tally import Tally
 
 Said = list[tuple[str, str]]
@@ -29,6 +29,7 @@ PREAMBLE_LINES = 12
 ROLE_WORDS = 6
 """A role in the middle of a line has at most so many words."""
 
+ABOVE = "lines above the first speaker, left out"
 NO_SPEAKER = "the transcript's first line names no speaker"
 NO_SPEAKER_IN_CUES = "captions that name no speaker; write `Agent: …` at the beginning of a cue, or <v Agent>"
 ONE_LINE = "several turns on one line, by speakers without a role; name them with --role"
@@ -76,15 +77,27 @@ def _read(text: str, known: Known, tell: Tell) -> Said | None:
     if has_cues(text):
         return _read_captions(text, known, tell)
     lines = [line for line in map(_strip, text.splitlines()) if line]
-    if log := read_log(lines, known):
-        for line in log.system:
-            tell("lines of the chat program itself, which nobody said, left out", line[:40])
-        for _ in range(log.media):
-            tell("messages that are only a picture, a file or a sound, left out", "")
-        return log.turns
+    if log := _read_log(lines, known, tell):
+        return log
     if blocks := read_blocks(lines, known):
         return blocks.turns
     return _read_lines(lines, known, tell)
+
+
+def _read_log(lines: list[str], known: Known, tell: Tell) -> Said | None:
+    first = next((number for number, line in enumerate(lines) if begins_with_time(line)), PREAMBLE_LINES)
+    if first and (first >= PREAMBLE_LINES or any(known(head.name) for head in map(read_head, lines[:first]) if head)):
+        return None
+    log = read_log(lines[first:], known)
+    if log is None:
+        return None
+    for line in lines[:first]:
+        tell(ABOVE, line[:40])
+    for line in log.system:
+        tell("lines of the chat program itself, which nobody said, left out", line[:40])
+    for line in log.media:
+        tell("messages that are only a picture, a file or a sound, left out", line[:40])
+    return log.turns
 
 
 def _strip(line: str) -> str:
@@ -134,7 +147,7 @@ def _read_lines(lines: Sequence[str], known: Known, tell: Tell) -> Said | None:
     if first is None or (first and not _is_preamble(found, first, names, known)):
         return None
     for line in lines[:first]:
-        tell("lines above the first speaker, left out", line[:40])
+        tell(ABOVE, line[:40])
     said: Said = []
     for line, head in list(zip(lines, heads, strict=True))[first:]:
         if head and head.name in names:
@@ -161,7 +174,7 @@ def _speakers_in(found: _Lines, known: Known, tell: Tell) -> set[str]:
     first = next((head.name for head in found.heads if head and head.name in names), None)
     for head in {head.name: head for head in strong}.values():
         if head.name in names and known(head.name) is None and head.speaker(known) != head.name:
-            tell(f"speakers read as the {roles[head.name]} by a word of their names", head.name)
+            tell(f"speakers read as the {roles[head.name]} by a word in or beside their names", head.name)
     if first is None or roles[first] is None or not set(roles.values()) >= SIDES:
         return names
     # Both sides are named by role, so another word before a colon (`PS: …`) is not a third speaker.
@@ -187,6 +200,8 @@ def _without_times(lines: Sequence[str], tell: Tell) -> list[str]:
         for number, line in enumerate(lines)
         if is_time(line) and (any(heads[number + 1 : number + 2]) or (number and lines[number - 1].endswith(":")))
     ]
+    if beside and is_time(lines[-1]):
+        beside.append(len(lines) - 1)
     if not beside or len(beside) < max(min(2, sum(heads) - 1), (sum(heads) - 1) / 2):
         return list(lines)
     for number in beside:
@@ -208,7 +223,7 @@ def _part_lines(lines: Sequence[str], known: Known, tell: Tell) -> list[str]:
     places = [_roles_within(line, known) for line in lines]
     count = Counter(role for found in places for _, role in found)
     if count["customer"] > 1 and count["agent"] > 1:
-        tell("transcripts with several turns on a line, parted at the names of roles", "")
+        tell("transcripts with several turns on a line, parted at the names of roles", lines[0][:40])
         return [part for line, found in zip(lines, places, strict=True) for part in _part(line, found)]
     if count["customer"] and count["agent"]:
         raise Unusable("several turns on one line, which do not recur; put each turn on a line of its own")
@@ -222,7 +237,7 @@ def _roles_within(line: str, known: Known) -> list[tuple[int, str]]:
     found = []
     for colon in re.finditer(r"[:：](?!//)(?!\d\d)", line):
         words = list(re.finditer(r"\S+", line[max(0, colon.start() - 100) : colon.start()]))
-        for word in words[-ROLE_WORDS:]:
+        for word in (word for word in words[-ROLE_WORDS:] if re.match(r"[\w*\[(]", word[0])):
             start = max(0, colon.start() - 100) + word.start()
             role = known(line[start : colon.start()].strip("*_[]() "))
             if role:
