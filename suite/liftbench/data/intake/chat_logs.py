@@ -22,6 +22,7 @@ _ZOOM = re.compile(r"from\s+(.+?)\s+to\s+.+", re.IGNORECASE)
 _MEDIA = re.compile(r"<[^<>]*\s[^<>]*>|\u200e.*|null|.*\.\w{2,4} \((?:file attached|Datei angehängt|archivo adjunto)\)")
 _EDITED = re.compile(r"\s*\u200e?<[^<>]*(?:edited|bearbeitet|editó|modifié)[^<>]*>$", re.IGNORECASE)
 _MARKS = "\u200e\u200f\u202a\u202c\ufeff~ \u202f"
+HEADER_CHARACTERS = 120
 SYSTEM_LINE = re.compile(r"[\"“„«]|\*{2,}")
 """What the lines of a chat program about itself have before a colon (`Ann changed the subject to "Bill: late"`)."""
 
@@ -86,6 +87,8 @@ def read_blocks(lines: Sequence[str], known: Known) -> Log | None:
     The speaker and the time may be on one line (`Ann Lee  10:15 AM`, `[10:15] Ann Lee`) or on two. Without times, only
     speakers with a known role count.
     """
+    if not lines or not (_headers(lines[:2]) or known(lines[0].rstrip(":"))):
+        return None
     found = _headers(lines)
     if not found:
         found = {number: (line, 1) for number, line in enumerate(lines) if known(line.rstrip(":"))}
@@ -128,7 +131,7 @@ def _headers(lines: Sequence[str]) -> dict[int, tuple[str, int]]:
                 name, length = after, 2
         elif is_time(after) and not time_first and _may_name(line):
             name, length = line, 2
-        elif match := _STAMPED.fullmatch(line) or _NAME_FIRST.fullmatch(line):
+        elif len(line) < HEADER_CHARACTERS and (match := _STAMPED.fullmatch(line) or _NAME_FIRST.fullmatch(line)):
             rest = match.groupdict().get("rest") or match.groupdict().get("name") or ""
             name = rest if _may_name(rest) else ""
         if name:

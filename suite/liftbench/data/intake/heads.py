@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -49,9 +50,10 @@ class Head(Struct, frozen=True):
         return self.name
 
 
+@lru_cache(maxsize=4096)
 def read_head(line: str) -> Head | None:
     """The head of a turn at the beginning of a line, or None. Whether it is a speaker, other lines decide."""
-    match = _HEAD.fullmatch(line)
+    match = _HEAD.fullmatch(line) if ":" in line or "：" in line else None
     if match is None:
         return None
     name = match["name"].strip(" \t_*\u200e\u200f")

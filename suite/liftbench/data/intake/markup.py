@@ -69,6 +69,9 @@ def read_html(html: str) -> tuple[str, tuple[str, ...]]:
     Elements that are no HTML (`<LINK>`, `<john@example.org>`) are text. Block elements begin a line; the lines of a
     `<blockquote>` begin with `> `, as in plain text.
     """
+    # A comment that is never closed is text. Left to the parser, many of them would take time quadratic in their number.
+    closed, end, rest = html.rpartition("-->")
+    html = closed + end + rest.replace("<!--", "&lt;!--")
     reader = _Reader(html)
     if reader.is_open:
         # An element that hides its content and is never closed would take the rest of the text with it.

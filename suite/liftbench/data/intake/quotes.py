@@ -88,7 +88,8 @@ def cut_quotes(text: str) -> tuple[str, Quoted]:
 
     Answers between quoted lines stay. A text that is only history stays as it is.
     """
-    if not _MAY_QUOTE.search(text):
+    has_proof = any(mark in text for mark in (">", "@", "--", "##-")) or _CLOCK.search(text)
+    if not has_proof or not _MAY_QUOTE.search(text):
         return text, Quoted.NOTHING
     own, forwarded = _own_lines(text.splitlines())
     kept = _cut_within_line(own)

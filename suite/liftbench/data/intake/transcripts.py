@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from msgspec import Struct
 
@@ -51,7 +52,7 @@ def said_in_text(text: str, speakers: Speakers, tally: Tally) -> Said:
     if not text:
         raise Unusable("no transcript")
     text = text if has_cues(text) else readable(text, tally)
-    said = _read(text, speakers.known, tally.remark)
+    said = _read(text, cache(speakers.known), tally.remark)
     if said is None:
         raise Unusable(NO_SPEAKER_IN_CUES if has_cues(text) else NO_SPEAKER)
     return said
@@ -225,7 +226,7 @@ def _part_lines(lines: Sequence[str], known: Known, tell: Tell) -> list[str]:
     if count["customer"] > 1 and count["agent"] > 1:
         tell("transcripts with several turns on a line, parted at the names of roles", lines[0][:40])
         return [part for line, found in zip(lines, places, strict=True) for part in _part(line, found)]
-    if count["customer"] and count["agent"]:
+    if len(lines) == 1 and count["customer"] and count["agent"]:
         raise Unusable("several turns on one line, which do not recur; put each turn on a line of its own")
     if len(lines) == 1 and (head := read_head(lines[0])) and _recurs_within(lines[0], head.name):
         raise Unusable(ONE_LINE)
