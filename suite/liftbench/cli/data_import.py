@@ -52,7 +52,8 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     """
     tables = [open_table(path) for path in files]
     samples = [list(islice(table.rows(), SAMPLE_ROWS)) for table in tables]
-    if all(table.form == "text" for table in tables):
+    is_text = all(table.form == "text" for table in tables)
+    if is_text:
         given = {**given, "id": given["id"] or TEXT_COLUMNS[0], "transcript": given["transcript"] or TEXT_COLUMNS[1]}
     mapping = mapping_of(given, files, samples)
     if dry_run:
@@ -66,7 +67,8 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
         _write(folder / FILE, tables, mapping.columns, tally)
         report = tally.report(note for table in tables for note in table.notes)
         if not report.conversations:
-            raise UsageError(f"there is no conversation in {_names(files)}; {_why(report)}")
+            as_text = "Write turns as `Customer: …` and `Agent: …`, one a line." if is_text else ""
+            raise UsageError(f"there is no conversation in {_names(files)}; {_why(report)}", as_text)
         write_card(folder, to.resolve().name, [_card_entry(files, mapping, report)])
     _show(to, mapping, report, as_json)
 

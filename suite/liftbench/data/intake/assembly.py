@@ -128,7 +128,8 @@ def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> 
     if not all(isinstance(message, Mapping) for message in said):
         raise Unusable("the messages are not objects")
     found = [
-        (_speaker(message), spoken(_content(message, tally), tally, keep_quotes=columns.keep_quotes)) for message in said
+        (_speaker(message), spoken(_content(message, tally), tally, keep_quotes=columns.keep_quotes))
+        for message in said
     ]
     if any(text and not speaker for speaker, text in found) and columns.others is None:
         raise Unusable(f"a message without {', '.join(SPEAKER_KEYS[:-1])} or {SPEAKER_KEYS[-1]}")

@@ -43,28 +43,39 @@ def read_log(lines: Sequence[str], known: Known) -> Log | None:
     stamped = [_STAMPED.fullmatch(line.lstrip(_MARKS)) for line in lines]
     heads = [_stamped_head(match["rest"]) if match else None for match in stamped]
     named = [head for head in heads if head]
-    if not stamped or stamped[0] is None or len(named) < 2 or 2 * len(named) < sum(map(bool, stamped)):
+    unnamed = sum(map(bool, stamped)) - len(named)
+    if not stamped or stamped[0] is None or len(named) < 2:
+        return None
+    if unnamed > len(named) and unnamed <= stamped.count(None):
+        # Times and names of their own, with the words below them: `read_blocks`.
         return None
     names = {head.name for head in named}
     turns: list[tuple[str, str]] = []
     system: list[str] = []
     media: list[str] = []
     sender: str | None = None
+    follows_picture = False
     for line, match, head in zip(lines, stamped, heads, strict=True):
         if match is None:
             other = read_head(line)
             if other and (other.name in names or known(other.name)):
                 # Some turns have no time, so a line without one may be another speaker's.
                 return None
-            # Below a picture it is what its sender wrote beneath it.
-            turns += [(sender, line)] if sender is not None else []
-            system += [line] if sender is None else []
+            if sender is None:
+                system.append(line)
+            elif follows_picture:
+                # It is what the sender wrote below the picture.
+                turns.append((sender, line))
+                follows_picture = False
+            else:
+                turns[-1] = (sender, f"{turns[-1][1]}\n{line}".strip())
         elif head is None:
             system.append(match["rest"])
             sender = None
         else:
             sender = head.speaker(known)
-            if _MEDIA.fullmatch(head.text):
+            follows_picture = _MEDIA.fullmatch(head.text) is not None
+            if follows_picture:
                 media.append(head.text.strip(_MARKS))
             else:
                 turns.append((sender, _EDITED.sub("", head.text)))

@@ -17,7 +17,18 @@ _HEAD = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NO_NAME = re.compile(r"[?!;…\"“”„«»{}=]|\w{5,}\.\s|https?$")
-_ROLE_WORDS = ("agent", "customer", "client", "caller", "representative", "rep", "advisor", "adviser", "operator", "bot")
+_ROLE_WORDS = (
+    "agent",
+    "customer",
+    "client",
+    "caller",
+    "representative",
+    "rep",
+    "advisor",
+    "adviser",
+    "operator",
+    "bot",
+)
 _ROLE_WORDS += ("assistant", "support", "chatbot")
 _PHONE = re.compile(r"\+\d[\d\s.-]{6,20}")
 SHORT = 2
@@ -41,7 +52,7 @@ class Head(Struct, frozen=True):
         return len(self.name.split()) <= SHORT and not self.is_timed
 
     def speaker(self, known: Callable[[str], str | None]) -> str:
-        """The name; if it has no role, what in it has one: the words in brackets, or its last word (`Service Agent`)."""
+        """The name; if it has no role, what has one: the words in brackets, or its last word (`Service Agent`)."""
         if known(self.name) is None:
             last = self.name.split()[-1].strip(".").lower()
             for other in (self.aside, last if last in _ROLE_WORDS and not self.aside else ""):

@@ -11,7 +11,21 @@ UNSEEN = ("style", "script", "title", "head", "template", "noscript", "object", 
 HIDDEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|mso-hide\s*:\s*all)", re.IGNORECASE)
 VOID = ("br", "hr", "img", "input", "link", "meta", "wbr", "col", "area", "base", "embed", "source", "track")
 LINES = (
-    *("address", "article", "aside", "blockquote", "body", "br", "center", "dd", "details", "dialog", "div", "dl", "dt"),
+    *(
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "br",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "div",
+        "dl",
+        "dt",
+    ),
     *("fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html"),
     *("li", "main", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul"),
 )
@@ -24,7 +38,9 @@ INLINE = (
 )
 SHOWN = frozenset((*LINES, *CELLS, *INLINE, *VOID))
 ELEMENTS = SHOWN | set(UNSEEN)
-UNCLOSED = frozenset((*VOID, *CELLS, "p", "li", "tr", "dd", "dt", "tbody", "thead", "tfoot", "html", "head", "body")) - {"link"}
+UNCLOSED = frozenset(
+    (*VOID, *CELLS, "p", "li", "tr", "dd", "dt", "tbody", "thead", "tfoot", "html", "head", "body")
+) - {"link"}
 """Elements that need not be closed. Another one without attributes that is never closed (`<TIME>`) is a placeholder."""
 OFFICE = ("o:", "v:", "w:", "m:", "st1:", "x:")
 """Prefixes of the elements that Office adds to HTML."""
@@ -34,6 +50,7 @@ _START = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_CITED = re.compile(r"cite|quote", re.IGNORECASE)
 _ESCAPED = re.compile(r"\s*&lt;(!doctype|!--|/?[a-z][a-z0-9]*)\b.*&gt;\s*", re.IGNORECASE | re.DOTALL)
 
 
@@ -67,9 +84,9 @@ def read_html(html: str) -> tuple[str, tuple[str, ...]]:
     """The words of an HTML text, and the names of what was left out (`<style>`, comments).
 
     Elements that are no HTML (`<LINK>`, `<john@example.org>`) are text. Block elements begin a line; the lines of a
-    `<blockquote>` begin with `> `, as in plain text.
+    `<blockquote>` that a mail program made begin with `> `, as in plain text.
     """
-    # A comment that is never closed is text. Left to the parser, many of them would take time quadratic in their number.
+    # A comment that is never closed is text. The parser would take quadratic time for many of them.
     closed, end, rest = html.rpartition("-->")
     html = closed + end + rest.replace("<!--", "&lt;!--")
     reader = _Reader(html)
@@ -87,7 +104,8 @@ class _Reader(HTMLParser):
         self._end_at = 0
         self.dropped: list[str] = []
         self._lines: list[tuple[int, list[str]]] = [(0, [])]
-        self._quotes = 0
+        self._quotes: list[bool] = []
+        """Whether each open `<blockquote>` is a mail program's, and not the author's."""
         self._unseen: list[str] = []
         """Open elements since the first one that is not seen."""
         self.feed(html)
@@ -114,14 +132,13 @@ class _Reader(HTMLParser):
             self._unseen = [tag]
             self.dropped += [] if tag == "head" else [f"<{tag}>" if tag in UNSEEN else "hidden text"]
         else:
-            self._show(tag, dict(attrs).get("alt") or "")
+            self._show(tag, dict(attrs))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if not self._is_markup(tag, attrs):
             self.handle_data(self.get_starttag_text() or "")
         elif not self._unseen and tag not in UNSEEN:
-            self._show(tag, dict(attrs).get("alt") or "")
-            self._quotes -= tag == "blockquote"
+            self._show(tag, dict(attrs))
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in ELEMENTS and not tag.startswith(OFFICE):
@@ -130,7 +147,7 @@ class _Reader(HTMLParser):
             if tag in self._unseen:
                 del self._unseen[len(self._unseen) - 1 - self._unseen[::-1].index(tag) :]
         elif tag == "blockquote":
-            self._quotes = max(0, self._quotes - 1)
+            self._quotes = self._quotes[:-1]
             self._break()
         elif tag in LINES:
             self._break()
@@ -178,9 +195,10 @@ class _Reader(HTMLParser):
             return True
         return tag in ELEMENTS and bool(attrs or tag in UNCLOSED or f"</{tag}" in self._html)
 
-    def _show(self, tag: str, alternative: str) -> None:
+    def _show(self, tag: str, attrs: dict[str, str | None]) -> None:
+        alternative = attrs.get("alt") or ""
         if tag == "blockquote":
-            self._quotes += 1
+            self._quotes.append("cite" in attrs or bool(_CITED.search(f"{attrs.get('type')} {attrs.get('class')}")))
         if tag in LINES:
             self._break()
         elif tag in CELLS:
@@ -190,7 +208,7 @@ class _Reader(HTMLParser):
             self._lines[-1][1].append(alternative)
 
     def _break(self) -> None:
-        self._lines.append((self._quotes, []))
+        self._lines.append((sum(self._quotes), []))
 
 
 def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:

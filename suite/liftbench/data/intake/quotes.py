@@ -42,12 +42,16 @@ _FORWARDED = re.compile(
 
 _LABELS = {
     "from": "from|von|de|da|van|från|fra|od|от|发件人|差出人",
-    "sent": "sent|date|gesendet|datum|envoyé|enviado(?: el)?|fecha|data|inviato|verzonden|skickat|sendt|wysłano|дата|发送时间",
+    "sent": (
+        "sent|date|gesendet|datum|envoyé|enviado(?: el)?|fecha|data|inviato|verzonden|skickat|sendt|wysłano|дата|发送时间"
+    ),
     "to": "to|an|à|para|a|aan|till|til|komu|do|кому|收件人",
     "subject": "subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|předmět|temat|тема|主题",
 }
 _LABEL = re.compile(
-    r"[\s>*]*(?:" + "|".join(rf"(?P<{kind}>{words})" for kind, words in _LABELS.items()) + r")\s?\*{0,2}\s?[:：]\*{0,2}\s*\S",
+    r"[\s>*]*(?:"
+    + "|".join(rf"(?P<{kind}>{words})" for kind, words in _LABELS.items())
+    + r")\s?\*{0,2}\s?[:：]\*{0,2}\s*\S",
     re.IGNORECASE,
 )
 _HEADER_LINES = 8
@@ -176,9 +180,7 @@ def _is_header(lines: list[str], number: int) -> bool:
             kinds.add(label.lastgroup)
             block.append(line)
             gap = 0
-        elif line.strip(" >") and len(kinds) > 1 and "subject" in kinds:
-            break
-        elif (gap := gap + 1) > 2:
+        elif (line.strip(" >") and len(kinds) > 1 and "subject" in kinds) or (gap := gap + 1) > 2:
             break
     joined = " ".join(block)
     proof = _ADDRESS.search(joined) or ("subject" in kinds and _CLOCK.search(joined))

@@ -20,7 +20,9 @@ STAMP = rf"[\[(]?\s*(?:(?:(?:{_DATE})[,t]?\s*(?:at\s|um\s|,\s|-\s)?\s*)?{_CLOCK}
 """A time of day, with or without its date and brackets, or the time since the beginning."""
 TIME_LINE = re.compile(rf"[-–—\s]*(?:{STAMP}|[\[(]?(?:{_DATE})[\])]?)[-–—\s]*", re.IGNORECASE)
 """A line that holds a time or a date, and nothing else."""
-CUE = re.compile(r"\s*(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?\s*-->\s*(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?\b.*")
+CUE = re.compile(
+    r"\s*(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?\s*-->\s*(?:\d{1,3}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?\b.*"
+)
 """The line of a caption that says when it is shown, with its settings."""
 
 

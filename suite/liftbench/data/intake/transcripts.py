@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -165,9 +166,9 @@ def _speakers_in(found: _Lines, known: Known, tell: Tell) -> set[str]:
     is_regular = len(strong) >= SHARE_OF_HEADS * len(found.lines) and len(found.lines) > 2
     names = {head.name for head in strong if head.is_short or known(head.speaker(known))}
     for name in count.keys() - names:
-        if resembles_name(name) and (count[name] > 1 or is_regular):
-            names.add(name)
-        elif count[name] > 1 and is_regular and len(strong) == len(found.lines):
+        if (resembles_name(name) and (count[name] > 1 or is_regular)) or (
+            count[name] > 1 and is_regular and len(strong) == len(found.lines)
+        ):
             names.add(name)
         elif count[name] > 1 or resembles_name(name):
             tell("lines with several words before a colon, read as text (a speaker is named by --role)", name)
@@ -242,7 +243,9 @@ def _roles_within(line: str, known: Known) -> list[tuple[int, str]]:
             start = max(0, colon.start() - 100) + word.start()
             role = known(line[start : colon.start()].strip("*_[]() "))
             if role:
-                time = re.search(r"[\[(]?(?:\d{1,2}:\d{2}(?::\d{2})?)(?:\s?[ap]m)?[\])]?\s*(?:[-–]\s*)?$", line[:start], re.I)
+                time = re.search(
+                    r"[\[(]?(?:\d{1,2}:\d{2}(?::\d{2})?)(?:\s?[ap]m)?[\])]?\s*(?:[-–]\s*)?$", line[:start], re.I
+                )
                 found.append((time.start() if time else start, role))
                 break
     return found
@@ -250,7 +253,7 @@ def _roles_within(line: str, known: Known) -> list[tuple[int, str]]:
 
 def _part(line: str, found: Sequence[tuple[int, str]]) -> list[str]:
     starts = [0, *(start for start, _ in found if start), len(line)]
-    parts = [line[start:end].strip() for start, end in zip(starts, starts[1:], strict=False)]
+    parts = [line[start:end].strip() for start, end in pairwise(starts)]
     return [re.sub(r"\s[|/;•–—-]+$", "", part) for part in parts if part]
 
 
