@@ -27,8 +27,8 @@ def say(text: str, **options: bool) -> tuple[str, str]:
     ("html", "words"),
     [
         (
-            '<!DOCTYPE html><html><head><title>Mail</title><style>p.MsoNormal{margin:0}</style></head><body lang="EN">'
-            '<!-- start --><p class="MsoNormal">The oven&nbsp;door <o:p></o:p>sticks.</p><script>track()</script></body>',
+            "<!DOCTYPE html><html><head><title>Mail</title><style>p.MsoNormal{margin:0}</style></head><body>"
+            '<!-- start --><p class="MsoNormal">The oven&nbsp;door <o:p></o:p>sticks.</p><script>t()</script></body>',
             "The oven door sticks.",
         ),
         (

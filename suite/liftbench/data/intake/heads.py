@@ -18,18 +18,10 @@ _HEAD = re.compile(
 )
 _NO_NAME = re.compile(r"[?!;…\"“”„«»{}=]|\w{5,}\.\s|https?$")
 _ROLE_WORDS = (
-    "agent",
-    "customer",
-    "client",
-    "caller",
-    "representative",
-    "rep",
-    "advisor",
-    "adviser",
-    "operator",
-    "bot",
+    *("agent", "customer", "client", "caller", "representative", "rep", "advisor", "adviser", "operator", "assistant"),
+    *("support", "bot", "chatbot"),
 )
-_ROLE_WORDS += ("assistant", "support", "chatbot")
+"""Words at the end of a name that say its role, however many words it has."""
 _PHONE = re.compile(r"\+\d[\d\s.-]{6,20}")
 SHORT = 2
 """The most words of a short name."""

@@ -171,16 +171,16 @@ class _Reader(HTMLParser):
     def parse_endtag(self, i: int) -> int:
         """Remember where the end tag begins, because `handle_endtag` is only given its name in lower case."""
         self._end_at = i
-        return super().parse_endtag(i)  # type: ignore[misc,no-any-return]
+        return super().parse_endtag(i)
 
     def set_cdata_mode(self, elem: str, **options: bool) -> None:
         """Read on after the name of an element that is never closed (`the <script> tag`)."""
         if f"</{elem}" in self._html:
             super().set_cdata_mode(elem, **options)
 
-    def parse_bogus_comment(self, i: int, report: int = 1) -> int:
+    def parse_bogus_comment(self, i: int, report: bool = True) -> int:
         """Keep what only looks like a comment (`</3`, `<!5`) as text."""
-        end: int = super().parse_bogus_comment(i, 0)  # type: ignore[misc]
+        end = super().parse_bogus_comment(i, report=False)
         if end > 0 and report:
             self.handle_data(self.rawdata[i:end])
         return end

@@ -43,7 +43,8 @@ _FORWARDED = re.compile(
 _LABELS = {
     "from": "from|von|de|da|van|från|fra|od|от|发件人|差出人",
     "sent": (
-        "sent|date|gesendet|datum|envoyé|enviado(?: el)?|fecha|data|inviato|verzonden|skickat|sendt|wysłano|дата|发送时间"
+        "sent|date|gesendet|datum|envoyé|enviado(?: el)?|fecha|data|inviato"
+        "|verzonden|skickat|sendt|wysłano|дата|发送时间"
     ),
     "to": "to|an|à|para|a|aan|till|til|komu|do|кому|收件人",
     "subject": "subject|betreff|objet|asunto|assunto|oggetto|onderwerp|ämne|emne|předmět|temat|тема|主题",

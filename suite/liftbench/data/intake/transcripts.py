@@ -165,7 +165,7 @@ def _speakers_in(found: _Lines, known: Known, tell: Tell) -> set[str]:
     count = Counter(head.name for head in strong)
     is_regular = len(strong) >= SHARE_OF_HEADS * len(found.lines) and len(found.lines) > 2
     names = {head.name for head in strong if head.is_short or known(head.speaker(known))}
-    for name in count.keys() - names:
+    for name in [name for name in count if name not in names]:
         if (resembles_name(name) and (count[name] > 1 or is_regular)) or (
             count[name] > 1 and is_regular and len(strong) == len(found.lines)
         ):
