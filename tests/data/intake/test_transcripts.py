@@ -111,6 +111,10 @@ def test_a_time_is_no_speaker(text: str) -> None:
         "2025-03-05T10:15:02Z Agent: Hello\n2025-03-05T10:15:09Z Customer: Hi\n2025-03-05T10:15:20Z Agent: Bye",
         "( 5s ) Agent: Hello\n( 1m 10s ) Customer: Hi\n( 2m 1s ) Agent: Bye",
         "Agent\nHello\nCustomer\nHi\nAgent\nBye",
+        "Agent: [10:15] Hello\nCustomer: [10:16] Hi\nAgent: [10:17] Bye",
+        "Agent: Hello (10:15 AM)\nCustomer: Hi (10:16 AM)\nAgent: Bye (10:17 AM)",
+        "<p><b>Agent (10:15):</b><br>Hello</p><p><b>Customer (10:16):</b><br>Hi</p><p><b>Agent:</b> Bye</p>",
+        "*** Agent joined the chat ***\nAgent: Hello\nCustomer: Hi\nAgent: Bye\n*** Agent left ***",
         "00:00:01,000 --> 00:00:04,000\nAgent: Hello\n00:00:05,000 --> 00:00:08,000\nCustomer: Hi\n"
         "00:00:09,000 --> 00:00:12,000\nAgent: Bye",
     ],
@@ -123,6 +127,8 @@ def test_times_beside_turns_are_no_words(text: str) -> None:
 def test_left_out_times_are_told_and_times_that_are_answers_stay() -> None:
     _, notes = read("Agent: Hello\n10:15\nCustomer: Hi\n10:16\nAgent: Bye")
     assert "lines that hold only the time of a turn, left out: 2 (10:15, 10:16)" in notes
+    said, notes = read("Agent: [x] 10:15 or 11:00?\nCustomer: 10:15 please.")
+    assert (said[1], notes) == (("Customer", "10:15 please."), "")
     said, notes = read("Agent: Which slot?\n10:15\n11:30\nCustomer: The first.\nAgent: Done.\nCustomer: Good.")
     assert said[0] == ("Agent", "Which slot? 10:15 11:30")
     assert not notes

@@ -115,6 +115,7 @@ def read_blocks(lines: Sequence[str], known: Known) -> Log | None:
     if 0 not in found or len(found) < 2 or len({name for name, _ in found.values()}) < 2:
         return None
     turns: list[tuple[str, str]] = []
+    times: set[int] = set()
     skip = 0
     for number, line in enumerate(lines):
         if number in found:
@@ -122,10 +123,16 @@ def read_blocks(lines: Sequence[str], known: Known) -> Log | None:
             turns.append((Head(name, "", "").speaker(known), ""))
         if skip:
             skip -= 1
+        elif is_time(line) and any(length > 1 for _, length in found.values()):
+            times.add(number)
         else:
             turns[-1] = (turns[-1][0], f"{turns[-1][1]}\n{line}".strip())
-    turns = [(name, text) for name, text in turns if text]
-    return Log(turns, []) if 2 * len(turns) > len(found) else None
+    spoken = [(name, text) for name, text in turns if text]
+    # Where the time has a line of its own, a speaker who says nothing is a line of text above another time.
+    two_lines = any(length > 1 for _, length in found.values())
+    if 2 * len(spoken) <= len(found) or (two_lines and len(spoken) < len(turns)):
+        return None
+    return Log(spoken, [line for number, line in enumerate(lines) if number in times])
 
 
 def _headers(lines: Sequence[str]) -> dict[int, tuple[str, int]]:

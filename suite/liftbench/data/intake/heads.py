@@ -22,6 +22,7 @@ _ROLE_WORDS = (
     *("support", "bot", "chatbot"),
 )
 """Words at the end of a name that say its role, however many words it has."""
+_VERBS = ("says", "said", "wrote", "writes")
 _PHONE = re.compile(r"\+\d[\d\s.-]{6,20}")
 SHORT = 2
 """The most words of a short name."""
@@ -47,7 +48,8 @@ class Head(Struct, frozen=True):
         """The name; if it has no role, what has one: the words in brackets, or its last word (`Service Agent`)."""
         if known(self.name) is None:
             last = self.name.split()[-1].strip(".").lower()
-            for other in (self.aside, last if last in _ROLE_WORDS and not self.aside else ""):
+            without_verb = " ".join(self.name.split()[:-1]) if last in _VERBS else ""
+            for other in (self.aside, without_verb, last if last in _ROLE_WORDS and not self.aside else ""):
                 if other and known(other) in ("customer", "agent"):
                     return other
         return self.name

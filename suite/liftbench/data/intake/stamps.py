@@ -29,6 +29,18 @@ CUE = re.compile(
 _BEGINS = re.compile(STAMP, re.IGNORECASE)
 
 
+_EDGE = re.compile(
+    rf"[\[(]{STAMP}[\])]?\s+(?P<after>.*)|{STAMP}\s+[-–—|]\s+(?P<later>.*)|(?P<before>.*?)\s+[\[(]{STAMP}[\])]?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def without_edge_time(text: str) -> str | None:
+    """A text without the time in brackets at its beginning or end, or the one before a dash; None if it has none."""
+    match = _EDGE.fullmatch(text)
+    return next((part for part in match.groups() if part is not None), "") if match else None
+
+
 def begins_with_time(line: str) -> bool:
     """Whether a line begins with a time."""
     return _BEGINS.match(line) is not None

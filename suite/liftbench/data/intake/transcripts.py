@@ -16,7 +16,7 @@ from .chat_logs import Known, read_blocks, read_log
 from .heads import Head, read_head, resembles_name
 from .speakers import Speakers
 from .speech import readable
-from .stamps import begins_with_time, is_time
+from .stamps import begins_with_time, is_time, without_edge_time
 from .tally import Tally
 
 Said = list[tuple[str, str]]
@@ -32,6 +32,9 @@ ROLE_WORDS = 6
 """A role in the middle of a line has at most so many words."""
 
 ABOVE = "lines above the first speaker, left out"
+TIMES = "lines that hold only the time of a turn, left out"
+PROGRAM = "lines of the chat program itself, which nobody said, left out"
+_PROGRAM_LINE = re.compile(r"(\*{3,}|={3,}|-{3,})\s*\S.*\1")
 NO_SPEAKER = "the transcript's first line names no speaker"
 NO_SPEAKER_IN_CUES = "captions that name no speaker; write `Agent: …` at the beginning of a cue, or <v Agent>"
 ONE_LINE = "several turns on one line, by speakers without a role; name them with --role"
@@ -82,6 +85,8 @@ def _read(text: str, known: Known, tell: Tell) -> Said | None:
     if log := _read_log(lines, known, tell):
         return log
     if blocks := read_blocks(lines, known):
+        for line in blocks.system:
+            tell(TIMES, line)
         return blocks.turns
     return _read_lines(lines, known, tell)
 
@@ -96,7 +101,7 @@ def _read_log(lines: list[str], known: Known, tell: Tell) -> Said | None:
     for line in lines[:first]:
         tell(ABOVE, line[:40])
     for line in log.system:
-        tell("lines of the chat program itself, which nobody said, left out", line[:40])
+        tell(PROGRAM, line[:40])
     for line in log.media:
         tell("messages that are only a picture, a file or a sound, left out", line[:40])
     return log.turns
@@ -141,7 +146,7 @@ def _read_captions(text: str, known: Known, tell: Tell) -> Said | None:
 
 def _read_lines(lines: Sequence[str], known: Known, tell: Tell) -> Said | None:
     lines = _part_lines(lines, known, tell)
-    lines = _without_times(lines, tell)
+    lines = _without_program_lines(_without_times(lines, tell), tell)
     heads = [read_head(line) for line in lines]
     found = _Lines(list(lines), heads)
     names = _speakers_in(found, known, tell)
@@ -156,7 +161,7 @@ def _read_lines(lines: Sequence[str], known: Known, tell: Tell) -> Said | None:
             said.append((head.speaker(known), head.text))
         else:
             said[-1] = (said[-1][0], f"{said[-1][1]} {line}".strip())
-    return said
+    return _without_edge_times(said, tell)
 
 
 def _speakers_in(found: _Lines, known: Known, tell: Tell) -> set[str]:
@@ -165,10 +170,12 @@ def _speakers_in(found: _Lines, known: Known, tell: Tell) -> set[str]:
     count = Counter(head.name for head in strong)
     is_regular = len(strong) >= SHARE_OF_HEADS * len(found.lines) and len(found.lines) > 2
     names = {head.name for head in strong if head.is_short or known(head.speaker(known))}
+    # The first line, and one without words after the colon, is sooner a speaker's.
+    likely = {head.name for number, head in enumerate(found.heads) if head and (number == 0 or not head.text)}
     for name in [name for name in count if name not in names]:
-        if (resembles_name(name) and (count[name] > 1 or is_regular)) or (
-            count[name] > 1 and is_regular and len(strong) == len(found.lines)
-        ):
+        recurs = count[name] > 1
+        by_spelling = resembles_name(name) and (recurs or is_regular or (name in likely and len(count) > 1))
+        if by_spelling or (recurs and len(strong) == len(found.lines)):
             names.add(name)
         elif count[name] > 1 or resembles_name(name):
             tell("lines with several words before a colon, read as text (a speaker is named by --role)", name)
@@ -194,6 +201,24 @@ def _is_preamble(found: _Lines, first: int, names: set[str], known: Known) -> bo
     return roles >= SIDES or sum(count > 1 for count in after.values()) > 1
 
 
+def _without_program_lines(lines: Sequence[str], tell: Tell) -> list[str]:
+    found = [line for line in lines if line[:3] in ("***", "===", "---") and _PROGRAM_LINE.fullmatch(line)]
+    program = {line for line in found if not (read_head(line) or is_time(line))}
+    for line in program:
+        tell(PROGRAM, line[:40])
+    return [line for line in lines if line not in program]
+
+
+def _without_edge_times(said: Said, tell: Tell) -> Said:
+    """Leave out the times at the beginnings or the ends of nearly all turns."""
+    shorter = [without_edge_time(text) for _, text in said]
+    timed = sum(text is not None for text in shorter)
+    if timed < 2 or timed < SHARE_OF_HEADS * len(said):
+        return said
+    tell("transcripts with a time beside the words of each turn, left out", said[0][1][:40])
+    return [(name, text if short is None else short) for (name, text), short in zip(said, shorter, strict=True)]
+
+
 def _without_times(lines: Sequence[str], tell: Tell) -> list[str]:
     """Leave out the times between turns; where they do not stand at nearly every turn, somebody may have said them."""
     heads = [bool((head := read_head(line)) and not head.weak) for line in lines]
@@ -207,7 +232,7 @@ def _without_times(lines: Sequence[str], tell: Tell) -> list[str]:
     if not beside or len(beside) < max(min(2, sum(heads) - 1), (sum(heads) - 1) / 2):
         return list(lines)
     for number in beside:
-        tell("lines that hold only the time of a turn, left out", lines[number])
+        tell(TIMES, lines[number])
     return [line for number, line in enumerate(lines) if number not in set(beside)]
 
 
