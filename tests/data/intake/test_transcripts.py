@@ -151,6 +151,11 @@ def test_one_line_is_parted_at_roles_that_recur(text: str) -> None:
     assert "transcripts with several turns on a line, parted at the names of roles: 1" in notes
 
 
+def test_a_time_at_the_end_of_a_turn_on_one_line_stays() -> None:
+    said, _ = read("Customer: Hi. Agent: When? Customer: At 5:10 am Agent: Good. Customer: See you at 9:00 Agent: Bye.")
+    assert [words for _, words in said] == ["Hi.", "When?", "At 5:10 am", "Good.", "See you at 9:00", "Bye."]
+
+
 def test_one_line_is_parted_at_names_that_have_a_role() -> None:
     text = "Ann Lou Lee: Hi. Bob: Which number? Ann Lou Lee: 44. Bob: Good."
     said, _ = read(text, roles={"Ann Lou Lee": "customer", "Bob": "agent"})

@@ -29,7 +29,8 @@ SHARE_OF_HEADS = 0.8
 """Where so many of the lines begin with a name, each of them is a turn."""
 PREAMBLE_LINES = 12
 ROLE_WORDS = 6
-"""A role in the middle of a line has at most so many words."""
+ROLE_CHARACTERS = 80
+"""The most words and characters of a role in the middle of a line."""
 
 ABOVE = "lines above the first speaker, left out"
 TIMES = "lines that hold only the time of a turn, left out"
@@ -248,10 +249,13 @@ def _part_lines(lines: Sequence[str], known: Known, tell: Tell) -> list[str]:
     if sides >= SIDES:
         return list(lines)
     places = [_roles_within(line, known) for line in lines]
-    count = Counter(role for found in places for _, role in found)
+    count = Counter(found.role for line in places for found in line)
     if count["customer"] > 1 and count["agent"] > 1:
         tell("transcripts with several turns on a line, parted at the names of roles", lines[0][:40])
-        return [part for line, found in zip(lines, places, strict=True) for part in _part(line, found)]
+        timed = sum(found.time < found.start for line in places for found in line)
+        has_times = timed >= SHARE_OF_HEADS * count.total()
+        starts = [[found.time if has_times else found.start for found in line] for line in places]
+        return [part for line, some in zip(lines, starts, strict=True) for part in _part(line, some)]
     if len(lines) == 1 and count["customer"] and count["agent"]:
         raise Unusable("several turns on one line, which do not recur; put each turn on a line of its own")
     if len(lines) == 1 and (head := read_head(lines[0])) and _recurs_within(lines[0], head.name):
@@ -259,26 +263,38 @@ def _part_lines(lines: Sequence[str], known: Known, tell: Tell) -> list[str]:
     return list(lines)
 
 
-def _roles_within(line: str, known: Known) -> list[tuple[int, str]]:
-    """Where in a line a turn begins (before its time), and its role."""
+class _Place(Struct, frozen=True):
+    """Where in a line a turn begins."""
+
+    start: int
+    time: int
+    """Where the time before the name begins; `start` if there is none."""
+    role: str
+
+
+_TIME_BEFORE = re.compile(r"[\[(]?\d{1,2}:\d{2}(?::\d{2})?(?:\s?[ap]m)?[\])]?\s*(?:[-–]\s*)?$", re.IGNORECASE)
+_COLON = re.compile(r"[:：](?!//|\d\d)")
+_WORD = re.compile(r"\S+")
+
+
+def _roles_within(line: str, known: Known) -> list[_Place]:
+    """Where in a line roles stand before a colon."""
     found = []
-    for colon in re.finditer(r"[:：](?!//)(?!\d\d)", line):
-        words = list(re.finditer(r"\S+", line[max(0, colon.start() - 100) : colon.start()]))
+    for colon in _COLON.finditer(line):
+        words = list(_WORD.finditer(line, max(0, colon.start() - ROLE_CHARACTERS), colon.start()))
         for word in (word for word in words[-ROLE_WORDS:] if re.match(r"[\w*\[(]", word[0])):
-            start = max(0, colon.start() - 100) + word.start()
+            start = word.start()
             role = known(line[start : colon.start()].strip("*_[]() "))
             if role:
-                time = re.search(
-                    r"[\[(]?(?:\d{1,2}:\d{2}(?::\d{2})?)(?:\s?[ap]m)?[\])]?\s*(?:[-–]\s*)?$", line[:start], re.I
-                )
-                found.append((time.start() if time else start, role))
+                time = _TIME_BEFORE.search(line, max(0, start - 20), start)
+                found.append(_Place(start, time.start() if time else start, role))
                 break
     return found
 
 
-def _part(line: str, found: Sequence[tuple[int, str]]) -> list[str]:
-    starts = [0, *(start for start, _ in found if start), len(line)]
-    parts = [line[start:end].strip() for start, end in pairwise(starts)]
+def _part(line: str, starts: Sequence[int]) -> list[str]:
+    bounds = [0, *filter(None, starts), len(line)]
+    parts = [line[start:end].strip() for start, end in pairwise(bounds)]
     return [re.sub(r"\s[|/;•–—-]+$", "", part) for part in parts if part]
 
 
