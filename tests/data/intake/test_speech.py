@@ -45,6 +45,10 @@ def say(text: str, **options: bool) -> tuple[str, str]:
         ("<html><head><meta charset=utf-8><p>No head ends</p></html>", "No head ends"),
         ('<div style="display:none">never closed<p>Real words', "never closed Real words"),
         ("<ul><li>one<li>two</ul>", "one two"),
+        (
+            "It is late. <style type='text/css'>.x {color: red}</style> Please <!-- id: 5 --> help.",
+            "It is late. Please help.",
+        ),
         ('<p>Good <img alt="😀" src="x"><img alt="Logo" src="y"></p>', "Good 😀"),
         ("<p>un<b>usual</b>ly <svg><title>icon</title><text>x</text></svg>high</p>", "unusually high"),
         ("<p>Terms:</p><blockquote>Money back within thirty days<br>of the day you bought it</blockquote>", None),
@@ -115,6 +119,9 @@ def test_escapes_of_programs(text: str, words: str) -> None:
         "Il giorno lun 3 mar 2025 alle ore 09:00 P <p@example.org> ha scritto:\n\nCiao",
         "Op ma 3 mrt 2025 om 09:00 schreef P <p@example.org>:\n> Hoi",
         "2025-03-03 9:00 GMT+01:00 P <p@example.org>:\n> Hello my friend at last\n> P",
+        "пн, 3 мар. 2025 г. в 09:00, P <p@example.org>:\n\n> Привет",
+        "Am 03.03.2025 um 09:00 schrieb Petra Müller:\n\nHallo ohne Zeichen",
+        "W dniu 3.03.2025 o 09:00, P <p@example.org> pisze:\n> Cześć",
         "-----Original Message-----\nFrom: Desk\nSent: Monday\n\nHello",
         "-----Ursprüngliche Nachricht-----\nVon: Desk\n\nHallo",
         "________________________________\nFrom: Desk <desk@example.org>\nSent: Monday, March 3, 2025\nTo: P.\n"
@@ -159,6 +166,8 @@ def test_quoted_history_without_line_breaks_is_cut(history: str) -> None:
         "> 5 kg is too heavy, and\na > b",
         "It is\n--------\nquite long -- and - dashed",
         "My address is p@example.org\nFrom: me",
+        "Here is the list:\n2025-03-03 wrote to Ann <ann@example.org>\nno answer\n2025-03-04 called\nno answer",
+        "Am 3. März um 10:15 schrieb mir Ihr Kollege:\nDas Geld kommt.\nEs kam nicht.",
         "Kind regards\n-- \nP.\nThis message is confidential: do not pass it on to p@example.org",
     ],
 )

@@ -49,6 +49,7 @@ _START = re.compile(
     r"\s*(?:<!doctype\s+html|<(?:html|head|body|style|script|title|meta|p|div|table|ul|ol|section)\b[^<>]*>|<!--)",
     re.IGNORECASE,
 )
+_STYLES = re.compile(r"<style\b[^<>]*>([^<]*)</style", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _CITED = re.compile(r"cite|quote", re.IGNORECASE)
 _ESCAPED = re.compile(r"\s*&lt;(!doctype|!--|/?[a-z][a-z0-9]*)\b.*&gt;\s*", re.IGNORECASE | re.DOTALL)
@@ -57,12 +58,16 @@ _ESCAPED = re.compile(r"\s*&lt;(!doctype|!--|/?[a-z][a-z0-9]*)\b.*&gt;\s*", re.I
 def is_html(text: str) -> bool:
     """Whether a text is HTML, and not a text that mentions a tag or a comparison.
 
-    HTML begins as a document does (`<!DOCTYPE html>`, `<html>`, `<style>`, a comment), or has a line break (`<br>`) or
+    HTML begins as a document does (`<!DOCTYPE html>`, `<html>`, `<p>`), or has a line break (`<br>`), a comment, styles, or
     an element that is both opened and closed. `a < b`, `<3`, `<LINK>`, `List<String>` and other XML are none of it.
     """
     if "<" not in text:
         return False
-    if _START.match(text):
+    comment = text.find("<!--")
+    if _START.match(text) or (comment >= 0 and text.find("-->", comment) > 0):
+        return True
+    # Programs put styles among words; scripts are no sign, because people paste them.
+    if any("{" in styles and ":" in styles for styles in _STYLES.findall(text)):
         return True
     opened: set[str] = set()
     for match in _TAG.finditer(text):

@@ -14,11 +14,11 @@ _ADDRESS = re.compile(r"[^\s@<>]{1,64}@[\w-]{1,63}\.[\w.-]{1,64}")
 _BEGINS = r"(?:on|am|le|el|em|op|den|il|dne|dnia|w\s+dniu|на|\d{1,2}[./ ]|\d{4}[-/.年]|\w{2,4}\.?,)"
 _WROTE = (
     r"(?:wrote|writes|schrieb|schreef|geschreven|a\s+écrit|escribi[óo]|escreveu|ha\s+scritto|skrev|napsala?(?:\(a\))?"
-    r"|napisała?(?:\(a\))?|написала?(?:\(а\))?|kirjoitti|写道|書きました)"
+    r"|napisała?(?:\(a\))?|написала?(?:\(а\))?|pisze|kirjoitti|写道|書きました)"
 )
 _ATTRIBUTION = re.compile(rf"\s*(?:.{{0,200}}\b|.{{0,200}}(?=写道|書き)){_WROTE}\b.{{0,120}}[:：]\s*", re.IGNORECASE)
 """A line such as `On Mon, 3 Mar 2025 at 09:00, Ann <ann@example.org> wrote:`."""
-_DATED = re.compile(rf"\s*\d{{1,4}}[-/.年].{{0,150}}<{_ADDRESS.pattern}>\s*[:：]?\s*")
+_DATED = re.compile(rf"\s*(?:\w{{2,4}}\.?, )?\d{{1,4}}[-/.年 ].{{0,150}}<{_ADDRESS.pattern}>\s*[:：]?\s*")
 """A line such as `2025-03-03 9:00 GMT+01:00 Ann <ann@example.org>:`."""
 _BEGIN = re.compile(rf"\s*{_BEGINS}", re.IGNORECASE)
 _PRONOUN = re.compile(r"\b(?:you|we|i|he|she|they|sie|ihr|du|ich|wir|vous|tu|nous|usted|ustedes|voi)\b", re.IGNORECASE)
@@ -163,7 +163,7 @@ def _next_is_quoted(lines: list[str], number: int) -> bool:
 def _proves_mail(lines: list[str]) -> bool:
     """Whether an attribution names an address, or a day and a time of day and nobody who is spoken to."""
     joined = " ".join(lines)
-    return bool(
+    return _WORDS.search(joined) is not None and bool(
         _ADDRESS.search(joined)
         or (_BEGIN.match(joined) and _CLOCK.search(joined) and re.search(r"\d", joined) and not _PRONOUN.search(joined))
     )
