@@ -58,8 +58,8 @@ _ESCAPED = re.compile(r"\s*&lt;(!doctype|!--|/?[a-z][a-z0-9]*)\b.*&gt;\s*", re.I
 def is_html(text: str) -> bool:
     """Whether a text is HTML, and not a text that mentions a tag or a comparison.
 
-    HTML begins as a document does (`<!DOCTYPE html>`, `<html>`, `<p>`), or has a line break (`<br>`), a comment, styles,
-    or an element that is both opened and closed. It is not `a < b`, `<3`, `<LINK>`, `List<String>`, or other XML.
+    HTML begins as a document does (`<!DOCTYPE html>`, `<p>`), or has a line break (`<br>`), a comment, styles, or an
+    element that is both opened and closed. It is not `a < b`, `<3`, `<LINK>`, `List<String>`, or other XML.
     """
     if "<" not in text:
         return False
