@@ -17,6 +17,7 @@ from .marks import Marks
 from .names import TASKS
 from .people import People, customer_ids
 from .speakers import Speakers, is_unspoken
+from .speech import readable, spoken
 from .tables import Row
 from .tally import Tally
 from .training_rows import holds_lines_of_speakers, transcript_in_task
@@ -68,13 +69,14 @@ def _messages(
     people, speaker_key = People(speakers), (columns.speaker or "").rpartition(".")[2]
     for row in _usable(rows, tally):
         id_, text = _cell(row, columns.id), _cell(row, columns.text)
-        references = _references(row, columns)
+        references = _references(row, columns, tally)
         if internal := marks.of_row(row.values):
             # Its text was not said, but a summary beside it may be the conversation's.
             tally.leave_out("message" if references and id_ else "row", internal, row.place)
             if not references:
                 continue
             text = ""
+        text = spoken(text, tally, id_, keep_quotes=columns.keep_quotes)
         said_by = [(speaker_key, at(row.values, columns.speaker or ""))] if text else []
         speaker = people.name(said_by, customer_ids(row.values, columns))
         if not id_:
@@ -121,12 +123,14 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
         for role, _ in turns:
             if is_unspoken(role):
                 tally.leave_out("message", f"said by {role}", id_)
-        spoken = tuple(Turn(role=role, text=text) for role, text in turns if role and not is_unspoken(role))
-        references = _references(row, columns)
+        said_turns = tuple(Turn(role=role, text=text) for role, text in turns if role and not is_unspoken(role))
+        references = _references(row, columns, tally)
         if columns.messages:
-            spoken, references = _read_task(spoken, references, speakers, tally, id_)
+            said_turns, references = _read_task(said_turns, references, speakers, tally, id_)
         keep = [name for name in row.values if name not in named] if columns.keep is None else columns.keep
-        yield Conversation(id=id_, turns=spoken, references=references, metadata=_metadata(row, columns, keep, tally))
+        yield Conversation(
+            id=id_, turns=said_turns, references=references, metadata=_metadata(row, columns, keep, tally)
+        )
     listed.check()
     speakers.check(tally)
 
@@ -198,12 +202,13 @@ def _cell(row: Row, column: str | None) -> str:
     return "" if column is None else words(at(row.values, column))
 
 
-def _references(row: Row, columns: Columns) -> tuple[str, ...]:
+def _references(row: Row, columns: Columns, tally: Tally) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for name in columns.references:
         value = at(row.values, name)
         texts = value if isinstance(value, list | tuple) else list_in(value) if words(value)[:1] == "[" else None
-        found |= dict.fromkeys(filter(None, map(words, [value] if texts is None else texts)))
+        said = (readable(words(text), tally) for text in ([value] if texts is None else texts))
+        found |= dict.fromkeys(filter(None, said))
     return tuple(found)
 
 

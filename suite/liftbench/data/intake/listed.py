@@ -16,6 +16,7 @@ from .marks import Marks
 from .names import MESSAGE_SPEAKERS, MESSAGE_TEXTS, MESSAGES, NESTED_TEXTS, OPENINGS, SPEAKER_IDS, TWO_SIDES
 from .people import Fields, People, customer_ids, pick
 from .speakers import Speakers
+from .speech import spoken
 from .tally import Tally
 from .transcripts import Unusable
 from .values import at, decoded, words
@@ -64,7 +65,7 @@ class Listed:
             if self._absent:
                 self._keys.update(message.keys())
                 self._absent = {path for path in self._absent if at(message, path) is None}
-            text = self._text(message)
+            text = spoken(self._text(message), self._tally, id_, keep_quotes=self._columns.keep_quotes)
             if reason := self._marks.of_message(message):
                 self._tally.leave_out("message", reason, id_)
                 internal += 1

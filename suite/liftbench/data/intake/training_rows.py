@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from .heads import read_head
 from .speakers import Speakers
-from .transcripts import transcript_turns
+from .tally import Tally
+from .transcripts import Unusable, said_in_text
 
 _FRAME = re.compile(r"</?[\w -]+>|`{3,}\w*|-{3,}|={3,}|#{2,}.*|[\w '()]{1,40}:")
 """A line that frames the transcript in a task: a tag, a fence, a heading, or `Summary:`."""
@@ -16,21 +18,26 @@ def transcript_in_task(text: str, speakers: Speakers) -> list[tuple[str, str]] |
 
     Returns None without lines by both the customer and the agent. What follows the last turn's paragraph is not in it.
     """
-
-    def speaks(name: str) -> bool:
-        return speakers.known(name) in ("customer", "agent")
-
     lines = text.strip().splitlines()
-    starts = [number for number, line in enumerate(lines) if transcript_turns(line.strip(), speaks)]
+    starts = [number for number, line in enumerate(lines) if _side(line, speakers)]
     if not starts:
         return None
     end = next((number for number in range(starts[-1], len(lines)) if not lines[number].strip()), len(lines))
     numbers = range(starts[0], end)
     kept = [lines[n] for n in numbers if n in starts or not _FRAME.fullmatch(lines[n].strip())]
-    turns = transcript_turns("\n".join(kept), speaks) or []
-    return turns if {speakers.known(name) for name, _ in turns} == {"customer", "agent"} else None
+    try:
+        turns = said_in_text("\n".join(kept), speakers, Tally())
+    except Unusable:
+        return None
+    return turns if {"customer", "agent"} <= {speakers.known(name) for name, _ in turns} else None
 
 
 def holds_lines_of_speakers(text: str) -> bool:
-    """Whether two lines of a text or more begin with a word and a colon."""
-    return sum(bool(line.strip() and transcript_turns(line.strip())) for line in text.splitlines()) > 1
+    """Whether two lines of a text or more begin with a name and a colon."""
+    return sum(read_head(line.strip()) is not None for line in text.splitlines()) > 1
+
+
+def _side(line: str, speakers: Speakers) -> str | None:
+    head = read_head(line.strip())
+    role = speakers.known(head.name) if head else None
+    return role if role in ("customer", "agent") else None
