@@ -166,14 +166,12 @@ def test_a_speaker_in_a_column_may_be_an_object() -> None:
 # ------------------------------------------------------------------------------------------------- what was said
 
 
-@pytest.mark.parametrize("head", ["Internal note", "Private Note", "INTERNAL COMMENT"])
+@pytest.mark.parametrize("head", ["Internal note", "INTERNAL NOTE", "Agent (internal note)", "Rita Moss [Internal]"])
 def test_an_internal_note_in_a_transcript_is_unspoken(head: str) -> None:
     tally = Tally()
     chat = f"Customer: {ASKED}\n{head}: He returns everything.\nAgent: {ANSWERED}\nNote: no charge."
     assert turns(read({"id": "k", "chat": chat}, tally)) == [SAID[0], ("agent", f"{ANSWERED} Note: no charge.")]
-    assert [item.count_and_reason for item in tally.report().left_out] == [
-        f"1 message left out: said by {head.lower()}"
-    ]
+    assert [item.count_and_reason for item in tally.report().left_out] == ["1 message left out: said by internal note"]
 
 
 @pytest.mark.parametrize("role", ["function_call", "observation", "tool", "Tool-Result", "functionResponse"])

@@ -25,6 +25,8 @@ UNSPOKEN_HEADS = (
 )
 """Heads of what agents write to each other, also in a transcript (`Internal note: …`)."""
 
+INTERNAL_NOTE = "internal note"
+
 ACCOUNTS: dict[str, Role] = {
     **dict.fromkeys(("contact", "lead", "customeruser", "customercontact", "subscriber"), "customer"),
     **dict.fromkeys(("admin", "administrator", "teammate", "employee", "agentbot", "ai", "model"), "agent"),
