@@ -15,6 +15,7 @@ from ..data.cleaning import CLEANING
 from ..data.folders import new_folder, require_free
 from ..data.intake.assembly import clean_conversations, conversations
 from ..data.intake.columns import Columns
+from ..data.intake.records import open_records
 from ..data.intake.tables import TEXT_COLUMNS, Row, Table, open_table
 from ..data.intake.tally import ImportReport, Tally
 from ..data.jsonl import IMPORTED
@@ -50,7 +51,7 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     bench data import tickets.csv --to tickets --dry-run
     bench data import tickets.csv --to tickets --speaker author --role "Ann Lee=agent" --others customer
     """
-    tables = [open_table(path) for path in files]
+    tables = [open_records(open_table(path)) for path in files]
     samples = [list(islice(table.rows(), SAMPLE_ROWS)) for table in tables]
     is_text = all(table.form == "text" for table in tables)
     if is_text:

@@ -76,6 +76,15 @@ def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
         _column("--time", help="The time or number of a message (default: the order of the rows)."),
         _column("--transcript", help="The whole conversation as text, if a row is a conversation."),
         _column("--messages", help="The list of messages, if a row is a conversation."),
+        click.option("--message-speaker", metavar="KEY", help="The speaker's key in a list of messages (author.type)."),
+        click.option("--message-text", metavar="KEY", help="The text's key in the list of messages."),
+        click.option(
+            "--internal",
+            multiple=True,
+            metavar="NAME[=VALUE]",
+            help="A column or key that marks internal notes, and the value that does; may be repeated.",
+        ),
+        click.option("--keep-internal", is_flag=True, help="Keep internal notes and events."),
         _column("--reference", "references", multiple=True, help="A human summary; may be repeated."),
         _column("--keep", multiple=True, help="A column to keep as metadata; may be repeated."),
         _column("--cluster", help="The customer's id."),
@@ -100,7 +109,8 @@ def mapping_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[S
     Raises `UsageError` naming the columns where a needed one is not given and cannot be guessed or asked for, and
     where a file does not have a column.
     """
-    named = Columns(**{**given, "keep": given["keep"] or None, "roles": dict(map(_role, given["roles"]))})
+    optional = {field: given[field] or None for field in ("keep", "internal")}
+    named = Columns(**{**given, **optional, "roles": dict(map(_role, given["roles"]))})
     names = [_column_names(rows, path) for path, rows in zip(files, samples, strict=True)]
     check_names(named, names[0])
     guessed = guess(names[0], samples[0], named)
