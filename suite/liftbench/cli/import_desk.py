@@ -23,8 +23,11 @@ from ..extension.loader import Plugins, load_plugins
 from .import_columns import Mapping, Origin, mapping_of, parse_role, show_value
 
 NONE = "none"
-PLACES = ("id", "speaker", "text", "time", "transcript", "messages")
+PLACES = ("id", "speaker", "text", "time", "transcript", "messages", "message_speaker", "message_text", "internal")
 """Options that say what a desk says, too."""
+
+CHOICES = ("others", "keep_internal")
+"""Options that hold for a desk's messages as for any others."""
 
 
 class DeskMapping(Mapping, frozen=True, kw_only=True):
@@ -84,7 +87,7 @@ def source_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[Se
     """
     given = dict(given)
     name = given.pop("desk", None)
-    places = [option for option in PLACES if given[option]]
+    places = [option.replace("_", "-") for option in PLACES if given.get(option)]
     if name == NONE or (name is None and places):
         return Source(mapping=mapping_of(given, files, samples))
     plugins = load_plugins()
@@ -167,7 +170,7 @@ def _by_desk(
     title = f"{desk.title}'s export of {' and of '.join(export.what for export in read)} (--from {name})"
     shown = {**given, "references": references}
     mapping = DeskMapping(
-        columns=replace(columns_of(read), others=given["others"]),
+        columns=replace(columns_of(read), **{field: given[field] for field in CHOICES if field in given}),
         origins=origins,
         title=title,
         fields=tuple((field, show_value(shown[field]), origin) for field, origin in origins.items()),

@@ -150,7 +150,7 @@ def message_rows(rows: Iterable[Row], exports: Sequence[Export], tally: Tally) -
         return
     with Threads(replies, tally) as threads:
         threads.add(found for row in rows for found in _read(row, exports, tally))
-        yield from threads.rows(CONVERSATION)
+        yield from threads.rows(CONVERSATION, COMPANY)
 
 
 def _read(row: Row, exports: Sequence[Export], tally: Tally) -> Iterator[tuple[Row, dict[str, Any]]]:
@@ -207,18 +207,19 @@ class _Record:
             return replace(self._row, values={}, fault=f"not a message ({reason})")
         export = self._export
         text = text_at(message, export.text)
-        speaker = self._speaker(message) if text else ""
+        internal = _matching(message, export.internal) is not None
+        speaker = self._speaker(message, internal) if text else ""
         values: dict[str, Any] = {
             **self._shared,
             SPEAKER: speaker,
             TEXT: text,
             TIME: text_at(message, export.time) if export.time else "",
-            INTERNAL: _matching(message, export.internal) is not None,
+            INTERNAL: internal,
         }
         if self._is_message and export.customer and speaker == "customer":
             values[CUSTOMER] = find(message, export.customer)
-        if not text and not self._is_message:
-            # Else the row would count as one that is there for its references, not as one without a text.
+        if (internal or not text) and not self._is_message:
+            # Else the row would count as one that is there for its references, not as one that is left out.
             values[REFERENCES] = []
         if export.company and speaker == "agent":
             values[COMPANY] = text_at(message, export.company)
@@ -234,12 +235,13 @@ class _Record:
                 return f"{path}: {value}"
         return _matching(message, export.unspoken)
 
-    def _speaker(self, message: Object) -> str:
+    def _speaker(self, message: Object, internal: bool) -> str:
         export = self._export
         named = [text_at(message, path) for path in export.speaker.split("|")] if export.speaker else []
         person = text_at(message, export.person) if export.person else ""
         named.append(self._roles.get(person, ""))
-        role = next((export.roles[name.casefold()] for name in named if name.casefold() in export.roles), None)
+        known = (name.casefold() for name in (person, *named) if name.casefold() in export.roles)
+        role = next((export.roles[name] for name in known), None)
         if role or any(named):
             return role or next(filter(None, named))
         requester = text_at(self._record, export.requester) if export.requester else ""
@@ -247,10 +249,11 @@ class _Record:
             return person
         if person == requester:
             return "customer"
-        self._tally.remark(
-            "messages by another author than the requester, read as the agent's, because no role is given",
-            self._row.place,
-        )
+        if not internal:
+            self._tally.remark(
+                "messages by another author than the requester, read as the agent's, because no role is given",
+                self._row.place,
+            )
         return "agent"
 
     def _look_up(self, path: str) -> Any:

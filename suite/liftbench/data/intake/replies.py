@@ -77,12 +77,14 @@ class Threads:
                 f"cannot keep the messages in {self._folder.name}: {error}", "Set TMPDIR to a folder with more space."
             ) from error
 
-    def rows(self, column: str) -> Iterator[Row]:
-        """The rows, with the id of their thread's first message in a column.
+    def rows(self, column: str, company: str) -> Iterator[Row]:
+        """The rows, with the id of their thread's first message in a column; `company` names that of the company.
 
         Each comes after the one that it answers, so that equal times do not swap a question and its answer.
         """
         first, depth = _climb(self._parents())
+        companies: dict[str, int] = {}
+        met = array("i", bytes(4 * len(first)))
         # (messages,): numbers of the messages, those without a parent first
         order = np.argsort(np.frombuffer(depth, dtype=np.int32)[1:], kind="stable") + 1
         for number in map(int, order):
@@ -90,6 +92,13 @@ class Threads:
             row = _decoder.decode(packed)
             [id_] = self._file.execute("SELECT id FROM message WHERE number = ?", (first[number],)).fetchone()
             yield row if row.fault else replace(row, values={**row.values, column: id_})
+            if speaking := row.values.get(company):
+                code = companies.setdefault(speaking, len(companies) + 1)
+                before, met[first[number]] = met[first[number]], -1
+                if before in (0, code):
+                    met[first[number]] = code
+                elif before > 0:
+                    self._tally.remark("conversations with several companies; the first one counts", id_ or "")
 
     def _parents(self) -> array[int]:
         """Number of a message → that of the message that it answers, or 0."""
