@@ -28,7 +28,6 @@ from .progress import progress_bars
 from .show import print_json, say
 
 FILE = f"{IMPORTED}.jsonl"
-SAMPLE_ROWS = 500
 BATCH = 1000
 
 
@@ -51,19 +50,17 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     bench data import tickets.csv --to tickets --dry-run
     bench data import tickets.csv --to tickets --speaker author --role "Ann Lee=agent" --others customer
     """
-    tables = [open_table(path) for path in files]
-    samples = [list(islice(table.rows(), SAMPLE_ROWS)) for table in tables]
-    source = source_of(given, files, samples)
-    mapping = source.mapping
+    source = source_of(given, [open_table(path) for path in files])
+    tables, mapping = source.tables, source.mapping
     if dry_run:
-        _show_first(source, samples[0], tables, as_json)
+        _show_first(source, as_json)
         return
     for path in files:
         require_free(to, path, replace=force)
     say(f"columns: {mapping}")
     tally = Tally()
     with new_folder(to) as folder:
-        _write(folder / FILE, tables, source, tally)
+        _write(folder / FILE, source, tally)
         report = tally.report((*source.notes, *(note for table in tables for note in table.notes)))
         if not report.conversations:
             raise UsageError(f"there is no conversation in {_names(files)}; {_why(report)}")
@@ -71,11 +68,11 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     _show(to, mapping, report, as_json)
 
 
-def _write(path: Path, tables: Sequence[Table], source: Source, tally: Tally) -> None:
+def _write(path: Path, source: Source, tally: Tally) -> None:
     columns = source.mapping.columns
     stages = [("reading", "KB"), ("writing", "conversations")] if columns.text else [("reading", "KB")]
     with progress_bars(stages) as bars:
-        rows = source.rows(_read_with_progress(tables, bars[0]), tally)
+        rows = source.rows(_read_with_progress(source.tables, bars[0]), tally)
         found: Iterable[Conversation] = conversations(rows, columns, tally)
         if columns.text:
             found = _count_with_progress(found, tally, bars[1])
@@ -122,11 +119,11 @@ def _show(to: Path, mapping: Mapping, report: ImportReport, as_json: bool) -> No
     click.echo(f"{to / FILE} and a data card are written; next: bench data check {to}")
 
 
-def _show_first(source: Source, rows: Sequence[Row], tables: Sequence[Table], as_json: bool) -> None:
-    mapping, tally = source.mapping, Tally()
+def _show_first(source: Source, as_json: bool) -> None:
+    rows, mapping, tally = source.samples[0], source.mapping, Tally()
     # Read all conversations, because speakers that cannot be told apart are reported at the end.
     found = list(clean_conversations(conversations(source.rows(rows, tally), mapping.columns, tally), tally))
-    report = tally.report(note for table in tables for note in table.notes)
+    report = tally.report(note for table in source.tables for note in table.notes)
     if not found:
         raise UsageError(f"there is no conversation in the first {len(rows)} rows; {_why(report)}")
     if as_json:

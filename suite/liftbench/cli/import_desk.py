@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import click
 from msgspec import Struct
 from msgspec.structs import replace
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
 from ..data.intake.columns import Columns
-from ..data.intake.desks import Desk, Export, columns_of, message_rows, records_of
+from ..data.intake.desks import Desk, Export, columns_of, export_of, message_rows, records_of
 from ..data.intake.guessing import guess
 from ..data.intake.paths import exists
-from ..data.intake.tables import Row
+from ..data.intake.tables import Row, Table
 from ..data.intake.tally import Tally
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..extension.loader import Plugins, load_plugins
 from .import_columns import Mapping, Origin, mapping_of, parse_role, show_value
 
 NONE = "none"
+SAMPLE_ROWS = 500
 PLACES = ("id", "speaker", "text", "time", "transcript", "messages", "message_speaker", "message_text", "internal")
 """Options that say what a desk says, too."""
 
@@ -49,9 +50,9 @@ class DeskMapping(Mapping, frozen=True, kw_only=True):
         roles = [f"roles of {self.speakers} speakers (given)"] if self.speakers else []
         return ", ".join([f"those of {self.title}", *given, *roles])
 
-    def table(self) -> Table:
+    def table(self) -> Grid:
         """What was given or guessed as a table for the terminal, under the name of the export."""
-        table = Table("field", "column", "origin", title=f"columns: those of {self.title}")
+        table = Grid("field", "column", "origin", title=f"columns: those of {self.title}")
         for field, value, origin in self.fields:
             table.add_row(field, Text(value), origin)
         return table
@@ -60,6 +61,9 @@ class DeskMapping(Mapping, frozen=True, kw_only=True):
 class Source(Struct, frozen=True, kw_only=True):
     """What the columns of some files hold, and how their rows become rows with these columns."""
 
+    tables: Sequence[Table]
+    samples: Sequence[Sequence[Row]]
+    """The first rows of each file."""
     mapping: Mapping
     exports: tuple[Export, ...] = ()
     notes: tuple[str, ...] = ()
@@ -80,7 +84,7 @@ def desk_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def source_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[Sequence[Row]]) -> Source:
+def source_of(given: dict[str, Any], tables: Sequence[Table]) -> Source:
     """How to read the files: by the desk that is named or recognized, else by columns (see `mapping_of`).
 
     Raises `UsageError` for an unknown desk, for files that are not its exports, and for options that exclude it.
@@ -88,21 +92,59 @@ def source_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[Se
     given = dict(given)
     name = given.pop("desk", None)
     places = [option.replace("_", "-") for option in PLACES if given.get(option)]
-    if name == NONE or (name is None and places):
-        return Source(mapping=mapping_of(given, files, samples))
+    if name not in (None, NONE):
+        return _from_named(name, places, given, [_whole(table) for table in tables])
+    if name is None and not places:
+        found = _from_recognized(given, [_whole(table) for table in tables])
+        if found:
+            return found
+    samples = _samples(tables)
+    mapping = mapping_of(given, [table.path for table in tables], samples)
+    return Source(tables=tables, samples=samples, mapping=mapping)
+
+
+def _from_named(name: str, places: Sequence[str], given: dict[str, Any], tables: Sequence[Table]) -> Source:
     plugins = load_plugins()
-    if name is None:
-        found = _recognize(plugins, samples)
-        return _by_desk(*found, given, samples) if found else Source(mapping=mapping_of(given, files, samples))
     if name not in (known := _names(plugins)):
         raise unknown("desk", name, [*known, NONE])
     if places:
+        raise UsageError(f"--{places[0]} and --from {name} exclude each other", "Give one of them.")
+    desk, samples = _load(plugins, name), _samples(tables)
+    exports = [desk.recognize(rows, share=0) for rows in samples]
+    if () in exports:
+        needed = " or ".join(f"{', '.join(export.signature)} ({export.what})" for export in desk.exports)
         raise UsageError(
-            f"--{places[0]} and --from {name} exclude each other", f"Leave out --from {name}, or give none."
+            f"{tables[exports.index(())].path} is no export of {desk.title} that can be read, which has {needed}",
+            f"Name the columns instead: --from {NONE}.",
         )
-    desk = _load(plugins, name)
-    exports = [_named_export(desk, path, rows) for path, rows in zip(files, samples, strict=True)]
-    return _by_desk(name, desk, exports, given, samples)
+    return _by_desk(name, desk, exports, given, tables, samples)
+
+
+def _from_recognized(given: dict[str, Any], tables: Sequence[Table]) -> Source | None:
+    """How to read the files by the one desk that all of them are from; None if there is none or more than one."""
+    plugins, samples = load_plugins(), _samples(tables)
+    found: list[tuple[str, Desk, list[tuple[Export, ...]]]] = []
+    for name in _names(plugins):
+        try:
+            desk = _load(plugins, name)
+        except (PrerequisiteError, UsageError):
+            # A plugin that cannot be used takes no part; `--from NAME` says what is wrong with it.
+            continue
+        exports = [desk.recognize(rows) for rows in samples]
+        if any(exports):
+            found.append((name, desk, exports))
+    if len(found) != 1 or () in found[0][2]:
+        return None
+    return _by_desk(*found[0], given, tables, samples)
+
+
+def _whole(table: Table) -> Table:
+    """The table with the objects that wrap its records, because these may hold more, such as the list of people."""
+    return replace(table, **{"wrapper": ""}) if getattr(table, "wrapper", "") else table
+
+
+def _samples(tables: Sequence[Table]) -> list[list[Row]]:
+    return [list(islice(table.rows(), SAMPLE_ROWS)) for table in tables]
 
 
 def _names(plugins: Plugins) -> list[str]:
@@ -117,39 +159,19 @@ def _load(plugins: Plugins, name: str) -> Desk:
     return desk
 
 
-def _recognize(plugins: Plugins, samples: Sequence[Sequence[Row]]) -> tuple[str, Desk, list[Export]] | None:
-    """The one desk that all files are from; None if there is none or more than one."""
-    found = []
-    for name in _names(plugins):
-        try:
-            desk = _load(plugins, name)
-        except (PrerequisiteError, UsageError):
-            # A plugin that cannot be used takes no part; `bench plugins` and --from NAME say what is wrong with it.
-            continue
-        exports = [desk.recognize(rows) for rows in samples]
-        if known := [export for export in exports if export]:
-            found.append((name, desk, known))
-    return found[0] if len(found) == 1 and len(found[0][2]) == len(samples) else None
-
-
-def _named_export(desk: Desk, path: Path, rows: Sequence[Row]) -> Export:
-    export = desk.recognize(rows, share=0)
-    if export is None:
-        needed = " or ".join(f"{', '.join(export.signature)} ({export.what})" for export in desk.exports)
-        raise UsageError(
-            f"{path} is not an export of {desk.title} that can be read: it would have {needed}",
-            "Leave out --from, and name the columns.",
-        )
-    return export
-
-
 def _by_desk(
-    name: str, desk: Desk, exports: Sequence[Export], given: dict[str, Any], samples: Sequence[Sequence[Row]]
+    name: str,
+    desk: Desk,
+    exports: Sequence[tuple[Export, ...]],
+    given: dict[str, Any],
+    tables: Sequence[Table],
+    samples: Sequence[Sequence[Row]],
 ) -> Source:
-    pairs = [(export, row) for export, rows in zip(exports, samples, strict=True) for row in rows if row.values]
-    records = [dict(record) for export, row in pairs for record in records_of(row, export)]
-    _check_paths(given, records, [row.values for _, row in pairs])
-    known = [*map(str, given["references"])] or [path for export in exports for path in export.references]
+    distinct = tuple({export.what: export for some in exports for export in some}.values())
+    pairs = [(row, export_of(row, distinct)) for rows in samples for row in rows if row.values]
+    records = [dict(record) for row, export in pairs if export for record in records_of(row, export)]
+    _check_paths(given, records, [row.values for row, _ in pairs])
+    known = list(given["references"]) or [path for export in distinct for path in export.references]
     references = known or _guess_references(records)
     roles = {speaker.casefold(): role for speaker, role in map(parse_role, given["roles"])}
     read = tuple(
@@ -160,7 +182,7 @@ def _by_desk(
             customer=given["cluster"] or export.customer,
             roles=export.roles | roles,
         )
-        for export in {export.what: export for export in exports}.values()
+        for export in distinct
     )
     origins: dict[str, Origin] = {
         field: "given" for field in ("references", "keep", "cluster", "others") if given[field]
@@ -179,7 +201,7 @@ def _by_desk(
     lists = any(export.messages or export.chatlog for export in read)
     how = "; each message counts as a row" if lists else ""
     note = f"read as {title}{how}; to name columns yourself: --from {NONE}"
-    return Source(mapping=mapping, exports=read, notes=(note,))
+    return Source(tables=tables, samples=samples, mapping=mapping, exports=read, notes=(note,))
 
 
 def _check_paths(given: dict[str, Any], records: Sequence[dict[str, Any]], around: Sequence[dict[str, Any]]) -> None:

@@ -529,6 +529,25 @@ def test_json_in_cells_and_columns_of_flattened_objects_are_read(bench: Any) -> 
     assert done.code == 0, done.err
 
 
+def test_all_forms_of_one_desk_may_be_in_one_file(bench: Any) -> None:
+    done = bench(write("export.jsonl", [ZENDESK, ZENDESK_CHAT]), "--to", "out")
+    assert done.code == 0, done.err
+    assert [turns(found) for found in imported()] == [DESKS[0][3], DESKS[1][3]]
+
+
+def test_a_ticket_may_stand_beside_its_comments(bench: Any) -> None:
+    ticket = {key: value for key, value in ZENDESK.items() if key != "comments"}
+    done = bench(write("export.jsonl", {"ticket": ticket, "comments": ZENDESK["comments"]}), "--to", "out")
+    assert done.code == 0, done.err
+    assert turns(imported()[0]) == DESKS[0][3]
+
+
+def test_a_conversation_without_messages_is_counted(bench: Any) -> None:
+    done = bench(write("chats.csv", SALESFORCE + '571,5v,""\n'), "--to", "out")
+    assert done.code == 0, done.err
+    assert "1 row left out: a conversation without messages (chats.csv:3)" in done.out
+
+
 # ------------------------------------------------------------------------------------------------ which desk it is
 
 
@@ -559,7 +578,7 @@ def test_unknown_desks_are_an_error_with_the_list(bench: Any) -> None:
 def test_another_file_than_the_named_desks_is_an_error(bench: Any) -> None:
     done = bench(write("export.csv", FRESHDESK_ROWS), "--to", "out", "--from", "zendesk")
     assert done.code == 2
-    assert "export.csv is not an export of Zendesk" in done.err
+    assert "export.csv is no export of Zendesk" in done.err
     assert "requester_id" in done.err
 
 
@@ -577,7 +596,7 @@ def test_another_file_than_the_named_desks_is_an_error(bench: Any) -> None:
 )
 def test_other_tables_belong_to_no_desk(row: dict[str, Any]) -> None:
     for spec in desk_specs():
-        assert desk_named(spec).recognize([Row(number=1, values=row)]) is None, spec
+        assert desk_named(spec).recognize([Row(number=1, values=row)]) == (), spec
 
 
 def test_each_fixture_belongs_to_one_desk() -> None:
@@ -681,6 +700,25 @@ def test_threads_with_several_companies_or_customers_are_told(bench: Any) -> Non
     assert (found.id, found.metadata) == ("1", {"company": "BoltCares", "cluster": "700001"})
     assert "conversations with several customers; the first one counts: 1 (1)" in done.out
     assert "conversations with several companies; the first one counts: 1 (1)" in done.out
+
+
+def test_rounded_ids_link_nobody(bench: Any) -> None:
+    table = tweets(
+        "9.25E+17,BoltCares,False,Tue Oct 31 10:01:00 +0000 2017,hi,,9.25E+17",
+        "9.25E+17,700001,True,Tue Oct 31 10:00:00 +0000 2017,help,9.25E+17,",
+        "7,700003,True,Tue Oct 31 10:02:00 +0000 2017,hey,nan,nan",
+    )
+    done = bench(write("twcs.csv", table), "--to", "out")
+    assert [found.id for found in imported()] == ["7"]
+    assert "2 rows left out: a message id that a spreadsheet has rounded" in done.out
+    assert "not in the file" not in done.out
+
+
+def test_repeated_ids_are_told(bench: Any) -> None:
+    row = "7,700003,True,Tue Oct 31 10:02:00 +0000 2017,hey,,"
+    done = bench(write("twcs.csv", tweets(row, row)), "--to", "out")
+    assert "messages with the id of an earlier one: 1 (7)" in done.out
+    assert "1 row left out: the same message at the same time as an earlier row" in done.out
 
 
 def linked(rows: list[tuple[str, str, str]]) -> dict[str, list[str]]:

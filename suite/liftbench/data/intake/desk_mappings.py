@@ -18,7 +18,7 @@ ZENDESK = Desk(
                 "comments.public",
                 "requester_id|requester",
             ),
-            records=("tickets", "results", "requests"),
+            records=("tickets", "results", "requests", "ticket"),
             id="id|ticket_id",
             messages="comments.comments|comments",
             text="plain_body|body|html_body",
@@ -56,7 +56,7 @@ INTERCOM = Desk(
             what="conversations with their parts",
             source="developers.intercom.com/docs/references/rest-api/api.intercom.io/conversations",
             signature=("source.author.type|conversation_message.author.type", "conversation_parts"),
-            records=("conversations", "data"),
+            records=("conversations", "data", "data.item"),
             id="id",
             messages="conversation_parts.conversation_parts|conversation_parts",
             opening=Opening(
@@ -90,7 +90,7 @@ FRESHDESK = Desk(
             what="tickets with their conversations",
             source="developers.freshdesk.com/api/#view_a_ticket (include=conversations)",
             signature=("conversations.incoming", "conversations.private", "id"),
-            records=("tickets", "results"),
+            records=("tickets", "results", "ticket"),
             id="id",
             messages="conversations",
             # 10 is an e-mail that an agent began.

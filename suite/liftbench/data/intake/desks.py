@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .columns import Columns, Role
-from .paths import exists, find, objects_at, text_at
+from .paths import exists, find, objects_at, open_cell, text_at
 from .replies import Replies, Threads
 from .tables import Row
 from .tally import Tally
@@ -74,7 +74,7 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     signature: Values
     """What every record has, also where it is empty; `path=value` asks for a value. Only this desk has all of it."""
     records: Values = ()
-    """Where an object around the records holds their list; a row without any is itself a record."""
+    """Where an object around the records holds their list, or the only one; a row without any is itself a record."""
     id: str
     """The conversation's id."""
     messages: str = ""
@@ -114,23 +114,29 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: str
     exports: tuple[Export, ...]
 
-    def recognize(self, rows: Sequence[Row], share: float = 0.5) -> Export | None:
-        """The first export whose signature more than a share of the rows have."""
+    def recognize(self, rows: Sequence[Row], share: float = 0.5) -> tuple[Export, ...]:
+        """The exports that rows have the signature of; none unless more than a share of the rows have one."""
         usable = [row for row in rows if row.values]
-        for export in self.exports:
-            if sum(has_signature(row, export) for row in usable) > share * len(usable):
-                return export
-        return None
+        found = [export for row in usable if (export := export_of(row, self.exports))]
+        return tuple({export.what: export for export in found}.values()) if len(found) > share * len(usable) else ()
 
 
-def has_signature(row: Row, export: Export) -> bool:
-    """Whether a row is, or holds, records of an export."""
-    return any(all(exists(record, path) for path in export.signature) for record in records_of(row, export))
+def export_of(row: Row, exports: Iterable[Export]) -> Export | None:
+    """The first export whose signature a record in the row has."""
+    for export in exports:
+        if any(all(exists(record, path) for path in export.signature) for record in records_of(row, export)):
+            return export
+    return None
 
 
 def records_of(row: Row, export: Export) -> Sequence[Object]:
-    """The records in a row: those in the list that the row holds, or the row itself."""
-    return next((found for path in export.records if (found := objects_at(row.values, path))), [row.values])
+    """The records in a row: those in a list within it, one object within it with what is around it, or the row."""
+    for path in export.records:
+        if found := objects_at(row.values, path):
+            return found
+        if isinstance(one := open_cell(find(row.values, path)), Mapping):
+            return [{**row.values, **one}]
+    return [row.values]
 
 
 def columns_of(exports: Sequence[Export]) -> Columns:
@@ -159,7 +165,7 @@ def _read(row: Row, exports: Sequence[Export], tally: Tally) -> Iterator[tuple[R
         return
     export = exports[0]
     if len(exports) > 1:
-        export = next((some for some in exports if has_signature(row, some)), export)
+        export = export_of(row, exports) or export
     roles: dict[int, dict[str, str]] = {}
     for record in records_of(row, export):
         reader = _Record(record, row, export, tally, roles)
@@ -298,10 +304,9 @@ def _turns(text: str, log: Chatlog) -> list[dict[str, str]]:
     agents = {match["speaker"].strip() for match in re.finditer(log.agents, text)}
     text = re.sub(log.event, " ", text)
     heads = list(re.finditer(log.turn, text))
-    ends = [*(head.start() for head in heads[1:]), len(text)]
     return [
         {SPEAKER: _side(head["speaker"].strip(), agents), TEXT: text[head.end() : end]}
-        for head, end in zip(heads, ends, strict=True)
+        for head, end in zip(heads, [*(head.start() for head in heads[1:]), len(text)], strict=False)
     ]
 
 

@@ -40,7 +40,7 @@ def exists(value: Any, path: str) -> bool:
 
 def objects_at(value: Any, path: str) -> list[Mapping[str, Any]]:
     """The objects in the list at the path; empty if there is no list of objects."""
-    found = _open(find(value, path)) if path else None
+    found = open_cell(find(value, path)) if path else None
     return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list | tuple) else []
 
 
@@ -48,7 +48,7 @@ def _values(value: Any, keys: tuple[str, ...]) -> Iterator[Any]:
     if not keys:
         yield value
         return
-    value = _open(value)
+    value = open_cell(value)
     if isinstance(value, list | tuple):
         for item in value:
             yield from _values(item, keys)
@@ -66,7 +66,8 @@ def _key(value: Mapping[str, Any], name: str) -> str | None:
     return next((key for key in value if _plain(key) == plain), None)
 
 
-def _open(value: Any) -> Any:
+def open_cell(value: Any) -> Any:
+    """The list or object that a text is in JSON; any other value as it is."""
     if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return value
     try:

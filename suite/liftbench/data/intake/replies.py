@@ -61,14 +61,15 @@ class Threads:
             self._file.execute("BEGIN")
             for number, (row, values) in enumerate(messages, start=1):
                 id_ = plain_id(text_at(values, self._replies.id))
-                row = row if id_ or row.fault else replace(row, values={}, fault="no message id")
+                if (fault := _fault_of(id_)) and not row.fault:
+                    row = replace(row, values={}, fault=fault)
                 parent = plain_id(text_at(values, self._replies.parent))
                 self._file.execute(
                     "INSERT INTO message VALUES (?, ?, ?, ?)",
-                    (number, id_ or None, parent or None, _encoder.encode(row)),
+                    (number, None if row.fault else id_, parent or None, _encoder.encode(row)),
                 )
                 children = text_at(values, self._replies.children) if self._replies.children else ""
-                named = [(plain_id(child), number) for child in children.split(",") if child.strip()]
+                named = [(child, number) for child in map(plain_id, children.split(",")) if child]
                 self._file.executemany("INSERT INTO child VALUES (?, ?)", named)
             self._file.execute("COMMIT")
             self._file.execute("CREATE INDEX ids ON message (id)")
@@ -110,7 +111,12 @@ class Threads:
             for number, parent in self._file.execute(query):
                 if not parents[number] and number != parent:
                     parents[number] = parent
-        for number, id_ in self._file.execute("SELECT number, id FROM message WHERE parent IS NOT NULL"):
+        for id_, others in self._file.execute("SELECT id, count(*) - 1 FROM message GROUP BY id HAVING count(*) > 1"):
+            for _ in range(others if id_ else 0):
+                self._tally.remark("messages with the id of an earlier one", id_)
+        for number, id_ in self._file.execute(
+            "SELECT number, id FROM message WHERE parent IS NOT NULL AND id IS NOT NULL"
+        ):
             if not parents[number]:
                 self._tally.remark(
                     "replies to a message that is not in the file; each begins a conversation", id_ or ""
@@ -119,8 +125,16 @@ class Threads:
 
 
 def plain_id(text: str) -> str:
-    """An id as text: pandas writes a column with gaps as floats, `12.0`."""
-    return re.sub(r"(?<=\d)\.0$", "", text.strip())
+    """An id as text: pandas writes a column with gaps as floats, `12.0` and `nan`."""
+    text = re.sub(r"(?<=\d)\.0$", "", text.strip())
+    return "" if text.casefold() in ("nan", "none", "null") else text
+
+
+def _fault_of(id_: str) -> str | None:
+    if re.fullmatch(r"\d(\.\d+)?E\+\d+", id_, re.IGNORECASE):
+        # Several messages have it, and replies to one would be linked to all.
+        return "a message id that a spreadsheet has rounded (such as 9.25E+17); export ids as text"
+    return None if id_ else "no message id"
 
 
 def _climb(parents: array[int]) -> tuple[array[int], array[int]]:
