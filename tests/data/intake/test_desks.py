@@ -702,6 +702,22 @@ def test_threads_with_several_companies_or_customers_are_told(bench: Any) -> Non
     assert "conversations with several companies; the first one counts: 1 (1)" in done.out
 
 
+def test_real_tweets_are_linked(bench: Any, tweetsumm: Path) -> None:
+    done = bench(str(tweetsumm / "original" / "twcs_sample.csv"), "--to", "out")
+    assert "74 conversations with 308 turns, from 355 of 355 rows" in done.out
+    first = imported()[0]
+    assert (first.id, first.metadata) == ("8", {"cluster": "115712", "company": "sprintcare"})
+    assert [role for role, _ in turns(first)] == [
+        "customer",
+        "agent",
+        "customer",
+        "agent",
+        "customer",
+        "agent",
+        "customer",
+    ]
+
+
 def test_rounded_ids_link_nobody(bench: Any) -> None:
     table = tweets(
         "9.25E+17,BoltCares,False,Tue Oct 31 10:01:00 +0000 2017,hi,,9.25E+17",

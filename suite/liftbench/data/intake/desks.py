@@ -300,7 +300,7 @@ def _in_order(time: str) -> tuple[float, str]:
     return (float(time), "") if re.fullmatch(r"\d+(\.\d+)?", time) else (0.0, time)
 
 
-def _turns(text: str, log: Chatlog) -> list[dict[str, str]]:
+def _turns(text: str, log: Chatlog) -> list[Object]:
     agents = {match["speaker"].strip() for match in re.finditer(log.agents, text)}
     text = re.sub(log.event, " ", text)
     heads = list(re.finditer(log.turn, text))
