@@ -110,7 +110,7 @@ def _from_named(name: str, places: Sequence[str], given: dict[str, Any], tables:
     if places:
         raise UsageError(f"--{places[0]} and --from {name} exclude each other", "Give one of them.")
     desk, samples = _load(plugins, name), _samples(tables)
-    exports = [desk.recognize(rows, share=0) for rows in samples]
+    exports = [desk.named(rows) for rows in samples]
     if () in exports:
         needed = " or ".join(f"{', '.join(export.signature)} ({export.what})" for export in desk.exports)
         raise UsageError(

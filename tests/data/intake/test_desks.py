@@ -542,6 +542,19 @@ def test_a_ticket_may_stand_beside_its_comments(bench: Any) -> None:
     assert turns(imported()[0]) == DESKS[0][3]
 
 
+def test_what_the_export_cut_off_is_told(bench: Any) -> None:
+    [first, *others] = HUBSPOT["results"]  # type: ignore[misc]
+    export = {"results": [{**first, "truncationStatus": "TRUNCATED"}, *others]}
+    done = bench(write("export.jsonl", export), "--to", "out")
+    assert "messages that the export has cut off (truncationStatus: TRUNCATED): 1 (export.jsonl:1)" in done.out
+
+
+def test_a_call_is_no_comment(bench: Any) -> None:
+    [first, *others] = ZENDESK["comments"]  # type: ignore[misc]
+    done = bench(write("e.jsonl", {**ZENDESK, "comments": [{**first, "type": "VoiceComment"}, *others]}), "--to", "out")
+    assert "1 row left out: not a message (type: VoiceComment)" in done.out
+
+
 def test_a_conversation_without_messages_is_counted(bench: Any) -> None:
     done = bench(write("chats.csv", SALESFORCE + '571,5v,""\n'), "--to", "out")
     assert done.code == 0, done.err
@@ -592,6 +605,7 @@ def test_another_file_than_the_named_desks_is_an_error(bench: Any) -> None:
         {"tweet_id": 1, "author_id": 2, "inbound": True, "text": "Hi"},
         {"Transcript": "Customer: Hi\nAgent: Hello", "ContactId": 4},
         {"Body": "Customer: Hi\nAgent: Hello", "Id": 4},
+        {"conversation_id": 1, "message_type": "message", "private": False, "content": "Hi", "sender": "Ann"},
     ],
 )
 def test_other_tables_belong_to_no_desk(row: dict[str, Any]) -> None:

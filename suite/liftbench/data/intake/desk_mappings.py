@@ -29,6 +29,8 @@ ZENDESK = Desk(
             requester="requester_id|requester.id",
             time="created_at",
             internal={"public": NO},
+            # A VoiceComment tells of a call.
+            spoken={"type": ("comment", "facebookcomment", "tweet")},
             customer="requester_id|requester.id",
             keep=("subject", "via.channel"),
         ),
@@ -134,6 +136,7 @@ HUBSPOT = Desk(
             time="createdAt",
             internal={"type": ("comment",)},
             spoken={"type": ("message", "welcome_message")},
+            cut={"truncationStatus": ("truncated",)},
             customer="senders.actorId",
         ),
     ),

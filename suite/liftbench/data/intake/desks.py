@@ -98,6 +98,8 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Path → values of messages that somebody says; a message without a value there is one, too."""
     unspoken: dict[str, Values] = {}
     """Path → values of messages that nobody says."""
+    cut: dict[str, Values] = {}
+    """Path → values of messages that the export has cut off; they are kept, and told."""
     references: Values = ()
     """Human summaries in the record."""
     customer: str = ""
@@ -114,11 +116,17 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: str
     exports: tuple[Export, ...]
 
-    def recognize(self, rows: Sequence[Row], share: float = 0.5) -> tuple[Export, ...]:
-        """The exports that rows have the signature of; none unless more than a share of the rows have one."""
-        usable = [row for row in rows if row.values]
-        found = [export for row in usable if (export := export_of(row, self.exports))]
-        return tuple({export.what: export for export in found}.values()) if len(found) > share * len(usable) else ()
+    def recognize(self, rows: Sequence[Row]) -> tuple[Export, ...]:
+        """The exports of rows that can only be this desk's: most have a signature, and somebody's role is known."""
+        found = self.named(rows)
+        signed = sum(export_of(row, found) is not None for row in rows)
+        said = message_rows(rows, found, Tally()) if 2 * signed > sum(bool(row.values) for row in rows) else ()
+        return found if any(row.values.get(SPEAKER) in ("customer", "agent") for row in said) else ()
+
+    def named(self, rows: Sequence[Row]) -> tuple[Export, ...]:
+        """The exports that some of the rows have the signature of."""
+        found = (export_of(row, self.exports) for row in rows)
+        return tuple({export.what: export for export in found if export}.values())
 
 
 def export_of(row: Row, exports: Iterable[Export]) -> Export | None:
@@ -222,6 +230,8 @@ class _Record:
             TIME: text_at(message, export.time) if export.time else "",
             INTERNAL: internal,
         }
+        if cut := _matching(message, export.cut):
+            self._tally.remark(f"messages that the export has cut off ({cut})", self._row.place)
         if self._is_message and export.customer and speaker == "customer":
             values[CUSTOMER] = find(message, export.customer)
         if (internal or not text) and not self._is_message:
