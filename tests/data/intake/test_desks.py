@@ -24,7 +24,7 @@ from liftbench.plugin_api import hookimpl
 
 Turns = list[tuple[str, str]]
 
-ZENDESK = {
+ZENDESK: dict[str, Any] = {
     "id": 812,
     "subject": "Lamp flickers",
     "requester_id": 44,
@@ -112,7 +112,7 @@ id,ticket_id,incoming,private,user_id,body_text,created_at
 2,31,false,true,9,Ask Leo.,2025-05-02T08:05:00Z
 3,31,false,false,9,We post one today.,2025-05-02T08:09:00Z
 """
-HUBSPOT = {
+HUBSPOT: dict[str, Any] = {
     "results": [
         {
             "type": "MESSAGE",
@@ -486,7 +486,7 @@ def test_internal_notes_can_be_kept(bench: Any) -> None:
 
 
 def test_wrapped_records_are_read_with_the_people_around_them(bench: Any) -> None:
-    other = {**ZENDESK, "id": 813, "comments": [{**ZENDESK["comments"][0], "author_id": 45, "body": "Mine, too."}]}  # type: ignore[index]
+    other = {**ZENDESK, "id": 813, "comments": [{**ZENDESK["comments"][0], "author_id": 45, "body": "Mine, too."}]}
     users = [{"id": 44, "role": "end-user"}, {"id": 45, "role": "end-user"}, {"id": 9, "role": "agent"}]
     done = bench(write("export.jsonl", {"tickets": [ZENDESK, other], "users": users, "count": 2}), "--to", "out")
     assert done.code == 0, done.err
@@ -543,14 +543,14 @@ def test_a_ticket_may_stand_beside_its_comments(bench: Any) -> None:
 
 
 def test_what_the_export_cut_off_is_told(bench: Any) -> None:
-    [first, *others] = HUBSPOT["results"]  # type: ignore[misc]
+    [first, *others] = HUBSPOT["results"]
     export = {"results": [{**first, "truncationStatus": "TRUNCATED"}, *others]}
     done = bench(write("export.jsonl", export), "--to", "out")
     assert "messages that the export has cut off (truncationStatus: TRUNCATED): 1 (export.jsonl:1)" in done.out
 
 
 def test_a_call_is_no_comment(bench: Any) -> None:
-    [first, *others] = ZENDESK["comments"]  # type: ignore[misc]
+    [first, *others] = ZENDESK["comments"]
     done = bench(write("e.jsonl", {**ZENDESK, "comments": [{**first, "type": "VoiceComment"}, *others]}), "--to", "out")
     assert "1 row left out: not a message (type: VoiceComment)" in done.out
 

@@ -27,25 +27,30 @@ COLUMNS = Columns(
 """What the columns of `message_rows` hold; `internal` is true for a note that the customer does not see."""
 
 Object = Mapping[str, Any]
-Values = tuple[str, ...]
 
 
 class Opening(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A conversation's first message, where it is not in the list with the others. Paths start at the record."""
 
     text: str
+    """Its text; without one, there is no such message."""
     speaker: str = ""
+    """Who says it."""
     role: Role | None = None
     """The role of a speaker whose value is none of the export's `roles`."""
     time: str = ""
+    """Its time. Without one, the message comes first."""
 
 
 class People(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A list of the people of a record, or of the object around it."""
 
     within: str
+    """The path of the list; `id` and `role` start at one of its items."""
     id: str
+    """The person's id, as in `person`."""
     role: str
+    """The person's role."""
 
 
 class Chatlog(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,42 +76,49 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a record is, in the plural, for messages: `tickets with their comments`."""
     source: str
     """Where the format is documented."""
-    signature: Values
+    signature: tuple[str, ...]
     """What every record has, also where it is empty; `path=value` asks for a value. Only this desk has all of it."""
-    records: Values = ()
+    records: tuple[str, ...] = ()
     """Where an object around the records holds their list, or the only one; a row without any is itself a record."""
     id: str
     """The conversation's id."""
     messages: str = ""
+    """The list of the conversation's messages. Paths of `text`, `speaker`, `time` and the marks start at a message."""
     opening: Opening | None = None
+    """The conversation's first message, where it is not in that list."""
     chatlog: Chatlog | None = None
+    """The whole conversation in one text, instead of a list of messages."""
     replies: Replies | None = None
     """Messages that name each other instead of a conversation."""
     text: str = TEXT
+    """The text of a message."""
     speaker: str = SPEAKER
+    """Who says it; the first fallback whose value is one of `roles` counts."""
     roles: dict[str, Role] = {}
     """Value of the speaker, in lower case → role; other values are read as in any table."""
     person: str = ""
     """The id of a message's author, for exports that name no role with the message."""
     people: People | None = None
+    """Where the roles of authors are listed."""
     requester: str = ""
     """The customer's id in the record: a person with this id is the customer, any other an agent."""
     time: str = ""
-    internal: dict[str, Values] = {}
+    """The time of a message."""
+    internal: dict[str, tuple[str, ...]] = {}
     """Path → values of messages that the customer does not see, in lower case."""
-    spoken: dict[str, Values] = {}
+    spoken: dict[str, tuple[str, ...]] = {}
     """Path → values of messages that somebody says; a message without a value there is one, too."""
-    unspoken: dict[str, Values] = {}
+    unspoken: dict[str, tuple[str, ...]] = {}
     """Path → values of messages that nobody says."""
-    cut: dict[str, Values] = {}
+    cut: dict[str, tuple[str, ...]] = {}
     """Path → values of messages that the export has cut off; they are kept, and told."""
-    references: Values = ()
+    references: tuple[str, ...] = ()
     """Human summaries in the record."""
     customer: str = ""
     """What identifies the customer: in the record, or in the customer's messages where a record is a message."""
     company: str = ""
     """The company's account, in the agent's messages."""
-    keep: Values = ()
+    keep: tuple[str, ...] = ()
     """What of the record becomes metadata."""
 
 
@@ -114,7 +126,9 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A help desk, and the forms in which it exports conversations."""
 
     title: str
+    """The desk's name, as people write it."""
     exports: tuple[Export, ...]
+    """Its forms; a record is read by the first whose signature it has."""
 
     def recognize(self, rows: Sequence[Row]) -> tuple[Export, ...]:
         """The exports of rows that can only be this desk's: most have a signature, and somebody's role is known."""
@@ -331,7 +345,7 @@ def _texts(value: Any) -> list[str]:
     return [text for text in map(str, filter(None, found)) if text.strip()]
 
 
-def _matching(message: Object, wanted: Mapping[str, Values]) -> str | None:
+def _matching(message: Object, wanted: Mapping[str, tuple[str, ...]]) -> str | None:
     """`path: value` of the first path that has one of the values."""
     for path, values in wanted.items():
         if (value := text_at(message, path)).casefold() in values:
