@@ -542,6 +542,15 @@ def test_a_ticket_may_stand_beside_its_comments(bench: Any) -> None:
     assert turns(imported()[0]) == DESKS[0][3]
 
 
+def test_chats_that_name_no_agent_ask_who_is_who(bench: Any) -> None:
+    write("chats.csv", 'Id,ChatKey,Body\n1,k,"( 7s ) Chatty: Hello<br>( 9s ) Visitor: Hi<br>"\n')
+    done = bench("chats.csv", "--to", "out")
+    assert (done.code, "'Chatty' (1)" in done.err) == (2, True)
+    done = bench("chats.csv", "--to", "out", "--role", "Chatty=agent")
+    assert done.code == 0, done.err
+    assert turns(imported()[0]) == [("agent", "Hello"), ("customer", "Hi")]
+
+
 def test_what_the_export_cut_off_is_told(bench: Any) -> None:
     [first, *others] = HUBSPOT["results"]
     export = {"results": [{**first, "truncationStatus": "TRUNCATED"}, *others]}
@@ -741,6 +750,8 @@ def test_rounded_ids_link_nobody(bench: Any) -> None:
     done = bench(write("twcs.csv", table), "--to", "out")
     assert [found.id for found in imported()] == ["7"]
     assert "2 rows left out: a message id that a spreadsheet has rounded" in done.out
+    write("rounded.csv", "\n".join(table.splitlines()[:3]) + "\n")
+    assert "a message id that a spreadsheet has rounded" in bench("rounded.csv", "--to", "out2").err
     assert "not in the file" not in done.out
 
 

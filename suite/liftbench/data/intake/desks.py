@@ -131,11 +131,12 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Its forms; a record is read by the first whose signature it has."""
 
     def recognize(self, rows: Sequence[Row]) -> tuple[Export, ...]:
-        """The exports of rows that can only be this desk's: most have a signature, and somebody's role is known."""
+        """The exports of rows that can only be this desk's: most have a signature, and somebody says something."""
         found = self.named(rows)
-        signed = sum(export_of(row, found) is not None for row in rows)
-        said = message_rows(rows, found, Tally()) if 2 * signed > sum(bool(row.values) for row in rows) else ()
-        return found if any(row.values.get(SPEAKER) in ("customer", "agent") for row in said) else ()
+        if 2 * sum(export_of(row, found) is not None for row in rows) <= sum(bool(row.values) for row in rows):
+            return ()
+        read = (message.values for row in rows for message, _ in _read(row, found, Tally()))
+        return found if any(values.get(TEXT) and values.get(SPEAKER) for values in read) else ()
 
     def named(self, rows: Sequence[Row]) -> tuple[Export, ...]:
         """The exports that some of the rows have the signature of."""
