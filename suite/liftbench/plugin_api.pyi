@@ -2,6 +2,8 @@
 from .data.dataset import Dataset
 from .data.intake.assembly import conversations
 from .data.intake.columns import Columns, check_names
+from .data.intake.desks import Chatlog, Desk, Export, Opening, People
+from .data.intake.replies import Replies
 from .data.intake.speakers import UnclearSpeakers
 from .data.intake.tables import Row
 from .data.intake.tally import Tally
@@ -42,6 +44,7 @@ __all__ = [
     "SPLITTER",
     "Backend",
     "BackendRequest",
+    "Chatlog",
     "Columns",
     "Comparison",
     "Control",
@@ -49,6 +52,8 @@ __all__ = [
     "Conversation",
     "CurvePoint",
     "Dataset",
+    "Desk",
+    "Export",
     "Finding",
     "Generation",
     "JsonLinesFolder",
@@ -57,12 +62,15 @@ __all__ = [
     "Metric",
     "MetricRequest",
     "ModelRecord",
+    "Opening",
     "OutOfMemory",
+    "People",
     "PrerequisiteError",
     "Progress",
     "Prompt",
     "PromptSpec",
     "Registry",
+    "Replies",
     "ResolvedModel",
     "Row",
     "RunFailed",

@@ -309,7 +309,7 @@ def test_a_conversation_may_lie_in_several_files(bench: Any) -> None:
 
 
 def test_real_tweets_want_a_conversation_id(bench: Any, tweetsumm: Path) -> None:
-    done = bench(str(tweetsumm / "original" / "twcs_sample.csv"), "--to", "out")
+    done = bench(str(tweetsumm / "original" / "twcs_sample.csv"), "--to", "out", "--from", "none")
     assert done.code == 2
     assert "the conversation's id (--id)" in done.err
     assert "in_response_to_tweet_id ('3.0'" in done.err
