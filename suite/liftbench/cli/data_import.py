@@ -22,6 +22,7 @@ from ..errors import UsageError
 from ..files import append_lines
 from ..progress import Progress
 from ..records.conversation import Conversation
+from ..text.phrases import pluralize
 from .import_columns import Mapping, column_options
 from .import_desk import Source, desk_option, source_of
 from .options import json_option
@@ -152,7 +153,7 @@ def _list_turns(conversation: Conversation) -> Iterator[str]:
 def _counts(report: ImportReport) -> tuple[str, str]:
     rows = f"{report.rows_used} of {report.rows} rows"
     return (
-        f"{report.conversations} conversations with {report.turns} turns, from {rows}",
+        f"{pluralize(report.conversations, 'conversation')} with {pluralize(report.turns, 'turn')}, from {rows}",
         f"{report.with_references} with human summaries, {report.without_references} without",
     )
 

@@ -11,11 +11,12 @@ IDS = (
     *(f"{kind}{end}" for kind in _KINDS for end in ("id", "number", "no", "key", "ref", "")),
     *("issueid", "requestid", "convoid", "convid", "fname", "id"),
 )
+_WRITERS = ("speaker", "sender", "author", "from", "user", "participant", "actor", "writer", "poster")
 SPEAKERS = (
-    *("speaker", "role", "speakerrole", "senderrole", "authorrole", "sendertype", "authortype", "usertype"),
-    *("participantrole", "direction", "inbound", "isinbound", "incoming", "isincoming", "outbound", "isoutbound"),
-    *("outgoing", "iscustomer", "fromcustomer", "isagent", "fromagent", "isstaff", "sender", "sendername", "author"),
-    *("authorname", "from", "fromname", "participant", "party", "user", "username", "who"),
+    *("speaker", "role", *(f"{writer}{what}" for writer in _WRITERS for what in ("role", "type", "kind", "side"))),
+    *("direction", "inbound", "isinbound", "incoming", "isincoming", "outbound", "isoutbound", "outgoing"),
+    *("iscustomer", "fromcustomer", "isagent", "fromagent", "isstaff", "sender", "sendername", "author", "authorname"),
+    *("from", "fromname", "participant", "party", "user", "username", "who", "writtenby", "sentby", "postedby"),
 )
 SPEAKER_IDS = ("authorid", "senderid", "fromid", "userid", "authoremail", "senderemail", "fromemail", "fromaddress")
 """Columns and keys that identify a speaker, who is the customer if a column of `CUSTOMERS` holds the same."""
