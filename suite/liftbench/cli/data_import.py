@@ -36,10 +36,21 @@ BATCH = 1000
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--to", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to create.")
 @column_options
+@click.option("--encoding", metavar="NAME", help="The encoding of text files, such as cp1252 (default: found out).")
+@click.option("--join-files", is_flag=True, help="Equal ids in several files are one conversation.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--dry-run", is_flag=True, help="Show the columns and the first conversation; write nothing.")
 @json_option
-def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+def command(
+    files: tuple[Path, ...],
+    to: Path,
+    encoding: str | None,
+    join_files: bool,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Read conversations from CSV, TSV, JSON Lines or Parquet FILEs, and clean them.
 
     A row is a message (--id, --speaker, --text), a conversation as text (--transcript), or a conversation as a list of
@@ -50,7 +61,7 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     bench data import tickets.csv --to tickets --dry-run
     bench data import tickets.csv --to tickets --speaker author --role "Ann Lee=agent" --others customer
     """
-    tables = [open_table(path) for path in files]
+    tables = [open_table(path, encoding) for path in files]
     samples = [list(islice(table.rows(), SAMPLE_ROWS)) for table in tables]
     mapping = mapping_of(given, files, samples)
     if dry_run:
@@ -61,7 +72,7 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     say(f"columns: {mapping}")
     tally = Tally()
     with new_folder(to) as folder:
-        _write(folder / FILE, tables, mapping.columns, tally)
+        _write(folder / FILE, tables, mapping.columns, tally, join_files)
         report = tally.report(note for table in tables for note in table.notes)
         if not report.conversations:
             raise UsageError(f"there is no conversation in {_names(files)}; {_why(report)}")
@@ -69,10 +80,12 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     _show(to, mapping, report, as_json)
 
 
-def _write(path: Path, tables: Sequence[Table], columns: Columns, tally: Tally) -> None:
+def _write(path: Path, tables: Sequence[Table], columns: Columns, tally: Tally, join_files: bool) -> None:
     stages = [("reading", "KB"), ("writing", "conversations")] if columns.text else [("reading", "KB")]
     with progress_bars(stages) as bars:
-        found: Iterable[Conversation] = conversations(_read_with_progress(tables, bars[0]), columns, tally)
+        found: Iterable[Conversation] = conversations(
+            _read_with_progress(tables, bars[0]), columns, tally, join_files=join_files
+        )
         if columns.text:
             found = _count_with_progress(found, tally, bars[1])
         clean = clean_conversations(found, tally)

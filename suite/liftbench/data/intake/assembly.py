@@ -12,6 +12,8 @@ from ..cleaning import clean
 from ..similarity.clusters import CLUSTER
 from .columns import Columns, check_form
 from .gathering import Message, Messages
+from .identity import RowIds, check_id
+from .ordering import in_order
 from .speakers import UNSPOKEN, Speakers
 from .tables import Row
 from .tally import Tally
@@ -23,16 +25,21 @@ CUSTOMER_KEYS = ("id", "email", "phone", "name")
 TEXT_KEYS = ("content", "text", "message", "body", "value")
 
 
-def conversations(rows: Iterable[Row], columns: Columns, tally: Tally | None = None) -> Iterator[Conversation]:
+def conversations(
+    rows: Iterable[Row], columns: Columns, tally: Tally | None = None, *, join_files: bool = False
+) -> Iterator[Conversation]:
     """The conversations in the rows, not cleaned, in the order of their first rows.
 
     The rows of a conversation need not be adjacent: messages are kept in a temporary file, and memory holds only ids.
-    `tally` counts what is left out. Raises `UsageError` for columns that exclude each other or are missing, and
-    `UnclearSpeakers` at the end for speakers who may be customers or agents.
+    `tally` counts what is left out. `join_files` makes one conversation of equal ids in several files. Raises
+    `UsageError` for columns that exclude each other or are missing, and `UnclearSpeakers` at the end for speakers who
+    may be customers or agents.
     """
     check_form(columns)
-    read = _of_messages if columns.text else _of_rows
-    return read(rows, columns, Speakers(columns), Tally() if tally is None else tally)
+    tally = Tally() if tally is None else tally
+    if columns.text:
+        return _of_messages(rows, columns, Speakers(columns), tally, join_files)
+    return _of_rows(rows, columns, Speakers(columns), tally)
 
 
 def clean_conversations(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:
@@ -50,8 +57,10 @@ def clean_conversations(found: Iterable[Conversation], tally: Tally) -> Iterator
 # ------------------------------------------------------------------------------------------------ a row, a message
 
 
-def _of_messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
-    with Messages(tally) as gathered:
+def _of_messages(
+    rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally, join_files: bool
+) -> Iterator[Conversation]:
+    with Messages(tally, join_files=join_files) as gathered:
         gathered.add(_messages(rows, columns, speakers, tally))
         speakers.check(tally)
         yield from gathered.conversations()
@@ -63,6 +72,8 @@ def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: 
         references = _references(row, columns)
         if not id_:
             tally.leave_out("row", "no conversation id", row.place)
+        elif not check_id(id_, row.values.get(columns.id or ""), row.place, tally):
+            continue
         elif not text and not references:
             tally.leave_out("row", "no text", row.place)
         elif text and not speaker:
@@ -78,6 +89,7 @@ def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: 
                 references=references,
                 metadata=_metadata(row, columns, columns.keep or (), tally),
                 place=row.place,
+                file=row.file,
             )
 
 
@@ -87,18 +99,17 @@ def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: 
 def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
     column = columns.messages or columns.transcript or ""
     named = set(columns.names)
-    seen: set[str] = set()
+    ids = RowIds(tally)
     for row in _usable(rows, tally):
         id_ = _cell(row, columns.id) or f"row-{tally.rows}"
-        if id_ in seen:
-            tally.leave_out("row", "an id that an earlier row has", row.place)
-            continue
         try:
             said = _said_in(row.values.get(column), columns, speakers, tally)
         except Unusable as error:
             tally.leave_out("row", str(error), row.place)
             continue
-        seen.add(id_)
+        id_ = ids.take(id_, row.file, row.place) or ""
+        if not id_:
+            continue
         tally.rows_used += 1
         turns = [(speakers.role(speaker), text) for speaker, text in said]
         for role, _ in turns:
@@ -125,6 +136,7 @@ def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> 
         return said_in_text("\n".join(said), speakers, tally)
     if not all(isinstance(message, Mapping) for message in said):
         raise Unusable("the messages are not objects")
+    said = in_order(said, tally)
     found = [(_speaker(message), _content(message, tally)) for message in said]
     if any(text and not speaker for speaker, text in found) and columns.others is None:
         raise Unusable(f"a message without {', '.join(SPEAKER_KEYS[:-1])} or {SPEAKER_KEYS[-1]}")
@@ -161,7 +173,10 @@ def _usable(rows: Iterable[Row], tally: Tally) -> Iterator[Row]:
         tally.rows += 1
         if row.fault:
             tally.leave_out("row", row.fault, row.place)
-        elif not any(words(value) or (value and isinstance(value, list | dict)) for value in row.values.values()):
+            continue
+        if row.remark:
+            tally.remark(row.remark, row.place)
+        if not any(words(value) or (value and isinstance(value, list | dict)) for value in row.values.values()):
             tally.leave_out("row", "empty", row.place)
         else:
             yield row
