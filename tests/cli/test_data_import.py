@@ -88,7 +88,8 @@ def test_a_messy_export_becomes_a_data_set(bench: Any, tickets: str) -> None:
         "1 row left out: said by System (tickets.csv:13)",
         "1 row left out: no text (tickets.csv:14)",
         "1 row left out: the same message at the same time as an earlier row (tickets.csv:10)",
-        "note: tickets.csv: not UTF-8; read as Windows-1252 (cp1252)",
+        "note: tickets.csv: not UTF-8; read as Windows-1252 (cp1252); where letters look wrong, name the encoding "
+        "(--encoding)",
         "note: read as the customer (--others): 'Jörg Müller' (3), 'j.smith@mail.example' (2)",
         "out/conversations.jsonl and a data card are written; next: bench data check out",
     ]

@@ -226,6 +226,8 @@ def _moment(moment: datetime, form: str, zoned: bool, clock: datetime | None = N
 
 
 def _form(pattern: str) -> str:
+    if pattern.startswith(("%Y-%m-%d", "%Y%m%d")):
+        return "ISO 8601"
     names = {"d": "day", "m": "month", "b": "month", "B": "month", "Y": "year", "y": "year"}
     date, _, clock = pattern.partition(" ") if "% " not in pattern else (pattern, "", "")
     written = re.sub(r"%([dmbBYy])", lambda found: names[found[1]], pattern)

@@ -26,10 +26,10 @@ class Problem(Enum):
 
     ALONE = "quotation marks that are never closed, read as part of the text; else they would have swallowed rows"
     INNER = "quoted cells with quotation marks inside that are not doubled; these are read as part of the text"
-    LOOSE = "quoted cells with text after the closing quotation mark; the marks are left out"
+    LOOSE = "quoted cells with text after the closing quotation mark"
     MAY_HOLD_ROWS = "quoted cells with lines that may be rows, as after a quotation mark that is not closed"
     HOLDS_ROWS = "quoted cells with lines that look like rows, as after a quotation mark that is not closed"
-    TORN = "cells over several lines in which a quotation mark is not doubled"
+    TORN = "a row with a quotation mark that is never closed"
     REPEATED_HEADER = "the header again"
 
 
@@ -147,7 +147,11 @@ class Records:
 
     def _is_header(self, fields: list[str]) -> bool:
         """Whether a row is the header again, its columns in any order."""
-        return fields[0].strip() in self._name_set and {field.strip() for field in fields if field} == self._name_set
+        return (
+            bool(fields)
+            and fields[0].strip() in self._name_set
+            and {field.strip() for field in fields if field} == self._name_set
+        )
 
     def _look_inside(self, record: Record) -> Record | None:
         """The record; if lines of its cells look like rows, its first line alone or a record with that problem."""
@@ -160,11 +164,11 @@ class Records:
         strong = max(1, 2 * len(self._header) // 3)
         if not rows:
             return record
-        if min(matches) < strong or first is None:
+        if min(matches) < strong:
             sure = sum(number >= strong for number in matches)
             return record._replace(problem=Problem.HOLDS_ROWS if sure > 1 else Problem.MAY_HOLD_ROWS, rows=rows)
         self._lines.push_back(inner)
-        return Record(record.line, first, Problem.ALONE, rows)
+        return Record(record.line, first or [], Problem.ALONE if first else Problem.TORN, rows)
 
     def _mend(self, line: int, reason: str) -> Record | None:
         """The record for lines that `csv` refuses; None if they were changed and are to be read again."""
@@ -176,9 +180,9 @@ class Records:
         if len(taken) == 1 and not at_end:
             return self._mend_line(line, taken[0])
         first, inner = self._without_last_mark(taken[0]), taken[1:]
-        if first is not None and inner and all(self._matches(other, first) for other in inner):
+        if inner and all(self._matches(other, first) for other in inner):
             self._lines.push_back(inner)
-            return Record(line, first, Problem.ALONE, len(inner))
+            return Record(line, first or [], Problem.ALONE if first else Problem.TORN, len(inner))
         if first is not None and not inner:
             return Record(line, first, Problem.ALONE)
         doubled = [self._double_marks(other) for other in taken]
@@ -197,7 +201,7 @@ class Records:
         if doubled is not None and self._fits(doubled):
             return Record(line, doubled, Problem.INNER)
         if (first := self._without_last_mark(text)) is not None:
-            return Record(line, first, Problem.ALONE)
+            return Record(line, first, Problem.LOOSE)
         return Record(line, next(csv.reader([text], **self._dialect.options)), Problem.LOOSE)
 
     def _unclosed(self, line: int, reason: str) -> UsageError:
@@ -297,7 +301,7 @@ class _Lines:
 
 
 def _names_delimiter(fields: list[str]) -> bool:
-    return fields[0].lower().startswith(EXCEL_DELIMITER) and not any(fields[1:])
+    return bool(fields) and fields[0].lower().startswith(EXCEL_DELIMITER) and not any(fields[1:])
 
 
 def _shape(field: str) -> str:

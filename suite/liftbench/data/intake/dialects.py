@@ -143,9 +143,9 @@ class _Survey:
         )
         if record.problem is not None:
             count, places = self._problems.get(record.problem, (0, []))
-            rows = f" ({record.rows} rows)" if record.rows else ""
+            rows = f" with {record.rows} {'row' if record.rows == 1 else 'rows'}" if record.rows else ""
             if len(places) < LINES_IN_NOTES:
-                places.append(f"{record.line}{rows}")
+                places.append(f"line {record.line}{rows}")
             self._problems[record.problem] = (count + 1, places)
         self.cost += bool(record.problem or not fits or doubled)
 
@@ -158,6 +158,6 @@ class _Survey:
             yield "single quotation marks are read as quotation marks, because more rows fit so"
         for problem, (count, places) in self._problems.items():
             more = ", …" if count > len(places) else ""
-            yield f"{problem.value}: {count} (line {', '.join(places)}{more})"
+            yield f"{problem.value}: {count} ({', '.join(places)}{more})"
         if self._zero_characters:
             yield f"characters with the code zero, left out: {self._zero_characters}"

@@ -125,8 +125,11 @@ def _check_given(path: Path, given: str, head: bytes, stream: IO[bytes]) -> str:
         for text in _decode(head, stream, name, "strict"):
             read += text.count("\n")
     except UnicodeError as error:
-        reason = getattr(error, "reason", str(error))
-        raise UsageError(f"{path} is not {given}: near line {read + 1}, {reason}", _leave_out()) from error
+        place, reason = f"line {read + 1}", str(error)
+        if isinstance(error, UnicodeDecodeError):
+            before = error.object[: error.start].decode(name, "replace")
+            place, reason = f"line {read + before.count(chr(10)) + 1}", error.reason
+        raise UsageError(f"{path} is not {given}: {place}, {reason}", _leave_out()) from error
     return name
 
 

@@ -24,6 +24,7 @@ TIMES_LOOKED_AT = 400
 ROWS_LOOKED_AT = 20_000
 DAY_SECONDS = 86_400
 
+TURNED = "conversations whose newest rows come first; messages of equal time were put in the opposite order"
 REPEATED = "the same message at the same time as an earlier row"
 KEPT_REPEATS = {
     "day": "the same message twice on a day, kept because the dates have no clock",
@@ -220,6 +221,8 @@ class Messages:
             return list(messages)
         times, files = [self._clock(message.time) for message in messages], [message.file for message in messages]
         places = by_time(times, files, self._clock, self._descends)
+        if len(set(times)) < len(times) and in_rows(times, files, self._descends) != list(range(len(times))):
+            self._tally.remark(TURNED, messages[0].conversation)
         if places is None:
             odd = next(message for time, message in zip(times, messages, strict=True) if time is None)
             self._tally.remark(

@@ -60,20 +60,20 @@ class RowIds:
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._files: dict[str, str] = {}
+        self._files: dict[str, set[str]] = {}
 
     def take(self, id_: str, file: str, place: str) -> str | None:
         """The id for a row: the given one or, where an earlier file has it, with the file's name; None for a repeat."""
         if is_rounded(id_):
             self._tally.remark("ids that a spreadsheet has rounded, used with the number of the row", place)
             id_ = f"{id_}-row-{self._tally.rows}"
-        elif self._files.get(id_, file) != file and not is_global(id_):
+        elif not is_global(id_) and any(id_ in ids for other, ids in self._files.items() if other != file):
             self._tally.remark(APART_ROWS, id_)
             id_ = f"{Path(file).stem}:{id_}"
-        if id_ in self._files:
+        if any(id_ in ids for ids in self._files.values()):
             self._tally.leave_out("row", REPEATED, place)
             return None
-        self._files[id_] = file
+        self._files.setdefault(file, set()).add(id_)
         return id_
 
 

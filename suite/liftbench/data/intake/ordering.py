@@ -24,7 +24,7 @@ TIME_KEYS = (
         "senttime",
         "messagetime",
     ),
-    *("createdon", "createddate", "time", "ts", "date", "sequence", "seq", "order", "position", "index"),
+    *("createdon", "createddate", "time", "ts", "date", "sequence", "seq", "position", "index"),
 )
 """Keys that order a message in a list, compared without case and punctuation; the first with all values counts."""
 
@@ -61,19 +61,18 @@ def in_order(messages: Sequence[Mapping[str, Any]], tally: Tally) -> list[Mappin
     if doubt:
         tally.remark(f"lists of messages: {doubt}", place)
     times = [clock(time) for time in written]
-    known = [time for time in times if time is not None]
-    if len(known) < len(times):
-        tally.remark(f"lists of messages with a missing or unreadable {key}, left as they are", place)
-        return list(messages)
     direction = Direction()
-    direction.add(known)
-    if not direction.falls:
-        return list(messages)
-    numbered = list(enumerate(known))
+    direction.add(times)
+    order = list(range(len(times)))
     if direction.descends(usual=False):
-        numbered.reverse()
-    tally.remark("lists of messages that were not in the order of their times, sorted by them", place)
-    return [messages[number] for number, _ in sorted(numbered, key=lambda item: item[1])]
+        order.reverse()
+    if None in times:
+        tally.remark(f"lists of messages with a missing or unreadable {key}, left in the order of the list", place)
+    elif direction.falls:
+        order.sort(key=lambda number: times[number])  # type: ignore[arg-type,return-value]
+    if order != list(range(len(times))):
+        tally.remark("lists of messages that were not in the order of their times, sorted by them", place)
+    return [messages[number] for number in order]
 
 
 def _time_key(messages: Sequence[Mapping[str, Any]]) -> str | None:
