@@ -73,6 +73,12 @@ def cells(rows: list[Row]) -> list[tuple[str, ...]]:
             ["C:\\dir\\", 'the "new" one, yes'],
             None,
         ),
+        (
+            "x.csv",
+            HEADER + '1,customer,It says \\"no stock\\"\n1,agent,ok\n',
+            ['It says "no stock"', "ok"],
+            "the backslash is read as the escape character",
+        ),
         # Single quotation marks.
         (
             "x.csv",

@@ -1,4 +1,4 @@
-"""Encodings of exports: found where they can be known, else told with the option that helps; so is text decoded wrongly."""
+"""Encodings of exports are found, else told with the option that helps; so is text that was decoded wrongly."""
 
 from __future__ import annotations
 

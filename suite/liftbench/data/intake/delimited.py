@@ -87,6 +87,8 @@ class Record(NamedTuple):
     problem: Problem | None = None
     rows: int = 0
     """How many rows may be inside of it."""
+    escaped: bool = False
+    """Whether a quotation mark follows a backslash, and none is doubled."""
 
 
 class Records:
@@ -129,7 +131,15 @@ class Records:
                 self._begin(record.fields)
             elif _names_delimiter(record.fields) or self._is_header(record.fields):
                 record = record._replace(problem=Problem.REPEATED_HEADER)
-            yield record
+            yield record._replace(escaped=True) if self._has_escapes() else record
+
+    def _has_escapes(self) -> bool:
+        quote = self._dialect.quote
+        if not quote or self._dialect.escape:
+            return False
+        # A backslash may also be the last character of a quoted cell: `"C:\dir\",`.
+        pattern = rf"\\{re.escape(quote)}(?![{re.escape(self._dialect.delimiter)}\r\n]|$)"
+        return any("\\" in line and quote * 2 not in line and re.search(pattern, line) for line in self._lines.taken)
 
     def _begin(self, header: list[str]) -> None:
         self._header = header
