@@ -174,11 +174,11 @@ class Records:
         strong = max(1, 2 * len(self._header) // 3)
         if not rows:
             return record
-        if min(matches) < strong:
-            sure = sum(number >= strong for number in matches)
-            return record._replace(problem=Problem.HOLDS_ROWS if sure > 1 else Problem.MAY_HOLD_ROWS, rows=rows)
-        self._lines.push_back(inner)
-        return Record(record.line, first or [], Problem.ALONE if first else Problem.TORN, rows)
+        sure = sum(number >= strong for number in matches)
+        if (first and sure == len(inner)) or (matches[0] >= strong and sure > 1):
+            self._lines.push_back(inner)
+            return Record(record.line, first or [], Problem.ALONE if first else Problem.TORN, rows)
+        return record._replace(problem=Problem.HOLDS_ROWS if sure > 1 else Problem.MAY_HOLD_ROWS, rows=rows)
 
     def _mend(self, line: int, reason: str) -> Record | None:
         """The record for lines that `csv` refuses; None if they were changed and are to be read again."""
@@ -190,9 +190,13 @@ class Records:
         if len(taken) == 1 and not at_end:
             return self._mend_line(line, taken[0])
         first, inner = self._without_last_mark(taken[0]), taken[1:]
-        if inner and all(self._matches(other, first) for other in inner):
-            self._lines.push_back(inner)
-            return Record(line, first or [], Problem.ALONE if first else Problem.TORN, len(inner))
+        matches = [self._matches(other, first) > 0 for other in inner]
+        if any(matches):
+            # The cell ends at the first line that looks like a row.
+            begin = matches.index(True)
+            self._lines.push_back(inner[begin:])
+            whole = first if begin == 0 else None
+            return Record(line, whole or [], Problem.ALONE if whole else Problem.TORN, sum(matches))
         if first is not None and not inner:
             return Record(line, first, Problem.ALONE)
         doubled = [self._double_marks(other) for other in taken]

@@ -37,8 +37,9 @@ def find_dialect(sample: str, name: str, lines: Open) -> tuple[Dialect, tuple[st
     if best.cost:
         for other in _others(best):
             survey = _Survey(other, lines, best.cost)
-            # Where the usual reading ends at an open quotation mark, another one has to fit nearly everywhere.
-            if survey.cost < best.cost and (best.fault is None or survey.cost <= survey.rows / 100):
+            # With other quotation marks or none, or where the usual reading ends at one, nearly all rows have to fit.
+            demanding = best.fault is not None or other.quote != usual.quote
+            if survey.cost < best.cost and not (demanding and survey.cost > survey.rows / 100):
                 best = survey
     if best.fault is not None:
         raise best.fault
