@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from math import isfinite
 from typing import Literal, NamedTuple
@@ -55,6 +55,8 @@ class Moment(NamedTuple):
     unit: Unit
     zoned: bool | None = None
     """Whether it names its time zone; None for a number."""
+    pattern: str = ""
+    """The format that reads it as it is, for the next time of the column; empty if another may come first."""
 
 
 class Clock:
@@ -67,6 +69,7 @@ class Clock:
     def __init__(self, samples: Iterable[str]) -> None:
         seen = [time for time in samples if time]
         self.doubts: list[str] = []
+        self._pattern = ""
         self._months_first = self._order_of_day_and_month(seen)
         self._numbers: Literal["epoch", "raw", "mixed"] = "mixed"
         moments = [moment for time in seen if (moment := self.moment(time)) is not None]
@@ -91,9 +94,13 @@ class Clock:
 
     def moment(self, time: str) -> Moment | None:
         """A time, with how it is written; None if it cannot be read."""
+        if self._pattern and (moment := _read_pattern(time, self._pattern)) is not None:
+            return moment
         number = _number(time)
         if number is None:
-            return _read(time, self._months_first)
+            moment = _read(time, self._months_first)
+            self._pattern = moment.pattern if moment is not None else self._pattern
+            return moment
         if self._numbers == "raw":
             day = number.is_integer() and (EXCEL_DAYS[0] <= number <= EXCEL_DAYS[1] or _is_compact_date(time))
             return Moment(_exactly(time, number), "numbers", "day" if day else "exact")
@@ -195,14 +202,24 @@ def _read(time: str, months_first: bool) -> Moment | None:
     text = _HALF_DAY.sub(lambda found: f" {found[1].upper()}M", " ".join(time.replace(",", " ").split()))
     text = _TWITTER.sub(r"\1 \4 \2 \3", _WEEKDAY.sub("", text.replace(" at ", " ")))
     text, offset = _split_zone(text)
-    for pattern in _FORMATS[months_first].get(_shape(text), ()):
+    patterns = _FORMATS[months_first].get(_shape(text), [])
+    for place, pattern in enumerate(patterns):
         try:
             moment = datetime.strptime(text, pattern)
         except ValueError:
             continue
-        form = _form(pattern)
-        return _moment(moment - timedelta(hours=offset or 0), form, offset is not None, clock=moment)
+        found = _moment(moment - timedelta(hours=offset or 0), _form(pattern), offset is not None, clock=moment)
+        # A year of four digits is nothing else.
+        alone = text == time and all(other.startswith("%Y") for other in patterns[:place])
+        return found._replace(pattern=pattern if alone else "")
     return None
+
+
+def _read_pattern(time: str, pattern: str) -> Moment | None:
+    try:
+        return _moment(datetime.strptime(time, pattern), _form(pattern), False)._replace(pattern=pattern)
+    except ValueError:
+        return None
 
 
 def _split_zone(text: str) -> tuple[str, float | None]:
@@ -225,6 +242,7 @@ def _moment(moment: datetime, form: str, zoned: bool, clock: datetime | None = N
     return Moment((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), form, unit, zoned)
 
 
+@cache
 def _form(pattern: str) -> str:
     if pattern.startswith(("%Y-%m-%d", "%Y%m%d")):
         return "ISO 8601"

@@ -14,7 +14,7 @@ LIKELY = (b"\xc4", b"\xc5", b"\xce", b"\xcf", b"\xd0", b"\xd1")
 
 def mojibake(text: str) -> str | None:
     """The first word that was decoded wrongly, with what it probably was: `MÃ¼ller for Müller`; else None."""
-    if text.isascii():
+    if text.isascii() or not _FIRST.search(text):
         return None
     for codec in CODECS:
         found = list(_PATTERNS[codec, CERTAIN].finditer(text)) or list(_PATTERNS[codec, LIKELY].finditer(text))[1:]
@@ -72,3 +72,6 @@ def _pattern(codec: str, firsts: tuple[bytes, ...]) -> re.Pattern[str]:
 _PATTERNS = {
     (codec, firsts): _pattern(codec, firsts) for codec in CODECS for firsts in (CERTAIN, LIKELY, CERTAIN + LIKELY)
 }
+_FIRST = re.compile(
+    f"[{''.join({re.escape(_character_of(first[0], codec)) for codec in CODECS for first in CERTAIN + LIKELY})}]"
+)
