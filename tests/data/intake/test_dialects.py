@@ -148,6 +148,17 @@ def test_a_letter_in_a_cell_is_an_ordinary_cell(message: str, columns: tuple[str
     assert read.notes == ()
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_transcripts_in_cells_are_ordinary_cells(columns: int, tmp_path: Path) -> None:
+    chats = ["[10:15] Customer: hi", "[10:15] Customer: hi\n[10:16] Agent: yes,ok\n[10:17] Customer: no,no", "7,8\n7,8"]
+    rows = [(chat, "A call.")[:columns] for chat in chats]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("transcript", "summary")[:columns], *rows])
+    read = table(tmp_path, text.getvalue())
+    assert cells(list(read.rows())) == rows
+    assert read.notes == ()
+
+
 def test_real_conversations_in_cells_are_ordinary_cells(tmp_path: Path) -> None:
     rows = [
         (conversation.id, turn.role, "\n".join([turn.text, *(other.text for other in conversation.turns)]))
@@ -196,6 +207,12 @@ def test_a_header_in_another_order_names_the_rows_below_it(tmp_path: Path) -> No
         row.values for row in table(tmp_path, HEADER + "1,a,x\nmessage,ticket,sender\ny,2,b\n").rows() if not row.fault
     ]
     assert read == [{"ticket": "1", "sender": "a", "message": "x"}, {"message": "y", "ticket": "2", "sender": "b"}]
+
+
+def test_a_header_in_other_case_and_with_another_column(tmp_path: Path) -> None:
+    text = HEADER + "1,a,x\nTicket,Channel,Sender,Message\n2,chat,b,y\n"
+    read = [row.values for row in table(tmp_path, text).rows() if not row.fault]
+    assert read[1] == {"ticket": "2", "Channel": "chat", "sender": "b", "message": "y"}
 
 
 def test_zero_characters_are_left_out_and_told(tmp_path: Path) -> None:

@@ -45,14 +45,15 @@ class Seen(NamedTuple):
     @staticmethod
     def add(values: set[str], shapes: set[str], field: str) -> None:
         """Remember a field in two growing sets."""
-        if 0 < len(field) <= 40:
+        if 0 < len(field) <= 40 and ": " not in field:
             values.add(field)
             if "9" in (shape := _shape(field)):
                 shapes.add(shape)
 
     def like(self, field: str) -> bool:
         """Whether the column had the same value, or one with digits in the same places."""
-        return field in self.values or (len(field) <= 40 and _shape(field) in self.shapes)
+        # A turn of a transcript (`[10:15] Agent: …`) is no row.
+        return field in self.values or (len(field) <= 40 and ": " not in field and _shape(field) in self.shapes)
 
 
 class Dialect(Struct, frozen=True, kw_only=True):
@@ -105,6 +106,7 @@ class Records:
         self._header: list[str] = []
         self._names = 0
         self._name_set: set[str] = set()
+        self._last = ""
         self._mended_to = 0
 
     @property
@@ -131,6 +133,8 @@ class Records:
                 self._begin(record.fields)
             elif _names_delimiter(record.fields) or self._is_header(record.fields):
                 record = record._replace(problem=Problem.REPEATED_HEADER)
+                if len(record.fields) > len(self._header):
+                    self._begin(record.fields)
             yield record._replace(escaped=True) if self._has_escapes() else record
 
     def _has_escapes(self) -> bool:
@@ -143,7 +147,8 @@ class Records:
 
     def _begin(self, header: list[str]) -> None:
         self._header = header
-        self._name_set = {name.strip() for name in header if name.strip()}
+        self._name_set = {_fold(name) for name in header if name.strip()}
+        self._last = next((_fold(name) for name in reversed(header) if name.strip()), "")
         self._names = (
             max(number for number, name in enumerate(header, start=1) if name.strip()) if self._name_set else 0
         )
@@ -156,17 +161,15 @@ class Records:
         return False
 
     def _is_header(self, fields: list[str]) -> bool:
-        """Whether a row is the header again, its columns in any order."""
+        """Whether a row is the header again: its columns in any order and case, and maybe others besides."""
         return (
-            bool(fields)
-            and fields[0].strip() in self._name_set
-            and {field.strip() for field in fields if field} == self._name_set
+            len(fields) >= self._names and self._last in map(_fold, fields) and self._name_set <= {*map(_fold, fields)}
         )
 
     def _look_inside(self, record: Record) -> Record | None:
         """The record; if lines of its cells look like rows, its first line alone or a record with that problem."""
         inner = self._lines.taken[1:]
-        if not inner or not self._header:
+        if not any(self._has_cells(line) for line in inner):
             return record
         first = self._without_last_mark(self._lines.taken[0])
         matches = [self._matches(line, first) for line in inner]
@@ -249,9 +252,13 @@ class Records:
         pattern = rf"(?<=[^{delimiter}{quote}\r\n]){quote}(?=[^{delimiter}{quote}\r\n])"
         return re.sub(pattern, self._dialect.quote * 2, line)
 
+    def _has_cells(self, line: str) -> bool:
+        """Whether a line has delimiters enough for a row; in a table of one column nothing can be told."""
+        return self._names > 1 and line.count(self._dialect.delimiter) >= self._names - 1
+
     def _matches(self, line: str, first: list[str] | None) -> int:
         """In how many columns a line would fit if it were a row; 0 if it is none."""
-        if line.count(self._dialect.delimiter) < len(self._header) - 1:
+        if not self._has_cells(line):
             return 0
         fields = self._read_alone(line)
         if fields is None or not self._fits(fields):
@@ -316,6 +323,10 @@ class _Lines:
 
 def _names_delimiter(fields: list[str]) -> bool:
     return bool(fields) and fields[0].lower().startswith(EXCEL_DELIMITER) and not any(fields[1:])
+
+
+def _fold(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _shape(field: str) -> str:

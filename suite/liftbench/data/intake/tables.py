@@ -143,8 +143,10 @@ def _read_delimited(table: Table) -> Iterator[Row]:
                 # The fault has no numbers of this row, because rows with equal faults are counted together.
                 fault = f"{'fewer' if len(record.fields) < len(header) else 'more'} fields than the header names"
             if record.problem is Problem.REPEATED_HEADER and len(record.fields) >= len(header):
-                # Where exports were joined, the columns may go on in another order.
-                header = [field.strip() for field in record.fields][: len(header)]
+                # Where exports were joined, the columns may go on in another order, or with others besides.
+                first = {name.casefold(): name for name in header}
+                again = _header(record.fields, table.path, record.line)
+                header = [first.get(name.casefold(), name) for name in again]
             values = {} if fault else dict(zip(header, record.fields, strict=False))
             yield _row(table, record.line, values, fault=fault, read=raw.tell())
         if records.fault is not None:
