@@ -122,6 +122,25 @@ def test_what_times_leave_open_is_told(times: list[str], doubt: str | None) -> N
     assert (doubt in said) if said and doubt else said is doubt
 
 
+@pytest.mark.parametrize(
+    ("written", "order_said"), [("05/01/2025 10:10", "day/month"), ("01/05/2025 10:10", "month/day")]
+)
+def test_day_and_month_are_told_by_the_other_times(written: str, order_said: str) -> None:
+    clock, doubt = clock_for(["2025-01-05T10:00:00", written, "2025-01-06T10:05:00"])
+    assert clock(written) == clock("2025-01-05T10:10:00")
+    assert doubt is not None
+    assert order_said in doubt
+
+
+def test_a_format_that_no_sample_shows_is_told() -> None:
+    tally = Tally()
+    times = ["2025-01-05 10:00:00"] * 1001
+    times[2] = "05.01.2025 09:00:00"
+    read = [Row(number=n, values={"id": str(n), "who": "user", "text": "x", "at": at}) for n, at in enumerate(times)]
+    assert len(list(conversations(read, COLUMNS, tally))) == 1001
+    assert "times in several formats, each read as it is written: ISO 8601, day.month.year" in tally.report().notes
+
+
 def test_numbers_of_messages_are_not_taken_for_times() -> None:
     clock = Clock(["1", "2", "10"])
     assert clock.counts

@@ -81,11 +81,21 @@ class Clock:
         self.unit: Unit = next(
             (unit for unit in ("exact", "minute", "day") if any(moment.unit == unit for moment in moments)), "exact"
         )
-        self.doubts += _mixtures(moments)
+        self._forms: dict[tuple[str, bool], Moment] = {}
+        self._told = set(_mixtures(moments))
+        self.doubts += sorted(self._told)
 
     def __call__(self, time: str) -> float | Fraction | None:
         moment = self.moment(time)
-        return None if moment is None else moment.seconds
+        if moment is None:
+            return None
+        self._forms.setdefault((moment.form, moment.zoned is not False), moment)
+        return moment.seconds
+
+    @property
+    def late_doubts(self) -> list[str]:
+        """What is in doubt by the times that were read since, if the samples did not show it."""
+        return [] if self._told else list(_mixtures(list(self._forms.values())))
 
     @property
     def counts(self) -> bool:
@@ -98,7 +108,8 @@ class Clock:
             return moment
         number = _number(time)
         if number is None:
-            moment = _read(time, self._months_first)
+            # Numbers of messages cannot be compared with times.
+            moment = None if self._numbers == "raw" else _read(time, self._months_first)
             self._pattern = moment.pattern if moment is not None else self._pattern
             return moment
         if self._numbers == "raw":
@@ -125,6 +136,11 @@ class Clock:
         # A 12-hour clock is American, so its date probably is, too.
         american = any(_HALF_DAY.search(time) for _, _, time in pairs)
         months_first = months > days or (american and not days)
+        read = (_read(time, False) for time in times if not _AMBIGUOUS.match(time))
+        others = sorted(moment.seconds for moment in read if moment is not None)
+        if pairs and others and not days and not months:
+            middle = others[len(others) // 2]
+            months_first = min((False, True), key=lambda first: _distance((time for *_, time in pairs), first, middle))
         order = "month/day" if months_first else "day/month"
         if pairs and days and months:
             self.doubts.append(f"dates with the day first and with the month first; where both fit, as {order}")
@@ -137,6 +153,12 @@ def clock_for(times: Iterable[str]) -> tuple[Clock, str | None]:
     """The clock for a column with such times, and what is in doubt, else None."""
     clock = Clock(times)
     return clock, "; ".join(clock.doubts) or None
+
+
+def _distance(times: Iterable[str], months_first: bool, middle: float | Fraction) -> float:
+    """How far times are from the middle of the other times of their column, all together, in seconds."""
+    moments = (_read(time, months_first) for time in times)
+    return sum(abs(float(moment.seconds - middle)) for moment in moments if moment is not None)
 
 
 def _mixtures(moments: list[Moment]) -> Iterator[str]:

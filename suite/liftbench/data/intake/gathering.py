@@ -94,6 +94,8 @@ class Messages:
         rows = self._file.execute("SELECT conversation, message FROM message ORDER BY conversation, rowid")
         for number, group in groupby(rows, key=itemgetter(0)):
             yield self._conversation(number, [_decoder.decode(packed) for _, packed in group])
+        for doubt in self._clock.late_doubts:
+            self._tally.remark(doubt)
 
     def _pack(self, message: Message) -> tuple[int, str, str | None, bytes]:
         numbers = self._files.setdefault(message.file, {})
