@@ -120,6 +120,16 @@ def test_one_id_in_two_files(
     assert note in notes(tally)
 
 
+def test_three_files_are_compared_with_each_other() -> None:
+    tables = (
+        rows("a.csv", ("1", "a", f"{JANUARY}1")),
+        rows("b.csv", ("1", "b", f"{FEBRUARY}1"), ("1", "c", f"{FEBRUARY}2")),
+        rows("c.csv", ("1", "c", f"{FEBRUARY}2"), ("1", "d", f"{FEBRUARY}3")),
+    )
+    assert read(*tables)[0] == {"a:1": "a", "b:1": "bcd"}
+    assert read(*tables, join_files=True)[0] == {"1": "abcd"}
+
+
 def test_files_are_joined_where_the_user_says_so() -> None:
     tables = rows("january.csv", ("1", "a", f"{JANUARY}1")), rows("february.csv", ("1", "b", f"{FEBRUARY}1"))
     assert read(*tables, join_files=True)[0] == {"1": "ab"}

@@ -130,25 +130,27 @@ class Messages:
         """Join the conversations of one id in several files where they are plainly one; else give them names."""
         check_ids((id_ for numbers in self._files.values() for id_ in numbers), self._tally)
         files = list(self._files)
-        for place, file in enumerate(files[1:], start=1):
+        for place, file in enumerate(files):
+            shares = {other: self._share(other, file) for other in files[:place]}
             for id_, number in self._files[file].items():
                 earlier = [other for other in files[:place] if id_ in self._files[other]]
-                if not earlier:
-                    continue
-                first = self._files[earlier[0]][id_]
-                if self._join_files or is_global(id_) or self._are_one(first, number, self._share(earlier[0], file)):
-                    self._tally.remark(JOINED, id_)
+                same = (other for other in earlier if self._is_same(id_, other, number, shares[other]))
+                if (found := next(same, None)) is not None:
+                    first = self._files[file][id_] = self._files[found][id_]
                     self._file.execute("UPDATE message SET conversation = ? WHERE conversation = ?", (first, number))
-                else:
-                    self._tally.remark(APART, id_)
-                    self._names[first] = name_apart(id_, earlier[0], files)
+                    self._tally.remark(JOINED, id_)
+                elif earlier:
                     self._names[number] = name_apart(id_, file, files)
+                    self._names[self._files[earlier[0]][id_]] = name_apart(id_, earlier[0], files)
+                    self._tally.remark(APART, id_)
 
     def _share(self, file: str, other: str) -> float:
         """Which part of a file's ids another file has, too."""
-        ids, others = self._files[file], self._files[other]
-        small, large = sorted((ids, others), key=len)
-        return sum(id_ in large for id_ in small) / len(small)
+        small, large = sorted((self._files[file], self._files[other]), key=len)
+        return sum(id_ in large for id_ in small) / max(1, len(small))
+
+    def _is_same(self, id_: str, file: str, number: int, share: float) -> bool:
+        return self._join_files or is_global(id_) or self._are_one(self._files[file][id_], number, share)
 
     def _are_one(self, first: int, second: int, share: float) -> bool:
         """Whether two parts are plainly one conversation: they overlap, or one goes on where the other ends."""

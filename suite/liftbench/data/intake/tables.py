@@ -128,9 +128,8 @@ def _open_delimited(path: Path, given: str | None) -> Table:
 
 
 def _read_delimited(table: Table) -> Iterator[Row]:
-    assert table.dialect is not None
     with open_text(table.path, table.encoding) as (text, raw):
-        records = Records(text, table.dialect)
+        records = Records(text, table.dialect or Dialect(delimiter=","))
         header: list[str] = []
         for record in records:
             if not header:
