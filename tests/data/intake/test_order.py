@@ -50,6 +50,22 @@ def test_equal_times_follow_the_direction_of_the_rows(times: list[str], expected
     assert told == (expected == "43210")
 
 
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (["10:05", "10:04", "10:03"], "210"),
+        (["10:03", "10:05", "10:04"], "021"),
+        (["9:59 AM", "10:01 AM", "1:00 PM"], "012"),
+        (["23:58", "23:59", "00:01", "00:02"], "0123"),
+        (["10:05", "2025-01-05 10:00", "2025-01-05 10:01"], "012"),
+    ],
+)
+def test_times_without_a_date(times: list[str], expected: str) -> None:
+    read, tally = order(times)
+    assert "".join(read) == expected
+    assert any("missing or unreadable" in note for note in tally.report().notes) == (len(times[1]) > 9)
+
+
 def test_a_conversation_within_one_minute_follows_the_direction_of_its_file() -> None:
     def rows(newest_first: bool) -> list[Row]:
         said = [("a", "x", "10:05"), ("a", "y", "10:05"), ("b", "1", "10:03"), ("b", "2", "10:02"), ("b", "3", "10:01")]
@@ -208,7 +224,9 @@ def said(*messages: dict[str, Any]) -> tuple[list[str], Tally]:
         ([{"index": 1}, {"index": 0}], "10"),
         ([{"created_at": "2025-01-01T10:00:00Z"}] * 2, "01"),
         ([{"created_at": "2025-01-01T10:02:00Z"}, {}, {"created_at": "2025-01-01T10:01:00Z"}], "210"),
-        ([{"time": "10:05"}, {"time": "10:04"}], "01"),
+        ([{"time": "10:05"}, {"time": "10:04"}], "10"),
+        ([{"time": "23:59"}, {"time": "00:01"}, {"time": "00:02"}], "012"),
+        ([{"time": "soon"}, {"time": "now"}], "01"),
         ([{}, {}], "01"),
     ],
 )

@@ -22,6 +22,8 @@ OTHER_DATES = (
 DAYS_FIRST = ("%d/%m/%Y", "%d/%m/%y", "%d-%m-%Y", "%d-%m-%y")
 MONTHS_FIRST = ("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%m-%d-%y")
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", ":%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+ONLY_CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
+DATELESS = "times without a date"
 SECONDS_A_DAY = 86_400
 EPOCH = (631_152_000, 4_102_444_800)
 """The seconds since 1970 that are taken for times: 1990 to 2100."""
@@ -72,7 +74,11 @@ class Clock:
         self._pattern = ""
         self._months_first = self._order_of_day_and_month(seen)
         self._numbers: Literal["epoch", "raw", "mixed"] = "mixed"
+        self.dateless = True
+        """Whether no time has a date, so that midnight may come between any two."""
         moments = [moment for time in seen if (moment := self.moment(time)) is not None]
+        self.dateless = bool(moments) and all(moment.form == DATELESS for moment in moments)
+        moments = [moment for moment in moments if self.dateless or moment.form != DATELESS]
         if numbers := [number for time in seen if (number := _number(time)) is not None]:
             words = len(moments) - sum(moment.zoned is None for moment in moments)
             scaled = all(_is_epoch(number) for number in numbers)
@@ -104,6 +110,10 @@ class Clock:
 
     def moment(self, time: str) -> Moment | None:
         """A time, with how it is written; None if it cannot be read."""
+        moment = self._moment(time)
+        return None if moment is not None and moment.form == DATELESS and not self.dateless else moment
+
+    def _moment(self, time: str) -> Moment | None:
         if self._pattern and (moment := _read_pattern(time, self._pattern)) is not None:
             return moment
         number = _number(time)
@@ -266,6 +276,8 @@ def _moment(moment: datetime, form: str, zoned: bool, clock: datetime | None = N
 
 @cache
 def _form(pattern: str) -> str:
+    if pattern in ONLY_CLOCKS:
+        return DATELESS
     if pattern.startswith(("%Y-%m-%d", "%Y%m%d")):
         return "ISO 8601"
     names = {"d": "day", "m": "month", "b": "month", "B": "month", "Y": "year", "y": "year"}
@@ -282,7 +294,7 @@ def _formats(*dates: str) -> dict[str, list[str]]:
     """Formats by the shape of the times that they may fit, so that few are tried for a time."""
     example = datetime(2025, 10, 11, 10, 11, 12, 131415)
     found: dict[str, list[str]] = {}
-    for pattern in map("".join, product(dates, CLOCKS)):
+    for pattern in (*map("".join, product(dates, CLOCKS)), *ONLY_CLOCKS):
         found.setdefault(_shape(example.strftime(pattern)), []).append(pattern)
     return found
 

@@ -28,6 +28,8 @@ TIME_KEYS = (
 )
 """Keys that order a message in a list, compared without case and punctuation; the first with all values counts."""
 
+HALF_A_DAY = 43_200
+
 Key = float | Fraction | None
 
 
@@ -68,7 +70,7 @@ def in_order(messages: Sequence[Mapping[str, Any]], tally: Tally) -> list[Mappin
         order.reverse()
     if None in times:
         tally.remark(f"lists of messages with a missing or unreadable {key}, left in the order of the list", place)
-    elif direction.falls:
+    elif direction.falls and not (clock.dateless and direction.rises):
         order.sort(key=lambda number: times[number])  # type: ignore[arg-type,return-value]
     if order != list(range(len(times))):
         tally.remark("lists of messages that were not in the order of their times, sorted by them", place)
@@ -101,6 +103,12 @@ def by_time(times: Sequence[Key], files: Sequence[str], clock: Clock, usual: Map
     places = in_rows(times, files, usual)
     if any(time is None for time in times):
         return None
+    if clock.dateless and all(
+        before <= after or before - after > HALF_A_DAY  # type: ignore[operator]
+        for before, after in pairwise(times[place] for place in places)
+    ):
+        # The time that falls that far is of the next day.
+        return places
     if clock.counts and _restarts(times, files):
         order = list(dict.fromkeys(files))
         return sorted(places, key=lambda place: (order.index(files[place]), times[place]))
