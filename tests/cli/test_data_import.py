@@ -88,7 +88,8 @@ def test_a_messy_export_becomes_a_data_set(bench: Any, tickets: str) -> None:
         "1 row left out: said by System (tickets.csv:13)",
         "1 row left out: no text (tickets.csv:14)",
         "1 row left out: the same message at the same time as an earlier row (tickets.csv:10)",
-        "note: tickets.csv: not UTF-8; read as Windows-1252 (cp1252)",
+        "note: tickets.csv: not UTF-8; read as Windows-1252 (cp1252); where letters look wrong, name the encoding "
+        "(--encoding)",
         "note: read as the customer (--others): 'Jörg Müller' (3), 'j.smith@mail.example' (2)",
         "out/conversations.jsonl and a data card are written; next: bench data check out",
     ]
@@ -326,3 +327,51 @@ def test_what_is_imported_is_read_as_a_data_set(bench: Any, tickets: str) -> Non
         for folder in ("out", "twice")
     )
     assert [(c.id, c.turns, c.references) for c in again] == [(c.id, c.turns, c.references) for c in first]
+
+
+# ------------------------------------------------------------------------------------------- what exports do to files
+
+
+def test_what_an_export_does_to_its_rows_is_told_by_file_and_line(bench: Any) -> None:
+    Path("x.csv").write_text(
+        "ticket,sender,message,time\n"
+        '1,customer,"my fridge is warm,2025-05-02 14:01\n'
+        "1,agent,how big?,2025-05-02 14:02\n"
+        'ticket,sender,message,time\n1,customer,"the 15"" one, I think",2025-05-02 14:03\n'
+        "9.25E+17,customer,hello,2025-05-02 14:03\n",
+        "utf-8",
+    )
+    done = bench("x.csv", "--to", "out")
+    assert done.code == 0, done.err
+    [conversation] = each_in_jsonl(Path("out/conversations.jsonl"), references_needed=False)
+    assert [turn.text for turn in conversation.turns] == ['"my fridge is warm', "how big?", 'the 15" one, I think']
+    assert "1 row left out: the header again (x.csv:4)" in done.out
+    assert "1 row left out: an id that a spreadsheet has rounded" in done.out
+    assert "read as part of the text; else they would have swallowed rows: 1 (line 2 with 2 rows)" in done.out
+
+
+def test_an_encoding_is_given_for_all_files(bench: Any) -> None:
+    for name in ("a.csv", "b.csv"):
+        Path(name).write_bytes(f"case,role,text\n{name},user,Dzień dobry\n{name},agent,ok\n".encode("iso8859-2"))
+    done = bench("a.csv", "b.csv", "--to", "out", "--encoding", "latin2")
+    assert done.code == 0, done.err
+    found = list(each_in_jsonl(Path("out/conversations.jsonl"), references_needed=False))
+    assert [conversation.turns[0].text for conversation in found] == ["Dzień dobry"] * 2
+    assert "encoding" not in done.out
+    wrong = bench("a.csv", "--to", "other", "--encoding", "utf-8")
+    assert (wrong.code, Path("other").exists()) == (2, False)
+    assert "a.csv is not utf-8: line 2" in wrong.err
+
+
+def test_equal_ids_in_two_files_are_joined_only_where_told(bench: Any) -> None:
+    for month in ("01", "02"):
+        Path(f"{month}.csv").write_text(
+            f"case,role,text,date\n1,user,Hi {month},2025-{month}-05 10:00\n1,agent,Yo,2025-{month}-05 10:05\n", "utf-8"
+        )
+    apart = bench("01.csv", "02.csv", "--to", "apart")
+    assert "kept apart as FILE:ID; --join-files joins them, if they are one conversation: 1 (1)" in apart.out
+    found = each_in_jsonl(Path("apart/conversations.jsonl"), references_needed=False)
+    assert [conversation.id for conversation in found] == ["01:1", "02:1"]
+    assert bench("01.csv", "02.csv", "--to", "joined", "--join-files").code == 0
+    [conversation] = each_in_jsonl(Path("joined/conversations.jsonl"), references_needed=False)
+    assert [turn.text for turn in conversation.turns] == ["Hi 01", "Yo", "Hi 02", "Yo"]

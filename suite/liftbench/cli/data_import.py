@@ -38,10 +38,21 @@ BATCH = 1000
 @click.option("--to", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to create.")
 @desk_option
 @column_options
+@click.option("--encoding", metavar="NAME", help="The encoding of text files, such as cp1252 (default: found out).")
+@click.option("--join-files", is_flag=True, help="Equal ids in several files are one conversation.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--dry-run", is_flag=True, help="Show the columns and the first conversation; write nothing.")
 @json_option
-def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+def command(
+    files: tuple[Path, ...],
+    to: Path,
+    encoding: str | None,
+    join_files: bool,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Read conversations from CSV, TSV, JSON Lines or Parquet FILEs, or from transcripts (TXT, VTT, SRT; one a file).
 
     A row is a message (--id, --speaker, --text), a conversation as text (--transcript), or a conversation as a list of
@@ -52,7 +63,7 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     bench data import tickets.csv --to tickets --dry-run
     bench data import tickets.csv --to tickets --speaker author --role "Ann Lee=agent" --others customer
     """
-    tables = [open_records(open_table(path)) for path in files]
+    tables = [open_records(open_table(path, encoding)) for path in files]
     is_text = all(table.form == "text" for table in tables)
     if is_text:
         given = {**given, "id": given["id"] or TEXT_COLUMNS[0], "transcript": given["transcript"] or TEXT_COLUMNS[1]}
@@ -66,7 +77,7 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     say(f"columns: {mapping}")
     tally = Tally()
     with new_folder(to) as folder:
-        _write(folder / FILE, source, tally)
+        _write(folder / FILE, source, tally, join_files)
         report = tally.report((*source.notes, *(note for table in tables for note in table.notes)))
         if not report.conversations:
             as_text = "Write turns as `Customer: …` and `Agent: …`, one a line." if is_text else ""
@@ -75,12 +86,12 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     _show(to, mapping, report, as_json)
 
 
-def _write(path: Path, source: Source, tally: Tally) -> None:
+def _write(path: Path, source: Source, tally: Tally, join_files: bool) -> None:
     columns = source.mapping.columns
     stages = [("reading", "KB"), ("writing", "conversations")] if columns.text else [("reading", "KB")]
     with progress_bars(stages) as bars:
         rows = source.rows(_read_with_progress(source.tables, bars[0]), tally)
-        found: Iterable[Conversation] = conversations(rows, columns, tally)
+        found: Iterable[Conversation] = conversations(rows, columns, tally, join_files=join_files)
         if columns.text:
             found = _count_with_progress(found, tally, bars[1])
         clean = clean_conversations(found, tally)

@@ -131,7 +131,7 @@ def test_times_that_are_no_text() -> None:
 @pytest.mark.parametrize("time", ["", "soon", "nan"])
 def test_where_a_time_cannot_be_read_the_rows_order_counts_and_is_said_to(time: str) -> None:
     tally = Tally()
-    read = table("id|who|text|at", "a|user|1|9", f"a|user|2|{time}", "a|user|3|5", "b|user|5|2", "b|user|4|1")
+    read = table("id|who|text|at", "a|user|1|5", f"a|user|2|{time}", "a|user|3|9", "b|user|5|2", "b|user|4|1")
     first, second = conversations(read, msgspec.structs.replace(MESSAGES, time="at"), tally)
     assert [turn.text for turn in first.turns] == ["1", "2", "3"]
     assert [turn.text for turn in second.turns] == ["4", "5"]

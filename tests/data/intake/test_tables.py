@@ -86,7 +86,7 @@ def test_one_column(tmp_path: Path) -> None:
         ("x.csv", "", "empty"),
         ("x.csv", "a,b,a\n1,2,3\n", "two columns are called 'a'"),
         ("x.csv", "a, ,c\n1,2,3\n", "line 1: column 2 has no name"),
-        ("x.csv", 'a,b\n1,2\n3,"four\n5,6\n7,8\n', "line 3: a quotation mark is never closed"),
+        ("x.csv", 'a,b\n1,2\n3,"four\nfive, six, seven\n\n', "line 3: a quotation mark is never closed"),
         ("x.csv.gz", "a,b\n1,2\n", "cannot read"),
         ("x.csv.gz", gzip.compress(b"a,b\n" + bytes(range(256)) * 99)[:-20], "cannot read"),
         ("x.jsonl", "", "empty"),
@@ -118,7 +118,7 @@ def test_json_lines(name: str, tmp_path: Path) -> None:
     assert [(row.number, row.values, row.fault) for row in rows] == [
         (1, {"a": 1, "b": [{"c": "ü"}]}, None),
         (3, {}, "not a JSON object"),
-        (4, {}, "not a JSON object"),
+        (4, {}, "not a JSON object: truncated, it ends in the middle of a value"),
         (5, {"d": None}, None),
     ]
 

@@ -12,9 +12,11 @@ from ..cleaning import clean
 from ..similarity.clusters import CLUSTER
 from .columns import Columns, check_form, plain_name
 from .gathering import Message, Messages
+from .identity import RowIds, check_id
 from .listed import Listed, messages_in
 from .marks import Marks
 from .names import TASKS
+from .ordering import in_order
 from .people import People, customer_ids
 from .speakers import Speakers, is_unspoken
 from .speech import readable, spoken
@@ -27,16 +29,21 @@ from .values import at, list_in, scalar, words
 CUSTOMER_KEYS = ("id", "email", "phone", "name")
 
 
-def conversations(rows: Iterable[Row], columns: Columns, tally: Tally | None = None) -> Iterator[Conversation]:
+def conversations(
+    rows: Iterable[Row], columns: Columns, tally: Tally | None = None, *, join_files: bool = False
+) -> Iterator[Conversation]:
     """The conversations in the rows, not cleaned, in the order of their first rows.
 
     The rows of a conversation need not be adjacent: messages are kept in a temporary file, and memory holds only ids.
-    `tally` counts what is left out. Raises `UsageError` for columns that exclude each other or are missing, and
-    `UnclearSpeakers` at the end for speakers who may be customers or agents.
+    `tally` counts what is left out. `join_files` makes one conversation of equal ids in several files. Raises
+    `UsageError` for columns that exclude each other or are missing, and `UnclearSpeakers` at the end for speakers who
+    may be customers or agents.
     """
     check_form(columns)
-    read = _of_messages if columns.text else _of_rows
-    return read(rows, columns, Speakers(columns), Tally() if tally is None else tally)
+    tally = Tally() if tally is None else tally
+    if columns.text:
+        return _of_messages(rows, columns, Speakers(columns), tally, join_files)
+    return _of_rows(rows, columns, Speakers(columns), tally)
 
 
 def clean_conversations(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:
@@ -54,9 +61,11 @@ def clean_conversations(found: Iterable[Conversation], tally: Tally) -> Iterator
 # ------------------------------------------------------------------------------------------------ a row, a message
 
 
-def _of_messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
+def _of_messages(
+    rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally, join_files: bool
+) -> Iterator[Conversation]:
     marks = Marks(columns)
-    with Messages(tally) as gathered:
+    with Messages(tally, join_files=join_files) as gathered:
         gathered.add(_messages(rows, columns, speakers, marks, tally))
         marks.check(tally)
         speakers.check(tally)
@@ -81,6 +90,8 @@ def _messages(
         speaker = people.name(said_by, customer_ids(row.values, columns))
         if not id_:
             tally.leave_out("row", "no conversation id", row.place)
+        elif not check_id(id_, at(row.values, columns.id or ""), row.place, tally):
+            continue
         elif not text and not references:
             tally.leave_out("row", "no text", row.place)
         elif text and not speaker:
@@ -96,6 +107,7 @@ def _messages(
                 references=references,
                 metadata=_metadata(row, columns, columns.keep or (), tally),
                 place=row.place,
+                file=row.file,
             )
 
 
@@ -106,18 +118,17 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
     column = columns.messages or columns.transcript or ""
     named = {name for path in columns.names for name in (path, path.partition(".")[0])}
     listed = Listed(columns, speakers, tally)
-    seen: set[str] = set()
+    ids = RowIds(tally)
     for row in _usable(rows, tally):
         id_ = _cell(row, columns.id) or f"row-{tally.rows}"
-        if id_ in seen:
-            tally.leave_out("row", "an id that an earlier row has", row.place)
-            continue
         try:
             said = _said_in(at(row.values, column), row, id_, columns, speakers, listed, tally)
         except Unusable as error:
             tally.leave_out("row", str(error), row.place)
             continue
-        seen.add(id_)
+        id_ = ids.take(id_, row.file, row.place) or ""
+        if not id_:
+            continue
         tally.rows_used += 1
         turns = [(speakers.role(speaker), text) for speaker, text in said]
         for role, _ in turns:
@@ -141,6 +152,8 @@ def _said_in(
     """(speaker, text) pairs from a transcript or a list of messages. Raises `Unusable`."""
     messages = messages_in(value)
     if messages:
+        if all(isinstance(message, Mapping) for message in messages):
+            messages = in_order(messages, tally)
         return [(said.speaker, said.text) for said in listed.read(messages, row.values, id_)]
     said = list_in(value)
     if said is None and columns.messages:
@@ -192,7 +205,10 @@ def _usable(rows: Iterable[Row], tally: Tally) -> Iterator[Row]:
         tally.rows += 1
         if row.fault:
             tally.leave_out("row", row.fault, row.place)
-        elif not any(words(value) or (value and isinstance(value, list | dict)) for value in row.values.values()):
+            continue
+        if row.remark:
+            tally.remark(row.remark, row.place)
+        if not any(words(value) or (value and isinstance(value, list | dict)) for value in row.values.values()):
             tally.leave_out("row", "empty", row.place)
         else:
             yield row

@@ -6,24 +6,20 @@ What the columns mean is decided elsewhere (see `columns`). A row that cannot be
 from __future__ import annotations
 
 import codecs
-import csv
-import gzip
-import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from ...errors import UsageError, require_packages
+from .delimited import NOT_ROWS, Dialect, Problem, Records
+from .dialects import find_dialect
+from .encodings import find_encoding, open_bytes, open_text
+from .json_text import NotJson, decode_json
 
-DELIMITERS = ",;\t|"
-EXCEL_DELIMITER = "sep="
-"""A first line `sep=;` tells Excel the delimiter and is not a header."""
 SUFFIXES = {
     "delimited": (".csv", ".tsv", ".csv.gz", ".tsv.gz"),
     "lines": (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"),
@@ -34,12 +30,8 @@ TEXT_COLUMNS = ("id", "transcript")
 """The columns of a file that is one transcript; the id is the file's name."""
 ARRAY_BYTES = 64 * 2**20
 """The largest JSON array that is read, because an array has to be in memory as a whole."""
-FIELD_CHARACTERS = 16 * 2**20
-SNIFFED_BYTES = 2**18
-SNIFFED_ROWS = 50
+SNIFFED_CHARACTERS = 2**18
 BATCH_ROWS = 1024
-
-_END = "\0end of file\0"
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -51,8 +43,12 @@ class Row(Struct, frozen=True, kw_only=True):
     """Column → value: text in delimited files, else any value that the format has, nested lists included."""
     source: str = ""
     """Name of the file."""
+    file: str = ""
+    """Path of the file, which distinguishes files of one name."""
     fault: str | None = None
     """Why the row cannot be used; then it has no values."""
+    remark: str | None = None
+    """What is odd about a row that can be used."""
     read: int = 0
     """Bytes of the file that have been read so far."""
 
@@ -67,8 +63,9 @@ class Table(Struct, frozen=True, kw_only=True):
 
     path: Path
     form: Literal["delimited", "lines", "array", "parquet", "text"]
-    encoding: str = "utf-8"
-    delimiter: str = ""
+    encoding: str = "utf-8-sig"
+    dialect: Dialect | None = None
+    """How a delimited file is written."""
     notes: tuple[str, ...] = ()
     """What a user should know about how the file was read."""
 
@@ -88,23 +85,26 @@ class Table(Struct, frozen=True, kw_only=True):
             yield from read(self)
 
 
-def open_table(path: Path) -> Table:
-    """Find out how to read a file: from its suffix, its first bytes and, for the encoding of delimited text, all of it.
+def open_table(path: Path, encoding: str | None = None) -> Table:
+    """Find out how to read a file: from its suffix, and from all of its text for the encoding and the quotation marks.
 
-    Raises `UsageError` for an unknown suffix, a file that cannot be read, and a JSON array that is too large.
+    A given `encoding` is checked instead of found. Raises `UsageError` for an unknown suffix, a file that cannot be
+    read, an encoding that does not fit, and a JSON array that is too large.
     """
     form = next((form for form, suffixes in SUFFIXES.items() if path.name.lower().endswith(suffixes)), None)
     with _explain_read_errors(path):
         if form == "delimited":
-            return _open_delimited(path)
+            return _open_delimited(path, encoding)
         if form == "lines":
-            return _open_lines(path)
+            return _open_lines(path, encoding)
         if form == "parquet":
             path.open("rb").close()
+            if encoding is not None:
+                raise UsageError(f"--encoding: {path} is a Parquet file, which has no encoding", "Leave it out.")
             return Table(path=path, form="parquet")
         if form == "text":
-            encoding, notes = _encoding(path)
-            return Table(path=path, form="text", encoding=encoding, notes=notes)
+            found, notes = find_encoding(path, encoding)
+            return Table(path=path, form="text", encoding=found, notes=notes)
     known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
     raise UsageError(f"{path}: could not detect the file's format", f"Use {known}; save a spreadsheet as CSV.")
 
@@ -118,105 +118,54 @@ def _explain_read_errors(path: Path) -> Iterator[None]:
         raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-@contextmanager
-def _open_bytes(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """The unpacked bytes of a file, and the file itself, whose position says how much has been read."""
-    with path.open("rb") as raw:
-        if path.suffix.lower() == ".gz":
-            with gzip.open(raw) as unpacked:
-                yield cast(IO[bytes], unpacked), raw
-        else:
-            yield raw, raw
-
-
 # ------------------------------------------------------------------------------------------------- delimited text
 
 
-def _open_delimited(path: Path) -> Table:
-    encoding, notes = _encoding(path)
-    with _open_bytes(path) as (stream, _):
-        text = codecs.getincrementaldecoder(encoding)("replace").decode(stream.read(SNIFFED_BYTES))
-    if not text.strip():
-        raise UsageError(f"{path}: the file is empty")
-    return Table(path=path, form="delimited", encoding=encoding, delimiter=_delimiter(text), notes=notes)
+def _open_delimited(path: Path, given: str | None) -> Table:
+    encoding, notes = find_encoding(path, given)
 
+    def lines() -> Iterator[str]:
+        with open_text(path, encoding) as (text, _):
+            yield from text
 
-def _encoding(path: Path) -> tuple[str, tuple[str, ...]]:
-    # The whole file is read, because its first umlaut may be on the last line.
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with _open_bytes(path) as (stream, _):
-        chunk = stream.read(2**20)
-        if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return "utf-16", ()
-        try:
-            while chunk:
-                decoder.decode(chunk)
-                chunk = stream.read(2**20)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            text = chunk.decode("utf-8", "replace")
-            broken = text.count("\ufffd")
-            if sum(not character.isascii() for character in text) > 2 * broken:
-                return "utf-8-sig", (f"{path.name}: UTF-8 with broken bytes, which were replaced by \ufffd",)
-            return "cp1252", (f"{path.name}: not UTF-8; read as Windows-1252 (cp1252)",)
-    return "utf-8-sig", ()
-
-
-def _delimiter(text: str) -> str:
-    # After an unclosed quotation mark, one field takes the rest of the file; the limit protects the memory.
-    csv.field_size_limit(max(csv.field_size_limit(), FIELD_CHARACTERS))
-    first = text.partition("\n")[0].strip()
-    if first[:4].lower() == EXCEL_DELIMITER and len(first) == 5:
-        return first[4]
-
-    def fit(delimiter: str) -> tuple[float, int]:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        try:
-            rows = list(islice(filter(None, reader), SNIFFED_ROWS))
-        except csv.Error:
-            return 0.0, 0
-        width = len(rows[0])
-        alike = sum(len(row) == width for row in rows) / len(rows)
-        return (alike if width > 1 else 0.0, width)
-
-    return max(DELIMITERS, key=fit)
+    with open_text(path, encoding) as (text, _):
+        sample = text.read(SNIFFED_CHARACTERS).removeprefix("\ufeff").replace("\0", "")
+    try:
+        dialect, more = find_dialect(sample, path.name, lines)
+    except UsageError as error:
+        raise error.within(str(path)) from error
+    return Table(path=path, form="delimited", encoding=encoding, dialect=dialect, notes=(*notes, *more))
 
 
 def _read_delimited(table: Table) -> Iterator[Row]:
-    with _open_bytes(table.path) as (stream, raw):
-        # newline="" lets csv itself distinguish the end of a row from a line break within quotation marks.
-        text = io.TextIOWrapper(stream, table.encoding, errors="replace", newline="")
-        reader = csv.reader(_append_end(text), delimiter=table.delimiter)
+    with open_text(table.path, table.encoding) as (text, raw):
+        records = Records(text, table.dialect or Dialect(delimiter=","))
         header: list[str] = []
-        line = 1
-        while True:
-            try:
-                fields = next(reader)
-            except csv.Error as error:
-                raise UsageError(
-                    f"{table.path}, line {line}: {error}", "Check whether a quotation mark is never closed."
-                ) from error
-            if fields == [_END]:
-                break
-            if fields and fields[-1].endswith(_END):
-                raise UsageError(f"{table.path}, line {line}: a quotation mark is never closed")
+        for record in records:
             if not header:
-                header = _header(fields, table.path, line)
-            elif fields:
-                yield _row(header, fields, line, table.path.name, raw.tell())
-            line = reader.line_num + 1
-
-
-def _append_end(lines: Iterator[str]) -> Iterator[str]:
-    # csv silently closes an open quotation at the end of the file; an extra last row reveals it.
-    yield from lines
-    yield _END
+                header = _header(record.fields, table.path, record.line)
+                continue
+            fault = None
+            if record.problem in NOT_ROWS:
+                fault = record.problem.value
+            elif not records.fits(record.fields):
+                # The fault has no numbers of this row, because rows with equal faults are counted together.
+                fault = f"{'fewer' if len(record.fields) < len(header) else 'more'} fields than the header names"
+            if record.problem is Problem.REPEATED_HEADER and len(record.fields) >= len(header):
+                # Where exports were joined, the columns may go on in another order, or with others besides.
+                first = {name.casefold(): name for name in header}
+                again = _header(record.fields, table.path, record.line)
+                header = [first.get(name.casefold(), name) for name in again]
+            values = {} if fault else dict(zip(header, record.fields, strict=False))
+            yield _row(table, record.line, values, fault=fault, read=raw.tell())
+        if records.fault is not None:
+            raise records.fault.within(str(table.path))
 
 
 def _header(fields: list[str], path: Path, line: int) -> list[str]:
-    if not any(fields) or fields[0].lower().startswith(EXCEL_DELIMITER):
-        return []
     names = [field.strip() for field in fields]
+    while names and not names[-1]:
+        names.pop()
     if "" in names:
         raise UsageError(
             f"{path}, line {line}: column {names.index('') + 1} has no name", "The first line must name the columns."
@@ -227,25 +176,20 @@ def _header(fields: list[str], path: Path, line: int) -> list[str]:
     return names
 
 
-def _row(header: list[str], fields: list[str], line: int, source: str, read: int) -> Row:
-    if len(fields) != len(header):
-        # The fault has no numbers of this row, because rows with equal faults are counted together.
-        which = "fewer" if len(fields) < len(header) else "more"
-        return Row(number=line, values={}, source=source, read=read, fault=f"{which} fields than the header names")
-    return Row(number=line, values=dict(zip(header, fields, strict=True)), source=source, read=read)
+def _row(table: Table, number: int, values: dict[str, Any], **more: Any) -> Row:
+    return Row(number=number, values=values, source=table.path.name, file=str(table.path), **more)
 
 
 # -------------------------------------------------------------------------------------------------- JSON, Parquet
 
 
-def _open_lines(path: Path) -> Table:
-    with _open_bytes(path) as (stream, _):
-        start = stream.read(SNIFFED_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
-        if not start:
-            raise UsageError(f"{path}: the file is empty")
-        if not start.startswith(b"["):
-            return Table(path=path, form="lines")
-        size = len(start)
+def _open_lines(path: Path, given: str | None) -> Table:
+    encoding, notes = find_encoding(path, given)
+    with open_text(path, encoding) as (text, _):
+        if not text.read(SNIFFED_CHARACTERS).lstrip("\ufeff \t\r\n").startswith("["):
+            return Table(path=path, form="lines", encoding=encoding, notes=notes)
+    with open_bytes(path) as (stream, _):
+        size = 0
         while size <= ARRAY_BYTES and (chunk := stream.read(2**20)):
             size += len(chunk)
     if size > ARRAY_BYTES:
@@ -253,45 +197,58 @@ def _open_lines(path: Path) -> Table:
             f"{path}: the JSON array is larger than the limit of {ARRAY_BYTES // 2**20} MB",
             "Convert it to JSON Lines, an object a line, with `jq -c '.[]'`.",
         )
-    return Table(path=path, form="array", notes=(f"{path.name}: a JSON array, read into memory whole",))
+    whole = f"{path.name}: a JSON array, read into memory whole"
+    return Table(path=path, form="array", encoding=encoding, notes=(*notes, whole))
 
 
 def _read_lines(table: Table) -> Iterator[Row]:
-    with _open_bytes(table.path) as (stream, raw):
-        for number, line in enumerate(stream, start=1):
-            stripped = line.removeprefix(codecs.BOM_UTF8).strip()
-            if not stripped:
-                continue
-            try:
-                value = msgspec.json.decode(stripped)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                value = None
-            yield _json_row(value, number, table.path.name, raw.tell())
+    for number, line, read in _lines(table):
+        stripped = line.removeprefix(codecs.BOM_UTF8).strip()
+        if not stripped:
+            continue
+        try:
+            value, remark = decode_json(stripped)
+        except NotJson as error:
+            yield _row(table, number, {}, fault=f"not a JSON object: {error.reason}", read=read)
+        else:
+            yield _json_row(table, value, number, read, remark)
+
+
+def _lines(table: Table) -> Iterator[tuple[int, bytes, int]]:
+    """Number, text in UTF-8, and the bytes read so far."""
+    if table.encoding == "utf-8-sig":
+        with open_bytes(table.path) as (stream, raw):
+            for number, line in enumerate(stream, start=1):
+                yield number, line, raw.tell()
+        return
+    with open_text(table.path, table.encoding, newline="\n") as (text, raw):
+        for number, words in enumerate(text, start=1):
+            yield number, words.encode("utf-8", "replace"), raw.tell()
 
 
 def _read_array(table: Table) -> Iterator[Row]:
-    with _open_bytes(table.path) as (stream, raw):
+    with open_text(table.path, table.encoding) as (text, raw):
         try:
-            values = msgspec.json.decode(stream.read().removeprefix(codecs.BOM_UTF8), type=list[Any])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{table.path}: {error}") from error
-        for number, value in enumerate(values, start=1):
-            yield _json_row(value, number, table.path.name, raw.tell())
+            values, remark = decode_json(text.read().lstrip("\ufeff").encode("utf-8", "replace"))
+        except NotJson as error:
+            raise UsageError(f"{table.path}: not JSON: {error}") from error
+        for number, value in enumerate(values if isinstance(values, list) else [values], start=1):
+            yield _json_row(table, value, number, raw.tell(), remark if number == 1 else None)
 
 
-def _json_row(value: Any, number: int, source: str, read: int) -> Row:
+def _json_row(table: Table, value: Any, number: int, read: int, remark: str | None) -> Row:
     if isinstance(value, dict):
-        return Row(number=number, values=value, source=source, read=read)
-    return Row(number=number, values={}, source=source, read=read, fault="not a JSON object")
+        return _row(table, number, value, read=read, remark=remark)
+    return _row(table, number, {}, fault="not a JSON object", read=read)
 
 
 def _read_text(table: Table) -> Iterator[Row]:
     """The whole file as one row, a transcript: its columns are `TEXT_COLUMNS`."""
-    text = table.path.read_text(table.encoding, errors="replace")
-    if not text.strip():
-        raise UsageError(f"{table.path}: the file is empty")
-    values = dict(zip(TEXT_COLUMNS, (table.path.stem, text), strict=True))
-    yield Row(number=1, values=values, source=table.path.name, read=len(text))
+    with open_text(table.path, table.encoding) as (stream, raw):
+        text = stream.read()
+        if not text.strip():
+            raise UsageError(f"{table.path}: the file is empty")
+        yield _row(table, 1, dict(zip(TEXT_COLUMNS, (table.path.stem, text), strict=True)), read=raw.tell())
 
 
 def _read_parquet(table: Table) -> Iterator[Row]:
@@ -307,6 +264,6 @@ def _read_parquet(table: Table) -> Iterator[Row]:
             for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
                 for values in batch.to_pylist():
                     number += 1
-                    yield Row(number=number, values=values, source=table.path.name, read=size * number // total)
+                    yield _row(table, number, values, read=size * number // total)
     except (pyarrow.ArrowException, NotImplementedError) as error:
         raise UsageError(f"{table.path}: not a readable Parquet file ({error})") from error

@@ -9,10 +9,14 @@ from typing import Literal
 from msgspec import Struct
 
 from ...records.conversation import Conversation
+from .mojibake import mojibake
 
 EXAMPLES = 5
 
 UNSUMMARIZED = "there are no human summaries, so nothing can be scored; name their column (--reference)"
+
+GARBLED = "conversations with text that was decoded wrongly before it was exported"
+LOST = "conversations with \ufffd, where characters were lost"
 
 Kind = Literal["row", "message", "conversation"]
 
@@ -80,6 +84,11 @@ class Tally:
         self._turns += len(conversation.turns)
         self._with_references += bool(conversation.references)
         self._speakers.update(turn.role for turn in conversation.turns)
+        texts = [*(turn.text for turn in conversation.turns), *conversation.references]
+        if garbled := next(filter(None, map(mojibake, texts)), None):
+            self.remark(GARBLED, f"{conversation.id}: {garbled}")
+        if any("\ufffd" in text for text in texts):
+            self.remark(LOST, conversation.id)
 
     def report(self, notes: Iterable[str] = ()) -> ImportReport:
         """What was counted so far; `notes` (about how the files were read) come first."""
