@@ -21,7 +21,7 @@ from .files import file_sha256, write_atomic
 from .floors.control import Control, ControlRequest
 from .judging.compare import Comparison
 from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
-from .metrics.base import Metric, MetricRequest
+from .metrics.base import Metric, MetricRequest, Misreading
 from .models import hub
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
@@ -56,6 +56,7 @@ __all__ = [
     "Manifest",
     "Metric",
     "MetricRequest",
+    "Misreading",
     "ModelRecord",
     "OutOfMemory",
     "PrerequisiteError",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import liftbench.cli
 from liftbench.cli.output import REPLACEMENTS
 from liftbench.files import write_lines
 from liftbench.runs.directory import Run
@@ -135,6 +137,13 @@ def test_every_character_of_the_tables_has_a_stand_in() -> None:
 
     assert all(symbol.isascii() or symbol in REPLACEMENTS for symbol in SYMBOLS.values())
     assert all(stand_in.isascii() for stand_in in REPLACEMENTS.values())
+
+
+def test_commands_print_through_their_own_streams() -> None:
+    """Else a result would go to standard error, and a table would lose words in a narrow terminal."""
+    for path in Path(liftbench.cli.__file__).parent.glob("*.py"):
+        if path.name not in ("output.py", "main.py"):
+            assert not re.search(r"click\.echo|\bConsole\(|from rich.table", path.read_text()), path.name
 
 
 # -------------------------------------------------------------------------------------------------------- closed pipes

@@ -25,7 +25,7 @@ _ANY_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
 NOTEWORTHY_SHARE = 0.02
 """The share of split words from which they are reported; stray loanwords and names in English stay below it."""
 NOTEWORTHY_WORDS = 3
-"""The number of different split words from which they are reported, where fewer than a quarter of all are split."""
+"""The number of different split words from which they are reported, where fewer than a fifth of all are split."""
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def find_split_words(texts: tuple[str, ...]) -> SplitWords | None:
     found = Counter(word for text in texts for word in _ANY_WORD.findall(unicodedata.normalize("NFC", text.lower())))
     split = Counter({word: count for word, count in found.items() if not word.isascii()})
     share = split.total() / found.total() if found else 0.0
-    if share < NOTEWORTHY_SHARE or (len(split) < NOTEWORTHY_WORDS and share < 0.25):
+    if share < NOTEWORTHY_SHARE or (len(split) < NOTEWORTHY_WORDS and share < 0.2):
         return None
     left: dict[tuple[str, ...], list[str]] = {}
     for word, _ in split.most_common():

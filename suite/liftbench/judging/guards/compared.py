@@ -39,10 +39,10 @@ def check_scores(evidence: Evidence) -> Check:
         return Check("failed", words, "Measure the run again (--fresh): its files do not belong together.")
     misread = {lift.metric: share for lift in evidence.judged if (share := evidence.misread(lift.metric)) > MISREAD}
     if misread:
-        words = [f"{metric_label(name)} misreads {share:.0%} of their words" for name, share in misread.items()]
+        shares = [f"{metric_label(name)} misreads {share:.0%} of their words" for name, share in misread.items()]
         return Check(
             "failed",
-            f"The headlines do not read the references as they are written: {join_words(words)}; the limit is a third.",
+            f"The references are not read as they are written: {join_words(shares)}; the limit is a third.",
             "Judge on a metric that reads every letter, such as chrf (metrics.names and metrics.headlines).",
         )
     return Check("passed", f"Every headline has a number for each of {evidence.n} conversations, in both runs.")
