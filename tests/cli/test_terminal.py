@@ -93,7 +93,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "plugins": (["plugins"], 0),
     "compare": (COMPARE, 1),
     "report": (["report", "mod-le", "--html", "report.html"], 0),
-    "mistake": (["runs", "--nothing→†"], 2),
+    "mistake": (["runs", "--nothing"], 2),
     "explain": (["gate", "--explain", "lift(rougeL) >= 40% verified"], 0),
 }
 
@@ -121,6 +121,16 @@ def test_every_command_prints_where_characters_are_lacking(changes: dict[str, st
         assert "x failed, o not run" in " ".join(text.split())
     page = (project / "compare.html").read_text(encoding="utf-8")
     assert "modèle → 客户" in page
+
+
+def test_an_argument_that_the_locale_cannot_read_is_a_mistake(project: Path) -> None:
+    changes = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = bench(project, *SCORE, "--predictions", "good.jsonl", "--name", "příklad", **changes)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode("ascii").splitlines() == [
+        "error: the argument p????klad is not in ascii, the encoding of this locale",
+        "Set LC_ALL=C.UTF-8 or PYTHONUTF8=1.",
+    ]
 
 
 def test_json_is_whole_in_any_encoding(project: Path) -> None:
@@ -224,6 +234,7 @@ def test_colours_are_as_the_environment_asks(project: Path) -> None:
 # ------------------------------------------------------------------------------------------------- plugins that print
 
 PRINTING = """
+import atexit
 import os
 import subprocess
 import sys
@@ -232,6 +243,7 @@ import datasets
 import evaluate
 
 print("imported")
+atexit.register(print, "at the end")
 
 
 class Loud(evaluate.Metric):
@@ -259,5 +271,5 @@ def test_what_a_metric_prints_does_not_stand_in_the_json(tmp_path: Path, convers
     assert done.returncode == 0, done.stderr
     run = Run(tmp_path / json.loads(done.stdout)["folder"])
     assert run.summary.metrics[1].name == "evaluate:loud.py"
-    for said in (b"imported", b"python: computing", b"C: computing", b"child: computing"):
+    for said in (b"imported", b"at the end", b"python: computing", b"C: computing", b"child: computing"):
         assert said in done.stderr

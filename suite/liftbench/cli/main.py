@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
-from ..errors import LiftbenchError
+from ..errors import LiftbenchError, UsageError
 from .lazy import LazyGroup
 from .output import PIPE_CLOSED, ReaderGone, own_streams
 
@@ -73,6 +74,7 @@ def main() -> NoReturn:
 def _run() -> int:
     debug = "--debug" in sys.argv[1:]
     try:
+        _require_readable(sys.argv)
         code = cli.main(prog_name="bench", standalone_mode=False)
     except click.exceptions.Abort:
         return _stop("stopped; the same command continues from here", 130)
@@ -83,13 +85,22 @@ def _run() -> int:
         if debug:
             traceback.print_exc()
         return _stop(f"error: {error}", getattr(error, "exit_code", LiftbenchError.exit_code))
-    except ReaderGone:
-        raise
     except Exception:
         # A bug keeps its traceback, but not Python's exit code 1, which says that a lift is not verified.
         traceback.print_exc()
         return LiftbenchError.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _require_readable(arguments: Sequence[str]) -> None:
+    """Raise `UsageError` for an argument that Python could not decode, because the locale's encoding is not UTF-8."""
+    encoding = sys.getfilesystemencoding()
+    unread = [one for one in arguments if not one.isascii() and any("\udc80" <= letter <= "\udcff" for letter in one)]
+    if unread and encoding != "utf-8":
+        raise UsageError(
+            f"the argument {unread[0]} is not in {encoding}, the encoding of this locale",
+            "Set LC_ALL=C.UTF-8 or PYTHONUTF8=1.",
+        )
 
 
 def _stop(message: str, code: int) -> int:

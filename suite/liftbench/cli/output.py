@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import errno
 import io
@@ -54,8 +55,8 @@ _ERRORS, _ASCII = "liftbench-replace", "liftbench-ascii"
 _results: ContextVar[TextIO | None] = ContextVar("results", default=None)
 
 
-class ReaderGone(Exception):
-    """Whoever read an output (`| head`) has gone."""
+class ReaderGone(BaseException):
+    """Whoever read an output (`| head`) has gone; like Ctrl-C, no error that a plugin may catch."""
 
 
 def results() -> TextIO:
@@ -114,7 +115,15 @@ def own_streams() -> Iterator[None]:
     finally:
         if isinstance(sys.stdout, _Stream):
             os.dup2(sys.stdout.fileno(), 1)
+            # Registered last, so that it runs before what plugins registered, which may print.
+            atexit.register(_leave_to_errors)
         sys.stdout, sys.stderr = before
+
+
+def _leave_to_errors() -> None:
+    with suppress(OSError):
+        os.dup2(2, 1)
+    sys.stdout = sys.stderr
 
 
 class _Stream(io.TextIOWrapper):
