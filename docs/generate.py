@@ -51,7 +51,7 @@ RECORDS = ("run", "system", "training", "prompt_search", "conversation")
 
 BASES = {
     "Trainer": ("TrainRequest", "TrainResult"),
-    "Metric": ("MetricRequest",),
+    "Metric": ("MetricRequest", "Misreading"),
     "Control": ("ControlRequest",),
     "Dataset": ("Conversation", "Turn"),
     "Backend": ("BackendRequest", "Generation"),

@@ -23,7 +23,7 @@ from .files import file_sha256, write_atomic, write_lines
 from .floors.control import Control, ControlRequest
 from .judging.compare import Comparison
 from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
-from .metrics.base import Metric, MetricRequest
+from .metrics.base import Metric, MetricRequest, Misreading
 from .models import hub
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
@@ -61,6 +61,7 @@ __all__ = [
     "Manifest",
     "Metric",
     "MetricRequest",
+    "Misreading",
     "ModelRecord",
     "Opening",
     "OutOfMemory",

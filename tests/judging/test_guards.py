@@ -197,6 +197,20 @@ def test_what_the_candidate_is_or_writes(bench: Bench, changes: dict[str, Any], 
     assert found[name].fix
 
 
+@pytest.mark.parametrize(("share", "passes"), [(0.33, True), (0.34, False), (0.6, False)])
+def test_a_headline_that_misreads_a_third_of_the_words_proves_nothing(bench: Bench, share: float, passes: bool) -> None:
+    run = bench.candidate()
+    metrics = [replace(row, misread=share if row.name == "rougeL" else 0.9) for row in run.summary.metrics]
+    write_atomic(run.folder / "summary.json", replace(run.summary, metrics=metrics))
+    verdict = bench.verdict(reseal(run))
+    if passes:
+        assert open_guards(verdict) == {}
+        return
+    guard = only(verdict, "scores", "failed", f"ROUGE-L misreads {share:.0%} of their words; the limit is a third.")
+    assert verdict.outcome == "unproven"
+    assert "chrf" in guard.fix
+
+
 def test_faults_that_are_rare_enough_pass_and_are_told(bench: Bench) -> None:
     bench.limits = Limits(faults=0.1)
     verdict = bench.verdict(bench.candidate(finish_reasons=["length"] * 6 + ["stop"] * 54))

@@ -479,6 +479,22 @@ def test_a_script_that_rouge_cannot_see_is_refused_before_anything_is_loaded(
     assert EchoBackend.opened == 0
 
 
+def test_words_that_rouge_splits_are_a_note_and_a_share_of_the_run(
+    plugins: Plugins, tmp_path: Path, folder: Path, conversations: list[Conversation]
+) -> None:
+    measured = run_once(recipe(folder), plugins, tmp_path / "english")
+    assert not any("lose letters" in note for note in measured.manifest.notes)
+    czech = [replace(one, references=("Zákazník si stěžuje, že zásilka nedorazila.",)) for one in conversations]
+    write_lines(folder / "validation.jsonl", czech)
+    for _ in range(2):
+        measured = run_once(recipe(folder), plugins, tmp_path / "czech")
+    [note] = [note for note in measured.manifest.notes if "lose letters" in note]
+    assert note.startswith("ROUGE-")
+    assert f"{4 * len(czech)} of the {6 * len(czech)} words of the references (67%)" in note
+    shares = {row.name: row.misread for row in measured.summary.metrics}
+    assert shares["rougeL"] == pytest.approx(4 / 6)
+
+
 # ----------------------------------------------------------------------------------------------- texts made elsewhere
 
 

@@ -110,6 +110,8 @@ def test_texts_and_conversations_must_pair_up(kind: type[Metric]) -> None:
 def test_references_in_another_script_are_out_of_sight(kind: type[Metric]) -> None:
     metric = kind(trained(*TRAINING))
     assert metric.blind_to(["Customer wants a refund."]) is None
+    assert metric.misreading(["Customer wants a refund."]) is None
+    assert "'žába' as 'ba'" in str(metric.misreading(["Žába má řasy."]))
     assert "invisible" in str(metric.blind_to(["Customer wants a refund.", "Клиент просит вернуть деньги."]))
 
 

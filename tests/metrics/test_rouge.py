@@ -198,6 +198,44 @@ def test_references_that_its_tokenizer_drops_are_told(references: list[str], rea
     assert "a–z and 0–9" in told
 
 
+@pytest.mark.parametrize(
+    ("references", "share", "example"),
+    [
+        (["Zákazník má žábu."], 1.0, "'zákazník' as 'z kazn k'"),
+        (["Potkal tu žába.", "Potkal tu řába."], 2 / 6, "'žába' and 'řába' both as 'ba'"),
+        (["Khách hàng phàn nàn về đơn hàng bị trễ và vé xe"], 11 / 12, "'về' and 'và' both as 'v'"),
+        (["Müşteri siparişin gecikmesinden şikâyet ediyor"], 3 / 5, "'müşteri' as 'm teri'"),
+        (["Klientka prosi o zwrot pieniędzy, bo łączność nie działa"], 3 / 9, "'pieniędzy' as 'pieni dzy'"),
+        (["Der Kunde möchte sein Geld zurück, weil das Gerät nicht kam"], 3 / 11, "'möchte' as 'm chte'"),
+        # A letter and a combining mark are the same word as the letter with its mark.
+        (["Za\u0301kazni\u0301k z\u030cada\u0301 pomoc"], 2 / 3, "'zákazník' as 'z kazn k'"),
+        (["őé őé őé őé"], 1.0, "'őé' as nothing"),
+    ],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_words_that_its_tokenizer_splits_are_told_with_their_share(
+    name: Name, references: list[str], share: float, example: str
+) -> None:
+    found = METRICS[name].misreading(references)
+    assert found is not None
+    assert found.share == pytest.approx(share)
+    assert f"({share:.0%}) lose letters, for example {example}:" in found.words
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        [],
+        ["…", "👍"],
+        ["Customer’s parcel – the 2nd one – hasn't arrived; it cost £3.50 and 3 €."],
+        ["Customer asks when the café opens on Sunday."],
+        ["José asks Zoë about the café."] + ["Customer complains that the parcel has not arrived."] * 30,
+    ],
+)
+def test_a_stray_loanword_or_name_is_no_misreading(references: list[str]) -> None:
+    assert METRICS["rougeL"].misreading(references) is None
+
+
 # --------------------------------------------------------------------------------------------------------- properties
 
 words = st.sampled_from(

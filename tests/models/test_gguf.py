@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from liftbench.errors import UsageError
 from liftbench.models.gguf import convert
 
 from ..support.tiny import CHATML
-from ..support.tiny_gguf import write_gguf
+from ..support.tiny_gguf import SCALES, write_gguf
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,46 @@ def test_the_weights_are_the_originals_in_bfloat16(converted: Path, tiny_chat_mo
     original, found = (load_file(folder / "model.safetensors") for folder in (tiny_chat_model, converted))
     assert found.keys() == original.keys()
     assert all(torch.equal(found[name], original[name].to(torch.bfloat16)) for name in original)
+
+
+@pytest.fixture(scope="module")
+def wide_model(tmp_path_factory: pytest.TempPathFactory, tiny_chat_model: Path) -> Path:
+    """A LLaMA whose rows are as long as the longest block of a quantization."""
+    import torch
+    from transformers import AutoConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("wide")
+    shutil.copytree(tiny_chat_model, folder, dirs_exist_ok=True)
+    config = AutoConfig.from_pretrained(tiny_chat_model)
+    config.update({"hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": 1, "head_dim": 64})
+    torch.manual_seed(0)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+QUANTIZATIONS = ["F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", *SCALES]
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_quantized_weights_are_those_that_gguf_reads(quantization: str, tmp_path: Path, wide_model: Path) -> None:
+    import gguf
+    import torch
+    from safetensors.torch import load_file
+
+    path = write_gguf(wide_model, tmp_path / "wide.gguf", quantization=quantization)
+    convert(path, tmp_path / "converted")
+    found = load_file(tmp_path / "converted" / "model.safetensors")
+    read = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
+    assert {tensor.tensor_type.name for tensor in read.values()} == {quantization, "F32"}
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 1)
+    assert len(found) == len(read)
+    for name, weight in found.items():
+        tensor = read[names.get_name(name, try_suffixes=(".weight",))]
+        expected = gguf.dequantize(tensor.data, tensor.tensor_type)
+        if heads := {"q_proj": 4, "k_proj": 2}.get(name.split(".")[-2]):
+            expected = expected.reshape(heads, -1, 2, 256).swapaxes(1, 2).reshape(expected.shape)
+        assert np.isfinite(expected).all()
+        assert torch.equal(weight, torch.tensor(expected).reshape(weight.shape).to(torch.bfloat16)), name
 
 
 def test_tokenizer_template_and_ends_survive(converted: Path, tiny_chat_model: Path) -> None:

@@ -12,8 +12,22 @@ from .tiny import CHATML
 MEMBER = "tiny_weights/tiny.gguf"
 
 
-def write_gguf(model: Path, path: Path, *, extra_tensor: str | None = None, **changes: Any) -> Path:
-    """A transformers folder of the tiny LLaMA as GGUF in float32.
+SCALES = {
+    "Q2_K": (-4, -2),
+    "Q3_K": (-2,),
+    "Q4_K": (0, 2),
+    "Q5_K": (0, 2),
+    "Q6_K": (-2,),
+    "IQ4_NL": (0,),
+    "IQ4_XS": (0,),
+}
+"""Where each block of these quantizations, which gguf reads but does not write, has its half-precision scales."""
+
+
+def write_gguf(
+    model: Path, path: Path, *, extra_tensor: str | None = None, quantization: str | None = None, **changes: Any
+) -> Path:
+    """A transformers folder of the tiny LLaMA as GGUF in float32, or with its matrices in another type of GGUF.
 
     `changes` are metadata to add or to replace; None leaves a key out.
     """
@@ -67,7 +81,13 @@ def write_gguf(model: Path, path: Path, *, extra_tensor: str | None = None, **ch
             # llama.cpp rotates neighbouring dimensions, transformers the two halves.
             shape = tensor.shape
             tensor = tensor.reshape(config[heads], 2, -1, shape[1]).swapaxes(1, 2).reshape(shape)
-        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), tensor)
+        known = names.get_name(name, try_suffixes=(".weight",))
+        if quantization and tensor.ndim == 2:
+            kind = gguf.GGMLQuantizationType[quantization]
+            blocks = _random_blocks(tensor.shape, kind) if quantization in SCALES else gguf.quantize(tensor, kind)
+            writer.add_tensor(known, blocks, raw_dtype=kind)
+        else:
+            writer.add_tensor(known, tensor)
     if extra_tensor:
         writer.add_tensor(extra_tensor, np.ones(8, dtype=np.float32))
     writer.write_header_to_file()
@@ -75,6 +95,21 @@ def write_gguf(model: Path, path: Path, *, extra_tensor: str | None = None, **ch
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def _random_blocks(shape: tuple[int, ...], kind: Any) -> Any:
+    """Any bytes are weights, but for the scales, which must be finite."""
+    import gguf
+    import numpy as np
+
+    length, size = gguf.GGML_QUANT_SIZES[kind]
+    noise = np.random.default_rng(0)
+    blocks = noise.integers(0, 256, (shape[0], shape[1] // length, size), np.uint8)
+    for place in SCALES[kind.name]:
+        start = place % size
+        scale = noise.uniform(0.001, 0.01, blocks.shape[:2]).astype(np.float16)
+        blocks[:, :, start : start + 2] = scale[..., np.newaxis].view(np.uint8)
+    return blocks.reshape(shape[0], -1)
 
 
 def write_wheel(folder: Path, gguf: Path, *, package: str = "tiny-weights", version: str = "1.0") -> Path:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.console import Console
 
 from ..floors import control_scores
 from ..floors.ranking import system_means
 from ..measuring.plan import prepare
 from ..report.terminal.systems import systems_table
 from .options import recipe_options, setup_of
+from .output import console
 from .progress import progress_bar
 from .show import print_json, say
 
@@ -35,7 +35,7 @@ def command(as_json: bool, **given: Any) -> None:
         print_json(found)
         return
     systems = [system_means(row) for row in found.rows]
-    out = Console()
+    out = console()
     out.print(systems_table(found.metrics, systems))
     for one in systems:
         if one.note:

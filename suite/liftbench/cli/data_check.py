@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ..curation.findings import DataFinding
@@ -28,9 +26,11 @@ from ..privacy.redaction import private_file, table_path, write_redacted
 from ..prompts.render import render
 from ..recipe.resolve import ResolvedRecipe
 from ..recipe.sections import MetricsSection
+from ..report.terminal.tables import Table
 from ..statistics.lift import FEWEST
 from ..workflow.setup import resolve_recipe
 from .options import json_option
+from .output import console
 from .progress import progress_bar
 from .show import print_json, say
 
@@ -173,7 +173,7 @@ def _without_names(entry: CardEntry) -> CardEntry:
 
 
 def _show(inspection: Inspection) -> None:
-    out = Console()
+    out = console()
     out.print(_split_table(inspection))
     for line in _facts(inspection):
         out.print(line, highlight=False, markup=False)

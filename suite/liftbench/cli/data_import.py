@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from ..data.cards import CardEntry, card_entry, write_card
 from ..data.cleaning import CLEANING
@@ -26,6 +25,7 @@ from ..text.phrases import pluralize
 from .import_columns import Mapping, column_options
 from .import_desk import Source, desk_option, source_of
 from .options import json_option
+from .output import console, echo
 from .progress import progress_bars
 from .show import print_json, say
 
@@ -133,8 +133,8 @@ def _show(to: Path, mapping: Mapping, report: ImportReport, as_json: bool) -> No
         print_json({"folder": str(to), "columns": mapping.columns, "origins": mapping.origins, "report": report})
         return
     for line in (*_counts(report), *map(str, report.left_out), *(f"note: {note}" for note in report.notes)):
-        click.echo(line)
-    click.echo(f"{to / FILE} and a data card are written; next: bench data check {to}")
+        echo(line)
+    echo(f"{to / FILE} and a data card are written; next: bench data check {to}")
 
 
 def _show_first(source: Source, as_json: bool) -> None:
@@ -147,7 +147,7 @@ def _show_first(source: Source, as_json: bool) -> None:
     if as_json:
         print_json({"columns": mapping.columns, "origins": mapping.origins, "conversation": found[0]})
         return
-    out = Console()
+    out = console()
     out.print(mapping.table())
     out.print(f"the first conversation in the first {len(rows)} rows:", style="bold", highlight=False)
     for line in _list_turns(found[0]):

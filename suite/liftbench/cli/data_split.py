@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from ..curation.partition import Partition, plan_partition, write_partition
 from ..data.cards import CardEntry, card_entry, read_card, write_card
 from ..data.folders import jsonl_files, new_folder, require_free, sibling
 from ..data.similarity.clusters import CLUSTER
+from ..report.terminal.tables import Table
 from .options import json_option
+from .output import console
 from .progress import progress_bar
 from .show import print_json, say
 
@@ -84,7 +84,7 @@ def _show(partition: Partition) -> None:
     for part in partition.parts:
         counts = (part.conversations, part.references, part.clusters, part.groups)
         table.add_row(part.name, f"{part.wanted:.1%}", f"{part.share:.1%}", *map(str, counts))
-    out = Console()
+    out = console()
     out.print(table)
     for line in _notes(partition):
         out.print(line, highlight=False, markup=False)

@@ -11,6 +11,7 @@ from ..gating.explain import describe_rule
 from ..gating.gate import explain_rule
 from ..workflow.gate import plan_gate, run_gate
 from .options import baselines_option, json_option, runs_option
+from .output import console, echo
 from .show import print_json, say
 
 
@@ -60,9 +61,9 @@ def command(
     if explain is not None:
         [rule] = plan.rules
         try:
-            click.echo(explain_rule(rule, run_gate(plan, run_name, runs, baselines).report))
+            echo(explain_rule(rule, run_gate(plan, run_name, runs, baselines).report))
         except LiftbenchError as error:
-            click.echo(describe_rule(rule))
+            echo(describe_rule(rule))
             say(f"without the figures of a run: {error.line}")
         return 0
     found = run_gate(plan, run_name, runs, baselines)
@@ -81,10 +82,8 @@ def command(
     if as_json:
         print_json(found.report)
     else:
-        from rich.console import Console
-
         from ..report.gate.terminal import gate_table
 
-        Console().print(gate_table(found.report))
+        console().print(gate_table(found.report))
     say(f"report: {page}")
     return 0 if found.report.passed else 1

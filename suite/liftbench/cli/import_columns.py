@@ -12,7 +12,6 @@ from typing import Any, Literal
 import click
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
-from rich.table import Table
 from rich.text import Text
 
 from ..data.intake.columns import Columns, Role, check_form, check_names, missing_fields
@@ -20,6 +19,7 @@ from ..data.intake.guessing import guess, kind_of
 from ..data.intake.tables import Row
 from ..data.intake.values import list_in, words
 from ..errors import UsageError
+from ..report.terminal.tables import Table
 from .show import say
 
 Origin = Literal["given", "guessed", "asked"]

@@ -9,7 +9,6 @@ from typing import Any
 import click
 from msgspec import Struct
 from msgspec.structs import replace
-from rich.table import Table as Grid
 from rich.text import Text
 
 from ..data.intake.columns import Columns
@@ -20,6 +19,7 @@ from ..data.intake.tables import Row, Table
 from ..data.intake.tally import Tally
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..extension.loader import Plugins, load_plugins
+from ..report.terminal.tables import Table as Grid
 from .import_columns import Mapping, Origin, mapping_of, parse_role, show_value
 
 NONE = "none"

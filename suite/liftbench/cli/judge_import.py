@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from ..preferences.folder import result_path
 from ..report.terminal.preferences import preference_table
 from ..workflow.judge import import_judgments
 from .options import json_option, runs_option
+from .output import console
 from .show import print_json, say
 
 
@@ -28,5 +28,5 @@ def command(files: tuple[Path, ...], as_json: bool, runs: Path) -> None:
     if as_json:
         print_json(found)
     else:
-        Console().print(preference_table(found))
+        console().print(preference_table(found))
     say(f"result: {result_path(runs, found.sheet)}")

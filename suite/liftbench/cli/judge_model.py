@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from ..records.preferences import Rival
 from ..report.terminal.preferences import preference_table
 from ..workflow.judge import judge_by_model
 from .judge_options import sheet_for, sheet_options
 from .options import json_option, runs_option
+from .output import console
 from .show import FEEDBACK, print_json
 
 
@@ -52,4 +52,4 @@ def command(
     if as_json:
         print_json(found)
     else:
-        Console().print(preference_table(found))
+        console().print(preference_table(found))

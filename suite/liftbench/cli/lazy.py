@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import click
 
 from ..errors import RunFailed, unknown
+from .output import results_apart
 
 
 class LazyGroup(click.Group):
@@ -25,9 +27,7 @@ class LazyGroup(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._help:
             return None
-        module = importlib.import_module(f"liftbench.cli.{self._prefix}{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
+        return _load(f"liftbench.cli.{self._prefix}{cmd_name.replace('-', '_')}")
 
     def full_arguments(self, args: Sequence[str]) -> list[str]:
         """The arguments in full: where a group has a short form, with the command that it stands for."""
@@ -51,9 +51,12 @@ class LazyGroup(click.Group):
         """
         try:
             return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # Click would exit with 1. It is no reader of ours: that is `ReaderGone`.
+            raise RunFailed(
+                f"something wrote to a process or a connection that had ended ({error})", "See --debug for where."
+            ) from error
         except SystemExit as error:
-            if isinstance(error.__context__, BrokenPipeError):
-                raise  # Rich exits with 1, because the reader (`| head`) is gone.
             raise RunFailed(
                 f"something called sys.exit({error.code!r}) before the command was done",
                 "See --debug for where; switch a plugin off with LIFTBENCH_NO_PLUGIN=NAME.",
@@ -62,3 +65,12 @@ class LazyGroup(click.Group):
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(self._help.items()))
+
+
+@cache
+def _load(module: str) -> click.Command:
+    """A command, which has standard output for its results alone."""
+    command: click.Command = importlib.import_module(module).command
+    if command.callback is not None and not isinstance(command, click.Group):
+        command.callback = results_apart(command.callback)
+    return command

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
 
-from ..errors import LiftbenchError
+from ..errors import LiftbenchError, UsageError
 from .lazy import LazyGroup
+from .output import PIPE_CLOSED, ReaderGone, own_streams
 
 COMMANDS = {
     "demo": "Baseline, training and verdict on conversations that ship with the package.",
@@ -49,39 +51,56 @@ def cli(debug: bool) -> None:
     bench compare                  the verdict, with an HTML report
 
     Exit codes: 0 success (compare: the lift is verified; gate: every rule passed), 1 the lift is not verified or a rule
-    did not pass, 2 wrong usage, 3 something required is missing, 4 a run failed.
+    did not pass, 2 wrong usage, 3 something required is missing, 4 a run failed, 130 stopped with Ctrl-C, 141 the
+    reader of the output (`| head`) ended before all of it was printed.
     """
     del debug  # read by main(), before click has parsed anything
 
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    with own_streams():
+        try:
+            code = _run()
+            sys.stdout.flush()
+        except ReaderGone:
+            # Nothing more can be said. Neither 0 nor 1 is right: they say whether a lift is verified.
+            code = PIPE_CLOSED
+        except OSError as error:
+            code = _stop(f"error: the results could not be printed: {error.strerror}", LiftbenchError.exit_code)
+    sys.exit(code)
+
+
+def _run() -> int:
     debug = "--debug" in sys.argv[1:]
     try:
+        _require_readable(sys.argv)
         code = cli.main(prog_name="bench", standalone_mode=False)
     except click.exceptions.Abort:
-        code = _stop("stopped; the same command continues from here", 130)
+        return _stop("stopped; the same command continues from here", 130)
     except click.ClickException as error:
         where = f" (see `{error.ctx.command_path} --help`)" if isinstance(error, click.UsageError) and error.ctx else ""
-        code = _stop(f"error: {error.format_message()}{where}", error.exit_code)
-    except LiftbenchError as error:
+        return _stop(f"error: {error.format_message()}{where}", error.exit_code)
+    except (LiftbenchError, OSError) as error:
         if debug:
             traceback.print_exc()
-        code = _stop(f"error: {error}", error.exit_code)
-    except BrokenPipeError:
-        # The reader (`| head`) is gone, so nothing more can be said. The code is not 0, which would say that a lift is
-        # verified; click and rich also exit with 1.
-        sys.stderr.close()
-        code = 1
-    except OSError as error:
-        if debug:
-            traceback.print_exc()
-        code = _stop(f"error: {error}", LiftbenchError.exit_code)
+        return _stop(f"error: {error}", getattr(error, "exit_code", LiftbenchError.exit_code))
     except Exception:
         # A bug keeps its traceback, but not Python's exit code 1, which says that a lift is not verified.
         traceback.print_exc()
-        code = LiftbenchError.exit_code
-    sys.exit(code if isinstance(code, int) else 0)
+        return LiftbenchError.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _require_readable(arguments: Sequence[str]) -> None:
+    """Raise `UsageError` for an argument that Python could not decode, because the locale's encoding is not UTF-8."""
+    encoding = sys.getfilesystemencoding()
+    unread = [one for one in arguments if not one.isascii() and any("\udc80" <= letter <= "\udcff" for letter in one)]
+    if unread and encoding != "utf-8":
+        raise UsageError(
+            f"the argument {unread[0]} is not in {encoding}, the encoding of this locale",
+            "Set LC_ALL=C.UTF-8 or PYTHONUTF8=1.",
+        )
 
 
 def _stop(message: str, code: int) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from ..extension.loader import load_plugins
+from ..report.terminal.tables import Table
 from .options import json_option
+from .output import console
 from .show import print_json
 
 
@@ -22,10 +22,10 @@ def command(as_json: bool, no_plugin: tuple[str, ...]) -> None:
         return
     table = Table()
     for column in ("kind", "name", "what", "plugin", "from"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for spec in sorted(plugins.specs, key=lambda spec: (spec.kind, spec.name)):
         table.add_row(spec.kind, spec.name, spec.summary, spec.plugin, spec.distribution)
-    out = Console()
+    out = console()
     out.print(table)
     for problem in plugins.problems:
         out.print(f"{problem.plugin} ({problem.distribution}): {problem.reason}", highlight=False, markup=False)

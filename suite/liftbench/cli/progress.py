@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,6 +22,10 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from ..progress import Progress
+from .output import error_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -39,8 +43,9 @@ def progress_bars(stages: Sequence[tuple[str, str]]) -> Iterator[list[Progress]]
 
     Nothing is shown before a `Progress` is first called, so that work that is already done leaves no empty bar.
     """
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    console = error_console()
+    # Not `is_terminal`: that is what FORCE_COLOR says, and a bar would fill the log of a build with its frames.
+    if not console.file.isatty() or console.is_dumb_terminal:
         yield [_Lines(console, title, unit) for title, unit in stages]
         return
     bars = Bar(

@@ -11,6 +11,7 @@ from ..runs.directory import find_run
 from ..text.phrases import pluralize
 from ..workflow.promote import promote_run
 from .options import baselines_option, json_option, runs_option
+from .output import echo
 from .show import FEEDBACK, print_json, say
 
 
@@ -48,7 +49,7 @@ def command(
     if as_json:
         print_json({"path": str(done.path), "change": done.change, "versions": done.promoted.versions})
     else:
-        click.echo(f"{done.path}: {_words(done)}")
+        echo(f"{done.path}: {_words(done)}")
     if "controls" in missing:
         say(
             "warning: no lift over this baseline can be verified, because controls and human summaries are missing: "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from ..recipe.resolve import read_recipe, recipe_names, resolve
 from ..recipe.sections import DEFAULT_RECIPE
+from ..report.terminal.tables import Table
 from .options import json_option
+from .output import console
 from .show import print_json
 
 
@@ -22,10 +22,10 @@ def command(as_json: bool) -> None:
         return
     table = Table()
     for column in ("recipe", "model", "data", "trainer", "what"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for item in resolved:
         name = f"{item.name} (default)" if item.name == DEFAULT_RECIPE else item.name
         recipe = item.recipe
         data = f"{recipe.data.dataset} {recipe.data.split}"
         table.add_row(name, recipe.model.reference, data, recipe.train.plugin, recipe.description)
-    Console().print(table)
+    console().print(table)

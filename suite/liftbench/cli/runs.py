@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from ..report.terminal.runs import runs_table
 from ..runs.directory import runs_in, unreadable_in
 from .options import json_option, runs_option
+from .output import console, echo
 from .show import print_json, say
 
 
@@ -29,6 +29,6 @@ def command(as_json: bool, runs: Path) -> None:
         print_json([{"folder": str(run.folder), "manifest": run.manifest, "changed": run.changed} for run in found])
         return
     if not found:
-        click.echo(f"no runs in {runs}; `bench baseline` makes one")
+        echo(f"no runs in {runs}; `bench baseline` makes one")
         return
-    Console().print(runs_table(found))
+    console().print(runs_table(found))

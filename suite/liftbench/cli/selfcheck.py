@@ -10,6 +10,7 @@ from ..errors import RunFailed
 from ..extension.loader import load_plugins
 from ..metrics.selfcheck import SHIPPED, Check, selfcheck
 from .options import json_option
+from .output import echo
 from .show import print_json
 
 
@@ -32,8 +33,8 @@ def command(fixtures: Path, as_json: bool, no_plugin: tuple[str, ...]) -> None:
     if as_json:
         print_json({"passed": not failed, "checks": checks})
     else:
-        click.echo("\n".join(_line(check) for check in checks))
-        click.echo(f"{len(checks) - len(failed)} of {len(checks)} values are as expected")
+        echo("\n".join(_line(check) for check in checks))
+        echo(f"{len(checks) - len(failed)} of {len(checks)} values are as expected")
     if failed:
         first = failed[0]
         raise RunFailed(

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import sys
+import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from ..report.terminal.tables import Table
 from ..text.phrases import join_words, metric_label
 from ..workflow.feedback import Feedback
+from .output import console, error_console, results
 from .progress import progress_bars
 
 if TYPE_CHECKING:
     from ..runs.directory import Run
     from ..workflow.preview import Preview
 
-_console = Console(stderr=True)
+_console = error_console()
 
 
 def say(message: str) -> None:
@@ -32,8 +33,12 @@ FEEDBACK = Feedback(say, progress_bars)
 
 
 def print_json(value: Any) -> None:
-    """Print a record on standard output, indented."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    """Print a record on standard output, indented; in another encoding than Unicode's, all but ASCII is escaped."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    out = results()
+    if not (out.encoding or "utf-8").lower().startswith("utf"):
+        text = re.sub(r"[^\x00-\x7f]+", lambda found: json.dumps(found[0])[1:-1], text)
+    out.write(text + "\n")
 
 
 def run_record(run: Run) -> dict[str, Any]:
@@ -62,7 +67,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
         interval = "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
         name = f"{metric.name} *" if metric.name in run.manifest.headlines else metric.name
         table.add_row(name, "–" if metric.mean is None else f"{metric.mean:.3f}", interval, str(metric.n))
-    out = Console()
+    out = console()
     out.print(table)
     counts = [f"{summary.n} conversations", f"{summary.mean_words:.0f} words a summary"]
     counts += [f"{summary.empty} empty"] if summary.empty else []
@@ -94,7 +99,7 @@ def show_seeds(runs: Sequence[Run], *, as_json: bool) -> None:
         shown = [means.get(name) for name in manifest.headlines]
         figures = ["–" if mean is None else f"{mean:.3f}" for mean in shown]
         table.add_row(str(run.manifest.seed), *figures, str(run.folder))
-    out = Console()
+    out = console()
     out.print(table)
     for remark in dict.fromkeys(remark for run in runs for remark in remarks(run)):
         out.print(remark, highlight=False, markup=False)
@@ -118,7 +123,7 @@ def show_preview(preview: Preview, *, as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for key, value, origin in preview.recipe:
         table.add_row(key, Text(repr(value) if isinstance(value, str) else str(value)), origin)
-    out = Console()
+    out = console()
     out.print(table)
     out.print(", ".join(f"{count} {name}" for name, count in preview.counts.items()), highlight=False, markup=False)
     if seeds := preview.seeds:

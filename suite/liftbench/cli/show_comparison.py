@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
 from ..extension.loader import Plugins
 from ..report.pages import write_comparison_page
 from ..report.terminal.comparison import comparison_table
 from ..workflow.compare import RunComparison
 from ..workflow.measure import say_problems
+from .output import console
 from .show import print_json, say
 
 
@@ -21,5 +20,5 @@ def show_comparison(found: RunComparison, plugins: Plugins, runs: Path, html: Pa
     if as_json:
         print_json(found.comparison)
     else:
-        Console().print(comparison_table(found.comparison, found.runs))
+        console().print(comparison_table(found.comparison, found.runs))
     return page

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ..prompt_search.plan import TuningPlan
 from ..records.prompt_search import TuneTrial
+from ..report.terminal.tables import Table
 from ..runs.directory import Run
 from ..text.phrases import metric_label
+from .output import console
 from .show import print_json, show_run
 
 SHOWN = 10
@@ -48,7 +48,7 @@ def show_search_plan(plan: TuningPlan, *, as_json: bool) -> None:
     rows += [("cuts", "\n".join(_cut(cut.max_words, cut.stop) for cut in plan.cuts))]
     for what, values in rows:
         table.add_row(what, Text(values))
-    out = Console()
+    out = console()
     out.print(table)
     out.print(
         f"{choices} prompts declared, {plan.most_passes} passes at most over {conversations} conversations of "
@@ -89,7 +89,7 @@ def _show_trials(run: Run) -> None:
             f"{trial.mean_words:.0f}",
             Text(_prompt(trial, templates)),
         )
-    out = Console()
+    out = console()
     out.print(table)
     chosen = run.trials[run.tuning.chosen - 1].prompt
     out.print(f"the template of trial {run.tuning.chosen}:", highlight=False, style="bold")

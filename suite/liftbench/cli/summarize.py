@@ -11,6 +11,7 @@ import click
 from ..data.jsonl import parse_conversation
 from ..workflow.summarize import read_file, summarize_conversation
 from .options import recipe_options, setup_of
+from .output import echo
 from .show import print_json, say
 
 
@@ -37,4 +38,4 @@ def command(file: Path | None, adapter: str | None, as_json: bool, **given: Any)
     if as_json:
         print_json({"system": found.system, "prediction": found.prediction})
     else:
-        click.echo(found.prediction.text)
+        echo(found.prediction.text)

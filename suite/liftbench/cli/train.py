@@ -13,6 +13,7 @@ from ..workflow.measure import say_problems
 from ..workflow.preview import preview_trainings
 from ..workflow.train import plan_trainings, train_adapters
 from .options import run_options, setup_of
+from .output import echo
 from .show import print_json, say, show_preview, show_run, show_seeds
 
 
@@ -58,4 +59,4 @@ def _show_adapters(runs: Sequence[Run], *, as_json: bool) -> None:
         print_json(rows if len(rows) > 1 else rows[0])
         return
     for run in runs:
-        click.echo(run.adapter)
+        echo(run.adapter)

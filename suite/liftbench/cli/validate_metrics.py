@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.console import Console
 
 from ..floors import control_scores
 from ..floors.validity import measure_validity
 from ..measuring.plan import prepare
 from ..report.terminal.systems import validity_table
 from .options import recipe_options, setup_of
+from .output import console
 from .progress import progress_bar
 from .show import print_json, say
 
@@ -35,5 +35,5 @@ def command(as_json: bool, **given: Any) -> None:
     if as_json:
         print_json(found)
         return
-    Console().print(validity_table(found))
+    console().print(validity_table(found))
     say(f"written: {place.validity}")

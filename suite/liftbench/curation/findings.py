@@ -66,6 +66,11 @@ KINDS = {
         "conversations with references that a metric of the recipe cannot read",
         "choose metrics that can read them (metrics.names in the recipe), or leave them out",
     ),
+    "misread references": Kind(
+        "warning",
+        "files with references that a metric of the recipe misreads",
+        "choose headlines that read every letter, such as chrf (metrics.names and metrics.headlines in the recipe)",
+    ),
     "same id": Kind(
         "warning",
         "conversations with the id of one in another split",

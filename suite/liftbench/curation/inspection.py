@@ -121,6 +121,7 @@ class _Inspector:
         self._scripts: Counter[str] = Counter()
         self._languages: Counter[str] = Counter()
         self._sampled = 0
+        self._sampled_references: dict[str, list[str]] = {}
 
     def open(self, name: str) -> None:
         """Begin a split."""
@@ -145,6 +146,8 @@ class _Inspector:
         if number % self._every == 0:
             self._sampled += 1
             self._languages.update(languages_of(text)[:1])
+            if not self._is_unreadable(cleaned):
+                self._sampled_references.setdefault(split.name, []).extend(cleaned.references)
         for found in self._search(conversation) if self._search else ():
             self._findings.note(f"personal data: {found.kind}", {split.name: 1}, mask(found.text))
 
@@ -155,6 +158,10 @@ class _Inspector:
                 self._findings.note("empty file", {split.name: 1}, split.name)
             elif split.references[0] == split.conversations:
                 self._findings.note("no summaries", {split.name: 1}, split.name)
+        for name, references in self._sampled_references.items():
+            found = {metric.misreading(references) for metric in self._metrics}
+            for misreading in filter(None, found):
+                self._findings.note("misread references", {name: 1}, f"{name}: {misreading.words}")
         self._compare_conversations()
         return Inspection(
             folder=folder,
@@ -191,8 +198,11 @@ class _Inspector:
             return
         for suspicion in suspicions(cleaned):
             self._findings.note(suspicion, {split: 1}, cleaned.id)
-        if any(metric.blind_to(cleaned.references) for metric in self._metrics):
+        if self._is_unreadable(cleaned):
             self._findings.note("invisible references", {split: 1}, cleaned.id)
+
+    def _is_unreadable(self, cleaned: Conversation) -> bool:
+        return any(metric.blind_to(cleaned.references) for metric in self._metrics)
 
     def _compare_references(self, cleaned: Conversation, number: int, split: str) -> None:
         originals = self._duplicates.originals

@@ -168,6 +168,10 @@ class Evidence(Struct, frozen=True, kw_only=True):
         """Which direction is better on a metric."""
         return next((row.direction for row in self.candidate.summary.metrics if row.name == metric), "higher")
 
+    def misread(self, metric: str) -> float:
+        """The share of the references' words that a metric misreads."""
+        return max((row.misread for row in self.candidate.summary.metrics if row.name == metric), default=0.0)
+
 
 def gather_evidence(
     basis: Basis,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from ..measuring.score import values
-from ..metrics.base import Metric
+from ..metrics.base import Metric, Misreading
 from ..records.conversation import Conversation
 from ..runs.measured import MeasuredRun
 
@@ -49,6 +49,9 @@ class ScoredOnce(Metric):
 
     def blind_to(self, references: Sequence[str]) -> str | None:
         return self._metric.blind_to(references)
+
+    def misreading(self, references: Sequence[str]) -> Misreading | None:
+        return self._metric.misreading(references)
 
 
 def check_scores(

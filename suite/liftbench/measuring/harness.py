@@ -22,7 +22,7 @@ from ..runs.sums import SCORED, SUMMED, changed_files, file_sums, require_sealed
 from ..statistics.bootstrap import Bootstrap
 from .generate import generate_missing
 from .plan import Measurement, postprocess
-from .score import score, summarize
+from .score import describe_misreadings, misreadings, score, summarize
 from .systems import Loadable
 
 
@@ -120,7 +120,9 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
         seed=run.manifest.seed,
         clusters=ScoredSplit([measurement.conversations[id_] for id_ in measurement.scored]).clusters,
     )
-    summary = summarize(predictions, scores, measurement.metrics, bootstrap)
+    misread = misreadings(measurement)
+    run.note(*describe_misreadings(misread))
+    summary = summarize(predictions, scores, measurement.metrics, bootstrap, misread)
     write_atomic(run.folder / "summary.json", summary)
     run.update(**run.requested_changes, status="complete", finished=now(), sums=file_sums(run.folder))
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from ..errors import RunFailed
-from ..metrics.base import Metric
+from ..metrics.base import Metric, Misreading
 from ..records.conversation import Conversation
 from ..records.run import MetricInfo, MetricSummary, Prediction, RunSummary, SampleScores
 from ..statistics.bootstrap import Bootstrap
+from ..text.phrases import join_words, metric_label
 from .plan import Measurement
 
 
@@ -42,8 +44,26 @@ def values(metric: Metric, texts: Sequence[str], conversations: Sequence[Convers
     return [value if value is not None and math.isfinite(value) else None for value in found]
 
 
+def misreadings(measurement: Measurement) -> dict[str, Misreading]:
+    """Metric → what it misreads in the references of the scored conversations, for those that misread any."""
+    references = [text for id_ in measurement.scored for text in measurement.conversations[id_].references]
+    return {metric.name: found for metric in measurement.metrics if (found := metric.misreading(references))}
+
+
+def describe_misreadings(found: Mapping[str, Misreading]) -> list[str]:
+    """A note for each misreading, with the names of all metrics that have it."""
+    together: dict[str, list[str]] = {}
+    for name, misreading in found.items():
+        together.setdefault(misreading.words, []).append(metric_label(name))
+    return [f"{join_words(names)}: {words}" for words, names in together.items()]
+
+
 def summarize(
-    predictions: Sequence[Prediction], scores: Sequence[SampleScores], metrics: Sequence[Metric], bootstrap: Bootstrap
+    predictions: Sequence[Prediction],
+    scores: Sequence[SampleScores],
+    metrics: Sequence[Metric],
+    bootstrap: Bootstrap,
+    misread: Mapping[str, Misreading] = MappingProxyType({}),
 ) -> RunSummary:
     """Means with 95% bootstrap intervals, and counts of what went wrong in generation."""
     rows = []
@@ -61,6 +81,7 @@ def summarize(
                 signature=metric.signature,
                 direction=metric.direction,
                 sees=metric.sees,
+                misread=misread[metric.name].share if metric.name in misread else 0.0,
             )
         )
     tokens = [prediction.new_tokens for prediction in predictions if prediction.new_tokens is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -23,6 +24,15 @@ class MetricRequest(Struct, frozen=True, kw_only=True):
     without one is represented by its whole scored split, as the authors of CIDEr did it."""
     training_split: str = "none"
     """The name of the split in `training`; a metric that depends on it must say so in its signature."""
+
+
+class Misreading(NamedTuple):
+    """What a metric does not read as it is written, in the references of a whole run."""
+
+    share: float
+    """The share of the references' words, in (0, 1]."""
+    words: str
+    """A sentence without a full stop, with counts and an example."""
 
 
 class Metric(ABC):
@@ -59,4 +69,11 @@ class Metric(ABC):
 
     def blind_to(self, references: Sequence[str]) -> str | None:
         """Why the metric cannot read these references (a script that its tokenizer drops), or None if it can."""
+        return None
+
+    def misreading(self, references: Sequence[str]) -> Misreading | None:
+        """What the metric misreads in all references of a run (words that its tokenizer splits), or None.
+
+        The run is measured, and has a note. From a third of the words on, no lift on the metric is verified.
+        """
         return None

@@ -23,7 +23,8 @@ from typing import ClassVar, NamedTuple
 from ..files import digest
 from ..records.conversation import Conversation
 from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, explain_unseen
-from .base import Metric, MetricRequest
+from .base import Metric, MetricRequest, Misreading
+from .rouge import misread_words
 
 Gram = tuple[str, ...]
 
@@ -63,6 +64,10 @@ class Weighted(Metric):
     def blind_to(self, references: Sequence[str]) -> str | None:
         """As for ROUGE, because the words are split in the same way."""
         return explain_unseen(references)
+
+    def misreading(self, references: Sequence[str]) -> Misreading | None:
+        """As for ROUGE."""
+        return misread_words(references)
 
     def variants(self) -> dict[str, Metric]:
         """Without stemming: the paper on CIDEr stems, but its authors' code does not."""

@@ -24,9 +24,9 @@ from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
 from ..records.conversation import Conversation
-from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, explain_unseen, stems
+from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, explain_unseen, find_split_words, stems
 from ..text.sentences import SPLITTER, split_sentences
-from .base import Metric, MetricRequest
+from .base import Metric, MetricRequest, Misreading
 
 Name = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
 NAMES: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
@@ -63,6 +63,10 @@ class Rouge(Metric):
         """Why ROUGE cannot read these references: most letters of one are outside a–z, so its tokenizer drops them."""
         return explain_unseen(references)
 
+    def misreading(self, references: Sequence[str]) -> Misreading | None:
+        """The words that its tokenizer splits at letters with diacritics."""
+        return misread_words(references)
+
     def variants(self) -> dict[str, Metric]:
         """Without stemming, which is the default of ROUGE-1.5.5 and of `rouge-score`."""
         return {WITHOUT_STEMMING: Rouge(self.name, stemmer="none")}
@@ -71,6 +75,17 @@ class Rouge(Metric):
         if not references:
             return None
         return sum(self._f1(text, reference) for reference in references) / len(references)
+
+
+def misread_words(references: Sequence[str]) -> Misreading | None:
+    """What a metric of `rouge_words` misreads in these references; None if hardly a word."""
+    found = find_split_words(tuple(references))
+    return found and Misreading(
+        found.share,
+        f"only a–z and 0–9 are read, so {found.split:,} of the {found.words:,} words of the references "
+        f"({found.share:.0%}) lose letters, for example {found.example}: different words can count as equal, and "
+        "unlike texts can score too high. chrf reads every letter",
+    )
 
 
 # The targets that a plugin registers: each, called with a `MetricRequest`, returns the metric of its name.

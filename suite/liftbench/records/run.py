@@ -134,6 +134,8 @@ class MetricSummary(Struct, frozen=True, kw_only=True):
     """Which values are better."""
     sees: Sees = "overlap"
     """What the metric looks at."""
+    misread: float = 0.0
+    """The share of the references' words that the metric misreads (see `Metric.misreading`)."""
 
     @property
     def info(self) -> MetricInfo:

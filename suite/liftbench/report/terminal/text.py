@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from rich import box
-from rich.table import Table
 from rich.text import Text
+
+from .tables import Table
 
 STYLES = {
     "verified": "bold green",

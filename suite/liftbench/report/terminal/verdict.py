@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ...judging.compare import CandidateResult, Comparison, SeedsResult
@@ -17,6 +16,7 @@ from .. import numbers
 from ..alternatives import describe_alternatives
 from ..leaks import count_leaks
 from ..outcomes import SYMBOLS, sort_guards
+from .tables import Table
 from .text import STYLES, new_table, plain
 
 
