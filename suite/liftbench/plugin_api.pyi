@@ -26,7 +26,8 @@ from .models import hub
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
 from .progress import Progress, no_progress
-from .prompts.render import completion_ids, encode, end_token, render
+from .prompts.ending import Ending, end_token, ending
+from .prompts.render import completion_ids, encode, render
 from .prompts.spec import Prompt, prompt_spec
 from .records.conversation import Conversation, Turn
 from .records.run import Finding, Manifest
@@ -49,6 +50,7 @@ __all__ = [
     "Conversation",
     "CurvePoint",
     "Dataset",
+    "Ending",
     "Finding",
     "Generation",
     "JsonLinesFolder",
@@ -79,6 +81,7 @@ __all__ = [
     "conversations",
     "encode",
     "end_token",
+    "ending",
     "file_sha256",
     "first_line",
     "hookimpl",

@@ -16,7 +16,7 @@ from liftbench.plugin_api import (
     Prompt,
     RunFailed,
     UsageError,
-    end_token,
+    ending,
 )
 from liftbench_plugins.library_output import quiet
 from liftbench_plugins.loading import device, load_model
@@ -44,9 +44,10 @@ class TransformersBackend(Backend):
         self._model = model.eval()
         self.device = device()
         self.context_length = int(model.config.max_position_embeddings)
-        self._stops = stop_tokens(model.generation_config, self.tokenizer) | {end_token(request.prompt, self.tokenizer)}
+        self._ending = ending(request.prompt, self.tokenizer)
+        self._stops = stop_tokens(model.generation_config, self.tokenizer) | set(self._ending.tokens)
         pad = self.tokenizer.pad_token_id
-        self._pad = pad if pad is not None else min(self._stops)
+        self._pad = pad if pad is not None else min(self._stops, default=0)
 
     @classmethod
     def open_tokenizer(cls, model: Path) -> Any:
@@ -108,7 +109,7 @@ class TransformersBackend(Backend):
             chosen = logits.argmax(dim=-1)
             for row, token in zip(alive, chosen.tolist(), strict=True):
                 made[row].append(token)
-            going = [place for place, row in enumerate(alive) if made[row][-1] not in self._stops]
+            going = [place for place, row in enumerate(alive) if not self._has_ended(made[row])]
             if not going:
                 break
             positions = positions[:, -1:] + 1
@@ -121,12 +122,24 @@ class TransformersBackend(Backend):
             mask = torch.cat([mask, mask.new_ones((len(alive), 1))], dim=1)
         return made
 
+    def _has_ended(self, ids: list[int]) -> bool:
+        if ids[-1] in self._stops:
+            return True
+        if not self._ending.texts:
+            return False
+        # A token adds at least a byte, so the newest tokens hold every end that is complete only now.
+        newest = max(len(end.encode()) for end in self._ending.texts) + 4
+        text: str = self.tokenizer.decode(ids[-newest:], skip_special_tokens=True)
+        return self._ending.find(text if len(ids) <= newest else f"…{text}") >= 0
+
     def _generation(self, prompt: list[int], ids: list[int]) -> Generation:
         stopped = bool(ids) and ids[-1] in self._stops
         # Decoded together with the prompt, because a SentencePiece tokenizer drops the space before the first token.
         before: str = self.tokenizer.decode(prompt, skip_special_tokens=True)
         whole: str = self.tokenizer.decode([*prompt, *(ids[:-1] if stopped else ids)], skip_special_tokens=True)
         text = whole[len(before) :]
+        if (end := self._ending.find(text)) >= 0:
+            text, stopped = text[:end], True
         return Generation(text=text, new_tokens=len(ids), finish_reason="stop" if stopped else "length")
 
 

@@ -71,6 +71,11 @@ def prompt_for(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = (
         raise UsageError(
             f"prompt.style is 'chat', but {model.name} has no chat template", "Set it to 'plain' or 'auto'."
         )
+    if section.template_arguments and (section.style == "plain" or not chat):
+        raise UsageError(
+            "prompt.template_arguments are arguments of a chat template, and this prompt goes through none",
+            "Leave them out, or take a model with a chat template and prompt.style=chat.",
+        )
     through_template = chat if section.style == "auto" else section.style == "chat"
     return prompt_spec(
         section.template,
@@ -80,6 +85,7 @@ def prompt_for(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = (
         shots=shots,
         stop=section.stop,
         max_words=section.max_words,
+        template_arguments=section.template_arguments,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class ModelRecord(Struct, frozen=True, kw_only=True):
@@ -75,6 +75,8 @@ class PromptSpec(Struct, frozen=True, kw_only=True):
     """A summary ends before the first of these strings."""
     max_words: int = 0
     """A summary is cut after this many words, those of `prefill` included; 0: it is not cut."""
+    template_arguments: dict[str, Any] | UnsetType = UNSET
+    """Arguments of the model's chat template, such as `enable_thinking`; not set if there are none."""
     sha256: str
     """Hash of all other fields; the ids of the shots do not count."""
 
