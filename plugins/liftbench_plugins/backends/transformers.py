@@ -18,6 +18,7 @@ from liftbench.plugin_api import (
     UsageError,
     ending,
 )
+from liftbench_plugins.backends.embeddings import fit_embeddings
 from liftbench_plugins.library_output import quiet
 from liftbench_plugins.loading import device, load_model
 
@@ -29,12 +30,13 @@ class TransformersBackend(Backend):
         import torch
 
         with quiet():
-            self.tokenizer = self.open_tokenizer(request.model)
+            self.tokenizer = self.open_tokenizer(request.tokenizer or request.model)
             try:
                 model = load_model(request.model, request.precision)
                 if request.precision == "nf4" and device() == "cpu":
                     unpack_nf4(model)
                 if request.adapter is not None:
+                    fit_embeddings(model, request.adapter)
                     model = with_adapter(model, request.adapter)
             except torch.OutOfMemoryError as error:
                 raise RunFailed(
@@ -47,6 +49,7 @@ class TransformersBackend(Backend):
         self._ending = ending(request.prompt, self.tokenizer)
         self._stops = stop_tokens(model.generation_config, self.tokenizer) | set(self._ending.tokens)
         pad = self.tokenizer.pad_token_id
+        self._embeddings: int = model.get_input_embeddings().weight.shape[0]
         self._pad = pad if pad is not None else min(self._stops, default=0)
 
     @classmethod
@@ -58,6 +61,7 @@ class TransformersBackend(Backend):
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         import torch
 
+        self._require_embeddings(prompts)
         try:
             with torch.inference_mode():
                 rows = self._decode([prompt.token_ids for prompt in prompts], max_new_tokens)
@@ -70,6 +74,16 @@ class TransformersBackend(Backend):
             torch.cuda.empty_cache()
             raise OutOfMemory(reason) from None
         return [self._generation(prompt.token_ids, row) for prompt, row in zip(prompts, rows, strict=True)]
+
+    def _require_embeddings(self, prompts: Sequence[Prompt]) -> None:
+        last = max(id_ for prompt in prompts for id_ in prompt.token_ids)
+        if last >= self._embeddings:
+            raise UsageError(
+                f"the prompt has the token {self.tokenizer.convert_ids_to_tokens(last)!r} with the id {last}, but the "
+                f"model has only {self._embeddings} token embeddings",
+                "The tokenizer is of another model, or the adapter was saved without its embeddings "
+                "(save_embedding_layers=True).",
+            )
 
     def close(self) -> None:
         import torch

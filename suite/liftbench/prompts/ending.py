@@ -58,7 +58,9 @@ def ending(spec: PromptSpec, tokenizer: Any) -> Ending:
     if tokenizer.eos_token_id is None:
         return shown
     eos = _eos(tokenizer)
-    return Ending(ids=eos.ids, tokens=tuple(dict.fromkeys((*eos.tokens, *shown.tokens))), texts=shown.texts)
+    # Words at no line's start may be the answer's own.
+    texts = tuple(text for text in shown.texts if text.startswith("\n"))
+    return Ending(ids=eos.ids, tokens=tuple(dict.fromkeys((*eos.tokens, *shown.tokens))), texts=texts)
 
 
 def end_token(spec: PromptSpec, tokenizer: Any) -> int | tuple[int, ...]:

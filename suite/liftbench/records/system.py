@@ -41,6 +41,12 @@ class AdapterRecord(Struct, frozen=True, kw_only=True):
     """Conversations that it was trained on, or whose loss chose its checkpoint (`Provenance.rows`)."""
     rows_sha256: str | None = None
     """Hash of their ids and hashes."""
+    tokenizer_sha256: str | UnsetType = UNSET
+    """Hash of the tokenizer's files saved with the adapter; set only where they are used, because they differ from the
+    base's."""
+    chat_template_sha256: str | UnsetType = UNSET
+    """Hash of the chat template that the adapter is scored with; set only where it makes another prompt than the
+    base's."""
 
 
 class Shot(Struct, frozen=True, kw_only=True):
