@@ -23,6 +23,9 @@ WEIGHTS = "adapter_model.safetensors"
 PROVENANCE = "provenance.json"
 ROWS = "rows.jsonl"
 
+MAIN = "main"
+"""The hub's default branch."""
+
 
 class BaseComparison(Struct, frozen=True, kw_only=True):
     """What comparing a model with the base that an adapter names has shown, in words; nothing where they are one."""
@@ -144,8 +147,12 @@ def compare_base(folder: Path, model: ResolvedModel) -> BaseComparison:
     if named in ALIASES:
         return _compare_sums(named, ALIASES[named].sha256, model)
     if named.startswith(HUB):
-        if reference.startswith(HUB) and parse(reference)[0].lower() != parse(named)[0].lower():
-            return BaseComparison(mismatch=f"it names {named} as its base, and the model is {reference}")
+        if reference.startswith(HUB):
+            (own, own_revision), (other, other_revision) = parse(named), parse(reference)
+            if own.lower() != other.lower():
+                return BaseComparison(mismatch=f"it names {named} as its base, and the model is {reference}")
+            if (own_revision or MAIN) == (other_revision or MAIN):
+                return BaseComparison()
         there = cached_snapshot(named)
     else:
         there = Path(named).expanduser()
