@@ -13,11 +13,14 @@ from msgspec import UNSET
 
 from liftbench.errors import UsageError
 from liftbench.extension.loader import load_plugins
-from liftbench.files import digest
+from liftbench.files import digest, write_atomic
 from liftbench.measuring.generate import open_backend
 from liftbench.measuring.systems import Loadable, resolve_system
+from liftbench.models.adapters import seal
+from liftbench.models.references import resolve
 from liftbench.prompts.render import render
 from liftbench.records.conversation import Conversation, Turn
+from liftbench.records.training import Provenance
 from liftbench.workflow.setup import resolve_recipe
 
 from ..support.tiny import CHATML, build_tiny_llama
@@ -38,12 +41,11 @@ def make_adapter(model: Path, folder: Path, tokenizer: Any = None, **lora: Any) 
 
     base = AutoModelForCausalLM.from_pretrained(model)
     saved = lora.pop("saved", {})
-    torch.manual_seed(1)
+    lora = {"target_modules": ["q_proj"], **lora}
     if tokenizer is not None and len(tokenizer) != base.get_input_embeddings().weight.shape[0]:
         base.resize_token_embeddings(len(tokenizer))
-    adapted = get_peft_model(
-        base, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False, task_type="CAUSAL_LM", **lora)
-    )
+    torch.manual_seed(1)
+    adapted = get_peft_model(base, LoraConfig(r=2, init_lora_weights=False, task_type="CAUSAL_LM", **lora))
     adapted.save_pretrained(folder, **saved)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
@@ -59,7 +61,7 @@ def open_tokenizer(model: Path) -> Any:
 def find(adapter: Path, base: Path | None = None, settings: tuple[str, ...] = (), **options: Any) -> Loadable:
     given = ["model.precision=float32", "generation.max_input_tokens=500", "generation.max_new_tokens=4", *settings]
     recipe = resolve_recipe(None, {}, [], given).recipe
-    return resolve_system(str(adapter), recipe, adapter.parent / "runs", base=base and str(base), **options)[0]
+    return resolve_system(str(adapter), recipe, adapter.parent / "runs", base=str(base) if base else None, **options)[0]
 
 
 def summarize(subject: Loadable) -> tuple[list[int], str]:
@@ -102,6 +104,17 @@ def test_another_model_than_the_named_base_is_refused_unless_told(tmp_path: Path
     assert any("was scored anyway" in note and str(tiny_chat_model) in note for note in subject.notes)
     same = shutil.copytree(tiny_chat_model, tmp_path / "same")
     assert not any("names" in note for note in find(adapter, same).notes)
+
+
+def test_a_base_whose_template_was_changed_after_the_training_is_told(tmp_path: Path, tiny_chat_model: Path) -> None:
+    model = shutil.copytree(tiny_chat_model, tmp_path / "model")
+    adapter = make_adapter(model, tmp_path / "adapter")
+    provenance = Provenance(base=resolve(str(model)).record, precision="float32")
+    write_atomic(adapter / "provenance.json", seal(provenance))
+    assert find(adapter).notes == []
+    (model / "chat_template.jinja").write_text(CHATML + " ")
+    [note] = find(adapter).notes
+    assert "were changed after the adapter's training" in note
 
 
 # ------------------------------------------------------------------------------------------------------- its tokenizer
@@ -203,12 +216,16 @@ def with_new_tokens(model: Path) -> Any:
         ({"saved": {"save_embedding_layers": True}}, True),
         ({}, True),  # PEFT finds out by itself that the embeddings were resized.
         ({"modules_to_save": ["embed_tokens", "lm_head"]}, True),
+        ({"modules_to_save": ["embed_tokens"]}, True),
+        # PEFT saves the untied output only where LoRA is not on the input.
+        ({"target_modules": ["q_proj", "embed_tokens"]}, "tied"),
+        ({"trainable_token_indices": [291, 292, 293]}, True),
         ({"saved": {"save_embedding_layers": False}}, False),
     ],
 )
 @pytest.mark.parametrize("tied", [True, False])
 def test_an_adapter_with_added_tokens_brings_their_embeddings(
-    tmp_path: Path, lora: dict[str, Any], works: bool, tied: bool
+    tmp_path: Path, lora: dict[str, Any], works: bool | str, tied: bool
 ) -> None:
     import torch
     from peft import PeftModel
@@ -223,6 +240,10 @@ def test_an_adapter_with_added_tokens_brings_their_embeddings(
     tokenizer = with_new_tokens(model)
     adapter = make_adapter(model, tmp_path / "adapter", tokenizer, **lora)
     subject = find(adapter)
+    if works == "tied" and not tied:
+        with pytest.raises(UsageError, match="the output embeddings of the new tokens were not saved"):
+            summarize(subject)
+        return
     if not works:
         with pytest.raises(UsageError, match=r"the token '<\|done\|>' .* has only 292 token embeddings"):
             summarize(subject)
@@ -240,3 +261,30 @@ def test_an_adapter_with_added_tokens_brings_their_embeddings(
     assert record is not None
     assert record.tokenizer_sha256 is not UNSET
     assert summarize(find(adapter)) == (ids, text)
+
+
+def test_a_token_that_was_added_for_padding_alone_needs_no_embedding(tmp_path: Path, tiny_chat_model: Path) -> None:
+    tokenizer = open_tokenizer(tiny_chat_model)
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    adapter = make_adapter(tiny_chat_model, tmp_path / "adapter", tokenizer, saved={"save_embedding_layers": False})
+    bare = make_adapter(tiny_chat_model, tmp_path / "bare")
+    subject = find(adapter)
+    assert subject.system.adapter is not None
+    assert subject.system.adapter.chat_template_sha256 is UNSET
+    assert summarize(subject) == summarize(find(bare))
+
+
+def test_embeddings_that_are_only_half_there_are_refused(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModelForCausalLM
+
+    model = build_tiny_llama(tmp_path / "model")
+    untied = AutoModelForCausalLM.from_pretrained(model)
+    untied.config.tie_word_embeddings = False
+    untied.save_pretrained(model)
+    adapter = make_adapter(model, tmp_path / "adapter", with_new_tokens(model))
+    path = adapter / "adapter_model.safetensors"
+    save_file({name: weight for name, weight in load_file(path).items() if "lm_head" not in name}, path)
+    with pytest.raises(UsageError, match=r"the output embeddings of the new tokens were not saved") as caught:
+        summarize(find(adapter))
+    assert "save_embedding_layers=True" in caught.value.fix

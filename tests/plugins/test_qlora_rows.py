@@ -160,6 +160,7 @@ def test_a_row_is_the_prompt_of_inference_and_the_summary_with_one_end_token(
     conversations: list[Conversation], tokenizer: Any
 ) -> None:
     end = end_token(PROMPT, tokenizer)
+    assert isinstance(end, int)
     for index, conversation in enumerate(conversations):
         row = encoder_for(conversations, tokenizer).row((index, 0))
         assert isinstance(row, Row)

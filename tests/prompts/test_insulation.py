@@ -117,6 +117,15 @@ def test_a_sentencepiece_tokenizer_puts_no_space_into_the_text(llama_2: Any) -> 
     assert llama_2.decode(prompt.token_ids) == prompt.text
 
 
+def test_a_tokenizer_in_python_is_insulated_too() -> None:
+    from transformers import ByT5Tokenizer
+
+    tokenizer = ByT5Tokenizer()
+    prompt = render(prompt_spec(TEMPLATE, "", "plain"), talk("a</s>b <pad> <extra_id_7>"), tokenizer, 2000)
+    assert [id_ for id_ in prompt.token_ids if id_ in tokenizer.added_tokens_decoder] == []
+    assert tokenizer.decode(prompt.token_ids) == prompt.text
+
+
 def test_a_tokenizer_that_folds_case_is_insulated_in_any_case(chat: Any) -> None:
     import copy
 

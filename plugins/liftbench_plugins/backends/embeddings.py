@@ -27,9 +27,7 @@ def fit_embeddings(model: Any, adapter: Path) -> None:
     whole = {name: _rows_of(name, shapes) for name in names.values()}
     indices = _token_indices(configuration, shapes)
     wanted = max([*filter(None, whole.values()), *(index + 1 for index in indices)], default=rows)
-    if wanted < rows and not any(whole.values()):
-        return
-    if wanted == rows:
+    if wanted == rows or (wanted < rows and not any(whole.values())):
         return
     new_in_indices = set(range(rows, wanted)) <= indices
     tied = matrices["the input"].weight is getattr(matrices["the output"], "weight", None)
@@ -44,7 +42,8 @@ def fit_embeddings(model: Any, adapter: Path) -> None:
             raise UsageError(
                 f"the adapter {adapter} has {wanted} token embeddings and its base {rows}, but {what} embeddings of "
                 "the new tokens were not saved with it",
-                "Save it again with PEFT's save_pretrained(folder, save_embedding_layers=True).",
+                "Save it again with PEFT's save_pretrained(folder, save_embedding_layers=True), or train it with both "
+                "embeddings in modules_to_save.",
             )
     model.resize_token_embeddings(wanted, mean_resizing=False)
 

@@ -50,7 +50,9 @@ class TransformersBackend(Backend):
         self._stops = stop_tokens(model.generation_config, self.tokenizer) | set(self._ending.tokens)
         pad = self.tokenizer.pad_token_id
         self._embeddings: int = model.get_input_embeddings().weight.shape[0]
-        self._pad = pad if pad is not None else min(self._stops, default=0)
+        # Any token will do; one that an adapter's tokenizer added for padding alone has no embedding.
+        usable = [id_ for id_ in (pad, *sorted(self._stops)) if id_ is not None and id_ < self._embeddings]
+        self._pad = usable[0] if usable else 0
 
     @classmethod
     def open_tokenizer(cls, model: Path) -> Any:
