@@ -9,12 +9,13 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
-
-from jinja2 import Environment, TemplateSyntaxError, meta, nodes
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, first_line, unknown
 from ..records.system import PromptSpec
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
 
 DATE = "26 Jul 2024"
 """The date for chat templates that tell the model today's date. A run that is resumed tomorrow, and an adapter that is
@@ -28,8 +29,8 @@ CLOCK = "strftime_now"
 TAKEN = ("messages", "add_generation_prompt")
 """What the suite passes to every template itself."""
 
-PROVIDED = (CLOCK, "raise_exception")
-"""What transformers passes to every template."""
+PROVIDED = (CLOCK, "raise_exception", "namespace", "dict", "range", "tools", "documents")
+"""Other names in templates that are nobody's arguments."""
 
 Message = dict[str, str]
 
@@ -96,6 +97,8 @@ def freeze_clock(template: str) -> str:
 @lru_cache
 def literals(template: str) -> str:
     """The texts that a template writes by itself, separated by null characters."""
+    from jinja2 import nodes
+
     tree = _parse(template)
     if tree is None:
         return template
@@ -106,12 +109,16 @@ def literals(template: str) -> str:
 
 @lru_cache
 def _variables(template: str) -> frozenset[str] | None:
+    from jinja2 import meta
+
     tree = _parse(template)
     return None if tree is None else frozenset(meta.find_undeclared_variables(tree))
 
 
 def _parse(template: str) -> nodes.Template | None:
     """The template's syntax tree; None if only transformers' own parser could read it."""
+    from jinja2 import Environment, TemplateSyntaxError
+
     # Of transformers' additions to Jinja, only this pair of tags matters to a parser.
     plain = re.sub(r"\{%([-+]?)\s*(?:end)?generation\s*([-+]?)%\}", "", template)
     try:
@@ -127,7 +134,7 @@ def _check_argument(name: str, template: str) -> None:
         )
     variables = _variables(template)
     if variables is not None and name not in variables:
-        known = {one for one in variables if not one.endswith("_token")} - {*Environment().globals, *TAKEN, *PROVIDED}
+        known = {one for one in variables if not one.endswith("_token")} - {*TAKEN, *PROVIDED}
         raise unknown("argument of the model's chat template", name, known).within("prompt.template_arguments")
 
 
