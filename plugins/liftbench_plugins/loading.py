@@ -115,6 +115,10 @@ def load_tokenizer(folder: Path) -> Any:
     """The tokenizer in a folder. Raises `UsageError` if it cannot be loaded."""
     from transformers import AutoTokenizer
 
+    if (folder / "config.json").is_file():
+        # transformers reads it with the tokenizer; what is wrong with it is said of the model.
+        with explain_loading(folder):
+            load_config(folder)
     with explain_loading(folder, "tokenizer"):
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
@@ -200,7 +204,14 @@ def explain_loading(folder: Path, part: str = "model") -> Iterator[None]:
     except ImportError as error:
         raise PrerequisiteError(f"{place}: {first_line(error)}") from error
     except Exception as error:
-        reason = " ".join(first_line(error).split())[:300]
+        if "custom code" in str(error) or "trust_remote_code" in str(error):
+            raise UsageError(
+                f"{place}: it needs code of its own (auto_map), and code from a model's folder is never run",
+                "Use a model that transformers knows.",
+            ) from error
+        reason = " ".join(str(error).split())[:240] or type(error).__name__
+        if isinstance(error, KeyError):
+            reason = f"transformers has no {reason}"
         raise UsageError(
-            f"{place}: {reason}", "If the folder is complete, this version of transformers may not support it."
+            f"{place}: {reason}", "Copy or download the folder again; if it is complete, transformers may be too old."
         ) from error

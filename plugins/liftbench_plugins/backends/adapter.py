@@ -30,7 +30,6 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     try:
         config = PeftConfig.from_pretrained(str(adapter))
         _refuse_unsupported(config, adapter)
-        resize_vocabulary(model, adapter)
         own = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Found missing adapter keys")
@@ -55,43 +54,6 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     base = wrapped.get_base_model()
     _check_effect(wrapped, base, str(config.peft_type), adapter)
     return base
-
-
-def resize_vocabulary(model: Any, adapter: Path) -> None:
-    """Give the model as many embeddings as the adapter's file has, where it was trained with added tokens.
-
-    The adapter's file holds all rows; those that the model gets here are overwritten. Raises `UsageError` if the file
-    has the rows of only one of embeddings and LM head, because the others would be random.
-    """
-    from safetensors import safe_open
-
-    layers = {"embeddings": model.get_input_embeddings(), "LM head": model.get_output_embeddings()}
-    names = {
-        part: name.rpartition(".")[2]
-        for part, layer in layers.items()
-        for name, module in model.named_modules()
-        if module is layer
-    }
-    with safe_open(str(adapter / "adapter_model.safetensors"), framework="pt") as file:
-        rows = {
-            part: file.get_slice(key).get_shape()[0]
-            for part, name in names.items()
-            for key in file.keys()  # noqa: SIM118 - safe_open is not a dict
-            if key.endswith(f".{name}.weight")
-        }
-    present = layers["embeddings"].weight.shape[0]
-    wanted = max(rows.values(), default=0)
-    if wanted <= present:
-        return
-    tied = layers["LM head"] is not None and layers["LM head"].weight is layers["embeddings"].weight
-    missing = [part for part in layers if rows.get(part) != wanted]
-    if missing and not tied:
-        raise UsageError(
-            f"it was trained with {wanted} tokens and the model has {present}, but its file has no {missing[0]} for the "
-            "added ones",
-            "Save it with both: modules_to_save=['embed_tokens', 'lm_head'].",
-        )
-    model.resize_token_embeddings(wanted, mean_resizing=False)
 
 
 def _refuse_unsupported(config: Any, adapter: Path) -> None:

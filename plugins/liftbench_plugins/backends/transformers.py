@@ -18,7 +18,6 @@ from liftbench.plugin_api import (
 )
 from liftbench_plugins.library_output import quiet
 from liftbench_plugins.loading import (
-    check_ids,
     check_vocabulary,
     context_of,
     device,
@@ -40,11 +39,11 @@ class TransformersBackend(Backend):
             self.tokenizer = self.open_tokenizer(request.model)
             try:
                 model = load_model(request.model, request.precision)
-                check_vocabulary(self.tokenizer, model)
                 if device() == "cpu":
                     unpack_nf4(model)
                 if request.adapter is not None:
                     model = with_adapter(model, request.adapter)
+                check_vocabulary(self.tokenizer, model)
             except torch.OutOfMemoryError as error:
                 raise RunFailed(
                     f"the model does not fit in the GPU's memory in {request.precision}",
@@ -55,7 +54,6 @@ class TransformersBackend(Backend):
         self.context_length = context_of(model.config)
         self._precision = request.precision
         self._stops = stop_tokens(model.generation_config, self.tokenizer) | {end_token(request.prompt, self.tokenizer)}
-        check_ids([end_token(request.prompt, self.tokenizer)], self.tokenizer, model)
         self._pad = valid_pad(self.tokenizer, model)
 
     @classmethod
@@ -65,7 +63,6 @@ class TransformersBackend(Backend):
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         import torch
 
-        check_ids([token for prompt in prompts for token in prompt.token_ids], self.tokenizer, self._model)
         try:
             with torch.inference_mode():
                 rows = self._decode([prompt.token_ids for prompt in prompts], max_new_tokens)

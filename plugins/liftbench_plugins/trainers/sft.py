@@ -5,6 +5,7 @@ Imports torch, transformers, PEFT, TRL and datasets: import this module only whe
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,22 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig
 from safetensors import safe_open
-from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    PrinterCallback,
-    TrainerState,
-)
+from transformers import PrinterCallback, TrainerState
 from trl import SFTConfig
 
 from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, TrainRequest, peak_memory
-from liftbench_plugins.loading import device, load_model
+from liftbench_plugins.loading import (
+    check_ids,
+    check_targets,
+    check_vocabulary,
+    context_of,
+    device,
+    explain_loading,
+    load_config,
+    load_model,
+    load_tokenizer,
+    valid_pad,
+)
 
 from . import checkpoints
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSummary:
     """Train from the newest complete checkpoint in `folder`, or from the start, and publish the best as `adapter`."""
     options: QLoRAOptions = request.options
-    tokenizer = AutoTokenizer.from_pretrained(request.model)
+    tokenizer = load_tokenizer(request.model)
     plan, validation = _plan(request, tokenizer)
     if not plan.rows:
         reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
@@ -57,7 +64,9 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSum
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
     options: QLoRAOptions = request.options
-    context = AutoConfig.from_pretrained(request.model).max_position_embeddings
+    with explain_loading(request.model):
+        # A model that does not say how much it can see has no limit.
+        context = context_of(load_config(request.model)) or sys.maxsize
     train, validation = (
         Encoder(part, request.prompt, tokenizer, max_input_tokens=request.max_input_tokens, context=context)
         for part in (request.train, request.validation)
@@ -79,7 +88,7 @@ def _trainer(
     options: QLoRAOptions = request.options
     evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
     trainer = TargetLossTrainer(
-        model=load_model(request.model, "nf4"),
+        model=_base(request, [*plan.rows, *validation], tokenizer),
         args=_arguments(request, plan, folder),
         train_dataset=_dataset(plan.rows),
         eval_dataset=_dataset(validation) if validation else None,
@@ -95,6 +104,16 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _base(request: TrainRequest, rows: list[Row], tokenizer: Any) -> Any:
+    """The base, which has the layers that get an adapter and an embedding for each token of the rows."""
+    model = load_model(request.model, "nf4")
+    check_vocabulary(tokenizer, model)
+    check_ids([max(row.input_ids) for row in rows], tokenizer, model)
+    check_targets(model, request.options.target)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(valid_pad(tokenizer, model))
+    return model
 
 
 def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig:

@@ -40,7 +40,7 @@ def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) 
         backend=recipe.model.backend,
         prompt=prompt_for(recipe, model, shots),
     )
-    return Loadable(system=system, model=model.path)
+    return Loadable(system=system, model=model.path, notes=model.notes)
 
 
 def planned_system(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
@@ -100,7 +100,7 @@ def with_adapter(
     """
     record, provenance = read_adapter(adapter)
     mismatches: list[str] = []
-    notes: list[str] = []
+    notes = model.notes
     if is_edited(adapter):
         notes.append("the adapter's provenance.json was edited: where the adapter comes from counts as unknown")
     if record.base_sha256 is None:

@@ -72,7 +72,7 @@ def find_fault(folder: Path) -> UsageError | None:
         return UsageError("it has no weights in safetensors")
     if not any(all((folder / name).is_file() for name in names) for names in TOKENIZERS):
         return UsageError("it has no tokenizer (tokenizer.json or tokenizer.model)")
-    read = {name for names in TOKENIZERS for name in names} | READ_AS_JSON
+    read = {name for names in TOKENIZERS for name in names} | READ_AS_JSON | {"chat_template.jinja"}
     # transformers reads one file, or those of the index; others may lie beside them.
     weights = [folder / "model.safetensors"] if (folder / "model.safetensors").is_file() else []
     weights = weights or [folder / name for name in sorted(expected)]

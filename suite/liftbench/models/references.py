@@ -51,6 +51,16 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
     quantization: str | None = None
     """How its weights are quantized by themselves, in words; None if they are not."""
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of a run with this model must know."""
+        if self.quantization is None:
+            return []
+        return [
+            f"the model's weights are quantized by themselves ({self.quantization}); the precision is that of everything "
+            "else"
+        ]
+
 
 def to_stderr(message: str) -> None:
     """Print a line to standard error."""
