@@ -12,7 +12,7 @@ from typing import Any
 
 from liftbench.plugin_api import PrerequisiteError, RunFailed, UsageError, first_line, require_packages, unknown
 
-from .quantization import cast_plain_weights, explain_method, own_quantization, use_own_quantization
+from .quantization import cast_plain_weights, check_stored_types, explain_method, own_quantization, use_own_quantization
 from .weights import check_loaded
 
 DTYPES = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16", "nf4": "bfloat16"}
@@ -42,6 +42,7 @@ def load_model(folder: Path, precision: str) -> Any:
     chosen: dict[str, Any] = {}
     with explain_loading(folder):
         config = load_config(folder)
+        check_stored_types(folder, config)
         quantized = own_quantization(config) is not None
         if quantized:
             use_own_quantization(config, precision)
@@ -68,7 +69,7 @@ def load_model(folder: Path, precision: str) -> Any:
                 ignore_mismatched_sizes=True,
                 **chosen,
             )
-        check_loaded(report, config)
+        check_loaded(model, report)
         if quantized:
             cast_plain_weights(model, dtype)
     for module in model.modules():

@@ -5,8 +5,10 @@ Importing this module imports no torch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from liftbench.plugin_api import PrerequisiteError, UsageError, first_line
@@ -18,12 +20,21 @@ UNPACKED = {"fp8", "mxfp8", "mxfp4", "metal", "compressed-tensors"}
 """Methods whose weights transformers can unpack while it loads them. Their own kernels round the activations, too, need
 certain GPUs, and are code from a hub; unpacked, the weights are the same on every machine."""
 
+OWN_PRECISIONS = UNPACKED | {"bitsandbytes_4bit", "bitsandbytes_8bit"}
+"""Methods that work in every precision with what liftbench installs, but for compressed-tensors."""
+
+STORED = OWN_PRECISIONS | {"fbgemm_fp8", "gptq", "awq"}
+"""Methods whose files hold quantized numbers. Others may quantize plain weights in each forward pass (bitnet)."""
+
+QUANTIZED_TYPES = re.compile(r"F8|F4|I|U")
+"""Beginning of the types, as safetensors names them, of numbers that are no weights without their scales."""
+
 PARTS_OF_QUANTIZED_WEIGHTS = {
+    "g_idx": "GPTQ",
     "weight_scale_inv": "FP8",
     "weight_scale": "FP8 or int8",
     "qweight": "GPTQ or AWQ",
     "qzeros": "GPTQ or AWQ",
-    "g_idx": "GPTQ",
     "SCB": "bitsandbytes 8-bit",
     "weight_format": "bitsandbytes 8-bit",
     "weight.absmax": "bitsandbytes 4-bit",
@@ -71,15 +82,49 @@ def use_own_quantization(config: Any, precision: str) -> None:
             "Use the unquantized model.",
         )
     if precision == "nf4" and not (method == "bitsandbytes_4bit" and own.get("bnb_4bit_quant_type") == "nf4"):
+        works = f"To score it as it is, use --set model.precision=bfloat16 ({PLAIN} work). " * (method in OWN_PRECISIONS)
         raise UsageError(
             f"its weights are quantized already ({method}), and cannot be quantized again to nf4",
-            f"Score it with --set model.precision=bfloat16 ({PLAIN} work); to train, use the unquantized model.",
+            f"{works}To train on it, use the unquantized model.",
         )
     if method in UNPACKED:
         own |= {"dequantize": True}
     if method == "bitsandbytes_4bit":
         own |= {"bnb_4bit_compute_dtype": {"nf4": "bfloat16"}.get(precision, precision)}
     config.quantization_config = own
+
+
+def check_stored_types(folder: Path, config: Any) -> None:
+    """Raise `UsageError` if a configuration says that weights are quantized and their file does not, or the reverse.
+
+    Plain weights would be scored as quantized ones, or quantized numbers as weights.
+    """
+    own = own_quantization(config)
+    numbers = [name for name, kind in stored_types(folder).items() if QUANTIZED_TYPES.match(kind)]
+    if own is not None and not numbers and method_of(own) in STORED:
+        raise UsageError(
+            f"its config.json says that its weights are quantized ({method_of(own)}), but they are plain numbers",
+            "If they were merged or unpacked, remove quantization_config from config.json.",
+        )
+    weights = sorted(name for name in numbers if name.endswith(".weight"))
+    if own is None and weights:
+        raise UsageError(
+            f"{len(weights)} of its weights are quantized numbers (the first: {weights[0]}), and config.json has no "
+            "quantization_config that says how",
+            "Use the unquantized model, or the config.json that was saved with these weights.",
+        )
+
+
+def stored_types(folder: Path) -> dict[str, str]:
+    """The name and the type of each tensor in the files that transformers loads, from their headers."""
+    from safetensors import safe_open
+
+    whole = folder / "model.safetensors"
+    types = {}
+    for path in [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors")):
+        with safe_open(str(path), framework="pt") as file:
+            types |= {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - no dict
+    return types
 
 
 @contextmanager

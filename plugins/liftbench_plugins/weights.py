@@ -26,14 +26,15 @@ SHOWN = 3
 """The number of names that an error lists."""
 
 
-def check_loaded(report: Mapping[str, Any], config: Any) -> None:
+def check_loaded(model: Any, report: Mapping[str, Any]) -> None:
     """Raise `UsageError` unless every weight of the model came from the file, and every one of the file was used.
 
     `report` is transformers' loading information, with `mismatched_keys` collected instead of raised.
     """
+    config = model.config
     missing = sorted(report["missing_keys"])
     unexpected = sorted(name for name in report["unexpected_keys"] if not HARMLESS.search(name))
-    mismatched = sorted(report["mismatched_keys"])
+    mismatched = sorted({*report["mismatched_keys"], *_of_other_shapes(model)})
     if not (missing or unexpected or mismatched):
         return
     parts = []
@@ -42,7 +43,7 @@ def check_loaded(report: Mapping[str, Any], config: Any) -> None:
     if unexpected:
         parts.append(f"{_count(unexpected, 'tensor')} in its files unused ({_names(unexpected)})")
     if mismatched:
-        name, found, expected = mismatched[0]
+        name, found, expected = mismatched[0]  # shapes
         parts.append(
             f"{_count(mismatched, 'weight')} of another shape than its config.json says "
             f"({name}: {list(found)}, not {list(expected)})"
@@ -52,18 +53,23 @@ def check_loaded(report: Mapping[str, Any], config: Any) -> None:
 
 
 def check_adapter(missing: Collection[str], unexpected: Collection[str]) -> None:
-    """Raise `UsageError` unless an adapter's file has every tensor of its configuration, and no other."""
+    """Raise `UsageError` unless an adapter's file has every tensor of its configuration, and no other.
+
+    The names are PEFT's, which has put its name for the adapter, `default`, into those that are missing.
+    """
+    absent = sorted(name.replace(".default", "") for name in missing)
+    unused = sorted(unexpected)
     parts = []
-    if missing:
-        parts.append(f"{_count(missing, 'tensor')} missing from its file ({_names(sorted(missing))})")
-    if unexpected:
-        parts.append(f"{_count(unexpected, 'tensor')} of its file unused ({_names(sorted(unexpected))})")
+    if absent:
+        parts.append(f"{_count(absent, 'tensor')} missing from its file ({_names(absent)})")
+    if unused:
+        parts.append(f"{_count(unused, 'tensor')} in its file unused ({_names(unused)})")
     if parts:
         raise UsageError(
             "; ".join(parts),
-            _prefix_fix(sorted(missing), sorted(unexpected))
+            _prefix_fix(absent, unused)
             or "Its adapter_config.json (target_modules, use_dora, layers) and adapter_model.safetensors are not of the "
-            "same adapter, or it was trained on another model: save it again with PEFT's save_pretrained(folder).",
+            "same adapter, or it was trained on another model.",
         )
 
 
@@ -79,12 +85,26 @@ def common_prefix(missing: Collection[str], unexpected: Collection[str]) -> str:
     return prefix if count * 2 > len(unexpected) else ""
 
 
+def _of_other_shapes(model: Any) -> list[tuple[str, Any, Any]]:
+    """The quantized layers whose weights have another shape than the layer; transformers does not report them.
+
+    Name, found and expected shape, as in the loading information.
+    """
+    found = []
+    for name, module in model.named_modules():
+        state = getattr(getattr(module, "weight", None), "quant_state", None)
+        if state is not None and tuple(state.shape) != (module.out_features, module.in_features):
+            found.append((f"{name}.weight", tuple(state.shape), (module.out_features, module.in_features)))
+    return found
+
+
 def _fix(missing: Collection[str], unexpected: Collection[str], config: Any) -> str:
-    methods = {method for end, method in PARTS_OF_QUANTIZED_WEIGHTS.items() for name in unexpected if name.endswith(end)}
-    if methods:
+    parts = PARTS_OF_QUANTIZED_WEIGHTS.items()
+    method = next((method for end, method in parts if any(name.endswith(end) for name in unexpected)), None)
+    if method and not hasattr(config, "quantization_config"):
         return (
-            f"They look like weights quantized with {' or '.join(sorted(methods))}, and config.json has no "
-            "quantization_config that says so: use the unquantized model."
+            f"They look like weights quantized with {method}, and config.json has no quantization_config that says so: "
+            "use the unquantized model."
         )
     if fix := _prefix_fix(missing, unexpected):
         return fix
@@ -96,8 +116,11 @@ def _fix(missing: Collection[str], unexpected: Collection[str], config: Any) -> 
 
 
 def _prefix_fix(missing: Collection[str], unexpected: Collection[str]) -> str:
-    prefix = common_prefix(set(missing), unexpected)
-    return f"The names in the file begin with {prefix!r}: save it again without this prefix." if prefix else ""
+    if prefix := common_prefix(set(missing), unexpected):
+        return f"The names in the file begin with {prefix!r}: save it again without this prefix."
+    if prefix := common_prefix(set(unexpected), missing):
+        return f"The names in the file lack {prefix!r} at their beginning: save it again with this prefix."
+    return ""
 
 
 def _count(names: Collection[Any], noun: str) -> str:

@@ -47,6 +47,9 @@ def with_adapter(model: Any, adapter: Path) -> Any:
         raise PrerequisiteError(f"the adapter {adapter} cannot be loaded: {first_line(error)}") from error
     except Exception as error:  # PEFT raises many kinds for files that a user can mend
         reason = " ".join(str(error).split())[:200]
+        if isinstance(error, KeyError):
+            named = "base_model." in reason
+            reason = f"its file has no tensor {reason}" if named else f"this version of PEFT does not know {reason}"
         raise UsageError(f"{place}: {reason}") from error
     for tensor in (*wrapped.parameters(), *wrapped.buffers()):
         if id(tensor) not in own and tensor.is_floating_point():

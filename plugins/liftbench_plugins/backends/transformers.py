@@ -64,7 +64,7 @@ class TransformersBackend(Backend):
         import torch
 
         try:
-            with torch.inference_mode():
+            with quiet(), torch.inference_mode():
                 rows = self._decode([prompt.token_ids for prompt in prompts], max_new_tokens)
         except torch.OutOfMemoryError as error:
             # The first sentence of torch's message; the others are advice about its allocator.
@@ -133,17 +133,16 @@ class TransformersBackend(Backend):
     def _not_numbers(self) -> RunFailed:
         """The error for logits that are not numbers, from which any token could be taken: token 0, for example."""
         broken = [name for name, weight in self._model.named_parameters() if not weight.isfinite().all()]
-        if broken:
-            return RunFailed(
-                f"the model's weights are not all numbers in {self._precision} ({len(broken)} tensors, the first: "
-                f"{broken[0]})",
-                "Use --set model.precision=float32; if that fails, too, copy or train the weights again.",
-            )
         others = [name for name in ("bfloat16", "float32") if name != self._precision]
-        return RunFailed(
-            f"the model's logits are not numbers in {self._precision}: it overflows",
-            f"Use --set model.precision={' or '.join(others)}.",
-        )
+        if broken and self._precision == "float32":
+            fix = "Copy the model's or the adapter's folder again, or train it again."
+        else:
+            fix = f"Use --set model.precision={' or '.join(others)} (for an adapter, --precision)."
+        if broken:
+            what = f"{len(broken)} of the model's weights are not finite numbers, the first {broken[0]}"
+        else:
+            what = "it overflows"
+        return RunFailed(f"the model's logits are not numbers in {self._precision}: {what}", fix)
 
     def _generation(self, prompt: list[int], ids: list[int]) -> Generation:
         stopped = bool(ids) and ids[-1] in self._stops

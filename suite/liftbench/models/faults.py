@@ -122,6 +122,18 @@ def check_files(paths: Iterable[Path]) -> None:
             read_json(path)
 
 
+def check_fetched(paths: Iterable[Path]) -> None:
+    """Raise `UsageError` for the first of some files that is a pointer of Git LFS, or cannot be read."""
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                beginning = file.read(len(LFS_POINTER))
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if beginning == LFS_POINTER:
+            raise _pointer(path)
+
+
 def check_gguf(path: Path) -> None:
     """Raise `UsageError` if a GGUF file is a pointer of Git LFS, empty, unreadable, or another kind of file."""
     beginning = _check_beginning(path)
@@ -141,16 +153,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _check_beginning(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(len(LFS_POINTER))
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if beginning == LFS_POINTER:
-        raise UsageError(
-            f"{path} is only a pointer of Git LFS; the file itself was not fetched",
-            f"Run: git -C {path.parent} lfs pull",
-        )
+    check_fetched([path])
+    with path.open("rb") as file:
+        beginning = file.read(8)
     if not beginning:
         raise UsageError(f"{path} is empty", "Copy or download it again.")
     return beginning
@@ -175,6 +180,13 @@ def _check_safetensors(path: Path) -> None:
             f"{path} is cut off or damaged: it has {size} bytes, and its header describes {expected}",
             "Copy or download it again.",
         )
+
+
+def _pointer(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} is only a pointer of Git LFS; the file itself was not fetched",
+        f"Run: git -C {path.parent} lfs pull",
+    )
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError:

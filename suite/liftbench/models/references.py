@@ -117,7 +117,7 @@ def _from_package(alias: str, say: Say) -> ResolvedModel:
 def _from_gguf(reference: str, path: Path, say: Say) -> ResolvedModel:
     def obtain(scratch: Path) -> Path:
         # The file gets a folder of its own, so that a tokenizer or configuration beside it is not taken for its own.
-        alone = scratch / "model.gguf"
+        alone = scratch / path.name
         alone.symlink_to(path.resolve())
         return alone
 
