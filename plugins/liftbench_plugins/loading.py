@@ -107,7 +107,8 @@ def load_config(folder: Path) -> Any:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or getattr(config, "is_encoder_decoder", False):
         raise UsageError(
-            f"its model_type {kind!r} is not a causal language model", "Use a model that continues a text (…ForCausalLM)."
+            f"its model_type {kind!r} is not a causal language model",
+            "Use a model that continues a text (…ForCausalLM).",
         )
     return config
 
@@ -137,8 +138,8 @@ def check_vocabulary(tokenizer: Any, model: Any) -> None:
     rows = model.get_input_embeddings().weight.shape[0]
     if tokenizer.vocab_size > rows:
         raise UsageError(
-            f"the tokenizer has {tokenizer.vocab_size} tokens and the model {rows} embeddings: they are not of the same "
-            "model",
+            f"the tokenizer has {tokenizer.vocab_size} tokens and the model {rows} embeddings: they are not of the "
+            "same model",
             "Use the tokenizer files that were saved with these weights.",
         )
 

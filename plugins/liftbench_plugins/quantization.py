@@ -82,7 +82,9 @@ def use_own_quantization(config: Any, precision: str) -> None:
             "Use the unquantized model.",
         )
     if precision == "nf4" and not (method == "bitsandbytes_4bit" and own.get("bnb_4bit_quant_type") == "nf4"):
-        works = f"To score it as it is, use --set model.precision=bfloat16 ({PLAIN} work). " * (method in OWN_PRECISIONS)
+        works = f"To score it as it is, use --set model.precision=bfloat16 ({PLAIN} work). " * (
+            method in OWN_PRECISIONS
+        )
         raise UsageError(
             f"its weights are quantized already ({method}), and cannot be quantized again to nf4",
             f"{works}To train on it, use the unquantized model.",
@@ -120,7 +122,7 @@ def stored_types(folder: Path) -> dict[str, str]:
     from safetensors import safe_open
 
     whole = folder / "model.safetensors"
-    types = {}
+    types: dict[str, str] = {}
     for path in [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors")):
         with safe_open(str(path), framework="pt") as file:
             types |= {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - no dict

@@ -68,8 +68,8 @@ def check_adapter(missing: Collection[str], unexpected: Collection[str]) -> None
         raise UsageError(
             "; ".join(parts),
             _prefix_fix(absent, unused)
-            or "Its adapter_config.json (target_modules, use_dora, layers) and adapter_model.safetensors are not of the "
-            "same adapter, or it was trained on another model.",
+            or "Its adapter_config.json (target_modules, use_dora, layers) and adapter_model.safetensors are not of "
+            "the same adapter, or it was trained on another model.",
         )
 
 

@@ -118,7 +118,13 @@ REFUSED: dict[str, tuple[Callable[[Tensors], Tensors], Any, str, type[LiftbenchE
     "int8 for training": (to_int8, INT8, "nf4", UsageError, r"quantized already \(bitsandbytes_8bit\)"),
     "gptq": (to_gptq, GPTQ, "float32", PrerequisiteError, "quantized with gptq, which cannot be used here: .*optimum"),
     "awq": (to_gptq, AWQ, "bfloat16", PrerequisiteError, "quantized with awq, which cannot be used here: .*gptqmodel"),
-    "unknown": (to_row_fp8, {"quant_method": "mine"}, "float32", UsageError, "with mine, which transformers cannot load"),
+    "unknown": (
+        to_row_fp8,
+        {"quant_method": "mine"},
+        "float32",
+        UsageError,
+        "with mine, which transformers cannot load",
+    ),
     "unnamed": (to_gptq, {"bits": 4}, "float32", UsageError, "a method that its config.json does not name"),
     "no config, fp8": (to_fp8, None, "float32", UsageError, r"14 of its weights are quantized numbers"),
     "no config, int8": (to_int8, None, "float32", UsageError, r"14 of its weights are quantized numbers"),
@@ -169,7 +175,11 @@ def with_tensor(name: str, *shape: int) -> Callable[[Tensors], Tensors]:
 
 UNFIT: dict[str, tuple[Callable[[Tensors], Tensors], dict[str, Any], str]] = {
     "a layer less": (without("layers.1."), {}, r"9 weights are missing .*layers\.1\.input_layernorm.*, …"),
-    "a matrix less": (without("layers.1.mlp.up"), {}, r"1 weight is missing from its files \(model.layers.1.mlp.up_proj"),
+    "a matrix less": (
+        without("layers.1.mlp.up"),
+        {},
+        r"1 weight is missing from its files \(model.layers.1.mlp.up_proj",
+    ),
     "a norm less": (without("model.norm"), {}, r"1 weight is missing from its files \(model\.norm\.weight\)"),
     "no LM head": (dict, {"tie_word_embeddings": False}, r"lm_head\.weight\)\nIf the model ties"),
     "more layers in the config": (dict, {"num_hidden_layers": 3}, "9 weights are missing"),
@@ -256,7 +266,7 @@ def test_code_beside_a_known_model_or_its_tokenizer_is_not_run(copy: Path, plain
     settings_of(copy, "config.json", auto_map={"AutoConfig": "trap.C", "AutoModelForCausalLM": "trap.M"})
     assert torch.equal(logits(load_model(copy, "float32")), plain)
     settings_of(copy, "tokenizer_config.json", auto_map={"AutoTokenizer": ["trap.T", "trap.T"]}, tokenizer_class="T")
-    with pytest.raises(UsageError, match="tokenizer in .* needs code of its own .* is never run"):
+    with pytest.raises(UsageError, match=r"tokenizer in .* needs code of its own .* is never run"):
         load_tokenizer(copy)
 
 
@@ -300,7 +310,9 @@ def test_a_target_that_is_no_layer_is_named(tiny_chat_model: Path, target: list[
     model = load_model(tiny_chat_model, "nf4")
     for fine in ("all-linear", ["q_proj"], ["mlp.up_proj", "lm_head"]):
         check_targets(model, fine)
-    with pytest.raises(UsageError, match=f"matches no layer of the model: .*{unmatched}\n.* down_proj, gate_proj, k_proj"):
+    with pytest.raises(
+        UsageError, match=f"matches no layer of the model: .*{unmatched}\n.* down_proj, gate_proj, k_proj"
+    ):
         check_targets(model, target)
 
 
@@ -329,11 +341,13 @@ def test_logits_that_are_no_numbers_fail_the_run(
     tmp_path: Path, tiny_chat_model: Path, conversations: list[Conversation]
 ) -> None:
     folder = change_model(tiny_chat_model, tmp_path / "wide", scale)
-    with pytest.raises(RunFailed, match="not numbers in float16: it overflows\n.*precision=bfloat16 or float32"):
+    with pytest.raises(RunFailed, match=r"not numbers in float16: it overflows\n.*precision=bfloat16 or float32"):
         generate(folder, "float16", conversations)
     assert len(generate(folder, "bfloat16", conversations)) == 3
     folder = change_model(tiny_chat_model, tmp_path / "nan", spoil)
-    with pytest.raises(RunFailed, match=r"1 of the model's weights are not finite numbers, the first model\.norm\.weight"):
+    with pytest.raises(
+        RunFailed, match=r"1 of the model's weights are not finite numbers, the first model\.norm\.weight"
+    ):
         generate(folder, "float32", conversations)
 
 

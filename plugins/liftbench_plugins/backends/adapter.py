@@ -68,8 +68,8 @@ def _refuse_unsupported(config: Any, adapter: Path) -> None:
         )
     if getattr(config, "alora_invocation_tokens", None):
         raise UsageError(
-            f"the adapter {adapter} is an activated LoRA (alora_invocation_tokens), which acts only after its invocation "
-            "tokens; the backend transformers does not support it",
+            f"the adapter {adapter} is an activated LoRA (alora_invocation_tokens), which acts only after its "
+            "invocation tokens; the backend transformers does not support it",
             "Score its texts with `bench score --predictions FILE`.",
         )
 
@@ -99,6 +99,7 @@ def _check_effect(wrapped: Any, base: Any, kind: str, adapter: Path) -> None:
         ) from error
     if not torch.allclose(expected, found, equal_nan=True):
         raise UsageError(
-            f"the adapter {adapter} ({kind}) acts in PEFT's own forward pass, which the backend transformers does not run",
+            f"the adapter {adapter} ({kind}) acts in PEFT's own forward pass, which the backend transformers does not "
+            "run",
             "Merge it with PEFT's merge_and_unload() and score the merged model.",
         )

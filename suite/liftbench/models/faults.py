@@ -89,7 +89,7 @@ def find_other_kind(config: Mapping[str, Any]) -> UsageError | None:
                 f"it holds a {name}, not a causal language model", "Use the model that writes text (…ForCausalLM)."
             )
     if config.get("is_encoder_decoder"):
-        name = architectures[0] if architectures else config.get("model_type")
+        name = architectures[0] if architectures else str(config.get("model_type"))
         return UsageError(
             f"it holds an encoder and a decoder ({name}); only causal language models are loaded",
             "Score its texts with `bench score --predictions FILE`.",
@@ -98,7 +98,7 @@ def find_other_kind(config: Mapping[str, Any]) -> UsageError | None:
 
 
 def quantization_of(config: Mapping[str, Any]) -> str | None:
-    """In words, how the weights beside this `config.json` are quantized (`fp8`, `gptq, 4 bits`); None if they are not."""
+    """How the weights beside this `config.json` are quantized, in words (`gptq, 4 bits`); None if they are not."""
     own = config.get("quantization_config") or config.get("compression_config")
     if not isinstance(own, dict):
         return None

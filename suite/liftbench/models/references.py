@@ -41,6 +41,7 @@ NOT_NEEDED = ["*/*", "consolidated*"]
 SETTINGS = {".json", ".jinja", ".model", ".txt"}
 """Suffixes of the files beside the weights that determine the prompt and the end of a text."""
 
+
 class ResolvedModel(Struct, frozen=True, kw_only=True):
     """A model on this machine: a folder with configuration, tokenizer and safetensors."""
 
@@ -57,8 +58,8 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
         if self.quantization is None:
             return []
         return [
-            f"the model's weights are quantized by themselves ({self.quantization}); the precision is that of everything "
-            "else"
+            f"the model's weights are quantized by themselves ({self.quantization}); all else is computed in the run's "
+            "precision"
         ]
 
 
