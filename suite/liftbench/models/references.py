@@ -143,7 +143,7 @@ def from_folder(reference: str, folder: Path, *, source: str, name: str) -> Reso
     """
     try:
         if error := find_fault(folder):
-            raise error.within(f"{reference} cannot be loaded as a model")
+            raise error
         settings = [path for path in folder.iterdir() if path.suffix in SETTINGS and path.is_file()]
         quantization = quantization_of(read_json(folder / "config.json"))
         record = ModelRecord(
@@ -152,6 +152,8 @@ def from_folder(reference: str, folder: Path, *, source: str, name: str) -> Reso
             source=f"{source}, quantized ({quantization})" if quantization else source,
             settings_sha256=files_sha256(settings),
         )
+    except UsageError as error:
+        raise error.within(f"{reference} cannot be loaded as a model") from error.__cause__
     except OSError as error:
         raise UsageError(
             f"{reference} cannot be read: {error.strerror or error}", "Check the folder and its permissions."
