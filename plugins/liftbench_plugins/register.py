@@ -74,11 +74,27 @@ def bench_register(registry: Registry) -> None:
     )
     registry.trainer(
         "qlora",
-        target="liftbench_plugins.trainers.qlora:QLoRATrainer",
-        options="liftbench_plugins.trainers.options:QLoRAOptions",
+        target="liftbench_plugins.trainers.low_rank:QLoRATrainer",
+        options="liftbench_plugins.trainers.options:LoRAOptions",
         requires=("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets"),
         install="liftbench[train]",
         summary="LoRA on a base in NF4 with double quantization (TRL, PEFT, bitsandbytes), CPU or CUDA",
+    )
+    registry.trainer(
+        "lora",
+        target="liftbench_plugins.trainers.low_rank:LoRATrainer",
+        options="liftbench_plugins.trainers.options:LoRAOptions",
+        requires=("torch", "transformers", "peft", "trl", "datasets"),
+        install="liftbench[train]",
+        summary="LoRA on a base in bfloat16 (TRL, PEFT), CPU or CUDA",
+    )
+    registry.trainer(
+        "command",
+        target="liftbench_plugins.trainers.command:CommandTrainer",
+        options="liftbench_plugins.trainers.command:CommandOptions",
+        requires=("transformers", "safetensors"),
+        install="liftbench[models]",
+        summary="any program that trains an adapter (Axolotl, LLaMA-Factory, a script), in its own interpreter",
     )
     for name, target, summary in METRICS:
         registry.metric(name, target=f"liftbench.metrics.{target}", summary=summary)

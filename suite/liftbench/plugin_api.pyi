@@ -17,7 +17,7 @@ from .errors import (
 )
 from .extension.hooks import hookimpl
 from .extension.registry import API_VERSION, Registry
-from .files import file_sha256, write_atomic
+from .files import file_sha256, write_atomic, write_lines
 from .floors.control import Control, ControlRequest
 from .judging.compare import Comparison
 from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
@@ -99,4 +99,5 @@ __all__ = [
     "transcript",
     "unknown",
     "write_atomic",
+    "write_lines",
 ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from liftbench.plugin_api import UsageError
+
+WRAPPED = re.compile(r"\.(?:modules_to_save|original_module)\.")
+TOKENS = ".token_adapter.trainable_tokens_delta"
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -46,6 +49,22 @@ def fit_embeddings(model: Any, adapter: Path) -> None:
                 "embeddings in modules_to_save.",
             )
     model.resize_token_embeddings(wanted, mean_resizing=False)
+
+
+def drop_copies(unused: Collection[str], adapter: Path) -> list[str]:
+    """The unused tensors of an adapter's file, without the second copies of embeddings in it.
+
+    `save_embedding_layers` writes what stands in the place of an embedding layer, also where the file has it already
+    (`modules_to_save`, `trainable_token_indices`).
+    """
+    used = set(_shapes(adapter / "adapter_model.safetensors")) - set(unused)
+    trained = any(name.endswith(TOKENS) for name in used)
+
+    def is_copy(name: str) -> bool:
+        plain = WRAPPED.sub(".", name)
+        return (plain != name and plain in used) or (trained and name.endswith(TOKENS))
+
+    return [name for name in unused if not is_copy(name)]
 
 
 def _rows_of(name: str, shapes: Shapes) -> int | None:

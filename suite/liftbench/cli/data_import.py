@@ -15,7 +15,7 @@ from ..data.cleaning import CLEANING
 from ..data.folders import new_folder, require_free
 from ..data.intake.assembly import clean_conversations, conversations
 from ..data.intake.columns import Columns
-from ..data.intake.tables import Row, Table, open_table
+from ..data.intake.tables import TEXT_COLUMNS, Row, Table, open_table
 from ..data.intake.tally import ImportReport, Tally
 from ..data.jsonl import IMPORTED
 from ..errors import UsageError
@@ -40,7 +40,7 @@ BATCH = 1000
 @click.option("--dry-run", is_flag=True, help="Show the columns and the first conversation; write nothing.")
 @json_option
 def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Read conversations from CSV, TSV, JSON Lines or Parquet FILEs, and clean them.
+    """Read conversations from CSV, TSV, JSON Lines or Parquet FILEs, or from transcripts (TXT, VTT, SRT; one a file).
 
     A row is a message (--id, --speaker, --text), a conversation as text (--transcript), or a conversation as a list of
     messages in the format of chat models (--messages). Columns that are not given are guessed from their names; on a
@@ -52,6 +52,9 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     """
     tables = [open_table(path) for path in files]
     samples = [list(islice(table.rows(), SAMPLE_ROWS)) for table in tables]
+    is_text = all(table.form == "text" for table in tables)
+    if is_text:
+        given = {**given, "id": given["id"] or TEXT_COLUMNS[0], "transcript": given["transcript"] or TEXT_COLUMNS[1]}
     mapping = mapping_of(given, files, samples)
     if dry_run:
         _show_first(mapping, samples[0], tables, as_json)
@@ -64,7 +67,8 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
         _write(folder / FILE, tables, mapping.columns, tally)
         report = tally.report(note for table in tables for note in table.notes)
         if not report.conversations:
-            raise UsageError(f"there is no conversation in {_names(files)}; {_why(report)}")
+            as_text = "Write turns as `Customer: …` and `Agent: …`, one a line." if is_text else ""
+            raise UsageError(f"there is no conversation in {_names(files)}; {_why(report)}", as_text)
         write_card(folder, to.resolve().name, [_card_entry(files, mapping, report)])
     _show(to, mapping, report, as_json)
 

@@ -87,6 +87,7 @@ def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="The role of a speaker, customer or agent, by the value in the speaker's column; may be repeated.",
         ),
         click.option("--others", type=click.Choice(list(ROLES)), help="The role of all other speakers."),
+        click.option("--keep-quotes", is_flag=True, help="Keep the history that mails quote."),
     ]
     for option in reversed(options):
         command = option(command)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..data.sources import open_dataset, read_split
 from ..data.splits import exclude_scored
-from ..errors import PrerequisiteError, UsageError, first_line
+from ..errors import LiftbenchError, PrerequisiteError, UsageError, first_line
 from ..extension.loader import Plugins, load_plugins
 from ..files import digest
 from ..models.adapter_tokenizer import join_tokenizer
@@ -47,7 +47,7 @@ def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) 
         backend=recipe.model.backend,
         prompt=prompt_for(recipe, model, shots),
     )
-    return Loadable(system=system, model=model.path)
+    return Loadable(system=system, model=model.path, notes=model.notes)
 
 
 def planned_system(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
@@ -119,7 +119,7 @@ def with_adapter(
     """
     record, provenance = read_adapter(adapter)
     mismatches: list[str] = []
-    notes: list[str] = []
+    notes = model.notes
     if is_edited(adapter):
         notes.append("the adapter's provenance.json was edited: where the adapter comes from counts as unknown")
     if record.base_sha256 is None:
@@ -200,11 +200,13 @@ def own_tokenizer(
         return None
     plugins = plugins or load_plugins()
     backend: type[Backend] = plugins.load(plugins.find("backend", recipe.model.backend))
+    base = backend.open_tokenizer(model.path)
     try:
-        base, own = backend.open_tokenizer(model.path), backend.open_tokenizer(joined.folder)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
+        own = backend.open_tokenizer(joined.folder)
+    except Exception as error:  # every library has its own for a damaged file
+        reason = error.what if isinstance(error, LiftbenchError) else first_line(error)
         raise UsageError(
-            f"the tokenizer beside the adapter {adapter} cannot be opened: {first_line(error)}",
+            f"the tokenizer beside the adapter {adapter} cannot be opened: {reason}",
             "Save it again, or remove its files: the adapter is then scored with the base's tokenizer.",
         ) from error
     own_prompt = prompt_for(recipe, model, prompt.shots, joined.folder)

@@ -15,6 +15,7 @@ from ..files import digest, file_sha256, read_lines
 from ..records.run import SCHEMA
 from ..records.system import AdapterRecord
 from ..records.training import Provenance, TrainingRow
+from .faults import check_fetched
 from .hub import HUB, cached_snapshot, parse
 from .references import ALIASES, ResolvedModel, files_sha256, is_hub_name, read_json, resolve
 
@@ -189,6 +190,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
             f"{folder} has no {WEIGHTS}; pickled weights (.bin) are not loaded, because they can run code",
             "Save the adapter again with PEFT's save_pretrained(folder).",
         )
+    check_fetched([folder / CONFIGURATION, folder / WEIGHTS])
     return read_json(folder / CONFIGURATION)
 
 

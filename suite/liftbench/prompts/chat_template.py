@@ -26,10 +26,10 @@ MIDNIGHT = datetime.strptime(DATE, "%d %b %Y")
 CLOCK = "strftime_now"
 """The function with which a template reads the clock (Llama 3.2, Mistral, gpt-oss)."""
 
-TAKEN = ("messages", "add_generation_prompt")
+TAKEN = ("messages", "add_generation_prompt", CLOCK)
 """What the suite passes to every template itself."""
 
-PROVIDED = (CLOCK, "raise_exception", "namespace", "dict", "range", "tools", "documents")
+PROVIDED = ("raise_exception", "namespace", "dict", "range", "tools", "documents")
 """Other names in templates that are nobody's arguments."""
 
 Message = dict[str, str]

@@ -13,6 +13,7 @@ from ..similarity.clusters import CLUSTER
 from .columns import Columns, check_form
 from .gathering import Message, Messages
 from .speakers import UNSPOKEN, Speakers
+from .speech import readable, spoken
 from .tables import Row
 from .tally import Tally
 from .transcripts import Unusable, said_in_text
@@ -60,7 +61,8 @@ def _of_messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tall
 def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Message]:
     for row in _usable(rows, tally):
         id_, text, speaker = (_cell(row, name) for name in (columns.id, columns.text, columns.speaker))
-        references = _references(row, columns)
+        text = spoken(text, tally, id_, keep_quotes=columns.keep_quotes)
+        references = _references(row, columns, tally)
         if not id_:
             tally.leave_out("row", "no conversation id", row.place)
         elif not text and not references:
@@ -108,7 +110,7 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
         yield Conversation(
             id=id_,
             turns=tuple(Turn(role=role, text=text) for role, text in turns if role and role not in UNSPOKEN),
-            references=_references(row, columns),
+            references=_references(row, columns, tally),
             metadata=_metadata(row, columns, keep, tally),
         )
     speakers.check(tally)
@@ -125,7 +127,10 @@ def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> 
         return said_in_text("\n".join(said), speakers, tally)
     if not all(isinstance(message, Mapping) for message in said):
         raise Unusable("the messages are not objects")
-    found = [(_speaker(message), _content(message, tally)) for message in said]
+    found = [
+        (_speaker(message), spoken(_content(message, tally), tally, keep_quotes=columns.keep_quotes))
+        for message in said
+    ]
     if any(text and not speaker for speaker, text in found) and columns.others is None:
         raise Unusable(f"a message without {', '.join(SPEAKER_KEYS[:-1])} or {SPEAKER_KEYS[-1]}")
     found = [(speaker, text) for speaker, text in found if text]
@@ -171,12 +176,13 @@ def _cell(row: Row, column: str | None) -> str:
     return "" if column is None else words(row.values.get(column))
 
 
-def _references(row: Row, columns: Columns) -> tuple[str, ...]:
+def _references(row: Row, columns: Columns, tally: Tally) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for name in columns.references:
         value = row.values.get(name)
         texts = value if isinstance(value, list | tuple) else list_in(value) if words(value)[:1] == "[" else None
-        found |= dict.fromkeys(filter(None, map(words, [value] if texts is None else texts)))
+        said = (readable(words(text), tally) for text in ([value] if texts is None else texts))
+        found |= dict.fromkeys(filter(None, said))
     return tuple(found)
 
 

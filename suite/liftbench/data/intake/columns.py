@@ -46,6 +46,8 @@ class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """Value in the speaker's column → its role, for values that do not name a role (as `user` and `Support` do)."""
     others: Role | None = None
     """The role of all other speakers."""
+    keep_quotes: bool = False
+    """Whether the history that a mail quotes stays in its message."""
 
     @property
     def names(self) -> tuple[str, ...]:
