@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from liftbench.plugin_api import PrerequisiteError, UsageError, first_line
+from liftbench.plugin_api import PrerequisiteError, UsageError, first_line, read_json
 
 PLAIN = "float32, bfloat16 and float16"
 """The precisions that compute with weights as they are."""
@@ -82,12 +82,10 @@ def use_own_quantization(config: Any, precision: str) -> None:
             "Use the unquantized model.",
         )
     if precision == "nf4" and not (method == "bitsandbytes_4bit" and own.get("bnb_4bit_quant_type") == "nf4"):
-        works = f"To score it as it is, use --set model.precision=bfloat16 ({PLAIN} work). " * (
-            method in OWN_PRECISIONS
-        )
+        works = f"Use --set model.precision=bfloat16 ({PLAIN} work), and --plugin lora to train. "
         raise UsageError(
             f"its weights are quantized already ({method}), and cannot be quantized again to nf4",
-            f"{works}To train on it, use the unquantized model.",
+            works * (method in OWN_PRECISIONS) + "The unquantized model works, too.",
         )
     if method in UNPACKED:
         own |= {"dequantize": True}
@@ -121,9 +119,10 @@ def stored_types(folder: Path) -> dict[str, str]:
     """The name and the type of each tensor in the files that transformers loads, from their headers."""
     from safetensors import safe_open
 
-    whole = folder / "model.safetensors"
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     types: dict[str, str] = {}
-    for path in [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors")):
+    names = {whole.name} if whole.is_file() else set(read_json(index)["weight_map"].values())
+    for path in (folder / name for name in sorted(names)):
         with safe_open(str(path), framework="pt") as file:
             types |= {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - no dict
     return types

@@ -31,6 +31,7 @@ from ..support.quantized import (
     Tensors,
     change_model,
     from_fp8,
+    linear,
     to_fp8,
     to_gptq,
     to_int8,
@@ -82,6 +83,33 @@ def test_an_fp8_base_has_the_weights_that_its_scales_say(tmp_path: Path, tiny_ch
         assert torch.equal(parameter.data.cpu(), expected[name].to(dtype)), name
 
 
+def test_an_fp8_base_may_have_one_scale_a_matrix_and_be_in_several_files(tmp_path: Path, tiny_chat_model: Path) -> None:
+    def quantize(tensors: Tensors) -> Tensors:
+        made = dict(tensors)
+        for name, weight in linear(tensors).items():
+            scale = weight.float().abs().max() / 448
+            made |= {name: (weight.float() / scale).to(torch.float8_e4m3fn), f"{name}_scale_inv": scale}
+            made[name.replace("weight", "activation_scale")] = torch.tensor(1.0)
+        return made
+
+    own = {"quant_method": "fp8", "activation_scheme": "static", "weight_block_size": None}
+    folder = change_model(tiny_chat_model, tmp_path / "fp8", quantize, quantization_config=own)
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    parts = [dict(list(tensors.items())[start::2]) for start in range(2)]
+    for number, part in enumerate(parts):
+        save_file(part, folder / f"part{number}.safetensors", metadata={"format": "pt"})
+    index = {
+        "metadata": {},
+        "weight_map": {name: f"part{n}.safetensors" for n, part in enumerate(parts) for name in part},
+    }
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert resolve(str(folder)).quantization == "fp8"
+    for name, parameter in load_model(folder, "float32").named_parameters():
+        scale = tensors.get(f"{name}_scale_inv", torch.tensor(1.0))
+        assert torch.equal(parameter.data.cpu(), tensors[name].float() * scale), name
+
+
 def test_an_int8_base_is_multiplied_as_bitsandbytes_does(
     tmp_path: Path, tiny_chat_model: Path, plain: torch.Tensor
 ) -> None:
@@ -109,7 +137,7 @@ def test_a_base_saved_in_fp4_is_computed_in_the_precision_and_is_not_nf4(tmp_pat
     folder = bitsandbytes_folder(tiny_chat_model, tmp_path / "fp4", bnb_4bit_quant_type="fp4")
     model = load_model(folder, "float32")
     assert {str(parameter.dtype) for parameter in model.parameters()} == {"torch.float32", "torch.uint8"}
-    with pytest.raises(UsageError, match="cannot be quantized again to nf4\nTo score it as it is"):
+    with pytest.raises(UsageError, match=r"cannot be quantized again to nf4\nUse --set model.precision=bfloat16"):
         load_model(folder, "nf4")
 
 
