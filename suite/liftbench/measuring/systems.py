@@ -204,7 +204,9 @@ def own_tokenizer(
     try:
         own = backend.open_tokenizer(joined.folder)
     except Exception as error:  # every library has its own for a damaged file
-        reason = error.what if isinstance(error, LiftbenchError) else first_line(error)
+        reason = (
+            error.what.rpartition(" cannot be loaded: ")[2] if isinstance(error, LiftbenchError) else first_line(error)
+        )
         raise UsageError(
             f"the tokenizer beside the adapter {adapter} cannot be opened: {reason}",
             "Save it again, or remove its files: the adapter is then scored with the base's tokenizer.",
