@@ -55,6 +55,7 @@ BASES = {
     "Control": ("ControlRequest",),
     "Dataset": ("Conversation", "Turn"),
     "Backend": ("BackendRequest", "Generation"),
+    "Desk": ("Export", "Opening", "People", "Chatlog", "Replies"),
 }
 """The base classes that plugins implement, with the records that they take and return."""
 

@@ -61,10 +61,23 @@ CONTROLS = (
     ("extractive-oracle", "ExtractiveOracle", "the turns that score best against the references: a bound for copying"),
 )
 
+DESKS = (
+    ("zendesk", "tickets with comments, chats with their history"),
+    ("intercom", "conversations with their parts"),
+    ("freshdesk", "tickets with conversations, or a message a row"),
+    ("hubspot", "messages of threads"),
+    ("gorgias", "tickets with messages, or messages alone"),
+    ("help-scout", "conversations with their threads"),
+    ("chatwoot", "messages of conversations"),
+    ("amazon-connect", "chat transcripts, Contact Lens files of calls and chats"),
+    ("salesforce", "chat transcripts (LiveChatTranscript), entries of messaging sessions"),
+    ("twcs", "Customer Support on Twitter (Kaggle): tweets, linked by their replies"),
+)
+
 
 @hookimpl
 def bench_register(registry: Registry) -> None:
-    """Backends, trainers, metrics, controls and data sets."""
+    """Backends, trainers, metrics, controls, data sets and help desks' exports."""
     registry.backend(
         "transformers",
         target="liftbench_plugins.backends.transformers:TransformersBackend",
@@ -131,3 +144,6 @@ def bench_register(registry: Registry) -> None:
         install="liftbench[data]",
         summary="any data set that the datasets library loads; the recipe maps its columns",
     )
+    for name, summary in DESKS:
+        attribute = name.replace("-", "_").upper()
+        registry.desk(name, target=f"liftbench.data.intake.desk_mappings:{attribute}", summary=summary)

@@ -2,6 +2,8 @@
 from .data.dataset import Dataset
 from .data.intake.assembly import conversations
 from .data.intake.columns import Columns, check_names
+from .data.intake.desks import Chatlog, Desk, Export, Opening, People
+from .data.intake.replies import Replies
 from .data.intake.speakers import UnclearSpeakers
 from .data.intake.tables import Row
 from .data.intake.tally import Tally
@@ -43,6 +45,7 @@ __all__ = [
     "SPLITTER",
     "Backend",
     "BackendRequest",
+    "Chatlog",
     "Columns",
     "Comparison",
     "Control",
@@ -50,7 +53,9 @@ __all__ = [
     "Conversation",
     "CurvePoint",
     "Dataset",
+    "Desk",
     "Ending",
+    "Export",
     "Finding",
     "Generation",
     "JsonLinesFolder",
@@ -59,12 +64,15 @@ __all__ = [
     "Metric",
     "MetricRequest",
     "ModelRecord",
+    "Opening",
     "OutOfMemory",
+    "People",
     "PrerequisiteError",
     "Progress",
     "Prompt",
     "PromptSpec",
     "Registry",
+    "Replies",
     "ResolvedModel",
     "Row",
     "RunFailed",

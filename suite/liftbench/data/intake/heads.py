@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from .columns import plain_name
+from .speakers import INTERNAL_NOTE, UNSPOKEN_HEADS
 from .stamps import STAMP, is_time
 
 _HEAD = re.compile(
@@ -24,6 +26,8 @@ _ROLE_WORDS = (
 """Words at the end of a name that say its role, however many words it has."""
 _VERBS = ("says", "said", "wrote", "writes")
 _PHONE = re.compile(r"\+\d[\d\s.-]{6,20}")
+INTERNAL_ASIDES = (*UNSPOKEN_HEADS, "internal", "internalonly", "note", "whisper", "intern")
+"""What stands in brackets beside the name of an agent who writes to other agents."""
 SHORT = 2
 """The most words of a short name."""
 
@@ -66,8 +70,12 @@ def read_head(line: str) -> Head | None:
     if not (any(map(str.isalpha, name)) or _PHONE.fullmatch(name)) or is_time(name) or _NO_NAME.search(name):
         return None
     start = match.start("colon")
+    aside = (match["aside"] or "").strip()
+    if plain_name(aside) in INTERNAL_ASIDES:
+        # The agent does not speak to the customer in `Agent (internal note): …`.
+        name = INTERNAL_NOTE
     weak = line[start - 1 : start].isdigit() and line[start + 1 : start + 2].isdigit()
-    return Head(name, (match["aside"] or "").strip(), match["text"], weak, match["time"] is not None)
+    return Head(name, aside, match["text"], weak, match["time"] is not None)
 
 
 def resembles_name(name: str) -> bool:
