@@ -7,12 +7,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-LOGGED = {
+LOGGED = (
     # Logged on import with AVX512-BF16 processors. The kernel would serve evaluation only, and `loading` disables it.
-    "bitsandbytes.backends.cpu.ops": "Failed to load CPU gemm_4bit_forward",
+    ("bitsandbytes.backends.cpu.ops", "Failed to load CPU gemm_4bit_forward"),
+    # Logged in each layer's forward pass: LLM.int8 multiplies in float16.
+    ("bitsandbytes.autograd._functions", "MatMul8bitLt: inputs will be cast"),
+    # Weights that do not fit; `weights.check_loaded` raises an error that names them.
+    ("transformers.modeling_utils", "LOAD REPORT"),
+    ("transformers.modeling_utils", "This checkpoint seem corrupted"),
     # Logged if two checkpoints are less than a second apart; their step numbers order them anyway.
-    "transformers.trainer_utils": "mtime may not be reliable",
-}
+    ("transformers.trainer_utils", "mtime may not be reliable"),
+)
 WARNED = (
     # A warning of transformers about code in TRL and PEFT.
     "`is_gradient_checkpointing` is deprecated",
@@ -23,8 +28,8 @@ WARNED = (
 def quiet() -> Iterator[None]:
     """Drop the messages above within the block, and hide transformers' progress bars."""
     with ExitStack() as stack:
-        for name, beginning in LOGGED.items():
-            stack.enter_context(_drop_messages(name, beginning))
+        for name, part in LOGGED:
+            stack.enter_context(_drop_messages(name, part))
         stack.enter_context(warnings.catch_warnings())
         for beginning in WARNED:
             warnings.filterwarnings("ignore", message=beginning, category=FutureWarning)
@@ -33,9 +38,9 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _drop_messages(name: str, beginning: str) -> Iterator[None]:
+def _drop_messages(name: str, part: str) -> Iterator[None]:
     def keep(record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith(beginning)
+        return part not in record.getMessage()
 
     logger = logging.getLogger(name)
     logger.addFilter(keep)

@@ -28,7 +28,8 @@ from .models import hub
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
 from .progress import Progress, no_progress
-from .prompts.render import completion_ids, encode, end_token, render
+from .prompts.ending import Ending, end_token, ending
+from .prompts.render import completion_ids, encode, render
 from .prompts.spec import Prompt, prompt_spec
 from .records.conversation import Conversation, Turn
 from .records.run import Finding, Manifest
@@ -53,6 +54,7 @@ __all__ = [
     "CurvePoint",
     "Dataset",
     "Desk",
+    "Ending",
     "Export",
     "Finding",
     "Generation",
@@ -88,6 +90,7 @@ __all__ = [
     "conversations",
     "encode",
     "end_token",
+    "ending",
     "file_sha256",
     "first_line",
     "hookimpl",

@@ -187,6 +187,11 @@ def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -
         ),
         ({"system": {"adapter": AdapterRecord(sha256="e" * 64)}}, "same base", "does not tell which weights"),
         ({"system": {"adapter": AdapterRecord(sha256="e" * 64, base_sha256="0" * 64)}}, "same base", "other weights"),
+        (
+            {"system": {"adapter": AdapterRecord(sha256="e" * 64, chat_template_sha256="7" * 64)}},
+            "same base",
+            "may come from the template",
+        ),
         ({"rows": False}, "leakage", "not recorded"),
     ],
 )

@@ -9,10 +9,19 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from liftbench.errors import UsageError
+from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.files import digest, write_lines
-from liftbench.models.adapters import adapter_sha256, base_of, is_edited, read_adapter, read_rows, seal
-from liftbench.models.references import files_sha256
+from liftbench.models.adapters import (
+    adapter_sha256,
+    base_of,
+    compare_base,
+    find_base,
+    is_edited,
+    read_adapter,
+    read_rows,
+    seal,
+)
+from liftbench.models.references import ResolvedModel, files_sha256
 from liftbench.records.run import SCHEMA
 from liftbench.records.system import AdapterRecord, ModelRecord
 from liftbench.records.training import Provenance, TrainingRow
@@ -143,9 +152,13 @@ def test_a_damaged_adapter_says_what_is_wrong(tmp_path: Path, name: str, content
         (None, {"base_model_name_or_path": "smollm2-135m"}, "smollm2-135m"),
         (None, {"base_model_name_or_path": "hub:org/name@v2"}, "hub:org/name@v2"),
         (None, {"base_model_name_or_path": "here/model"}, "here/model"),
-        (None, {"base_model_name_or_path": "/gone/model"}, None),
-        (None, {"base_model_name_or_path": "./gone"}, None),
+        # What is gone is named all the same: no other model is taken for it.
+        (None, {"base_model_name_or_path": "/gone/model"}, "/gone/model"),
+        (None, {"base_model_name_or_path": "./gone"}, "./gone"),
+        (None, {"base_model_name_or_path": "gpt2"}, "gpt2"),
+        (None, {"base_model_name_or_path": "C:\\models\\llama"}, "C:\\models\\llama"),
         (None, {"base_model_name_or_path": ""}, None),
+        (None, {"base_model_name_or_path": " "}, None),
         (None, {"base_model_name_or_path": None}, None),
         (None, {}, None),
     ],
@@ -160,6 +173,81 @@ def test_the_base_of_an_adapter(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here" / "model").mkdir(parents=True)
     assert base_of(write_adapter(tmp_path / "adapter", provenance, **configuration)) == expected
+
+
+@pytest.mark.parametrize(
+    ("provenance", "configuration", "reason"),
+    [
+        (Provenance(base=replace(BASE, reference="/gone/base")), {}, "was trained on /gone/base, .* it is not here"),
+        (None, {"base_model_name_or_path": "/gone/model"}, "was trained on /gone/model, .* it is not here"),
+        (None, {"base_model_name_or_path": "gone/model.gguf"}, "was trained on hub:gone/model.gguf, .* no connection"),
+        (None, {"base_model_name_or_path": "gpt2"}, "was trained on gpt2, .* it is not here"),
+        (None, {"base_model_name_or_path": "org/name"}, "was trained on hub:org/name, .* no connection"),
+        (None, {"base_model_name_or_path": "empty"}, "was trained on empty, .* it has no config.json"),
+        (None, {"base_model_name_or_path": None}, "does not say which model it was trained on"),
+        (Provenance(), {}, "does not say which model it was trained on"),
+    ],
+)
+def test_a_base_that_cannot_be_had_is_named_with_the_option_that_helps(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    provenance: Provenance | None,
+    configuration: dict[str, Any],
+    reason: str,
+) -> None:
+    def offline(*_: Any, **__: Any) -> Path:
+        raise PrerequisiteError("there is no connection")
+
+    monkeypatch.setattr("liftbench.models.hub.download", offline)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises((UsageError, PrerequisiteError), match=reason) as caught:
+        find_base(write_adapter(tmp_path / "adapter", provenance, **configuration))
+    assert "--model" in caught.value.fix
+    assert len(str(caught.value).splitlines()) <= 3
+
+
+def write_weights(folder: Path, content: bytes) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(content)
+    return folder
+
+
+def model_of(reference: str, folder: Path) -> ResolvedModel:
+    record = ModelRecord(reference=reference, sha256=files_sha256(folder.glob("*.safetensors")), source="test")
+    return ResolvedModel(path=folder, record=record, name="model")
+
+
+@pytest.mark.parametrize(
+    ("named", "reference", "found"),
+    [
+        ("mine", "mine", ""),
+        ("copy", "mine", ""),
+        ("other", "mine", "mismatch"),
+        ("/gone", "mine", "unknown"),
+        ("org/name", "hub:org/name", ""),
+        ("org/name", "hub:Org/Name@main", ""),
+        ("org/name", "hub:org/name@v2", "unknown"),
+        ("org/name", "hub:org/other", "mismatch"),
+        ("org/name", "mine", "unknown"),
+        ("org/cached", "mine", "mismatch"),
+        ("org/cached-copy", "mine", ""),
+        ("smollm2-135m", "mine", "mismatch"),
+        (None, "mine", ""),
+    ],
+)
+def test_a_model_is_compared_with_the_base_that_an_adapter_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, reference: str, found: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = write_weights(tmp_path / "mine", b"mine")
+    copy, other = write_weights(tmp_path / "copy", b"mine"), write_weights(tmp_path / "other", b"others")
+    cached = {"hub:org/cached": other, "hub:org/cached-copy": copy}
+    monkeypatch.setattr("liftbench.models.adapters.cached_snapshot", cached.get)
+    adapter = write_adapter(tmp_path / "adapter", base_model_name_or_path=named)
+    compared = compare_base(adapter, model_of(reference, mine))
+    assert [name for name in ("mismatch", "unknown") if getattr(compared, name)] == [found][: bool(found)]
+    assert str(named) in f"{compared.mismatch}{compared.unknown}" or not found
 
 
 ROWS = [TrainingRow(id=id_, part="train", sha256=id_ * 64, shingles=[1, 2], reference_ngrams=[3]) for id_ in ("a", "b")]

@@ -58,7 +58,7 @@ def test_a_program_in_an_interpreter_of_its_own_leaves_an_adapter_that_is_scored
 ) -> None:
     from transformers import AutoTokenizer
 
-    from liftbench_plugins.backends.transformers import with_adapter
+    from liftbench_plugins.backends.adapter import with_adapter
     from liftbench_plugins.loading import load_model
 
     points: list[CurvePoint] = []

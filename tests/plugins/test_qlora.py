@@ -165,7 +165,7 @@ def test_each_way_of_training_learns_and_is_loaded_with_the_logits_it_had(
     from peft import PeftModel
     from transformers import AutoTokenizer
 
-    from liftbench_plugins.backends.transformers import with_adapter
+    from liftbench_plugins.backends.adapter import with_adapter
     from liftbench_plugins.loading import load_model
 
     points: list[CurvePoint] = []

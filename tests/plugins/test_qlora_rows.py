@@ -156,6 +156,7 @@ def test_a_row_is_the_prompt_of_inference_and_each_summary_with_one_end_token(
     conversations: list[Conversation], tokenizer: Any
 ) -> None:
     end = end_token(PROMPT, tokenizer)
+    assert isinstance(end, int)
     several = [
         Conversation(id=each.id, turns=each.turns, references=(each.references[0], "Shorter."))
         for each in conversations

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +180,34 @@ def test_a_batch_that_does_not_fit_says_so(tiny_chat_model: Path, conversations:
         backend.generate(prompts, 4)
     handle.remove()
     assert len(backend.generate(prompts, 4)) == 2
+
+
+ROLES = (
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.role == 'assistant' %}{{ END }}{% endif %}{% endfor %}"
+)
+
+
+def test_an_end_of_several_tokens_ends_a_text(
+    tmp_path: Path, tiny_chat_model: Path, conversations: list[Conversation]
+) -> None:
+    folder = shutil.copytree(tiny_chat_model, tmp_path / "model")
+    (folder / "chat_template.jinja").write_text(ROLES.replace("END", "'### End'"))
+    backend = open_backend(folder)
+    prompts = prompts_for(backend, conversations)
+    running = backend.generate(prompts, 40)
+    assert {made.finish_reason for made in running} == {"length"}
+    # What the model writes in the middle of some texts becomes the end of an answer.
+    end = next(found[0] for made in running if (found := re.search(r"(?<=.{20})[ -z]{6}", made.text)))
+    (folder / "chat_template.jinja").write_text(ROLES.replace("END", repr(end)))
+    ending = open_backend(folder)
+    assert prompts_for(ending, conversations) == prompts
+    made = ending.generate(prompts, 40)
+    assert [one.text for one in made] == [one.text.partition(end.strip(" "))[0] for one in running]
+    for one, before in zip(made, running, strict=True):
+        stopped = len(one.text) < len(before.text)
+        assert (one.finish_reason, one.new_tokens < 40) == (("stop", True) if stopped else ("length", False))
+    assert {one.finish_reason for one in made} == {"stop", "length"}
+    assert [ending.generate([prompt], 40)[0] for prompt in prompts] == made
 
 
 # ----------------------------------------------------------------------------------------------------------- adapters

@@ -79,6 +79,7 @@ def test_a_plain_prompt_has_one_bos_where_the_tokenizer_adds_one() -> None:
 def test_a_completion_ends_with_one_end_token_and_never_merges_with_the_prompt(chat: Any) -> None:
     spec = prompt_spec(TEMPLATE, "", "chat")
     end = end_token(spec, chat)
+    assert isinstance(end, int)
     assert chat.convert_ids_to_tokens(end) == "<|im_end|>"
     ids = completion_ids("  Asks about an order.\n", end, chat)
     assert chat.decode(ids) == "Asks about an order.<|im_end|>"

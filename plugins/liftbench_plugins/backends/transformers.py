@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,21 @@ from liftbench.plugin_api import (
     OutOfMemory,
     Prompt,
     RunFailed,
-    UsageError,
-    end_token,
+    ending,
 )
 from liftbench_plugins.library_output import quiet
-from liftbench_plugins.loading import device, load_model
+from liftbench_plugins.loading import (
+    check_ids,
+    check_vocabulary,
+    context_of,
+    device,
+    load_model,
+    load_tokenizer,
+    valid_pad,
+)
+
+from .adapter import with_adapter
+from .embeddings import fit_embeddings
 
 
 class TransformersBackend(Backend):
@@ -29,13 +38,15 @@ class TransformersBackend(Backend):
         import torch
 
         with quiet():
-            self.tokenizer = self.open_tokenizer(request.model)
+            self.tokenizer = self.open_tokenizer(request.tokenizer or request.model)
             try:
                 model = load_model(request.model, request.precision)
-                if request.precision == "nf4" and device() == "cpu":
+                if device() == "cpu":
                     unpack_nf4(model)
                 if request.adapter is not None:
+                    fit_embeddings(model, request.adapter)
                     model = with_adapter(model, request.adapter)
+                check_vocabulary(self.tokenizer, model)
             except torch.OutOfMemoryError as error:
                 raise RunFailed(
                     f"the model does not fit in the GPU's memory in {request.precision}",
@@ -43,22 +54,22 @@ class TransformersBackend(Backend):
                 ) from error
         self._model = model.eval()
         self.device = device()
-        self.context_length = int(model.config.max_position_embeddings)
-        self._stops = stop_tokens(model.generation_config, self.tokenizer) | {end_token(request.prompt, self.tokenizer)}
-        pad = self.tokenizer.pad_token_id
-        self._pad = pad if pad is not None else min(self._stops)
+        self.context_length = context_of(model.config)
+        self._precision = request.precision
+        self._ending = ending(request.prompt, self.tokenizer)
+        self._stops = stop_tokens(model.generation_config, self.tokenizer) | set(self._ending.tokens)
+        self._pad = valid_pad(self.tokenizer, model)
 
     @classmethod
     def open_tokenizer(cls, model: Path) -> Any:
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(model, local_files_only=True)
+        return load_tokenizer(model)
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         import torch
 
+        check_ids([max(prompt.token_ids) for prompt in prompts], self.tokenizer, self._model)
         try:
-            with torch.inference_mode():
+            with quiet(), torch.inference_mode():
                 rows = self._decode([prompt.token_ids for prompt in prompts], max_new_tokens)
         except torch.OutOfMemoryError as error:
             # The first sentence of torch's message; the others are advice about its allocator.
@@ -106,9 +117,12 @@ class TransformersBackend(Backend):
                 logits_to_keep=1,
             ).logits[:, -1]
             chosen = logits.argmax(dim=-1)
+            # NaN counts as the largest value, so a row with one has it here.
+            if not logits.gather(-1, chosen[:, None]).isfinite().all():
+                raise self._not_numbers()
             for row, token in zip(alive, chosen.tolist(), strict=True):
                 made[row].append(token)
-            going = [place for place, row in enumerate(alive) if made[row][-1] not in self._stops]
+            going = [place for place, row in enumerate(alive) if not self._has_ended(made[row])]
             if not going:
                 break
             positions = positions[:, -1:] + 1
@@ -121,12 +135,38 @@ class TransformersBackend(Backend):
             mask = torch.cat([mask, mask.new_ones((len(alive), 1))], dim=1)
         return made
 
+    def _has_ended(self, ids: list[int]) -> bool:
+        if ids[-1] in self._stops:
+            return True
+        if not self._ending.texts:
+            return False
+        # A token adds at least a byte, so the newest tokens hold every end that is complete only now.
+        newest = max(len(end.encode()) for end in self._ending.texts) + 4
+        text: str = self.tokenizer.decode(ids[-newest:], skip_special_tokens=True)
+        return self._ending.find(text if len(ids) <= newest else f"…{text}") >= 0
+
+    def _not_numbers(self) -> RunFailed:
+        """The error for logits that are not numbers, from which any token could be taken: token 0, for example."""
+        broken = [name for name, weight in self._model.named_parameters() if not weight.isfinite().all()]
+        others = [name for name in ("bfloat16", "float32") if name != self._precision]
+        if broken and self._precision == "float32":
+            fix = "Copy the model's or the adapter's folder again, or train it again."
+        else:
+            fix = f"Use --set model.precision={' or '.join(others)} (for an adapter, --precision)."
+        if broken:
+            what = f"{len(broken)} of the model's weights are not finite numbers, the first {broken[0]}"
+        else:
+            what = "it overflows"
+        return RunFailed(f"the model's logits are not numbers in {self._precision}: {what}", fix)
+
     def _generation(self, prompt: list[int], ids: list[int]) -> Generation:
         stopped = bool(ids) and ids[-1] in self._stops
         # Decoded together with the prompt, because a SentencePiece tokenizer drops the space before the first token.
         before: str = self.tokenizer.decode(prompt, skip_special_tokens=True)
         whole: str = self.tokenizer.decode([*prompt, *(ids[:-1] if stopped else ids)], skip_special_tokens=True)
         text = whole[len(before) :]
+        if (end := self._ending.find(text)) >= 0:
+            text, stopped = text[:end], True
         return Generation(text=text, new_tokens=len(ids), finish_reason="stop" if stopped else "length")
 
 
@@ -137,42 +177,15 @@ def stop_tokens(generation_config: Any, tokenizer: Any) -> set[int]:
     return {int(stop) for stop in (*stops, tokenizer.eos_token_id) if stop is not None}
 
 
-def with_adapter(model: Any, adapter: Path) -> Any:
-    """The model with an adapter, which is not merged: rounding the sum would change what was trained.
-
-    The adapter's weights are cast to the base's compute dtype, as autocast does in training: in bfloat16 the logits
-    then equal those of the training's forward pass bit by bit, while with float32 weights they are 1.4% off (relative
-    error on SmolLM2-135M in NF4). Raises `UsageError` for an adapter that does not fit.
-    """
-    import torch
-    from peft import PeftModel
-
-    dtype = model.dtype
-    try:
-        with warnings.catch_warnings():
-            # If the file lacks weights, PEFT only warns and keeps the initial ones: the base would be scored instead.
-            warnings.filterwarnings("error", message="Found missing adapter keys")
-            wrapped = PeftModel.from_pretrained(model, adapter, is_trainable=False)
-    except torch.OutOfMemoryError:
-        raise
-    except (KeyError, RuntimeError, UserWarning, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"the adapter {adapter} does not fit the model: {reason}") from error
-    if wrapped.active_peft_config.is_prompt_learning:
-        raise UsageError(f"the adapter {adapter} is a learned prompt, which the backend transformers does not support")
-    for name, parameter in wrapped.named_parameters():
-        if wrapped.base_model.prefix in name or "modules_to_save" in name:
-            parameter.data = parameter.data.to(dtype)
-    return wrapped.get_base_model()
-
-
 def unpack_nf4(model: Any) -> None:
-    """Replace each NF4 layer by a plain one with the same weights, unpacked.
+    """Replace each 4-bit layer of bitsandbytes by a plain one with the same weights, unpacked.
 
     On the CPU, bitsandbytes unpacks a layer's weights in every forward pass. Unpacking them once gives the same numbers
     a quarter faster (SmolLM2-135M, 16 rows, one core: 210 tokens/s instead of 166), but takes the memory of the model
     in bfloat16.
     """
+    if not getattr(model, "is_loaded_in_4bit", False):
+        return
     import torch
     from bitsandbytes.functional import dequantize_4bit
     from bitsandbytes.nn import Linear4bit

@@ -61,8 +61,8 @@ class CommandRequest(Struct, frozen=True, kw_only=True):
     """The same, to choose a checkpoint on."""
     adapter: str
     """Where to leave the adapter, in PEFT's format with weights in safetensors."""
-    end_token: int
-    """The token that ends a summary."""
+    end_token: int | tuple[int, ...]
+    """The token that ends a summary; a list where it takes several."""
     max_input_tokens: int
     max_new_tokens: int
     seed: int

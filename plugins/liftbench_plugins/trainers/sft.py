@@ -5,6 +5,7 @@ Imports torch, transformers, PEFT, TRL and datasets: import this module only whe
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,6 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import (
     AttentionInterface,
-    AutoConfig,
-    AutoTokenizer,
     PrinterCallback,
     TrainerState,
 )
@@ -23,7 +22,18 @@ from trl import SFTConfig
 
 from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, TrainRequest, peak_memory
 from liftbench_plugins.backends.transformers import unpack_nf4
-from liftbench_plugins.loading import device, load_model
+from liftbench_plugins.loading import (
+    check_ids,
+    check_targets,
+    check_vocabulary,
+    context_of,
+    device,
+    explain_loading,
+    load_config,
+    load_model,
+    load_tokenizer,
+    valid_pad,
+)
 
 from . import checkpoints
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
@@ -38,7 +48,7 @@ if TYPE_CHECKING:
 def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: str, precision: str) -> TrainingSummary:
     """Train from the newest complete checkpoint in `folder`, or from the start, and publish the best as `adapter`."""
     options: LoRAOptions = request.options
-    tokenizer = AutoTokenizer.from_pretrained(request.model)
+    tokenizer = load_tokenizer(request.model)
     plan, validation = _plan(request, tokenizer)
     if not plan.rows:
         reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
@@ -60,7 +70,9 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: st
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
     options: LoRAOptions = request.options
-    context = AutoConfig.from_pretrained(request.model).max_position_embeddings
+    with explain_loading(request.model):
+        # A model that does not say how much it can see has no limit.
+        context = context_of(load_config(request.model)) or sys.maxsize
     train, validation = (
         Encoder(part, request.prompt, tokenizer, max_input_tokens=request.max_input_tokens, context=context)
         for part in (request.train, request.validation)
@@ -82,12 +94,15 @@ def _trainer(
 ) -> TargetLossTrainer:
     options: LoRAOptions = request.options
     evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
+    model = base_for_training(request.model, precision)
+    check_base(model, tokenizer, [*plan.rows, *validation], options.target)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(valid_pad(tokenizer, model))
     trainer = TargetLossTrainer(
-        model=base_for_training(request.model, precision),
+        model=model,
         args=_arguments(request, plan, folder),
         train_dataset=_dataset(plan.rows),
         eval_dataset=_dataset(validation) if validation else None,
-        data_collator=partial(collate, pad=tokenizer.pad_token_id or tokenizer.eos_token_id or 0),
+        data_collator=partial(collate, pad=tokenizer.pad_token_id),
         processing_class=tokenizer,
         peft_config=LoraConfig(
             r=options.rank,
@@ -115,6 +130,13 @@ def base_for_training(folder: Path, precision: str) -> Any:
             AttentionInterface.register(ATTENTION, attention)
             model.set_attn_implementation(ATTENTION)
     return model
+
+
+def check_base(model: Any, tokenizer: Any, rows: list[Row], target: str | tuple[str, ...]) -> None:
+    """Raise `UsageError` unless the base has an embedding for each token of the rows, and the layers of `target`."""
+    check_vocabulary(tokenizer, model)
+    check_ids([max(ids) for row in rows for ids in (row.prompt_ids, *row.targets)], tokenizer, model)
+    check_targets(model, target)
 
 
 def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig:

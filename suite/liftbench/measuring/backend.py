@@ -33,6 +33,8 @@ class BackendRequest(Struct, frozen=True, kw_only=True):
     precision: str
     """`float32`, `bfloat16`, `float16` or `nf4` (double quantization, bfloat16 compute)."""
     prompt: PromptSpec
+    tokenizer: Path | None = None
+    """Folder of the tokenizer and chat template to use, where an adapter brings its own; else they are the model's."""
 
 
 class Backend(ABC):

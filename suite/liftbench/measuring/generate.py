@@ -9,6 +9,7 @@ from ..errors import RunFailed, UsageError
 from ..extension.loader import Plugins
 from ..files import append_lines
 from ..progress import Progress
+from ..prompts.insulation import insulation_note
 from ..prompts.render import finish_text, is_cut, render
 from ..prompts.spec import Prompt
 from ..recipe.sections import Recipe
@@ -28,7 +29,11 @@ def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend
     system = subject.system
     assert system.precision is not None
     request = BackendRequest(
-        model=subject.model, adapter=subject.adapter, precision=system.precision, prompt=_prompt_of(system)
+        model=subject.model,
+        adapter=subject.adapter,
+        precision=system.precision,
+        prompt=_prompt_of(system),
+        tokenizer=subject.tokenizer,
     )
     backend: Backend = plugins.load(spec)(request)
     try:
@@ -78,7 +83,8 @@ def generate_missing(
     # Now that torch is loaded, the environment has the threads and the GPU.
     run.record_environment()
     run.update(device=backend.device)
-    notes: list[str] = []
+    scored = [measurement.conversations[id_] for id_ in measurement.scored]
+    notes = [note] if (note := insulation_note(scored, backend.tokenizer)) else []
     try:
         progress(count, total, f"generating on {backend.device}")
         for batch in measurement.plan:

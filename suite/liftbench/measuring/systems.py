@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from ..data.sources import open_dataset, read_split
 from ..data.splits import exclude_scored
-from ..errors import PrerequisiteError, UsageError
-from ..extension.loader import Plugins
-from ..models.adapters import CONFIGURATION, base_of, is_edited, read_adapter
+from ..errors import LiftbenchError, PrerequisiteError, UsageError, first_line
+from ..extension.loader import Plugins, load_plugins
+from ..files import digest
+from ..models.adapter_tokenizer import join_tokenizer
+from ..models.adapters import CONFIGURATION, compare_base, find_base, is_edited, read_adapter
 from ..models.hub import HUB
 from ..models.references import ResolvedModel, is_chat_model, resolve
+from ..prompts.differences import TokenizerDifferences, tokenizer_differences
 from ..prompts.spec import choose_shots, prompt_spec
 from ..recipe.sections import Recipe
-from ..records.system import PromptSpec, Shot, System
+from ..records.system import AdapterRecord, PromptSpec, Shot, System
 from ..runs.directory import Run, run_at
+from ..text.phrases import join_words
+from .backend import Backend
 
 
 class Loadable(Struct, frozen=True, kw_only=True):
@@ -26,6 +31,8 @@ class Loadable(Struct, frozen=True, kw_only=True):
     system: System
     model: Path
     adapter: Path | None = None
+    tokenizer: Path | None = None
+    """The folder of the tokenizer and chat template, where they are not the model's (see `own_tokenizer`)."""
     notes: list[str] = []
     """Notes for readers of its run."""
 
@@ -40,7 +47,7 @@ def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) 
         backend=recipe.model.backend,
         prompt=prompt_for(recipe, model, shots),
     )
-    return Loadable(system=system, model=model.path)
+    return Loadable(system=system, model=model.path, notes=model.notes)
 
 
 def planned_system(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
@@ -62,14 +69,24 @@ def recipe_shots(recipe: Recipe, plugins: Plugins) -> tuple[Shot, ...]:
     return choose_shots(exclude_scored(training, scored), recipe.prompt.shots)
 
 
-def prompt_for(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) -> PromptSpec:
-    """The recipe's prompt in the style that suits the model: `auto` is `chat` where it has a chat template."""
+def prompt_for(
+    recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = (), tokenizer: Path | None = None
+) -> PromptSpec:
+    """The recipe's prompt in the style that suits the model: `auto` is `chat` where it has a chat template.
+
+    `tokenizer` is the folder of another tokenizer than the model's.
+    """
     section = recipe.prompt
     assert len(shots) == section.shots
-    chat = is_chat_model(model.path)
+    chat = is_chat_model(tokenizer or model.path)
     if section.style == "chat" and not chat:
         raise UsageError(
             f"prompt.style is 'chat', but {model.name} has no chat template", "Set it to 'plain' or 'auto'."
+        )
+    if section.template_arguments and (section.style == "plain" or not chat):
+        raise UsageError(
+            "prompt.template_arguments are arguments of a chat template, and this prompt goes through none",
+            "Leave them out, or take a model with a chat template and prompt.style=chat.",
         )
     through_template = chat if section.style == "auto" else section.style == "chat"
     return prompt_spec(
@@ -80,6 +97,7 @@ def prompt_for(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = (
         shots=shots,
         stop=section.stop,
         max_words=section.max_words,
+        template_arguments=section.template_arguments,
     )
 
 
@@ -91,24 +109,30 @@ def with_adapter(
     shots: tuple[Shot, ...] = (),
     precision: str | None = None,
     allow_mismatch: bool = False,
+    plugins: Plugins | None = None,
 ) -> Loadable:
     """A model with an adapter, on the base and in the precision that the adapter was trained on.
 
     `precision` asks for another precision. An adapter on a base that is not its own loses quality silently, so a
     mismatch raises `UsageError`; with `allow_mismatch` the run notes it instead. The run also notes what the adapter's
-    provenance does not record, because it was trained elsewhere.
+    provenance does not record, because it was trained elsewhere, and a tokenizer or chat template of the adapter's own.
     """
     record, provenance = read_adapter(adapter)
     mismatches: list[str] = []
-    notes: list[str] = []
+    notes = model.notes
     if is_edited(adapter):
         notes.append("the adapter's provenance.json was edited: where the adapter comes from counts as unknown")
     if record.base_sha256 is None:
         notes.append("the adapter does not record which weights it was trained on")
+        compared = compare_base(adapter, model)
+        mismatches += [compared.mismatch] if compared.mismatch else []
+        notes += [compared.unknown] if compared.unknown else []
     elif record.base_sha256 != model.record.sha256:
         mismatches.append(
             f"it was trained on weights {record.base_sha256[:12]}…, and {model.name} is {model.record.sha256[:12]}…"
         )
+    elif provenance.base and provenance.base.settings_sha256 not in (None, model.record.settings_sha256):
+        notes.append("the base's configuration, tokenizer or chat template were changed after the adapter's training")
     scored_in = precision or record.precision or recipe.model.precision
     if record.precision is None:
         notes.append(f"the adapter does not record its base's precision in training; it is scored in {scored_in}")
@@ -120,6 +144,11 @@ def with_adapter(
             "Score it on its own base, or score it anyway with --allow-mismatch (the run will note it).",
         )
     prompt = prompt_for(recipe, model, shots)
+    tokenizer = own_tokenizer(recipe, model, adapter, prompt, plugins)
+    if tokenizer is not None:
+        prompt = tokenizer.prompt
+        record = tokenizer.recorded(record)
+        notes.append(tokenizer.note)
     if provenance.prompt is not None and provenance.prompt.sha256 != prompt.sha256:
         notes.append("the adapter was trained with another prompt")
     system = System(
@@ -132,7 +161,61 @@ def with_adapter(
         prompt=prompt,
     )
     notes += [f"the adapter does not fit and was scored anyway: {mismatch}" for mismatch in mismatches]
-    return Loadable(system=system, model=model.path, adapter=adapter, notes=notes)
+    folder = tokenizer.folder if tokenizer else None
+    return Loadable(system=system, model=model.path, adapter=adapter, tokenizer=folder, notes=notes)
+
+
+class OwnTokenizer(Struct, frozen=True, kw_only=True):
+    """The tokenizer and chat template that an adapter brings, where they do not do what the base's do."""
+
+    folder: Path
+    sha256: str
+    prompt: PromptSpec
+    """The recipe's prompt, in the style that suits them."""
+    differences: TokenizerDifferences
+
+    def recorded(self, record: AdapterRecord) -> AdapterRecord:
+        """The adapter's record with their hashes."""
+        template = digest(self.differences.template) if self.differences.prompt else UNSET
+        return replace(record, tokenizer_sha256=self.sha256, chat_template_sha256=template)
+
+    @property
+    def note(self) -> str:
+        """A note for readers of the adapter's run."""
+        return (
+            "the adapter is scored with the tokenizer saved beside it, which differs from the base's in "
+            f"{join_words(self.differences.words)}"
+        )
+
+
+def own_tokenizer(
+    recipe: Recipe, model: ResolvedModel, adapter: Path, prompt: PromptSpec, plugins: Plugins | None = None
+) -> OwnTokenizer | None:
+    """The tokenizer and chat template beside an adapter; None if there are none, or they do what the base's do.
+
+    Raises `UsageError` if they cannot be opened.
+    """
+    joined = join_tokenizer(model.path, adapter)
+    if joined is None:
+        return None
+    plugins = plugins or load_plugins()
+    backend: type[Backend] = plugins.load(plugins.find("backend", recipe.model.backend))
+    base = backend.open_tokenizer(model.path)
+    try:
+        own = backend.open_tokenizer(joined.folder)
+    except Exception as error:  # every library has its own for a damaged file
+        reason = (
+            error.what.rpartition(" cannot be loaded: ")[2] if isinstance(error, LiftbenchError) else first_line(error)
+        )
+        raise UsageError(
+            f"the tokenizer beside the adapter {adapter} cannot be opened: {reason}",
+            "Save it again, or remove its files: the adapter is then scored with the base's tokenizer.",
+        ) from error
+    own_prompt = prompt_for(recipe, model, prompt.shots, joined.folder)
+    differences = tokenizer_differences(base, own, prompt, own_prompt)
+    if not differences.words:
+        return None
+    return OwnTokenizer(folder=joined.folder, sha256=joined.sha256, prompt=own_prompt, differences=differences)
 
 
 def resolve_system(
@@ -144,12 +227,14 @@ def resolve_system(
     base: str | None = None,
     precision: str | None = None,
     allow_mismatch: bool = False,
+    plugins: Plugins | None = None,
 ) -> tuple[Loadable, str | None]:
     """The system that a user names: an adapter's folder, a run (its adapter, or its model), or a model reference.
 
     The prompt is the recipe's; for a run with a search of prompts (`bench baseline --tune`), it is the one that was
-    found. `base` is the model reference that the user gave with an adapter; without it the adapter's own base is taken.
-    Also returns the id of the run that the system came from. Raises `UsageError` or `PrerequisiteError`.
+    found. `base` is the model reference that the user gave with an adapter; without it the adapter's own base is taken,
+    and never another model. Also returns the id of the run that the system came from. Raises `UsageError` or
+    `PrerequisiteError`.
     """
     run = run_at(name, runs)
     if run is not None:
@@ -163,8 +248,15 @@ def resolve_system(
         if precision:
             loadable = replace(loadable, system=replace(loadable.system, precision=precision))
         return loadable, run.id if run else None
-    model = resolve(base or base_of(adapter) or recipe.model.reference)
-    loadable = with_adapter(recipe, model, adapter, shots=shots, precision=precision, allow_mismatch=allow_mismatch)
+    loadable = with_adapter(
+        recipe,
+        resolve(base) if base else find_base(adapter),
+        adapter,
+        shots=shots,
+        precision=precision,
+        allow_mismatch=allow_mismatch,
+        plugins=plugins,
+    )
     trained_in = loadable.system.adapter.run if loadable.system.adapter else None
     return loadable, run.id if run else trained_in
 

@@ -7,20 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from ..errors import UsageError
-from ..files import digest, read_lines
+from ..errors import PrerequisiteError, UsageError
+from ..files import digest, file_sha256, read_lines
 from ..records.run import SCHEMA
 from ..records.system import AdapterRecord
 from ..records.training import Provenance, TrainingRow
-from .hub import HUB
-from .references import ALIASES, files_sha256, is_hub_name, read_json
+from .faults import check_fetched
+from .hub import HUB, cached_snapshot, parse
+from .references import ALIASES, ResolvedModel, files_sha256, is_hub_name, read_json, resolve
 
 CONFIGURATION = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 PROVENANCE = "provenance.json"
 ROWS = "rows.jsonl"
+
+MAIN = "main"
+"""The hub's default branch."""
+
+
+class BaseComparison(Struct, frozen=True, kw_only=True):
+    """What comparing a model with the base that an adapter names has shown, in words; nothing where they are one."""
+
+    mismatch: str = ""
+    """They are two models."""
+    unknown: str = ""
+    """They cannot be compared."""
 
 
 def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
@@ -84,7 +98,7 @@ def read_rows(folder: Path) -> list[TrainingRow] | None:
 
 
 def base_of(folder: Path) -> str | None:
-    """The reference of the model that an adapter was trained on; None if the adapter records no usable one.
+    """The reference of the model that an adapter names as its base, there or not; None if it names none.
 
     The provenance is read first, then PEFT's configuration, in which a hub id is plain `org/name`. Raises `UsageError`
     as `read_adapter`.
@@ -94,13 +108,78 @@ def base_of(folder: Path) -> str | None:
     if provenance.base is not None:
         return provenance.base.reference
     reference, revision = configuration.get("base_model_name_or_path"), configuration.get("revision")
-    if not isinstance(reference, str) or not reference:
+    if not isinstance(reference, str) or not reference.strip():
         return None
     if reference in ALIASES or reference.startswith(HUB) or Path(reference).expanduser().exists():
         return reference
     if is_hub_name(reference):
         return f"{HUB}{reference}@{revision}" if revision else f"{HUB}{reference}"
-    return None
+    return reference
+
+
+def find_base(folder: Path) -> ResolvedModel:
+    """The model that an adapter names as its base. Raises `UsageError`, or `PrerequisiteError` where it would have to
+    be downloaded, if it names none or the one that it names cannot be had: another model is never taken for it."""
+    named = base_of(folder)
+    if named is None:
+        raise UsageError(
+            f"the adapter {folder} does not say which model it was trained on", "Name that model with --model."
+        )
+    try:
+        return resolve(named)
+    except (UsageError, PrerequisiteError) as error:
+        gone = not named.startswith(HUB) and named not in ALIASES and not Path(named).expanduser().exists()
+        reason = "it is not here" if gone else error.what
+        raise type(error)(
+            f"the adapter {folder} was trained on {named}, which cannot be loaded: {reason}",
+            "Name its base with --model, if it lies elsewhere.",
+        ) from error
+
+
+def compare_base(folder: Path, model: ResolvedModel) -> BaseComparison:
+    """Whether a model is the one that PEFT's configuration names as an adapter's base, as far as that can be known.
+
+    Nothing is downloaded: a base that is not here, or not in the hub's cache, cannot be compared.
+    """
+    named = base_of(folder)
+    reference = model.record.reference
+    if named is None or named == reference:
+        return BaseComparison()
+    if named in ALIASES:
+        return _compare_sums(named, ALIASES[named].sha256, model)
+    if named.startswith(HUB):
+        if reference.startswith(HUB):
+            (own, own_revision), (other, other_revision) = parse(named), parse(reference)
+            if own.lower() != other.lower():
+                return BaseComparison(mismatch=f"it names {named} as its base, and the model is {reference}")
+            if (own_revision or MAIN) == (other_revision or MAIN):
+                return BaseComparison()
+        there = cached_snapshot(named)
+    else:
+        there = Path(named).expanduser()
+    sha256 = _weights_sha256(there) if there else None
+    if sha256 is None:
+        return BaseComparison(
+            unknown=f"the adapter names {named} as its base, which is not here: whether {reference} has the same "
+            "weights is not known"
+        )
+    return _compare_sums(named, sha256, model)
+
+
+def _compare_sums(named: str, sha256: str, model: ResolvedModel) -> BaseComparison:
+    if sha256 == model.record.sha256:
+        return BaseComparison()
+    return BaseComparison(
+        mismatch=f"it names {named} as its base (weights {sha256[:12]}…), and {model.record.reference} has the weights "
+        f"{model.record.sha256[:12]}…"
+    )
+
+
+def _weights_sha256(path: Path) -> str | None:
+    if path.is_file():
+        return file_sha256(path)
+    weights = list(path.glob("*.safetensors")) if path.is_dir() else []
+    return files_sha256(weights) if weights else None
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
@@ -111,6 +190,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
             f"{folder} has no {WEIGHTS}; pickled weights (.bin) are not loaded, because they can run code",
             "Save the adapter again with PEFT's save_pretrained(folder).",
         )
+    check_fetched([folder / CONFIGURATION, folder / WEIGHTS])
     return read_json(folder / CONFIGURATION)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, first_line
 
 DIGIT_SPLITTING = {"smollm"}
 """Values of `tokenizer.ggml.pre` for tokenizers that split numbers into digits; transformers 5 does not know them."""
@@ -38,7 +38,9 @@ def convert(gguf: Path, folder: Path) -> None:
                 quantization_config=GgufConfig(dequantize=True),
             )
         except (ValueError, KeyError, IndexError, NotImplementedError) as error:
-            raise UsageError(f"{gguf.name} cannot be read as a model: {error}") from error
+            raise UsageError(
+                f"{gguf.name} cannot be read as a model: {first_line(error)}", "Copy or download it again."
+            ) from error
         config = loaded.config
         if hasattr(config, "quantization_config"):
             del config.quantization_config
@@ -66,8 +68,10 @@ def _read_facts(gguf: Path) -> dict[str, Any]:
         reader = GGUFReader(gguf)
         facts = {name: field.contents() for name, field in reader.fields.items() if len(field.data) <= 1}
         tensors = {tensor.name for tensor in reader.tensors}
-    except (ValueError, IndexError, KeyError, OSError) as error:
-        raise UsageError(f"{gguf.name} is not a readable GGUF file: {error}") from error
+    except Exception as error:  # gguf raises many kinds for a file that is cut off or damaged
+        raise UsageError(
+            f"{gguf.name} is not a readable GGUF file: {first_line(error)}", "Copy or download it again."
+        ) from error
     reason = _find_obstacle(facts, tensors)
     if reason:
         raise UsageError(f"{gguf.name} cannot be converted: {reason}", "Use the model's own folder or hub:org/name.")

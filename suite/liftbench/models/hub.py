@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -35,6 +36,20 @@ def parse(reference: str) -> tuple[str, str | None]:
     if matched is None:
         raise UsageError(f"{reference!r} is not a reference to the hub", "Write hub:org/name or hub:org/name@revision.")
     return matched[1], matched[2]
+
+
+def cached_snapshot(reference: str) -> Path | None:
+    """The folder of an earlier download of a `hub:` reference; None if there is none. The hub is not asked."""
+    if find_spec("huggingface_hub") is None:
+        return None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    repository, revision = parse(reference)
+    try:
+        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        return None
 
 
 def download(

@@ -10,9 +10,7 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from ..errors import UsageError, unknown
@@ -20,6 +18,8 @@ from ..files import file_sha256
 from ..records.system import ModelRecord
 from . import hub, pypi
 from .cache import CONVERSION, Say, ensure_converted
+from .faults import check_gguf, find_fault, find_other_kind, quantization_of
+from .faults import read_json as read_json
 from .hub import HUB
 from .pypi import PinnedFile
 
@@ -41,16 +41,6 @@ NOT_NEEDED = ["*/*", "consolidated*"]
 SETTINGS = {".json", ".jinja", ".model", ".txt"}
 """Suffixes of the files beside the weights that determine the prompt and the end of a text."""
 
-TOKENIZERS = (
-    ("tokenizer.json",),
-    ("tokenizer.model",),
-    ("vocab.json", "merges.txt"),
-    ("vocab.txt",),  # BERT
-    ("spiece.model",),  # ALBERT, T5
-    ("spm.model",),  # DeBERTa v3
-    ("sentencepiece.bpe.model",),  # XLM-RoBERTa
-)
-
 
 class ResolvedModel(Struct, frozen=True, kw_only=True):
     """A model on this machine: a folder with configuration, tokenizer and safetensors."""
@@ -59,6 +49,18 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
     record: ModelRecord
     name: str
     """A short name for people and for file names."""
+    quantization: str | None = None
+    """How its weights are quantized by themselves, in words; None if they are not."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of a run with this model must know."""
+        if self.quantization is None:
+            return []
+        return [
+            f"the model's weights are quantized by themselves ({self.quantization}); all else is computed in the run's "
+            "precision"
+        ]
 
 
 def to_stderr(message: str) -> None:
@@ -74,13 +76,13 @@ def resolve(reference: str, say: Say = to_stderr) -> ResolvedModel:
     """
     path = Path(reference).expanduser()
     if reference.startswith(HUB):
-        return from_hub(reference, instead="Use a folder, a .gguf file or the alias smollm2-135m.")
+        return _language_model(from_hub(reference, instead="Use a folder, a .gguf file or the alias smollm2-135m."))
     if reference in ALIASES:
         return _from_package(reference, say)
     if path.is_file() and path.suffix == ".gguf":
         return _from_gguf(reference, path, say)
     if reference and path.is_dir():
-        return from_folder(reference, path, source="folder", name=path.resolve().name)
+        return _language_model(from_folder(reference, path, source="folder", name=path.resolve().name))
     error = unknown("model", reference, ALIASES)
     also = f"on the hub it would be hub:{reference}" if is_hub_name(reference) else "hub:org/name works too"
     raise UsageError(error.what, f"{error.fix}\nNo folder and no .gguf file has this name either; {also}.")
@@ -116,10 +118,11 @@ def _from_package(alias: str, say: Say) -> ResolvedModel:
 def _from_gguf(reference: str, path: Path, say: Say) -> ResolvedModel:
     def obtain(scratch: Path) -> Path:
         # The file gets a folder of its own, so that a tokenizer or configuration beside it is not taken for its own.
-        alone = scratch / "model.gguf"
+        alone = scratch / path.name
         alone.symlink_to(path.resolve())
         return alone
 
+    check_gguf(path)
     sha256 = file_sha256(path)
     record = ModelRecord(reference=reference, sha256=sha256, source=f"GGUF file, conversion {CONVERSION}")
     return ResolvedModel(path=ensure_converted(path.stem, sha256, obtain, say), record=record, name=path.stem)
@@ -134,52 +137,40 @@ def from_hub(reference: str, *, instead: str) -> ResolvedModel:
 
 
 def from_folder(reference: str, folder: Path, *, source: str, name: str) -> ResolvedModel:
-    """The model in a folder. Raises `UsageError` if files are missing or the weights are not safetensors."""
-    if error := _find_fault(folder):
-        raise error.within(f"{reference} cannot be loaded as a model")
-    settings = [path for path in folder.iterdir() if path.suffix in SETTINGS and path.is_file()]
-    record = ModelRecord(
-        reference=reference,
-        sha256=files_sha256(folder.glob("*.safetensors")),
-        source=source,
-        settings_sha256=files_sha256(settings),
-    )
-    return ResolvedModel(path=folder, record=record, name=name)
+    """The model in a folder. Raises `UsageError` if files are missing or damaged, or the weights are not safetensors.
+
+    Weights that are quantized by themselves are named in the record's source: they make another model.
+    """
+    try:
+        if error := find_fault(folder):
+            raise error
+        settings = [path for path in folder.iterdir() if path.suffix in SETTINGS and path.is_file()]
+        quantization = quantization_of(read_json(folder / "config.json"))
+        record = ModelRecord(
+            reference=reference,
+            sha256=files_sha256(folder.glob("*.safetensors")),
+            source=f"{source}, quantized ({quantization})" if quantization else source,
+            settings_sha256=files_sha256(settings),
+        )
+    except UsageError as error:
+        raise error.within(f"{reference} cannot be loaded as a model") from error.__cause__
+    except OSError as error:
+        raise UsageError(
+            f"{reference} cannot be read: {error.strerror or error}", "Check the folder and its permissions."
+        ) from error
+    return ResolvedModel(path=folder, record=record, name=name, quantization=quantization)
+
+
+def _language_model(model: ResolvedModel) -> ResolvedModel:
+    if error := find_other_kind(read_json(model.path / "config.json")):
+        raise error.within(f"{model.record.reference} cannot be loaded as a model")
+    return model
 
 
 def files_sha256(files: Iterable[Path]) -> str:
     """One hash of the names and contents of files in a folder, as `sha256sum *.safetensors | sha256sum` prints it."""
     lines = [f"{file_sha256(path)}  {path.name}\n" for path in sorted(files, key=lambda path: path.name)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _find_fault(folder: Path) -> UsageError | None:
-    if (folder / "adapter_config.json").is_file():
-        return UsageError("it is an adapter", f"Measure it with `bench score {folder}`.")
-    if not (folder / "config.json").is_file():
-        return UsageError("it has no config.json")
-    index = folder / "model.safetensors.index.json"
-    expected = {str(name) for name in read_json(index).get("weight_map", {}).values()} if index.is_file() else set()
-    missing = sorted(name for name in expected if not (folder / name).is_file())
-    if missing:
-        return UsageError(f"{len(missing)} of its {len(expected)} weight files are missing (the first: {missing[0]})")
-    if not any(folder.glob("*.safetensors")):
-        if any(folder.glob("*.bin")):
-            return UsageError(
-                "its weights are pickles (.bin), which can run code when loaded", "Save them as safetensors."
-            )
-        return UsageError("it has no weights in safetensors")
-    if not any(all((folder / name).is_file() for name in names) for names in TOKENIZERS):
-        return UsageError("it has no tokenizer (tokenizer.json or tokenizer.model)")
-    return None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises `UsageError` if the file is damaged."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is damaged: {error}") from error
 
 
 def is_hub_name(name: str) -> bool:

@@ -95,6 +95,7 @@ class TuningPlan(Struct, frozen=True, kw_only=True):
             shots=self.shots[: choice.shots],
             stop=cut.stop,
             max_words=cut.max_words,
+            template_arguments=plain.template_arguments or None,
         )
 
 

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UsageError
 from ..records.conversation import Conversation, Turn
 from ..records.system import PromptSpec
 from ..text.transcript import transcript
+from .chat_template import apply_template
+from .ending import end_token as end_token
+from .insulation import Insulation, insulation
 from .spec import Prompt
 
 PLAIN_FRAME = "{message}\n\nSummary:\n"
 """The frame around the message for a model without a chat template."""
-
-DATE = "26 Jul 2024"
-"""The date for chat templates that tell the model today's date. A run that is resumed tomorrow, and an adapter that is
-trained today, must see the same prompt. Llama 3.x falls back to this date itself."""
 
 GAP = "[…]"
 """Stands for the part that was left out of a conversation that does not fit."""
@@ -34,12 +34,15 @@ def render(spec: PromptSpec, conversation: Conversation, tokenizer: Any, max_inp
     `UsageError` if the instruction, the shots and the prefill alone do not fit.
     """
     turns = conversation.turns
+    texts = [text for shot in spec.shots for text in (shot.transcript, shot.summary)]
+    insulated = insulation(tokenizer, [spec.template, spec.system, *texts, transcript(turns)])
     # The prefill is encoded separately, as a training target is, so that the ids before it do not depend on it.
     prefill: list[int] = tokenizer(spec.prefill, add_special_tokens=False)["input_ids"] if spec.prefill else []
 
     def render_turns(kept: tuple[Turn, ...]) -> tuple[str, list[int]]:
-        text = _frame(spec, transcript(kept), tokenizer)
-        return text + spec.prefill, [*encode(text, spec, tokenizer), *prefill]
+        marked = _frame(spec, transcript(kept), tokenizer, insulated)
+        ids = [*_first_ids(spec, tokenizer), *insulated.encode(marked, tokenizer), *prefill]
+        return insulated.restore(marked) + spec.prefill, ids
 
     text, token_ids = render_turns(turns)
     dropped = 0
@@ -110,46 +113,31 @@ def encode(text: str, spec: PromptSpec, tokenizer: Any) -> list[int]:
     A chat template writes the special tokens itself. A plain prompt gets the BOS that the tokenizer would add.
     """
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    if spec.style == "plain":
-        bos = tokenizer.bos_token_id
-        with_special = tokenizer("a", add_special_tokens=True)["input_ids"]
-        if bos is not None and with_special[0] == bos:
-            ids = [bos, *ids]
-    return ids
+    return [*_first_ids(spec, tokenizer), *ids]
 
 
-def completion_ids(text: str, end_token: int, tokenizer: Any) -> list[int]:
-    """The token ids of a reference as a training target: the text and one end token.
+def completion_ids(text: str, end_token: int | Sequence[int], tokenizer: Any) -> list[int]:
+    """The token ids of a reference as a training target: the text and its end (see `end_token`).
 
     The text is encoded separately from the prompt. So no merge crosses the boundary, and the prompt has the same ids in
-    training and in generation.
+    training and in generation. The name of a control token in the text is text.
     """
-    ids: list[int] = tokenizer(text.strip(), add_special_tokens=False)["input_ids"]
-    return [*ids, end_token]
+    insulated = insulation(tokenizer, [text])
+    ids = insulated.encode(insulated.cut(text.strip()), tokenizer)
+    return [*ids, *([end_token] if isinstance(end_token, int) else end_token)]
 
 
-def end_token(spec: PromptSpec, tokenizer: Any) -> int:
-    """The token that ends an answer: the special token that the chat template writes after an answer, else EOS.
-
-    Raises `UsageError` if the tokenizer has neither.
-    """
-    if spec.style == "chat":
-        answer = "summary"
-        messages = [{"role": "user", "content": "text"}, {"role": "assistant", "content": answer}]
-        text: str = tokenizer.apply_chat_template(messages, tokenize=False, date_string=DATE)
-        after = tokenizer(text[text.rindex(answer) + len(answer) :], add_special_tokens=False)["input_ids"]
-        special = set(tokenizer.all_special_ids)
-        for token in after:
-            if token in special:
-                return int(token)
-    if tokenizer.eos_token_id is None:
-        raise UsageError("the model's tokenizer has no end-of-sequence token, so the model cannot learn to stop")
-    return int(tokenizer.eos_token_id)
+def _first_ids(spec: PromptSpec, tokenizer: Any) -> list[int]:
+    bos = tokenizer.bos_token_id
+    if spec.style != "plain" or bos is None:
+        return []
+    return [bos] if tokenizer("a", add_special_tokens=True)["input_ids"][0] == bos else []
 
 
-def _frame(spec: PromptSpec, conversation_text: str, tokenizer: Any) -> str:
-    shown = [(spec.template.replace("{conversation}", shot.transcript), shot.summary) for shot in spec.shots]
-    message = spec.template.replace("{conversation}", conversation_text)
+def _frame(spec: PromptSpec, conversation_text: str, tokenizer: Any, insulated: Insulation) -> str:
+    """The prompt's text, with marks in what people wrote (see `Insulation`)."""
+    shown = [(_message(spec, insulated.cut(shot.transcript)), insulated.cut(shot.summary)) for shot in spec.shots]
+    message = _message(spec, insulated.cut(conversation_text))
     if spec.style == "plain":
         frames = [PLAIN_FRAME.replace("{message}", example) + summary for example, summary in shown]
         return "\n\n".join(filter(None, [spec.system, *frames, PLAIN_FRAME.replace("{message}", message)]))
@@ -157,8 +145,11 @@ def _frame(spec: PromptSpec, conversation_text: str, tokenizer: Any) -> str:
     for example, summary in shown:
         messages += [{"role": "user", "content": example}, {"role": "assistant", "content": summary}]
     messages.append({"role": "user", "content": message})
-    text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, date_string=DATE)
-    return text
+    return apply_template(messages, spec, tokenizer, open_answer=True)
+
+
+def _message(spec: PromptSpec, conversation_text: str) -> str:
+    return spec.template.replace("{conversation}", conversation_text)
 
 
 def _find_end(spec: PromptSpec, text: str) -> int:

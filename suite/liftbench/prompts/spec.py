@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, to_builtins
 
 from ..errors import UsageError
 from ..files import digest
@@ -39,6 +39,7 @@ def prompt_spec(
     shots: Sequence[Shot] = (),
     stop: Sequence[str] = (),
     max_words: int = 0,
+    template_arguments: Mapping[str, Any] | None = None,
 ) -> PromptSpec:
     """The prompt with its hash. White space around the prefill is removed, because the model writes the space after it.
 
@@ -53,6 +54,9 @@ def prompt_spec(
     # Adapters that were trained before these fields existed have the hash without them in their provenance.
     if prefill or shots or stop or max_words:
         parts.append(digest(prefill, [(shot.transcript, shot.summary) for shot in shots], stop, max_words))
+    arguments: dict[str, Any] = to_builtins(template_arguments or {})
+    if arguments:
+        parts.append(digest("template arguments", arguments))
     return PromptSpec(
         template=template,
         system=system,
@@ -61,6 +65,7 @@ def prompt_spec(
         shots=tuple(shots),
         stop=tuple(stop),
         max_words=max_words,
+        template_arguments=arguments or UNSET,
         sha256=hashlib.sha256("\0".join(parts).encode()).hexdigest(),
     )
 

@@ -18,8 +18,8 @@ from ..files import invalid_value
 from .rules import parse
 from .sections import Recipe, TrainSection
 
-OPEN_TABLES = ("train.options.", "data.options.")
-"""Sections whose keys are options of a plugin; the plugin checks them."""
+OPEN_TABLES = ("train.options.", "data.options.", "prompt.template_arguments.")
+"""Tables whose keys are not the suite's: a plugin checks its options, a chat template its arguments."""
 
 
 class Layer(Struct, frozen=True):

@@ -86,6 +86,8 @@ class PromptSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A summary ends before the first of these strings."""
     max_words: CountOrZero = 0
     """A summary is cut after this many words; 0: it is not cut."""
+    template_arguments: dict[str, Any] = {}
+    """Arguments of the model's chat template, such as `{enable_thinking = false}`."""
 
 
 class GenerationSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class ModelRecord(Struct, frozen=True, kw_only=True):
@@ -41,6 +41,12 @@ class AdapterRecord(Struct, frozen=True, kw_only=True):
     """Conversations that it was trained on, or whose loss chose its checkpoint (`Provenance.rows`)."""
     rows_sha256: str | None = None
     """Hash of their ids and hashes."""
+    tokenizer_sha256: str | UnsetType = UNSET
+    """Hash of the tokenizer's files saved with the adapter; set only where they are used, because they differ from the
+    base's."""
+    chat_template_sha256: str | UnsetType = UNSET
+    """Hash of the chat template that the adapter is scored with; set only where it makes another prompt than the
+    base's."""
 
 
 class Shot(Struct, frozen=True, kw_only=True):
@@ -75,6 +81,8 @@ class PromptSpec(Struct, frozen=True, kw_only=True):
     """A summary ends before the first of these strings."""
     max_words: int = 0
     """A summary is cut after this many words, those of `prefill` included; 0: it is not cut."""
+    template_arguments: dict[str, Any] | UnsetType = UNSET
+    """Arguments of the model's chat template, such as `enable_thinking`; not set if there are none."""
     sha256: str
     """Hash of all other fields; the ids of the shots do not count."""
 

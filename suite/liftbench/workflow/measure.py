@@ -186,6 +186,7 @@ def find_system(
         base=setup.requested_model,
         precision=precision,
         allow_mismatch=allow_mismatch,
+        plugins=setup.plugins,
     )
 
 

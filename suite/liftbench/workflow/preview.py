@@ -86,7 +86,7 @@ def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[],
 def _first_prompt(setup: Setup, measurement: Measurement, subject: Loadable) -> dict[str, str]:
     assert subject.system.prompt is not None
     backend = setup.plugins.load(setup.plugins.find("backend", setup.recipe.model.backend))
-    tokenizer = backend.open_tokenizer(subject.model)
+    tokenizer = backend.open_tokenizer(subject.tokenizer or subject.model)
     conversation = measurement.conversations[measurement.scored[0]]
     prompt = render(subject.system.prompt, conversation, tokenizer, setup.recipe.generation.max_input_tokens)
     return {

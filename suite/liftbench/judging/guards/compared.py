@@ -72,6 +72,13 @@ def check_same_base(evidence: Evidence) -> Check:
             "Measure the baseline with the candidate's recipe; `bench baseline --tune` says what a prompt buys.",
         )
     adapter = candidate.adapter
+    if adapter is not None and adapter.chat_template_sha256:
+        return Check(
+            "failed",
+            "The candidate is scored with the chat template saved beside its adapter, the baseline with the model's: "
+            "the gain may come from the template.",
+            "Give the base's folder that tokenizer and template, and measure baseline and adapter on it (--model).",
+        )
     if adapter is None:
         return Check("passed", "Both are the same weights without an adapter; what differs is listed with the systems.")
     if adapter.base_sha256 is None:
