@@ -226,6 +226,11 @@ def _facts(inspection: Inspection) -> Iterator[str]:
     sampled = f"guessed from {guessed:,} of {inspection.languages_sampled:,} conversations looked at"
     short = "; the others are too short" if guessed < inspection.languages_sampled else ""
     yield f"languages: {_shares(inspection.languages)} ({sampled}{short})"
+    if inspection.boilerplate:
+        yield (
+            f"boilerplate: {inspection.boilerplate:,} conversations share passages with many others (a greeting, a "
+            "closing, a notice), which are not counted as likeness"
+        )
     for split in inspection.splits:
         if split.name != "train" and split.second_references < FEWEST:
             yield (

@@ -51,6 +51,8 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """The model whose tokens were counted."""
     personal_data: bool
     """Whether personal data was searched for, which needs `liftbench[data]`."""
+    boilerplate: int
+    """Conversations with passages that many others have too (see `boilerplate`), which are not counted as likeness."""
     findings: tuple[DataFinding, ...]
     """Errors first."""
 
@@ -165,6 +167,7 @@ class _Inspector:
             languages_sampled=self._sampled,
             model=self._tokens.model if self._tokens else None,
             personal_data=self._search is not None,
+            boilerplate=self._duplicates.with_boilerplate,
             findings=self._findings.all(),
         )
 
