@@ -3,7 +3,7 @@ from .data.dataset import Dataset
 from .data.intake.assembly import conversations
 from .data.intake.columns import Columns, check_names
 from .data.intake.speakers import UnclearSpeakers
-from .data.intake.tables import Row
+from .data.intake.tables import SUFFIXES, Row, open_table
 from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
 from .errors import (
@@ -40,6 +40,7 @@ from .training.trainer import Trainer, TrainRequest, TrainResult
 __all__ = [
     "API_VERSION",
     "SPLITTER",
+    "SUFFIXES",
     "Backend",
     "BackendRequest",
     "Columns",
@@ -84,6 +85,7 @@ __all__ = [
     "hookimpl",
     "hub",
     "no_progress",
+    "open_table",
     "peak_memory",
     "prompt_spec",
     "read_json",

@@ -126,7 +126,7 @@ def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> 
     if not all(isinstance(message, Mapping) for message in said):
         raise Unusable("the messages are not objects")
     found = [(_speaker(message), _content(message, tally)) for message in said]
-    if any(text and not speaker for speaker, text in found) and columns.others is None:
+    if any(text and not speaker for speaker, text in found) and columns.others in (None, "names"):
         raise Unusable(f"a message without {', '.join(SPEAKER_KEYS[:-1])} or {SPEAKER_KEYS[-1]}")
     found = [(speaker, text) for speaker, text in found if text]
     if not found:
