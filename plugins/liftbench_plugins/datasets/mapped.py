@@ -12,8 +12,8 @@ references = ["summary"]
 others = "names"               # speakers are not roles: each keeps the name
 ```
 
-The library finds the files of each split. Delimited text and JSON are then read as `bench data import` reads them: a text
-stays a text, also if it is `NA`, `null`, `007` or `1e5`.
+The library finds the files of each split. Delimited text and JSON are then read as `bench data import` reads them: a
+text stays a text, also if it is `NA`, `null`, `007` or `1e5`.
 """
 
 from __future__ import annotations

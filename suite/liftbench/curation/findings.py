@@ -138,8 +138,13 @@ KINDS = {
             "PHONE": "phone numbers",
             "CARD": "card numbers",
             "IBAN": "account numbers",
+            "SSN": "social security numbers",
+            "BIRTHDATE": "dates of birth",
             "ADDRESS": "postal addresses",
+            "IP": "addresses of computers",
             "PERSON": "names of people",
+            "USERNAME": "user names and handles",
+            "SECRET": "passwords, PINs and security codes",
             "ORDER": "codes of orders, bookings or cases",
         }.items()
     },

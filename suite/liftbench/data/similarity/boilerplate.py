@@ -2,8 +2,9 @@
 a bot, closings, disclaimers, signatures.
 
 A word 5-gram that more conversations have than `most_holders` is boilerplate. Conversations are compared by their other
-5-grams, which are their own. Of those with few of their own, a changed word leaves too little to compare. They are alike
-if less than two changed words tell them apart.
+5-grams, which are their own. Where these are few, one changed word leaves too little to compare. Two such conversations
+are alike if less than two changed words tell them apart. So copies of one conversation that are more than
+`most_holders`, and each of which differs in two words or more, are not found.
 """
 
 from __future__ import annotations
