@@ -25,9 +25,10 @@ from ..progress import Progress
 from ..records.conversation import Conversation
 from ..text.languages import languages_of
 from ..text.words import words, words_of
+from .exports import TITLES, is_title
 from .findings import DataFinding, Findings, mask
 from .split_report import SplitCounts, SplitReport
-from .suspicions import main_script, suspicions
+from .suspicions import main_script, misread, suspicions
 
 LANGUAGES_SAMPLED = 2000
 """The number of conversations, spread evenly over the files, whose language is detected: enough for shares within 2
@@ -120,6 +121,8 @@ class _Inspector:
         self._split_of = array("H")
         self._clusters: dict[str, list[int]] = {}
         self._first_with_reference: dict[int, int] = {}
+        self._titles: dict[str, list[str]] = {}
+        """Split → the ids of conversations with a reference that looks like a title."""
         self._scripts: Counter[str] = Counter()
         self._languages: Counter[str] = Counter()
         self._sampled = 0
@@ -139,6 +142,8 @@ class _Inspector:
         self._split_of.append(len(self._splits) - 1)
         self._measure(cleaned, split)
         self._judge(cleaned, split.name)
+        for suspicion in misread(conversation):
+            self._findings.note(suspicion, {split.name: 1}, conversation.id)
         self._compare_references(cleaned, number, split.name)
         if (cluster := cluster_of(conversation, CLUSTER)) is not None:
             self._clusters.setdefault(cluster, []).append(number)
@@ -157,6 +162,11 @@ class _Inspector:
                 self._findings.note("empty file", {split.name: 1}, split.name)
             elif split.references[0] == split.conversations:
                 self._findings.note("no summaries", {split.name: 1}, split.name)
+        for split in self._splits:
+            titles = self._titles.get(split.name, [])
+            if len(titles) > TITLES * sum(n for number, n in split.references.items() if number):
+                for id_ in titles:
+                    self._findings.note("titles", {split.name: 1}, id_)
         self._compare_conversations()
         return Inspection(
             folder=folder,
@@ -194,6 +204,8 @@ class _Inspector:
             return
         for suspicion in suspicions(cleaned):
             self._findings.note(suspicion, {split: 1}, cleaned.id)
+        if any(map(is_title, cleaned.references)):
+            self._titles.setdefault(split, []).append(cleaned.id)
         if any(metric.blind_to(cleaned.references) for metric in self._metrics):
             self._findings.note("invisible references", {split: 1}, cleaned.id)
 
