@@ -74,15 +74,15 @@ def credentials(text: str, question: str, role: str) -> Iterator[Span]:
             if pattern is _HANDLE or _is_value(text, match):
                 yield _span("USERNAME", match)
     # An agent's turn begins with the handle of the customer whom it answers.
-    if role == "agent" and (match := _ADDRESSED.match(text)):
-        yield _span("USERNAME", match)
+    if role == "agent" and (addressed := _ADDRESSED.match(text)):
+        yield _span("USERNAME", addressed)
     secret = _ASKED.search(question)
     if _FIELD.match(question) and text.strip():
         start = len(text) - len(text.lstrip())
         kind = "SECRET" if secret or "secret" in question.casefold() else "USERNAME"
         yield _of(kind, text.strip(), start)
-    elif (secret or _USER_ASKED.search(question)) and (match := _ANSWER.match(text)):
-        yield _span("SECRET" if secret else "USERNAME", match)
+    elif (secret or _USER_ASKED.search(question)) and (answer := _ANSWER.match(text)):
+        yield _span("SECRET" if secret else "USERNAME", answer)
 
 
 def _is_value(text: str, match: regex.Match[str]) -> bool:

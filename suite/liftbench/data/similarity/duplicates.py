@@ -142,7 +142,7 @@ class NearDuplicates:
         whole = signatures
         if len(bare):
             signatures = signatures.copy()
-            for row in bare:
+            for row in bare.tolist():
                 signatures[row] = signature(self._own(row, telling))
         groups = Groups(len(signatures))
         found: list[NearPair] = []
