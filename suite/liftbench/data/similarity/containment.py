@@ -24,6 +24,10 @@ LEAST_COMPARED = 10
 comparison: with 10, the standard error of the share is 0.15. Therefore a conversation shorter than a thirteenth of the
 other is not found in it."""
 
+MOST_COMPARED = 256
+"""Of scored conversations with hardly a 5-gram of their own, no more are compared with each text; the others are if
+they share one of their own with it."""
+
 FEWEST_HOLDERS = 3
 """A 5-gram is never boilerplate (see `boilerplate`) if no more scored conversations than this have it. Only scored
 conversations are counted, so that a training set cannot hide a leak by repeating it."""
@@ -69,19 +73,24 @@ class Containment:
             if count / fewer >= ALIKE:
                 found.setdefault(number, count / fewer)
         if len(telling) < len(sketched):
-            for number in {*shared, *(self._bare if len(telling) <= SPARE else ())} - found.keys():
-                if likeness := self._likeness_of_short(number, frozenset(sketched), len(telling)):
+            few = self._bare[:MOST_COMPARED] if len(telling) <= SPARE else ()
+            sharing = (
+                number
+                for number in shared
+                if len(self._shingles[number]) < LEAST_SHINGLES or len(telling) < LEAST_SHINGLES
+            )
+            for number in {*sharing, *few} - found.keys():
+                if likeness := self._likeness_of_short(number, frozenset(sketched)):
                     found[number] = likeness
         return found
 
-    def _likeness_of_short(self, number: int, sketched: frozenset[int], telling: int) -> float | None:
+    def _likeness_of_short(self, number: int, sketched: frozenset[int]) -> float | None:
         """The likeness to a conversation where either side has few 5-grams of its own; None if they are not alike.
 
         Less than two changed words may tell them apart, boilerplate included.
         """
-        own = len(self._shingles[number])
         whole = self._whole[number]
-        if min(own, telling) >= LEAST_SHINGLES or min(len(whole), len(sketched)) < LEAST_SHINGLES:
+        if min(len(whole), len(sketched)) < LEAST_SHINGLES:
             return None
         largest = max(sketched)
         compared = {shingle for shingle in whole if shingle <= largest} if len(sketched) == SKETCH else whole

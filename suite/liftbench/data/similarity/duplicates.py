@@ -51,6 +51,10 @@ MOST_SHINGLES = 2048
 """The number of hashes kept of a longer conversation, the smallest ones. Its resemblance is an estimate, within
 0.011."""
 
+MOST_COMPARED = 2048
+"""Of conversations with hardly a 5-gram of their own, no more are compared in pairs; of the others, those with the same
+boilerplate are. All pairs would take quadratic time."""
+
 _SHINGLES_AT_ONCE = 4096
 _random = random.Random(1997)
 # Multiply-shift hashing (Dietzfelbinger and others 1997): the high half of a * x + b, with a odd, modulo 2**64.
@@ -155,8 +159,10 @@ class NearDuplicates:
             resemblance = _resemblance(self._own(first, telling), self._own(second, telling))
             if resemblance >= NEAR:
                 note(first, second, resemblance)
+        few = bare[own[bare] <= SPARE]
         for first, second in chain(
-            _candidates(bare[own[bare] <= SPARE], whole, groups),
+            self._same_boilerplate(few, telling),
+            _candidates(few[:MOST_COMPARED], whole, groups),
             self._sharing(bare[own[bare] < LEAST_SHINGLES + SPARE], telling, groups),
         ):
             one, other = self._all(first), self._all(second)
@@ -177,6 +183,15 @@ class NearDuplicates:
 
     def _own(self, row: int, telling: NDArray[np.bool_]) -> NDArray[np.uint32]:
         return self._all(row)[telling[self._ends[row] : self._ends[row + 1]]]
+
+    def _same_boilerplate(self, rows: NDArray[np.int64], telling: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+        """Each of these conversations with the first that has the same boilerplate."""
+        firsts: dict[bytes, int] = {}
+        for row in rows.tolist():
+            shared = self._all(row)[~telling[self._ends[row] : self._ends[row + 1]]]
+            first = firsts.setdefault(shared.tobytes(), row)
+            if first != row:
+                yield first, row
 
     def _sharing(
         self, rows: NDArray[np.int64], telling: NDArray[np.bool_], groups: Groups
