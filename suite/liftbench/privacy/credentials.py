@@ -47,12 +47,19 @@ _LENGTH = regex.compile(
     r"(?i)\s*(?:characters?|digits?|letters?|chars?|days?|times?|hours?|minutes?|attempts?|or\b|to\b|%)"
 )
 _ENDS = regex.compile(r"[\"'”’`)]*\s*(?:[.,;!?)](?:\s|$)|$|\n|(?:and|but|for|if|on|with|can|could|please|thanks|so)\b)")
+_DESCRIBES = regex.compile(r"(?:ing|ed|able|ible|ful|less|ly)$")
+_OF_LOGIN = regex.compile(
+    r"(?i)pass|pwd|user|screen ?name|gamer|nick|psn|kennwort|contraseña|mot de|wachtwoord|benutzer"
+)
+"""Cues whose word is a value even if it has no digit: `my handle is loose` is about a door."""
+
 _SAID_OF_VALUES = """
 a about an and any at being blank by called case changed compromised correct disabled empty enough exactly expired fine
 for forgotten gone hacked here hidden if in incorrect incorrectly invalid is it kept locked long lost mandatory me
 missing my needed new no none not nothing null of ok old on optional or outdated please private protected rejected
 required reset right safe same secure sensitive sent set short still strong taken that the there this to too
-unavailable unknown unsafe unsecure up updated valid via weak what when with working wrong your you
+unavailable unknown unsafe broken useless rubbish stuck dead down loose slow ready different similar easy simple
+difficult hard great nice confusing also again unsecure up updated valid via weak what when with working wrong your you
 """
 NOT_VALUES = frozenset(_SAID_OF_VALUES.split())
 """Words that say something about a password or user name, and are none."""
@@ -97,8 +104,10 @@ def _is_value(text: str, match: regex.Match[str]) -> bool:
     # A word: only where the clause ends after it, and it is not an ordinary one.
     if not _ENDS.match(text, match.end()):
         return False
-    mine = regex.search(r"(?i)\b(?:my|our|your) (?:\w+ )?$", text[: match.start()][-20:])
-    return match["sign"] is not None or not value.islower() or bool(mine and not gazetteer().is_vocabulary(word))
+    mine = regex.search(r"(?i)\b(?:my|our|your) (?:\w+ )?$", text[: match.start()][-20:]) and _OF_LOGIN.match(match[0])
+    if match["sign"] is not None or not value.islower():
+        return True
+    return bool(mine) and not gazetteer().is_ordinary(word) and not _DESCRIBES.search(word)
 
 
 def _span(kind: str, match: regex.Match[str]) -> Span:
