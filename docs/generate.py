@@ -41,7 +41,7 @@ REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py: change the code or the script, then run `make docs`. -->"
 
 OPTIONS = (
-    ("train.options", "trainer `qlora`", "liftbench_plugins.trainers.options:QLoRAOptions"),
+    ("train.options", "trainers `lora` and `qlora`", "liftbench_plugins.trainers.options:LoRAOptions"),
     ("data.options", "data set `datasets`", "liftbench_plugins.datasets.mapped:MappedOptions"),
 )
 """Recipe key, plugin, and the type of its options."""
@@ -55,6 +55,7 @@ BASES = {
     "Control": ("ControlRequest",),
     "Dataset": ("Conversation", "Turn"),
     "Backend": ("BackendRequest", "Generation"),
+    "Desk": ("Export", "Opening", "People", "Chatlog", "Replies"),
 }
 """The base classes that plugins implement, with the records that they take and return."""
 

@@ -20,6 +20,9 @@ import liftbench
 from liftbench.cli.lazy import LazyGroup
 from liftbench.cli.main import cli
 from liftbench.data.helpdesk import Helpdesk
+from liftbench.data.intake.desks import message_rows
+from liftbench.data.intake.tables import Row
+from liftbench.data.intake.tally import Tally
 from liftbench.extension.loader import Plugins
 from liftbench.floors.control import ControlRequest
 from liftbench.metrics.base import MetricRequest
@@ -278,6 +281,21 @@ def test_the_example_of_a_data_set_reads(plugins: Plugins, tmp_path: Path) -> No
     (conversation,) = dataset.read("test")
     assert [turn.text for turn in conversation.turns] == ["It is late.", "Sorry!"]
     assert conversation.references == ("The parcel is late.",)
+
+
+def test_the_example_of_a_desk_reads(plugins: Plugins) -> None:
+    desk = make(plugins, "desk", "acme")
+    entries = [
+        {"writtenBy": {"kind": "contact"}, "plain": "Hi", "writtenAt": 1, "kind": "question"},
+        {"writtenBy": {"kind": "operator"}, "plain": "He again", "writtenAt": 2, "kind": "reply", "audience": "team"},
+        {"writtenBy": {"kind": "operator"}, "html": "Hello", "writtenAt": 3, "kind": "reply"},
+        {"writtenBy": {"kind": "operator"}, "plain": "closed", "writtenAt": 4, "kind": "status"},
+    ]
+    row = Row(number=1, values={"caseNumber": 7, "entries": entries})
+    said = list(message_rows([row], desk.recognize([row]), Tally()))
+    assert [one.fault for one in said] == [None, None, None, "not a message (kind: status)"]
+    found = [(one.values["speaker"], one.values["text"], one.values["internal"]) for one in said[:3]]
+    assert found == [("customer", "Hi", False), ("agent", "He again", True), ("agent", "Hello", False)]
 
 
 def test_the_example_of_a_trainer_learns(plugins: Plugins, tiny_chat_model: Path, tmp_path: Path) -> None:

@@ -61,10 +61,23 @@ CONTROLS = (
     ("extractive-oracle", "ExtractiveOracle", "the turns that score best against the references: a bound for copying"),
 )
 
+DESKS = (
+    ("zendesk", "tickets with comments, chats with their history"),
+    ("intercom", "conversations with their parts"),
+    ("freshdesk", "tickets with conversations, or a message a row"),
+    ("hubspot", "messages of threads"),
+    ("gorgias", "tickets with messages, or messages alone"),
+    ("help-scout", "conversations with their threads"),
+    ("chatwoot", "messages of conversations"),
+    ("amazon-connect", "chat transcripts, Contact Lens files of calls and chats"),
+    ("salesforce", "chat transcripts (LiveChatTranscript), entries of messaging sessions"),
+    ("twcs", "Customer Support on Twitter (Kaggle): tweets, linked by their replies"),
+)
+
 
 @hookimpl
 def bench_register(registry: Registry) -> None:
-    """Backends, trainers, metrics, controls and data sets."""
+    """Backends, trainers, metrics, controls, data sets and help desks' exports."""
     registry.backend(
         "transformers",
         target="liftbench_plugins.backends.transformers:TransformersBackend",
@@ -74,11 +87,27 @@ def bench_register(registry: Registry) -> None:
     )
     registry.trainer(
         "qlora",
-        target="liftbench_plugins.trainers.qlora:QLoRATrainer",
-        options="liftbench_plugins.trainers.options:QLoRAOptions",
+        target="liftbench_plugins.trainers.low_rank:QLoRATrainer",
+        options="liftbench_plugins.trainers.options:LoRAOptions",
         requires=("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets"),
         install="liftbench[train]",
         summary="LoRA on a base in NF4 with double quantization (TRL, PEFT, bitsandbytes), CPU or CUDA",
+    )
+    registry.trainer(
+        "lora",
+        target="liftbench_plugins.trainers.low_rank:LoRATrainer",
+        options="liftbench_plugins.trainers.options:LoRAOptions",
+        requires=("torch", "transformers", "peft", "trl", "datasets"),
+        install="liftbench[train]",
+        summary="LoRA on a base in bfloat16 (TRL, PEFT), CPU or CUDA",
+    )
+    registry.trainer(
+        "command",
+        target="liftbench_plugins.trainers.command:CommandTrainer",
+        options="liftbench_plugins.trainers.command:CommandOptions",
+        requires=("transformers", "safetensors"),
+        install="liftbench[models]",
+        summary="any program that trains an adapter (Axolotl, LLaMA-Factory, a script), in its own interpreter",
     )
     for name, target, summary in METRICS:
         registry.metric(name, target=f"liftbench.metrics.{target}", summary=summary)
@@ -115,3 +144,6 @@ def bench_register(registry: Registry) -> None:
         install="liftbench[data]",
         summary="any data set that the datasets library loads; the recipe maps its columns",
     )
+    for name, summary in DESKS:
+        attribute = name.replace("-", "_").upper()
+        registry.desk(name, target=f"liftbench.data.intake.desk_mappings:{attribute}", summary=summary)

@@ -2,6 +2,8 @@
 from .data.dataset import Dataset
 from .data.intake.assembly import conversations
 from .data.intake.columns import Columns, check_names
+from .data.intake.desks import Chatlog, Desk, Export, Opening, People
+from .data.intake.replies import Replies
 from .data.intake.speakers import UnclearSpeakers
 from .data.intake.tables import SUFFIXES, Row, open_table
 from .data.intake.tally import Tally
@@ -17,7 +19,7 @@ from .errors import (
 )
 from .extension.hooks import hookimpl
 from .extension.registry import API_VERSION, Registry
-from .files import file_sha256, write_atomic
+from .files import file_sha256, write_atomic, write_lines
 from .floors.control import Control, ControlRequest
 from .judging.compare import Comparison
 from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
@@ -43,6 +45,7 @@ __all__ = [
     "SUFFIXES",
     "Backend",
     "BackendRequest",
+    "Chatlog",
     "Columns",
     "Comparison",
     "Control",
@@ -50,6 +53,8 @@ __all__ = [
     "Conversation",
     "CurvePoint",
     "Dataset",
+    "Desk",
+    "Export",
     "Finding",
     "Generation",
     "JsonLinesFolder",
@@ -58,12 +63,15 @@ __all__ = [
     "Metric",
     "MetricRequest",
     "ModelRecord",
+    "Opening",
     "OutOfMemory",
+    "People",
     "PrerequisiteError",
     "Progress",
     "Prompt",
     "PromptSpec",
     "Registry",
+    "Replies",
     "ResolvedModel",
     "Row",
     "RunFailed",
@@ -98,4 +106,5 @@ __all__ = [
     "transcript",
     "unknown",
     "write_atomic",
+    "write_lines",
 ]

@@ -26,7 +26,7 @@ from liftbench.measuring.plan import batch_plan
 from liftbench.metrics import rouge as rouge_module
 from liftbench.metrics.rouge import Name, Rouge, all_pairs, f1
 from liftbench.models.references import resolve
-from liftbench.prompts.render import completion_ids, end_token, render
+from liftbench.prompts.render import render
 from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.sections import DEFAULT_TEMPLATE
 from liftbench.records.conversation import Conversation
@@ -36,8 +36,10 @@ from liftbench_plugins.backends import transformers as backend_module
 from liftbench_plugins.backends.transformers import TransformersBackend
 from liftbench_plugins.library_output import quiet
 from liftbench_plugins.loading import device, load_model
-from liftbench_plugins.trainers.rows import NOT_TRAINED
-from liftbench_plugins.trainers.target_loss import target_loss
+from liftbench_plugins.trainers.fused_lora import fuse
+from liftbench_plugins.trainers.rows import Encoder
+from liftbench_plugins.trainers.sft import base_for_training
+from liftbench_plugins.trainers.shared_prefix import collate, target_loss
 
 ROUNDS = 3
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "tweetsumm" / "validation.jsonl"
@@ -92,39 +94,52 @@ def decoding(conversations: list[Conversation]) -> None:
 
 
 def training(conversations: list[Conversation]) -> None:
-    """Tokens per second of forward and backward in NF4: LM head at target positions against at all."""
+    """Supervised tokens per second of forward and backward in NF4: our sequences against a row for each reference."""
     model = resolve("smollm2-135m").path
-    base = load_model(model, "nf4")
-    adapted = get_peft_model(
-        base, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
-    ).train()
     tokenizer = TransformersBackend.open_tokenizer(model)
-    end = end_token(PROMPT, tokenizer)
-    inputs = []
-    for conversation in batch_of_16(conversations)[:4]:
-        prompt = render(PROMPT, conversation, tokenizer, 1024).token_ids
-        target = completion_ids(conversation.references[0], end, tokenizer)
-        ids = torch.tensor([prompt + target], device=device())
-        labels = torch.tensor([[NOT_TRAINED] * len(prompt) + target], device=device())
-        inputs.append({"input_ids": ids, "labels": labels, "attention_mask": torch.ones_like(ids)})
-    tokens: int = sum(each["input_ids"].numel() for each in inputs)
+    encoder = Encoder(conversations, PROMPT, tokenizer, max_input_tokens=1024, context=2048)
+    rows: list[dict[str, Any]] = []
+    for index in range(4):
+        row, _ = encoder.row([(index, number) for number in range(len(conversations[index].references))])
+        assert row is not None
+        rows.append({"prompt_ids": row.prompt_ids, "targets": row.targets})
+    supervised: int = sum(len(target) for row in rows for target in row["targets"])
+    options = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
 
-    def rate(loss_of: Callable[[dict[str, Any]], Any]) -> Callable[[], float]:
+    ours = get_peft_model(base_for_training(model, "nf4"), options).train()
+    if device() == "cpu":
+        fuse(ours)
+    packed = get_peft_model(load_model(model, "nf4"), options).train()
+
+    def rate(work: Callable[[dict[str, Any]], None]) -> Callable[[], float]:
         def run() -> float:
             started = time.perf_counter()
-            for each in inputs:
-                with torch.autocast(device().partition(":")[0], torch.bfloat16):
-                    loss = loss_of(each)
-                loss.backward()
-            return tokens / (time.perf_counter() - started)
+            for row in rows:
+                work(row)
+            return supervised / (time.perf_counter() - started)
 
         return run
 
-    rivals = {
-        "targets only": rate(lambda each: target_loss(adapted, each)[0]),
-        "every position": rate(lambda each: adapted(**each, use_cache=False).loss),
-    }
-    report("train in NF4", "tokens/s", best(rivals))
+    def together(row: dict[str, Any]) -> None:
+        inputs = {
+            name: each.to(device()) if isinstance(each, torch.Tensor) else each
+            for name, each in collate([row], 0).items()
+        }
+        with torch.autocast(device().partition(":")[0], torch.bfloat16, enabled=device() != "cpu"):
+            loss, _ = target_loss(ours, inputs)
+        loss.backward()
+
+    def separate(row: dict[str, Any]) -> None:
+        for target in row["targets"]:
+            ids = torch.tensor([row["prompt_ids"] + target], device=device())
+            labels = ids.clone()
+            labels[:, : len(row["prompt_ids"])] = -100
+            with torch.autocast(device().partition(":")[0], torch.bfloat16):
+                loss = packed(input_ids=ids, labels=labels, use_cache=False).loss
+            loss.backward()
+
+    rivals = {"references together": rate(together), "a row each, PEFT": rate(separate)}
+    report("train in NF4", "supervised tokens/s", best(rivals))
 
 
 def against_rouge_score(what: str, pairs: list[tuple[str, str]], ours: Callable[[], Any]) -> None:

@@ -161,7 +161,7 @@ def test_a_dry_run_shows_columns_with_their_origin_and_the_first_conversation(be
 def test_a_mistake_is_answered_in_a_few_lines_and_leaves_nothing(arguments: list[str], words: str, bench: Any) -> None:
     Path("plain.csv").write_text("a,b\n1,2\n3,a long value that goes on and on and on\n", "utf-8")
     Path("header.csv").write_text("id,speaker,text\n", "utf-8")
-    Path("torn.jsonl").write_text('{"id":\n1}\n', "utf-8")
+    Path("torn.jsonl").write_text('{"id":\n1\n', "utf-8")
     write_lines(Path("full/conversations.jsonl"), [{"id": "1", "messages": CHAT}])
     before = sorted(Path().rglob("*"))
     done = bench(*arguments)
@@ -238,6 +238,67 @@ def test_chat_messages(name: str, bench: Any) -> None:
     assert "1 message left out: said by system (row-1)" in done.out
 
 
+DESK = """\
+Ticket;Incoming;Private;Body
+5;true;false;The tap drips.
+5;false;true;He is never at home.
+5;false;false;A plumber comes on Monday.
+"""
+
+
+def test_internal_notes_are_left_out_counted_and_kept_on_request(bench: Any) -> None:
+    Path("desk.csv").write_text(DESK, "utf-8")
+    done = bench("desk.csv", "--to", "out")
+    assert done.code == 0, done.err
+    assert "internal = Private (guessed)" in done.err
+    assert "1 row left out: internal notes (Private = true) (desk.csv:3)" in done.out
+    assert "note: internal notes and events were left out; --keep-internal keeps them" in done.out
+    assert "internal notes (Private = true)" in "".join(read_card(Path("out"))[0].lines)
+    [conversation] = each_in_jsonl(Path("out/conversations.jsonl"), references_needed=False)
+    assert [turn.text for turn in conversation.turns] == ["The tap drips.", "A plumber comes on Monday."]
+    assert bench("desk.csv", "--to", "all", "--keep-internal").code == 0
+    [conversation] = each_in_jsonl(Path("all/conversations.jsonl"), references_needed=False)
+    assert conversation.turns[1].text == "He is never at home. A plumber comes on Monday."
+
+
+def test_where_only_internal_notes_are_left_the_import_says_so(bench: Any) -> None:
+    Path("desk.csv").write_text(DESK.replace("false;false", "false;true").replace("true;false", "true;true"), "utf-8")
+    for more in ([], ["--dry-run"]):
+        done = bench("desk.csv", "--to", "out", *more)
+        assert done.code == 2
+        assert "every message is marked as internal: 3 internal notes (Private = true)" in done.err
+        assert "--keep-internal" in done.err
+    assert not Path("out").exists()
+
+
+def test_keys_and_marks_of_messages_are_options(bench: Any) -> None:
+    messages = [
+        {"by": {"side": "client"}, "says": "The tap drips.", "for": "all"},
+        {"by": {"side": "rep"}, "says": "Never at home.", "for": "us"},
+        {"by": {"side": "rep"}, "says": "A plumber comes.", "for": "all"},
+    ]
+    write_lines(Path("desk.jsonl"), [{"id": "5", "log": messages}])
+    keys = ["--message-speaker", "by.side", "--message-text", "says"]
+    done = bench("desk.jsonl", "--to", "out", *keys, "--internal", "for=us")
+    assert done.code == 0, done.err
+    assert "message_speaker = by.side (given)" in done.err
+    assert "1 message left out: internal notes (for = us) (5)" in done.out
+    wrong = bench("desk.jsonl", "--to", "no", *keys, "--internal", "fro=us")
+    assert (wrong.code, "unknown mark of internal notes 'fro'" in wrong.err) == (2, True)
+
+
+def test_a_file_that_wraps_its_records_is_read_and_says_so(bench: Any) -> None:
+    messages = [{"author_id": 7, "body": "The tap drips."}, {"author_id": 3, "body": "A plumber comes."}]
+    tickets = [{"id": number, "requester_id": 7, "comments": messages} for number in (1, 2)]
+    Path("desk.json").write_text(json.dumps({"tickets": tickets, "next_page": None}, indent=2), "utf-8")
+    for more in ([], ["--dry-run"]):
+        done = bench("desk.json", "--to", "out", *more)
+        assert done.code == 0, done.err
+    done = bench("desk.json", "--to", "out", "--force")
+    assert "2 conversations with 4 turns, from 2 of 2 rows" in done.out
+    assert "note: desk.json: the records are read from tickets" in done.out
+
+
 def test_a_conversation_may_lie_in_several_files(bench: Any) -> None:
     for number in (2, 1):
         Path(f"{number}.csv").write_text(f"case,role,text,at\n7,user,part {number},{number}\n", "utf-8")
@@ -248,7 +309,7 @@ def test_a_conversation_may_lie_in_several_files(bench: Any) -> None:
 
 
 def test_real_tweets_want_a_conversation_id(bench: Any, tweetsumm: Path) -> None:
-    done = bench(str(tweetsumm / "original" / "twcs_sample.csv"), "--to", "out")
+    done = bench(str(tweetsumm / "original" / "twcs_sample.csv"), "--to", "out", "--from", "none")
     assert done.code == 2
     assert "the conversation's id (--id)" in done.err
     assert "in_response_to_tweet_id ('3.0'" in done.err

@@ -12,7 +12,7 @@ from liftbench.errors import RunFailed
 from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation, TrainRequest, TrainResult
 from liftbench.runs.directory import Run, runs_in
-from liftbench_plugins.trainers.qlora import QLoRATrainer
+from liftbench_plugins.trainers.low_rank import QLoRATrainer
 
 from ..conftest import Outcome
 

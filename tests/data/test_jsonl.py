@@ -102,3 +102,11 @@ def test_a_conversation_from_text_or_json(raw: str, turns: list[tuple[str, str]]
 def test_a_conversation_that_is_none(raw: bytes) -> None:
     with pytest.raises(LiftbenchError, match="standard input: "):
         parse_conversation(raw, "standard input")
+
+
+def test_captions_are_a_conversation_in_text() -> None:
+    captions = b"WEBVTT\n\n00:01.000 --> 00:04.000\n<v Agent>Hello</v>\n\n00:05.000 --> 00:08.000\n<v Customer>Hi</v>\n"
+    assert [(turn.role, turn.text) for turn in parse_conversation(captions, "call.vtt").turns] == [
+        ("agent", "Hello"),
+        ("customer", "Hi"),
+    ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,16 +16,15 @@ from liftbench.records.conversation import Conversation, Turn
 from liftbench_plugins.trainers.rows import (
     EMPTY,
     NO_TURN,
-    NOT_TRAINED,
     STOPPED,
     TOO_LONG,
-    WINDOW,
     Encoder,
+    Pair,
     Row,
     Schedule,
-    batch_by_length,
     reference_index,
     schedule,
+    trained_pairs,
     validation_rows,
 )
 
@@ -43,20 +40,29 @@ def spoken(number: int, references: int) -> Conversation:
 
 
 class Letters:
-    """An encoder that needs no tokenizer: a row is as long as its conversation has words."""
+    """An encoder that needs no tokenizer: a prompt is as long as its conversation has words."""
 
-    def __init__(self, conversations: list[Conversation], unusable: frozenset[tuple[int, int]] = frozenset()) -> None:
+    def __init__(self, conversations: list[Conversation], unusable: frozenset[Pair] = frozenset()) -> None:
         self.conversations, self.unusable = conversations, unusable
 
-    def row(self, pair: tuple[int, int]) -> Row | str:
-        if pair in self.unusable:
-            return EMPTY
-        words = len(self.conversations[pair[0]].turns[0].text.split())
-        return Row(pair=pair, input_ids=[7] * (words + 2), prompt_tokens=words, shortened=False)
+    def row(self, pairs: tuple[Pair, ...]) -> tuple[Row | None, dict[Pair, str]]:
+        usable = tuple(pair for pair in pairs if pair not in self.unusable)
+        reasons = {pair: EMPTY for pair in pairs if pair in self.unusable}
+        if not usable:
+            return None, reasons
+        words = len(self.conversations[pairs[0][0]].turns[0].text.split())
+        targets = [[7, 7] for _ in usable]
+        return Row(pairs=usable, prompt_ids=[7] * words, targets=targets, shortened=False), reasons
 
 
 def planned(conversations: list[Conversation], encoder: Any = None, **changes: Any) -> Schedule:
-    options: dict[str, Any] = {"epochs": 1.0, "batch_size": 4, "max_steps": None, "seed": 0} | changes
+    options: dict[str, Any] = {
+        "references": "one",
+        "epochs": 1.0,
+        "batch_size": 4,
+        "max_steps": None,
+        "seed": 0,
+    } | changes
     rows: Any = encoder or Letters(conversations)
     return schedule(conversations, rows, **options)
 
@@ -92,15 +98,15 @@ def test_the_first_epoch_draws_on_every_place_in_the_list_of_references() -> Non
     max_steps=st.none() | st.integers(1, 12),
     steps=st.integers(0, 60),
     seed=st.integers(0, 99),
+    references=st.sampled_from(["all", "one"]),
 )
 @settings(max_examples=150)
-def test_rows_in_are_rows_trained_and_rows_reported(
-    counts: list[int], epochs: float, batch_size: int, max_steps: int | None, steps: int, seed: int
-) -> None:
+def test_references_in_are_references_trained_and_reported(counts: list[int], steps: int, **options: Any) -> None:
     conversations = [spoken(number, count) for number, count in enumerate(counts)]
     encoder = Letters(conversations, frozenset({(0, 0)}))
-    plan = planned(conversations, encoder, epochs=epochs, batch_size=batch_size, max_steps=max_steps, seed=seed)
-    trained = {row.pair for row in plan.first_rows(steps)}
+    plan = planned(conversations, encoder, **options)
+    batch_size, max_steps = options["batch_size"], options["max_steps"]
+    trained = trained_pairs(plan.first_rows(steps))
     assert len(trained) + sum(plan.count_unused(steps).values()) == sum(counts)
     assert (0, 0) not in trained
     assert plan.steps == -(-len(plan.rows) // batch_size)
@@ -110,43 +116,33 @@ def test_rows_in_are_rows_trained_and_rows_reported(
 def test_whole_epochs_take_every_conversation_once_each_and_a_fraction_its_share() -> None:
     conversations = [spoken(number, 2) for number in range(20)]
     plan = planned(conversations, epochs=2.5)
-    uses = Counter(row.pair[0] for row in plan.rows)
+    uses = Counter(row.pairs[0][0] for row in plan.rows)
     assert sorted(uses.values()) == [2] * 10 + [3] * 10
-    assert set(Counter(row.pair for row in plan.rows)) == {(c, r) for c in range(20) for r in range(2)}
+    assert trained_pairs(plan.rows) == {(c, r) for c in range(20) for r in range(2)}
     assert [plan.epoch(step) for step in (0, 5, 13)] == [0.0, 1.0, 2.5]
+
+
+def test_a_pass_over_all_references_takes_each_conversation_once_with_all_of_them() -> None:
+    conversations = [spoken(number, number % 3) for number in range(9)]
+    plan = planned(conversations, references="all")
+    assert sorted(row.pairs for row in plan.rows) == [
+        tuple((number, reference) for reference in range(number % 3)) for number in range(9) if number % 3
+    ]
+    assert plan.epoch(plan.steps) == 1.0
+    assert plan.left_out == {}
 
 
 def test_what_is_left_out_is_reported_by_reason() -> None:
     conversations = [spoken(number, 2) for number in range(8)]
-    first = next(row.pair for row in planned(conversations).rows)
+    first = planned(conversations).rows[0].pairs[0]
     plan = planned(conversations, Letters(conversations, frozenset({first})))
     assert plan.count_unused(1) == {NO_TURN: 8, EMPTY: 1, STOPPED: 3}
 
 
 def test_the_plan_depends_on_its_arguments_alone() -> None:
     conversations = [spoken(number, 3) for number in range(50)]
-    pairs = [[row.pair for row in planned(conversations, epochs=2, seed=seed).rows] for seed in (0, 0, 1)]
+    pairs = [[row.pairs for row in planned(conversations, epochs=2, seed=seed).rows] for seed in (0, 0, 1)]
     assert pairs[0] == pairs[1] != pairs[2]
-
-
-# -------------------------------------------------------------------------------------------------------------- order
-
-
-@given(lengths=st.lists(st.integers(1, 500), max_size=150), batch_size=st.integers(1, 16), seed=st.integers(0, 99))
-def test_batches_hold_rows_of_like_length(lengths: list[int], batch_size: int, seed: int) -> None:
-    rows = [
-        Row(pair=(index, 0), input_ids=[0] * length, prompt_tokens=0, shortened=False)
-        for index, length in enumerate(lengths)
-    ]
-    ordered = batch_by_length(rows, batch_size, random.Random(seed))
-    assert sorted(row.pair for row in ordered) == sorted(row.pair for row in rows)
-    size = WINDOW * batch_size
-    for start in range(0, len(rows), size):
-        window = [len(row.input_ids) for row in ordered[start : start + size]]
-        batches = [window[first : first + batch_size] for first in range(0, len(window), batch_size)]
-        assert all(batch == sorted(batch) for batch in batches)
-        ranges = sorted((batch[0], batch[-1]) for batch in batches)
-        assert all(left[1] <= right[0] for left, right in itertools.pairwise(ranges))
 
 
 # ------------------------------------------------------------------------------------------------------------- tokens
@@ -156,49 +152,57 @@ def encoder_for(conversations: list[Conversation], tokenizer: Any, **limits: int
     return Encoder(conversations, PROMPT, tokenizer, **({"max_input_tokens": 400, "context": 1024} | limits))
 
 
-def test_a_row_is_the_prompt_of_inference_and_the_summary_with_one_end_token(
+def test_a_row_is_the_prompt_of_inference_and_each_summary_with_one_end_token(
     conversations: list[Conversation], tokenizer: Any
 ) -> None:
     end = end_token(PROMPT, tokenizer)
-    for index, conversation in enumerate(conversations):
-        row = encoder_for(conversations, tokenizer).row((index, 0))
-        assert isinstance(row, Row)
-        prompt = render(PROMPT, conversation, tokenizer, 400).token_ids
-        assert row.input_ids[: row.prompt_tokens] == prompt
-        assert row.labels[: row.prompt_tokens] == [NOT_TRAINED] * len(prompt)
-        target = row.labels[row.prompt_tokens :]
-        assert target == completion_ids(conversation.references[0], end, tokenizer)
-        assert target.count(end) == 1
-        assert tokenizer.decode(target[:-1]) == conversation.references[0]
-        assert row.target_tokens == len(target)
+    several = [
+        Conversation(id=each.id, turns=each.turns, references=(each.references[0], "Shorter."))
+        for each in conversations
+    ]
+    for index, conversation in enumerate(several):
+        row, reasons = encoder_for(several, tokenizer).row([(index, 0), (index, 1)])
+        assert row is not None
+        assert reasons == {}
+        assert row.prompt_ids == render(PROMPT, conversation, tokenizer, 400).token_ids
+        for target, reference in zip(row.targets, conversation.references, strict=True):
+            assert target == completion_ids(reference, end, tokenizer)
+            assert target.count(end) == 1
+            assert tokenizer.decode(target[:-1]) == reference
+        assert row.target_tokens == sum(map(len, row.targets))
+        assert row.tokens == len(row.prompt_ids) + row.target_tokens
 
 
-def test_a_long_conversation_is_shortened_and_its_reference_is_whole(tokenizer: Any) -> None:
+def test_a_long_conversation_is_shortened_for_its_longest_reference_and_references_are_whole(tokenizer: Any) -> None:
     turns = tuple(Turn(role="customer", text=f"part {number} " * 10) for number in range(30))
-    reference = "the customer asks " * 12
-    conversations = [Conversation(id="long", turns=turns, references=(reference,))]
-    whole = completion_ids(reference, end_token(PROMPT, tokenizer), tokenizer)
+    references = ("too short", "the customer asks " * 12)
+    conversations = [Conversation(id="long", turns=turns, references=references)]
+    whole = [completion_ids(reference, end_token(PROMPT, tokenizer), tokenizer) for reference in references]
     for limits in ({"max_input_tokens": 300}, {"max_input_tokens": 900, "context": 500}):
-        row = encoder_for(conversations, tokenizer, **limits).row((0, 0))
-        assert isinstance(row, Row)
+        row, _ = encoder_for(conversations, tokenizer, **limits).row([(0, 0), (0, 1)])
+        assert row is not None
         assert row.shortened
-        assert row.input_ids[row.prompt_tokens :] == whole
-        assert row.prompt_tokens <= limits["max_input_tokens"]
-        assert len(row.input_ids) <= limits.get("context", 1024)
+        assert row.targets == whole
+        assert len(row.prompt_ids) <= limits["max_input_tokens"]
+        assert len(row.prompt_ids) + len(whole[1]) <= limits.get("context", 1024)
 
 
 @pytest.mark.parametrize(("reference", "reason"), [("  \n", EMPTY), ("word " * 500, TOO_LONG)])
-def test_a_reference_that_cannot_be_trained_has_a_reason(tokenizer: Any, reference: str, reason: str) -> None:
-    conversations = [Conversation(id="c", turns=(Turn(role="agent", text="hi"),), references=(reference,))]
-    encoder = encoder_for(conversations, tokenizer, context=200)
-    assert encoder.row((0, 0)) == reason
-    assert planned(conversations, encoder).count_unused(0) == {reason: 1}
-
-
-def test_validation_takes_one_reference_a_conversation_by_length(
-    conversations: list[Conversation], tokenizer: Any
+def test_a_reference_that_cannot_be_trained_has_a_reason_and_the_others_are_trained(
+    tokenizer: Any, reference: str, reason: str
 ) -> None:
-    rows = validation_rows(conversations, encoder_for(conversations, tokenizer), seed=0)
-    assert sorted(row.pair[0] for row in rows) == list(range(len(conversations)))
-    lengths = [len(row.input_ids) for row in rows]
-    assert lengths == sorted(lengths)
+    turns = (Turn(role="agent", text="hi"),)
+    conversations = [Conversation(id="c", turns=turns, references=(reference, "fine"))]
+    encoder = encoder_for(conversations, tokenizer, context=200)
+    assert encoder.row([(0, 0)]) == (None, {(0, 0): reason})
+    plan = planned(conversations, encoder, references="all")
+    assert [row.pairs for row in plan.rows] == [((0, 1),)]
+    assert plan.count_unused(1) == {reason: 1}
+
+
+@pytest.mark.parametrize("references", ["all", "one"])
+def test_validation_takes_every_conversation_once(
+    conversations: list[Conversation], tokenizer: Any, references: Any
+) -> None:
+    rows = validation_rows(conversations, encoder_for(conversations, tokenizer), references, seed=0)
+    assert [row.pairs[0][0] for row in rows] == list(range(len(conversations)))

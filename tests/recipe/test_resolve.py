@@ -130,6 +130,27 @@ def test_trainer_options_are_free_keys_of_their_own_section() -> None:
     assert resolved.origins["train.options.alpha"] == "x"
 
 
+def trained_with(*layers: dict[str, Any]) -> dict[str, Any]:
+    named = [Layer(f"layer {number}", {"train": values}) for number, values in enumerate(layers)]
+    return resolve("r", named).recipe.train.options
+
+
+RATE = {"options": {"learning_rate": 1.0, "mine": {"depth": 3}, "qlora": {"rank": 4}}}
+
+
+def test_a_recipes_options_are_those_of_its_own_trainer() -> None:
+    assert trained_with(RATE) == {"learning_rate": 1.0, "rank": 4}
+    assert trained_with({"plugin": "mine", **RATE}) == {"learning_rate": 1.0, "depth": 3}
+    assert trained_with({"plugin": "mine", **RATE}, {"plugin": "qlora"}) == {"rank": 4}
+    assert trained_with(RATE, {"plugin": "mine"}) == {"depth": 3}
+    assert trained_with(RATE, {"plugin": "other"}) == {}
+
+
+def test_options_that_are_set_for_a_run_go_to_the_trainer_of_the_run() -> None:
+    assert trained_with(RATE, {"plugin": "mine"}, {"options": {"depth": 5}}) == {"depth": 5}
+    assert trained_with(RATE, {"options": {"mine": {"depth": 5}}}, {"plugin": "mine"}) == {"depth": 5}
+
+
 def test_replacing_a_table_forgets_the_origins_of_its_keys() -> None:
     layers = [Layer("recipe r", {"train": {"options": {"rank": 4}}}), Layer("x", nest_keys({"train.options": {}}))]
     resolved = resolve("r", layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,11 @@ STATE = "trainer_state.json"
 def path(folder: Path, step: int) -> Path:
     """The folder of an optimizer step's checkpoint, by transformers' naming."""
     return folder / f"checkpoint-{step}"
+
+
+def step_of(checkpoint: Path) -> int:
+    """The optimizer step of a checkpoint's folder."""
+    return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
 def newest_whole(folder: Path) -> Path | None:
@@ -51,11 +57,19 @@ def publish(checkpoint: Path, adapter: Path, base: str) -> None:
     shutil.copyfile(checkpoint / WEIGHTS, staging / WEIGHTS)
     config: dict[str, Any] = json.loads((checkpoint / CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base
-    if isinstance(config["target_modules"], list):
+    if isinstance(config.get("target_modules"), list):
         config["target_modules"].sort()
     (staging / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     shutil.rmtree(adapter, ignore_errors=True)
     staging.rename(adapter)
+
+
+def count_parameters(folder: Path) -> int:
+    """The number of parameters in an adapter or a checkpoint."""
+    from safetensors import safe_open
+
+    with safe_open(str(folder / WEIGHTS), framework="np") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - no dict
 
 
 def delete(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a recipe may ask of the trainer `qlora`; importable without torch."""
+"""What a recipe may ask of the trainers `lora` and `qlora`; importable without torch."""
 
 from __future__ import annotations
 
@@ -6,37 +6,49 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from .rows import References
+
 Count = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
 
-class QLoRAOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of a QLoRA training, with defaults for a LLaMA of 0.1 to 1 billion weights.
+class LoRAOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of a low-rank training, with defaults for a LLaMA of 0.1 to 1 billion weights.
 
-    The base is always in NF4 with double quantization. It computes in bfloat16, and the adapter's weights are float32.
+    With `qlora` the base is in NF4 with double quantization, with `lora` in bfloat16. It computes in bfloat16, and the
+    adapter's weights are float32.
     """
 
     rank: Count = 16
     """Rank of the adapter's matrices."""
     alpha: Count = 32
     """The adapter's output is scaled by alpha / rank."""
+    rslora: bool = False
+    """Scale by alpha / √rank instead, so that high ranks learn as fast as low ones (Kalajdzievski 2023)."""
+    dora: bool = False
+    """Train the weights' magnitudes apart from their directions (Liu et al. 2024); about half as fast."""
+    neftune: Annotated[float, Meta(ge=0)] = 0.0
+    """Scale of the noise on embedded tokens in training (NEFTune, Jain et al. 2023: 5 to 15); 0: none."""
     dropout: Fraction = 0.0
     """Dropout of the adapter's inputs. Published recipes use 0.05 over several epochs. Here the default is 0, because
-    dropout costs a third of the speed on a CPU, and one or two epochs with a new reference each leave little to
-    memorize."""
+    dropout costs half of the speed on a CPU, and two passes leave little to memorize."""
     target: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     """Names of the modules that get an adapter; `all-linear` stands for every linear layer except the LM head."""
     learning_rate: Positive = 5e-4
     """The peak, after the warm-up and before the cosine decay. For a 7B model, use 2e-4."""
+    references: References = "all"
+    """References of a conversation that a pass trains: `all` of them behind one prompt, or the next `one` in
+    rotation."""
     epochs: Positive = 1.5
-    """Passes over the conversations, each with the next reference of a conversation; fractions are allowed."""
+    """Passes over the conversations; fractions are allowed."""
     max_steps: Count | None = None
     """The largest number of optimizer steps; the learning rate schedule is fitted to it."""
-    batch_size: Count = 16
-    """Rows per optimizer step."""
-    micro_batch: Count = 2
-    """Rows per forward pass; must divide `batch_size`. A larger number takes more memory, and saves time on a GPU."""
+    batch_size: Count = 8
+    """Conversations per optimizer step."""
+    micro_batch: Count = 1
+    """Conversations per forward pass; must divide `batch_size`. A larger number takes more memory, and saves time on a
+    GPU."""
     warmup: Fraction = 0.05
     """Fraction of the steps during which the learning rate rises."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0

@@ -1,22 +1,18 @@
-"""Which (conversation, reference) pairs are trained, in which order, and as which tokens; without model or torch."""
+"""Which references of which conversations are trained, in which order, and as which tokens; without model or torch."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from liftbench.plugin_api import Conversation, PromptSpec, UsageError, completion_ids, end_token, render
 
-WINDOW = 8
-"""The number of batches that are sorted by length together: enough for rows of similar length in a batch, but few
-enough that an epoch does not run from short to long rows."""
-
-NOT_TRAINED = -100
-"""The label of a token without loss (PyTorch's `ignore_index`)."""
+References = Literal["all", "one"]
+"""References of a conversation that a pass trains: all of them, or the next one in rotation."""
 
 NO_TURN = "its turn in the rotation did not come"
 STOPPED = "training stopped before it"
@@ -28,27 +24,29 @@ Pair = tuple[int, int]
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One training sequence: a prompt, a reference and one end token."""
+    """What is trained together: a conversation's prompt and some of its references."""
 
-    pair: Pair
-    input_ids: list[int]
-    prompt_tokens: int
+    pairs: tuple[Pair, ...]
+    """The references, all of one conversation."""
+    prompt_ids: list[int]
+    targets: list[list[int]]
+    """The tokens of each reference, with one end token."""
     shortened: bool
     """Whether turns of the conversation were left out to fit the budget."""
 
     @property
     def target_tokens(self) -> int:
-        """The number of tokens with loss, including the end token."""
-        return len(self.input_ids) - self.prompt_tokens
+        """The number of tokens with loss, including the end tokens."""
+        return sum(map(len, self.targets))
 
     @property
-    def labels(self) -> list[int]:
-        """`input_ids` with the prompt's tokens replaced by `NOT_TRAINED`."""
-        return [NOT_TRAINED] * self.prompt_tokens + self.input_ids[self.prompt_tokens :]
+    def tokens(self) -> int:
+        """The number of tokens, the prompt counted once."""
+        return len(self.prompt_ids) + self.target_tokens
 
 
 class Encoder:
-    """Turns pairs into rows; each conversation's prompt is rendered once."""
+    """Turns references into rows; each conversation's prompt is rendered once."""
 
     def __init__(
         self,
@@ -67,28 +65,40 @@ class Encoder:
         self._end = end_token(prompt, tokenizer)
         self._prompts: dict[int, tuple[list[int], bool]] = {}
 
-    def row(self, pair: Pair) -> Row | str:
-        """The row of a pair, or the reason why there is none.
+    def row(self, pairs: Sequence[Pair]) -> tuple[Row | None, dict[Pair, str]]:
+        """The row of some references of one conversation, and the reasons of those that are not in it.
 
-        A conversation is shortened to fit `max_input_tokens`, and further if the row would still exceed the model's
-        context. A reference is never cut.
+        A conversation is shortened to fit `max_input_tokens`, and further if its longest reference would still exceed
+        the model's context. A reference is never cut.
         """
-        index, reference = pair
-        text = self._conversations[index].references[reference]
-        if not text.strip():
-            return EMPTY
-        target = completion_ids(text, self._end, self._tokenizer)
-        if index not in self._prompts:
-            self._prompts[index] = self._render(index, self._max_input_tokens)
-        prompt_ids, shortened = self._prompts[index]
-        if len(prompt_ids) + len(target) > self._context:
+        texts = {pair: self._conversations[pair[0]].references[pair[1]] for pair in pairs}
+        reasons = {pair: EMPTY for pair, text in texts.items() if not text.strip()}
+        targets = {
+            pair: completion_ids(text, self._end, self._tokenizer)
+            for pair, text in texts.items()
+            if pair not in reasons
+        }
+        while targets:
+            longest = max(targets, key=lambda pair: len(targets[pair]))
             try:
-                prompt_ids, shortened = self._render(index, self._context - len(target))
+                prompt_ids, shortened = self._render(longest[0], len(targets[longest]))
             except UsageError:
-                return TOO_LONG
-        return Row(pair=pair, input_ids=prompt_ids + target, prompt_tokens=len(prompt_ids), shortened=shortened)
+                reasons[longest] = TOO_LONG
+                del targets[longest]
+                continue
+            row = Row(pairs=tuple(targets), prompt_ids=prompt_ids, targets=list(targets.values()), shortened=shortened)
+            return row, reasons
+        return None, reasons
 
-    def _render(self, index: int, budget: int) -> tuple[list[int], bool]:
+    def _render(self, index: int, target: int) -> tuple[list[int], bool]:
+        if index not in self._prompts:
+            self._prompts[index] = self._render_within(index, self._max_input_tokens)
+        prompt_ids, shortened = self._prompts[index]
+        if len(prompt_ids) + target > self._context:
+            return self._render_within(index, self._context - target)
+        return prompt_ids, shortened
+
+    def _render_within(self, index: int, budget: int) -> tuple[list[int], bool]:
         prompt = render(self._prompt, self._conversations[index], self._tokenizer, budget)
         return prompt.token_ids, prompt.turns_dropped > 0
 
@@ -97,12 +107,12 @@ class Schedule(Struct, frozen=True, kw_only=True):
     """All rows of a training, in the order of training."""
 
     rows: list[Row]
-    """The rows of all epochs. Consecutive `batch_size` rows form a batch; only the last batch may be smaller."""
+    """The rows of all passes. Consecutive `batch_size` rows form a batch; only the last batch may be smaller."""
     batch_size: int
-    """Rows per optimizer step."""
+    """Rows (conversations) per optimizer step."""
     rows_per_epoch: int
     left_out: dict[Pair, str]
-    """Pair that is in no batch → the reason."""
+    """Reference that is in no batch → the reason."""
 
     @property
     def steps(self) -> int:
@@ -110,99 +120,100 @@ class Schedule(Struct, frozen=True, kw_only=True):
         return -(-len(self.rows) // self.batch_size)
 
     def epoch(self, step: int) -> float:
-        """Epochs done after `step` optimizer steps."""
+        """Passes done after `step` optimizer steps."""
         return min(step * self.batch_size, len(self.rows)) / self.rows_per_epoch
 
     def first_rows(self, steps: int) -> list[Row]:
-        """The rows of the first `steps` steps. A row occurs once for each epoch in which its reference is used."""
+        """The rows of the first `steps` steps. A conversation has a row for each pass."""
         return self.rows[: steps * self.batch_size]
 
     def count_unused(self, steps: int) -> dict[str, int]:
-        """Reason → number of distinct pairs that are not in the first `steps` steps."""
-        trained = {row.pair for row in self.first_rows(steps)}
-        stopped = {row.pair for row in self.rows} - trained
+        """Reason → number of references that are not in the first `steps` steps."""
+        trained = trained_pairs(self.first_rows(steps))
+        stopped = trained_pairs(self.rows) - trained
         return dict(Counter([*self.left_out.values(), *(STOPPED for _ in stopped)]))
+
+
+def trained_pairs(rows: Sequence[Row]) -> set[Pair]:
+    """The references in some rows, each once."""
+    return {pair for row in rows for pair in row.pairs}
 
 
 def schedule(
     conversations: Sequence[Conversation],
     encoder: Encoder,
     *,
+    references: References,
     epochs: float,
     batch_size: int,
     max_steps: int | None,
     seed: int,
 ) -> Schedule:
-    """Plan a training: one reference per conversation and epoch, in rotation, and batches of similar length.
+    """Plan a training: passes over the conversations in drawn orders, each with all its references or the next one.
 
-    A fraction of an epoch uses that fraction of the conversations. The order depends only on the arguments, so a
-    resumed training has the same batches.
+    A fraction of a pass uses that fraction of the conversations. The order depends only on the arguments, so a resumed
+    training has the same batches.
     """
     generator = random.Random(seed)
-    shuffled: list[Pair] = []
+    chosen: list[tuple[Pair, ...]] = []
     whole, fraction = divmod(epochs, 1)
     for epoch in range(int(whole) + (fraction > 0)):
         indices = [index for index, conversation in enumerate(conversations) if conversation.references]
         generator.shuffle(indices)
         share = 1.0 if epoch < whole else fraction
-        shuffled += [
-            (i, reference_index(conversations[i], epoch, seed)) for i in indices[: round(share * len(indices))]
+        chosen += [
+            _pairs(index, conversations[index], references, epoch, seed)
+            for index in indices[: round(share * len(indices))]
         ]
 
     # References that cannot be encoded are left out before batches are made, so that every batch is full.
-    encoded = {pair: encoder.row(pair) for pair in dict.fromkeys(shuffled)}
-    usable = [row for pair in shuffled if isinstance(row := encoded[pair], Row)]
+    encoded = {pairs: encoder.row(pairs) for pairs in dict.fromkeys(chosen)}
+    rows = [row for pairs in chosen if (row := encoded[pairs][0]) is not None]
     if max_steps is not None:
-        usable = usable[: max_steps * batch_size]
-    planned = {row.pair for row in usable}
-    reasons = {pair: reason for pair, reason in encoded.items() if isinstance(reason, str)}
-    left_out = {pair: reasons.get(pair, NO_TURN) for pair in _pairs(conversations) if pair not in planned}
+        rows = rows[: max_steps * batch_size]
+    planned = trained_pairs(rows)
+    reasons = {pair: reason for _, found in encoded.values() for pair, reason in found.items()}
     return Schedule(
-        rows=batch_by_length(usable, batch_size, generator),
+        rows=rows,
         batch_size=batch_size,
         rows_per_epoch=max(1, sum(bool(conversation.references) for conversation in conversations)),
-        left_out=left_out,
+        left_out={
+            pair: reasons.get(pair, STOPPED if references == "all" else NO_TURN)
+            for pair in _all_pairs(conversations)
+            if pair not in planned
+        },
     )
 
 
-def validation_rows(conversations: Sequence[Conversation], encoder: Encoder, seed: int) -> list[Row]:
-    """One row per conversation, the same for every evaluation, sorted by length."""
-    pairs = [
-        (i, reference_index(conversation, 0, seed))
-        for i, conversation in enumerate(conversations)
+def validation_rows(
+    conversations: Sequence[Conversation], encoder: Encoder, references: References, seed: int
+) -> list[Row]:
+    """One row per conversation, the same for every evaluation."""
+    chosen = [
+        _pairs(index, conversation, references, 0, seed)
+        for index, conversation in enumerate(conversations)
         if conversation.references
     ]
-    rows = [row for pair in pairs if isinstance(row := encoder.row(pair), Row)]
-    return sorted(rows, key=lambda row: len(row.input_ids))
+    return [row for pairs in chosen if (row := encoder.row(pairs)[0]) is not None]
 
 
 def reference_index(conversation: Conversation, epoch: int, seed: int) -> int:
-    """The index of a conversation's reference in an epoch: in rotation, from a start that is drawn per conversation.
+    """The index of a conversation's reference in a pass: in rotation, from a start that is drawn per conversation.
 
-    Any k epochs in a row use each of k references once. References are often in the order of their annotators, so the
-    drawn start keeps the style of one annotator from filling the first epoch.
+    Any k passes in a row use each of k references once. References are often in the order of their annotators, so the
+    drawn start keeps the style of one annotator from filling the first pass.
     """
     count = len(conversation.references)
     start = random.Random(f"{seed}/{conversation.id}").randrange(count)
     return (start + epoch) % count
 
 
-def batch_by_length(rows: Sequence[Row], batch_size: int, generator: random.Random) -> list[Row]:
-    """Order rows so that each batch has rows of similar length, shortest first; batches are shuffled within a window.
-
-    A batch that is not full stays last, so that cutting the result every `batch_size` rows gives the batches.
-    """
-    ordered: list[Row] = []
-    for start in range(0, len(rows), WINDOW * batch_size):
-        window = sorted(rows[start : start + WINDOW * batch_size], key=lambda row: len(row.input_ids))
-        batches = [window[first : first + batch_size] for first in range(0, len(window), batch_size)]
-        partial = [batches.pop()] if len(batches[-1]) < batch_size else []
-        generator.shuffle(batches)
-        ordered += [row for batch in batches + partial for row in batch]
-    return ordered
+def _pairs(index: int, conversation: Conversation, references: References, epoch: int, seed: int) -> tuple[Pair, ...]:
+    if references == "one":
+        return ((index, reference_index(conversation, epoch, seed)),)
+    return tuple((index, number) for number in range(len(conversation.references)))
 
 
-def _pairs(conversations: Sequence[Conversation]) -> Iterable[Pair]:
+def _all_pairs(conversations: Sequence[Conversation]) -> Iterator[Pair]:
     for index, conversation in enumerate(conversations):
-        for reference in range(len(conversation.references)):
-            yield index, reference
+        yield from _pairs(index, conversation, "all", 0, 0)

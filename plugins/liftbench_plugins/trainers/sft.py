@@ -1,18 +1,19 @@
-"""One QLoRA fine-tuning with TRL, from the request to the finished adapter.
+"""One low-rank fine-tuning with TRL, from the request to the finished adapter.
 
 Imports torch, transformers, PEFT, TRL and datasets: import this module only where a training begins.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from safetensors import safe_open
 from transformers import (
+    AttentionInterface,
     AutoConfig,
     AutoTokenizer,
     PrinterCallback,
@@ -21,20 +22,22 @@ from transformers import (
 from trl import SFTConfig
 
 from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, TrainRequest, peak_memory
+from liftbench_plugins.backends.transformers import unpack_nf4
 from liftbench_plugins.loading import device, load_model
 
 from . import checkpoints
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
-from .rows import Encoder, Row, Schedule, schedule, validation_rows
+from .rows import Encoder, Row, Schedule, schedule, trained_pairs, validation_rows
+from .shared_prefix import ATTENTION, attention, collate
 from .target_loss import TargetLossTrainer
 
 if TYPE_CHECKING:
-    from .options import QLoRAOptions
+    from .options import LoRAOptions
 
 
-def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSummary:
+def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: str, precision: str) -> TrainingSummary:
     """Train from the newest complete checkpoint in `folder`, or from the start, and publish the best as `adapter`."""
-    options: QLoRAOptions = request.options
+    options: LoRAOptions = request.options
     tokenizer = AutoTokenizer.from_pretrained(request.model)
     plan, validation = _plan(request, tokenizer)
     if not plan.rows:
@@ -45,18 +48,18 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path) -> TrainingSum
     newest = checkpoints.newest_whole(folder)
     state = TrainerState.load_from_json(str(newest / checkpoints.STATE)) if newest else None
     if state is None or not _is_finished(state, plan, options):
-        trainer = _trainer(request, plan, validation, tokenizer, folder)
-        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-        state = trainer.state
+        sft = _trainer(request, plan, validation, tokenizer, folder, precision)
+        sft.train(resume_from_checkpoint=str(newest) if newest else None)
+        state = sft.state
     best = state.best_global_step if validation else state.global_step
     chosen = checkpoints.path(folder, best)
-    summary = _summary(request, plan, validation, state, best, chosen)
+    summary = _summary(request, plan, validation, state, chosen, trainer)
     checkpoints.publish(chosen, adapter, request.model_record.reference)
     return summary
 
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
-    options: QLoRAOptions = request.options
+    options: LoRAOptions = request.options
     context = AutoConfig.from_pretrained(request.model).max_position_embeddings
     train, validation = (
         Encoder(part, request.prompt, tokenizer, max_input_tokens=request.max_input_tokens, context=context)
@@ -65,28 +68,32 @@ def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
     plan = schedule(
         request.train,
         train,
+        references=options.references,
         epochs=options.epochs,
         batch_size=options.batch_size,
         max_steps=options.max_steps,
         seed=request.seed,
     )
-    return plan, validation_rows(request.validation, validation, request.seed)
+    return plan, validation_rows(request.validation, validation, options.references, request.seed)
 
 
 def _trainer(
-    request: TrainRequest, plan: Schedule, validation: list[Row], tokenizer: Any, folder: Path
+    request: TrainRequest, plan: Schedule, validation: list[Row], tokenizer: Any, folder: Path, precision: str
 ) -> TargetLossTrainer:
-    options: QLoRAOptions = request.options
+    options: LoRAOptions = request.options
     evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
     trainer = TargetLossTrainer(
-        model=load_model(request.model, "nf4"),
+        model=base_for_training(request.model, precision),
         args=_arguments(request, plan, folder),
         train_dataset=_dataset(plan.rows),
         eval_dataset=_dataset(validation) if validation else None,
+        data_collator=partial(collate, pad=tokenizer.pad_token_id or tokenizer.eos_token_id or 0),
         processing_class=tokenizer,
         peft_config=LoraConfig(
             r=options.rank,
             lora_alpha=options.alpha,
+            use_rslora=options.rslora,
+            use_dora=options.dora,
             lora_dropout=options.dropout,
             target_modules=options.target if isinstance(options.target, str) else list(options.target),
             task_type="CAUSAL_LM",
@@ -97,12 +104,25 @@ def _trainer(
     return trainer
 
 
+def base_for_training(folder: Path, precision: str) -> Any:
+    """The base; on a CPU it is unpacked and, if it is a LLaMA, has the attention for shared prefixes."""
+    model = load_model(folder, precision)
+    if device() == "cpu":
+        # Unpacked once, the weights give the same numbers in two thirds of the time.
+        unpack_nf4(model)
+        if model.config.model_type == "llama":
+            # Other architectures may pass attention what this one does not know: windows, caps, sinks.
+            AttentionInterface.register(ATTENTION, attention)
+            model.set_attn_implementation(ATTENTION)
+    return model
+
+
 def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig:
-    options: QLoRAOptions = request.options
+    options: LoRAOptions = request.options
     on_cpu = device() == "cpu"
     if not on_cpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise PrerequisiteError(
-            f"{torch.cuda.get_device_name(0)} does not support bfloat16, which qlora needs",
+            f"{torch.cuda.get_device_name(0)} does not support bfloat16, which this training needs",
             "Hide it with CUDA_VISIBLE_DEVICES= to train on the CPU.",
         )
     arguments = SFTConfig(
@@ -119,15 +139,16 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
         weight_decay=options.weight_decay,
         max_grad_norm=options.max_grad_norm,
         optim="adamw_torch" if on_cpu else "paged_adamw_8bit",
-        bf16=True,
+        # A plain layer and its adapter are one step on the CPU, which casts by itself.
+        bf16=not on_cpu or options.dropout > 0 or options.dora,
+        neftune_noise_alpha=options.neftune or None,
         use_cpu=on_cpu,
         activation_checkpointing=options.gradient_checkpointing,
         dataloader_pin_memory=not on_cpu,
         # Rows are already tokenized, labelled and short enough.
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
-        # Keeps the number of shapes small: oneDNN keeps kernels for each, and the allocator can reuse freed blocks.
-        pad_to_multiple_of=32,
+        remove_unused_columns=False,
         # `TrainingMonitor` decides when to evaluate and to save; the strategies only have to allow it.
         save_strategy="steps",
         save_steps=plan.steps,
@@ -147,38 +168,32 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
 
 
 def _dataset(rows: list[Row]) -> Dataset:
-    return Dataset.from_dict({"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]})
+    return Dataset.from_dict({"prompt_ids": [row.prompt_ids for row in rows], "targets": [row.targets for row in rows]})
 
 
-def _is_finished(state: TrainerState, plan: Schedule, options: QLoRAOptions) -> bool:
+def _is_finished(state: TrainerState, plan: Schedule, options: LoRAOptions) -> bool:
     return state.global_step >= plan.steps or checkpoints.out_of_patience(validation_losses(state), options.patience)
 
 
 def _summary(
-    request: TrainRequest, plan: Schedule, validation: list[Row], state: TrainerState, best: int, chosen: Path
+    request: TrainRequest, plan: Schedule, validation: list[Row], state: TrainerState, chosen: Path, trainer: str
 ) -> TrainingSummary:
     trained = plan.first_rows(state.global_step)
-    distinct = {row.pair: row for row in trained}
     return TrainingSummary(
-        trainer="qlora",
+        trainer=trainer,
         steps=state.global_step,
-        best_step=best,
+        best_step=checkpoints.step_of(chosen),
         best_validation_loss=state.best_metric if validation else None,
         stopped_early=state.global_step < plan.steps,
         conversations=len(request.train),
         validation_conversations=len(validation),
-        rows_trained=len(distinct),
+        rows_trained=len(trained_pairs(trained)),
         rows_reported=plan.count_unused(state.global_step),
-        shortened=sum(row.shortened for row in distinct.values()),
+        shortened=len(trained_pairs([row for row in trained if row.shortened])),
         target_tokens=sum(row.target_tokens for row in trained),
-        tokens=sum(len(row.input_ids) for row in trained),
-        trainable_parameters=_parameters(chosen / checkpoints.WEIGHTS),
+        tokens=sum(row.tokens for row in trained),
+        trainable_parameters=checkpoints.count_parameters(chosen),
         seconds=seconds(state),
         peak_memory_bytes=peak_memory() if device() == "cpu" else int(torch.cuda.max_memory_allocated()),
         device=device() if device() == "cpu" else torch.cuda.get_device_name(0),
     )
-
-
-def _parameters(weights: Path) -> int:
-    with safe_open(str(weights), framework="pt") as file:
-        return sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118 - safe_open is not a dict

@@ -14,33 +14,34 @@ from ..data.cards import CardEntry, card_entry, write_card
 from ..data.cleaning import CLEANING
 from ..data.folders import new_folder, require_free
 from ..data.intake.assembly import clean_conversations, conversations
-from ..data.intake.columns import Columns
-from ..data.intake.tables import Row, Table, open_table
+from ..data.intake.records import open_records
+from ..data.intake.tables import TEXT_COLUMNS, Row, Table, open_table
 from ..data.intake.tally import ImportReport, Tally
 from ..data.jsonl import IMPORTED
 from ..errors import UsageError
 from ..files import append_lines
 from ..progress import Progress
 from ..records.conversation import Conversation
-from .import_columns import Mapping, column_options, mapping_of
+from .import_columns import Mapping, column_options
+from .import_desk import Source, desk_option, source_of
 from .options import json_option
 from .progress import progress_bars
 from .show import print_json, say
 
 FILE = f"{IMPORTED}.jsonl"
-SAMPLE_ROWS = 500
 BATCH = 1000
 
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--to", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="The folder to create.")
+@desk_option
 @column_options
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--dry-run", is_flag=True, help="Show the columns and the first conversation; write nothing.")
 @json_option
 def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Read conversations from CSV, TSV, JSON Lines or Parquet FILEs, and clean them.
+    """Read conversations from CSV, TSV, JSON Lines or Parquet FILEs, or from transcripts (TXT, VTT, SRT; one a file).
 
     A row is a message (--id, --speaker, --text), a conversation as text (--transcript), or a conversation as a list of
     messages in the format of chat models (--messages). Columns that are not given are guessed from their names; on a
@@ -50,29 +51,35 @@ def command(files: tuple[Path, ...], to: Path, force: bool, dry_run: bool, as_js
     bench data import tickets.csv --to tickets --dry-run
     bench data import tickets.csv --to tickets --speaker author --role "Ann Lee=agent" --others customer
     """
-    tables = [open_table(path) for path in files]
-    samples = [list(islice(table.rows(), SAMPLE_ROWS)) for table in tables]
-    mapping = mapping_of(given, files, samples)
+    tables = [open_records(open_table(path)) for path in files]
+    is_text = all(table.form == "text" for table in tables)
+    if is_text:
+        given = {**given, "id": given["id"] or TEXT_COLUMNS[0], "transcript": given["transcript"] or TEXT_COLUMNS[1]}
+    source = source_of(given, tables)
+    mapping = source.mapping
     if dry_run:
-        _show_first(mapping, samples[0], tables, as_json)
+        _show_first(source, as_json)
         return
     for path in files:
         require_free(to, path, replace=force)
     say(f"columns: {mapping}")
     tally = Tally()
     with new_folder(to) as folder:
-        _write(folder / FILE, tables, mapping.columns, tally)
-        report = tally.report(note for table in tables for note in table.notes)
+        _write(folder / FILE, source, tally)
+        report = tally.report((*source.notes, *(note for table in tables for note in table.notes)))
         if not report.conversations:
-            raise UsageError(f"there is no conversation in {_names(files)}; {_why(report)}")
+            as_text = "Write turns as `Customer: …` and `Agent: …`, one a line." if is_text else ""
+            raise UsageError(f"there is no conversation in {_names(files)}; {_why(report)}", as_text)
         write_card(folder, to.resolve().name, [_card_entry(files, mapping, report)])
     _show(to, mapping, report, as_json)
 
 
-def _write(path: Path, tables: Sequence[Table], columns: Columns, tally: Tally) -> None:
+def _write(path: Path, source: Source, tally: Tally) -> None:
+    columns = source.mapping.columns
     stages = [("reading", "KB"), ("writing", "conversations")] if columns.text else [("reading", "KB")]
     with progress_bars(stages) as bars:
-        found: Iterable[Conversation] = conversations(_read_with_progress(tables, bars[0]), columns, tally)
+        rows = source.rows(_read_with_progress(source.tables, bars[0]), tally)
+        found: Iterable[Conversation] = conversations(rows, columns, tally)
         if columns.text:
             found = _count_with_progress(found, tally, bars[1])
         clean = clean_conversations(found, tally)
@@ -118,11 +125,11 @@ def _show(to: Path, mapping: Mapping, report: ImportReport, as_json: bool) -> No
     click.echo(f"{to / FILE} and a data card are written; next: bench data check {to}")
 
 
-def _show_first(mapping: Mapping, rows: Sequence[Row], tables: Sequence[Table], as_json: bool) -> None:
-    tally = Tally()
+def _show_first(source: Source, as_json: bool) -> None:
+    rows, mapping, tally = source.samples[0], source.mapping, Tally()
     # Read all conversations, because speakers that cannot be told apart are reported at the end.
-    found = list(clean_conversations(conversations(rows, mapping.columns, tally), tally))
-    report = tally.report(note for table in tables for note in table.notes)
+    found = list(clean_conversations(conversations(source.rows(rows, tally), mapping.columns, tally), tally))
+    report = tally.report(note for table in source.tables for note in table.notes)
     if not found:
         raise UsageError(f"there is no conversation in the first {len(rows)} rows; {_why(report)}")
     if as_json:

@@ -61,7 +61,7 @@ class Mapping(Struct, frozen=True, kw_only=True):
 
     def _fields(self) -> list[tuple[str, str, Origin]]:
         values = to_builtins(self.columns)
-        return [(field, _shown(values[field]), origin) for field, origin in self.origins.items()]
+        return [(field, show_value(values[field]), origin) for field, origin in self.origins.items()]
 
 
 _column = partial(click.option, metavar="COLUMN")
@@ -76,6 +76,15 @@ def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
         _column("--time", help="The time or number of a message (default: the order of the rows)."),
         _column("--transcript", help="The whole conversation as text, if a row is a conversation."),
         _column("--messages", help="The list of messages, if a row is a conversation."),
+        click.option("--message-speaker", metavar="KEY", help="The speaker's key in a list of messages (author.type)."),
+        click.option("--message-text", metavar="KEY", help="The text's key in the list of messages."),
+        click.option(
+            "--internal",
+            multiple=True,
+            metavar="NAME[=VALUE]",
+            help="A column or key that marks internal notes, and the value that does; may be repeated.",
+        ),
+        click.option("--keep-internal", is_flag=True, help="Keep internal notes and events."),
         _column("--reference", "references", multiple=True, help="A human summary; may be repeated."),
         _column("--keep", multiple=True, help="A column to keep as metadata; may be repeated."),
         _column("--cluster", help="The customer's id."),
@@ -87,6 +96,7 @@ def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="The role of a speaker, customer or agent, by the value in the speaker's column; may be repeated.",
         ),
         click.option("--others", type=click.Choice(list(ROLES)), help="The role of all other speakers."),
+        click.option("--keep-quotes", is_flag=True, help="Keep the history that mails quote."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -99,7 +109,8 @@ def mapping_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[S
     Raises `UsageError` naming the columns where a needed one is not given and cannot be guessed or asked for, and
     where a file does not have a column.
     """
-    named = Columns(**{**given, "keep": given["keep"] or None, "roles": dict(map(_role, given["roles"]))})
+    optional = {field: given[field] or None for field in ("keep", "internal")}
+    named = Columns(**{**given, **optional, "roles": dict(map(parse_role, given["roles"]))})
     names = [_column_names(rows, path) for path, rows in zip(files, samples, strict=True)]
     check_names(named, names[0])
     guessed = guess(names[0], samples[0], named)
@@ -119,7 +130,8 @@ def mapping_of(given: dict[str, Any], files: Sequence[Path], samples: Sequence[S
     return Mapping(columns=columns, origins=origins)
 
 
-def _role(text: str) -> tuple[str, Role]:
+def parse_role(text: str) -> tuple[str, Role]:
+    """The speaker and the role of `VALUE=ROLE`. Raises `UsageError`."""
     # Split at the last equals sign: a name may hold one, a role does not.
     value, equals, role = text.rpartition("=")
     if not equals or not value.strip() or role.strip() not in ROLES:
@@ -170,12 +182,13 @@ def _ask(question: str, names: Sequence[str]) -> str:
 
 
 def _with_values(name: str, rows: Sequence[Row]) -> str:
-    values = dict.fromkeys(filter(None, (_shown(row.values.get(name)) for row in rows)))
+    values = dict.fromkeys(filter(None, (show_value(row.values.get(name)) for row in rows)))
     cut = (value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}…" for value in values)
     return f"{name} ({', '.join(map(repr, islice(cut, SHOWN_VALUES)))})"
 
 
-def _shown(value: Any) -> str:
+def show_value(value: Any) -> str:
+    """A value on one line."""
     if isinstance(value, dict):
         return ", ".join(f"{key}={role}" for key, role in value.items())
     if isinstance(value, list | tuple):

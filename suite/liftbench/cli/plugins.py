@@ -15,7 +15,7 @@ from .show import print_json
 @json_option
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off.")
 def command(as_json: bool, no_plugin: tuple[str, ...]) -> None:
-    """List trainers, backends, metrics, controls and data sets, and plugins that could not be loaded."""
+    """List trainers, backends, metrics, controls, data sets and desks, and plugins that could not be loaded."""
     plugins = load_plugins(no_plugin)
     if as_json:
         print_json({"specs": plugins.specs, "problems": plugins.problems})

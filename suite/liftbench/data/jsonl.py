@@ -10,7 +10,7 @@ import msgspec
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..records.conversation import Conversation, Turn
 from .dataset import Dataset
-from .intake.transcripts import turns_of
+from .intake.transcripts import transcript_turns
 
 IMPORTED = "conversations"
 """The only split of a folder that was imported but not yet split."""
@@ -73,7 +73,7 @@ def _parse_text(raw: bytes, source: str) -> Conversation:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"{source}: not UTF-8 text ({error.reason} at byte {error.start})") from error
-    turns = turns_of(text)
+    turns = transcript_turns(text)
     if turns is None:
         raise UsageError(
             f"{source}: the first line does not name a speaker", "Write turns as `Customer: …` and `Agent: …`."

@@ -12,7 +12,7 @@ PROJECT = "liftbench"
 API_VERSION = 1
 """Version of the hooks and base classes; raise it with every change that breaks older plugins."""
 
-Kind = Literal["trainer", "backend", "metric", "control", "dataset"]
+Kind = Literal["trainer", "backend", "metric", "control", "dataset", "desk"]
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -21,7 +21,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     kind: Kind
     name: str
     target: str
-    """`package.module:attribute`, which is called to make the object."""
+    """`package.module:attribute`, which is called to make the object; a desk's is the `Desk` itself."""
     options: str | None
     """`package.module:Struct`, the type of a trainer's or a data set's options."""
     requires: tuple[str, ...]
@@ -116,6 +116,10 @@ class Registry:
     ) -> None:
         """Register a `Dataset`; its target is called with the data folder or None, and with any options."""
         self._add("dataset", name, target, options, requires, install, summary, api)
+
+    def desk(self, name: str, *, target: str, summary: str = "", api: int = API_VERSION) -> None:
+        """Register a `Desk`, whose exports `bench data import` recognizes, or reads with `--from NAME`."""
+        self._add("desk", name, target, None, (), None, summary, api)
 
     def _add(
         self,

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ..errors import UsageError, unknown
 from ..files import invalid_value
 from .rules import parse
-from .sections import Recipe
+from .sections import Recipe, TrainSection
 
 OPEN_TABLES = ("train.options.", "data.options.")
 """Sections whose keys are options of a plugin; the plugin checks them."""
@@ -106,14 +106,14 @@ def nest_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
-    """Merge layers, the weakest first.
+    """Merge layers, the weakest first. The first one is the recipe's own.
 
     Raises `UsageError` for an unknown key (the error suggests the nearest one), a value of a wrong type, and values
     that contradict each other.
     """
     merged: dict[str, Any] = {}
     origins = {key: "default" for key, _ in flatten(msgspec.to_builtins(Recipe()))}
-    for layer in layers:
+    for layer in _with_options_of_trainer(layers):
         for key, value in flatten(layer.values):
             _check_key(key, layer.origin)
             _set_value(merged, key, value)
@@ -148,6 +148,31 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
         if any(key.startswith(table) for key in origins):
             origins.pop(table.rstrip("."), None)
     return ResolvedRecipe(name=name, recipe=recipe, origins=origins)
+
+
+def _with_options_of_trainer(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """The layers with the options of the trainer that was chosen, from `[train.options]` and `[train.options.NAME]`.
+
+    The options in a recipe's `[train.options]` are those of its own trainer. If another one is chosen (`--plugin`), it
+    gets its defaults instead, and what `[train.options.NAME]` sets for it.
+    """
+    trainers = [layer.values.get("train", {}).get("plugin") for layer in layers]
+    default = TrainSection().plugin
+    chosen = next((name for name in reversed(trainers) if name is not None), default)
+    for number, (layer, own) in enumerate(zip(layers, trainers, strict=True)):
+        options = layer.values.get("train", {}).get("options")
+        if not isinstance(options, Mapping):
+            yield layer
+            continue
+        tables = {name: table for name, table in options.items() if isinstance(table, Mapping)}
+        plain = {name: value for name, value in options.items() if name not in tables}
+        of_another = number == 0 and (own or default) != chosen
+        kept = {**({} if of_another else plain), **tables.get(chosen, {})}
+        # An empty table that was given empties those of weaker layers; one that is left empty here is not given.
+        replaced = {"options": kept} if kept or not options else {}
+        train = {**{key: value for key, value in layer.values["train"].items() if key != "options"}, **replaced}
+        others = {key: value for key, value in layer.values.items() if key != "train"}
+        yield Layer(layer.origin, {**others, "train": train} if train else others)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

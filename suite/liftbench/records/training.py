@@ -29,39 +29,40 @@ class CurvePoint(Struct, frozen=True, kw_only=True):
 
 
 class TrainingSummary(Struct, frozen=True, kw_only=True):
-    """`training/summary.json`: what a training used, and which checkpoint it chose."""
+    """`training/summary.json`: what a training used, and which checkpoint it chose. A trainer leaves out what it does
+    not know."""
 
     trainer: str
     """Name of the trainer plugin."""
-    steps: int
+    steps: int | None = None
     """Number of optimizer steps."""
-    best_step: int
+    best_step: int | None = None
     """The step whose checkpoint became the adapter."""
-    best_validation_loss: float | None
+    best_validation_loss: float | None = None
     """Validation loss of that checkpoint; None without validation conversations."""
-    stopped_early: bool
+    stopped_early: bool = False
     """Whether training ended before all planned steps."""
     conversations: int
     """Number of conversations trained on."""
     validation_conversations: int
     """Number of conversations kept apart to choose the checkpoint."""
-    rows_trained: int
-    """Number of rows (a conversation with one reference) that took part in at least one step."""
-    rows_reported: dict[str, int]
-    """Reason → number of rows left out for it. With `rows_trained` they add up to all rows."""
-    shortened: int
-    """Number of trained rows whose conversation was shortened to fit."""
-    target_tokens: int
+    rows_trained: int | None = None
+    """Number of references that took part in at least one step."""
+    rows_reported: dict[str, int] = {}
+    """Reason → number of references left out for it. With `rows_trained` they add up to all references."""
+    shortened: int | None = None
+    """Number of trained references whose conversation was shortened to fit."""
+    target_tokens: int | None = None
     """Number of tokens that the loss was computed on."""
-    tokens: int
+    tokens: int | None = None
     """Number of tokens in all forward passes of the training: prompts count, padding and validation do not."""
     trainable_parameters: int
     """Number of parameters in the adapter."""
     seconds: float
     """Wall time of the training."""
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None = None
     """On a CPU the largest resident set of the process; on a GPU the most memory that torch allocated."""
-    device: str
+    device: str | None = None
     """The device that trained: `cpu`, or the model of the GPU."""
 
 

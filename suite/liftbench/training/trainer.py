@@ -56,6 +56,10 @@ class Trainer(ABC):
     precision: ClassVar[str]
     """The precision of the base in training."""
 
+    def base_precision(self, options: Any) -> str:  # noqa: ARG002 - for trainers that have the choice
+        """The precision of the base in a training with these options."""
+        return self.precision
+
     @abstractmethod
     def train(self, request: TrainRequest) -> TrainResult:
         """Train, or continue an interrupted training of the same request, and leave the best adapter behind."""

@@ -136,7 +136,9 @@ def open_training(
     # Checked before the training, not when the adapter is scored: budgets that do not fit would waste a training.
     require_room(recipe, context_length(model.path), model.name)
     base = untuned(recipe, model)
-    system = replace(base.system, name=f"{model.name}+{plan.spec.name}", precision=plan.trainer.precision)
+    system = replace(
+        base.system, name=f"{model.name}+{plan.spec.name}", precision=plan.trainer.base_precision(plan.options)
+    )
     # The protocol is part of the seed group, since a limit on the scored conversations makes another measurement; its
     # metrics are not, as they are not part of a run's key either.
     family = digest(plan.family, system, replace(measurement.protocol, metrics={}))

@@ -341,7 +341,11 @@ def test_system_messages_and_pictures_are_told() -> None:
         (Columns(messages="t"), "Customer: Hi", "no list of messages"),
         (Columns(messages="t"), "[1, 2", "no list of messages"),
         (Columns(messages="t"), [1, 2], "the messages are not objects"),
-        (Columns(messages="t"), [{"content": "Hi"}], "a message without role, speaker, from, author or sender"),
+        (
+            Columns(messages="t"),
+            [{"content": "Hi"}],
+            "a message without role, speaker, from, author or sender (--message-speaker)",
+        ),
         (Columns(messages="t"), [{"role": "user", "content": " "}], "no messages"),
     ],
 )

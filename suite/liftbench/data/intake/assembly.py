@@ -10,17 +10,21 @@ import msgspec
 from ...records.conversation import Conversation, Scalar, Turn
 from ..cleaning import clean
 from ..similarity.clusters import CLUSTER
-from .columns import Columns, check_form
+from .columns import Columns, check_form, plain_name
 from .gathering import Message, Messages
-from .speakers import UNSPOKEN, Speakers
+from .listed import Listed, messages_in
+from .marks import Marks
+from .names import TASKS
+from .people import People, customer_ids
+from .speakers import Speakers, is_unspoken
+from .speech import readable, spoken
 from .tables import Row
 from .tally import Tally
+from .training_rows import holds_lines_of_speakers, transcript_in_task
 from .transcripts import Unusable, said_in_text
-from .values import list_in, scalar, words
+from .values import at, list_in, scalar, words
 
-SPEAKER_KEYS = ("role", "speaker", "from", "author", "sender")
 CUSTOMER_KEYS = ("id", "email", "phone", "name")
-TEXT_KEYS = ("content", "text", "message", "body", "value")
 
 
 def conversations(rows: Iterable[Row], columns: Columns, tally: Tally | None = None) -> Iterator[Conversation]:
@@ -51,23 +55,37 @@ def clean_conversations(found: Iterable[Conversation], tally: Tally) -> Iterator
 
 
 def _of_messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
+    marks = Marks(columns)
     with Messages(tally) as gathered:
-        gathered.add(_messages(rows, columns, speakers, tally))
+        gathered.add(_messages(rows, columns, speakers, marks, tally))
+        marks.check(tally)
         speakers.check(tally)
         yield from gathered.conversations()
 
 
-def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Message]:
+def _messages(
+    rows: Iterable[Row], columns: Columns, speakers: Speakers, marks: Marks, tally: Tally
+) -> Iterator[Message]:
+    people, speaker_key = People(speakers), (columns.speaker or "").rpartition(".")[2]
     for row in _usable(rows, tally):
-        id_, text, speaker = (_cell(row, name) for name in (columns.id, columns.text, columns.speaker))
-        references = _references(row, columns)
+        id_, text = _cell(row, columns.id), _cell(row, columns.text)
+        references = _references(row, columns, tally)
+        if internal := marks.of_row(row.values):
+            # Its text was not said, but a summary beside it may be the conversation's.
+            tally.leave_out("message" if references and id_ else "row", internal, row.place)
+            if not references:
+                continue
+            text = ""
+        text = spoken(text, tally, id_, keep_quotes=columns.keep_quotes)
+        said_by = [(speaker_key, at(row.values, columns.speaker or ""))] if text else []
+        speaker = people.name(said_by, customer_ids(row.values, columns))
         if not id_:
             tally.leave_out("row", "no conversation id", row.place)
         elif not text and not references:
             tally.leave_out("row", "no text", row.place)
         elif text and not speaker:
             tally.leave_out("row", "no speaker", row.place)
-        elif (role := speakers.role(speaker) if text else "") in UNSPOKEN:
+        elif is_unspoken(role := speakers.role(speaker) if text else ""):
             tally.leave_out("row", f"said by {speaker}", row.place)
         elif role is not None:
             yield Message(
@@ -86,7 +104,8 @@ def _messages(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: 
 
 def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: Tally) -> Iterator[Conversation]:
     column = columns.messages or columns.transcript or ""
-    named = set(columns.names)
+    named = {name for path in columns.names for name in (path, path.partition(".")[0])}
+    listed = Listed(columns, speakers, tally)
     seen: set[str] = set()
     for row in _usable(rows, tally):
         id_ = _cell(row, columns.id) or f"row-{tally.rows}"
@@ -94,7 +113,7 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
             tally.leave_out("row", "an id that an earlier row has", row.place)
             continue
         try:
-            said = _said_in(row.values.get(column), columns, speakers, tally)
+            said = _said_in(at(row.values, column), row, id_, columns, speakers, listed, tally)
         except Unusable as error:
             tally.leave_out("row", str(error), row.place)
             continue
@@ -102,55 +121,67 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
         tally.rows_used += 1
         turns = [(speakers.role(speaker), text) for speaker, text in said]
         for role, _ in turns:
-            if role in UNSPOKEN:
+            if is_unspoken(role):
                 tally.leave_out("message", f"said by {role}", id_)
+        said_turns = tuple(Turn(role=role, text=text) for role, text in turns if role and not is_unspoken(role))
+        references = _references(row, columns, tally)
+        if columns.messages:
+            said_turns, references = _read_task(said_turns, references, speakers, tally, id_)
         keep = [name for name in row.values if name not in named] if columns.keep is None else columns.keep
         yield Conversation(
-            id=id_,
-            turns=tuple(Turn(role=role, text=text) for role, text in turns if role and role not in UNSPOKEN),
-            references=_references(row, columns),
-            metadata=_metadata(row, columns, keep, tally),
+            id=id_, turns=said_turns, references=references, metadata=_metadata(row, columns, keep, tally)
         )
+    listed.check()
     speakers.check(tally)
 
 
-def _said_in(value: Any, columns: Columns, speakers: Speakers, tally: Tally) -> list[tuple[str, str]]:
+def _said_in(
+    value: Any, row: Row, id_: str, columns: Columns, speakers: Speakers, listed: Listed, tally: Tally
+) -> list[tuple[str, str]]:
     """(speaker, text) pairs from a transcript or a list of messages. Raises `Unusable`."""
+    messages = messages_in(value)
+    if messages:
+        return [(said.speaker, said.text) for said in listed.read(messages, row.values, id_)]
     said = list_in(value)
     if said is None and columns.messages:
         raise Unusable("no list of messages")
+    if said is None and plain_name(columns.transcript or "") in TASKS:
+        transcript = transcript_in_task(words(value), speakers)
+        if transcript is not None:
+            tally.remark(
+                "rows for fine-tuning: the transcript is read from the task, without the instructions around it"
+            )
+            return transcript
     if said is None:
         return said_in_text(words(value), speakers, tally)
-    if said and all(isinstance(message, str) for message in said):
-        return said_in_text("\n".join(said), speakers, tally)
-    if not all(isinstance(message, Mapping) for message in said):
-        raise Unusable("the messages are not objects")
-    found = [(_speaker(message), _content(message, tally)) for message in said]
-    if any(text and not speaker for speaker, text in found) and columns.others in (None, "names"):
-        raise Unusable(f"a message without {', '.join(SPEAKER_KEYS[:-1])} or {SPEAKER_KEYS[-1]}")
-    found = [(speaker, text) for speaker, text in found if text]
-    if not found:
+    if not said:
         raise Unusable("no messages")
-    return found
+    if not all(isinstance(message, str) for message in said):
+        raise Unusable("the messages are not objects")
+    return said_in_text("\n".join(said), speakers, tally)
 
 
-def _speaker(message: Mapping[str, Any]) -> str:
-    value = next((message[key] for key in SPEAKER_KEYS if message.get(key) is not None), None)
-    if isinstance(value, Mapping):
-        value = value.get("role") or value.get("name")
-    return words(value)
-
-
-def _content(message: Mapping[str, Any], tally: Tally) -> str:
-    value = next((message[key] for key in TEXT_KEYS if message.get(key) is not None), None)
-    if isinstance(value, Mapping):
-        value = value.get("parts")
-    if not isinstance(value, list):
-        return words(value)
-    parts = [words(part.get("text")) if isinstance(part, Mapping) else words(part) for part in value]
-    if not all(parts):
-        tally.remark("parts of messages that are not text (pictures, files), left out")
-    return "\n".join(filter(None, parts))
+def _read_task(
+    turns: tuple[Turn, ...], references: tuple[str, ...], speakers: Speakers, tally: Tally, id_: str
+) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+    """The conversation and the summary in a row for fine-tuning: a task that holds a transcript, and its answer."""
+    if [turn.role for turn in turns] != ["customer", "agent"]:
+        return turns, references
+    transcript = transcript_in_task(turns[0].text, speakers)
+    if transcript is None and holds_lines_of_speakers(turns[0].text):
+        tally.remark(
+            "conversations whose first turn seems to hold a whole transcript, as in rows for fine-tuning; if it does, "
+            "write the transcript and its summary into columns of their own",
+            id_,
+        )
+    if transcript is None:
+        return turns, references
+    tally.remark(
+        "rows for fine-tuning: the user's message holds a transcript, which was read as the conversation, and the "
+        "assistant's answer as its summary"
+    )
+    read = ((speakers.known(name), text) for name, text in transcript)
+    return tuple(Turn(role=role or "", text=text) for role, text in read), references or (turns[1].text,)
 
 
 # ---------------------------------------------------------------------------------------------------------- values
@@ -168,15 +199,16 @@ def _usable(rows: Iterable[Row], tally: Tally) -> Iterator[Row]:
 
 
 def _cell(row: Row, column: str | None) -> str:
-    return "" if column is None else words(row.values.get(column))
+    return "" if column is None else words(at(row.values, column))
 
 
-def _references(row: Row, columns: Columns) -> tuple[str, ...]:
+def _references(row: Row, columns: Columns, tally: Tally) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for name in columns.references:
-        value = row.values.get(name)
+        value = at(row.values, name)
         texts = value if isinstance(value, list | tuple) else list_in(value) if words(value)[:1] == "[" else None
-        found |= dict.fromkeys(filter(None, map(words, [value] if texts is None else texts)))
+        said = (readable(words(text), tally) for text in ([value] if texts is None else texts))
+        found |= dict.fromkeys(filter(None, said))
     return tuple(found)
 
 
@@ -188,7 +220,7 @@ def _metadata(row: Row, columns: Columns, keep: Iterable[str], tally: Tally) -> 
             tally.remark("columns of nested values, left out", name)
         elif (kept := scalar(value)) not in (None, ""):
             metadata[name] = kept
-    if customer := _customer(row.values.get(columns.cluster or "")):
+    if customer := _customer(at(row.values, columns.cluster or "")):
         metadata[CLUSTER] = customer
     return metadata
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -35,6 +36,16 @@ class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """The whole conversation, one turn per line: `Customer: …`."""
     messages: str | None = None
     """A list of objects such as `{"role": "user", "content": "…"}`, nested or in JSON."""
+    message_speaker: str | None = None
+    """The key of the speaker in an object of `messages`, with dots between nested keys: `author.type`. Without it and
+    the next one, usual names are looked for."""
+    message_text: str | None = None
+    """The key of the text in an object of `messages`."""
+    internal: tuple[str, ...] | None = None
+    """Columns or keys that mark internal notes, as `NAME` or `NAME=VALUE`, beside usual ones such as `private`,
+    `public`, `visibility` and `part_type`."""
+    keep_internal: bool = False
+    """Keep internal notes and events instead of leaving them out."""
     references: tuple[str, ...] = ()
     """Human summaries: one in each column, or several in a list."""
     keep: tuple[str, ...] | None = None
@@ -46,12 +57,15 @@ class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """Value in the speaker's column → its role, for values that do not name a role (as `user` and `Support` do)."""
     others: Role | Literal["names"] | None = None
     """The role of all other speakers; `names` keeps each by name, in lower case."""
+    keep_quotes: bool = False
+    """Whether the history that a mail quotes stays in its message."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """All columns that are given."""
         single = (self.id, self.speaker, self.text, self.time, self.transcript, self.messages, self.cluster)
-        return (*filter(None, single), *self.references, *(self.keep or ()))
+        marks = (entry.partition("=")[0].strip() for entry in self.internal or () if self.text)
+        return (*filter(None, single), *marks, *self.references, *(self.keep or ()))
 
 
 def missing_fields(columns: Columns) -> list[str]:
@@ -79,10 +93,12 @@ def check_names(columns: Columns, known: Iterable[str]) -> None:
     """Raise `UsageError`, with the nearest name, for an unknown column."""
     names = set(known)
     for name in columns.names:
-        if name not in names:
+        # A path such as `ticket.id` leads into the objects of a column.
+        if name not in names and name.partition(".")[0] not in names:
             raise unknown("column", name, names)
 
 
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """A column's name without case, spaces and punctuation."""
-    return re.sub(r"[\W_]", "", name.casefold())
+    return re.sub(r"[\W_]", "", str(name).casefold())

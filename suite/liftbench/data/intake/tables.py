@@ -28,7 +28,10 @@ SUFFIXES = {
     "delimited": (".csv", ".tsv", ".csv.gz", ".tsv.gz"),
     "lines": (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz"),
     "parquet": (".parquet", ".pq"),
+    "text": (".txt", ".vtt", ".srt"),
 }
+TEXT_COLUMNS = ("id", "transcript")
+"""The columns of a file that is one transcript; the id is the file's name."""
 ARRAY_BYTES = 64 * 2**20
 """The largest JSON array that is read, because an array has to be in memory as a whole."""
 FIELD_CHARACTERS = 16 * 2**20
@@ -63,7 +66,7 @@ class Table(Struct, frozen=True, kw_only=True):
     """A file, and how to read it."""
 
     path: Path
-    form: Literal["delimited", "lines", "array", "parquet"]
+    form: Literal["delimited", "lines", "array", "parquet", "text"]
     encoding: str = "utf-8"
     delimiter: str = ""
     notes: tuple[str, ...] = ()
@@ -74,9 +77,13 @@ class Table(Struct, frozen=True, kw_only=True):
 
         Raises `UsageError` for a file that cannot be read to its end, a column without a name, and a repeated name.
         """
-        read = {"delimited": _read_delimited, "lines": _read_lines, "array": _read_array, "parquet": _read_parquet}[
-            self.form
-        ]
+        read = {
+            "delimited": _read_delimited,
+            "lines": _read_lines,
+            "array": _read_array,
+            "parquet": _read_parquet,
+            "text": _read_text,
+        }[self.form]
         with _explain_read_errors(self.path):
             yield from read(self)
 
@@ -95,6 +102,9 @@ def open_table(path: Path) -> Table:
         if form == "parquet":
             path.open("rb").close()
             return Table(path=path, form="parquet")
+        if form == "text":
+            encoding, notes = _encoding(path)
+            return Table(path=path, form="text", encoding=encoding, notes=notes)
     known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
     raise UsageError(f"{path}: could not detect the file's format", f"Use {known}; save a spreadsheet as CSV.")
 
@@ -273,6 +283,15 @@ def _json_row(value: Any, number: int, source: str, read: int) -> Row:
     if isinstance(value, dict):
         return Row(number=number, values=value, source=source, read=read)
     return Row(number=number, values={}, source=source, read=read, fault="not a JSON object")
+
+
+def _read_text(table: Table) -> Iterator[Row]:
+    """The whole file as one row, a transcript: its columns are `TEXT_COLUMNS`."""
+    text = table.path.read_text(table.encoding, errors="replace")
+    if not text.strip():
+        raise UsageError(f"{table.path}: the file is empty")
+    values = dict(zip(TEXT_COLUMNS, (table.path.stem, text), strict=True))
+    yield Row(number=1, values=values, source=table.path.name, read=len(text))
 
 
 def _read_parquet(table: Table) -> Iterator[Row]:

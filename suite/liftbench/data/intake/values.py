@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
 import msgspec
 
 from ...records.conversation import Scalar
+from .columns import plain_name
 
 
 def words(value: Any) -> str:
@@ -26,21 +28,39 @@ def words(value: Any) -> str:
 
 def list_in(value: Any) -> list[Any] | None:
     """The list in a value: the value itself, JSON, a Python literal, or the `messages` of a JSON object; else None."""
-    if isinstance(value, list | tuple):
-        return list(value)
+    found = decoded(value)
+    if isinstance(found, Mapping) and not isinstance(value, Mapping):
+        found = found.get("messages", found.get("turns"))
+    return list(found) if isinstance(found, list | tuple) else None
+
+
+def decoded(value: Any) -> Any:
+    """The list or object in a value: the value itself, JSON or a Python literal; else None."""
+    if isinstance(value, list | tuple | Mapping):
+        return value
     text = words(value)
     if not text.startswith(("[", "{")):
         return None
     for read in (msgspec.json.decode, ast.literal_eval):
         # `literal_eval` reads lists as pandas writes them.
         try:
-            decoded = read(text)
+            return read(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
-        if isinstance(decoded, dict):
-            decoded = decoded.get("messages", decoded.get("turns"))
-        return decoded if isinstance(decoded, list) else None
     return None
+
+
+def at(values: Mapping[str, Any], path: str) -> Any:
+    """The value of a key, or of nested keys with dots between them, in any case; None if there is none."""
+    if path in values:
+        return values[path]
+    key, _, rest = path.partition(".")
+    name = key if key in values else next((name for name in values if plain_name(name) == plain_name(key)), None)
+    value = values.get(name) if name is not None else None
+    if not rest:
+        return value
+    inner = decoded(value)
+    return at(inner, rest) if isinstance(inner, Mapping) else None
 
 
 def scalar(value: Any) -> Scalar:

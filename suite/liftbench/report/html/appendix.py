@@ -75,7 +75,7 @@ def tabulate_training(run: Run) -> list[Row]:
             {
                 "trainer": facts.trainer,
                 "precision of the base": (system.adapter.precision if system.adapter else None) or UNKNOWN,
-                "device": facts.device,
+                "device": facts.device or UNKNOWN,
                 "conversations": f"{facts.conversations:,} to train on, {facts.validation_conversations:,} to choose "
                 "the checkpoint",
                 "rows trained": numbers.format_count(facts.rows_trained),
@@ -83,9 +83,10 @@ def tabulate_training(run: Run) -> list[Row]:
                 "rows shortened to fit": numbers.format_count(facts.shortened),
                 "optimizer steps": numbers.format_count(facts.steps)
                 + (", stopped early" if facts.stopped_early else ""),
-                "best checkpoint": f"step {facts.best_step:,}, validation loss "
+                "best checkpoint": f"step {numbers.format_count(facts.best_step)}, validation loss "
                 f"{numbers.format_score(facts.best_validation_loss)}",
-                "tokens": f"{facts.tokens:,} processed, {facts.target_tokens:,} of them targets",
+                "tokens": f"{numbers.format_count(facts.tokens)} processed, "
+                f"{numbers.format_count(facts.target_tokens)} of them targets",
                 "trainable parameters": numbers.format_count(facts.trainable_parameters),
                 "time": numbers.format_duration(facts.seconds),
                 "peak memory": numbers.format_bytes(facts.peak_memory_bytes),

@@ -31,7 +31,7 @@ def list_trainings(subjects: Sequence[Subject]) -> list[Training]:
         if not isinstance(run, Run) or (run.training is None and not run.curve):
             continue
         words = "Training and validation loss by optimizer step"
-        if run.training is not None:
+        if run.training is not None and run.training.best_step is not None:
             words += f"; the best checkpoint is at step {run.training.best_step}"
         chart = draw_training_curve(run.curve, run.training, f"{words}.")
         shown.append(

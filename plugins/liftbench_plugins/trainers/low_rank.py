@@ -1,4 +1,5 @@
-"""The `qlora` trainer: low-rank adapters on a base in NF4, after Dettmers et al. 2023 (arXiv:2305.14314).
+"""The trainers `lora` and `qlora`: low-rank adapters (Hu et al. 2021, arXiv:2106.09685) on a base in bfloat16, or in
+NF4 after Dettmers et al. 2023 (arXiv:2305.14314).
 
 Importing this module imports no torch, so that options are checked without it.
 """
@@ -15,13 +16,14 @@ from liftbench.plugin_api import RunFailed, Trainer, TrainingSummary, TrainReque
 from liftbench_plugins.library_output import quiet
 
 from . import checkpoints
-from .options import QLoRAOptions
+from .options import LoRAOptions
 
 
-class QLoRATrainer(Trainer):
-    """Trains with TRL, PEFT and bitsandbytes, on a GPU if there is one, else on the CPU."""
+class LoRATrainer(Trainer):
+    """Trains with TRL and PEFT, on a GPU if there is one, else on the CPU."""
 
-    precision: ClassVar[str] = "nf4"
+    name: ClassVar[str] = "lora"
+    precision: ClassVar[str] = "bfloat16"
 
     def train(self, request: TrainRequest) -> TrainResult:
         """Train, or continue an interrupted training, and leave the best adapter in `request.folder / "adapter"`.
@@ -37,15 +39,22 @@ class QLoRATrainer(Trainer):
             with quiet(), _explain_errors(request.options):
                 from .sft import fine_tune
 
-                summary = fine_tune(request, folder, adapter)
+                summary = fine_tune(request, folder, adapter, trainer=self.name, precision=self.precision)
                 write_atomic(finished, summary)
         checkpoints.delete(folder)
         summary = msgspec.json.decode(finished.read_bytes(), type=TrainingSummary)
         return TrainResult(adapter=adapter, precision=self.precision, summary=summary)
 
 
+class QLoRATrainer(LoRATrainer):
+    """The same on a base in NF4, by bitsandbytes."""
+
+    name: ClassVar[str] = "qlora"
+    precision: ClassVar[str] = "nf4"
+
+
 @contextmanager
-def _explain_errors(options: QLoRAOptions) -> Iterator[None]:
+def _explain_errors(options: LoRAOptions) -> Iterator[None]:
     import torch
     from safetensors import SafetensorError
 

@@ -1,0 +1,159 @@
+"""The trainer `command` runs a program, records its curve and takes its adapter, or says what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from liftbench.errors import RunFailed
+from liftbench.progress import no_progress
+from liftbench.prompts.render import end_token, render
+from liftbench.prompts.spec import prompt_spec
+from liftbench.records.conversation import Conversation
+from liftbench.records.system import ModelRecord
+from liftbench.records.training import CurvePoint
+from liftbench.training.trainer import TrainRequest, TrainResult
+from liftbench_plugins.trainers.command import CommandOptions, CommandTrainer
+
+PROGRAM = Path(__file__).resolve().parents[1] / "support" / "external_trainer.py"
+
+
+@pytest.fixture
+def train(tiny_chat_model: Path, conversations: list[Conversation], tmp_path: Path) -> Callable[..., TrainResult]:
+    def run(*argv: str, record: Callable[[CurvePoint], None] = lambda _: None, **options: Any) -> TrainResult:
+        request = TrainRequest(
+            model=tiny_chat_model,
+            model_record=ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
+            train=tuple(conversations[:5]),
+            validation=tuple(conversations[9:]),
+            prompt=prompt_spec("Sum up:\n{conversation}", "", "chat"),
+            max_input_tokens=300,
+            max_new_tokens=40,
+            options=msgspec.convert({"argv": argv, **options}, CommandOptions),
+            seed=0,
+            folder=tmp_path / "training",
+            record=record,
+            progress=no_progress,
+        )
+        return CommandTrainer().train(request)
+
+    return run
+
+
+def python(code: str) -> tuple[str, str, str]:
+    return sys.executable, "-c", code
+
+
+def test_a_program_in_an_interpreter_of_its_own_leaves_an_adapter_that_is_scored(
+    train: Callable[..., TrainResult], tiny_chat_model: Path, conversations: list[Conversation], tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+
+    from liftbench_plugins.backends.transformers import with_adapter
+    from liftbench_plugins.loading import load_model
+
+    points: list[CurvePoint] = []
+    result = train(sys.executable, str(PROGRAM), record=points.append, precision="float32")
+    assert [point.step for point in points] == [1, 2, 3, 4, 5]
+    assert (points[-1].loss or 9) < (points[0].loss or 0)
+    assert (result.precision, result.summary.steps, result.summary.tokens) == ("float32", 5, None)
+    assert result.summary.trainable_parameters > 0
+    config = json.loads((result.adapter / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "tiny"
+    with_adapter(load_model(tiny_chat_model, "float32"), result.adapter)
+    assert "training begins" in (tmp_path / "training" / "command" / "output.log").read_text()
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_chat_model)
+    prompt = prompt_spec("Sum up:\n{conversation}", "", "chat")
+    rows = (tmp_path / "training" / "command" / "train.jsonl").read_text().splitlines()
+    for line, conversation in zip(rows, conversations[:5], strict=True):
+        row = json.loads(line)
+        assert row["prompt_ids"] == render(prompt, conversation, tokenizer, 300).token_ids
+        assert row["references"] == list(conversation.references)
+    asked = json.loads((tmp_path / "training" / "command" / "request.json").read_text())
+    assert asked["end_token"] == end_token(prompt, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("/no/such/program",), "cannot run /no/such/program: No such file"),
+        (python("import sys; print('out of memory'); sys.exit(3)"), r"ended with status 3:\n  out of memory\nMend it"),
+        (python("raise SystemExit(1)"), "ended with status 1: it printed nothing"),
+        (python("pass"), "ended without an adapter: adapter_config.json and adapter_model.safetensors missing"),
+    ],
+)
+def test_a_program_that_fails_is_told_with_its_last_words(
+    train: Callable[..., TrainResult], argv: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(RunFailed, match=words):
+        train(*argv)
+
+
+def test_an_adapter_of_another_base_is_refused(train: Callable[..., TrainResult]) -> None:
+    code = (
+        "import json, sys, pathlib; to = pathlib.Path(json.load(open(sys.argv[1]))['adapter']); to.mkdir(); "
+        "(to / 'adapter_model.safetensors').touch(); "
+        "(to / 'adapter_config.json').write_text(json.dumps({'base_model_name_or_path': 'other/model'}))"
+    )
+    with pytest.raises(RunFailed, match="trained an adapter for other/model"):
+        train(*python(code))
+
+
+def test_lines_that_are_no_points_are_output(train: Callable[..., TrainResult], tmp_path: Path) -> None:
+    points: list[CurvePoint] = []
+    code = "print('[1]'); print('{\"step\": \"x\"}'); print('{\"step\": 4, \"loss\": 0.5}'); print('{')"
+    with pytest.raises(RunFailed, match="without an adapter"):
+        train(*python(code), record=points.append)
+    assert [(point.step, point.loss) for point in points] == [(4, 0.5)]
+    assert (tmp_path / "training" / "command" / "output.log").read_text() == '[1]\n{"step": "x"}\n{\n'
+
+
+def test_an_interruption_ends_the_program_and_what_it_started(
+    train: Callable[..., TrainResult], tmp_path: Path
+) -> None:
+    place = str(tmp_path / "child")
+    child = (
+        "import os, time, pathlib; "
+        f"pathlib.Path('{place}.new').write_text(str(os.getpid())); os.rename('{place}.new', {place!r}); time.sleep(99)"
+    )
+    code = (
+        f"import subprocess, sys, time, pathlib; subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        f"while not pathlib.Path({place!r}).is_file(): time.sleep(0.05)\n"
+        "print('{\"step\": 1}', flush=True); time.sleep(99)"
+    )
+
+    def interrupt(_: CurvePoint) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(*python(code), record=interrupt)
+    number = int(Path(place).read_text())
+    for _ in range(100):
+        if not lives(number):
+            return
+        time.sleep(0.05)
+    os.kill(number, signal.SIGKILL)
+    pytest.fail("the program's child lives on")
+
+
+def lives(process: int) -> bool:
+    try:
+        return "Z (zombie)" not in Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_the_request_takes_its_place_among_the_arguments(train: Callable[..., TrainResult]) -> None:
+    code = "import sys; print(sys.argv[1:]); sys.exit(1)"
+    with pytest.raises(RunFailed, match=r"\['--config=/.*/request.json', '--quick'\]"):
+        train(*python(code), "--config={request}", "--quick")
