@@ -5,7 +5,7 @@ from .data.intake.columns import Columns, check_names
 from .data.intake.desks import Chatlog, Desk, Export, Opening, People
 from .data.intake.replies import Replies
 from .data.intake.speakers import UnclearSpeakers
-from .data.intake.tables import Row
+from .data.intake.tables import SUFFIXES, Row, open_table
 from .data.intake.tally import Tally
 from .data.jsonl import JsonLinesFolder, read_jsonl
 from .errors import (
@@ -43,6 +43,7 @@ from .training.trainer import Trainer, TrainRequest, TrainResult
 __all__ = [
     "API_VERSION",
     "SPLITTER",
+    "SUFFIXES",
     "Backend",
     "BackendRequest",
     "Chatlog",
@@ -96,6 +97,7 @@ __all__ = [
     "hookimpl",
     "hub",
     "no_progress",
+    "open_table",
     "peak_memory",
     "prompt_spec",
     "read_json",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from liftbench.curation.exports import has_broken_characters, has_quoted_history, is_contained, is_training_row
 from liftbench.curation.findings import KINDS, SHOWN, DataFinding, mask
 from liftbench.curation.inspection import LANGUAGES_SAMPLED, Inspection, TokenCounter, inspect
 from liftbench.curation.partition import plan_partition
@@ -18,6 +19,7 @@ from liftbench.metrics.rouge import rouge1, rougeL
 from liftbench.privacy.personal import find
 from liftbench.progress import no_progress
 from liftbench.records.conversation import Conversation, Turn
+from liftbench.text.words import words
 
 CUSTOMER = "My parcel has not come although it was promised for Monday, and nobody answers my calls."
 AGENT = "I am sorry for that. The parcel is at the depot and will be with you on Thursday morning."
@@ -92,6 +94,30 @@ BAD = {
     "short reference": Conversation(id="x", turns=conversation("x").turns, references=("Parcel late.",)),
     "long reference": conversation("x", "Parcel?", "Thursday."),
     "copied reference": conversation("x", references=(CUSTOMER,)),
+    "contained reference": Conversation(
+        id="x",
+        turns=(conversation("x").turns[0], Turn(role="agent", text=f"Internal wrap-up: {SUMMARY} Bye now.")),
+        references=(SUMMARY,),
+    ),
+    "training row": Conversation(
+        id="x",
+        turns=(
+            Turn(role="user", text="Summarize:\nCustomer: my lamp is broken\nAgent: we will send a new one on Monday"),
+            Turn(role="assistant", text="The lamp of the customer is broken, and the agent sends one."),
+        ),
+        references=("A broken lamp is replaced.",),
+    ),
+    "quoted history": Conversation(
+        id="x",
+        turns=(
+            *conversation("x").turns,
+            Turn(role="customer", text="Yes.\n\nOn Mon, 3 Mar 2025, Desk wrote:\n> Is it?"),
+        ),
+        references=(SUMMARY,),
+    ),
+    "broken characters": Conversation(
+        id="x", turns=(*conversation("x").turns, Turn(role="customer", text="GrÃ¼ÃŸe aus KÃ¶ln")), references=(SUMMARY,)
+    ),
     "reference in another script": conversation(
         "икс", "Где моя посылка? Она должна была прийти в понедельник, и никто не отвечает.", "Она будет в среду."
     ),
@@ -112,6 +138,93 @@ def test_each_finding(kind: str, tmp_path: Path) -> None:
     assert finding.severity == KINDS[kind].severity
     assert inspection.faulty is (finding.severity == "error")
     assert set(found(inspection)) == {kind}
+
+
+@pytest.mark.parametrize(
+    ("reference", "turn", "contained"),
+    [
+        ("The lamp is broken and a new one comes.", "note: THE LAMP IS BROKEN, and a new one comes - bye", True),
+        (
+            "The customer says that the lamp is broken, and the agent promises to send a new one on Friday.",
+            "Customer says that the lamp is broken, and the agent promises to send a new one on Friday",
+            True,
+        ),
+        ("The lamp does not work", "Hello. The lamp does not work since Monday.", False),
+        (
+            "The customer has a broken lamp and gets another.",
+            "My lamp is broken. Can I get another? I have a box.",
+            False,
+        ),
+        ("The lamp is broken and a new one comes.", "", False),
+    ],
+)
+def test_a_reference_that_a_turn_contains(reference: str, turn: str, contained: bool) -> None:
+    assert is_contained(words(reference), [words("Good morning."), words(turn)]) is contained
+
+
+@pytest.mark.parametrize(
+    ("references", "titles"),
+    [
+        (("Printer does not print", "Invoice shows wrong amount"), 2),
+        (("Password reset for Outlook", "Lamp is broken again", "The customer could not log in, and was helped."), 2),
+        (("The printer does not print.", "The invoice is wrong."), 0),
+        (("Printer does not print", "The invoice is wrong.", "The lamp is broken."), 0),
+        (("The customer asks why the invoice is wrong and the agent promises to look into it by Monday",) * 2, 0),
+    ],
+)
+def test_references_like_titles_are_told_where_most_are(
+    references: tuple[str, ...], titles: int, tmp_path: Path
+) -> None:
+    rows = [replace(conversation(f"c{n}"), references=(text,)) for n, text in enumerate(references)]
+    finding = found(look(tmp_path, train=rows)).get("titles")
+    assert (finding.count if finding else 0) == titles
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("Summarize the conversation: Customer: my lamp is broken Agent: we will send a new one", True),
+        ("Amanda: I baked cookies\nJerry: Sure!\nAmanda: I'll bring some", True),
+        ("#Person1#: Hi. #Person2#: Hello, Mr Smith.", True),
+        ("[user]: lost card [assistant]: we block it", True),
+        ("Hi, the agent said: wait. Order: 12, Address: here", False),
+        ("Customer: me. I wait for your answer.", False),
+    ],
+)
+def test_a_transcript_within_a_turn(text: str, row: bool) -> None:
+    one = Conversation(id="x", turns=(Turn(role="user", text=text), Turn(role="assistant", text="A broken lamp.")))
+    assert is_training_row(one) is row
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("Yes.\n-----Original Message-----\nFrom: a", True),
+        ("Danke.\n\nAm 03.03.2025 um 10:00 schrieb Wasserwerk <x>:\n> Foto?", True),
+        ("Yes.\n> Is it red?\n> Or blue?", True),
+        ("Here. From: Water Desk Sent: Monday To: me Subject: Your bill", True),
+        ("On Monday I wrote to you, and nothing came.", False),
+        ("It costs > 5 euros. 3 > 2", False),
+        ("The bus goes from: Leeds to: York", False),
+    ],
+)
+def test_quoted_history(text: str, quoted: bool) -> None:
+    assert has_quoted_history(text) is quoted
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("GrÃ¼ÃŸe", True),
+        ("itâ€™s late", True),
+        ("5 Â£ and 20 Â°C", True),
+        ("caf\ufffd", True),
+        ("Ð¿Ñ€Ð¸", True),
+        ("Grüße, it’s 5 £, SÃO PAULO, Âge, Где", False),
+    ],
+)
+def test_characters_that_were_decoded_wrongly(text: str, broken: bool) -> None:
+    assert has_broken_characters(text) is broken
 
 
 def test_one_speaker_after_merging_is_one_turn(tmp_path: Path) -> None:

@@ -277,6 +277,40 @@ def test_a_conversation_of_dialogstudios_form_in_full(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "folder", "split folder", "columns"])
+def test_dialogstudios_rows_as_the_datasets_library_saves_them(tmp_path: Path, form: str) -> None:
+    import datasets
+
+    rows = [{**dialog(id_), "new dialog id": f"TweetSumm--train--{n}"} for n, id_ in enumerate(("d1", "d2"), start=1)]
+    for row in rows:
+        row["original dialog info"] = json.dumps(row["original dialog info"])
+    if form == "columns":
+        for row in rows:
+            names = list(dict.fromkeys(name for exchange in row["log"] for name in exchange))
+            row["log"] = {name: [exchange.get(name) for exchange in row["log"]] for name in names}
+    table = datasets.Dataset.from_list(rows)
+    if form == "jsonl":
+        table.to_json(tmp_path / "train.jsonl")
+    elif form == "folder":
+        datasets.DatasetDict(train=table, validation=table.select([1])).save_to_disk(tmp_path)
+    elif form == "split folder":
+        table.save_to_disk(tmp_path)
+    else:
+        table.to_parquet(tmp_path / "train-00000-of-00001.parquet")
+    data = TweetSumm(str(tmp_path))
+    assert data.splits() == (["train", "validation"] if form == "folder" else ["train"])
+    write_json(
+        tmp_path / "whole" / "x.json", {"TweetSumm--train--1": dialog("d1"), "TweetSumm--train--2": dialog("d2")}
+    )
+    assert data.read("train") == TweetSumm(str(tmp_path / "whole")).read("train")
+
+
+def test_a_saved_row_that_is_malformed_is_told_with_its_place(tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.jsonl", {"original dialog id": "d1", "original dialog info": "{", "log": []})
+    with pytest.raises(UsageError, match=r"train\.jsonl, line 1: "):
+        TweetSumm(str(tmp_path)).read("train")
+
+
 @pytest.mark.parametrize("below", [".", "tweetsumm", "TweetSumm", "original", "DialogStudio", "tweetsumm/original"])
 @pytest.mark.parametrize(("name", "split"), [("train", "train"), ("val", "validation"), ("VALID", "validation")])
 def test_files_are_found_below_the_data_folder_in_any_case(tmp_path: Path, below: str, name: str, split: str) -> None:

@@ -125,6 +125,52 @@ SENTENCES = [
     "I ordered 2 canvases of 60x40 on 14/03/2026 for £42.50.",
     "My order of 2024-05-14 cost 120000 yen, in case 500GB are too few.",
     "Flight 2166 at 11:42, gate B12, room 308.",
+    # Numbers of officials, dates of birth
+    "My social security number is [SSN:078-05-1120].",
+    "SSN [SSN:987654320] is on the form, and [SSN:912-70-1234] too.",
+    "The last four of my social are [SSN:6789].",
+    "My nino is [SSN:QQ 12 34 56 C].",
+    "my date of birth is [BIRTHDATE:12/04/1987]",
+    "DOB: [BIRTHDATE:1987-04-12], born on [BIRTHDATE:3rd of March 1980], born in [BIRTHDATE:1990]",
+    "Geboren am [BIRTHDATE:12.04.1987], née le [BIRTHDATE:3 mai 1971].",
+    "The order of 12/04/2024 came on 14 March, at 10:30:15.",
+    # Addresses of computers
+    "my IP is [IP:192.168.44.12] and it drops",
+    "I ping [IP:8.8.8.8] and [IP:2001:db8::8a2e:370:7334], and [IP:fe80::1ff:fe23:4567:890a] too.",
+    "[IP:83.12.44.201] was blocked again.",
+    "Version 1.2.3.4 of the app, firmware 10.15.77.22, see 4.2.1.3.",
+    "Windows 10.0.19.45 needs the driver 27.21.14.56.",
+    # Passwords, PINs, user names, handles
+    "my password is [SECRET:hunter2] and it fails",
+    "pwd: [SECRET:S3cret!pass]",
+    "Password: [SECRET:swordfish]. I use password [SECRET:tiger77x] elsewhere.",
+    "card [CARD:4111 1111 1111 1111] exp 09/27 cvv [SECRET:321]",
+    "My PIN is [SECRET:4821], the one-time code is [SECRET:482913].",
+    "My password is not working. The password is wrong, and the password is case sensitive.",
+    "A password is 8 characters long; the password reset link is broken; pin 12 is bent.",
+    "username: [USERNAME:jdoe]",
+    "my user name is [USERNAME:jane_doe91] and my twitter is @[USERNAME:bobby]",
+    "Follow me @[USERNAME:jdoe_real], my login is correct.",
+    "My password is [SECRET:swordfish]. My username is [USERNAME:deepseadiver], thanks.",
+    "My password is expiring. My handle is loose, my insta is down, follow us @AcmeHelp.",
+    'password "[SECRET:Tr0ub4dor&3]" was rejected, my discord is [USERNAME:foo#1234]',
+    "Mac 00:1A:2B:3C:4D:5E at 12:30:45:10, IP67, ABCD::EF and 10::20.",
+    "My gamertag is [USERNAME:BigWhiteKid412].",
+    "@AcmeHelp my phone is broken, @115712 too, I wrote to @AcmeHelp.",
+    "The username is not accepted. Login is required, login to the site.",
+    # Numbers in words, spelled addresses
+    "it is [PHONE:oh seven seven double oh nine hundred one two three]",
+    "Press one two three to go on, two or three times a day.",
+    "write to [EMAIL:anna dot berg at example dot org] please",
+    # Names in capitals and in lower case
+    "PLEASE CALL [PERSON:JESSICA BRANDT] AT THE OFFICE ABOUT THE BINS",
+    "MY NAME IS [PERSON:JOHN SMITH] AND I AM ANGRY",
+    "my name is [PERSON:JOHN SMITH], hello",
+    "hi my name is [PERSON:siobhan murphy] and the lid is loose",
+    "my name is [PERSON:anna kowalczyk] and this is late",
+    "this is [PERSON:anna], i spoke to [PERSON:maria] yesterday",
+    "my name is wrong on the bill, my name is misspelled",
+    "THIS IS RIDICULOUS, I AM FURIOUS. GIVE ME A REFUND, PLEASE",
 ]
 
 
@@ -157,11 +203,44 @@ def test_only_what_is_personal_is_replaced(sentence: str) -> None:
         ("Which phone can we call?", "0171 5550142", ["0171 5550142"]),
         ("Is the lamp on?", "Yes, blinking. 5520718 times, it seems", []),
         ("Have you got your name tag?", "No", []),
+        ("What is your date of birth?", "It's 4 May 1971.", ["4 May 1971"]),
+        ("Can I have your PIN?", "sure 4821", ["4821"]),
+        ("What is your username, please?", "jdoe77", ["jdoe77"]),
+        ("Your social security number?", "123 45 6789", ["123 45 6789"]),
+        ("When was the order placed?", "On 4 May 2024.", []),
     ],
 )
 def test_an_answer_is_understood_by_its_question(question: str, answer: str, expected: list[str]) -> None:
     found = find(said("hello", question, answer))
     assert [finding.text for finding in found if finding.where == "turn 3"] == expected
+
+
+def test_the_handle_that_an_agent_answers_is_the_customers() -> None:
+    redacted, _ = redact(said("@AcmeHelp my lamp is dark", "@jdoe_77 Sorry!", "@AcmeHelp so?", "@115712 Hm."), KEY)
+    assert [turn.text for turn in redacted.turns] == [
+        "@AcmeHelp my lamp is dark",
+        "@<USERNAME_1> Sorry!",
+        "@AcmeHelp so?",
+        "@115712 Hm.",
+    ]
+
+
+def test_fields_of_metadata_say_that_a_value_is_secret() -> None:
+    fields = {
+        "dob": "1980-01-02",
+        "ip_address": "10.0.0.12",
+        "password": "abc",
+        "customer_pin": "4411",
+        "os": "10.0.0.12",
+    }
+    redacted, _ = redact(said("hi", metadata=fields), KEY)
+    assert redacted.metadata == {
+        "dob": "<BIRTHDATE_1>",
+        "ip_address": "<IP_1>",
+        "password": "<SECRET_1>",
+        "customer_pin": "<SECRET_2>",
+        "os": "<IP_1>",
+    }
 
 
 def test_one_value_has_one_placeholder_however_it_is_written() -> None:

@@ -9,7 +9,11 @@ splits = { validation = "dev" }
 [data.options.columns]
 transcript = "dialogue"
 references = ["summary"]
+others = "names"               # speakers are not roles: each keeps the name
 ```
+
+The library finds the files of each split. Delimited text and JSON are then read as `bench data import` reads them: a
+text stays a text, also if it is `NA`, `null`, `007` or `1e5`.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from liftbench.plugin_api import (
+    SUFFIXES,
     Columns,
     Conversation,
     Dataset,
@@ -35,6 +40,7 @@ from liftbench.plugin_api import (
     check_names,
     conversations,
     hub,
+    open_table,
     unknown,
 )
 
@@ -79,7 +85,7 @@ class MappedDataset(Dataset):
     def splits(self) -> list[str]:
         """The data set's splits; a split in `options.splits` has the suite's name."""
         renamed = set(self.options.splits.values())
-        return sort_splits([*self.options.splits, *(name for name in self._library_splits if name not in renamed)])
+        return sort_splits([*self.options.splits, *(name for name in self._tables if name not in renamed)])
 
     def read(self, split: str) -> list[Conversation]:
         """The conversations of a split.
@@ -91,10 +97,9 @@ class MappedDataset(Dataset):
         if split not in self.splits():
             raise unknown("split", split, self.splits())
         columns, where = self.options.columns, f"{self.options.path} {name}"
-        table = self._library_splits[name]
-        rows = (Row(number=number, values=values, source=where) for number, values in enumerate(table, start=1))
+        table = self._tables[name]
         tally = Tally()
-        found = conversations(rows, columns, tally)
+        found = conversations(table.rows(where), columns, tally)
         check_names(columns, table.column_names)
         if not columns.references:
             raise UsageError(
@@ -105,7 +110,8 @@ class MappedDataset(Dataset):
         except UnclearSpeakers as error:
             raise UsageError(
                 f"{where}: {error.what}",
-                "Name their roles in data.options.columns.roles, and the role of all others in columns.others.",
+                "Name their roles in data.options.columns.roles, and the role of all others in columns.others "
+                "('names' keeps their names).",
             ) from error
         except UsageError as error:
             raise error.within(where) from error
@@ -120,15 +126,22 @@ class MappedDataset(Dataset):
         return scorable
 
     @cached_property
-    def _library_splits(self) -> dict[str, Any]:
-        """Name of a split in the data set → the library's table."""
+    def _tables(self) -> dict[str, _Files | _Loaded]:
+        """Name of a split in the data set → its rows."""
         import datasets
 
         options = self.options
         path, files = self._place()
+        loaded: dict[str, _Files | _Loaded]
         try:
             with _silence_library():
-                loaded = datasets.load_dataset(path, options.name, data_files=files)
+                builder = datasets.load_dataset_builder(path, options.name, data_files=files)
+                texts = _text_files(builder)
+                if texts is None:
+                    tables = datasets.load_dataset(path, options.name, data_files=files)
+                    loaded = {str(name): _Loaded(table) for name, table in tables.items()}
+                else:
+                    loaded = {name: _Files(paths) for name, paths in texts.items()}
         except datasets.exceptions.DatasetGenerationError as error:
             raise UsageError(f"{options.path} cannot be read: {_reason(error.__cause__ or error)}") from error
         except (FileNotFoundError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
@@ -136,7 +149,7 @@ class MappedDataset(Dataset):
         for theirs in options.splits.values():
             if theirs not in loaded:
                 raise unknown("split", theirs, loaded)
-        return dict(loaded)
+        return loaded
 
     def _place(self) -> tuple[str, Any]:
         """What the library loads: a builder or a local folder, and the files of each split."""
@@ -171,6 +184,48 @@ class MappedDataset(Dataset):
             instead=INSTEAD,
         )
         return str(snapshot), options.data_files
+
+
+class _Loaded:
+    """A table of the library."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+        self.column_names: list[str] = table.column_names
+
+    def rows(self, source: str) -> Iterator[Row]:
+        for number, values in enumerate(self._table, start=1):
+            yield Row(number=number, values=values, source=source)
+
+
+class _Files:
+    """The files of a split, read as text: the library would guess types (`007` becomes 7, `NA` nothing)."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+
+    @cached_property
+    def column_names(self) -> list[str]:
+        return list(dict.fromkeys(name for row in self.rows("") for name in row.values))
+
+    def rows(self, _source: str) -> Iterator[Row]:
+        for path in self._paths:
+            yield from open_table(path).rows()
+
+
+def _text_files(builder: Any) -> dict[str, list[Path]] | None:
+    """Split → its files, if these are delimited text or JSON Lines; None if the library must read them.
+
+    JSON in other files (`.txt`, `.zip`), or in a field of an object, is left to the library, which keeps a text in
+    quotation marks a text.
+    """
+    files = getattr(builder.config, "data_files", None) or {}
+    found = {str(split): [Path(str(name)) for name in names] for split, names in files.items()}
+    paths = [path for some in found.values() for path in some]
+    if builder.name == "csv":
+        return found
+    plain = all(path.name.lower().endswith(SUFFIXES["lines"]) and path.is_file() for path in paths)
+    return found if builder.name == "json" and plain and not builder.config.field else None
 
 
 def _keep_scorable(found: Iterable[Conversation], tally: Tally) -> Iterator[Conversation]:

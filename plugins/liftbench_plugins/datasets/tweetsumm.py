@@ -1,8 +1,8 @@
 """TweetSumm (Feigenblat et al., 2021): customer support on Twitter, with one to five human summaries each.
 
 Its licence does not allow this package to include it. It is read from a folder or the hub, in any form in which it is
-distributed: the suite's JSON Lines, DialogStudio's JSON (also in a zip archive), or IBM's own files with Kaggle's table
-of tweets. The form is recognized by content.
+distributed: the suite's JSON Lines, DialogStudio's JSON (also in a zip archive, or as the `datasets` library saves it),
+or IBM's own files with Kaggle's table of tweets. The form is recognized by content.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from liftbench.plugin_api import Conversation, Dataset, PrerequisiteError, Usage
 from .reading import Readers, by_split, sort_splits, split_name
 from .tweetsumm_dialogstudio import documents, read_documents
 from .tweetsumm_original import holds_tweets, original_split, read_original
+from .tweetsumm_saved import saved_splits
 
 DEFAULT = "hub:Salesforce/dialogstudio"
 
 FOLDERS = ("tweetsumm", "original", "dialogstudio")
 """Subfolders of the data folder that are searched; case is ignored."""
 
-FILES = (".json", ".jsonl", ".zip")
+FILES = (".json", ".jsonl", ".zip", ".parquet")
 
 INSTEAD = (
     "Put TweetSumm's files (DialogStudio's JSON, or IBM's JSON Lines and Kaggle's twcs.csv) into a folder and name it "
@@ -83,12 +84,14 @@ def _readers(files: Sequence[Path], place: Path) -> Readers:
     own = [path for path, fields in lines.items() if "turns" in fields]
     original = [path for path, fields in lines.items() if "tweet_ids_sentence_offset" in fields]
     converted = [document for path in files for document in documents(path)]
+    saved = saved_splits(files, place)
     present = [
         f"{name} ({first})"
         for name, first in (
             ("the suite's JSON Lines", own[0].name if own else ""),
             ("IBM's files", original[0].name if original else ""),
             ("DialogStudio's JSON", converted[0].path.name if converted else ""),
+            ("DialogStudio's rows", next(iter(saved), "")),
         )
         if first
     ]
@@ -101,6 +104,8 @@ def _readers(files: Sequence[Path], place: Path) -> Readers:
     if converted:
         splits = read_documents(converted)
         return {split: partial(list, conversations) for split, conversations in splits.items()}
+    if saved:
+        return saved
     return {
         split: partial(read_jsonl, path) for split, path in by_split(own, lambda path: split_name(path.stem)).items()
     }

@@ -43,7 +43,9 @@ class _Info(Struct, frozen=True):
     summaries: _Summaries
 
 
-class _Dialog(Struct, frozen=True):
+class Dialog(Struct, frozen=True):
+    """A conversation as DialogStudio writes it."""
+
     id: str = field(name="original dialog id")
     info: _Info = field(name="original dialog info")
     log: list[_Exchange]
@@ -87,7 +89,7 @@ def read_documents(sources: Iterable[Document]) -> dict[str, list[Conversation]]
     The published examples repeat the first conversations of the training split; equal conversations count once. Raises
     `UsageError` with file, key and reason for a malformed conversation, and for two different ones with the same key.
     """
-    dialogs: dict[tuple[str, int], _Dialog] = {}
+    dialogs: dict[tuple[str, int], Dialog] = {}
     for source in sources:
         try:
             entries = msgspec.json.decode(source.read(), type=dict[str, msgspec.Raw])
@@ -96,14 +98,14 @@ def read_documents(sources: Iterable[Document]) -> dict[str, list[Conversation]]
         for name, raw in entries.items():
             key = _key(name, source)
             try:
-                dialog = msgspec.json.decode(raw, type=_Dialog)
+                dialog = msgspec.json.decode(raw, type=Dialog)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise UsageError(f"{source}, {name}: {error}") from error
             if dialogs.setdefault(key, dialog) != dialog:
                 raise UsageError(f"{source}, {name}: another file has a different conversation with this key")
     splits: dict[str, list[Conversation]] = {}
     for (split, _), dialog in sorted(dialogs.items()):
-        conversation = _conversation(dialog)
+        conversation = to_conversation(dialog)
         if conversation.references:
             splits.setdefault(split, []).append(conversation)
     return splits
@@ -126,7 +128,8 @@ def _key(name: str, source: Document) -> tuple[str, int]:
     return split_name(matched[1]), int(matched[2])
 
 
-def _conversation(dialog: _Dialog) -> Conversation:
+def to_conversation(dialog: Dialog) -> Conversation:
+    """The conversation with all its summaries and extracts."""
     said = [turn for pair in dialog.log for turn in (("customer", pair.user), ("agent", pair.system))]
     summaries = dialog.info.summaries
     return Conversation(

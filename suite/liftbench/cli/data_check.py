@@ -21,7 +21,7 @@ from ..measuring.plan import load_metrics
 from ..measuring.systems import prompt_for, recipe_shots
 from ..models.references import context_length, resolve
 from ..privacy.identifiers import require_verifiers
-from ..privacy.personal import find
+from ..privacy.personal import NOT_SOUGHT, find
 from ..privacy.redaction import private_file, table_path, write_redacted
 from ..prompts.render import render
 from ..recipe.resolve import ResolvedRecipe
@@ -146,6 +146,7 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
             (
                 "replaced by placeholders: "
                 + (", ".join(f"{kind} {count}" for kind, count in sorted(counts.items())) or "nothing"),
+                f"not looked for: {', '.join(NOT_SOUGHT)}",
                 "what was replaced is kept apart from this folder, with the key of the digests that stand for "
                 "customers and ids; under another redaction's key, the digests differ",
                 "only the hashes of earlier steps are kept; the rest of their lines may name people, and is in the "
@@ -156,7 +157,8 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
         write_card(new, target.resolve().name, [*map(_without_names, read_card(folder)), entry])
     say(
         f"redacted copy: {target} ({counts.total()} replacements)\n"
-        f"what was replaced: {table}, which only you can read; keep it apart, or delete it"
+        f"what was replaced: {table}, which only you can read; keep it apart, or delete it\n"
+        f"not looked for: {', '.join(NOT_SOUGHT)}; read a sample before you publish"
     )
 
 
@@ -226,6 +228,11 @@ def _facts(inspection: Inspection) -> Iterator[str]:
     sampled = f"guessed from {guessed:,} of {inspection.languages_sampled:,} conversations looked at"
     short = "; the others are too short" if guessed < inspection.languages_sampled else ""
     yield f"languages: {_shares(inspection.languages)} ({sampled}{short})"
+    if inspection.boilerplate:
+        yield (
+            f"boilerplate: {inspection.boilerplate:,} conversations share passages with many others (a greeting, a "
+            "closing, a notice), which are not counted as likeness"
+        )
     for split in inspection.splits:
         if split.name != "train" and split.second_references < FEWEST:
             yield (

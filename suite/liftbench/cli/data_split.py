@@ -99,6 +99,11 @@ def _notes(partition: Partition) -> list[str]:
         f"kept whole: {partition.clusters} clusters ({partition.field!r} in the metadata), {partition.near} pairs of "
         f"near-duplicates, {partition.exact} duplicates with other references"
     )
+    if partition.boilerplate:
+        notes.append(
+            f"{partition.boilerplate} conversations share passages with many others (a greeting, a closing, a notice): "
+            "these passages are not counted as likeness"
+        )
     if not partition.clusters:
         notes.append(
             f"no conversation has {partition.field!r} in its metadata: one customer's conversations may be on both "

@@ -111,6 +111,32 @@ KINDS = {
     "copied reference": Kind(
         "warning", "references that repeat a turn word by word", "check that the column of summaries was mapped"
     ),
+    "contained reference": Kind(
+        "warning",
+        "references that a turn contains, word by word or nearly: whoever reads the turn reads the summary",
+        "leave the turn out; often it is an internal note that bench data import was not told of",
+    ),
+    "titles": Kind(
+        "warning",
+        "these references look like titles (few words, no sentence), and most of their file do",
+        "check that the column holds summaries of the conversation, not the subject of a ticket",
+    ),
+    "training row": Kind(
+        "warning",
+        "conversations that look like rows for fine-tuning: the first turn holds a transcript, the next its summary",
+        "make the transcript and the summary columns of their own, and name them: bench data import FILE --transcript "
+        "COLUMN --reference COLUMN",
+    ),
+    "quoted history": Kind(
+        "warning",
+        "conversations with turns that quote earlier messages (On … wrote:, >, -----Original Message-----)",
+        "cut the quotations before the import: they repeat what was said, and give it to another speaker",
+    ),
+    "broken characters": Kind(
+        "warning",
+        "conversations with characters that were decoded wrongly (Ã¼ for ü, â€™ for an apostrophe, \ufffd)",
+        "export again as UTF-8, or import with the file's own encoding",
+    ),
     "shared reference": Kind(
         "warning",
         "references that another conversation has too",
@@ -143,8 +169,13 @@ KINDS = {
             "PHONE": "phone numbers",
             "CARD": "card numbers",
             "IBAN": "account numbers",
+            "SSN": "social security numbers",
+            "BIRTHDATE": "dates of birth",
             "ADDRESS": "postal addresses",
+            "IP": "addresses of computers",
             "PERSON": "names of people",
+            "USERNAME": "user names and handles",
+            "SECRET": "passwords, PINs and security codes",
             "ORDER": "codes of orders, bookings or cases",
         }.items()
     },

@@ -25,9 +25,10 @@ from ..progress import Progress
 from ..records.conversation import Conversation
 from ..text.languages import languages_of
 from ..text.words import words, words_of
+from .exports import TITLES, is_title
 from .findings import DataFinding, Findings, mask
 from .split_report import SplitCounts, SplitReport
-from .suspicions import main_script, suspicions
+from .suspicions import main_script, misread, suspicions
 
 LANGUAGES_SAMPLED = 2000
 """The number of conversations, spread evenly over the files, whose language is detected: enough for shares within 2
@@ -51,6 +52,8 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """The model whose tokens were counted."""
     personal_data: bool
     """Whether personal data was searched for, which needs `liftbench[data]`."""
+    boilerplate: int
+    """Conversations with passages that many others have too (see `boilerplate`), which are not counted as likeness."""
     findings: tuple[DataFinding, ...]
     """Errors first."""
 
@@ -118,6 +121,8 @@ class _Inspector:
         self._split_of = array("H")
         self._clusters: dict[str, list[int]] = {}
         self._first_with_reference: dict[int, int] = {}
+        self._titles: dict[str, list[str]] = {}
+        """Split → the ids of conversations with a reference that looks like a title."""
         self._scripts: Counter[str] = Counter()
         self._languages: Counter[str] = Counter()
         self._sampled = 0
@@ -138,6 +143,8 @@ class _Inspector:
         self._split_of.append(len(self._splits) - 1)
         self._measure(cleaned, split)
         self._judge(cleaned, split.name)
+        for suspicion in misread(conversation):
+            self._findings.note(suspicion, {split.name: 1}, conversation.id)
         self._compare_references(cleaned, number, split.name)
         if (cluster := cluster_of(conversation, CLUSTER)) is not None:
             self._clusters.setdefault(cluster, []).append(number)
@@ -162,6 +169,11 @@ class _Inspector:
             found = {metric.misreading(references) for metric in self._metrics}
             for misreading in filter(None, found):
                 self._findings.note("misread references", {name: 1}, f"{name}: {misreading.words}")
+        for split in self._splits:
+            titles = self._titles.get(split.name, [])
+            if len(titles) > TITLES * sum(n for number, n in split.references.items() if number):
+                for id_ in titles:
+                    self._findings.note("titles", {split.name: 1}, id_)
         self._compare_conversations()
         return Inspection(
             folder=folder,
@@ -172,6 +184,7 @@ class _Inspector:
             languages_sampled=self._sampled,
             model=self._tokens.model if self._tokens else None,
             personal_data=self._search is not None,
+            boilerplate=self._duplicates.with_boilerplate,
             findings=self._findings.all(),
         )
 
@@ -198,6 +211,8 @@ class _Inspector:
             return
         for suspicion in suspicions(cleaned):
             self._findings.note(suspicion, {split: 1}, cleaned.id)
+        if any(map(is_title, cleaned.references)):
+            self._titles.setdefault(split, []).append(cleaned.id)
         if self._is_unreadable(cleaned):
             self._findings.note("invisible references", {split: 1}, cleaned.id)
 

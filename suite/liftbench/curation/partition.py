@@ -85,6 +85,8 @@ class Partition(Struct, frozen=True, kw_only=True):
     """Conversations kept although an earlier one has the same words, because their references differ."""
     near: int
     """Pairs of near-duplicates that were kept together."""
+    boilerplate: int
+    """Conversations with passages that many others have too (see `boilerplate`), which are not counted as likeness."""
     largest: LargestGroup
     miss: float
     """The largest difference between a split's actual and requested share."""
@@ -224,6 +226,7 @@ class _Rows:
             clusters=len(self._cluster_numbers),
             exact=sum(original != row for row, original in enumerate(self._duplicates.originals)),
             near=len(pairs),
+            boilerplate=self._duplicates.with_boilerplate,
             largest=LargestGroup(
                 conversations=len(largest),
                 part=described[splits[0]].name,

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ..records.conversation import Conversation
 from ..text.words import words
+from .exports import has_broken_characters, has_quoted_history, is_contained, is_training_row
 
 Suspicion = Literal[
     "one turn",
@@ -19,6 +20,10 @@ Suspicion = Literal[
     "long reference",
     "placeholder reference",
     "copied reference",
+    "contained reference",
+    "training row",
+    "quoted history",
+    "broken characters",
     "reference in another script",
 ]
 
@@ -58,6 +63,16 @@ _SCRIPTS = {
 """First word of a letter's Unicode name → its script, if they differ. Japanese is written in all three scripts."""
 
 
+def misread(conversation: Conversation) -> Iterator[Suspicion]:
+    """The signs, in a conversation that is not cleaned, that its export was read as something that it is not."""
+    if is_training_row(conversation):
+        yield "training row"
+    elif any(has_quoted_history(turn.text) for turn in conversation.turns):
+        yield "quoted history"
+    if any(map(has_broken_characters, (*(turn.text for turn in conversation.turns), *conversation.references))):
+        yield "broken characters"
+
+
 def suspicions(conversation: Conversation) -> Iterator[Suspicion]:
     """The suspicions about a cleaned conversation and about each of its references; one may occur several times."""
     speakers = {turn.role for turn in conversation.turns}
@@ -80,6 +95,8 @@ def suspicions(conversation: Conversation) -> Iterator[Suspicion]:
             yield "short reference"
         elif told in turns:
             yield "copied reference"
+        elif is_contained(told, turns):
+            yield "contained reference"
         elif len(told) > length:
             yield "long reference"
         if script and (main_script(reference) or script) != script:

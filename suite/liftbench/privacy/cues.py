@@ -34,6 +34,8 @@ class Cue(Struct, frozen=True):
     accepts: NameCheck
     roles: tuple[str, ...] = ()
     """The roles of the speakers whose texts the cue applies to; empty for all texts."""
+    certain: bool = False
+    """Whether a name follows in any case: `my name is JOHN SMITH`, `my name is anna`."""
 
 
 # ------------------------------------------------------------------------------------------------- how a name looks
@@ -103,6 +105,12 @@ def _before(words: str, accepts: NameCheck, *, then: str = "", roles: tuple[str,
     return Cue(regex.compile(rf"(?i:\b(?:{words})) {NAME}{then}"), accepts, roles)
 
 
+def _before_any_case(words: str) -> Cue:
+    """A cue after which a name needs no capital, and may be in capitals."""
+    pattern = regex.compile(rf"(?i:\b(?:{words})) (?P<name>{WORD}(?: {WORD}){{0,3}})")
+    return Cue(pattern, is_any_name, certain=True)
+
+
 def _before_lower(words: str) -> Cue:
     """A cue for a name in lower case, as in a chat: it must be an unambiguous first name."""
     return Cue(regex.compile(rf"(?i:\b(?:{words})) {_LOWER}"), is_unambiguous_first_name)
@@ -124,7 +132,11 @@ _FURTHER = r"(?= (?:from|here|in|at|with|and I|calling|again)\b| ?[,.!-]|$)"
 _INTRODUCTIONS = (
     _before(_NAMED, is_likely_name),
     _before(r"(?:my|the) name(?:['’]?s| is)", is_any_name),
-    _before_lower(r"name(?:['’]?s| is)|call me|this is|i['’]?m"),
+    _before_any_case(
+        r"(?:my|her|his|their) (?:(?:full|first|last) )?name(?:['’]?s| is)|(?<!\w )(?:full )?name:"
+        r"|i(?:['’]?m| am) called"
+    ),
+    _before_lower(r"name(?:['’]?s| is)|call me|this is|i['’]?m|i am"),
     _before(r"this is|it['’]?s|it is|i['’]?m|i am", is_first_name_or_two_words),
     _before(r"this is|i['’]?m|i am", is_known_name, then=_FURTHER),
     _before(r"i['’]m|i am", is_likely_name, then=r"(?=[.,!]| (?:from|here)\b)"),
@@ -152,6 +164,10 @@ _OTHERS = (
     ),
     _before(r"(?:spoke|spoken|talked|talking|chat(?:ted)?|dealt|speak) (?:to|with)", is_known_name),
     _before(rf"(?:{'|'.join(_ROLE_WORDS.split())}),?", is_likely_name),
+    _before_lower(
+        r"(?:spoke|spoken|talked|talking|chat(?:ted)?|dealt|speak|speaking) (?:to|with)|ask(?:ed)? for|on behalf of"
+        rf"|my (?:{'|'.join(_ROLE_WORDS.split())})"
+    ),
 )
 
 _GREETING = r"hi|hello|hey|hiya|heya|dear|hallo|hola|bonjour|ciao|beste|liebe[rs]?|chère|cher|g['’]day"
@@ -180,6 +196,7 @@ ta ty groeten grüßen? gruß saludos cordialement
 """
 _CLOSINGS = "|".join(regex.split(r"(?<!\\)\s+", _CLOSING.strip()))
 _SIGNATURES = (
+    Cue(regex.compile(rf"\b(?i:regards|sincerely|wishes)\b[,.!]*\s+{_LOWER}{ENDS}"), is_unambiguous_first_name),
     Cue(regex.compile(rf"\b(?i:{_CLOSINGS})\b(?:[,.!]+\s*|\s+){NAME}{ENDS}"), is_known_or_outside_vocabulary),
     Cue(regex.compile(rf"\^ ?{NAME}(?=\W|$)"), is_any_name),
     Cue(regex.compile(rf"(?<=[.!?\n] ?)(?:--?|–|—|~) ?{NAME}{ENDS}"), is_known_or_outside_vocabulary),

@@ -16,7 +16,7 @@ operator representative
 """
 _THINGS = """
 company business brand product file plan id type tier segment status kind channel team host domain event store shop
-app branch category queue group department
+app branch category queue group department pin password passcode login handle ip ssn birth dob birthday birthdate
 """
 _QUANTITIES = """
 time times timestamp ts epoch date at created updated year age duration ms milliseconds seconds minutes hours days

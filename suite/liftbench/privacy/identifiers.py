@@ -1,5 +1,6 @@
 """Finds identifiers by their form: e-mail addresses, numbers of phones, cards and accounts, postal addresses, and codes
-of orders, bookings and cases. Names of people are in `people`.
+of orders, bookings and cases. Numbers of officials and computers are in `official`, passwords and user names in
+`credentials`, names of people in `people`.
 
 Libraries verify the check digits of cards (Luhn) and IBANs, and the numbering plan of phone numbers. Everything else
 needs a cue beside it (`order`, `ending in`, a kind of street), because products, versions, dates and amounts look like
@@ -14,8 +15,10 @@ from functools import cache
 import regex
 
 from ..errors import require_packages
-from ..text.spans import Span, cover
+from ..text.spans import COVER, Span, cover
 from .addresses import addresses
+from .credentials import credentials
+from .official import dates_of_birth, network_addresses, social_security_numbers
 
 
 @cache
@@ -29,19 +32,21 @@ def code_key(text: str) -> str:
     return "".join(filter(str.isalnum, text)).upper()
 
 
-def identifiers(text: str, question: str) -> list[Span]:
+def identifiers(text: str, question: str, role: str = "") -> list[Span]:
     """The spans of a text that identify somebody, without names; they do not overlap.
 
-    `question` is what the text may answer. Raises `PrerequisiteError` if a library is not installed.
+    `question` is what the text may answer, `role` the speaker's. Raises `PrerequisiteError` if a library is not
+    installed.
     """
     require_verifiers()
-    found: list[Span] = []
-    for finder in _FINDERS:
-        spans = list(finder(text, question))
-        found += spans
-        text = cover(text, [(span.start, span.end) for span in spans])
-        if finder is _emails and not _DIGIT.search(text) and not _RECORD_LOCATOR.search(text):
-            break
+    found = list(_emails(text, question))
+    text = cover(text, [(span.start, span.end) for span in found])
+    for finder in _FINDERS if _DIGIT.search(text) or _RECORD_LOCATOR.search(text) else _WITHOUT_DIGITS:
+        # A finder with several patterns may find one place twice.
+        for span in finder(text, question, role):
+            if COVER not in text[span.start : span.end]:
+                found.append(span)
+                text = cover(text, [(span.start, span.end)])
     return found
 
 
@@ -53,7 +58,8 @@ _WORDS = regex.compile(r"\w+")
 # base64 would take minutes.
 _EMAIL = regex.compile(
     r"[\w.+'-]{1,64}+(?<=\w)@\w[\w-]*+(?:\.\w[\w-]*+)+"
-    r"|(?i)\b[\w.+-]{1,64}+ (?:at|\[at\]|\(at\)) [\w-]+(?: (?:dot|\[dot\]|\(dot\)) [\w-]+)*"
+    r"|(?i)\b(?:[\w+-]{1,30}+ (?:dot|\[dot\]|\(dot\)|underscore|dash) ){0,3}[\w.+-]{1,64}+ (?:at|\[at\]|\(at\))"
+    r" [\w-]+(?: (?:dot|\[dot\]|\(dot\)) [\w-]+)*"
     r" (?:dot|\[dot\]|\(dot\)) (?:com|org|net|edu|gov|info|biz|io|[a-z]{2})\b"
 )
 
@@ -166,6 +172,23 @@ def _valid_phone(written: str) -> tuple[int, str, str] | None:
     return None
 
 
+_SAID = "zero one two three four five six seven eight nine"
+_DIGIT_WORDS = {word: str(digit) for digit, word in enumerate(_SAID.split())} | dict.fromkeys(
+    ("oh", "o", "nought"), "0"
+)
+_SPOKEN = regex.compile(
+    rf"(?i)\b(?:(?:(?:double|triple|treble) )?(?:{'|'.join(_DIGIT_WORDS)})(?: hundred)?(?:[ ,-]+|\b)){{6,}}"
+)
+
+
+def _spoken_numbers(text: str, _question: str) -> Iterator[Span]:
+    """Six digits or more in words, as people say the number of a phone or card: `oh seven seven double oh nine`."""
+    for match in _SPOKEN.finditer(text):
+        written = match[0].rstrip(" ,-")
+        digits = [_DIGIT_WORDS.get(word, "") for word in written.casefold().replace(",", " ").replace("-", " ").split()]
+        yield Span("PHONE", match.start(), match.start() + len(written), "".join(digits))
+
+
 # -------------------------------------------------------------------------------------------------------- addresses
 
 
@@ -267,6 +290,16 @@ def _is_code(text: str, match: regex.Match[str], *, least: int) -> bool:
     return digits >= 3 or (digits == 2 and len(code) >= 6)
 
 
-_FINDERS: tuple[Callable[[str, str], Iterator[Span]], ...] = (
-    *(_emails, _ibans, _orders, _cards, _phones, _addresses, _codes, _answers),
+_Finder = Callable[[str, str, str], Iterator[Span]]
+
+
+def _any_role(finder: Callable[[str, str], Iterator[Span]]) -> _Finder:
+    return lambda text, question, _role: finder(text, question)
+
+
+_WITHOUT_DIGITS: tuple[_Finder, ...] = (credentials, _any_role(_spoken_numbers))
+_FINDERS: tuple[_Finder, ...] = (
+    *map(_any_role, (_ibans, social_security_numbers, network_addresses, dates_of_birth)),
+    credentials,
+    *map(_any_role, (_orders, _cards, _phones, _addresses, _codes, _answers, _spoken_numbers)),
 )

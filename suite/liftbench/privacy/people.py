@@ -45,11 +45,34 @@ _PLACE_BEFORE = regex.compile(
 def mentions(text: str, setting: Setting) -> list[Mention]:
     """The names in a text, in order; they do not overlap, and a longer one wins over a shorter one."""
     found = [*_names_after_cues(text, setting), *names_without_cue(text, setting)]
+    if _is_shouted(text):
+        found += _shouted_names(text, setting)
     kept: list[Mention] = []
     for mention in sorted(found, key=lambda mention: (mention.start - mention.end, mention.start)):
         if all(mention.end <= other.start or mention.start >= other.end for other in kept):
             kept.append(mention)
     return sorted(kept, key=lambda mention: mention.start)
+
+
+_LETTERS = regex.compile(r"\p{L}")
+_CAPITALS = regex.compile(r"\p{Lu}")
+SHOUTED = 0.8
+"""A text of which more letters than this share are capitals is searched as if each word had one capital."""
+
+
+def _is_shouted(text: str) -> bool:
+    capitals = len(_CAPITALS.findall(text))
+    return capitals >= 8 and capitals > SHOUTED * len(_LETTERS.findall(text))
+
+
+def _shouted_names(text: str, setting: Setting) -> Iterator[Mention]:
+    """The names in a text in capitals. They must begin with a first name that is no ordinary word."""
+    written = regex.sub(r"\p{L}+", lambda match: match[0][0] + match[0][1:].lower(), text)
+    if len(written) != len(text):
+        return
+    for mention in (*_names_after_cues(written, setting), *names_without_cue(written, setting)):
+        if gazetteer().is_first(mention.words[0]) and is_unambiguous_name(mention.words[0]):
+            yield mention
 
 
 _STRETCH = regex.compile(rf"\p{{L}}(?:[^{COVER}]*[\p{{L}}\p{{M}}\d.])?")
@@ -82,7 +105,10 @@ def _names_after_cues(text: str, setting: Setting) -> Iterator[Mention]:
         if cue.roles and setting.role not in cue.roles:
             continue
         for match in cue.pattern.finditer(text):
-            yield from _leading_name(text, match.span("name"), cue.accepts, setting)
+            if cue.certain:
+                yield from _certain_name(text, match.span("name"), setting)
+            else:
+                yield from _leading_name(text, match.span("name"), cue.accepts, setting)
     if NAME_ASKED.search(setting.question):
         for match in NAME_ANSWERED.finditer(text):
             parts = [
@@ -145,6 +171,34 @@ def _leading_name(text: str, span: tuple[int, int], accepts: NameCheck, setting:
         end = token.end()
     if words and accepts(words, setting):
         yield Mention(span[0], end, tuple(words), initials)
+
+
+_SAID_OF_NAMES = frozenset(
+    ("misspelled", "misspelt", "spelled", "spelt", "spelling", "listed", "registered", "mispronounced"),
+)
+
+
+_ENDS_CLAUSE = regex.compile(r"\s*(?:[.,;:!?\n)]|$)")
+
+
+def _certain_name(text: str, span: tuple[int, int], setting: Setting) -> Iterator[Mention]:
+    """The name that a stretch begins with, in any case: first names, and words outside the vocabulary."""
+    names = gazetteer()
+    words: list[str] = []
+    end = span[0]
+    for token in _TOKEN.finditer(text, *span):
+        word = fold(token[0]).removesuffix(".")
+        if word in NEVER or word in BRANDS or word in _SAID_OF_NAMES or word in setting.company or len(word) == 1:
+            break
+        ordinary = names.is_ordinary(word) and not _ENDS_CLAUSE.match(text, token.end())
+        known = names.is_last(word) and not ordinary if words else names.is_first(word)
+        capital = not token[0].islower() and names.is_last(word)
+        if not known and not capital and names.is_vocabulary(word):
+            break
+        words.append(word)
+        end = token.end()
+    if words:
+        yield Mention(span[0], end, tuple(words), "")
 
 
 def _can_be_name(written: str, word: str) -> bool:

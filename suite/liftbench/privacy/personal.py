@@ -4,8 +4,11 @@
 |---|---|
 | `<EMAIL_1>`, `<PHONE_1>` | an e-mail address, a phone number |
 | `<CARD_1>`, `<IBAN_1>` | a card number or its last four digits, an account number |
+| `<SSN_1>`, `<BIRTHDATE_1>` | a social security or national insurance number, a date of birth |
 | `<ADDRESS_1>` | a street with a number, a flat, a postcode |
 | `<PERSON_1>` | a person's name without the title: `Mrs Okafor` becomes `Mrs <PERSON_1>` |
+| `<USERNAME_1>`, `<IP_1>` | a user name or handle, the address of a computer (IPv4, IPv6) |
+| `<SECRET_1>` | a password, PIN, card security code or one-time code |
 | `<ORDER_1>` | the code of an order, booking, case, tracking, account, policy, … |
 | `<CUSTOMER_…>` | the metadata field `cluster`, unless it is blank, as a digest |
 | `<ID_…>` | the conversation's id, as a digest, if it has personal data in it |
@@ -19,8 +22,9 @@ Digests are keyed (HMAC-SHA256). Under one key a customer has the same digest in
 `bench data split` can still keep a cluster in one split, and nobody can check a guess without the key. Each redaction
 uses a new key, so customers and ids of two redactions do not match. The company's name (metadata `company`) stays.
 
-The search misses names that have no cue and are not in the gazetteer, handles, numbers in words, names in other scripts
-than Latin (except in name fields), and codes that are only in an id. Read a sample before you publish.
+The search misses names that have no cue and are not in the gazetteer, handles without a cue, names in other scripts
+than Latin (except in name fields), and codes that are only in an id; `NOT_SOUGHT` lists what it does not look for. Read
+a sample before you publish.
 """
 
 from __future__ import annotations
@@ -41,6 +45,19 @@ from .people import Mention, Persons, mentions, names_in_label, names_without_cu
 from .placeholders import Register, is_digest, keyed_digest, placeholders
 from .repeated import Repeated
 from .texts import Text, texts, with_texts
+
+NOT_SOUGHT = (
+    "names without a cue that are in no list of names",
+    "names in other scripts than Latin",
+    "handles, passwords and dates of birth without a cue",
+    "passport, licence and tax numbers without a cue",
+    "vehicle plates",
+    "MAC addresses and serial numbers of devices",
+    "places without a street or postcode",
+    "ages, health, religion and other traits",
+    "links to personal pages",
+)
+"""What may identify a person and is not looked for."""
 
 
 class PersonalDetail(Struct, frozen=True, kw_only=True):
@@ -66,7 +83,7 @@ class Replacement(Struct, frozen=True, kw_only=True):
     conversation: str
     """Id of the conversation after redaction."""
     placeholder: str
-    kind: Literal["EMAIL", "PHONE", "CARD", "IBAN", "ADDRESS", "PERSON", "ORDER", "CUSTOMER", "ID"]
+    kind: Kind | Literal["CUSTOMER", "ID"]
     value: str
     """The value as first written."""
     count: int
@@ -136,7 +153,7 @@ def _replacement(placeholder: str, kind: Kind | Literal["CUSTOMER", "ID"], value
 
 _HASH = regex.compile(r"(?i)\b(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 """A hash or UUID as an id. It is not searched, because `abe8394…` begins like a name."""
-_ID_KINDS = ("EMAIL", "PHONE", "IBAN", "ADDRESS")
+_ID_KINDS = ("EMAIL", "PHONE", "IBAN", "SSN", "ADDRESS", "IP")
 """What an id is searched for besides names. It is not searched for codes, because ids are codes, nor for cards, because
 one number in ten passes the check of card numbers."""
 
@@ -172,7 +189,7 @@ def _search(text: Text, company: str) -> _SearchResult:
     visible = cover(text.text, placeholders(text.text))
     if text.sort == "id":
         visible = cover(visible, [match.span() for match in _HASH.finditer(visible)])
-    spans = identifiers(visible, text.setting.question)
+    spans = identifiers(visible, text.setting.question, text.setting.role)
     if text.sort == "id":
         spans = [span for span in spans if span.kind in _ID_KINDS]
     visible = cover(visible, [(span.start, span.end) for span in spans])

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from typing import Literal
+from typing import Literal, get_args
 
 import regex
 
 from ..text.spans import Kind, Span
 
 # Case is ignored, because cleaning writes the names of speakers in lower case.
-_NUMBERED = regex.compile(
-    r"<(?P<kind>EMAIL|PHONE|CARD|IBAN|ADDRESS|PERSON|ORDER)_(?P<number>[0-9]{1,9})>", regex.IGNORECASE
-)
+_NUMBERED = regex.compile(rf"<(?P<kind>{'|'.join(get_args(Kind))})_(?P<number>[0-9]{{1,9}})>", regex.IGNORECASE)
 _DIGEST = regex.compile(r"<(?:CUSTOMER|ID)_[0-9a-f]{16}>", regex.IGNORECASE)
 
 

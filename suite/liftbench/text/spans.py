@@ -6,7 +6,20 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["EMAIL", "PHONE", "CARD", "IBAN", "ADDRESS", "PERSON", "ORDER"]
+Kind = Literal[
+    "EMAIL",
+    "PHONE",
+    "CARD",
+    "IBAN",
+    "SSN",
+    "BIRTHDATE",
+    "ADDRESS",
+    "IP",
+    "PERSON",
+    "USERNAME",
+    "SECRET",
+    "ORDER",
+]
 
 
 class Span(Struct, frozen=True):

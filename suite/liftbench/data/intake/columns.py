@@ -55,8 +55,8 @@ class Columns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """What identifies the customer; it becomes `metadata["cluster"]`."""
     roles: dict[str, Role] = {}
     """Value in the speaker's column → its role, for values that do not name a role (as `user` and `Support` do)."""
-    others: Role | None = None
-    """The role of all other speakers."""
+    others: Role | Literal["names"] | None = None
+    """The role of all other speakers; `names` keeps each by name, in lower case."""
     keep_quotes: bool = False
     """Whether the history that a mail quotes stays in its message."""
 

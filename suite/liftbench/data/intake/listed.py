@@ -71,7 +71,7 @@ class Listed:
                 internal += 1
             elif text:
                 said.append(Said(self._speaker(message, customers), text))
-        if any(not message.speaker for message in said) and self._columns.others is None:
+        if any(not message.speaker for message in said) and self._columns.others in (None, "names"):
             raise Unusable(f"a message without {self._columns.message_speaker or SPEAKER_EXAMPLES} (--message-speaker)")
         if said:
             return said

@@ -114,7 +114,7 @@ class Speakers:
             return role
         if speaker in self._unknown or len(self._unknown) < self.REMEMBERED:
             self._unknown[speaker] += 1
-        return self._others
+        return speaker if self._others == "names" else self._others
 
     def check(self, tally: Tally) -> None:
         """Note in the tally which speakers got the role of `others`, or one by their ids.
@@ -132,6 +132,9 @@ class Speakers:
         common = self._unknown.most_common(8)
         shown = ", ".join(f"{name!r} ({count})" for name, count in common)
         more = f" and {len(self._unknown) - len(common)} more" if len(self._unknown) > len(common) else ""
+        if self._others == "names":
+            tally.remark(f"speakers kept by name (others = names): {shown}{more}")
+            return
         if self._others:
             tally.remark(f"read as the {self._others} (--others): {shown}{more}")
             return
@@ -168,7 +171,7 @@ class Speakers:
 
 def is_unspoken(role: str | None) -> bool:
     """Whether a role is one whose messages nobody said."""
-    return bool(role) and role not in ("customer", "agent")
+    return role is not None and (role in UNSPOKEN or plain_name(role) in (*UNSPOKEN_KINDS, *UNSPOKEN_HEADS))
 
 
 def _fold(speaker: str) -> str:

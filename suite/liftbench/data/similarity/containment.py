@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from .boilerplate import SPARE, differ_by_a_word, most_holders
 from .duplicates import LEAST_SHINGLES, NEAR
 from .fingerprints import SKETCH, Fingerprint
 
@@ -23,11 +24,13 @@ LEAST_COMPARED = 10
 comparison: with 10, the standard error of the share is 0.15. Therefore a conversation shorter than a thirteenth of the
 other is not found in it."""
 
-COMMON = 0.05
-LEAST_COMMON = 10
-"""A 5-gram is ignored if more than this share, and more than this number, of the scored conversations have it: it is
-part of a canned reply, a signature or a disclaimer. Only scored conversations are counted, so that a training set
-cannot hide a leak by repeating it."""
+MOST_COMPARED = 256
+"""Of scored conversations with hardly a 5-gram of their own, no more are compared with each text; the others are if
+they share one of their own with it."""
+
+FEWEST_HOLDERS = 3
+"""A 5-gram is never boilerplate (see `boilerplate`) if no more scored conversations than this have it. Only scored
+conversations are counted, so that a training set cannot hide a leak by repeating it."""
 
 
 class Containment:
@@ -40,9 +43,15 @@ class Containment:
             self._by_sha256[one.sha256].append(number)
             for shingle in one.shingles:
                 self._holders[shingle].append(number)
-        most = max(LEAST_COMMON, COMMON * len(conversations))
+        most = most_holders(len(conversations), FEWEST_HOLDERS)
         self._common = {shingle for shingle, holders in self._holders.items() if len(holders) > most}
+        self._whole = [one.shingles for one in conversations]
         self._shingles = [sorted(one.shingles - self._common) for one in conversations]
+        self._bare = [
+            number
+            for number, own in enumerate(self._shingles)
+            if len(own) <= SPARE and len(self._whole[number]) >= LEAST_SHINGLES
+        ]
 
     def like(self, sha256: str, sketched: Sequence[int]) -> dict[int, float]:
         """Number → likeness, in [ALIKE, 1], of the conversations that resemble a text, given by its hash and sketch.
@@ -54,15 +63,36 @@ class Containment:
         """
         found = dict.fromkeys(self._by_sha256.get(sha256, ()), 1.0)
         telling = [shingle for shingle in sketched if shingle not in self._common]
-        if len(telling) < LEAST_SHINGLES:
-            return found
         shared = Counter(number for shingle in telling for number in self._holders.get(shingle, ()))
         for number, count in shared.items():
             own = self._shingles[number]
-            if len(own) < LEAST_SHINGLES:
+            if len(telling) < LEAST_SHINGLES or len(own) < LEAST_SHINGLES:
                 continue
             compared = bisect_right(own, max(sketched)) if len(sketched) == SKETCH else len(own)
             fewer = min(len(telling), compared) if compared >= LEAST_COMPARED else len(telling)
             if count / fewer >= ALIKE:
                 found.setdefault(number, count / fewer)
+        if len(telling) < len(sketched):
+            few = self._bare[:MOST_COMPARED] if len(telling) <= SPARE else ()
+            sharing = (
+                number
+                for number in shared
+                if len(self._shingles[number]) < LEAST_SHINGLES or len(telling) < LEAST_SHINGLES
+            )
+            for number in {*sharing, *few} - found.keys():
+                if likeness := self._likeness_of_short(number, frozenset(sketched)):
+                    found[number] = likeness
         return found
+
+    def _likeness_of_short(self, number: int, sketched: frozenset[int]) -> float | None:
+        """The likeness to a conversation where either side has few 5-grams of its own; None if they are not alike.
+
+        Less than two changed words may tell them apart, boilerplate included.
+        """
+        whole = self._whole[number]
+        if min(len(whole), len(sketched)) < LEAST_SHINGLES:
+            return None
+        largest = max(sketched)
+        compared = {shingle for shingle in whole if shingle <= largest} if len(sketched) == SKETCH else whole
+        likeness = len(compared & sketched) / max(1, min(len(compared), len(sketched)))
+        return likeness if likeness >= ALIKE and differ_by_a_word(compared, sketched) else None

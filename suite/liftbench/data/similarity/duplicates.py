@@ -1,21 +1,25 @@
 """Duplicates among many conversations: exact ones by hash, near-duplicates by MinHash.
 
 The resemblance of two conversations is the Jaccard index of their sets of word 5-grams (Broder 1997, *On the
-resemblance and containment of documents*). MinHash signatures and locality-sensitive hashing find the pairs worth
-comparing (Leskovec, Rajaraman and Ullman, *Mining of Massive Datasets*, chapter 3); then their hashed 5-grams are
-compared. Memory holds hashes, not texts: about a kilobyte for a conversation of 100 words.
+resemblance and containment of documents*), except those that many conversations share (see `boilerplate`). MinHash
+signatures and locality-sensitive hashing find the pairs worth comparing (Leskovec, Rajaraman and Ullman, *Mining of
+Massive Datasets*, chapter 3); then their hashed 5-grams are compared. Memory holds hashes, not texts: about a kilobyte
+for a conversation of 100 words.
 """
 
 from __future__ import annotations
 
 import random
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
+from itertools import chain, combinations
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from .boilerplate import LEAST_COMMON, SPARE, differ_by_a_word, most_holders
 from .fingerprints import Fingerprint
 
 NEAR = 0.6
@@ -40,9 +44,16 @@ LARGE = 256
 """If more conversations than this agree in a band, they must agree in the next band too. Groups as large as this only
 share a canned greeting, and comparing all their pairs would take quadratic time."""
 
+FEWEST_HOLDERS = 6
+"""A 5-gram is never boilerplate if no more conversations than this have it."""
+
 MOST_SHINGLES = 2048
 """The number of hashes kept of a longer conversation, the smallest ones. Its resemblance is an estimate, within
 0.011."""
+
+MOST_COMPARED = 2048
+"""Of conversations with hardly a 5-gram of their own, no more are compared in pairs; of the others, those with the same
+boilerplate are. All pairs would take quadratic time."""
 
 _SHINGLES_AT_ONCE = 4096
 _random = random.Random(1997)
@@ -103,6 +114,8 @@ class NearDuplicates:
         self._signatures = bytearray()
         self._shingles = bytearray()
         self._ends = array("q", [0])
+        self.with_boilerplate = 0
+        """How many conversations have boilerplate; known after `pairs`."""
 
     def add(self, conversation: Fingerprint) -> int:
         """Add a conversation by its fingerprint; returns its number."""
@@ -114,35 +127,84 @@ class NearDuplicates:
         shingles = conversation.shingles
         if len(shingles) >= LEAST_SHINGLES:
             self._numbers.append(number)
-            self._signatures += signature(shingles).tobytes()
             # The high half of the 63 bits saves memory, and unrelated conversations hardly ever share one.
-            kept = [shingle >> 31 for shingle in sorted(shingles)[:MOST_SHINGLES]]
-            self._shingles += np.array(kept, dtype=np.uint32).tobytes()
+            halves = [shingle >> 31 for shingle in sorted(shingles)]
+            self._signatures += signature(set(halves)).tobytes()
+            self._shingles += np.array(halves[:MOST_SHINGLES], dtype=np.uint32).tobytes()
             self._ends.append(len(self._shingles) // 4)
         return number
 
     def pairs(self) -> list[NearPair]:
         """Pairs of near-duplicates that are not exact duplicates: enough pairs to join each group, not all of them."""
+        telling = self._telling()
+        ends = np.array(self._ends)
+        before = np.concatenate(([0], np.cumsum(telling)))
+        own = before[ends[1:]] - before[ends[:-1]]  # (conversations,)
+        bare = np.flatnonzero(own < np.diff(ends))
+        self.with_boilerplate = len(bare)
         signatures = np.frombuffer(self._signatures, dtype=np.uint32).reshape(-1, HASHES)
+        whole = signatures
+        if len(bare):
+            signatures = signatures.copy()
+            for row in bare.tolist():
+                signatures[row] = signature(self._own(row, telling))
         groups = Groups(len(signatures))
         found: list[NearPair] = []
-        for band in range(BANDS):
-            for bucket in _buckets_of(band, signatures):
-                for first, second in _worth_comparing(bucket, signatures, groups):
-                    resemblance = self._resemblance(first, second)
-                    if resemblance >= NEAR:
-                        groups.join(first, second)
-                        found.append(NearPair(self._numbers[first], self._numbers[second], resemblance))
+
+        def note(first: int, second: int, resemblance: float) -> None:
+            groups.join(first, second)
+            found.append(NearPair(self._numbers[first], self._numbers[second], resemblance))
+
+        for first, second in _candidates(np.flatnonzero(own >= LEAST_SHINGLES), signatures, groups):
+            resemblance = _resemblance(self._own(first, telling), self._own(second, telling))
+            if resemblance >= NEAR:
+                note(first, second, resemblance)
+        few = bare[own[bare] <= SPARE]
+        for first, second in chain(
+            self._same_boilerplate(few, telling),
+            _candidates(few[:MOST_COMPARED], whole, groups),
+            self._sharing(bare[own[bare] < LEAST_SHINGLES + SPARE], telling, groups),
+        ):
+            one, other = self._all(first), self._all(second)
+            resemblance = _resemblance(one, other)
+            if resemblance >= NEAR and differ_by_a_word(set(one.tolist()), set(other.tolist())):
+                note(first, second, resemblance)
         return found
 
-    def _resemblance(self, first: int, second: int) -> float:
-        """The Jaccard index of two sets of shingles; for large sets, estimated from their union's smallest hashes."""
-        one, other = (
-            np.frombuffer(self._shingles, np.uint32, self._ends[i + 1] - self._ends[i], 4 * self._ends[i])
-            for i in (first, second)
-        )
-        union = np.union1d(one, other)[:MOST_SHINGLES]
-        return float(np.isin(union, np.intersect1d(one, other, assume_unique=True)).mean())
+    def _telling(self) -> NDArray[np.bool_]:
+        """For each kept 5-gram of each conversation, whether it is not boilerplate."""
+        shingles = np.frombuffer(self._shingles, np.uint32)
+        _, places, holders = np.unique(shingles, return_inverse=True, return_counts=True)
+        return np.asarray((holders <= most_holders(len(self._numbers), FEWEST_HOLDERS))[places])
+
+    def _all(self, row: int) -> NDArray[np.uint32]:
+        start, end = self._ends[row], self._ends[row + 1]
+        return np.frombuffer(self._shingles, np.uint32, end - start, 4 * start)
+
+    def _own(self, row: int, telling: NDArray[np.bool_]) -> NDArray[np.uint32]:
+        return self._all(row)[telling[self._ends[row] : self._ends[row + 1]]]
+
+    def _same_boilerplate(self, rows: NDArray[np.int64], telling: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+        """Each of these conversations with the first that has the same boilerplate."""
+        firsts: dict[bytes, int] = {}
+        for row in rows.tolist():
+            shared = self._all(row)[~telling[self._ends[row] : self._ends[row + 1]]]
+            first = firsts.setdefault(shared.tobytes(), row)
+            if first != row:
+                yield first, row
+
+    def _sharing(
+        self, rows: NDArray[np.int64], telling: NDArray[np.bool_], groups: Groups
+    ) -> Iterator[tuple[int, int]]:
+        """Pairs of these conversations that share one of their own 5-grams with few others."""
+        holders: dict[int, list[int]] = defaultdict(list)
+        for row in rows.tolist():
+            for shingle in self._own(row, telling).tolist():
+                holders[shingle].append(row)
+        pairs = {pair for some in holders.values() if len(some) <= LEAST_COMMON for pair in combinations(some, 2)}
+        for first, second in sorted(pairs):
+            if groups.labels[first] != groups.labels[second]:
+                yield first, second
 
     def groups(self, pairs: Iterable[NearPair]) -> Groups:
         """Groups of all conversations: exact duplicates and the two sides of each pair are joined."""
@@ -154,7 +216,13 @@ class NearDuplicates:
         return groups
 
 
-def signature(shingles: Set[int]) -> NDArray[np.uint32]:
+def _resemblance(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
+    """The Jaccard index of two sets of shingles; for large sets, estimated from their union's smallest hashes."""
+    union = np.union1d(one, other)[:MOST_SHINGLES]
+    return float(np.isin(union, np.intersect1d(one, other, assume_unique=True)).mean())
+
+
+def signature(shingles: Set[int] | NDArray[np.uint32]) -> NDArray[np.uint32]:
     """The least hash of a set of shingles under each of `HASHES` hash functions."""
     values = np.fromiter(shingles, dtype=np.uint64, count=len(shingles))
     least = np.full(HASHES, np.iinfo(np.uint32).max, dtype=np.uint32)
@@ -163,6 +231,14 @@ def signature(shingles: Set[int]) -> NDArray[np.uint32]:
         hashed = (values[start : start + _SHINGLES_AT_ONCE, None] * _FACTORS + _SHIFTS) >> np.uint64(32)
         np.minimum(least, hashed.min(axis=0).astype(np.uint32), out=least)
     return least
+
+
+def _candidates(rows: NDArray[np.int64], signatures: NDArray[np.uint32], groups: Groups) -> Iterator[tuple[int, int]]:
+    """Pairs among some rows whose signatures look similar, except pairs that are already in one group."""
+    chosen = signatures if len(rows) == len(signatures) else signatures[rows]
+    for band in range(BANDS):
+        for bucket in _buckets_of(band, chosen):
+            yield from _worth_comparing(rows[bucket], signatures, groups)
 
 
 def _buckets_of(band: int, signatures: NDArray[np.uint32]) -> Iterator[NDArray[np.int64]]:
