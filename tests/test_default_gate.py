@@ -1,8 +1,8 @@
 """The suite gates itself: a shipped recipe, trained and scored for real, against the committed baselines.
 
-Trained is helpdesk's recipe, whose data ship with the package, in a few minutes on two CPU cores: one is enough to notice
-that trainings got worse, and the default recipe takes more than half an hour. The untuned model is measured on every data
-set that is there.
+Trained is helpdesk's recipe, whose data ship with the package, in a few minutes on two CPU cores: one is enough to
+notice that trainings got worse, and the default recipe takes more than half an hour. The untuned model is measured on
+every data set that is there.
 """
 
 from __future__ import annotations
