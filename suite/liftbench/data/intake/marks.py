@@ -15,9 +15,10 @@ from typing import Any
 from ...errors import UsageError, unknown
 from .columns import Columns, plain_name
 from .names import MESSAGE_SPEAKERS
+from .paths import at
 from .speakers import NO, YES
 from .tally import Tally
-from .values import at, words
+from .values import words
 
 
 def _set(names: str) -> frozenset[str]:

@@ -17,8 +17,9 @@ from .columns import Columns, plain_name
 from .guessing import LIKE_MESSAGES
 from .listed import fit, messages_in
 from .names import IDS, MESSAGE_TEXTS, MESSAGES, NOT_MESSAGES, OPENINGS, SUMMARIES, TRANSCRIPTS
+from .paths import at
 from .tables import ARRAY_BYTES, Row, Table
-from .values import at, words
+from .values import words
 
 DEPTH = 3
 LOOKED_AT = 5

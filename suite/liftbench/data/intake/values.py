@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from ...records.conversation import Scalar
-from .columns import plain_name
 
 
 def words(value: Any) -> str:
@@ -48,19 +47,6 @@ def decoded(value: Any) -> Any:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
     return None
-
-
-def at(values: Mapping[str, Any], path: str) -> Any:
-    """The value of a key, or of nested keys with dots between them, in any case; None if there is none."""
-    if path in values:
-        return values[path]
-    key, _, rest = path.partition(".")
-    name = key if key in values else next((name for name in values if plain_name(name) == plain_name(key)), None)
-    value = values.get(name) if name is not None else None
-    if not rest:
-        return value
-    inner = decoded(value)
-    return at(inner, rest) if isinstance(inner, Mapping) else None
 
 
 def scalar(value: Any) -> Scalar:
