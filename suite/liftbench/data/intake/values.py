@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
@@ -47,6 +48,11 @@ def decoded(value: Any) -> Any:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
     return None
+
+
+def shape(text: str) -> str:
+    """A text with `a` for its letters and `9` for its digits, each run of them once: `10 Mar 2025` is `9 a 9`."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", text))
 
 
 def scalar(value: Any) -> Scalar:
