@@ -28,7 +28,7 @@ MOSTLY_MESSAGES = 0.8
 _GAP = re.compile(r"[\s,]*")
 
 
-class Records(Table, frozen=True, kw_only=True):
+class NestedRecords(Table, frozen=True, kw_only=True):
     """A file whose records are found within its rows."""
 
     spread: bool = False
@@ -72,7 +72,8 @@ def open_records(table: Table) -> Table:
         notes.append(f"{table.path.name}: JSON objects over several lines, read into memory whole")
     if wrapper:
         notes.append(f"{table.path.name}: the records are read from {wrapper}")
-    return Records(**{**asdict(table), "spread": spread, "wrapper": wrapper, "keyed": keyed, "notes": tuple(notes)})
+    found = {"spread": spread, "wrapper": wrapper, "keyed": keyed, "notes": tuple(notes)}
+    return NestedRecords(**{**asdict(table), **found})
 
 
 def _first_two(rows: Iterator[Row]) -> tuple[Row | None, Row | None]:
