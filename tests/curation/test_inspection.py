@@ -220,6 +220,8 @@ def test_quoted_history(text: str, quoted: bool) -> None:
         ("5 Â£ and 20 Â°C", True),
         ("caf\ufffd", True),
         ("Ð¿Ñ€Ð¸", True),
+        ("ï»¿Hello", True),
+        ("IRMÃ”, naïve", False),
         ("Grüße, it’s 5 £, SÃO PAULO, Âge, Где", False),
     ],
 )
