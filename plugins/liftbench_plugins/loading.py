@@ -174,7 +174,7 @@ def valid_pad(tokenizer: Any, model: Any) -> int:
 
 
 def check_targets(model: Any, target: str | Sequence[str]) -> None:
-    """Raise `UsageError` if one of the modules that are to get an adapter is no layer of the model."""
+    """Raise `UsageError` if one of the modules that are to get an adapter is not a layer of the model."""
     import torch
     from transformers.pytorch_utils import Conv1D
 

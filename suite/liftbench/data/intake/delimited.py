@@ -53,7 +53,7 @@ class Seen(NamedTuple):
 
     def like(self, field: str) -> bool:
         """Whether the column had the same value, or one with digits in the same places."""
-        # A turn of a transcript (`[10:15] Agent: …`) is no row.
+        # A turn of a transcript (`[10:15] Agent: …`) is not a row.
         return field in self.values or (len(field) <= 40 and ": " not in field and shape(field) in self.shapes)
 
 

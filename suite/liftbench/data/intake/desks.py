@@ -172,7 +172,7 @@ def columns_of(exports: Sequence[Export]) -> Columns:
 def message_rows(rows: Iterable[Row], exports: Sequence[Export], tally: Tally) -> Iterator[Row]:
     """A row for each message in the rows of an export, with the columns of `columns_of`.
 
-    A row that is no message has a fault that says why. If there are several exports, each row is read by the first
+    A row that is not a message has a fault that says why. If there are several exports, each row is read by the first
     that it has the signature of.
     """
     if (replies := exports[0].replies) is None:
