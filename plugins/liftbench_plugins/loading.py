@@ -36,7 +36,7 @@ def load_model(folder: Path, precision: str) -> Any:
     if precision not in DTYPES:
         raise unknown("precision", precision, DTYPES)
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM
 
     dtype = getattr(torch, DTYPES[precision])
     chosen: dict[str, Any] = {}
@@ -49,12 +49,7 @@ def load_model(folder: Path, precision: str) -> Any:
         elif precision == "nf4":
             require_packages(["bitsandbytes"], "the precision nf4", "liftbench[train]")
             # Only here: any value of this argument, even None, switches off the checks of a base's own quantization.
-            chosen["quantization_config"] = BitsAndBytesConfig(
-                load_in_4bit=True,
-                bnb_4bit_quant_type="nf4",
-                bnb_4bit_use_double_quant=True,
-                bnb_4bit_compute_dtype=dtype,
-            )
+            chosen["quantization_config"] = _nf4(dtype)
         with explain_method(config):
             model, report = AutoModelForCausalLM.from_pretrained(
                 folder,
@@ -72,12 +67,27 @@ def load_model(folder: Path, precision: str) -> Any:
         check_loaded(model, report)
         if quantized:
             cast_plain_weights(model, dtype)
+    _forbid_repacking(model)
+    return model.eval()
+
+
+def _nf4(dtype: Any) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def _forbid_repacking(model: Any) -> None:
+    # In evaluation, bitsandbytes would repack the weights for AVX512-BF16; later training steps would then silently
+    # lose the gradients of their inputs.
     for module in model.modules():
-        # In evaluation, bitsandbytes would repack the weights for AVX512-BF16; later training steps would then silently
-        # lose the gradients of their inputs.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
-    return model.eval()
 
 
 def load_config(folder: Path) -> Any:
@@ -164,7 +174,7 @@ def valid_pad(tokenizer: Any, model: Any) -> int:
 
 
 def check_targets(model: Any, target: str | Sequence[str]) -> None:
-    """Raise `UsageError` if one of the modules that are to get an adapter is no layer of the model."""
+    """Raise `UsageError` if one of the modules that are to get an adapter is not a layer of the model."""
     import torch
     from transformers.pytorch_utils import Conv1D
 

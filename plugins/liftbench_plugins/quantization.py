@@ -21,13 +21,13 @@ UNPACKED = {"fp8", "mxfp8", "mxfp4", "metal", "compressed-tensors"}
 certain GPUs, and are code from a hub; unpacked, the weights are the same on every machine."""
 
 OWN_PRECISIONS = UNPACKED | {"bitsandbytes_4bit", "bitsandbytes_8bit"}
-"""Methods that work in every precision with what liftbench installs, but for compressed-tensors."""
+"""Methods that work in every precision with what liftbench installs, except compressed-tensors."""
 
 STORED = OWN_PRECISIONS | {"fbgemm_fp8", "gptq", "awq"}
 """Methods whose files hold quantized numbers. Others may quantize plain weights in each forward pass (bitnet)."""
 
 QUANTIZED_TYPES = re.compile(r"F8|F4|I|U")
-"""Beginning of the types, as safetensors names them, of numbers that are no weights without their scales."""
+"""Beginning of the types, as safetensors names them, of numbers that are not weights without their scales."""
 
 PARTS_OF_QUANTIZED_WEIGHTS = {
     "g_idx": "GPTQ",

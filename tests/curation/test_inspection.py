@@ -76,8 +76,8 @@ def test_good_conversations_have_no_findings(tmp_path: Path) -> None:
 def test_references_whose_words_are_split_are_one_finding_a_file(tmp_path: Path) -> None:
     czech = conversation("x", references=("Zákazník si stěžuje, že zásilka dosud nedorazila.",))
     train = [conversation(f"t{number}") for number in range(9)]
-    [finding] = look(tmp_path, train=train, validation=[czech]).findings
-    assert (finding.kind, finding.severity, finding.splits) == ("misread references", "warning", {"validation": 1})
+    finding = found(look(tmp_path, train=train, validation=[czech]))["misread references"]
+    assert (finding.severity, finding.count, finding.splits) == ("warning", 1, {"validation": 1})
     assert "4 of the 10 words of the references (40%) lose letters" in finding.examples[0]
 
 
@@ -220,6 +220,8 @@ def test_quoted_history(text: str, quoted: bool) -> None:
         ("5 Â£ and 20 Â°C", True),
         ("caf\ufffd", True),
         ("Ð¿Ñ€Ð¸", True),
+        ("ï»¿Hello", True),
+        ("IRMÃ”, naïve", False),
         ("Grüße, it’s 5 £, SÃO PAULO, Âge, Где", False),
     ],
 )

@@ -28,7 +28,9 @@ from ..recipe.resolve import ResolvedRecipe
 from ..recipe.sections import MetricsSection
 from ..report.terminal.tables import Table
 from ..statistics.lift import FEWEST
+from ..text.phrases import pluralize
 from ..workflow.setup import resolve_recipe
+from .data_split import boilerplate_note
 from .options import json_option
 from .output import console
 from .progress import progress_bar
@@ -156,7 +158,7 @@ def _write_redacted(folder: Path, files: Sequence[Path], target: Path) -> None:
         )
         write_card(new, target.resolve().name, [*map(_without_names, read_card(folder)), entry])
     say(
-        f"redacted copy: {target} ({counts.total()} replacements)\n"
+        f"redacted copy: {target} ({pluralize(counts.total(), 'replacement')})\n"
         f"what was replaced: {table}, which only you can read; keep it apart, or delete it\n"
         f"not looked for: {', '.join(NOT_SOUGHT)}; read a sample before you publish"
     )
@@ -229,10 +231,7 @@ def _facts(inspection: Inspection) -> Iterator[str]:
     short = "; the others are too short" if guessed < inspection.languages_sampled else ""
     yield f"languages: {_shares(inspection.languages)} ({sampled}{short})"
     if inspection.boilerplate:
-        yield (
-            f"boilerplate: {inspection.boilerplate:,} conversations share passages with many others (a greeting, a "
-            "closing, a notice), which are not counted as likeness"
-        )
+        yield boilerplate_note(inspection.boilerplate)
     for split in inspection.splits:
         if split.name != "train" and split.second_references < FEWEST:
             yield (

@@ -12,6 +12,7 @@ from ..data.cards import CardEntry, card_entry, read_card, write_card
 from ..data.folders import jsonl_files, new_folder, require_free, sibling
 from ..data.similarity.clusters import CLUSTER
 from ..report.terminal.tables import Table
+from ..text.phrases import pluralize
 from .options import json_option
 from .output import console
 from .progress import progress_bar
@@ -90,20 +91,26 @@ def _show(partition: Partition) -> None:
         out.print(line, highlight=False, markup=False)
 
 
+def boilerplate_note(conversations: int) -> str:
+    """How many conversations have boilerplate, and what it is."""
+    return (
+        f"boilerplate: {pluralize(conversations, 'conversation')} with passages that many others have (a greeting, a "
+        "closing, a notice), which are not counted as likeness"
+    )
+
+
 def _notes(partition: Partition) -> list[str]:
     """What was left out, what was kept together, and why the sizes are not what was asked for."""
     notes = [f"left out: {count} {reason}" for reason, count in partition.left_out.items()]
     if partition.repeated:
         notes.append(f"repeated, for example: {', '.join(partition.repeated)}")
     notes.append(
-        f"kept whole: {partition.clusters} clusters ({partition.field!r} in the metadata), {partition.near} pairs of "
-        f"near-duplicates, {partition.exact} duplicates with other references"
+        f"kept whole: {pluralize(partition.clusters, 'cluster')} ({partition.field!r} in the metadata), "
+        f"{pluralize(partition.near, 'pair')} of near-duplicates, "
+        f"{pluralize(partition.exact, 'duplicate')} with other references"
     )
     if partition.boilerplate:
-        notes.append(
-            f"{partition.boilerplate} conversations share passages with many others (a greeting, a closing, a notice): "
-            "these passages are not counted as likeness"
-        )
+        notes.append(boilerplate_note(partition.boilerplate))
     if not partition.clusters:
         notes.append(
             f"no conversation has {partition.field!r} in its metadata: one customer's conversations may be on both "

@@ -20,6 +20,7 @@ from ..data.intake.tally import Tally
 from ..errors import PrerequisiteError, UsageError, unknown
 from ..extension.loader import Plugins, load_plugins
 from ..report.terminal.tables import Table as Grid
+from ..text.phrases import join_words
 from .import_columns import Mapping, Origin, mapping_of, parse_role, show_value
 
 NONE = "none"
@@ -112,9 +113,12 @@ def _from_named(name: str, places: Sequence[str], given: dict[str, Any], tables:
     desk, samples = _load(plugins, name), _samples(tables)
     exports = [desk.named(rows) for rows in samples]
     if () in exports:
-        needed = " or ".join(f"{', '.join(export.signature)} ({export.what})" for export in desk.exports)
+        needed = "; or ".join(
+            f"{join_words([path.replace('|', ' or ') for path in export.signature])} ({export.what})"
+            for export in desk.exports
+        )
         raise UsageError(
-            f"{tables[exports.index(())].path} is no export of {desk.title} that can be read, which has {needed}",
+            f"{tables[exports.index(())].path} is not an export of {desk.title}, whose records have {needed}",
             f"Name the columns instead: --from {NONE}.",
         )
     return _by_desk(name, desk, exports, given, tables, samples)
@@ -155,7 +159,7 @@ def _load(plugins: Plugins, name: str) -> Desk:
     spec = plugins.find("desk", name)
     desk = plugins.load(spec)
     if not isinstance(desk, Desk):
-        raise PrerequisiteError(f"the desk {name!r} of {spec.distribution} is no Desk: {spec.target}")
+        raise PrerequisiteError(f"the desk {name!r} of {spec.distribution} is not a Desk: {spec.target}")
     return desk
 
 
@@ -168,9 +172,9 @@ def _by_desk(
     samples: Sequence[Sequence[Row]],
 ) -> Source:
     distinct = tuple({export.what: export for some in exports for export in some}.values())
-    pairs = [(row, export_of(row, distinct)) for rows in samples for row in rows if row.values]
-    records = [dict(record) for row, export in pairs if export for record in records_of(row, export)]
-    _check_paths(given, records, [row.values for row, _ in pairs])
+    rows = [row for sample in samples for row in sample if row.values]
+    records = _records(rows, distinct)
+    _check_paths(given, records, [row.values for row in rows])
     known = list(given["references"]) or [path for export in distinct for path in export.references]
     references = known or _guess_references(records)
     roles = {speaker.casefold(): role for speaker, role in map(parse_role, given["roles"])}
@@ -202,6 +206,11 @@ def _by_desk(
     how = "; each message counts as a row" if lists else ""
     note = f"read as {title}{how}; to name columns yourself: --from {NONE}"
     return Source(tables=tables, samples=samples, mapping=mapping, exports=read, notes=(note,))
+
+
+def _records(rows: Sequence[Row], exports: Sequence[Export]) -> list[dict[str, Any]]:
+    pairs = ((row, export_of(row, exports)) for row in rows)
+    return [dict(record) for row, export in pairs if export for record in records_of(row, export)]
 
 
 def _check_paths(given: dict[str, Any], records: Sequence[dict[str, Any]], around: Sequence[dict[str, Any]]) -> None:

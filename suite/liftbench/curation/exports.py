@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import regex
 
+from ..data.intake.mojibake import mojibake
 from ..records.conversation import Conversation
 from ..text.words import words
 
@@ -38,9 +39,6 @@ _QUOTED = regex.compile(
     r"\s(?:To|Subject|An|Betreff|Objet|Asunto|Cc): ?"
     r"|(?m:^ ?> ?\S[^\n]*\n ?>)|(?m:^ ?(?:&gt;) ?\S)",
 )
-
-_HIGH = "\u0080-\u00bfŒœŠšŽžŸƒˆ˜–—‘’‚“”„†‡•…‰‹›€™"
-_MOJIBAKE = regex.compile(rf"[ÃÂ][{_HIGH}]|â€|ï»¿|\ufffd|[ÐÑ][{_HIGH}][ÐÑ][{_HIGH}]")
 
 
 def is_contained(reference: list[str], turns: list[list[str]]) -> bool:
@@ -85,4 +83,4 @@ def has_quoted_history(text: str) -> bool:
 
 def has_broken_characters(text: str) -> bool:
     """Whether a text was decoded wrongly: `Ã¼` for `ü`, `â€™` for an apostrophe, or U+FFFD."""
-    return not text.isascii() and bool(_MOJIBAKE.search(text))
+    return "\ufffd" in text or mojibake(text) is not None

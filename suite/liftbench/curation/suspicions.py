@@ -32,22 +32,8 @@ LEAST_WORDS = 4
 
 PLACEHOLDERS = frozenset(
     (
-        *(
-            "n",
-            "a",
-            "na",
-            "nan",
-            "nil",
-            "none",
-            "null",
-            "no",
-            "not",
-            "available",
-            "unknown",
-            "missing",
-            "pending",
-            "yet",
-        ),
+        *("n", "a", "na", "nan", "nil", "none", "null", "no", "not", "available", "unknown", "missing", "pending"),
+        "yet",
         *("test", "tests", "testing", "todo", "tbd", "tba", "fixme", "wip", "x", "xx", "xxx", "abc", "asdf", "qwerty"),
         *("summary", "reference", "placeholder", "example", "sample", "dummy", "empty", "blank", "foo", "bar"),
         *("lorem", "ipsum", "dolor", "sit", "amet"),
@@ -88,16 +74,16 @@ def suspicions(conversation: Conversation) -> Iterator[Suspicion]:
     length = sum(map(len, turns))
     script = main_script(" ".join(turn.text for turn in conversation.turns))
     for reference in conversation.references:
-        told = words(reference)
-        if all(word in PLACEHOLDERS for word in told):
+        summary = words(reference)
+        if all(word in PLACEHOLDERS for word in summary):
             yield "placeholder reference"
-        elif len(told) < LEAST_WORDS:
+        elif len(summary) < LEAST_WORDS:
             yield "short reference"
-        elif told in turns:
+        elif summary in turns:
             yield "copied reference"
-        elif is_contained(told, turns):
+        elif is_contained(summary, turns):
             yield "contained reference"
-        elif len(told) > length:
+        elif len(summary) > length:
             yield "long reference"
         if script and (main_script(reference) or script) != script:
             yield "reference in another script"

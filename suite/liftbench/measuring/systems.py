@@ -20,6 +20,7 @@ from ..prompts.differences import TokenizerDifferences, tokenizer_differences
 from ..prompts.spec import choose_shots, prompt_spec
 from ..recipe.sections import Recipe
 from ..records.system import AdapterRecord, PromptSpec, Shot, System
+from ..records.training import Provenance
 from ..runs.directory import Run, run_at
 from ..text.phrases import join_words
 from .backend import Backend
@@ -118,21 +119,8 @@ def with_adapter(
     provenance does not record, because it was trained elsewhere, and a tokenizer or chat template of the adapter's own.
     """
     record, provenance = read_adapter(adapter)
-    mismatches: list[str] = []
-    notes = model.notes
-    if is_edited(adapter):
-        notes.append("the adapter's provenance.json was edited: where the adapter comes from counts as unknown")
-    if record.base_sha256 is None:
-        notes.append("the adapter does not record which weights it was trained on")
-        compared = compare_base(adapter, model)
-        mismatches += [compared.mismatch] if compared.mismatch else []
-        notes += [compared.unknown] if compared.unknown else []
-    elif record.base_sha256 != model.record.sha256:
-        mismatches.append(
-            f"it was trained on weights {record.base_sha256[:12]}…, and {model.name} is {model.record.sha256[:12]}…"
-        )
-    elif provenance.base and provenance.base.settings_sha256 not in (None, model.record.settings_sha256):
-        notes.append("the base's configuration, tokenizer or chat template were changed after the adapter's training")
+    mismatches, compared = _compare_with_base(adapter, record, provenance, model)
+    notes = [*model.notes, *compared]
     scored_in = precision or record.precision or recipe.model.precision
     if record.precision is None:
         notes.append(f"the adapter does not record its base's precision in training; it is scored in {scored_in}")
@@ -163,6 +151,25 @@ def with_adapter(
     notes += [f"the adapter does not fit and was scored anyway: {mismatch}" for mismatch in mismatches]
     folder = tokenizer.folder if tokenizer else None
     return Loadable(system=system, model=model.path, adapter=adapter, tokenizer=folder, notes=notes)
+
+
+def _compare_with_base(
+    adapter: Path, record: AdapterRecord, provenance: Provenance, model: ResolvedModel
+) -> tuple[list[str], list[str]]:
+    """Why a model is not the base that an adapter was trained on, and what a run notes where that cannot be told."""
+    notes = []
+    if is_edited(adapter):
+        notes.append("the adapter's provenance.json was edited: where the adapter comes from counts as unknown")
+    if record.base_sha256 is None:
+        compared = compare_base(adapter, model)
+        notes += ["the adapter does not record which weights it was trained on", *filter(None, [compared.unknown])]
+        return [*filter(None, [compared.mismatch])], notes
+    ours = model.record
+    if record.base_sha256 != ours.sha256:
+        return [f"it was trained on weights {record.base_sha256[:12]}…, and {model.name} is {ours.sha256[:12]}…"], notes
+    if provenance.base and provenance.base.settings_sha256 not in (None, ours.settings_sha256):
+        notes.append("the base's configuration, tokenizer or chat template were changed after the adapter's training")
+    return [], notes
 
 
 class OwnTokenizer(Struct, frozen=True, kw_only=True):

@@ -10,18 +10,10 @@ from msgspec import Struct
 
 from ..files import digest, file_sha256
 from .cache import ensure_cached
+from .faults import TOKENIZERS
 from .references import SETTINGS, files_sha256, read_json
 
-VOCABULARIES = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "spiece.model",
-    "spm.model",
-    "sentencepiece.bpe.model",
-)
+VOCABULARIES = tuple(name for names in TOKENIZERS for name in names)
 CONFIGURATION = "tokenizer_config.json"
 TEMPLATE = "chat_template.jinja"
 ADDITIONS = ("added_tokens.json", "special_tokens_map.json")

@@ -30,7 +30,7 @@ READ_AS_JSON = {
 }
 """The files that transformers reads as JSON; other files of the folder cannot stop it."""
 
-TOKENIZERS = (
+TOKENIZERS: tuple[tuple[str, ...], ...] = (
     ("tokenizer.json",),
     ("tokenizer.model",),
     ("vocab.json", "merges.txt"),
@@ -39,6 +39,7 @@ TOKENIZERS = (
     ("spm.model",),  # DeBERTa v3
     ("sentencepiece.bpe.model",),  # XLM-RoBERTa
 )
+"""The files of a vocabulary; a model has one of these sets."""
 
 OTHER_TASKS = (
     "ForSequenceClassification",

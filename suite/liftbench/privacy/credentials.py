@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import regex
 
 from ..text.names import gazetteer
-from ..text.spans import Span
+from ..text.spans import Kind, Span
 
 _QUOTE = r"[\"'“”‘’`]?"
 _IS = r"(?:['’]s|\s+(?:is|was|are|ist|es|est|to)\b)(?:\s*:)?"
@@ -86,7 +86,7 @@ def credentials(text: str, question: str, role: str) -> Iterator[Span]:
     secret = _ASKED.search(question)
     if _FIELD.match(question) and text.strip():
         start = len(text) - len(text.lstrip())
-        kind = "SECRET" if secret or "secret" in question.casefold() else "USERNAME"
+        kind: Kind = "SECRET" if secret or "secret" in question.casefold() else "USERNAME"
         yield _of(kind, text.strip(), start)
     elif (secret or _USER_ASKED.search(question)) and (answer := _ANSWER.match(text)):
         yield _span("SECRET" if secret else "USERNAME", answer)
@@ -110,10 +110,10 @@ def _is_value(text: str, match: regex.Match[str]) -> bool:
     return bool(mine) and not gazetteer().is_ordinary(word) and not _DESCRIBES.search(word)
 
 
-def _span(kind: str, match: regex.Match[str]) -> Span:
+def _span(kind: Kind, match: regex.Match[str]) -> Span:
     return _of(kind, match["value"], match.start("value"))
 
 
-def _of(kind: str, value: str, start: int) -> Span:
+def _of(kind: Kind, value: str, start: int) -> Span:
     key = value.casefold() if kind == "USERNAME" else value
-    return Span("USERNAME" if kind == "USERNAME" else "SECRET", start, start + len(value), key)
+    return Span(kind, start, start + len(value), key)

@@ -29,7 +29,7 @@ class Ending(Struct, frozen=True, kw_only=True):
     tokens: tuple[int, ...] = ()
     """Tokens each of which ends an answer in generation."""
     texts: tuple[str, ...] = ()
-    """Texts each of which ends an answer in generation: ends that are no control token (`### End`)."""
+    """Texts each of which ends an answer in generation: ends that are not control tokens (`### End`)."""
 
     def find(self, text: str) -> int:
         """The place in a generated text where one of `texts` ends it, or -1."""

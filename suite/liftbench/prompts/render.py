@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import UsageError
 from ..records.conversation import Conversation, Turn
 from ..records.system import PromptSpec
+from ..text.phrases import pluralize
 from ..text.transcript import transcript
 from .chat_template import apply_template
 from .ending import end_token as end_token
@@ -24,6 +25,9 @@ PLAIN_FRAME = "{message}\n\nSummary:\n"
 
 GAP = "[…]"
 """Stands for the part that was left out of a conversation that does not fit."""
+
+Rendered = tuple[str, list[int]]
+"""The text of a prompt and its token ids."""
 
 
 def render(spec: PromptSpec, conversation: Conversation, tokenizer: Any, max_input_tokens: int) -> Prompt:
@@ -39,46 +43,24 @@ def render(spec: PromptSpec, conversation: Conversation, tokenizer: Any, max_inp
     # The prefill is encoded separately, as a training target is, so that the ids before it do not depend on it.
     prefill: list[int] = tokenizer(spec.prefill, add_special_tokens=False)["input_ids"] if spec.prefill else []
 
-    def render_turns(kept: tuple[Turn, ...]) -> tuple[str, list[int]]:
+    def render_turns(kept: tuple[Turn, ...]) -> Rendered:
         marked = _frame(spec, transcript(kept), tokenizer, insulated)
         ids = [*_first_ids(spec, tokenizer), *insulated.encode(marked, tokenizer), *prefill]
         return insulated.restore(marked) + spec.prefill, ids
 
-    text, token_ids = render_turns(turns)
-    dropped = 0
-    if len(token_ids) > max_input_tokens:
-        fewest = 2 if len(turns) > 1 else 1
-        kept, (text, token_ids) = turns, (text, token_ids)
-        # The number of tokens grows with the number of turns kept, so bisection finds the most turns that fit.
-        low, high = fewest, len(turns) - 1
-        while low <= high:
-            middle = (low + high) // 2
-            tried = _keep_ends(turns, middle)
-            rendered = render_turns(tried)
-            if len(rendered[1]) <= max_input_tokens:
-                kept, (text, token_ids), low = tried, rendered, middle + 1
-            else:
-                high = middle - 1
-        if kept is turns:
-            low, high = 0, max(len(turn.text.split()) for turn in turns)
-            best = None
-            while low <= high:
-                middle = (low + high) // 2
-                rendered = render_turns(_cut_turns(_keep_ends(turns, fewest), middle))
-                if len(rendered[1]) <= max_input_tokens:
-                    best, low = rendered, middle + 1
-                else:
-                    high = middle - 1
-            if best is None:
-                shown = f" with its {len(spec.shots)} shots" if spec.shots else ""
-                raise UsageError(
-                    f"the prompt alone{shown} is longer than the limit of {max_input_tokens} tokens",
-                    "Raise generation.max_input_tokens.",
-                )
-            text, token_ids = best
-            dropped = len(turns) - fewest or 1
-        else:
-            dropped = len(turns) - sum(turn.role != "" for turn in kept)
+    def render_fitting(kept: tuple[Turn, ...]) -> Rendered | None:
+        rendered = render_turns(kept)
+        return rendered if len(rendered[1]) <= max_input_tokens else None
+
+    whole = render_fitting(turns)
+    fitting = (whole, 0) if whole else _shorten(turns, render_fitting)
+    if fitting is None:
+        shown = f" with its {pluralize(len(spec.shots), 'shot')}" if spec.shots else ""
+        raise UsageError(
+            f"the prompt alone{shown} is longer than the limit of {max_input_tokens} tokens",
+            "Raise generation.max_input_tokens.",
+        )
+    (text, token_ids), dropped = fitting
     return Prompt(
         text=text, token_ids=token_ids, sha256=hashlib.sha256(text.encode()).hexdigest(), turns_dropped=dropped
     )
@@ -160,6 +142,36 @@ def _find_end(spec: PromptSpec, text: str) -> int:
         return end
     ends = [word.end() for word in re.finditer(r"\S+", text[:end])]
     return ends[spec.max_words - 1] if len(ends) > spec.max_words else end
+
+
+def _shorten(
+    turns: tuple[Turn, ...], render_fitting: Callable[[tuple[Turn, ...]], Rendered | None]
+) -> tuple[Rendered, int] | None:
+    """The longest rendering that fits, and the number of turns left out of it; None if none fits.
+
+    `render_fitting` returns None for turns that do not fit. More turns and longer ones have more tokens, so bisection
+    finds the most that fit.
+    """
+    fewest = min(2, len(turns))
+    if most := _largest(fewest, len(turns) - 1, lambda keep: render_fitting(_keep_ends(turns, keep))):
+        keep, rendered = most
+        return rendered, len(turns) - keep
+    ends, longest = _keep_ends(turns, fewest), max(len(turn.text.split()) for turn in turns)
+    if most := _largest(0, longest, lambda words: render_fitting(_cut_turns(ends, words))):
+        return most[1], len(turns) - fewest or 1
+    return None
+
+
+def _largest(low: int, high: int, find: Callable[[int], Rendered | None]) -> tuple[int, Rendered] | None:
+    """The largest number from `low` to `high` for which `find` returns a rendering, and that rendering."""
+    best = None
+    while low <= high:
+        middle = (low + high) // 2
+        if (found := find(middle)) is not None:
+            best, low = (middle, found), middle + 1
+        else:
+            high = middle - 1
+    return best
 
 
 def _keep_ends(turns: tuple[Turn, ...], keep: int) -> tuple[Turn, ...]:

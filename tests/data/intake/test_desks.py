@@ -600,7 +600,7 @@ def test_unknown_desks_are_an_error_with_the_list(bench: Any) -> None:
 def test_another_file_than_the_named_desks_is_an_error(bench: Any) -> None:
     done = bench(write("export.csv", FRESHDESK_ROWS), "--to", "out", "--from", "zendesk")
     assert done.code == 2
-    assert "export.csv is no export of Zendesk" in done.err
+    assert "export.csv is not an export of Zendesk" in done.err
     assert "requester_id" in done.err
 
 
@@ -741,10 +741,11 @@ def test_real_tweets_are_linked(bench: Any, tweetsumm: Path) -> None:
     ]
 
 
-def test_rounded_ids_link_nobody(bench: Any) -> None:
+@pytest.mark.parametrize("id_", ["9.25E+17", '"9,25E+17"'])
+def test_rounded_ids_link_nobody(bench: Any, id_: str) -> None:
     table = tweets(
-        "9.25E+17,BoltCares,False,Tue Oct 31 10:01:00 +0000 2017,hi,,9.25E+17",
-        "9.25E+17,700001,True,Tue Oct 31 10:00:00 +0000 2017,help,9.25E+17,",
+        f"{id_},BoltCares,False,Tue Oct 31 10:01:00 +0000 2017,hi,,{id_}",
+        f"{id_},700001,True,Tue Oct 31 10:00:00 +0000 2017,help,{id_},",
         "7,700003,True,Tue Oct 31 10:02:00 +0000 2017,hey,nan,nan",
     )
     done = bench(write("twcs.csv", table), "--to", "out")

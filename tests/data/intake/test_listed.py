@@ -118,7 +118,7 @@ def test_the_list_with_speaker_and_text_is_preferred() -> None:
 def test_who_is_the_customer_is_seen_by_ids_and_told(row: dict[str, Any]) -> None:
     tally = Tally()
     assert turns(read({"id": "k", **row}, tally)) == SAID
-    assert any("told apart by their ids: 1 messages" in note for note in tally.report().notes)
+    assert any("told apart by their ids: 1 message by" in note for note in tally.report().notes)
 
 
 def test_ids_that_are_nobodys_are_no_evidence() -> None:

@@ -192,7 +192,7 @@ def test_where_a_public_message_is_not_marked_it_is_told() -> None:
     tally = Tally()
     [conversation] = conversations(rows, guess(list(rows[0].values), rows), tally)
     assert [turn.text for turn in conversation.turns] == ["a", "b"]
-    assert "1 messages have no value in public, and were read as public" in tally.report().notes
+    assert "1 message without a value in public, read as public" in tally.report().notes
 
 
 def test_a_note_that_comes_after_the_guessed_rows_is_left_out() -> None:

@@ -17,6 +17,7 @@ from .listed import Listed, messages_in
 from .marks import Marks
 from .names import TASKS
 from .ordering import in_order
+from .paths import at
 from .people import People, customer_ids
 from .speakers import Speakers, is_unspoken
 from .speech import readable, spoken
@@ -24,7 +25,7 @@ from .tables import Row
 from .tally import Tally
 from .training_rows import holds_lines_of_speakers, transcript_in_task
 from .transcripts import Unusable, said_in_text
-from .values import at, list_in, scalar, words
+from .values import list_in, scalar, words
 
 CUSTOMER_KEYS = ("id", "email", "phone", "name")
 

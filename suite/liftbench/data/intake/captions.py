@@ -56,7 +56,7 @@ def read_cues(text: str) -> list[Cue]:
 def _is_cue_name(lines: Sequence[str], number: int, cue: int) -> bool:
     above = lines[number - 1] if number else ""
     if not above:
-        # A speaker's turn is no name: in some files times stand between the turns.
+        # A speaker's turn is not a name: in some files, times stand between the turns.
         return ": " not in lines[number]
     return lines[number].isdecimal() and int(lines[number]) in (cue, cue - 1)
 

@@ -42,14 +42,9 @@ def read_log(lines: Sequence[str], known: Known) -> Log | None:
     """
     stamped = [_STAMPED.fullmatch(line.lstrip(_MARKS)) for line in lines]
     heads = [_stamped_head(match["rest"]) if match else None for match in stamped]
-    named = [head for head in heads if head]
-    unnamed = sum(map(bool, stamped)) - len(named)
-    if not stamped or stamped[0] is None or len(named) < 2:
+    if not _is_log(stamped, heads):
         return None
-    if unnamed > len(named) and unnamed <= stamped.count(None):
-        # Times and names of their own, with the words below them: `read_blocks`.
-        return None
-    names = {head.name for head in named}
+    names = {head.name for head in heads if head}
     turns: list[tuple[str, str]] = []
     system: list[str] = []
     media: list[str] = []
@@ -82,6 +77,17 @@ def read_log(lines: Sequence[str], known: Known) -> Log | None:
     return Log(turns, system, media) if turns else None
 
 
+def _is_log(stamped: Sequence[re.Match[str] | None], heads: Sequence[Head | None]) -> bool:
+    """Whether the first line and at least two speakers' lines begin with a time."""
+    named = len(heads) - heads.count(None)
+    untimed = stamped.count(None)
+    unnamed = len(stamped) - untimed - named
+    if not stamped or stamped[0] is None or named < 2:
+        return False
+    # Else times and names have lines of their own, above the words: `read_blocks`.
+    return unnamed <= named or unnamed > untimed
+
+
 def _stamped_head(rest: str) -> Head | None:
     if angled := _ANGLED.fullmatch(rest):
         return Head(angled[1], "", angled[2])
@@ -98,22 +104,11 @@ def read_blocks(lines: Sequence[str], known: Known) -> Log | None:
     The speaker and the time may be on one line (`Ann Lee  10:15 AM`, `[10:15] Ann Lee`) or on two. Without times, only
     speakers with a known role count.
     """
-    if not lines or not (_headers(lines[:2]) or known(lines[0].rstrip(":"))):
+    found = _block_headers(lines, known)
+    if 0 not in found or len({name for name, _ in found.values()}) < 2:
         return None
-    found = _headers(lines)
-    if not found:
-        found = {number: (line, 1) for number, line in enumerate(lines) if known(line.rstrip(":"))}
-        roles = {known(name.rstrip(":")) for name, _ in found.values()}
-        if not {"customer", "agent"} <= roles:
-            return None
-    count = Counter(name for name, _ in found.values())
-    found = {
-        number: (name, length)
-        for number, (name, length) in found.items()
-        if known(name) or count[name] > 1 or resembles_name(name)
-    }
-    if 0 not in found or len(found) < 2 or len({name for name, _ in found.values()}) < 2:
-        return None
+    # Where the time has a line of its own, a speaker who says nothing is a line of text above another time.
+    two_lines = any(length > 1 for _, length in found.values())
     turns: list[tuple[str, str]] = []
     times: set[int] = set()
     skip = 0
@@ -123,16 +118,31 @@ def read_blocks(lines: Sequence[str], known: Known) -> Log | None:
             turns.append((Head(name, "", "").speaker(known), ""))
         if skip:
             skip -= 1
-        elif is_time(line) and any(length > 1 for _, length in found.values()):
+        elif is_time(line) and two_lines:
             times.add(number)
         else:
             turns[-1] = (turns[-1][0], f"{turns[-1][1]}\n{line}".strip())
     spoken = [(name, text) for name, text in turns if text]
-    # Where the time has a line of its own, a speaker who says nothing is a line of text above another time.
-    two_lines = any(length > 1 for _, length in found.values())
     if 2 * len(spoken) <= len(found) or (two_lines and len(spoken) < len(turns)):
         return None
     return Log(spoken, [line for number, line in enumerate(lines) if number in times])
+
+
+def _block_headers(lines: Sequence[str], known: Known) -> dict[int, tuple[str, int]]:
+    """The headers of blocks, as `_headers` has them; empty if the first lines are none."""
+    if not lines or not (_headers(lines[:2]) or known(lines[0].rstrip(":"))):
+        return {}
+    found = _headers(lines)
+    if not found:
+        found = {number: (line, 1) for number, line in enumerate(lines) if known(line.rstrip(":"))}
+        roles = {known(name.rstrip(":")) for name, _ in found.values()}
+        return found if {"customer", "agent"} <= roles else {}
+    count = Counter(name for name, _ in found.values())
+    return {
+        number: (name, length)
+        for number, (name, length) in found.items()
+        if known(name) or count[name] > 1 or resembles_name(name)
+    }
 
 
 def _headers(lines: Sequence[str]) -> dict[int, tuple[str, int]]:

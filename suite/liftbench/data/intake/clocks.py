@@ -12,6 +12,8 @@ from itertools import product
 from math import isfinite
 from typing import Literal, NamedTuple
 
+from .values import shape
+
 Unit = Literal["day", "minute", "exact"]
 """How exactly a time is known: dates have no clock, many exports have no seconds."""
 
@@ -234,7 +236,7 @@ def _read(time: str, months_first: bool) -> Moment | None:
     text = _HALF_DAY.sub(lambda found: f" {found[1].upper()}M", " ".join(time.replace(",", " ").split()))
     text = _TWITTER.sub(r"\1 \4 \2 \3", _WEEKDAY.sub("", text.replace(" at ", " ")))
     text, offset = _split_zone(text)
-    patterns = _FORMATS[months_first].get(_shape(text), [])
+    patterns = _FORMATS[months_first].get(shape(text), [])
     for place, pattern in enumerate(patterns):
         try:
             moment = datetime.strptime(text, pattern)
@@ -286,16 +288,12 @@ def _form(pattern: str) -> str:
     return re.sub(r"[ :]?%[HIMSfp].*", "", written) or f"{date}{clock}"
 
 
-def _shape(text: str) -> str:
-    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", text))
-
-
 def _formats(*dates: str) -> dict[str, list[str]]:
     """Formats by the shape of the times that they may fit, so that few are tried for a time."""
     example = datetime(2025, 10, 11, 10, 11, 12, 131415)
     found: dict[str, list[str]] = {}
     for pattern in (*map("".join, product(dates, CLOCKS)), *ONLY_CLOCKS):
-        found.setdefault(_shape(example.strftime(pattern)), []).append(pattern)
+        found.setdefault(shape(example.strftime(pattern)), []).append(pattern)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from ...errors import UsageError
+from .values import shape
 
 EXCEL_DELIMITER = "sep="
 """A first line `sep=;` tells Excel the delimiter and is not a header."""
@@ -47,13 +48,13 @@ class Seen(NamedTuple):
         """Remember a field in two growing sets."""
         if 0 < len(field) <= 40 and ": " not in field:
             values.add(field)
-            if "9" in (shape := _shape(field)):
-                shapes.add(shape)
+            if "9" in (written := shape(field)):
+                shapes.add(written)
 
     def like(self, field: str) -> bool:
         """Whether the column had the same value, or one with digits in the same places."""
-        # A turn of a transcript (`[10:15] Agent: …`) is no row.
-        return field in self.values or (len(field) <= 40 and ": " not in field and _shape(field) in self.shapes)
+        # A turn of a transcript (`[10:15] Agent: …`) is not a row.
+        return field in self.values or (len(field) <= 40 and ": " not in field and shape(field) in self.shapes)
 
 
 class Dialect(Struct, frozen=True, kw_only=True):
@@ -269,7 +270,7 @@ class Records:
         known = self._dialect.seen
         if first:
             known = tuple(
-                Seen(seen.values | {field}, seen.shapes | ({_shape(field)} if "9" in _shape(field) else set()))
+                Seen(seen.values | {field}, seen.shapes | ({shape(field)} if "9" in shape(field) else set()))
                 for seen, field in zip(known, first, strict=False)
             )
         return sum(seen.like(field) for seen, field in zip(known, fields, strict=False) if field)
@@ -327,7 +328,3 @@ def _names_delimiter(fields: list[str]) -> bool:
 
 def _fold(name: str) -> str:
     return name.strip().casefold()
-
-
-def _shape(field: str) -> str:
-    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", field))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from .desks import Chatlog, Desk, Export, Opening, People
 from .replies import Replies
-
-YES, NO = ("true", "1", "1.0", "yes", "t"), ("false", "0", "0.0", "no", "f")
+from .speakers import NO, YES
 
 ZENDESK = Desk(
     title="Zendesk",

@@ -13,10 +13,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .columns import Columns, Role
-from .paths import exists, find, objects_at, open_cell, text_at
+from .paths import exists, find, objects_at, text_at
 from .replies import Replies, Threads
 from .tables import Row
 from .tally import Tally
+from .values import decoded
 
 CONVERSATION, SPEAKER, TEXT, TIME, INTERNAL = "conversation", "speaker", "text", "time", "internal"
 REFERENCES, CUSTOMER, COMPANY = "references", "customer", "company"
@@ -157,7 +158,7 @@ def records_of(row: Row, export: Export) -> Sequence[Object]:
     for path in export.records:
         if found := objects_at(row.values, path):
             return found
-        if isinstance(one := open_cell(find(row.values, path)), Mapping):
+        if isinstance(one := decoded(find(row.values, path)), Mapping):
             return [{**row.values, **one}]
     return [row.values]
 
@@ -171,7 +172,7 @@ def columns_of(exports: Sequence[Export]) -> Columns:
 def message_rows(rows: Iterable[Row], exports: Sequence[Export], tally: Tally) -> Iterator[Row]:
     """A row for each message in the rows of an export, with the columns of `columns_of`.
 
-    A row that is no message has a fault that says why. If there are several exports, each row is read by the first
+    A row that is not a message has a fault that says why. If there are several exports, each row is read by the first
     that it has the signature of.
     """
     if (replies := exports[0].replies) is None:

@@ -75,7 +75,7 @@ def find_encoding(path: Path, given: str | None = None) -> tuple[str, tuple[str,
     """The encoding of a text file, and notes where it is not plainly UTF-8.
 
     A `given` encoding is only checked. Raises `UsageError` for one that does not exist or does not fit, for an empty
-    file, and for a file that is no text.
+    file, and for a file that is not text.
     """
     with open_bytes(path) as (stream, _):
         head = stream.read(HEAD_BYTES)

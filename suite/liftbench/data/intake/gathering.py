@@ -1,23 +1,20 @@
-"""Gathers the messages of each conversation from all over a table, in a temporary SQLite file to save memory."""
+"""Gathers the messages of each conversation from all over a table."""
 
 from __future__ import annotations
 
-import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from ...errors import RunFailed
 from ...records.conversation import Conversation, Scalar, Turn
 from ..similarity.clusters import CLUSTER
 from .clocks import Clock
 from .identity import APART, JOINED, check_ids, is_global, name_apart
 from .ordering import Direction, by_time, in_rows
+from .spool import Spool
 from .tally import Tally
 
 TIMES_LOOKED_AT = 400
@@ -47,10 +44,11 @@ class Message(Struct, frozen=True, kw_only=True):
     """Path of the file, because ids and numbers may begin again in the next one."""
 
 
-class Messages:
-    """A temporary file of messages. While it is open, memory holds only the ids of conversations."""
+class Messages(Spool):
+    """The messages of all conversations, of which memory holds only the ids."""
 
     def __init__(self, tally: Tally, *, join_files: bool = False) -> None:
+        super().__init__("message (conversation INTEGER, file TEXT, time TEXT, message BLOB)", cache_mb=16)
         self._tally = tally
         self._join_files = join_files
         self._files: dict[str, dict[str, int]] = {}
@@ -58,30 +56,12 @@ class Messages:
         self._names: dict[int, str] = {}
         self._clock = Clock(())
         self._descends: dict[str, bool] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="liftbench-")
-        self._file = sqlite3.connect(Path(self._folder.name) / "messages", isolation_level=None)
-        # The file does not outlive the process, so it needs no journal and no waiting for the disk.
-        self._file.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384;")
-        self._file.execute("CREATE TABLE message (conversation INTEGER, file TEXT, time TEXT, message BLOB)")
-
-    def __enter__(self) -> Messages:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._folder.cleanup()
 
     def add(self, messages: Iterable[Message]) -> None:
         """Store messages, in the order of their rows. Raises `RunFailed` if the disk is full."""
-        try:
-            self._file.execute("BEGIN")
+        with self._filling():
             self._file.executemany("INSERT INTO message VALUES (?, ?, ?, ?)", map(self._pack, messages))
-            self._file.execute("COMMIT")
             self._file.execute("CREATE INDEX place ON message (conversation)")
-        except sqlite3.Error as error:
-            raise RunFailed(
-                f"cannot keep the messages in {self._folder.name}: {error}", "Set TMPDIR to a folder with more space."
-            ) from error
         self._clock = Clock(self._times())
         for doubt in self._clock.doubts:
             self._tally.remark(doubt)

@@ -93,10 +93,6 @@ def _is_prose(value: Any) -> bool:
     return len(words(value).split()) > 2 if texts is None else bool(texts) and any(map(words, texts))
 
 
-def _repeats(values: Sequence[str]) -> bool:
-    return len(values) > 1
-
-
 def _only(names: list[str]) -> list[str]:
     return names if len(names) == 1 else []
 
@@ -165,8 +161,9 @@ class _Sample:
         values: dict[str, list[str]] = {}
         for row in self._rows:
             values.setdefault(words(row.get(id_ or "")), []).append(words(row.get(name)).casefold())
-        alike = all(len(set(some)) == 1 for some in values.values())
-        return alike and len({some[0] for some in values.values()}) > 1 and any(map(_repeats, values.values()))
+        groups = list(values.values())
+        alike = all(len(set(group)) == 1 for group in groups)
+        return alike and len({group[0] for group in groups}) > 1 and any(len(group) > 1 for group in groups)
 
     def transcripts(self) -> list[str]:
         # A message may quote the header of an e-mail (`From: …`), which looks like turns.

@@ -31,7 +31,6 @@ _SCIENTIFIC = re.compile(r"(\d)(?:[.,](\d+))?[eE]\+(\d+)")
 _ZEROS = re.compile(r"\d{15}0{2,}")
 _UUID = re.compile(r"(?=.*\d)[0-9a-f-]{16,}", re.IGNORECASE)
 
-
 APART = "ids that occur in several files, kept apart as FILE:ID; --join-files joins them, if they are one conversation"
 APART_ROWS = "ids that an earlier file has, used as FILE:ID"
 JOINED = "conversations with messages in several files, joined"
@@ -44,7 +43,7 @@ def check_id(id_: str, value: Any, place: str, tally: Tally) -> bool:
         tally.leave_out("row", ROUNDED, place)
         return False
     floating = isinstance(value, float) and abs(value) >= 2**53
-    if floating or (_SCIENTIFIC.fullmatch(id_) and len(re.sub(r"[Ee].*|\D", "", id_)) >= EXACT_DIGITS):
+    if floating or (is_scientific(id_) and len(re.sub(r"[Ee].*|\D", "", id_)) >= EXACT_DIGITS):
         tally.remark(FLOAT, place)
     return True
 
@@ -52,7 +51,12 @@ def check_id(id_: str, value: Any, place: str, tally: Tally) -> bool:
 def is_rounded(id_: str) -> bool:
     """Whether a spreadsheet has cut an id's digits, as in `9.25E+17`."""
     found = _SCIENTIFIC.fullmatch(id_)
-    return bool(found) and 1 + len(found[2] or "") < min(EXACT_DIGITS, int(found[3]) + 1) if found else False
+    return found is not None and 1 + len(found[2] or "") < min(EXACT_DIGITS, int(found[3]) + 1)
+
+
+def is_scientific(id_: str) -> bool:
+    """Whether an id is written as spreadsheets write large numbers: `9.25E+17`, in some languages `9,25E+17`."""
+    return _SCIENTIFIC.fullmatch(id_) is not None
 
 
 class RowIds:

@@ -14,12 +14,13 @@ from .. import cleaning
 from .columns import Columns, plain_name
 from .marks import Marks
 from .names import MESSAGE_SPEAKERS, MESSAGE_TEXTS, MESSAGES, NESTED_TEXTS, OPENINGS, SPEAKER_IDS, TWO_SIDES
+from .paths import at
 from .people import Fields, People, customer_ids, pick
 from .speakers import Speakers
 from .speech import spoken
 from .tally import Tally
 from .transcripts import Unusable
-from .values import at, decoded, words
+from .values import decoded, words
 
 SAID_PARTS = frozenset(("", "text", "inputtext", "outputtext", "markdown", "html", "plain", "paragraph", "refusal"))
 """Types of the parts of a message that hold what was said; `reasoning` and `tool_result` do not."""

@@ -13,11 +13,13 @@ from itertools import chain
 from typing import Any
 
 from ...errors import UsageError, unknown
+from ...text.phrases import pluralize
 from .columns import Columns, plain_name
 from .names import MESSAGE_SPEAKERS
+from .paths import at
 from .speakers import NO, YES
 from .tally import Tally
-from .values import at, words
+from .values import words
 
 
 def _set(names: str) -> frozenset[str]:
@@ -109,7 +111,7 @@ class Marks:
         if self._left:
             tally.remark("internal notes and events were left out; --keep-internal keeps them")
         for name, count in self._blank.items():
-            tally.remark(f"{count} messages have no value in {name}, and were read as public")
+            tally.remark(f"{pluralize(count, 'message')} without a value in {name}, read as public")
         if {"message", "comment"} <= self._kinds:
             tally.remark("messages of the type comment were kept; some desks call notes so (--internal type=comment)")
 

@@ -11,23 +11,10 @@ UNSEEN = ("style", "script", "title", "head", "template", "noscript", "object", 
 HIDDEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|mso-hide\s*:\s*all)", re.IGNORECASE)
 VOID = ("br", "hr", "img", "input", "link", "meta", "wbr", "col", "area", "base", "embed", "source", "track")
 LINES = (
-    *(
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "br",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "div",
-        "dl",
-        "dt",
-    ),
-    *("fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "html"),
-    *("li", "main", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul"),
+    *("address", "article", "aside", "blockquote", "body", "br", "center", "dd", "details", "dialog", "div", "dl"),
+    *("dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr"),
+    *("html", "li", "main", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead"),
+    *("tr", "ul"),
 )
 """Elements that begin and end a line."""
 CELLS = ("td", "th", "option", "button")
@@ -66,7 +53,7 @@ def is_html(text: str) -> bool:
     comment = text.find("<!--")
     if _START.match(text) or (comment >= 0 and text.find("-->", comment) > 0):
         return True
-    # Programs put styles among words; scripts are no sign, because people paste them.
+    # Programs put styles among words; scripts are not a sign, because people paste them.
     if any("{" in styles and ":" in styles for styles in _STYLES.findall(text)):
         return True
     opened: set[str] = set()
@@ -88,7 +75,7 @@ def is_escaped_html(text: str) -> bool:
 def read_html(html: str) -> tuple[str, tuple[str, ...]]:
     """The words of an HTML text, and the names of what was left out (`<style>`, comments).
 
-    Elements that are no HTML (`<LINK>`, `<john@example.org>`) are text. Block elements begin a line; the lines of a
+    Elements that are not HTML (`<LINK>`, `<john@example.org>`) are text. Block elements begin a line; the lines of a
     `<blockquote>` that a mail program made begin with `> `, as in plain text.
     """
     # A comment that is never closed is text. The parser would take quadratic time for many of them.

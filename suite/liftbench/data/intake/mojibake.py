@@ -6,8 +6,8 @@ import re
 
 CODECS = ("cp1252", "mac_roman", "cp850", "cp437")
 """What UTF-8 is mistaken for."""
-CERTAIN = (b"\xc2", b"\xc3", b"\xe2\x80", b"\xe2\x82", b"\xe2\x84", b"\xf0\x9f")
-"""First bytes, in UTF-8, of accented letters, typographic signs and emoji: one such sequence is enough."""
+CERTAIN = (b"\xc2", b"\xc3", b"\xe2\x80", b"\xe2\x82", b"\xe2\x84", b"\xf0\x9f", b"\xef\xbb\xbf")
+"""First bytes, in UTF-8, of accented letters, typographic signs, emoji and the byte order mark: one is enough."""
 LIKELY = (b"\xc4", b"\xc5", b"\xce", b"\xcf", b"\xd0", b"\xd1")
 """First bytes of letters of Central Europe, Greek and Cyrillic. They also begin words, so two sequences are needed."""
 
@@ -29,7 +29,7 @@ def _decode(garbled: str, codec: str) -> str:
         was = b"".join(_bytes_of(character, codec) for character in garbled).decode("utf-8")
     except UnicodeError:
         return garbled
-    return was if was.isprintable() or was == "\xa0" else garbled
+    return was if was.isprintable() or was in "\xa0\ufeff" else garbled
 
 
 def _word(text: str, match: re.Match[str], codec: str) -> str:

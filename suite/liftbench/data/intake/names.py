@@ -37,7 +37,7 @@ NOT_MESSAGES = (
     *("customfields", "fields", "formfields", "tags", "labels", "attachments", "files", "participants", "followers"),
     *("notes", "internalnotes", "privatenotes", "worknotes", "events", "audits", "activities", "tools"),
 )
-"""Lists of objects that are no conversation even if their objects have an author and a value."""
+"""Lists of objects that are not a conversation, even if their objects have an author and a value."""
 OPENINGS = ("source", "openingmessage", "initialmessage", "firstmessage")
 """Objects beside the list of messages that hold the first message (Intercom's `source`)."""
 SUMMARIES = (
@@ -46,16 +46,8 @@ SUMMARIES = (
     *(f"{name}{number}" for name in ("summary", "reference") for number in range(1, 10)),
 )
 NOTES = (
-    "resolutionnotes",
-    "closingnote",
-    "resolutionnote",
-    "wrapupnote",
-    "agentnotes",
-    "closingnotes",
-    "wrapupnotes",
-    "wrapup",
-    "notes",
-    "resolution",
+    *("resolutionnotes", "closingnote", "resolutionnote", "wrapupnote", "agentnotes", "closingnotes", "wrapupnotes"),
+    *("wrapup", "notes", "resolution"),
 )
 """Names of columns that hold summaries only if no column is named as a summary."""
 CUSTOMERS = (
@@ -79,6 +71,11 @@ MESSAGE_TEXTS = (
     *("bodyhtml", "value"),
 )
 """Keys of a message that hold its text: of several filled ones plain text is preferred to HTML."""
+MESSAGE_TIMES = (
+    *("createdat", "timestamp", "sentat", "created", "datetime", "createdtime", "createtime", "senttime"),
+    *("messagetime", "createdon", "createddate", "time", "ts", "date", "sequence", "seq", "position", "index"),
+)
+"""Keys of a message that hold its time or number; the first that all messages of a list have counts."""
 TWO_SIDES = (
     *(("userutterance", "systemresponse"), ("userutterance", "agentutterance"), ("user", "assistant"), ("user", "bot")),
     *(("human", "gpt"), ("human", "assistant"), ("usermessage", "assistantmessage"), ("usermessage", "botmessage")),

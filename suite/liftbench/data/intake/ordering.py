@@ -9,24 +9,9 @@ from typing import Any
 
 from .clocks import Clock, clock_for
 from .columns import plain_name
+from .names import MESSAGE_TIMES
 from .tally import Tally
 from .values import words
-
-TIME_KEYS = (
-    *(
-        "createdat",
-        "timestamp",
-        "sentat",
-        "created",
-        "datetime",
-        "createdtime",
-        "createtime",
-        "senttime",
-        "messagetime",
-    ),
-    *("createdon", "createddate", "time", "ts", "date", "sequence", "seq", "position", "index"),
-)
-"""Keys that order a message in a list, compared without case and punctuation; the first with all values counts."""
 
 HALF_A_DAY = 43_200
 
@@ -81,7 +66,7 @@ def _time_key(messages: Sequence[Mapping[str, Any]]) -> str | None:
     if len(messages) < 2:
         return None
     names = {plain_name(key): key for message in messages for key in message if isinstance(key, str)}
-    found = [names[plain] for plain in TIME_KEYS if plain in names]
+    found = [names[plain] for plain in MESSAGE_TIMES if plain in names]
     filled = [key for key in found if all(words(_value(message, key)) for message in messages)]
     return next(iter(filled), None) or next(
         (key for key in found if sum(bool(words(_value(message, key))) for message in messages) > 1), None

@@ -1,7 +1,8 @@
-"""Finds values in the objects of an export by paths such as `author.type|role`.
+"""Finds values in the objects of an export by paths such as `author.type`.
 
-The keys of a path are separated by dots, and `|` separates fallbacks. A path goes through each item of a list, and
-through JSON in a cell. Keys are compared without case, spaces and punctuation where none is the same letter for letter.
+The keys of a path are separated by dots; a path goes on through JSON in a cell. Keys are compared without case, spaces
+and punctuation where none is the same letter for letter. A user's path names one value (`at`). A desk's path, such as
+`author.type|role`, may also have fallbacks after `|`, and goes through each item of a list (`find` and the others).
 """
 
 from __future__ import annotations
@@ -10,10 +11,21 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from .columns import plain_name
-from .values import list_in, words
+from .values import decoded, words
+
+
+def at(values: Mapping[str, Any], path: str) -> Any:
+    """The value at a path without fallbacks and lists, which may be empty; None if there is none."""
+    if path in values:
+        return values[path]
+    name, _, rest = path.partition(".")
+    key = _key(values, name)
+    value = None if key is None else values[key]
+    if not rest:
+        return value
+    inner = decoded(value)
+    return at(inner, rest) if isinstance(inner, Mapping) else None
 
 
 def find(value: Any, path: str) -> Any:
@@ -23,12 +35,8 @@ def find(value: Any, path: str) -> Any:
 
 def text_at(value: Any, path: str) -> str:
     """The first text or number at the path, as text; else the empty text."""
-    return next(filter(None, texts_at(value, path)), "")
-
-
-def texts_at(value: Any, path: str) -> Iterator[str]:
-    """All texts and numbers at the path, as text, those of the first fallback first."""
-    return (words(found) for keys in _alternatives(path) for found in _values(value, keys) if words(found))
+    found = (words(found) for keys in _alternatives(path) for found in _values(value, keys))
+    return next(filter(None, found), "")
 
 
 def exists(value: Any, path: str) -> bool:
@@ -40,7 +48,7 @@ def exists(value: Any, path: str) -> bool:
 
 def objects_at(value: Any, path: str) -> list[Mapping[str, Any]]:
     """The objects in the list at the path; empty if there is no list of objects."""
-    found = open_cell(find(value, path)) if path else None
+    found = decoded(find(value, path)) if path else None
     return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list | tuple) else []
 
 
@@ -48,32 +56,22 @@ def _values(value: Any, keys: tuple[str, ...]) -> Iterator[Any]:
     if not keys:
         yield value
         return
-    value = open_cell(value)
-    if isinstance(value, list | tuple):
-        for item in value:
+    inner = decoded(value)
+    if isinstance(inner, list | tuple):
+        for item in inner:
             yield from _values(item, keys)
-    elif isinstance(value, Mapping):
+    elif isinstance(inner, Mapping):
         # A table made from objects often has columns such as `author.type`.
         for name, rest in ((".".join(keys), ()), (keys[0], keys[1:])) if len(keys) > 1 else ((keys[0], ()),):
-            if (key := _key(value, name)) is not None:
-                yield from _values(value[key], rest)
+            if (key := _key(inner, name)) is not None:
+                yield from _values(inner[key], rest)
 
 
-def _key(value: Mapping[str, Any], name: str) -> str | None:
-    if name in value:
+def _key(values: Mapping[str, Any], name: str) -> str | None:
+    if name in values:
         return name
-    plain = _plain(name)
-    return next((key for key in value if _plain(key) == plain), None)
-
-
-def open_cell(value: Any) -> Any:
-    """The list or object that a text is in JSON; any other value as it is."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
-        return value
-    try:
-        return msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return list_in(value)
+    plain = plain_name(name)
+    return next((key for key in values if plain_name(key) == plain), None)
 
 
 def _is_filled(value: Any) -> bool:
@@ -83,6 +81,3 @@ def _is_filled(value: Any) -> bool:
 @lru_cache(maxsize=1024)
 def _alternatives(path: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(option.split(".")) for option in path.split("|"))
-
-
-_plain = lru_cache(maxsize=4096)(plain_name)

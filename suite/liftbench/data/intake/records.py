@@ -17,8 +17,9 @@ from .columns import Columns, plain_name
 from .guessing import LIKE_MESSAGES
 from .listed import fit, messages_in
 from .names import IDS, MESSAGE_TEXTS, MESSAGES, NOT_MESSAGES, OPENINGS, SUMMARIES, TRANSCRIPTS
+from .paths import at
 from .tables import ARRAY_BYTES, Row, Table
-from .values import at, words
+from .values import words
 
 DEPTH = 3
 LOOKED_AT = 5
@@ -27,7 +28,7 @@ MOSTLY_MESSAGES = 0.8
 _GAP = re.compile(r"[\s,]*")
 
 
-class Records(Table, frozen=True, kw_only=True):
+class NestedRecords(Table, frozen=True, kw_only=True):
     """A file whose records are found within its rows."""
 
     spread: bool = False
@@ -71,7 +72,8 @@ def open_records(table: Table) -> Table:
         notes.append(f"{table.path.name}: JSON objects over several lines, read into memory whole")
     if wrapper:
         notes.append(f"{table.path.name}: the records are read from {wrapper}")
-    return Records(**{**asdict(table), "spread": spread, "wrapper": wrapper, "keyed": keyed, "notes": tuple(notes)})
+    found = {"spread": spread, "wrapper": wrapper, "keyed": keyed, "notes": tuple(notes)}
+    return NestedRecords(**{**asdict(table), **found})
 
 
 def _first_two(rows: Iterator[Row]) -> tuple[Row | None, Row | None]:

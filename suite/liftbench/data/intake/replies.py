@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,8 +12,9 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...errors import RunFailed
+from .identity import is_scientific
 from .paths import text_at
+from .spool import Spool
 from .tables import Row
 from .tally import Tally
 
@@ -32,33 +30,24 @@ class Replies(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ids of its answers, separated by commas; they count for answers that do not name the message themselves."""
 
 
-class Threads:
-    """A temporary file of messages. While it is open, memory holds some 30 bytes for each message."""
+class Threads(Spool):
+    """Messages that name each other, of which memory holds some 30 bytes each."""
 
     def __init__(self, replies: Replies, tally: Tally) -> None:
+        super().__init__(
+            "message (number INTEGER PRIMARY KEY, id TEXT, parent TEXT, row BLOB)",
+            "child (id TEXT, parent INTEGER)",
+            cache_mb=32,
+        )
         self._replies = replies
         self._tally = tally
-        self._folder = tempfile.TemporaryDirectory(prefix="liftbench-")
-        self._file = sqlite3.connect(Path(self._folder.name) / "replies", isolation_level=None)
-        # The file does not outlive the process, so it needs no journal and no waiting for the disk.
-        self._file.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768;")
-        self._file.execute("CREATE TABLE message (number INTEGER PRIMARY KEY, id TEXT, parent TEXT, row BLOB)")
-        self._file.execute("CREATE TABLE child (id TEXT, parent INTEGER)")
-
-    def __enter__(self) -> Threads:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._folder.cleanup()
 
     def add(self, messages: Iterable[tuple[Row, dict[str, Any]]]) -> None:
         """Store rows to hand on, each with the values of the row that it was made from.
 
         Raises `RunFailed` if the disk is full.
         """
-        try:
-            self._file.execute("BEGIN")
+        with self._filling():
             for number, (row, values) in enumerate(messages, start=1):
                 id_ = plain_id(text_at(values, self._replies.id))
                 if (fault := _fault_of(id_)) and not row.fault:
@@ -71,12 +60,7 @@ class Threads:
                 children = text_at(values, self._replies.children) if self._replies.children else ""
                 named = [(child, number) for child in map(plain_id, children.split(",")) if child]
                 self._file.executemany("INSERT INTO child VALUES (?, ?)", named)
-            self._file.execute("COMMIT")
             self._file.execute("CREATE INDEX ids ON message (id)")
-        except sqlite3.Error as error:
-            raise RunFailed(
-                f"cannot keep the messages in {self._folder.name}: {error}", "Set TMPDIR to a folder with more space."
-            ) from error
 
     def rows(self, column: str, company: str) -> Iterator[Row]:
         """The rows, with the id of their thread's first message in a column; `company` names that of the company.
@@ -131,7 +115,7 @@ def plain_id(text: str) -> str:
 
 
 def _fault_of(id_: str) -> str | None:
-    if re.fullmatch(r"\d(\.\d+)?E\+\d+", id_, re.IGNORECASE):
+    if is_scientific(id_):
         # Several messages have it, and replies to one would be linked to all.
         return "a message id that a spreadsheet has rounded (such as 9.25E+17); export ids as text"
     return None if id_ else "no message id"

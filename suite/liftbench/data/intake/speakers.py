@@ -7,6 +7,7 @@ from collections.abc import Collection
 from shlex import quote
 
 from ...errors import UsageError, unknown
+from ...text.phrases import pluralize
 from .. import cleaning
 from .columns import Columns, Role, plain_name
 from .tally import Tally
@@ -152,8 +153,8 @@ class Speakers:
         if self._compared and not self._others:
             customer, agent = self._compared["customer"], self._compared["agent"]
             tally.remark(
-                f"speakers were told apart by their ids: {customer} messages are by the conversation's customer, "
-                f"{agent} by others, who were read as the agent"
+                f"speakers were told apart by their ids: {pluralize(customer, 'message')} by the conversation's "
+                f"customer, {agent} by others, who were read as the agent"
             )
 
     def _check_users(self) -> None:

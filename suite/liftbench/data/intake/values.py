@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import msgspec
 
 from ...records.conversation import Scalar
-from .columns import plain_name
 
 
 def words(value: Any) -> str:
@@ -50,17 +50,9 @@ def decoded(value: Any) -> Any:
     return None
 
 
-def at(values: Mapping[str, Any], path: str) -> Any:
-    """The value of a key, or of nested keys with dots between them, in any case; None if there is none."""
-    if path in values:
-        return values[path]
-    key, _, rest = path.partition(".")
-    name = key if key in values else next((name for name in values if plain_name(name) == plain_name(key)), None)
-    value = values.get(name) if name is not None else None
-    if not rest:
-        return value
-    inner = decoded(value)
-    return at(inner, rest) if isinstance(inner, Mapping) else None
+def shape(text: str) -> str:
+    """A text with `a` for its letters and `9` for its digits, each run of them once: `10 Mar 2025` is `9 a 9`."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", text))
 
 
 def scalar(value: Any) -> Scalar:
