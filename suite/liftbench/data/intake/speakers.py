@@ -34,8 +34,8 @@ ACCOUNTS: dict[str, Role] = {
 }
 """Kinds of accounts → role. In a transcript, such a word before a colon may be a heading (`Contact: 555-0199`)."""
 
-YES = ("true", "1", "1.0", "yes", "y", "t", "x", "on", "ja", "oui")
-NO = ("false", "0", "0.0", "no", "n", "f", "off", "nein", "non")
+YES = ("true", "1", "1.0", "yes", "y", "t", "x", "on", "ja", "oui", "sí", "si", "sim")
+NO = ("false", "0", "0.0", "no", "n", "f", "off", "nein", "non", "não", "nee")
 FLAGS: dict[str, tuple[Role, Role]] = {
     **dict.fromkeys(("inbound", "isinbound", "incoming", "isincoming"), ("customer", "agent")),
     **dict.fromkeys(("iscustomer", "fromcustomer", "isuser", "isclient"), ("customer", "agent")),
