@@ -603,3 +603,11 @@ def test_the_temporary_file_goes_when_reading_stops_early(tmp_path: Path, monkey
     assert len(list(tmp_path.iterdir())) == 1
     reading.close()  # type: ignore[attr-defined]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_role_given_for_an_address_holds_where_a_name_stands_before_it() -> None:
+    columns = Columns(id="id", speaker="from", text="text", roles={"Help@shop.example": "agent"}, others="customer")
+    told = [("Jo <jo@mail.example>", "a"), ("Help Desk <help@shop.example>", "b"), ("help@shop.example", "c")]
+    read = rows(*({"id": "1", "from": name, "text": text} for name, text in told))
+    [conversation] = conversations(read, columns)
+    assert turns(conversation) == [("customer", "a"), ("agent", "b"), ("agent", "c")]

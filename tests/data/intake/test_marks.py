@@ -210,3 +210,82 @@ def test_a_summary_beside_a_note_is_kept() -> None:
     assert ([turn.text for turn in conversation.turns], conversation.references) == (["a", "b"], ("Told.",))
     assert (tally.report().rows, tally.report().rows_used) == (3, 3)
     assert [item.what for item in tally.report().left_out] == ["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Comment Is Public", ("TRUE", "FALSE")),
+        ("is_public_comment", ("true", "false")),
+        ("Published", ("1", "0")),
+        ("Comment Visibility", ("Public", "Internal")),
+        ("Sichtbarkeit", ("öffentlich", "intern")),
+        ("Privada", ("no", "sí")),
+        ("Note?", ("", "Yes")),
+        ("visible_to_requester", ("yes", "no")),
+        ("customer_facing", ("1", "0")),
+        ("action_type", ("reply", "note")),
+        ("ArticleType", ("email-external", "note-internal")),
+        # A value that says it in any column.
+        ("Source", ("Email", "Internal note")),
+        ("category", ("email_in", "private_comment")),
+        ("Art", ("Antwort", "Interne Notiz")),
+    ],
+)
+def test_a_mark_with_more_words_or_in_another_language_leaves_notes_out(name: str, values: tuple[str, str]) -> None:
+    rows = marked_rows(name, values)
+    found = list(conversations(rows, guess(list(rows[0].values), rows), tally := Tally()))
+    assert [turn.text for conversation in found for turn in conversation.turns] == ["ask", "answer"]
+    assert [item.count for item in tally.report().left_out] == [1]
+
+
+def marked_rows(name: str, values: tuple[str, str]) -> list[Row]:
+    """A question, a note with the second value, and an answer."""
+    told = [("user", "ask", values[0]), ("agent", "note", values[1]), ("agent", "answer", values[0])]
+    return [
+        Row(number=number, values={"case": "1", "role": role, "text": text, name: value})
+        for number, (role, text, value) in enumerate(told)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("scope", ("public", "internal"), "1 message was kept with scope = internal; if internal notes are marked so"),
+        ("status", ("sent", "draft"), "--internal status=draft"),
+        ("recipients", ("all", "internal team"), "--internal 'recipients=internal team'"),
+        ("rtype", ("M", "I"), "rtype (M: 2, I: 1) was not used; if a value marks internal notes"),
+        ("not_for_customer", ("0", "1"), "--internal not_for_customer=VALUE"),
+        ("privacy_level", ("0", "1"), "--internal privacy_level=VALUE"),
+    ],
+)
+def test_what_may_be_a_mark_is_kept_and_told(name: str, values: tuple[str, str], told: str) -> None:
+    rows = marked_rows(name, values)
+    columns = guess(list(rows[0].values), rows)
+    list(conversations(rows, columns, tally := Tally()))
+    assert (tally.report().left_out, sum(told in note for note in tally.report().notes)) == ((), 1)
+    given = Columns(id="id", messages="messages", internal=(f"{name}={values[1]}",))
+    messages = [dict(row.values) for row in rows]
+    [conversation] = conversations([Row(number=1, values={"id": "k", "messages": messages})], given, tally := Tally())
+    assert [turn.text for turn in conversation.turns] == ["ask", "answer"]
+    assert not any("not used" in note or "kept with" in note for note in tally.report().notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("is_private_message", ("true", "true")),
+        ("public_reply_count", ("1", "0")),
+        ("internal_comment", ("", "ask the team")),
+        ("channel", ("email", "chat")),
+        ("customer_type", ("business", "business")),
+        ("status", ("open", "closed")),
+        ("priority", ("high", "low")),
+        ("message_type", ("text", "image")),
+    ],
+)
+def test_an_ordinary_column_marks_nothing_and_is_not_told(name: str, values: tuple[str, str]) -> None:
+    rows = marked_rows(name, values)
+    found = list(conversations(rows, guess(list(rows[0].values), rows), tally := Tally()))
+    assert [turn.text for conversation in found for turn in conversation.turns] == ["ask", "note", "answer"]
+    assert tally.report().notes == tally.report().left_out == ()

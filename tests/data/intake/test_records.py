@@ -34,6 +34,7 @@ def read(path: Path, text: str) -> tuple[list[dict[str, Any]], str]:
         ({"data": {"conversations": RECORDS}, "meta": {"total": 2}}, "data.conversations"),
         ({"tickets": RECORDS, "users": [{"id": 1, "name": "x", "role": "agent"}]}, "tickets"),
         ({"rows": [{"ticket_id": n // 2, "role": "user", "text": str(n)} for n in range(4)]}, "rows"),
+        ({"rows": [{"conversation": {"id": n // 2}, "role": "user", "text": str(n)} for n in range(4)]}, "rows"),
         ({"rows": [{"case": n, "q": "a", "a": "b"} for n in range(2)], "count": 2}, "rows"),
         ({"dialogs": [{"id": 1, "transcript": "A: hi"}, {"id": 2, "transcript": "A: hi"}]}, "dialogs"),
     ],

@@ -8,6 +8,7 @@ from liftbench.data.intake.columns import Columns
 from liftbench.data.intake.speakers import Speakers
 from liftbench.data.intake.tally import Tally
 from liftbench.data.intake.transcripts import Unusable, said_in_text, transcript_turns
+from liftbench.plugin_api import Row, conversations
 
 
 def read(text: str, **columns: object) -> tuple[list[tuple[str, str]], str]:
@@ -262,3 +263,14 @@ def test_long_lines_take_linear_time(piece: str) -> None:
     began = time.process_time()
     transcript_turns(piece * 10_000)
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    "head", ["[Internal note] Ann:", "(Private note)", "[Work notes]:", "[internal comment] Agent:"]
+)
+def test_a_note_in_brackets_before_its_author_is_nobodys_turn(head: str) -> None:
+    text = f"Customer: My fridge is warm.\nAgent: Which model?\n{head} he is a crank\nCustomer: X200."
+    columns = Columns(transcript="t")
+    [conversation] = conversations([Row(number=1, values={"t": text})], columns, tally := Tally())
+    assert [turn.text for turn in conversation.turns] == ["My fridge is warm.", "Which model?", "X200."]
+    assert [item.count_and_reason for item in tally.report().left_out] == ["1 message left out: said by internal note"]

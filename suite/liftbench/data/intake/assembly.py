@@ -80,7 +80,7 @@ def _messages(
     for row in _usable(rows, tally):
         id_, text = _cell(row, columns.id), _cell(row, columns.text)
         references = _references(row, columns, tally)
-        if internal := marks.of_row(row.values):
+        if internal := marks.of_row(row.values, id_):
             # Its text was not said, but a summary beside it may be the conversation's.
             tally.leave_out("message" if references and id_ else "row", internal, row.place)
             if not references:

@@ -67,7 +67,7 @@ class Listed:
                 self._keys.update(message.keys())
                 self._absent = {path for path in self._absent if at(message, path) is None}
             text = spoken(self._text(message), self._tally, id_, keep_quotes=self._columns.keep_quotes)
-            if reason := self._marks.of_message(message):
+            if reason := self._marks.of_message(message, id_):
                 self._tally.leave_out("message", reason, id_)
                 internal += 1
             elif text:

@@ -215,6 +215,10 @@ def _has_id(values: Mapping[str, Any]) -> bool:
 
 
 def _have_several_ids(items: Sequence[Mapping[str, Any]]) -> bool:
-    ids = [{plain_name(key): words(value) for key, value in item.items()} for item in items]
+    ids = [{plain_name(key): _id_in(value) for key, value in item.items()} for item in items]
     named = [name for name in IDS[:-1] if any(item.get(name) for item in ids)]
     return any(len({item.get(name) for item in ids}) > 1 for name in named)
+
+
+def _id_in(value: Any) -> str:
+    return words(value.get("id")) if isinstance(value, Mapping) else words(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection
 from shlex import quote
@@ -35,8 +36,8 @@ ACCOUNTS: dict[str, Role] = {
 }
 """Kinds of accounts → role. In a transcript, such a word before a colon may be a heading (`Contact: 555-0199`)."""
 
-YES = ("true", "1", "1.0", "yes", "y", "t", "x", "on", "ja", "oui")
-NO = ("false", "0", "0.0", "no", "n", "f", "off", "nein", "non")
+YES = ("true", "1", "1.0", "yes", "y", "t", "x", "on", "ja", "oui", "sí", "si", "sim")
+NO = ("false", "0", "0.0", "no", "n", "f", "off", "nein", "non", "não", "nee")
 FLAGS: dict[str, tuple[Role, Role]] = {
     **dict.fromkeys(("inbound", "isinbound", "incoming", "isincoming"), ("customer", "agent")),
     **dict.fromkeys(("iscustomer", "fromcustomer", "isuser", "isclient"), ("customer", "agent")),
@@ -44,6 +45,9 @@ FLAGS: dict[str, tuple[Role, Role]] = {
 }
 """Column that is true or false → the role for true, the role for false."""
 DIRECTIONS: dict[str, Role] = {"inbound": "customer", "incoming": "customer", "outbound": "agent", "outgoing": "agent"}
+
+
+_ADDRESS = re.compile(r"[^<>]*<\s*([^<>\s]+@[^<>\s]+)\s*>")
 
 
 class UnclearSpeakers(UsageError):
@@ -71,9 +75,17 @@ class Speakers:
 
     def known(self, speaker: str) -> str | None:
         """The role that is given for a speaker or that the name itself is (as are those of `UNSPOKEN`), else None."""
-        role = self._roles.get(_fold(speaker)) or cleaning.role(speaker)
+        role = self._roles.get(_fold(speaker)) or self._by_address(speaker) or cleaning.role(speaker)
         is_known = role in ("customer", "agent", *UNSPOKEN) or plain_name(role) in UNSPOKEN_HEADS
         return role if is_known else None
+
+    def _by_address(self, speaker: str) -> Role | None:
+        """The role that is given for the address in `Jo Doe <jo@mail.example>`."""
+        address = _ADDRESS.fullmatch(speaker.strip()) if self._given and speaker.endswith(">") else None
+        if address is None or _fold(address[1]) not in self._given:
+            return None
+        self._met.add(_fold(address[1]))
+        return self._roles[_fold(address[1])]
 
     def known_kind(self, kind: str) -> str | None:
         """The same, also for kinds of accounts and of machine messages, which no transcript names."""

@@ -13,8 +13,9 @@ from msgspec import Struct
 from .. import cleaning
 from .captions import has_cues, read_cues
 from .chat_logs import Known, read_blocks, read_log
+from .columns import plain_name
 from .heads import Head, read_head, resembles_name
-from .speakers import Speakers
+from .speakers import INTERNAL_NOTE, UNSPOKEN_HEADS, Speakers
 from .speech import readable
 from .stamps import begins_with_time, is_time, without_edge_time
 from .tally import Tally
@@ -35,6 +36,7 @@ ROLE_CHARACTERS = 80
 ABOVE = "lines above the first speaker, left out"
 TIMES = "lines that hold only the time of a turn, left out"
 PROGRAM = "lines of the chat program itself, which nobody said, left out"
+_NOTE_BEFORE = re.compile(r"[\[(]([^\[\]()]{4,24})[\])]\s*:?\s*(?=\S)")
 _PROGRAM_LINE = re.compile(r"(\*{3,}|={3,}|-{3,})\s*\S.*\1")
 NO_SPEAKER = "the transcript's first line names no speaker"
 NO_SPEAKER_IN_CUES = "captions that name no speaker; write `Agent: …` at the beginning of a cue, or <v Agent>"
@@ -82,7 +84,7 @@ def _read(text: str, known: Known, tell: Tell) -> Said | None:
         text = text.replace("\\r\\n", "\n").replace("\\n", "\n")
     if has_cues(text):
         return _read_captions(text, known, tell)
-    lines = [line for line in map(_strip, text.splitlines()) if line]
+    lines = [_named_as_note(line) for line in map(_strip, text.splitlines()) if line]
     if log := _read_log(lines, known, tell):
         return log
     if blocks := read_blocks(lines, known):
@@ -106,6 +108,14 @@ def _read_log(lines: list[str], known: Known, tell: Tell) -> Said | None:
     for line in log.media:
         tell("messages that are only a picture, a file or a sound, left out", line[:40])
     return log.turns
+
+
+def _named_as_note(line: str) -> str:
+    """A line such as `[Internal note] Ann: …` with the note as its speaker."""
+    found = _NOTE_BEFORE.match(line)
+    if found is None or plain_name(found[1]) not in UNSPOKEN_HEADS:
+        return line
+    return f"{INTERNAL_NOTE}: {line[found.end() :]}"
 
 
 def _strip(line: str) -> str:
