@@ -20,11 +20,11 @@ def mojibake(text: str) -> str | None:
     """The first word that was decoded wrongly, with what it probably was: `MÃ¼ller for Müller`; else None."""
     if text.isascii():
         return None
-    if found := _CYRILLIC_PAIR.search(text):
+    if pair := _CYRILLIC_PAIR.search(text):
         # Of Russian read as Windows-1251, every second letter is one of these two, as in `РџСЂРё` for `При`.
         letters = _CYRILLIC.findall(text)
         if sum(letter in "РС" for letter in letters) > max(CYRILLIC_LEAST, CYRILLIC_SHARE * len(letters)):
-            return _word(text, found, "cp1251")
+            return _word(text, pair, "cp1251")
     accented = _ACCENTED.findall(text)
     if len(accented) > ACCENTED_LEAST and len(accented) > ACCENTED_SHARE * sum(map(str.isalpha, text)):
         # Cyrillic, Greek, Hebrew or the like of one byte a letter: `Ïðèâåò` for `Привет`.
