@@ -215,7 +215,7 @@ def test_fractions_that_do_not_add_up(fractions: dict[str, float], words: str, t
 
 def test_too_few_groups_and_unknown_cluster_fields_are_errors(tmp_path: Path) -> None:
     pool = [conversation(f"c{n}", long_text(n, -1), customer="ann") for n in range(9)]
-    with pytest.raises(UsageError, match=r"^1 groups of conversations .* are too few to split"):
+    with pytest.raises(UsageError, match=r"^1 group of conversations .* is too few to split"):
         split(tmp_path, pool, cluster="customer")
     with pytest.raises(UsageError, match="Did you mean 'customer'"):
         split(tmp_path, pool, cluster="custmer")

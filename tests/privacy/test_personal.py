@@ -143,6 +143,9 @@ SENTENCES = [
     # Passwords, PINs, user names, handles
     "my password is [SECRET:hunter2] and it fails",
     "pwd: [SECRET:S3cret!pass]",
+    "pw: [SECRET:abc123xyz], but the pw is down",
+    "I am @[USERNAME:mary_jones] and @[USERNAME:bob.b] on twitter",
+    "Write to [EMAIL:ann (at) example.com] or [EMAIL:bo(at)example(dot)org], we meet (at) noon.",
     "Password: [SECRET:swordfish]. I use password [SECRET:tiger77x] elsewhere.",
     "card [CARD:4111 1111 1111 1111] exp 09/27 cvv [SECRET:321]",
     "My PIN is [SECRET:4821], the one-time code is [SECRET:482913].",
@@ -206,6 +209,7 @@ def test_only_what_is_personal_is_replaced(sentence: str) -> None:
         ("What is your date of birth?", "It's 4 May 1971.", ["4 May 1971"]),
         ("Can I have your PIN?", "sure 4821", ["4821"]),
         ("What is your username, please?", "jdoe77", ["jdoe77"]),
+        ("Last four of your social?", "It's 6789.", ["6789"]),
         ("Your social security number?", "123 45 6789", ["123 45 6789"]),
         ("When was the order placed?", "On 4 May 2024.", []),
     ],

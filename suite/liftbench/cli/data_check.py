@@ -235,8 +235,8 @@ def _facts(inspection: Inspection) -> Iterator[str]:
     for split in inspection.splits:
         if split.name != "train" and split.second_references < FEWEST:
             yield (
-                f"second references: {split.second_references} conversations of {split.name} have one; {FEWEST} are "
-                "enough to say which headline tells people from a template"
+                f"second references: {split.second_references} of the {split.conversations:,} conversations in "
+                f"{split.name} have one; {FEWEST} are enough to say which headline tells people from a template"
             )
 
 

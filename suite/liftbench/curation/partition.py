@@ -201,9 +201,11 @@ class _Rows:
         pairs = self._duplicates.pairs()
         groups = self._groups(pairs, seed)
         if len(groups) < len(wanted):
+            few = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
             raise UsageError(
-                f"{len(groups)} groups of conversations (of one {self._field}, or duplicates) are too few to split "
-                f"into {', '.join(wanted)}, because groups stay whole (usable conversations: {len(self._ids)})"
+                f"{few} of conversations (of one {self._field}, or duplicates) {'is' if len(groups) == 1 else 'are'} "
+                f"too few to split into {', '.join(wanted)}, because groups stay whole "
+                f"(usable conversations: {len(self._ids)})"
             )
         splits = allot([len(group) for group in groups], list(wanted.values()))
         split_of = array("q", bytes(8 * len(self._ids)))

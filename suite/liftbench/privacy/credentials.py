@@ -14,7 +14,8 @@ _IS = r"(?:['’]s|\s+(?:is|was|are|ist|es|est|to)\b)(?:\s*:)?"
 _SIGN = r"\s*[:=]"
 _VALUE = rf"\s*{_QUOTE}(?P<value>[^\s\"“”<>]*[^\s\"'“”‘’`<>.,;:!?)])"
 _PASSWORD = regex.compile(
-    r"(?i)\b(?:pass ?words?|passcode|pass ?phrase|pwd|passwd|passwort|kennwort|contraseña|mot de passe|wachtwoord)"
+    r"(?i)\b(?:pass ?words?|passcode|pass ?phrase|pwd|pw(?=\s*[:=])|passwd|passwort|kennwort|contraseña"
+    r"|mot de passe|wachtwoord)"
     rf"(?:\s+(?:for|to|of|on)\s+(?:\w+\s+){{0,4}}?\w+)?(?:(?P<sign>{_SIGN})|{_IS}|(?P<bare>\s)){_VALUE}"
 )
 _USER = (
@@ -28,6 +29,8 @@ _HANDLE = regex.compile(
     rf"(?i)\b(?:(?:me|i['’]?m|i am)(?: (?:at|on|via|as|here|twitter|insta(?:gram)?))*|my {_USER}"
     rf"|{_USER}(?:{_SIGN}|{_IS}))"
     r"[\s:(]*@(?P<value>(?!\d+\b)\w[\w.]{1,40}\w)"
+    r"|(?<![\w@])@(?P<value>(?!\d+\b)\w[\w.]{1,40}\w) (?:on|at|via) "
+    r"(?:my )?(?:twitter|x|insta(?:gram)?|tiktok|telegram|snap(?:chat)?|threads|mastodon)\b"
 )
 _ADDRESSED = regex.compile(r"^\s*@(?P<value>(?!\d+\b)\w{3,40})")
 _PIN = regex.compile(

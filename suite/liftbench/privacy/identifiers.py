@@ -58,6 +58,8 @@ _WORDS = regex.compile(r"\w+")
 # base64 would take minutes.
 _EMAIL = regex.compile(
     r"[\w.+'-]{1,64}+(?<=\w)@\w[\w-]*+(?:\.\w[\w-]*+)+"
+    r"|(?i)[\w.+-]{1,64}+ ?[\[({]at[\])}] ?\w[\w-]*(?:(?:\.| ?[\[({]dot[\])}] ?)\w[\w-]*)*"
+    r"(?:\.| ?[\[({]dot[\])}] ?)[a-z]{2,}\b"
     r"|(?i)\b(?:[\w+-]{1,30}+ (?:dot|\[dot\]|\(dot\)|underscore|dash) ){0,3}[\w.+-]{1,64}+ (?:at|\[at\]|\(at\))"
     r" [\w-]+(?: (?:dot|\[dot\]|\(dot\)) [\w-]+)*"
     r" (?:dot|\[dot\]|\(dot\)) (?:com|org|net|edu|gov|info|biz|io|[a-z]{2})\b"
@@ -65,7 +67,7 @@ _EMAIL = regex.compile(
 
 
 def _emails(text: str, _question: str) -> Iterator[Span]:
-    if "@" not in text and "dot" not in text:
+    if "@" not in text and "dot" not in text and "at)" not in text and "at]" not in text:
         return
     for match in _EMAIL.finditer(text):
         written = match[0].casefold()

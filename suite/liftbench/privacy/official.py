@@ -14,7 +14,7 @@ from ..text.spans import Span
 
 _SSN_CUE = (
     r"(?:ssn|itin|tin|social security(?: (?:number|no\.?|#))?|social insurance(?: number)?"
-    r"|social(?= (?:is|are|number)\b)|national insurance(?: number)?|ni number|nino)"
+    r"|social(?= (?:is|are|number)\b|\s*\?)|national insurance(?: number)?|ni number|nino)"
 )
 _SSN = regex.compile(
     r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-]|[.,]\d)"

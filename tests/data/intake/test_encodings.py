@@ -174,7 +174,7 @@ def test_a_rating_that_is_missing_costs_no_conversation(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- text decoded wrongly
 
 
-@pytest.mark.parametrize("codec", ["cp1252", "mac_roman", "cp850"])
+@pytest.mark.parametrize("codec", ["cp1252", "cp1250", "mac_roman", "cp850"])
 @pytest.mark.parametrize("word", ["Müller", "don’t", "„gut“", "30 €", "Größe"])
 def test_text_that_was_decoded_wrongly_is_seen(word: str, codec: str) -> None:
     garbled = word.encode().decode(codec, "replace")
@@ -182,8 +182,24 @@ def test_text_that_was_decoded_wrongly_is_seen(word: str, codec: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "was", "taken_for"),
+    [
+        ("Где мой заказ?", "utf-8", "cp1251"),
+        ("Де моє замовлення?", "utf-8", "cp1251"),
+        ("Můj účet nefunguje", "utf-8", "cp1250"),
+        ("Где мой заказ?", "cp1251", "cp1252"),
+        ("Πού είναι το δέμα;", "cp1253", "cp1252"),
+    ],
+)
+def test_other_letters_that_were_decoded_wrongly_are_seen(text: str, was: str, taken_for: str) -> None:
+    assert mojibake(text.encode(was).decode(taken_for, "replace")) is not None
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "СССР, РФ: Рівне, Січень, Рік і Сім'я",
+        "Îşi ia. Îşi dă. ROMÂNĂ»",
         "Müller’s «CAFÉ» – “Größe” für 30 € … ÄÖÜ, À bientôt, NÃO, São Paulo, Ångström",
         "IRMÃ’ MANHÃ” Å»",
         "Здравствуйте, ДА; Ελληνικά; 你好; שלום",

@@ -155,3 +155,22 @@ def test_rows_that_are_conversations_stay_apart_in_two_files() -> None:
     assert found == ["1", "b:1", "9.25E+17-row-4", "9.25E+17-row-5"]
     assert "ids that an earlier file has, used as FILE:ID: 1 (1)" in notes(tally)
     assert "1 row left out: an id that an earlier row has (a.jsonl:2)" in notes(tally)
+
+
+@pytest.mark.parametrize("id_", ["nan", "NULL", "None", "#REF!", "########", "\\N", "#N/A"])
+def test_what_stands_for_a_missing_id_joins_no_strangers(id_: str) -> None:
+    found, tally = read(rows("x.csv", (id_, "a", ""), (id_, "b", ""), ("NA-1", "c", "")))
+    assert found == {"NA-1": "c"}
+    assert f"2 rows left out: no conversation id ({id_} stands for a missing one) (x.csv:2, x.csv:3)" in notes(tally)
+
+
+def test_rows_that_are_conversations_are_kept_without_an_id() -> None:
+    table = [Row(number=n, values={"id": "nan", "messages": CHAT}) for n in (1, 2)]
+    found = list(conversations(table, Columns(id="id", messages="messages"), Tally()))
+    assert [conversation.id for conversation in found] == ["row-1", "row-2"]
+
+
+def test_rows_with_a_missing_time_that_are_turned_are_told() -> None:
+    found, tally = read(rows("x.csv", ("1", "c", "2025-03-03 10:02"), ("1", "b", "2025-03-03 10:01"), ("1", "a", "")))
+    assert found == {"1": "abc"}
+    assert "order of the rows, turned so that the newest come last: 1 (x.csv:4)" in notes(tally)

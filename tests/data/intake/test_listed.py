@@ -216,6 +216,36 @@ def test_a_models_thoughts_in_its_text_were_not_said() -> None:
     assert "messages that begin with a model's thoughts, which are left out: 1 (<think>)" in tally.report().notes
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"He is angry.\n</think>\n\n{ANSWERED}",
+        f"<scratchpad>He is angry.</scratchpad> {ANSWERED}",
+        f"◁think▷He is angry.◁/think▷{ANSWERED}",
+        f"<|channel|>analysis<|message|>Angry.<|end|><|start|>assistant<|channel|>final<|message|>{ANSWERED}<|return|>",
+        [{"type": "text", "text": f"<think>He is angry.</think>{ANSWERED}"}],
+    ],
+)
+def test_thoughts_are_known_by_the_marks_of_several_models(text: Any) -> None:
+    messages = [{"role": "user", "content": ASKED}, {"role": "assistant", "content": text}]
+    assert turns(read({"id": "k", "messages": messages})) == SAID
+
+
+def test_a_message_in_the_channel_of_thoughts_was_not_said() -> None:
+    messages = [
+        {"role": "user", "content": ASKED},
+        {"role": "assistant", "channel": "analysis", "content": "He is angry."},
+        {"role": "assistant", "channel": "final", "content": ANSWERED},
+    ]
+    assert turns(read({"id": "k", "messages": messages})) == SAID
+
+
+def test_words_about_the_tags_of_thoughts_were_said() -> None:
+    asked, answered = "What does </think> do?", "It closes <think>; </think> comes last."
+    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    assert turns(read({"id": "k", "messages": messages})) == [("customer", asked), ("agent", answered)]
+
+
 @pytest.mark.parametrize("repeated", [False, True])
 def test_an_opening_message_beside_the_list_comes_first_once(repeated: bool) -> None:
     opening = {"author": {"type": "user"}, "body": ASKED}

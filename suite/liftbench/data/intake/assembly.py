@@ -12,7 +12,7 @@ from ..cleaning import clean
 from ..similarity.clusters import CLUSTER
 from .columns import Columns, check_form, plain_name
 from .gathering import Message, Messages
-from .identity import RowIds, check_id
+from .identity import RowIds, check_id, is_missing
 from .listed import Listed, messages_in
 from .marks import Marks
 from .names import TASKS
@@ -91,6 +91,8 @@ def _messages(
         speaker = people.name(said_by, customer_ids(row.values, columns))
         if not id_:
             tally.leave_out("row", "no conversation id", row.place)
+        elif is_missing(id_):
+            tally.leave_out("row", f"no conversation id ({id_} stands for a missing one)", row.place)
         elif not check_id(id_, at(row.values, columns.id or ""), row.place, tally):
             continue
         elif not text and not references:
@@ -121,7 +123,9 @@ def _of_rows(rows: Iterable[Row], columns: Columns, speakers: Speakers, tally: T
     listed = Listed(columns, speakers, tally)
     ids = RowIds(tally)
     for row in _usable(rows, tally):
-        id_ = _cell(row, columns.id) or f"row-{tally.rows}"
+        id_ = _cell(row, columns.id)
+        if not id_ or is_missing(id_):
+            id_ = f"row-{tally.rows}"
         try:
             said = _said_in(at(row.values, column), row, id_, columns, speakers, listed, tally)
         except Unusable as error:

@@ -209,11 +209,11 @@ class Messages(Spool):
             self._tally.remark(TURNED, messages[0].conversation)
         if places is None:
             odd = next(message for time, message in zip(times, messages, strict=True) if time is None)
-            self._tally.remark(
-                "conversations with a missing or unreadable time; their messages stay in the order of the rows",
-                odd.place,
-            )
             places = in_rows(times, files, self._descends)
+            remark = "conversations with a missing or unreadable time; their messages stay in the order of the rows"
+            if places != list(range(len(times))):
+                remark += ", turned so that the newest come last"
+            self._tally.remark(remark, odd.place)
         return [messages[place] for place in places]
 
 

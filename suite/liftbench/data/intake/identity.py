@@ -28,6 +28,14 @@ GLOBAL_DIGITS = 7
 """Ids with fewer digits may count the conversations of one file."""
 
 _SCIENTIFIC = re.compile(r"(\d)(?:[.,](\d+))?[eE]\+(\d+)")
+_NO_IDS = frozenset(
+    (
+        *("nan", "nat", "null", "none", "nil", "undefined", "n/a", "#n/a", "<na>", "\\n"),
+        *("#ref!", "#value!", "#name?", "#null!", "#num!"),
+    )
+)
+_NOT_SHOWN = re.compile(r"#{3,}")
+"""What a spreadsheet saves of a number in a column that is too narrow."""
 _ZEROS = re.compile(r"\d{15}0{2,}")
 _UUID = re.compile(r"(?=.*\d)[0-9a-f-]{16,}", re.IGNORECASE)
 
@@ -46,6 +54,11 @@ def check_id(id_: str, value: Any, place: str, tally: Tally) -> bool:
     if floating or (is_scientific(id_) and len(re.sub(r"[Ee].*|\D", "", id_)) >= EXACT_DIGITS):
         tally.remark(FLOAT, place)
     return True
+
+
+def is_missing(id_: str) -> bool:
+    """Whether an id is what programs write where there is none: `nan`, `NULL`, `#REF!`, `####`."""
+    return id_.casefold() in _NO_IDS or bool(_NOT_SHOWN.fullmatch(id_))
 
 
 def is_rounded(id_: str) -> bool:

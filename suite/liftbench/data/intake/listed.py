@@ -36,7 +36,15 @@ WEAK_SPEAKERS = frozenset(("name", "createdby", "user", "who", "party"))
 SPEAKER_EXAMPLES = "role, speaker, from, author or sender"
 TEXT_EXAMPLES = "content, text, message, body or value"
 
-_THOUGHT = re.compile(r"\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_THOUGHT = re.compile(
+    r"\s*<(?P<tag>think|thinking|thought|reasoning|scratchpad)>.*?</(?P=tag)>"
+    # Where the prompt ends with the opening tag, the answer has the closing one only.
+    r"|(?:(?!<think).)*?</(?P<end>think|thinking)>(?=\s*\n|[^\W\d_])"
+    r"|\s*◁think▷.*?◁/think▷"
+    r"|\s*<\|channel\|>(?:analysis|thought).*?<\|channel\|>final(?:<\|message\|>)?",
+    re.DOTALL | re.IGNORECASE,
+)
+_END = re.compile(r"<\|(?:return|end)\|>\s*$")
 
 
 class Said(Struct, frozen=True):
@@ -113,7 +121,7 @@ class Listed:
             value = parts
         if not isinstance(value, list | tuple):
             return self._without_thought(words(value))
-        return "\n".join(filter(None, map(self._part, value)))
+        return self._without_thought("\n".join(filter(None, map(self._part, value))))
 
     def _part(self, part: Any) -> str:
         if not isinstance(part, Mapping):
@@ -127,11 +135,15 @@ class Listed:
         return ""
 
     def _without_thought(self, text: str) -> str:
-        found = _THOUGHT.match(text)
+        found = _THOUGHT.match(text) if "think" in text.lower() or "<" in text else None
         if found is None:
             return text
-        self._tally.remark("messages that begin with a model's thoughts, which are left out", f"<{found[1]}>")
-        return text[found.end() :].strip()
+        tag = found["tag"] or found["end"]
+        self._tally.remark(
+            "messages that begin with a model's thoughts, which are left out",
+            f"<{tag}>" if tag else found[0].strip()[:7],
+        )
+        return _END.sub("", text[found.end() :]).strip()
 
     def _speaker(self, message: Fields, customers: frozenset[str]) -> str:
         if path := self._columns.message_speaker:

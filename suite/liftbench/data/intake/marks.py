@@ -69,7 +69,8 @@ _NOT_SAID = set_of(
     endofconversation functioncall functioncalloutput toolcall toolcalls tooluse toolresult observation"""
 )
 """Whole values of `KINDS` without separators."""
-_SYSTEM_CHANNELS = set_of("internal system systemevent event activity whisper")
+_SYSTEM_CHANNELS = set_of("internal system systemevent event activity whisper analysis")
+"""In `analysis`, a model of the Harmony format thinks."""
 
 Mark = tuple[str, Any, bool]
 """A mark's name, its value, and whether it says that the message is internal."""

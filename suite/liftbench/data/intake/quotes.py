@@ -20,6 +20,14 @@ _ATTRIBUTION = re.compile(rf"\s*(?:.{{0,200}}\b|.{{0,200}}(?=写道|書き)){_WR
 """A line such as `On Mon, 3 Mar 2025 at 09:00, Ann <ann@example.org> wrote:`."""
 _DATED = re.compile(rf"\s*(?:\w{{2,4}}\.?, )?\d{{1,4}}[-/.年 ].{{0,150}}<{_ADDRESS.pattern}>\s*[:：]?\s*")
 """A line such as `2025-03-03 9:00 GMT+01:00 Ann <ann@example.org>:`."""
+_ANY_LANGUAGE = re.compile(
+    rf"(?=.*(?:\d{{1,2}}[:.h]\d{{2}}|\b(?:19|20)\d{{2}}\b|\bquoting\b|\bzitat von\b))"
+    rf".{{0,200}}<{_ADDRESS.pattern}>.{{0,60}}[:：]\s*",
+    re.IGNORECASE,
+)
+"""A line with an address, a time and a colon at its end; above quoted lines it says who wrote them in any language."""
+_DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Invisible marks around words of the other direction, as in mails in Hebrew and Arabic."""
 _BEGIN = re.compile(rf"\s*{_BEGINS}", re.IGNORECASE)
 _PRONOUN = re.compile(r"\b(?:you|we|i|he|she|they|sie|ihr|du|ich|wir|vous|tu|nous|usted|ustedes|voi)\b", re.IGNORECASE)
 _WORDS = re.compile(_WROTE, re.IGNORECASE)
@@ -68,7 +76,8 @@ _ONE_LINE_ATTRIBUTION = re.compile(
 )
 
 _MAY_QUOTE = re.compile(
-    rf"^\s*>|{_WROTE}|{_ORIGINAL}|##-|^[\s*]*(?:{_LABELS['from']})\s?\*?\s?[:：]|\b(?:from|von|de)\s?: ",
+    rf"^\s*>|>.{{0,60}}[:：]|{_WROTE}|{_ORIGINAL}|##-"
+    rf"|^[\s*]*(?:{_LABELS['from']})\s?\*?\s?[:：]|\b(?:from|von|de)\s?: ",
     re.IGNORECASE | re.MULTILINE,
 )
 _RULE = re.compile(r"[\s_=*-]*")
@@ -93,7 +102,7 @@ def cut_quotes(text: str) -> tuple[str, Quoted]:
 
     Answers between quoted lines stay. A text that is only history stays as it is.
     """
-    has_proof = any(mark in text for mark in (">", "@", "--", "##-")) or _CLOCK.search(text)
+    has_proof = any(mark in text for mark in (">", "@", "--", "##-")) or text.count(":") > 3 or _CLOCK.search(text)
     if not has_proof or not _MAY_QUOTE.search(text):
         return text, Quoted.NOTHING
     own, forwarded = _own_lines(text.splitlines())
@@ -146,7 +155,9 @@ def _quotes_with_marks(lines: list[str]) -> bool:
 def _attribution_length(lines: list[str], number: int) -> int:
     """How many lines from one on say who wrote what follows; mail programs break such a line. 0 if they do not."""
     for length in (1, 2, 3):
-        joined = " ".join(line.strip(" >*") for line in lines[number : number + length])
+        joined = " ".join(_DIRECTION.sub("", line).strip(" >*") for line in lines[number : number + length])
+        if length == 1 and _ANY_LANGUAGE.fullmatch(joined) and _next_is_quoted(lines, number + 1):
+            return length
         if length > 1 and not (_BEGIN.match(joined) and lines[number : number + length][-1].strip(" >")):
             return 0
         if length == 1 and _DATED.fullmatch(joined):
@@ -184,7 +195,7 @@ def _is_header(lines: list[str], number: int) -> bool:
         elif (line.strip(" >") and len(kinds) > 1 and "subject" in kinds) or (gap := gap + 1) > 2:
             break
     joined = " ".join(block)
-    proof = _ADDRESS.search(joined) or ("subject" in kinds and _CLOCK.search(joined))
+    proof = _ADDRESS.search(joined) or ("subject" in kinds and _CLOCK.search(joined)) or len(kinds) == len(_LABELS)
     return bool("sent" in kinds and kinds & {"to", "subject"} and proof)
 
 
