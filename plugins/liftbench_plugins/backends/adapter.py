@@ -22,6 +22,9 @@ OTHER_SHAPE = re.compile(
 )
 """What PyTorch says of a tensor of another shape."""
 
+WEIGHT = re.compile(r"\.lora_|\.weight$")
+"""Names of tensors that are weights; some kinds of adapters also store indices (SHiRA, VB-LoRA)."""
+
 WITHOUT_EFFECT = re.compile("unsloth")
 """Names of options that other tools write into an adapter's configuration without changing what it computes."""
 
@@ -110,7 +113,8 @@ def _refuse_unread(config: Any, adapter: Path) -> None:
             "Upgrade PEFT; or remove them, if they do not change what the adapter computes.",
         )
     with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
-        integers = [name for name in file.keys() if file.get_slice(name).get_dtype()[0] in "IU"]  # noqa: SIM118
+        weights = [name for name in file.keys() if WEIGHT.search(name)]  # noqa: SIM118
+        integers = [name for name in weights if file.get_slice(name).get_dtype()[0] in "IU"]
     if integers:
         raise UsageError(
             f"{len(integers)} tensors are integers (the first: {integers[0]}): quantized numbers without their scales",
