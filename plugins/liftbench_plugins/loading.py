@@ -5,14 +5,23 @@ Nothing is fetched, no code of the folder is run, and nothing is asked. Importin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from liftbench.plugin_api import PrerequisiteError, RunFailed, UsageError, first_line, require_packages, unknown
 
-from .quantization import cast_plain_weights, check_stored_types, explain_method, own_quantization, use_own_quantization
+from .quantization import (
+    cast_plain_weights,
+    check_computes,
+    check_quantized,
+    check_stored_types,
+    explain_method,
+    own_quantization,
+    use_own_quantization,
+)
 from .weights import check_loaded
 
 DTYPES = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16", "nf4": "bfloat16"}
@@ -64,11 +73,16 @@ def load_model(folder: Path, precision: str) -> Any:
                 ignore_mismatched_sizes=True,
                 **chosen,
             )
-        check_loaded(model, report)
+        check_loaded(model, report, quantized=quantized)
         if quantized:
+            check_quantized(model, folder)
             cast_plain_weights(model, dtype)
     _forbid_repacking(model)
-    return model.eval()
+    model.eval()
+    if quantized:
+        with explain_loading(folder):
+            check_computes(model)
+    return model
 
 
 def _nf4(dtype: Any) -> Any:
@@ -109,6 +123,11 @@ def load_config(folder: Path) -> Any:
             )
         named = f"its model_type {kind!r} is not known to" if kind else "its config.json has no model_type for"
         raise UsageError(f"{named} {version}", "Upgrade transformers, or use a model that it knows.")
+    if not isinstance(raw.get("quantization_config"), dict | None):
+        raise UsageError(
+            f"the quantization_config in its config.json is no object: {raw['quantization_config']!r}",
+            "Use the config.json that was saved with these weights.",
+        )
     pad, size = raw.get("pad_token_id"), raw.get("vocab_size")
     if pad is not None and isinstance(size, int) and not 0 <= pad < size:
         # An id beyond the embeddings stops transformers. Padding is masked, so no pad token is as good as any.
@@ -120,7 +139,28 @@ def load_config(folder: Path) -> Any:
             f"its model_type {kind!r} is not a causal language model",
             "Use a model that continues a text (…ForCausalLM).",
         )
+    _check_architecture(raw, MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__name__)
     return config
+
+
+def _check_architecture(raw: Mapping[str, Any], loaded: str) -> None:
+    """Raise `UsageError` if config.json names another architecture than the one that its model_type stands for.
+
+    Many architectures have weights of the same names and shapes, and compute something else with them.
+    """
+    import transformers
+
+    named = [str(name) for name in raw.get("architectures") or () if hasattr(transformers, str(name))]
+    if named and _family(loaded) not in map(_family, named):
+        raise UsageError(
+            f"its config.json contradicts itself: architectures says {named[0]}, and its model_type "
+            f"{raw['model_type']!r} stands for {loaded}",
+            "Use the config.json that was saved with these weights.",
+        )
+
+
+def _family(architecture: str) -> str:
+    return re.split(r"For[A-Z]|LMHead|Text|Model$", architecture)[0].casefold()
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -6,7 +6,7 @@ Importing this module imports no torch.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def own_quantization(config: Any) -> dict[str, Any] | None:
     own = getattr(config, "quantization_config", None)
     if own is None:
         return None
-    return dict(own) if isinstance(own, dict) else dict(own.to_dict())
+    return dict(own) if isinstance(own, Mapping) else dict(own.to_dict())
 
 
 def method_of(own: dict[str, Any]) -> str:
@@ -100,13 +100,14 @@ def check_stored_types(folder: Path, config: Any) -> None:
     Plain weights would be scored as quantized ones, or quantized numbers as weights.
     """
     own = own_quantization(config)
-    numbers = [name for name, kind in stored_types(folder).items() if QUANTIZED_TYPES.match(kind)]
+    types = stored_types(folder)
+    numbers = [name for name, kind in types.items() if QUANTIZED_TYPES.match(kind)]
     if own is not None and not numbers and method_of(own) in STORED:
         raise UsageError(
             f"its config.json says that its weights are quantized ({method_of(own)}), but they are plain numbers",
             "If they were merged or unpacked, remove quantization_config from config.json.",
         )
-    weights = sorted(name for name in numbers if name.endswith(".weight"))
+    weights = sorted(name for name in numbers if name.endswith(".weight") or types[name].startswith(("F8", "F4")))
     if own is None and weights:
         raise UsageError(
             f"{len(weights)} of its weights are quantized numbers (the first: {weights[0]}), and config.json has no "
@@ -150,6 +151,59 @@ def explain_method(config: Any) -> Iterator[None]:
         raise kind(
             f"its weights are quantized with {method_of(own)}, which cannot be used here: {reason}",
             "Use the unquantized model.",
+        ) from error
+
+
+def check_quantized(model: Any, folder: Path) -> None:
+    """Raise `UsageError` if quantized numbers have become weights as they are: their scales are missing.
+
+    transformers reports no scale that is missing if it unpacks the weights, and takes any number for a plain layer's.
+    """
+    import torch
+
+    stored = stored_types(folder)
+    modules = dict(model.named_modules())
+    bare = []
+    for name, parameter in model.named_parameters():
+        float8 = parameter.is_floating_point() and parameter.element_size() == 1
+        plain = type(modules[name.rpartition(".")[0]]) in (torch.nn.Linear, torch.nn.Embedding)
+        has_scale = any(f"{name}{end}" in stored for end in ("_scale", "_scale_inv"))
+        number = QUANTIZED_TYPES.match(stored.get(name, "")) is not None
+        if plain and (float8 or (number and not has_scale)):
+            bare.append(name)
+    eight = {f"{name}.weight" for name, module in modules.items() if type(module).__name__ == "Linear8bitLt"}
+    if unquantized := sorted(name for name in eight if stored.get(name, "I8") != "I8"):
+        raise UsageError(
+            f"{len(unquantized)} of its weights are plain numbers, and its quantization_config says that they are int8 "
+            f"(the first: {unquantized[0]})",
+            "Use the config.json that was saved with these weights (llm_int8_skip_modules), or the unquantized model.",
+        )
+    if bare:
+        raise UsageError(
+            f"{len(bare)} of its weights are quantized numbers without their scales (the first: {bare[0]})",
+            "Copy or download the folder again, or use the unquantized model.",
+        )
+
+
+def check_computes(model: Any) -> None:
+    """Compute a few tokens, and raise `UsageError` if a quantized model cannot.
+
+    Scales of another shape, or layers that were not quantized, are only seen in the forward pass.
+    """
+    import torch
+
+    ids = torch.arange(4, device=model.get_input_embeddings().weight.device)
+    try:
+        with torch.inference_mode():
+            model(input_ids=ids[None])
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        reason = " ".join(first_line(error).split())[:200]
+        raise UsageError(
+            f"its quantized weights cannot be computed with: {reason}",
+            "Copy or download the folder again; config.json and the weights have to be of the same model. The "
+            "unquantized model works, too.",
         ) from error
 
 

@@ -26,10 +26,11 @@ SHOWN = 3
 """The number of names that an error lists."""
 
 
-def check_loaded(model: Any, report: Mapping[str, Any]) -> None:
+def check_loaded(model: Any, report: Mapping[str, Any], *, quantized: bool = False) -> None:
     """Raise `UsageError` unless every weight of the model came from the file, and every one of the file was used.
 
-    `report` is transformers' loading information, with `mismatched_keys` collected instead of raised.
+    `report` is transformers' loading information, with `mismatched_keys` collected instead of raised. `quantized` says
+    whether config.json has a `quantization_config`; the model's has none after its weights were unpacked.
     """
     config = model.config
     missing = sorted(report["missing_keys"])
@@ -49,7 +50,7 @@ def check_loaded(model: Any, report: Mapping[str, Any]) -> None:
             f"({name}: {list(found)}, not {list(expected)})"
         )
     what = "its weights are not those of its config.json: " + "; ".join(parts)
-    raise UsageError(what, _fix(missing, unexpected, config))
+    raise UsageError(what, _fix(missing, unexpected, config, quantized))
 
 
 def check_adapter(missing: Collection[str], unexpected: Collection[str]) -> None:
@@ -98,10 +99,15 @@ def _of_other_shapes(model: Any) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def _fix(missing: Collection[str], unexpected: Collection[str], config: Any) -> str:
+def _fix(missing: Collection[str], unexpected: Collection[str], config: Any, quantized: bool) -> str:
     parts = PARTS_OF_QUANTIZED_WEIGHTS.items()
     method = next((method for end, method in parts if any(name.endswith(end) for name in unexpected)), None)
-    if method and not hasattr(config, "quantization_config"):
+    if method and quantized:
+        return (
+            f"They look like weights quantized with {method}, and its quantization_config names another method or "
+            "other layers: use the unquantized model."
+        )
+    if method:
         return (
             f"They look like weights quantized with {method}, and config.json has no quantization_config that says so: "
             "use the unquantized model."

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, GenerationConfig
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
 from liftbench.measuring.backend import BackendRequest
@@ -19,7 +19,7 @@ from liftbench.models.references import resolve
 from liftbench.prompts.render import render
 from liftbench.prompts.spec import prompt_spec
 from liftbench.records.conversation import Conversation
-from liftbench_plugins.backends.transformers import TransformersBackend
+from liftbench_plugins.backends.transformers import TransformersBackend, stop_tokens
 from liftbench_plugins.loading import check_ids, check_targets, load_config, load_model, load_tokenizer, valid_pad
 from liftbench_plugins.weights import common_prefix
 
@@ -176,6 +176,70 @@ def test_a_quantized_base_that_cannot_be_used_is_refused(tmp_path: Path, tiny_ch
     with pytest.raises(kind, match=reason) as raised:
         load_model(folder, precision)
     assert raised.value.fix
+
+
+def lose(end: str, place: str = "") -> Callable[[Tensors], Tensors]:
+    """What drops the tensors that end with `end`, if they have `place` in their name."""
+    return lambda tensors: {
+        name: tensor for name, tensor in tensors.items() if not (name.endswith(end) and place in name)
+    }
+
+
+BARE: dict[str, tuple[Callable[[Tensors], Tensors], dict[str, Any], str]] = {
+    "all scales": (lambda t: lose("scale_inv")(to_fp8(t)), FP8, "14 of its weights are quantized numbers without"),
+    "one scale": (lambda t: lose("scale_inv", "0.mlp.up")(to_fp8(t)), FP8, "1 of its weights are quantized numbers"),
+    "layers that are not int8": (
+        lambda t: to_int8(t) | {name: t[name] for name in t if "mlp.up" in name},
+        INT8,
+        "2 of its weights are plain numbers",
+    ),
+    "a scale that is too short": (
+        lambda t: {name: x[:5] if name.endswith("0.mlp.up_proj.SCB") else x for name, x in to_int8(t).items()},
+        INT8,
+        "cannot be computed with",
+    ),
+    "int8 that is no layer of the method": (
+        lambda t: to_int8(t) | {"model.embed_tokens.weight": t["model.embed_tokens.weight"].mul(9).to(torch.int8)},
+        INT8,
+        "1 of its weights are quantized numbers without",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BARE)
+def test_quantized_numbers_are_never_weights_without_their_scales(
+    tmp_path: Path, tiny_chat_model: Path, case: str
+) -> None:
+    change, own, reason = BARE[case]
+    folder = change_model(tiny_chat_model, tmp_path / "bare", change, quantization_config=own)
+    with pytest.raises(UsageError, match=reason):
+        load_model(folder, "float32")
+
+
+@pytest.mark.parametrize("own", ["fp8", ["fp8"], 8])
+def test_a_quantization_config_that_is_no_object_is_named(tmp_path: Path, tiny_chat_model: Path, own: Any) -> None:
+    folder = change_model(tiny_chat_model, tmp_path / "odd", quantization_config=own)
+    with pytest.raises(UsageError, match="is no object"):
+        load_model(folder, "float32")
+
+
+@pytest.mark.parametrize(("architecture", "model_type"), [("LlamaForCausalLM", "gemma"), ("Qwen2ForCausalLM", "llama")])
+def test_a_config_that_names_two_architectures_is_refused(copy: Path, architecture: str, model_type: str) -> None:
+    settings_of(copy, "config.json", architectures=[architecture], model_type=model_type, head_dim=16)
+    with pytest.raises(UsageError, match=f"architectures says {architecture}, and its model_type '{model_type}'"):
+        load_config(copy)
+
+
+@pytest.mark.parametrize("architectures", [["LlamaModel"], ["LLaMAForCausalLM"], ["MyOwnForCausalLM"], [], None])
+def test_an_architecture_may_be_an_old_name_or_none(copy: Path, architectures: list[str] | None) -> None:
+    settings_of(copy, "config.json", architectures=architectures)
+    assert load_config(copy).model_type == "llama"
+
+
+def test_an_end_in_the_generation_config_that_is_no_id_is_named(tiny_chat_model: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_chat_model)
+    with pytest.raises(UsageError, match="is no token id: '<|im_end|>'".replace("|", r"\|")):
+        stop_tokens(GenerationConfig(eos_token_id=[2, "<|im_end|>"]), tokenizer)
 
 
 def test_a_run_names_the_quantization_of_its_base(tmp_path: Path, tiny_chat_model: Path) -> None:

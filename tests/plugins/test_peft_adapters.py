@@ -168,6 +168,12 @@ def change_config(**settings: Any) -> Callable[[Path], None]:
     return apply
 
 
+def to_integers(folder: Path) -> None:
+    path = folder / "adapter_model.safetensors"
+    tensors = {name: (tensor * 127).to(torch.int8) for name, tensor in load_file(path).items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
 UNFIT: dict[str, tuple[dict[str, Any], Callable[[Path], None], str]] = {
     "six of seven matrices": (
         {"target_modules": "all-linear"},
@@ -186,14 +192,23 @@ UNFIT: dict[str, tuple[dict[str, Any], Callable[[Path], None], str]] = {
     "no magnitudes": ({}, change_config(use_dora=True), r"6 tensors are missing .*lora_magnitude_vector"),
     "no prefix": ({}, change_file(lambda name: name.removeprefix("base_model.model.")), "lack 'base_model.model.'"),
     "a prefix twice": ({}, change_file(lambda name: f"base_model.model.{name}"), "begin with 'base_model.model.'"),
-    "another rank": ({}, change_config(r=8), "size mismatch"),
+    "another rank": ({}, change_config(r=8), r"q_proj.lora_A.weight has the shape \[4, 64\], not \[8, 64\]"),
     "a whole module less": (
         {"modules_to_save": ["norm"]},
         change_file(lambda name: None if "norm" in name else name),
         "its file has no tensor",
     ),
+    "an option of the future": ({}, change_config(new_norm="l2", off=None), "would ignore 1 option.*: new_norm"),
+    "an option of another library": ({}, change_config(alora_invocation_string="<go>"), "alora_invocation_string"),
+    "integers": ({}, to_integers, "12 tensors are integers"),
     "a kind of the future": ({}, change_config(peft_type="NEWER"), "this version of PEFT does not know 'NEWER'"),
 }
+
+
+def test_an_option_without_effect_is_no_reason_to_refuse(tmp_path: Path, tiny_chat_model: Path) -> None:
+    adapter = make_adapter(tiny_chat_model, tmp_path / "adapter", lora())
+    change_config(new_norm=None, other=[], unsloth_fixed=True)(adapter)
+    open_backend(tiny_chat_model, adapter)
 
 
 @pytest.mark.parametrize("case", UNFIT)

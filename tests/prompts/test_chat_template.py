@@ -75,6 +75,8 @@ def test_a_templates_arguments_are_given_to_it_and_make_another_prompt(tokenizer
         ("enable_thinkin", CHATML + THINKING, "Did you mean 'enable_thinking'"),
         ("enable_thinking", CHATML, "Known: none"),
         ("messages", CHATML, "the suite passes itself"),
+        ("tokenize", CHATML + "{{ tokenize }}", "the suite passes itself"),
+        ("chat_template", CHATML + "{{ chat_template }}", "the suite passes itself"),
     ],
 )
 def test_an_argument_that_a_template_does_not_use_is_refused(
@@ -136,6 +138,18 @@ def test_a_template_that_fails_says_why_and_what_helps(
     assert reason in caught.value.what
     assert fix in caught.value.fix
     assert len(str(caught.value).splitlines()) <= 3
+
+
+def test_a_template_that_is_no_text_is_named(tokenizer: Any) -> None:
+    tokenizer.chat_template = 5
+    with pytest.raises(UsageError, match="is no text: 5"):
+        render(SPEC, TALK, tokenizer, 500)
+
+
+def test_templates_without_a_default_are_named(tokenizer: Any) -> None:
+    tokenizer.chat_template = {"tool_use": CHATML, "rag": CHATML}
+    with pytest.raises(UsageError, match=r"none named default.*\n.*style=plain"):
+        render(SPEC, TALK, tokenizer, 500)
 
 
 def test_a_chat_without_a_template_says_so(tiny_base_model: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 import warnings
 from pathlib import Path
@@ -14,6 +16,17 @@ from .embeddings import drop_copies
 
 SHARED = re.compile(r"^base_model\.model\..*vblora_vector_bank")
 """Names of tensors that a file holds once and layers share; PEFT counts the layers' own as missing."""
+
+OTHER_SHAPE = re.compile(
+    r"size mismatch for (\S+): copying a param with shape torch\.Size\((\[.*?\])\) .*? is torch\.Size\((\[.*?\])\)"
+)
+"""What PyTorch says of a tensor of another shape."""
+
+WEIGHT = re.compile(r"\.lora_|\.weight$")
+"""Names of tensors that are weights; some kinds of adapters also store indices (SHiRA, VB-LoRA)."""
+
+WITHOUT_EFFECT = re.compile("unsloth")
+"""Names of options that other tools write into an adapter's configuration without changing what it computes."""
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:
@@ -32,6 +45,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     try:
         config = PeftConfig.from_pretrained(str(adapter))
         _refuse_unsupported(config, adapter)
+        _refuse_unread(config, adapter)
         own = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Found missing adapter keys")
@@ -52,7 +66,14 @@ def with_adapter(model: Any, adapter: Path) -> Any:
         if isinstance(error, KeyError):
             named = "base_model." in reason
             reason = f"its file has no tensor {reason}" if named else f"this version of PEFT does not know {reason}"
-        raise UsageError(f"{place}: {reason}") from error
+        elif found := OTHER_SHAPE.search(" ".join(str(error).split())):
+            name, own_shape, shape = found.groups()
+            reason = f"{name.replace('.default', '')} has the shape {own_shape}, not {shape}"
+        raise UsageError(
+            f"{place}: {reason}",
+            "Its adapter_config.json and adapter_model.safetensors have to be of the same adapter, and the model the "
+            "one it was trained on.",
+        ) from error
     for tensor in (*wrapped.parameters(), *wrapped.buffers()):
         if id(tensor) not in own and tensor.is_floating_point():
             tensor.data = tensor.data.to(dtype)
@@ -73,6 +94,31 @@ def _refuse_unsupported(config: Any, adapter: Path) -> None:
             f"the adapter {adapter} is an activated LoRA (alora_invocation_tokens), which acts only after its "
             "invocation tokens; the backend transformers does not support it",
             "Score its texts with `bench score --predictions FILE`.",
+        )
+
+
+def _refuse_unread(config: Any, adapter: Path) -> None:
+    """Raise `UsageError` for what PEFT would ignore or misread: options that it does not know, and integers."""
+    import peft
+    from safetensors import safe_open
+
+    known = {field.name for field in dataclasses.fields(config)}
+    raw = json.loads((adapter / "adapter_config.json").read_bytes())
+    ignored = [name for name, value in raw.items() if value and name not in known and not WITHOUT_EFFECT.match(name)]
+    if ignored:
+        count = f"{len(ignored)} option{'s' * (len(ignored) > 1)}"
+        raise UsageError(
+            f"PEFT {peft.__version__} would ignore {count} in the adapter_config.json of {adapter}: "
+            f"{', '.join(ignored[:3])}{', …' * (len(ignored) > 3)}",
+            "Upgrade PEFT; or remove them, if they do not change what the adapter computes.",
+        )
+    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
+        weights = [name for name in file.keys() if WEIGHT.search(name)]  # noqa: SIM118
+        integers = [name for name in weights if file.get_slice(name).get_dtype()[0] in "IU"]
+    if integers:
+        raise UsageError(
+            f"{len(integers)} tensors are integers (the first: {integers[0]}): quantized numbers without their scales",
+            "Save the adapter again in float32, float16 or bfloat16.",
         )
 
 

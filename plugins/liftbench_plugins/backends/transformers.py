@@ -14,6 +14,7 @@ from liftbench.plugin_api import (
     OutOfMemory,
     Prompt,
     RunFailed,
+    UsageError,
     ending,
 )
 from liftbench_plugins.library_output import quiet
@@ -171,9 +172,17 @@ class TransformersBackend(Backend):
 
 
 def stop_tokens(generation_config: Any, tokenizer: Any) -> set[int]:
-    """All tokens that end a text; Llama 3 has several in its generation config."""
+    """All tokens that end a text; Llama 3 has several in its generation config.
+
+    Raises `UsageError` if one in the generation config is no token id.
+    """
     ends = generation_config.eos_token_id if generation_config is not None else None
     stops = set(ends) if isinstance(ends, list | tuple) else {ends}
+    if odd := [stop for stop in stops if stop is not None and not isinstance(stop, int)]:
+        raise UsageError(
+            f"the eos_token_id in the model's generation_config.json is no token id: {odd[0]!r}",
+            "Write the token's id there, or remove the key: the tokenizer's end-of-sequence token then ends a text.",
+        )
     return {int(stop) for stop in (*stops, tokenizer.eos_token_id) if stop is not None}
 
 

@@ -10,6 +10,7 @@ from ..extension.loader import Plugins
 from ..files import append_lines
 from ..progress import Progress
 from ..prompts.insulation import insulation_note
+from ..prompts.plain_marks import plain_marks_note
 from ..prompts.render import finish_text, is_cut, render
 from ..prompts.spec import Prompt
 from ..recipe.sections import Recipe
@@ -84,7 +85,8 @@ def generate_missing(
     run.record_environment()
     run.update(device=backend.device)
     scored = [measurement.conversations[id_] for id_ in measurement.scored]
-    notes = [note] if (note := insulation_note(scored, backend.tokenizer)) else []
+    told = insulation_note(scored, backend.tokenizer), plain_marks_note(prompt, scored, backend.tokenizer)
+    notes = [note for note in told if note]
     try:
         progress(count, total, f"generating on {backend.device}")
         for batch in measurement.plan:

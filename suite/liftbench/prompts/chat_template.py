@@ -29,6 +29,21 @@ CLOCK = "strftime_now"
 TAKEN = ("messages", "add_generation_prompt", CLOCK)
 """What the suite passes to every template itself."""
 
+RENDERING = (
+    "conversation",
+    "chat_template",
+    "continue_final_message",
+    "tokenize",
+    "padding",
+    "truncation",
+    "max_length",
+    "return_tensors",
+    "return_dict",
+    "return_assistant_tokens_mask",
+    "tokenizer_kwargs",
+)
+"""Arguments of the rendering, which never come to a template."""
+
 PROVIDED = ("raise_exception", "namespace", "dict", "range", "tools", "documents")
 """Other names in templates that are nobody's arguments."""
 
@@ -73,11 +88,16 @@ def apply_template(messages: Sequence[Message], spec: PromptSpec, tokenizer: Any
 def chat_template(tokenizer: Any) -> str:
     """The source of a tokenizer's chat template. Raises `UsageError` if it has none."""
     try:
-        template: str = tokenizer.get_chat_template()
+        template: object = tokenizer.get_chat_template()
     except (AttributeError, ValueError) as error:
         raise UsageError(
-            "prompt.style is 'chat', but the model has no chat template", "Set it to 'plain' or 'auto'."
+            "prompt.style is 'chat', but the model has no chat template (where there are several, none named default)",
+            "Use --set prompt.style=plain.",
         ) from error
+    if not isinstance(template, str):
+        raise UsageError(
+            f"the model's chat template is no text: {template!r}", "Repair it, or use --set prompt.style=plain."
+        )
     return template
 
 
@@ -128,7 +148,7 @@ def _parse(template: str) -> nodes.Template | None:
 
 
 def _check_argument(name: str, template: str) -> None:
-    if name in TAKEN:
+    if name in (*TAKEN, *RENDERING):
         raise UsageError(
             f"prompt.template_arguments must not hold {name!r}, which the suite passes itself", "Leave it out."
         )
