@@ -527,11 +527,16 @@ def test_real_dialogsum(tweetsumm: Path) -> None:
 
 # ---------------------------------------------------------------------------------------------------------- wholes
 
+# Escapes, markup and quoted mail are tested elsewhere: they do not come back as they are written.
 _words = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=8
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"], exclude_characters="\\<>&_"),
+    min_size=1,
+    max_size=8,
 ).filter(lambda text: text.strip() == text != "")
+# Nor do ids that a spreadsheet rounded or that stand for a missing one.
+_ids = _words.map(lambda text: f"c{text}")
 _conversations = st.dictionaries(
-    _words, st.lists(st.tuples(st.sampled_from(["customer", "agent"]), _words), min_size=1, max_size=4), max_size=5
+    _ids, st.lists(st.tuples(st.sampled_from(["customer", "agent"]), _words), min_size=1, max_size=4), max_size=5
 )
 
 
