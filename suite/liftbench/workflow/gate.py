@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from msgspec import Struct, to_builtins
+import msgspec
+from msgspec import Struct
 
 from ..errors import PrerequisiteError, UsageError
 from ..extension.loader import load_plugins
@@ -168,7 +169,8 @@ def read_against(baseline: str, proven: str, rules: Sequence[Rule], folder: Path
 
 def differing_values(resolved: ResolvedRecipe, baseline: Promoted) -> list[str]:
     """Notes on values of a recipe that differ from those the baseline was measured with: the baseline's count."""
-    wanted = dict(flatten(to_builtins(resolved.recipe)))
+    # Through JSON, as the manifest was: a tuple is the same list there.
+    wanted = dict(flatten(msgspec.json.decode(msgspec.json.encode(resolved.recipe))))
     recorded = dict(flatten(baseline.measured.manifest.recipe))
     return [
         f"The recipe says {key} = {wanted[key]!r}, but the baseline was measured with {recorded[key]!r}, which is used."
