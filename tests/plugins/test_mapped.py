@@ -200,7 +200,7 @@ def test_the_real_dialogsum_through_the_library(tweetsumm: Path) -> None:
         ({"path": "a/b/c"}, "A folder or org/name on the hub works, too."),
         ({"path": "json", "data_files": "absent.jsonl"}, "json cannot be loaded: Unable to find"),
         ({"path": "json", "data_files": "https://example.org/x.jsonl"}, "is not a local file"),
-        ({"path": "json", "data_files": "broken.jsonl"}, "1 row left out: not a JSON object (broken.jsonl:2)"),
+        ({"path": "json", "data_files": "broken.jsonl"}, "ends in the middle of a value (broken.jsonl:2)"),
         ({"path": "parquet", "data_files": "train.jsonl"}, "parquet cannot be loaded: Parquet magic bytes"),
         ({"path": "nothing", "data_files": None}, "nothing cannot be loaded: The directory"),
         ({"path": "script", "data_files": None}, "script cannot be loaded: Dataset scripts are no longer supported"),
