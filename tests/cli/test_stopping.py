@@ -17,7 +17,9 @@ from liftbench.runs.directory import Run, runs_in
 from ..support.build import write_conversations
 
 STOPPED = """
-import os, sys
+import os, signal, sys
+# Where the tests run in the background, a shell may have told its processes to ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from liftbench.cli.main import main
 
 signal_ = int(sys.argv.pop(1))
