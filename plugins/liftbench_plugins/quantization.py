@@ -13,6 +13,8 @@ from typing import Any
 
 from liftbench.plugin_api import PrerequisiteError, UsageError, first_line, read_json
 
+from .tensor_files import read_header
+
 PLAIN = "float32, bfloat16 and float16"
 """The precisions that compute with weights as they are."""
 
@@ -118,14 +120,11 @@ def check_stored_types(folder: Path, config: Any) -> None:
 
 def stored_types(folder: Path) -> dict[str, str]:
     """The name and the type of each tensor in the files that transformers loads, from their headers."""
-    from safetensors import safe_open
-
     whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     types: dict[str, str] = {}
     names = {whole.name} if whole.is_file() else set(read_json(index)["weight_map"].values())
     for path in (folder / name for name in sorted(names)):
-        with safe_open(str(path), framework="pt") as file:
-            types |= {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - no dict
+        types |= {name: tensor.type for name, tensor in read_header(path).items()}
     return types
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from liftbench.plugin_api import PrerequisiteError, UsageError, first_line
+from liftbench_plugins.tensor_files import read_header
 from liftbench_plugins.weights import check_adapter
 
 from .embeddings import drop_copies
@@ -100,7 +101,6 @@ def _refuse_unsupported(config: Any, adapter: Path) -> None:
 def _refuse_unread(config: Any, adapter: Path) -> None:
     """Raise `UsageError` for what PEFT would ignore or misread: options that it does not know, and integers."""
     import peft
-    from safetensors import safe_open
 
     known = {field.name for field in dataclasses.fields(config)}
     raw = json.loads((adapter / "adapter_config.json").read_bytes())
@@ -112,9 +112,8 @@ def _refuse_unread(config: Any, adapter: Path) -> None:
             f"{', '.join(ignored[:3])}{', …' * (len(ignored) > 3)}",
             "Upgrade PEFT; or remove them, if they do not change what the adapter computes.",
         )
-    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
-        weights = [name for name in file.keys() if WEIGHT.search(name)]  # noqa: SIM118
-        integers = [name for name in weights if file.get_slice(name).get_dtype()[0] in "IU"]
+    tensors = read_header(adapter / "adapter_model.safetensors")
+    integers = [name for name, tensor in tensors.items() if WEIGHT.search(name) and tensor.type[0] in "IU"]
     if integers:
         raise UsageError(
             f"{len(integers)} tensors are integers (the first: {integers[0]}): quantized numbers without their scales",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from liftbench.plugin_api import UsageError
+from liftbench_plugins.tensor_files import read_header
 
 WRAPPED = re.compile(r"\.(?:modules_to_save|original_module)\.")
 TOKENS = ".token_adapter.trainable_tokens_delta"
@@ -84,10 +85,4 @@ def _token_indices(configuration: Mapping[str, Any], shapes: Shapes) -> set[int]
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path} is damaged: {error}", "Copy or download it again.") from error
+    return {name: tensor.shape for name, tensor in read_header(path).items()}

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from liftbench_plugins.tensor_files import read_header
+
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 STATE = "trainer_state.json"
@@ -66,10 +68,7 @@ def publish(checkpoint: Path, adapter: Path, base: str) -> None:
 
 def count_parameters(folder: Path) -> int:
     """The number of parameters in an adapter or a checkpoint."""
-    from safetensors import safe_open
-
-    with safe_open(str(folder / WEIGHTS), framework="np") as file:
-        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - no dict
+    return sum(math.prod(tensor.shape) for tensor in read_header(folder / WEIGHTS).values())
 
 
 def delete(folder: Path) -> None:

@@ -32,6 +32,7 @@ from liftbench.plugin_api import (
     write_lines,
 )
 from liftbench_plugins.library_output import quiet
+from liftbench_plugins.loading import load_tokenizer
 
 from . import checkpoints
 
@@ -127,10 +128,8 @@ class CommandTrainer(Trainer):
 
 
 def _write_request(request: TrainRequest, work: Path, left: Path) -> None:
-    from transformers import AutoTokenizer
-
     with quiet():
-        tokenizer = AutoTokenizer.from_pretrained(request.model, local_files_only=True)
+        tokenizer = load_tokenizer(request.model)
 
     def rows(conversations: tuple[Conversation, ...]) -> Iterator[CommandRow]:
         for conversation in conversations:

@@ -27,12 +27,12 @@ class LoRAOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rslora: bool = False
     """Scale by alpha / √rank instead, so that high ranks learn as fast as low ones (Kalajdzievski 2023)."""
     dora: bool = False
-    """Train the weights' magnitudes apart from their directions (Liu et al. 2024); about half as fast."""
+    """Train the weights' magnitudes apart from their directions (Liu et al. 2024)."""
     neftune: Annotated[float, Meta(ge=0)] = 0.0
     """Scale of the noise on embedded tokens in training (NEFTune, Jain et al. 2023: 5 to 15); 0: none."""
     dropout: Fraction = 0.0
     """Dropout of the adapter's inputs. Published recipes use 0.05 over several epochs. Here the default is 0, because
-    dropout costs half of the speed on a CPU, and two passes leave little to memorize."""
+    layers with dropout take a slower way on a CPU, and two passes leave little to memorize."""
     target: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     """Names of the modules that get an adapter; `all-linear` stands for every linear layer except the LM head."""
     learning_rate: Positive = 5e-4

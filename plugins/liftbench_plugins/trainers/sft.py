@@ -123,7 +123,7 @@ def base_for_training(folder: Path, precision: str) -> Any:
     """The base; on a CPU it is unpacked and, if it is a LLaMA, has the attention for shared prefixes."""
     model = load_model(folder, precision)
     if device() == "cpu":
-        # Unpacked once, the weights give the same numbers in two thirds of the time.
+        # Unpacked once, the weights give the same numbers, and no step has to unpack them.
         unpack_nf4(model)
         if model.config.model_type == "llama":
             # Other architectures may pass attention what this one does not know: windows, caps, sinks.

@@ -80,7 +80,7 @@ def _eos(tokenizer: Any) -> Ending:
 
 
 def _after_answer(spec: PromptSpec, tokenizer: Any) -> str:
-    text = apply_template(_messages(spec), spec, tokenizer, open_answer=False)
+    text = apply_template(exchange(spec), spec, tokenizer, open_answer=False)
     at = text.rfind(ANSWER)
     if at < 0:
         raise UsageError(
@@ -92,7 +92,7 @@ def _after_answer(spec: PromptSpec, tokenizer: Any) -> str:
 
 def _before_next(spec: PromptSpec, tokenizer: Any) -> str:
     """What stands between an answer and the next message; empty if the template does not say."""
-    messages = [*_messages(spec), {"role": "user", "content": NEXT}]
+    messages = [*exchange(spec), {"role": "user", "content": NEXT}]
     try:
         text = apply_template(messages, spec, tokenizer, open_answer=False)
     except UsageError:
@@ -102,7 +102,8 @@ def _before_next(spec: PromptSpec, tokenizer: Any) -> str:
     return before if found else ""
 
 
-def _messages(spec: PromptSpec) -> list[dict[str, str]]:
+def exchange(spec: PromptSpec) -> list[dict[str, str]]:
+    """The prompt's system message, if there is one, a question and its answer, for a look at a chat template."""
     system = [{"role": "system", "content": spec.system}] if spec.system else []
     return [*system, {"role": "user", "content": QUESTION}, {"role": "assistant", "content": ANSWER}]
 

@@ -100,14 +100,19 @@ def insulation_note(conversations: Sequence[Conversation], tokenizer: Any) -> st
     if pattern is None:
         return ""
     found = [set(pattern.findall(transcript(conversation.turns))) for conversation in conversations]
+    return tell_held(found, "the name of a control token of the model", "the model was given it as text")
+
+
+def tell_held(found: Sequence[set[str]], what: str, outcome: str) -> str:
+    """How many conversations hold something, with examples of it, as a note of a run; empty if none does.
+
+    `found` has what each conversation holds.
+    """
     names = sorted(set().union(*found))
     if not names:
         return ""
     shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return (
-        f"{sum(map(bool, found))} of {len(found)} conversations hold the name of a control token of the model "
-        f"({shown}); the model was given it as text"
-    )
+    return f"{sum(map(bool, found))} of {len(found)} conversations hold {what} ({shown}); {outcome}"
 
 
 def _ids(text: str, tokenizer: Any) -> list[int]:

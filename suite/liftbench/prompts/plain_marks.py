@@ -15,26 +15,23 @@ from ..records.conversation import Conversation
 from ..records.system import PromptSpec
 from ..text.transcript import transcript
 from .chat_template import apply_template
-from .insulation import control_tokens
+from .ending import exchange
+from .insulation import control_tokens, tell_held
 
 MARK = re.compile(r"<[|｜/]?\w[\w|｜]*>|\[/?[A-Z][A-Z_]+\]|<</?[A-Z]+>>|#{2,} ?\w[\w ]*:|\b[A-Z]{4,}:")
 """What such marks look like."""
-
-QUESTION = "what did the 4711 customers ask?"
-ANSWER = "they asked for 1729 parcels."
 
 
 def plain_marks(spec: PromptSpec, tokenizer: Any) -> list[str]:
     """The marks of the prompt's chat template that are ordinary text, the longest first."""
     if spec.style == "plain":
         return []
-    messages = [{"role": "system", "content": spec.system}] if spec.system else []
-    exchange = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": ANSWER}]
+    messages = exchange(spec)
     try:
-        text = apply_template([*messages, *exchange, exchange[0]], spec, tokenizer, open_answer=True)
+        text = apply_template([*messages, messages[-2]], spec, tokenizer, open_answer=True)
     except UsageError:
         return []
-    for message in [*messages, *exchange]:
+    for message in messages:
         text = text.replace(message["content"], " ")
     for name in sorted(control_tokens(tokenizer), key=len, reverse=True):
         text = text.replace(name, " ")
@@ -45,12 +42,8 @@ def plain_marks_note(spec: PromptSpec, conversations: Sequence[Conversation], to
     """How many conversations hold such a mark, for the notes of a run; empty if none does."""
     marks = plain_marks(spec, tokenizer)
     texts = [transcript(conversation.turns) for conversation in conversations] if marks else []
-    found = [[mark for mark in marks if mark in text] for text in texts]
-    names = sorted({mark for some in found for mark in some})
-    if not names:
-        return ""
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return (
-        f"{sum(map(bool, found))} of {len(found)} conversations hold what the chat template marks its messages with "
-        f"({shown}); it is ordinary text, so the model cannot tell it from the template's own"
+    return tell_held(
+        [{mark for mark in marks if mark in text} for text in texts],
+        "what the chat template marks its messages with",
+        "it is ordinary text, so the model cannot tell it from the template's own",
     )
