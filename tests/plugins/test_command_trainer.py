@@ -15,14 +15,14 @@ import msgspec
 import pytest
 
 from liftbench.errors import RunFailed
-from liftbench.progress import no_progress
 from liftbench.prompts.render import end_token, render
 from liftbench.prompts.spec import prompt_spec
 from liftbench.records.conversation import Conversation
-from liftbench.records.system import ModelRecord
 from liftbench.records.training import CurvePoint
-from liftbench.training.trainer import TrainRequest, TrainResult
+from liftbench.training.trainer import TrainResult
 from liftbench_plugins.trainers.command import CommandOptions, CommandTrainer
+
+from ..support.trainings import train_request
 
 PROGRAM = Path(__file__).resolve().parents[1] / "support" / "external_trainer.py"
 
@@ -30,21 +30,9 @@ PROGRAM = Path(__file__).resolve().parents[1] / "support" / "external_trainer.py
 @pytest.fixture
 def train(tiny_chat_model: Path, conversations: list[Conversation], tmp_path: Path) -> Callable[..., TrainResult]:
     def run(*argv: str, record: Callable[[CurvePoint], None] = lambda _: None, **options: Any) -> TrainResult:
-        request = TrainRequest(
-            model=tiny_chat_model,
-            model_record=ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
-            train=tuple(conversations[:5]),
-            validation=tuple(conversations[9:]),
-            prompt=prompt_spec("Sum up:\n{conversation}", "", "chat"),
-            max_input_tokens=300,
-            max_new_tokens=40,
-            options=msgspec.convert({"argv": argv, **options}, CommandOptions),
-            seed=0,
-            folder=tmp_path / "training",
-            record=record,
-            progress=no_progress,
-        )
-        return CommandTrainer().train(request)
+        chosen = msgspec.convert({"argv": argv, **options}, CommandOptions)
+        request = train_request(tiny_chat_model, conversations, tmp_path / "training", chosen, record)
+        return CommandTrainer().train(msgspec.structs.replace(request, train=request.train[:5]))
 
     return run
 

@@ -17,15 +17,14 @@ import pytest
 
 from liftbench.errors import PrerequisiteError, RunFailed
 from liftbench.extension.loader import load_plugins
-from liftbench.progress import no_progress
-from liftbench.prompts.spec import prompt_spec
 from liftbench.records.conversation import Conversation, Turn
-from liftbench.records.system import ModelRecord
 from liftbench.records.training import CurvePoint
 from liftbench.training.trainer import TrainRequest, TrainResult
 from liftbench_plugins.loading import device
 from liftbench_plugins.trainers.low_rank import LoRATrainer, QLoRATrainer
 from liftbench_plugins.trainers.options import LoRAOptions
+
+from ..support.trainings import train_request
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,21 +37,12 @@ def request_for(
 
     def build(*, run: str = "run", record: Callable[[CurvePoint], None] | None = None, **changes: Any) -> TrainRequest:
         fields = {name: changes.pop(name) for name in ("train", "validation", "model") if name in changes}
-        usual = TrainRequest(
-            model=tiny_chat_model,
-            model_record=ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
-            train=tuple(conversations[:9]),
-            validation=tuple(conversations[9:]),
-            prompt=prompt_spec("Sum up:\n{conversation}", "", "chat"),
-            max_input_tokens=300,
-            max_new_tokens=40,
-            options=msgspec.convert(
-                {"batch_size": 4, "rank": 4, "alpha": 8, "references": "one"} | changes, LoRAOptions
-            ),
-            seed=0,
-            folder=tmp_path / run,
-            record=record or (lambda _: None),
-            progress=no_progress,
+        usual = train_request(
+            tiny_chat_model,
+            conversations,
+            tmp_path / run,
+            msgspec.convert({"batch_size": 4, "rank": 4, "alpha": 8, "references": "one"} | changes, LoRAOptions),
+            record or (lambda _: None),
         )
         return msgspec.structs.replace(usual, **fields)
 
