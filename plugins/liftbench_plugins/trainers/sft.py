@@ -36,9 +36,10 @@ from liftbench_plugins.loading import (
 )
 
 from . import checkpoints
+from .flex import choose_flex
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
 from .rows import Encoder, Row, Schedule, schedule, trained_pairs, validation_rows
-from .shared_prefix import ATTENTION, attention, collate
+from .shared_prefix import ATTENTION, attention, collate, padding_of
 from .target_loss import TargetLossTrainer
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _trainer(
         args=_arguments(request, plan, folder),
         train_dataset=_dataset(plan.rows),
         eval_dataset=_dataset(validation) if validation else None,
-        data_collator=partial(collate, pad=tokenizer.pad_token_id),
+        data_collator=partial(collate, pad=tokenizer.pad_token_id, pad_to=padding_of(model)),
         processing_class=tokenizer,
         peft_config=LoraConfig(
             r=options.rank,
@@ -120,7 +121,7 @@ def _trainer(
 
 
 def base_for_training(folder: Path, precision: str) -> Any:
-    """The base; on a CPU it is unpacked and, if it is a LLaMA, has the attention for shared prefixes."""
+    """The base, with an attention for shared prefixes where there is one; on a CPU it is unpacked."""
     model = load_model(folder, precision)
     if device() == "cpu":
         # Unpacked once, the weights give the same numbers, and no step has to unpack them.
@@ -129,6 +130,8 @@ def base_for_training(folder: Path, precision: str) -> Any:
             # Other architectures may pass attention what this one does not know: windows, caps, sinks.
             AttentionInterface.register(ATTENTION, attention)
             model.set_attn_implementation(ATTENTION)
+    else:
+        choose_flex(model, device())
     return model
 
 
