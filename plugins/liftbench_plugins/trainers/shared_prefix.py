@@ -16,6 +16,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from .flex import BLOCK, FLEX
+from .head_loss import head_loss, is_plain, without_head
 
 PAD_TO = 32
 """Sequences are padded to a multiple of this length: oneDNN keeps kernels for each shape."""
@@ -118,14 +119,19 @@ def target_loss(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, int]:
         seen = {"attention_mask": block_mask(spans, length, place)}
     else:
         seen = {"attention_mask": whole_mask(spans, length, dtype).to(place)}
-    logits = model(
-        input_ids=inputs["input_ids"],
-        position_ids=inputs["position_ids"],
-        use_cache=False,
-        logits_to_keep=inputs["sources"],
+    given = {
+        "input_ids": inputs["input_ids"],
+        "position_ids": inputs["position_ids"],
+        "use_cache": False,
+        "logits_to_keep": inputs["sources"],
         **seen,
-    ).logits
+    }
     labels = inputs["labels"]
+    if place.type == "cuda" and is_plain(model):
+        with without_head(model) as weight:
+            states = model(**given).logits
+        return head_loss(states[0], weight, labels[0]), labels.numel()
+    logits = model(**given).logits
     return cross_entropy(logits[0].float(), labels[0], reduction="sum"), labels.numel()
 
 
