@@ -90,7 +90,7 @@ def test_the_fastest_setting_is_an_option_of_trl(
     seconds = {(8, True): 9.0, (4, True): 5.0, (2, True): 5.1, (1, True): 8.0, (2, False): 4.0}
 
     def trainer(_job: Job, _rows: Any, setting: trl_training.Setting) -> Any:
-        clock = trl_training._Clock()
+        clock = trl_training.Clock()
         took = 1.0 if setting.unpack else seconds.get((setting.micro_batch, setting.autocast), 7.0)
         clock.seconds.append(7.0 if setting.padding_free else took)
         return type("Stand-in", (), {"train": lambda _: None})(), clock

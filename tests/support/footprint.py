@@ -11,7 +11,7 @@ def resident_bytes(model: Any) -> int:
     for parameter in model.parameters():
         if (state := getattr(parameter, "quant_state", None)) is not None:
             tensors += _of_state(state)
-    storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}
+    storages: dict[int, int] = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}
     return sum(storages.values())
 
 
@@ -24,8 +24,8 @@ def nf4_bytes(model: Any) -> int:
     from bitsandbytes.nn import Linear4bit
 
     packed = {layer.weight for layer in model.modules() if isinstance(layer, Linear4bit)}
-    weights = sum(weight.quant_state.shape.numel() for weight in packed)
-    others = sum(each.numel() for each in model.parameters() if each not in packed)
+    weights: int = sum(weight.quant_state.shape.numel() for weight in packed)
+    others: int = sum(each.numel() for each in model.parameters() if each not in packed)
     return round(weights * (4 + 8 / 64 + 32 / (64 * 256)) / 8) + 2 * others
 
 

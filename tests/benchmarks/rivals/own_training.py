@@ -91,7 +91,7 @@ def train(job: Job, texts: Texts) -> Report:
     )
     if result.summary.target_tokens != sum(len(target) for row in job["rows"] for target in row["targets"]):
         raise RuntimeError("the trainer trained other rows than those of the job")
-    ends = [0.0, *(point.seconds for point in points if point.loss is not None)]
+    ends = [0.0, *(point.seconds or 0.0 for point in points if point.loss is not None)]
     losses = [point.validation_loss for point in points if point.validation_loss is not None]
     return Report(
         step_seconds=[end - start for start, end in pairwise(ends)],

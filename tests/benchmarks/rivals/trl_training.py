@@ -10,6 +10,7 @@ import importlib.util
 import json
 import sys
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,10 +118,11 @@ def tune(job: Job) -> dict[str, Any]:
     }
 
 
-class _Clock:
+class Clock:
     """Seconds of each optimizer step, as a callback."""
 
-    def __init__(self) -> None:
+    def __init__(self, finish: Callable[[], None] = lambda: None) -> None:
+        """`finish` waits for what a device still computes."""
         from transformers import TrainerCallback
 
         self.seconds: list[float] = []
@@ -128,9 +130,11 @@ class _Clock:
 
         class Callback(TrainerCallback):  # type: ignore[misc]  # mypy does not follow transformers
             def on_train_begin(self, *_: Any, **__: Any) -> None:
+                finish()
                 clock._last = time.perf_counter()
 
             def on_step_end(self, *_: Any, **__: Any) -> None:
+                finish()
                 now = time.perf_counter()
                 clock.seconds.append(now - clock._last)
                 clock._last = now
@@ -139,7 +143,7 @@ class _Clock:
         self._last = time.perf_counter()
 
 
-def _trainer(job: Job, rows: list[TokenRow], setting: Setting) -> tuple[Any, _Clock]:
+def _trainer(job: Job, rows: list[TokenRow], setting: Setting) -> tuple[Any, Clock]:
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoTokenizer, PrinterCallback
@@ -151,7 +155,7 @@ def _trainer(job: Job, rows: list[TokenRow], setting: Setting) -> tuple[Any, _Cl
     in_a_step = len(flat[0])
     if any(len(step) != in_a_step for step in flat) or in_a_step % setting.micro_batch:
         raise ValueError(f"steps of {[len(step) for step in flat]} rows, but micro-batches of {setting.micro_batch}")
-    clock = _Clock()
+    clock = Clock()
     trainer = SFTTrainer(
         model=_base(Path(job["model"]), setting),
         args=SFTConfig(
@@ -248,7 +252,7 @@ def _padding_free_error(job: Job, rows: list[TokenRow]) -> float:
     """
     import torch
 
-    losses = []
+    losses: list[float] = []
     for padding_free in (False, True):
         setting = TUNED._replace(padding_free=padding_free, micro_batch=1)
         try:
