@@ -13,6 +13,9 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
+DEVICES = ("cuda",)
+"""Kinds of devices that compute so."""
+
 TARGETS_AT_ONCE = 512
 
 CHANGES_LOGITS = (
@@ -25,8 +28,10 @@ CHANGES_LOGITS = (
 """Settings of architectures that compute something with the logits."""
 
 
-def is_plain(model: Any) -> bool:
-    """Whether the logits are the products of a frozen matrix, and nothing else."""
+def applies(model: Any, device: torch.device) -> bool:
+    """Whether a model's loss is computed so: its logits are the products of a frozen matrix, and nothing else."""
+    if device.type not in DEVICES:
+        return False
     head, config = model.get_output_embeddings(), model.config
     plain = type(head) is torch.nn.Linear and head.bias is None and not head.weight.requires_grad
     return plain and not any(getattr(config, name, None) for name in CHANGES_LOGITS)
@@ -36,16 +41,22 @@ def is_plain(model: Any) -> bool:
 def without_head(model: Any) -> Iterator[Any]:
     """Let a model return the head's inputs as logits within the block; yields the head's weights."""
     head = model.get_output_embeddings()
+    # Accelerate's hooks, for example.
+    before = head.__dict__.get("forward")
     head.forward = lambda states: states
     try:
         yield head.weight
     finally:
-        del head.forward
+        if before is None:
+            del head.forward
+        else:
+            head.forward = before
 
 
 def head_loss(states: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """The summed cross entropy of (targets,) labels after (targets, hidden) states, a scalar in float32."""
-    made: torch.Tensor = _HeadLoss.apply(states, weight, labels)
+    # Under mixed precision, accelerate returns whatever a model returns in float32.
+    made: torch.Tensor = _HeadLoss.apply(states.to(weight.dtype), weight, labels)
     return made
 
 

@@ -16,7 +16,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from .flex import BLOCK, FLEX
-from .head_loss import head_loss, is_plain, without_head
+from .head_loss import applies, head_loss, without_head
 
 PAD_TO = 32
 """Sequences are padded to a multiple of this length: oneDNN keeps kernels for each shape."""
@@ -127,7 +127,7 @@ def target_loss(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, int]:
         **seen,
     }
     labels = inputs["labels"]
-    if place.type == "cuda" and is_plain(model):
+    if applies(model, place):
         with without_head(model) as weight:
             states = model(**given).logits
         return head_loss(states[0], weight, labels[0]), labels.numel()
