@@ -424,7 +424,7 @@ def generation(shape: dict[str, Any], prompt: int, new_tokens: int, work: Path) 
 VLLM = """
 import json, sys, time
 from vllm import LLM, SamplingParams
-folder, ids, count = json.loads(sys.argv[1])
+folder, ids, count = json.load(sys.stdin)
 llm = LLM(model=folder, dtype="bfloat16", max_model_len=1024, gpu_memory_utilization=0.6)
 options = SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
 prompts = [{"prompt_token_ids": each} for each in ids]
@@ -445,7 +445,9 @@ def _vllm(folder: Path, prompts: list[list[int]], new_tokens: int) -> float | st
     given = json.dumps([str(folder), prompts, new_tokens])
     try:
         done = subprocess.run(
-            [sys.executable, "-c", VLLM, given],
+            [sys.executable, "-c", VLLM],
+            # Not an argument, whose length is limited.
+            input=given,
             env=os.environ | {"HF_HUB_OFFLINE": "1"},
             capture_output=True,
             text=True,

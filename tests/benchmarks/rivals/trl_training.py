@@ -80,7 +80,8 @@ def tune(job: Job) -> dict[str, Any]:
     """Seconds of eight rows under each setting, and the best of those that are options of TRL.
 
     The rows are two references of each of the four conversations in the middle of the first step's, by length, about as
-    unlike as neighbours of a whole step are. A smaller micro-batch that is as fast as a larger one (3%) is the better one, because it takes less memory.
+    unlike as neighbours of a whole step are. A smaller micro-batch that is as fast as a larger one (3%) is the better
+    one, because it takes less memory.
     """
     import torch
 
@@ -171,7 +172,7 @@ def _trainer(job: Job, rows: list[TokenRow], setting: Setting) -> tuple[Any, Clo
             lr_scheduler_type="cosine",
             bf16=setting.autocast,
             # On by default; off, as on the other side.
-            gradient_checkpointing=False,
+            activation_checkpointing=False,
             padding_free=setting.padding_free,
             pad_to_multiple_of=setting.pad_to,
             # The default would cut the target of long rows off.
