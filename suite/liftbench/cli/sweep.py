@@ -108,8 +108,8 @@ def _show_plan(plan: SweepPlan, trials: int, *, as_json: bool) -> None:
 
 def _show(found: Sweep) -> None:
     table = Table(
-        title=f"{pluralize(len(found.trials), 'trial')}, trained on {found.training} and compared on "
-        f"{pluralize(found.development, 'conversation')} of {found.split}"
+        title=f"{pluralize(len(found.trials), 'trial')} on {pluralize(found.development, 'conversation')} "
+        f"of {found.split}"
     )
     varied = list(found.trials[0].options)
     table.add_column("trial", justify="right")

@@ -59,7 +59,7 @@ def sweep(
         conversations: Use only this many conversations of the training split (default: the recipe's `train.limit`).
         out: Where to write the recipe (default: `recipe.toml` in the sweep's folder).
         **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `seed`, `settings`, `runs`, `fresh`,
-            `plugins`, `progress`, `say`.
+            `plugins`, `progress`, `say`; `limit` and `metrics`, which change no trial, go into the recipe.
 
     Returns:
         All trials, the number of the best one, and the path of its recipe.
