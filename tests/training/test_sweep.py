@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from filelock import FileLock
 from msgspec.structs import replace
 
 import liftbench
 from liftbench.errors import RunFailed, UsageError
 from liftbench.extension.loader import Plugins
-from liftbench.files import write_lines
+from liftbench.files import write_atomic, write_lines
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.sweep import Sweep, SweepTrial
+from liftbench.training import sweep as sweep_module
 from liftbench.training.search_space import Choices, Range, chosen_space, default_space, parse_param
 from liftbench.workflow.setup import resolve_recipe
 
@@ -189,6 +191,34 @@ def test_a_killed_sweep_goes_on_as_it_would_have(sweep: Callable[..., Sweep], fo
     assert trials.read_bytes().startswith(before)
     assert CurveTrainer.begun[0][1] == 4, "the third trial continues at its checkpoint"
     assert untimed(resumed.trials) == untimed(sweep().trials)
+
+
+def test_a_sweep_killed_as_it_stops_a_trial_stops_it_again(
+    sweep: Callable[..., Sweep], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sweep(trials=12)
+    hopeless = next(trial.number for trial in whole.trials if trial.state == "pruned")
+    quarters = len(whole.trials[hopeless - 1].losses)
+    begun = len(CurveTrainer.begun)
+
+    def write_and_die(path: Path, value: Any) -> None:
+        write_atomic(path, value)
+        if path.match(f"trial-{hopeless:03}/losses.json") and len(value) == quarters:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep_module, "write_atomic", write_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(trials=12, runs=folder / "killed")
+    monkeypatch.setattr(sweep_module, "write_atomic", write_atomic)
+    assert untimed(sweep(trials=12, runs=folder / "killed").trials) == untimed(whole.trials)
+    assert len(CurveTrainer.begun) == 2 * begun, "its training did not go on"
+
+
+def test_two_processes_do_not_work_on_one_sweep(sweep: Callable[..., Sweep], folder: Path) -> None:
+    sweep(trials=1)
+    [lock] = (folder / "runs").glob(".sweep-*.lock")
+    with FileLock(lock), pytest.raises(RunFailed, match="another process is working on this sweep"):
+        sweep(trials=2)
 
 
 def test_more_trials_continue_a_sweep_and_fresh_starts_over(sweep: Callable[..., Sweep]) -> None:
