@@ -46,7 +46,7 @@ OPTIONS = (
 )
 """Recipe key, plugin, and the type of its options."""
 
-RECORDS = ("run", "system", "training", "prompt_search", "conversation")
+RECORDS = ("run", "system", "training", "sweep", "prompt_search", "conversation")
 """Modules of `liftbench.records`, in the order of the page; others follow by name."""
 
 BASES = {

@@ -6,7 +6,7 @@ Importing this module imports no torch, so that options are checked without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -24,6 +24,12 @@ class LoRATrainer(Trainer):
 
     name: ClassVar[str] = "lora"
     precision: ClassVar[str] = "bfloat16"
+    search_space: ClassVar[Mapping[str, str]] = {
+        "learning_rate": "1e-4..3e-3:log",
+        "rank": "8,16,32",
+        "batch_size": "4,8",
+        "epochs": "1,2,3",
+    }
 
     def train(self, request: TrainRequest) -> TrainResult:
         """Train, or continue an interrupted training, and leave the best adapter in `request.folder / "adapter"`.

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "Baseline, training and verdict on conversations that ship with the package.",
     "baseline": "Measure the untuned model.",
     "train": "Train an adapter with a trainer plugin, then score it.",
+    "sweep": "Find a trainer's best options on development data, and write them as a recipe.",
     "score": "Measure a model, an adapter, or texts made elsewhere.",
     "controls": "Measure systems without a model, and the humans.",
     "validate-metrics": "Measure what each metric can and cannot see on your data.",

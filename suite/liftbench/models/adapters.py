@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from ..errors import PrerequisiteError, UsageError
@@ -58,6 +58,7 @@ def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
         run=provenance.run,
         family=provenance.family if own else None,
         seed=provenance.seed if own else None,
+        trials=provenance.trials or UNSET,
         rows=None if rows is None else len(rows),
         rows_sha256=None if rows is None else digest(rows),
     )
