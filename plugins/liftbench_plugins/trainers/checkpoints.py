@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -108,8 +109,11 @@ def drop_old_optimizers(folder: Path, newest: int) -> None:
     Of a full fine-tuning it is six times as large as the weights.
     """
     for checkpoint in folder.glob("checkpoint-*"):
-        if step_of(checkpoint) < newest:
-            (checkpoint / OPTIMIZER).unlink(missing_ok=True)
+        if step_of(checkpoint) < newest and (checkpoint / OPTIMIZER).is_file():
+            times = checkpoint.stat()
+            (checkpoint / OPTIMIZER).unlink()
+            # `Trainer` tells by the time of a folder's change which checkpoint is the oldest.
+            os.utime(checkpoint, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def delete(folder: Path) -> None:

@@ -11,6 +11,6 @@ from .low_rank import TRLTrainer
 
 
 class FullTrainer(TRLTrainer):
-    """The same core as `lora` without an adapter: rows, loss, checkpoints and resume are those of `sft`."""
+    """All weights of a base with float32 masters, by the same steps as `lora`."""
 
     name: ClassVar[str] = "full"

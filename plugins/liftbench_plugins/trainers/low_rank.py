@@ -53,7 +53,7 @@ class LoRATrainer(TRLTrainer):
 
 
 class QLoRATrainer(LoRATrainer):
-    """The same on a base in NF4, by bitsandbytes."""
+    """A low-rank adapter on a base in NF4, by PEFT and bitsandbytes."""
 
     name: ClassVar[str] = "qlora"
     precision: ClassVar[str] = "nf4"

@@ -50,16 +50,16 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         self._saved = time.monotonic()
         drop_old_optimizers(Path(args.output_dir), state.global_step)
 
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any) -> None:
-        """Add a loss to the curve. Raises `RunFailed` if it is not finite, because no later loss would be."""
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **objects: Any) -> None:
+        """Add a loss to the curve. Raises `RunFailed` if it shows that the training has diverged."""
         elapsed = time.monotonic() - self._began
         state.log_history[-1]["seconds"] = self._before + elapsed
         loss, validation_loss = logs.get("loss"), logs.get("eval_loss")
         step = state.global_step
         for kind, value in (("training", loss), ("validation", validation_loss)):
-            if value is not None and not math.isfinite(value):
+            if value is not None and (fault := divergence(value, objects["model"].config.get_text_config().vocab_size)):
                 raise RunFailed(
-                    f"the {kind} loss became {value} at step {step} of {state.max_steps}",
+                    f"the {kind} loss became {fault} at step {step} of {state.max_steps}",
                     f"Lower train.options.learning_rate (now {self._request.options.learning_rate:g}).",
                 )
         if loss is None and validation_loss is None:
@@ -81,6 +81,20 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         """Stop if the validation loss has not improved for `patience` evaluations."""
         if out_of_patience(validation_losses(state), self._request.options.patience):
             control.should_training_stop = True
+
+
+def divergence(loss: float, vocabulary: int) -> str:
+    """What a loss per token became where a training has diverged; empty where it has not.
+
+    A sum of squares that overflows makes a normalized layer 0, so all logits are alike: every token then costs the
+    logarithm of the vocabulary's size, for ever. More than ten times of that is no model of a language either.
+    """
+    guessed = math.log(vocabulary)
+    if not math.isfinite(loss):
+        return str(loss)
+    if math.isclose(loss, guessed, rel_tol=1e-5):
+        return f"that of equal logits for all {vocabulary} tokens ({loss:.4f})"
+    return f"{loss:.4g}, more than ten times that of a guess," if loss > 10 * guessed else ""
 
 
 def give_back_memory() -> None:

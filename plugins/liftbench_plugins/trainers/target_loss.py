@@ -51,11 +51,13 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
         """
         self.model.eval()
         total, count = 0.0, 0
-        for inputs in self.get_eval_dataloader(eval_dataset):
-            with torch.no_grad(), self.compute_loss_context_manager():
-                loss, tokens = target_loss(self.model, inputs)
-            total += loss.item()
-            count += tokens
+        # A loader draws a random number when its pass begins, and so would change the dropout of the steps to come.
+        with torch.random.fork_rng():
+            for inputs in self.get_eval_dataloader(eval_dataset):
+                with torch.no_grad(), self.compute_loss_context_manager():
+                    loss, tokens = target_loss(self.model, inputs)
+                total += loss.item()
+                count += tokens
         metrics = {"eval_loss": total / count}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
