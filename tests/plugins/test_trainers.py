@@ -356,14 +356,25 @@ def test_a_loss_that_no_model_of_a_language_has_stops_training_at_once(
     assert not (request.folder / "adapter").exists()
 
 
+GUESS = math.log(49152)
+
+
 @pytest.mark.parametrize(
-    ("loss", "expected"),
-    [(2.5, ""), (10.7, ""), (10.8, ""), (math.log(49152), "equal logits"), (200.0, "ten times"), (math.inf, "inf")],
+    ("loss", "before", "expected"),
+    [
+        (2.5, 2.6, ""),
+        (GUESS, 2.5, ""),
+        (GUESS, GUESS, "equal logits"),
+        (10.7, 10.7, ""),
+        (200.0, 2.5, "ten times"),
+        (math.inf, 2.5, "inf"),
+        (math.nan, GUESS, "nan"),
+    ],
 )
-def test_what_a_loss_tells_of_a_training(loss: float, expected: str) -> None:
+def test_what_a_loss_tells_of_a_training(loss: float, before: float, expected: str) -> None:
     from liftbench_plugins.trainers.monitor import divergence
 
-    told = divergence(loss, 49152)
+    told = divergence(loss, before, 49152)
     assert expected in told
     assert bool(told) is bool(expected)
 
