@@ -236,6 +236,33 @@ def test_losses_are_means_over_target_tokens_and_the_best_checkpoint_is_the_adap
     assert summary.best_validation_loss == pytest.approx(mean_loss(adapted, rows), rel=5e-3)
 
 
+def test_the_whole_model_of_the_best_checkpoint_is_left_with_its_very_loss(
+    request_for: Callable[..., TrainRequest],
+) -> None:
+    import torch
+
+    from liftbench_plugins.loading import load_tokenizer
+    from liftbench_plugins.trainers.rows import Encoder, validation_rows
+    from liftbench_plugins.trainers.sft import base_for_training
+    from liftbench_plugins.trainers.shared_prefix import collate, target_loss
+
+    options = {"epochs": 5, "learning_rate": 1e-2, "evaluations_per_epoch": 1, "patience": 99, "references": "all"}
+    request = request_for(kind=FullOptions, validation=UNLIKE, **options)
+    result = FullTrainer().train(request)
+    summary = result.summary
+    assert 0 < (summary.best_step or 0) < (summary.steps or 0)
+    tokenizer = load_tokenizer(result.adapter)
+    encoder = Encoder(UNLIKE, request.prompt, tokenizer, max_input_tokens=300, context=1024)
+    model = base_for_training(result.adapter, "bfloat16")
+    total, count = 0.0, 0
+    for row in validation_rows(UNLIKE, encoder, "all", seed=0):
+        with torch.no_grad():
+            inputs = collate([{"prompt_ids": row.prompt_ids, "targets": row.targets}], tokenizer.pad_token_id)
+            loss, tokens = target_loss(model, inputs)
+        total, count = total + loss.item(), count + tokens
+    assert total / count == summary.best_validation_loss
+
+
 def test_adapter_weights_are_float32_and_a_tiny_update_is_not_rounded_away(
     request_for: Callable[..., TrainRequest],
 ) -> None:

@@ -13,8 +13,11 @@ import pytest
 import liftbench
 from liftbench.data.similarity.scored import ScoredSplit
 from liftbench.errors import UsageError
+from liftbench.extension.loader import load_plugins
 from liftbench.files import write_lines
 from liftbench.judging.leakage import leaks
+from liftbench.measuring.backend import Generation
+from liftbench.measuring.generate import generate_batch, open_backend
 from liftbench.measuring.systems import resolve_system
 from liftbench.models.adapters import adapter_sha256, read_adapter, read_rows
 from liftbench.models.references import resolve
@@ -169,6 +172,32 @@ def test_its_verdict_knows_its_base_and_its_rows(made: Made) -> None:
     assert guards["same base"].state == "passed"
     assert "trained from the baseline's own weights" in guards["same base"].words
     assert guards["leakage"].state == "passed"
+
+
+def test_the_prompt_in_training_is_that_of_scoring_token_for_token(made: Made, tiny_chat_model: Path) -> None:
+    from liftbench_plugins.loading import load_tokenizer
+    from liftbench_plugins.trainers.rows import Encoder
+
+    recipe = resolve_recipe(str(made.options["recipe"]), {"dataset": made.options["dataset"]}, [], []).recipe
+    plugins = load_plugins()
+    subject, _ = resolve_system(str(made.folder), recipe, made.options["runs"])
+    backend = open_backend(subject, recipe, plugins)
+    given: list[list[int]] = []
+    backend.generate = lambda prompts, _: (
+        given.extend(each.token_ids for each in prompts)
+        or [  # type: ignore[method-assign]
+            Generation(text="", new_tokens=1, finish_reason="stop") for _ in prompts
+        ]
+    )
+    scored = [spoken(number) for number in range(4)]
+    assert subject.system.prompt is not None
+    generate_batch(backend, scored, subject.system.prompt, recipe, [])
+    budget = recipe.generation.max_input_tokens
+    encoder = Encoder(
+        scored, subject.system.prompt, load_tokenizer(tiny_chat_model), max_input_tokens=budget, context=2048
+    )
+    rows = [encoder.row([(number, 0)])[0] for number in range(4)]
+    assert given == [row.prompt_ids for row in rows if row]
 
 
 def test_a_summary_is_written_with_it(made: Made) -> None:
