@@ -103,7 +103,7 @@ def test_a_training_leaves_an_adapter_its_counts_and_its_curve(request_for: Call
     assert [path.name for path in (request.folder / "checkpoints").iterdir()] == ["finished.json"]
 
 
-ADAPTERS = ({}, {"rslora": True}, {"dora": True}, {"neftune": 5.0}, {"dropout": 0.1})
+ADAPTERS: tuple[dict[str, Any], ...] = ({}, {"rslora": True}, {"dora": True}, {"neftune": 5.0}, {"dropout": 0.1})
 """Options of low-rank adapters that change what is computed."""
 
 WAYS = [
@@ -133,7 +133,12 @@ def test_each_way_of_training_learns_by_heart_and_is_loaded_with_the_logits_it_h
 
     made: list[Any] = []
     build = sft._trainer
-    monkeypatch.setattr(sft, "_trainer", lambda *given: made.append(build(*given)) or made[0])
+
+    def keep(*given: Any) -> Any:
+        made.append(build(*given))
+        return made[0]
+
+    monkeypatch.setattr(sft, "_trainer", keep)
     points: list[CurvePoint] = []
     learning = {"learning_rate": 2e-2, "max_steps": 12, "epochs": 99, "batch_size": 1}
     request = request_for(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from liftbench.measuring.generate import generate_batch, open_backend
 from liftbench.measuring.systems import resolve_system
 from liftbench.models.adapters import adapter_sha256, read_adapter, read_rows
 from liftbench.models.references import resolve
-from liftbench.plugin_api import Conversation, Turn
+from liftbench.plugin_api import Conversation, Prompt, Turn
 from liftbench.runs.directory import Run
 from liftbench.workflow.setup import resolve_recipe
 
@@ -174,7 +174,9 @@ def test_its_verdict_knows_its_base_and_its_rows(made: Made) -> None:
     assert guards["leakage"].state == "passed"
 
 
-def test_the_prompt_in_training_is_that_of_scoring_token_for_token(made: Made, tiny_chat_model: Path) -> None:
+def test_the_prompt_in_training_is_that_of_scoring_token_for_token(
+    made: Made, tiny_chat_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from liftbench_plugins.loading import load_tokenizer
     from liftbench_plugins.trainers.rows import Encoder
 
@@ -183,12 +185,12 @@ def test_the_prompt_in_training_is_that_of_scoring_token_for_token(made: Made, t
     subject, _ = resolve_system(str(made.folder), recipe, made.options["runs"])
     backend = open_backend(subject, recipe, plugins)
     given: list[list[int]] = []
-    backend.generate = lambda prompts, _: (
-        given.extend(each.token_ids for each in prompts)
-        or [  # type: ignore[method-assign]
-            Generation(text="", new_tokens=1, finish_reason="stop") for _ in prompts
-        ]
-    )
+
+    def record(prompts: Sequence[Prompt], _: int) -> list[Generation]:
+        given.extend(prompt.token_ids for prompt in prompts)
+        return [Generation(text="", new_tokens=1, finish_reason="stop") for _ in prompts]
+
+    monkeypatch.setattr(backend, "generate", record)
     scored = [spoken(number) for number in range(4)]
     assert subject.system.prompt is not None
     generate_batch(backend, scored, subject.system.prompt, recipe, [])

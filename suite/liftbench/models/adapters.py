@@ -208,7 +208,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
             raise error.within(f"{folder} cannot be loaded as a model")
         return {}
     if not (folder / CONFIGURATION).is_file():
-        raise UsageError(f"{folder} is no adapter and no model: it has no {CONFIGURATION} and no {MODEL_CONFIGURATION}")
+        raise UsageError(f"{folder} is not an adapter: it has no {CONFIGURATION}")
     if not (folder / WEIGHTS).is_file():
         raise UsageError(
             f"{folder} has no {WEIGHTS}; pickled weights (.bin) are not loaded, because they can run code",
