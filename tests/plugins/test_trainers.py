@@ -7,12 +7,13 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from liftbench.errors import PrerequisiteError, RunFailed
+from liftbench.errors import PrerequisiteError, RunFailed, UsageError
 from liftbench.extension.loader import load_plugins
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.training import CurvePoint
@@ -22,6 +23,7 @@ from liftbench_plugins.trainers.full import FullTrainer
 from liftbench_plugins.trainers.low_rank import LoRATrainer, QLoRATrainer, TRLTrainer
 from liftbench_plugins.trainers.options import FullOptions, LoRAOptions
 
+from ..support.quantized import FP8, change_model, to_fp8
 from ..support.trainings import UNLIKE, Killed, files
 
 
@@ -422,6 +424,14 @@ def test_an_evaluation_in_the_middle_of_a_training_on_nf4_changes_nothing(
         assert bool(part) is any(point.validation_loss is not None for point in points)
         curves.append([point.loss for point in points if point.loss is not None])
     assert curves[0] == curves[1]
+
+
+def test_the_weights_of_a_quantized_base_are_not_trained_themselves(
+    request_for: Callable[..., TrainRequest], tiny_chat_model: Path, tmp_path: Path
+) -> None:
+    base = change_model(tiny_chat_model, tmp_path / "fp8", to_fp8, quantization_config=FP8)
+    with pytest.raises(UsageError, match=r"fp8 are quantized, so they cannot be trained themselves\n.*--plugin lora"):
+        FullTrainer().train(request_for(kind=FullOptions, model=base))
 
 
 @pytest.mark.parametrize("references", [(), (" ",)])

@@ -49,7 +49,8 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
         """Note the time of the save, and keep only what may be needed of earlier ones."""
         self._saved = time.monotonic()
-        drop_old_optimizers(Path(args.output_dir), state.global_step)
+        if state.is_world_process_zero:
+            drop_old_optimizers(Path(args.output_dir), state.global_step)
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **objects: Any) -> None:
         """Add a loss to the curve. Raises `RunFailed` if it shows that the training has diverged."""
