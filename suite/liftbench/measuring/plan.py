@@ -119,6 +119,7 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_da
         max_new_tokens=recipe.generation.max_new_tokens,
         postprocess=POSTPROCESS,
         metrics={metric.name: metric.signature for metric in metrics},
+        decoding=recipe.generation.rules.signature,
     )
     return Measurement(
         protocol=protocol,

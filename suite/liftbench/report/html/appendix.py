@@ -114,6 +114,7 @@ def tabulate_protocol(subjects: Sequence[Subject]) -> list[Row]:
             "max_input_tokens": "most tokens of a prompt",
             "max_new_tokens": "most tokens of a summary",
             "postprocess": "post-processing",
+            "decoding": "choice of tokens",
         }
         column = {words.get(key, key): _plain(value) for key, value in fields.items()}
         columns.append(column | {f"signature of {name}": signature for name, signature in metrics.items()})
