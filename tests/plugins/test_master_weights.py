@@ -87,3 +87,23 @@ def test_a_restored_state_continues_to_the_bit() -> None:
     assert torch.equal(other.weight, one.weight)
     for ours, theirs in zip(first.state_dict()["masters"], second.state_dict()["masters"], strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_several_processes_first_take_the_mean_of_their_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    apart, alone = layer(torch.bfloat16), layer(torch.bfloat16)
+    ours = optimizer_of(apart)
+    monkeypatch.undo()
+    theirs = optimizer_of(alone)
+    [gradient] = drawn_gradients(1)
+    for model in (apart, alone):
+        backward(model, gradient)
+    assert apart.weight.grad is not None
+    # Stands for the mean over two processes, of which the other one had no gradient.
+    apart.weight.grad /= 2
+    for master in theirs.param_groups[0]["params"]:
+        master.grad /= 2
+    ours.step()
+    theirs.step()
+    assert torch.equal(ours.state_dict()["masters"][0], theirs.state_dict()["masters"][0])
+    assert apart.weight.grad is None

@@ -22,15 +22,14 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not isinstance(self.model, PeftModel):
-            return
-        # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa lose updates of the learning
-        # rate's size once weights have grown. Computations are in bfloat16 all the same.
-        for parameter in self.model.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
-        if not self.args.bf16:
-            fuse(self.model)
+        if isinstance(self.model, PeftModel):
+            # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa lose updates of the
+            # learning rate's size once weights have grown. Computations are in bfloat16 all the same.
+            for parameter in self.model.parameters():
+                if parameter.requires_grad:
+                    parameter.data = parameter.data.float()
+            if not self.args.bf16:
+                fuse(self.model)
 
     def compute_loss(
         self,
