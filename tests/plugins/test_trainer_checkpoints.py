@@ -90,7 +90,7 @@ def write_model(folder: Path, *, files: tuple[str, ...] = ("model.safetensors",)
     for name in files:
         (folder / name).write_bytes(f"weights in {folder.name}".encode())
     (folder / "config.json").write_text('{"hidden_size": 64, "torch_dtype": "float32"}')
-    for name in ("tokenizer.json", "generation_config.json", "notes.md", "provenance.json"):
+    for name in ("tokenizer.json", "generation_config.json", "notes.md", "provenance.json", "conversion.json"):
         (folder / name).write_text(f"{name} of {folder.name}")
     return folder
 

@@ -81,8 +81,8 @@ def publish_model(weights: Path, model: Path, settings: Path, **changes: Any) ->
     config = json.loads((settings / MODEL_CONFIG).read_text(encoding="utf-8")) | changes
     if "dtype" in changes:
         config.pop("torch_dtype", None)
-    # What stands beside a model that was itself a training's result is about that training.
-    left_out = (INDEX, MODEL_CONFIG, "provenance.json")
+    # The last two say where the old weights came from: a training, or a GGUF file.
+    left_out = (INDEX, MODEL_CONFIG, "provenance.json", "conversion.json")
     kept = [path for path in settings.iterdir() if path.suffix in SETTINGS and path.name not in left_out]
     with _completely(model) as staging:
         for path in [*kept, *weights_of(weights), weights / INDEX]:
