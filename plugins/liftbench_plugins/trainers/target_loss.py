@@ -51,7 +51,7 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
         self.model.eval()
         total, count = 0.0, 0
         # A loader draws a random number when its pass begins, and so would change the dropout of the steps to come.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             for inputs in self.get_eval_dataloader(eval_dataset):
                 with torch.no_grad(), self.compute_loss_context_manager():
                     loss, tokens = target_loss(self.model, inputs)
