@@ -42,6 +42,8 @@ NOTE = "<!-- Written by docs/generate.py: change the code or the script, then ru
 
 OPTIONS = (
     ("train.options", "trainers `lora` and `qlora`", "liftbench_plugins.trainers.options:LoRAOptions"),
+    ("train.options", "trainer `full`", "liftbench_plugins.trainers.options:FullOptions"),
+    ("train.options", "trainer `command`", "liftbench_plugins.trainers.command:CommandOptions"),
     ("data.options", "data set `datasets`", "liftbench_plugins.datasets.mapped:MappedOptions"),
 )
 """Recipe key, plugin, and the type of its options."""

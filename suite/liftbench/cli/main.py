@@ -30,7 +30,7 @@ COMMANDS = {
     "data": "Import, check and split your own conversations.",
     "runs": "List the runs.",
     "recipes": "List the recipes that ship with the package.",
-    "plugins": "List trainers, backends, metrics, controls and data sets.",
+    "plugins": "List trainers, backends, metrics, controls and data sets, or show one.",
     "selfcheck": "Check the metrics against published values, offline.",
 }
 """Each command's help. It is here so that `bench --help` need not import the commands, each in `cli/<name>.py`."""
