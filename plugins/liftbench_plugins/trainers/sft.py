@@ -38,11 +38,12 @@ from liftbench_plugins.loading import (
 from liftbench_plugins.quantization import own_quantization
 
 from . import checkpoints
+from .flex import choose_flex
 from .master_weights import MasterAdamW
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
 from .options import FullOptions, LoRAOptions
 from .rows import Encoder, Row, Schedule, schedule, trained_pairs, validation_rows
-from .shared_prefix import ATTENTION, attention, collate
+from .shared_prefix import ATTENTION, attention, collate, padding_of
 from .target_loss import TargetLossTrainer
 
 Options = LoRAOptions | FullOptions
@@ -119,7 +120,7 @@ def _trainer(
         args=_arguments(request, plan, folder),
         train_dataset=_dataset(plan.rows),
         eval_dataset=_dataset(validation) if validation else None,
-        data_collator=partial(collate, pad=tokenizer.pad_token_id),
+        data_collator=partial(collate, pad=tokenizer.pad_token_id, pad_to=padding_of(model)),
         processing_class=tokenizer,
         callbacks=[TrainingMonitor(request, plan, evaluations)],
         **how,
@@ -145,7 +146,7 @@ def _optimizer(options: FullOptions) -> tuple[type[torch.optim.Optimizer], dict[
 
 
 def base_for_training(folder: Path, precision: str) -> Any:
-    """The base; on a CPU it is unpacked and, if it is a LLaMA, has the attention for shared prefixes."""
+    """The base, with an attention for shared prefixes where there is one; on a CPU it is unpacked."""
     model = load_model(folder, precision)
     if device() == "cpu":
         # Unpacked once, the weights give the same numbers, and no step has to unpack them.
@@ -154,6 +155,8 @@ def base_for_training(folder: Path, precision: str) -> Any:
             # Other architectures may pass attention what this one does not know: windows, caps, sinks.
             AttentionInterface.register(ATTENTION, attention)
             model.set_attn_implementation(ATTENTION)
+    else:
+        choose_flex(model, device())
     return model
 
 
