@@ -9,13 +9,14 @@ import ctypes
 import math
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
 from liftbench.plugin_api import CurvePoint, RunFailed, TrainRequest
 
-from .checkpoints import out_of_patience
+from .checkpoints import drop_old_optimizers, out_of_patience
 from .rows import Schedule
 
 SAVE_SECONDS = 120
@@ -44,9 +45,10 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         control.should_save = control.should_evaluate or state.global_step == state.max_steps or due
         give_back_memory()
 
-    def on_save(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:
-        """Note the time of the save."""
+    def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
+        """Note the time of the save, and keep only what may be needed of earlier ones."""
         self._saved = time.monotonic()
+        drop_old_optimizers(Path(args.output_dir), state.global_step)
 
     def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any) -> None:
         """Add a loss to the curve. Raises `RunFailed` if it is not finite, because no later loss would be."""

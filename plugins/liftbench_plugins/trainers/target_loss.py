@@ -1,4 +1,4 @@
-"""TRL's `SFTTrainer` over shared prefixes, with float32 adapter weights and a loss per target token.
+"""TRL's `SFTTrainer` over shared prefixes, with a loss per target token; an adapter's weights are float32.
 
 Imports torch and TRL: import this module only where a training begins.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from peft import PeftModel
 from trl import SFTTrainer
 
 from .fused_lora import fuse
@@ -21,6 +22,8 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not isinstance(self.model, PeftModel):
+            return
         # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa lose updates of the learning
         # rate's size once weights have grown. Computations are in bfloat16 all the same.
         for parameter in self.model.parameters():

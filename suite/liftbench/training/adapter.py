@@ -1,4 +1,4 @@
-"""Trains an adapter on a base: what a trainer is given, and what is recorded about the result."""
+"""Trains an adapter on a base, or the base as a whole: what a trainer is given, and what is recorded about the result."""
 
 from __future__ import annotations
 

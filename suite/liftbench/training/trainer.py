@@ -44,14 +44,15 @@ class TrainRequest(Struct, frozen=True, kw_only=True):
 
 class TrainResult(Struct, frozen=True, kw_only=True):
     adapter: Path
-    """A folder in PEFT's format, with weights in safetensors."""
+    """A folder with an adapter in PEFT's format, or with a whole model in transformers' format (`config.json`, weights,
+    tokenizer); the weights are in safetensors."""
     precision: str
-    """The precision of the base in training; the adapter is scored on the base in the same precision."""
+    """The precision of the base in training, or of the whole model; it is scored in the same precision."""
     summary: TrainingSummary
 
 
 class Trainer(ABC):
-    """Fine-tunes a base model into an adapter."""
+    """Fine-tunes a base model into an adapter, or into another whole model."""
 
     precision: ClassVar[str]
     """The precision of the base in training."""
@@ -62,4 +63,4 @@ class Trainer(ABC):
 
     @abstractmethod
     def train(self, request: TrainRequest) -> TrainResult:
-        """Train, or continue an interrupted training of the same request, and leave the best adapter behind."""
+        """Train, or continue an interrupted training of the same request, and leave the best result behind."""
