@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from liftbench.plugin_api import BackendRequest, UsageError, first_line
-from liftbench_plugins.loading import DTYPES, load_model
-from liftbench_plugins.quantization import own_quantization
+from liftbench_plugins.loading import DTYPES, load_config, load_model
+from liftbench_plugins.quantization import method_of, own_quantization
 
 from .adapter import attach
 from .embeddings import fit_embeddings
@@ -57,12 +57,14 @@ def _base_in_float32(request: BackendRequest) -> Any:
     """The base with the very weights that it is scored with, in float32."""
     import torch
 
-    model = load_model(request.model, "float32")
-    if own_quantization(model.config) is not None:
+    if own := own_quantization(load_config(request.model)):
+        # transformers would quantize them again when it saves them.
         raise UsageError(
-            f"the weights of {request.model.name} are quantized by themselves, and are not unpacked to merge an adapter",
+            f"the weights of {request.model.name} are quantized by themselves ({method_of(own)}): nothing is merged "
+            "into them",
             "Export the adapter (--as adapter), or train it on the unquantized model.",
         )
+    model = load_model(request.model, "float32")
     dtype = getattr(torch, DTYPES[request.precision])
     for parameter in model.parameters():
         parameter.data = parameter.data.to(dtype).float()
