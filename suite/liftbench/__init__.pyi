@@ -6,6 +6,7 @@ from .records.conversation import Conversation, Turn
 from .records.run import Prediction
 from .runs.directory import Run
 from .workflow.compare import compare
+from .workflow.export import Export, export
 from .workflow.gate import gate
 from .workflow.measure import baseline, load_run, score
 from .workflow.setup import RunOptions
@@ -15,6 +16,7 @@ from .workflow.train import train
 __all__ = [
     "Comparison",
     "Conversation",
+    "Export",
     "GateReport",
     "LiftbenchError",
     "Prediction",
@@ -26,6 +28,7 @@ __all__ = [
     "UsageError",
     "baseline",
     "compare",
+    "export",
     "gate",
     "load_run",
     "score",

@@ -139,8 +139,8 @@ def test_an_lm_head_of_its_own_is_carried_over(tmp_path: Path, half_model: Path)
         ("config.json", {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}}, "rotary positions"),
         ("config.json", {"attention_bias": True}, "biases"),
         ("config.json", {"hidden_act": "gelu"}, "activation is gelu"),
-        ("tokenizer.json", {"pre_tokenizer": BYTES | {"add_prefix_space": True}}, "none of those that split texts"),
-        ("tokenizer.json", {"normalizer": {"type": "NFC"}}, "none of those that split texts"),
+        ("tokenizer.json", {"pre_tokenizer": BYTES | {"add_prefix_space": True}}, "does not split texts like"),
+        ("tokenizer.json", {"normalizer": {"type": "NFC"}}, "does not split texts like"),
         ("generation_config.json", {"eos_token_id": [0, 1, 2]}, "GGUF has a place for two"),
     ],
 )

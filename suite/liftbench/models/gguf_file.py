@@ -116,7 +116,7 @@ def _tensors(model: Path, *, data: bool = True) -> Iterator[tuple[str, str, Any]
 
 
 def _permute(weight: Any, heads: int) -> Any:
-    """The rows of a projection in llama.cpp's order: it rotates neighbouring dimensions, transformers the two halves."""
+    """A projection's rows in llama.cpp's order: it rotates neighbouring dimensions, transformers the two halves."""
     return (
         weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
     )
@@ -161,8 +161,8 @@ def _tokenizer_metadata(model: Path, config: Mapping[str, Any]) -> dict[str, Any
     pre = _find_pre(file)
     if pre is None:
         raise UsageError(
-            f"the tokenizer of {model.name} cannot be written as GGUF: it is none of those that split texts like GPT-2, "
-            "SmolLM or Llama 3",
+            f"the tokenizer of {model.name} cannot be written as GGUF: it does not split texts like GPT-2, SmolLM or "
+            "Llama 3",
             ELSEWHERE,
         )
     tokens, types = _vocabulary(tokenizer, file, config["vocab_size"])
@@ -190,7 +190,11 @@ def _tokenizer_metadata(model: Path, config: Mapping[str, Any]) -> dict[str, Any
     return found
 
 
-LLAMA_3_PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+LLAMA_3_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""The regular expression with which Llama 3 splits texts."""
 
 
 def _find_pre(file: Mapping[str, Any]) -> str | None:
