@@ -127,12 +127,11 @@ def test_what_is_shipped_is_scored_and_judged_as_the_adapter_is(
 
 
 def test_the_card_is_one_that_the_hub_reads(made: Made, tmp_path: Path) -> None:
-    done = liftbench.export(made.trained, form="merged", to=tmp_path / "out", runs=made.runs, conversations=1)
+    done = liftbench.export(made.trained, to=tmp_path / "out", runs=made.runs)
     data = card_of(done.folder).data
-    assert data.library_name == "transformers"
+    assert data.library_name == "peft"
     assert {"summarization", "qlora"} <= set(data.tags)
-    assert data.datasets == ["support"]
-    assert data.license is None
+    assert (data.datasets, data.license) == (["support"], None)
     means = {row.name: row.mean for row in made.trained.summary.metrics}
     found = {result.metric_name: result for result in data.eval_results}
     assert found.keys() == {"ROUGE-1", "ROUGE-L"}
@@ -141,9 +140,30 @@ def test_the_card_is_one_that_the_hub_reads(made: Made, tmp_path: Path) -> None:
     assert found["ROUGE-L"].dataset_split == "validation"
     text = card_of(done.folder).text
     assert "No licence is named here" in text
-    assert "**A verdict is about what was scored, and this was not.**" in text
     assert "Guards that did not pass" in text
-    assert "1 of 1 texts are the same" in text or "0 of 1 texts are the same" in text
+    assert f"| ROUGE-L | {means['rougeL']:.3f} |" in text
+    assert "learning\\_rate = 0.02" in text
+
+
+def test_a_card_has_no_results_of_what_was_not_scored(made: Made, tmp_path: Path) -> None:
+    done = liftbench.export(made.trained, form="merged", to=tmp_path / "out", runs=made.runs, conversations=1)
+    card = card_of(done.folder)
+    assert card.data.library_name == "transformers"
+    assert card.data.eval_results is None
+    assert "**A verdict is about what was scored, and this was not.** The figures here are those of" in card.text
+    assert " of 1 texts are the same" in card.text
+
+
+def test_a_whole_model_is_exported_as_what_it_is(made: Made, tmp_path: Path, tiny_chat_model: Path) -> None:
+    settings = {key: value for key, value in SETTINGS.items() if "learning_rate" not in key}
+    support, runs = made.runs.parent / "support", tmp_path / "runs"
+    run = liftbench.train(plugin="full", model=tiny_chat_model, dataset=support, settings=settings, runs=runs)
+    done = liftbench.export(run, form="merged", to=tmp_path / "out", runs=runs)
+    assert done.record.drift is not None
+    # It is in bfloat16 already.
+    assert (done.record.drift.largest, done.record.drift.same_texts) == (0, 4)
+    assert "all of whose weights were trained" in card_of(done.folder).text
+    assert liftbench.export(run, to=tmp_path / "as-it-is", runs=runs).record.scored == run.id
 
 
 def test_a_licence_and_a_name_come_from_the_base(made: Made, tmp_path: Path, tiny_chat_model: Path) -> None:

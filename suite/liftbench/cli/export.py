@@ -105,15 +105,16 @@ def _show(done: Export) -> None:
     if drift := done.record.drift:
         n = len(drift.conversations)
         echo(
-            f"drift from what was scored, over {drift.tokens} tokens of {n} summaries: logits differ by {drift.mean:.4f} "
-            f"on average and {drift.largest:.3f} at most, the next token's distribution by {drift.divergence:.5f} nats"
+            f"drift from what was scored, over {drift.tokens} tokens of {n} summaries: logits differ by "
+            f"{drift.mean:.4f} on average and {drift.largest:.3f} at most, the next token's distribution by "
+            f"{drift.divergence:.5f} nats"
         )
         echo(
             f"the most likely token is the same in {drift.same_choices:.1%}; "
             f"{drift.same_texts} of {n} texts are the same"
         )
     if done.verdict:
-        echo(f"{done.verdict.outcome}: {done.verdict.sentence}")
+        echo(f"{'' if done.record.scored else 'what the training left: '}{done.verdict.sentence}")
     if done.record.scored is None:
         echo(f"A verdict is about what was scored, and this was not. To score exactly this:\n{done.offer}")
     echo(done.folder)

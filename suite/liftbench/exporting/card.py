@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from msgspec import Struct
 
@@ -21,11 +18,11 @@ from ..judging.verdict import Verdict
 from ..models.hub import HUB, cached_snapshot, parse
 from ..models.references import ALIASES, ResolvedModel
 from ..records.export import ExportRecord, Form
-from ..records.run import MetricSummary
 from ..runs.directory import Run
 from ..statistics.lift import describe_gain
 from ..text.phrases import metric_label
 from .forms import Source
+from .front_matter import describe_model, describe_results, to_yaml
 
 CARD = "README.md"
 
@@ -81,41 +78,56 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def render_card(card: Card) -> str:
-    """The card as Markdown with YAML front matter, as huggingface_hub's `ModelCard` reads it."""
-    source, verdict = card.source, card.verdict
+    """The card as Markdown with YAML front matter, as huggingface_hub's `ModelCard` reads it.
+
+    The front matter has results only of exactly this export: a table of models on the hub shows no other words.
+    """
+    source, verdict, result = card.source, card.verdict, card.result
     manifest = (card.measured or source.run).manifest
     summary = card.measured.summary if card.measured else None
-    metrics = [row for row in summary.metrics if row.mean is not None] if summary else []
-    license_ = find_license(source.base)
+    license_, base = find_license(source.base), _base_name(source.base)
+    metadata = describe_model(
+        card.record.form,
+        license_=license_,
+        base=base,
+        whole_model=bool(source.record.whole_model),
+        trainer=source.record.trainer,
+        dataset=manifest.protocol.dataset,
+    )
+    if summary and card.is_scored:
+        metadata |= describe_results(manifest.system.name, manifest.protocol, summary.metrics)
+    failing = not_passed(verdict.guards) if verdict else []
+    repeated = {f"{guard.question} {guard.words}" for guard in failing}
     prompt = manifest.system.prompt
     return _template().render(
         card=card,
-        front_matter=_yaml(_metadata(card, metrics, license_)),
-        form=FORMS[card.record.form]
-        if not source.record.whole_model
-        else "one model, all of whose weights were trained",
-        base=_base_name(source.base) or source.base.name,
+        front_matter=to_yaml(metadata),
+        form=_describe_form(card),
+        base=base or source.base.name,
         license=license_,
         manifest=manifest,
         protocol=manifest.protocol,
         protocol_sha256=digest(manifest.protocol),
         summary=summary,
-        metrics=metrics,
+        metrics=[row for row in summary.metrics if row.mean is not None] if summary else [],
         prompt=prompt,
-        template=prompt.template if prompt else "",
-        arguments=msgspec.to_builtins(prompt.template_arguments) if prompt and prompt.template_arguments else {},
+        arguments=prompt.template_arguments if prompt and prompt.template_arguments else {},
         training=source.run.training,
         provenance=source.provenance,
         parts=_count_parts(source.run),
         verdict=verdict,
-        gains={lift.metric: describe_gain(lift, verdict.target) for lift in card.result.lifts}
-        if card.result and verdict
-        else {},
-        means={lift.metric: lift.baseline for lift in card.result.lifts} if card.result else {},
-        failing=not_passed(verdict.guards) if verdict else [],
+        lifts={lift.metric: lift for lift in result.lifts} if result else {},
+        failing=failing,
+        not_proven=[words for words in verdict.not_proven if words not in repeated] if verdict else [],
         drift=card.record.drift,
         command=_command(source.run),
     )
+
+
+def _describe_form(card: Card) -> str:
+    if card.source.record.whole_model:
+        return f"one {'GGUF file' if card.record.form == 'gguf' else 'model'}, all of whose weights were trained"
+    return FORMS[card.record.form]
 
 
 def find_license(base: ResolvedModel) -> str:
@@ -150,71 +162,10 @@ def _count_parts(run: Run) -> dict[str, int]:
 def _command(run: Run) -> str:
     """The command, or the call, that trained."""
     first, *rest = run.manifest.argv or ["bench"]
-    return shlex.join([first if first.startswith("liftbench.") else "bench", *rest])
-
-
-# -------------------------------------------------------------------------------------------------------- front matter
-
-
-def _metadata(card: Card, metrics: list[MetricSummary], license_: str) -> dict[str, Any]:
-    """The front matter, by the hub's schema of model cards."""
-    source, record = card.source, card.record
-    manifest = (card.measured or source.run).manifest
-    base = _base_name(source.base)
-    data: dict[str, Any] = {"license": license_} if license_ else {}
-    if base:
-        data |= {"base_model": base}
-        if not source.record.whole_model:
-            data |= {
-                "base_model_relation": {"adapter": "adapter", "merged": "finetune", "gguf": "quantized"}[record.form]
-            }
-    library = "peft" if record.form == "adapter" and not source.record.whole_model else "transformers"
-    tags = [
-        "summarization",
-        "customer-support",
-        "liftbench",
-        *([source.record.trainer] if source.record.trainer else []),
-    ]
-    data |= {
-        "library_name": library,
-        "pipeline_tag": "text-generation",
-        "tags": [*tags, *(["gguf"] if record.form == "gguf" else [])],
-        "datasets": [manifest.protocol.dataset],
-    }
-    if metrics:
-        dataset = {
-            "name": f"{manifest.protocol.dataset} ({manifest.protocol.split}, {manifest.protocol.n} conversations)",
-            "type": manifest.protocol.dataset,
-            "split": manifest.protocol.split,
-        }
-        found = [
-            {"type": "rouge" if row.name.startswith("rouge") else row.name, "value": round(row.mean or 0, 4)}
-            | {"name": metric_label(row.name)}
-            for row in metrics
-        ]
-        results = {"task": {"type": "summarization", "name": "Summarization"}, "dataset": dataset, "metrics": found}
-        data["model-index"] = [{"name": manifest.system.name, "results": [results]}]
-    return data
-
-
-def _yaml(value: Any) -> str:
-    """A value of dictionaries, lists and scalars as YAML; scalars are JSON, which is YAML."""
-    return "\n".join(_lines(value))
-
-
-def _lines(value: Any) -> Iterator[str]:
-    pairs = value.items() if isinstance(value, dict) else (("-", one) for one in value)
-    for key, one in pairs:
-        head = key if key == "-" else f"{key}:"
-        if not isinstance(one, dict | list):
-            yield f"{head} {json.dumps(one, ensure_ascii=False)}"
-        elif key == "-":
-            first, *rest = _lines(one)
-            yield f"- {first}"
-            yield from (f"  {line}" for line in rest)
-        else:
-            yield head
-            yield from (f"  {line}" for line in _lines(one))
+    called = first.startswith("liftbench.")
+    words = " ".join([first, *rest]) if called else shlex.join(["bench", *rest])
+    # A card is published, and a user's name is nobody's business.
+    return words.replace(str(Path.home()), "~")
 
 
 # ------------------------------------------------------------------------------------------------------------ template
@@ -230,7 +181,13 @@ def _template() -> Template:
         keep_trailing_newline=True,
         autoescape=False,  # Markdown; what stands in it is a user's own, and `plain` takes its markup away
     )
-    found.filters |= {"label": metric_label, "plain": _plain, "fenced": _fenced, "score": "{:.3f}".format}
+    found.filters |= {
+        "label": metric_label,
+        "plain": _plain,
+        "fenced": _fenced,
+        "score": "{:.3f}".format,
+        "gain": describe_gain,
+    }
     return found.get_template("card.md.j2")
 
 
