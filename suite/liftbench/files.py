@@ -62,8 +62,10 @@ def write_folder(folder: Path) -> Iterator[Path]:
 
     After an error, or a kill, what was in `folder` before is still there.
     """
-    staging = folder.with_name(f".{folder.name}.{os.getpid()}")
+    folder = folder.resolve()
+    staging = folder.with_name(f".{folder.name}.part")
     with writing(folder):
+        shutil.rmtree(staging, ignore_errors=True)  # left by a process that was killed
         staging.mkdir(parents=True)
     try:
         yield staging

@@ -196,8 +196,8 @@ def test_the_command_prints_the_drift_and_the_offer(
 def test_what_is_in_the_folder_stays_if_the_export_fails(made: Made, tmp_path: Path, tiny_base_model: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    with pytest.raises(liftbench.UsageError, match="something else in it"):
-        liftbench.export(made.trained, to=tmp_path / "out", runs=made.runs)
+    with pytest.raises(liftbench.UsageError, match="something else than an export"):
+        liftbench.export(made.trained, to=tmp_path / "out", runs=made.runs, force=True)
     with pytest.raises(liftbench.UsageError, match="reads GGUF files in bfloat16"):
         liftbench.export(made.trained, form="gguf", dtype="float16", to=tmp_path / "out", runs=made.runs, force=True)
     with pytest.raises(liftbench.UsageError, match="does not fit"):
@@ -235,5 +235,5 @@ def test_other_weights_do_not_pass_for_an_export(made: Made, tmp_path: Path) -> 
     path = done.folder / "model.safetensors"
     save_file({name: tensor * 1.5 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
     assert read_rows(done.folder) is None
-    with pytest.raises(liftbench.UsageError, match="something else in it"):
+    with pytest.raises(liftbench.UsageError, match="another export in it"):
         liftbench.export(made.trained, form="merged", to=tmp_path / "out", runs=made.runs)

@@ -47,6 +47,8 @@ def write_merged(request: BackendRequest, dtype: str, folder: Path) -> None:
         fix = "Export it in bfloat16." if dtype == "float16" else "Train it again."
         raise UsageError(f"{len(broken)} of the merged weights are no numbers in {dtype} (the first: {broken[0]})", fix)
     model.save_pretrained(folder)
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes files that nobody else may read
     _copy_settings(request.model, folder)
     if request.tokenizer is not None:
         _copy_settings(request.tokenizer, folder)

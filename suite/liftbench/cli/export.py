@@ -48,7 +48,7 @@ from .show import FEEDBACK, print_json, say
     metavar="N",
     help="Measure the drift on N of the scored conversations.",
 )
-@click.option("--force", is_flag=True, help="Replace what is in the folder.")
+@click.option("--force", is_flag=True, help="Replace another export in the folder.")
 @json_option
 @runs_option
 def command(

@@ -80,7 +80,7 @@ def export(
         baseline: The run that the card's verdict is over (default: the newest comparable one).
         model: Reference of the base, where it lies elsewhere now.
         conversations: How many scored conversations the drift is measured on.
-        force: Replace what is in the folder.
+        force: Replace another export in the folder.
         runs: The folder of the run directories.
         plugins: Plugins that are loaded already (default: the installed ones).
         progress: Called as `progress(done, total, message)`.
@@ -186,8 +186,13 @@ def _find_same(source: Source, form: Form, dtype: Dtype, to: Path) -> ExportReco
 def _require_free(to: Path, *, force: bool) -> None:
     if to.is_file():
         raise UsageError(f"{to} is a file", "Name a folder with --to.")
-    if to.is_dir() and any(to.iterdir()) and not force:
-        raise UsageError(f"{to} has something else in it", "Name another folder with --to, or replace it with --force.")
+    if not to.is_dir() or not any(to.iterdir()):
+        return
+    if not (to / RECORD).is_file():
+        # Not even by --force: `--to .` would delete whatever lies there.
+        raise UsageError(f"{to} has something else than an export in it", "Name another folder with --to.")
+    if not force:
+        raise UsageError(f"{to} has another export in it", "Name another folder with --to, or replace it with --force.")
 
 
 def _write(
