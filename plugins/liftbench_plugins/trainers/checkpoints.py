@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,8 +81,8 @@ def publish_model(weights: Path, model: Path, settings: Path, **changes: Any) ->
     config = json.loads((settings / MODEL_CONFIG).read_text(encoding="utf-8")) | changes
     if "dtype" in changes:
         config.pop("torch_dtype", None)
-    # What stands beside a model that was itself a training's result is about that training.
-    left_out = (INDEX, MODEL_CONFIG, "provenance.json")
+    # The last two say where the old weights came from: a training, or a GGUF file.
+    left_out = (INDEX, MODEL_CONFIG, "provenance.json", "conversion.json")
     kept = [path for path in settings.iterdir() if path.suffix in SETTINGS and path.name not in left_out]
     with _completely(model) as staging:
         for path in [*kept, *weights_of(weights), weights / INDEX]:
@@ -108,8 +109,11 @@ def drop_old_optimizers(folder: Path, newest: int) -> None:
     Of a full fine-tuning it is six times as large as the weights.
     """
     for checkpoint in folder.glob("checkpoint-*"):
-        if step_of(checkpoint) < newest:
-            (checkpoint / OPTIMIZER).unlink(missing_ok=True)
+        if step_of(checkpoint) < newest and (checkpoint / OPTIMIZER).is_file():
+            times = checkpoint.stat()
+            (checkpoint / OPTIMIZER).unlink()
+            # `Trainer` tells by the time of a folder's change which checkpoint is the oldest.
+            os.utime(checkpoint, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def delete(folder: Path) -> None:

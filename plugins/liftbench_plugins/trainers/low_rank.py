@@ -6,7 +6,7 @@ Importing this module imports no torch, so that options are checked without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -50,10 +50,16 @@ class LoRATrainer(TRLTrainer):
     """A low-rank adapter on a base in bfloat16, by PEFT."""
 
     name: ClassVar[str] = "lora"
+    search_space: ClassVar[Mapping[str, str]] = {
+        "learning_rate": "1e-4..3e-3:log",
+        "rank": "8,16,32",
+        "batch_size": "4,8",
+        "epochs": "1,2,3",
+    }
 
 
 class QLoRATrainer(LoRATrainer):
-    """The same on a base in NF4, by bitsandbytes."""
+    """A low-rank adapter on a base in NF4, by PEFT and bitsandbytes."""
 
     name: ClassVar[str] = "qlora"
     precision: ClassVar[str] = "nf4"

@@ -22,15 +22,14 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not isinstance(self.model, PeftModel):
-            return
-        # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa lose updates of the learning
-        # rate's size once weights have grown. Computations are in bfloat16 all the same.
-        for parameter in self.model.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
-        if not self.args.bf16:
-            fuse(self.model)
+        if isinstance(self.model, PeftModel):
+            # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa lose updates of the
+            # learning rate's size once weights have grown. Computations are in bfloat16 all the same.
+            for parameter in self.model.parameters():
+                if parameter.requires_grad:
+                    parameter.data = parameter.data.float()
+            if not self.args.bf16:
+                fuse(self.model)
 
     def compute_loss(
         self,
@@ -51,11 +50,13 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
         """
         self.model.eval()
         total, count = 0.0, 0
-        for inputs in self.get_eval_dataloader(eval_dataset):
-            with torch.no_grad(), self.compute_loss_context_manager():
-                loss, tokens = target_loss(self.model, inputs)
-            total += loss.item()
-            count += tokens
+        # A loader draws a random number when its pass begins, and so would change the dropout of the steps to come.
+        with torch.random.fork_rng(devices=[]):
+            for inputs in self.get_eval_dataloader(eval_dataset):
+                with torch.no_grad(), self.compute_loss_context_manager():
+                    loss, tokens = target_loss(self.model, inputs)
+                total += loss.item()
+                count += tokens
         metrics = {"eval_loss": total / count}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

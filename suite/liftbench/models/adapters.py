@@ -90,6 +90,7 @@ def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
         run=provenance.run,
         family=provenance.family if own else None,
         seed=provenance.seed if own else None,
+        trials=provenance.trials or UNSET,
         rows=None if rows is None else len(rows),
         rows_sha256=None if rows is None else digest(rows),
         whole_model=True if is_whole_model(folder) else UNSET,
@@ -231,7 +232,7 @@ def _configuration(folder: Path) -> dict[str, Any]:
             raise error.within(f"{folder} cannot be loaded as a model")
         return {}
     if not (folder / CONFIGURATION).is_file():
-        raise UsageError(f"{folder} is no adapter and no model: it has no {CONFIGURATION} and no {MODEL_CONFIGURATION}")
+        raise UsageError(f"{folder} is not an adapter: it has no {CONFIGURATION}")
     if not (folder / WEIGHTS).is_file():
         raise UsageError(
             f"{folder} has no {WEIGHTS}; pickled weights (.bin) are not loaded, because they can run code",

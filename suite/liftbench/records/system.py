@@ -53,6 +53,8 @@ class AdapterRecord(Struct, frozen=True, kw_only=True):
     """Conversations that it was trained on, or whose loss chose its checkpoint (`Provenance.rows`)."""
     rows_sha256: str | None = None
     """Hash of their ids and hashes."""
+    trials: int | UnsetType = UNSET
+    """Number of trainings that a sweep compared to choose its options; set only where there was one."""
     tokenizer_sha256: str | UnsetType = UNSET
     """Hash of the tokenizer's files saved with the adapter; set only where they are used, because they differ from the
     base's."""

@@ -87,6 +87,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """The trainer's options."""
     seed: int | None = None
     """Seed of the training."""
+    trials: int | None = None
+    """Number of trainings that `bench sweep` compared to choose the options; None without a sweep."""
     dataset: str | None = None
     """The data set's label."""
     train_split: str | None = None

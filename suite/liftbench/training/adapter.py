@@ -1,4 +1,4 @@
-"""Trains an adapter on a base, or the base as a whole: what a trainer is given, and what is recorded about the result."""
+"""Trains an adapter, or a base as a whole: what a trainer is given, and what is recorded about the result."""
 
 from __future__ import annotations
 
@@ -71,6 +71,8 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         seed=recipe.seed,
     )
     cleaned_by = cleaning(recipe.data)
+    # Provenance tells the number, so that trainings with another one are others; without a sweep nothing is added.
+    swept = [f"trials {recipe.train.trials}"] if recipe.train.trials else []
     key = digest(
         spec.name,
         spec.distribution,
@@ -79,6 +81,7 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         split_fingerprint(split.validation, cleaned_by),
         recipe.seed,
         recipe.generation.max_input_tokens,
+        *swept,
     )
     family = digest(
         spec.name,
@@ -89,6 +92,7 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         recipe.train.limit,
         recipe.train.validation_fraction,
         recipe.generation.max_input_tokens,
+        *swept,
     )
     return TrainingPlan(spec=spec, trainer=trainer, options=options, split=split, key=key, family=family)
 
@@ -120,6 +124,33 @@ def copy_rows(run: OpenRun, rows: Sequence[TrainingRow]) -> None:
         write_lines(path, rows)
 
 
+def train_request(
+    recipe: Recipe,
+    plan: TrainingPlan,
+    base: Loadable,
+    model: ResolvedModel,
+    folder: Path,
+    record: Callable[[CurvePoint], None],
+    progress: Progress,
+) -> TrainRequest:
+    """What the trainer of a plan is given, to train in a folder."""
+    assert base.system.prompt is not None
+    return TrainRequest(
+        model=base.model,
+        model_record=model.record,
+        train=plan.split.train,
+        validation=plan.split.validation,
+        prompt=base.system.prompt,
+        max_input_tokens=recipe.generation.max_input_tokens,
+        max_new_tokens=recipe.generation.max_new_tokens,
+        options=plan.options,
+        seed=recipe.seed,
+        folder=folder,
+        record=record,
+        progress=progress,
+    )
+
+
 class Curve:
     """Appends to `training/curve.jsonl`; after a resume, old points from the first new point's step on are dropped."""
 
@@ -140,31 +171,15 @@ class Curve:
 def _call_trainer(
     run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress, folder: Path
 ) -> TrainResult:
-    assert base.system.prompt is not None
     write_atomic(folder / "options.json", plan.options)
     rows = [training_row(conversation, "train") for conversation in plan.split.train]
     rows += [training_row(conversation, "validation") for conversation in plan.split.validation]
     write_lines(folder / ROWS, rows)
     if plan.split.left_out:
         run.note(_left_out(plan.split))
-    recipe = run.recipe
-    return plan.trainer.train(
-        TrainRequest(
-            model=base.model,
-            model_record=model.record,
-            train=plan.split.train,
-            validation=plan.split.validation,
-            prompt=base.system.prompt,
-            max_input_tokens=recipe.generation.max_input_tokens,
-            max_new_tokens=recipe.generation.max_new_tokens,
-            options=plan.options,
-            seed=recipe.seed,
-            folder=folder,
-            # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
-            record=Curve(folder / "curve.jsonl", run.record_environment).record,
-            progress=progress,
-        )
-    )
+    # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
+    curve = Curve(folder / "curve.jsonl", run.record_environment)
+    return plan.trainer.train(train_request(run.recipe, plan, base, model, folder, curve.record, progress))
 
 
 def _left_out(split: TrainingSplit) -> str:
@@ -189,6 +204,7 @@ def _write_provenance(
         prompt=base.system.prompt,
         options=msgspec.to_builtins(plan.options),
         seed=run.recipe.seed,
+        trials=run.recipe.train.trials or None,
         dataset=run.manifest.protocol.dataset,
         train_split=run.recipe.data.train_split,
         train_fingerprint=split_fingerprint(used, cleaning(run.recipe.data)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -56,6 +56,9 @@ class Trainer(ABC):
 
     precision: ClassVar[str]
     """The precision of the base in training."""
+
+    search_space: ClassVar[Mapping[str, str]] = {}
+    """What `bench sweep` varies by default: option → its values, `1e-4..3e-3:log` or `8,16,32`."""
 
     def base_precision(self, options: Any) -> str:  # noqa: ARG002 - for trainers that have the choice
         """The precision of the base in a training with these options."""

@@ -160,6 +160,8 @@ def _system(manifest: Manifest) -> dict[str, str]:
             "adapter's base in training": adapter.precision or UNKNOWN,
             "adapter's run": adapter.run or UNKNOWN,
         }
+        if adapter.trials:
+            words["adapter's options"] = f"the best of {adapter.trials} trials on development data"
     words |= {
         "precision": system.precision or UNKNOWN,
         "backend": system.backend or UNKNOWN,
