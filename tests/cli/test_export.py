@@ -183,13 +183,16 @@ def test_the_command_prints_the_drift_and_the_offer(
     assert "drift from what was scored, over" in done.out
     assert "of 4 texts are the same" in done.out
     offer = next(line for line in done.out.splitlines() if line.startswith("bench export"))
-    assert offer == f"bench export {made.trained.id} --as merged --to out --score"
+    assert offer == f"bench export {made.trained.id} --as merged --to out --score --runs {made.runs}"
     again = json.loads(command_line(*arguments, "--json").out)
     assert again["export"]["drift"]["tokens"] > 0
     assert again["offer"] == offer
     changed = command_line(*arguments, "--dtype", "float16")
     assert (changed.code, "--force" in changed.err) == (2, True)
     assert command_line(*arguments, "--dtype", "float16", "--force", "--conversations", "1").code == 0
+    half = command_line(*arguments, "--dtype", "float16", "--baseline", made.baseline.id)
+    assert "--score --dtype float16 --runs" in half.out
+    assert "what the training left: Unproven: " in half.out
     assert json.loads((tmp_path / "out" / "export.json").read_text())["dtype"] == "float16"
 
 

@@ -10,7 +10,7 @@ import click
 
 from ..extension.loader import load_plugins
 from ..records.export import Dtype, Form
-from ..workflow.export import CONVERSATIONS, Export, export_run, find_trained
+from ..workflow.export import CONVERSATIONS, Export, ExportRequest, export_run, find_baseline, find_trained
 from ..workflow.measure import say_problems
 from .options import json_option, runs_option
 from .output import echo
@@ -70,21 +70,22 @@ def command(
     was scored, so --score scores the export itself; it can be given later, too.
     """
     plugins = load_plugins()
-    done = export_run(
-        find_trained(run, runs, say),
-        form,
-        to,
-        dtype,
+    request = ExportRequest(
+        run=find_trained(run, runs, say),
+        form=form,
+        to=to,
+        dtype=dtype,
+        score=score,
+        baseline=find_baseline(baseline, runs),
+        model=model,
+        conversations=conversations,
+        force=force,
         runs=runs,
         plugins=plugins,
         feedback=FEEDBACK,
         argv=sys.argv,
-        score=score,
-        baseline=baseline,
-        model=model,
-        conversations=conversations,
-        force=force,
     )
+    done = export_run(request)
     say_problems(plugins, say)
     if as_json:
         print_json({"folder": str(done.folder), **_as_dict(done)})

@@ -37,6 +37,35 @@ CONVERSATIONS = 8
 """The number of conversations that the drift is measured on."""
 
 
+class ExportRequest(Struct, frozen=True, kw_only=True):
+    """What to export, and how."""
+
+    run: Run
+    form: Form
+    to: Path
+    dtype: Dtype = "bfloat16"
+    score: bool = False
+    baseline: Run | None = None
+    model: str | None = None
+    """Reference of the base, where it lies elsewhere now."""
+    conversations: int = CONVERSATIONS
+    force: bool = False
+    runs: Path = RUNS
+    plugins: Plugins
+    feedback: Feedback = SILENT
+    argv: list[str]
+    """The command line, or the call, as the run of a score records it."""
+
+    @property
+    def offer(self) -> str:
+        """The command that scores exactly this export."""
+        words = ["bench", "export", self.run.id, "--as", self.form, "--to", str(self.to), "--score"]
+        words += ["--dtype", self.dtype] if self.form != "adapter" and self.dtype != "bfloat16" else []
+        words += ["--model", self.model] if self.model else []
+        words += ["--runs", str(self.runs)] if self.runs != RUNS else []
+        return shlex.join(words)
+
+
 class Export(Struct, frozen=True, kw_only=True):
     """An export that is done."""
 
@@ -98,23 +127,24 @@ def export(
         >>> export.record.drift.same_texts  # doctest: +SKIP
         7
     """
-    loaded = plugins or load_plugins()
+    loaded, folder = plugins or load_plugins(), Path(runs)
     feedback = feedback_to(progress, say)
-    done = export_run(
-        find_trained(run, Path(runs), feedback.say),
-        form,
-        Path(to),
-        dtype,
-        runs=Path(runs),
-        plugins=loaded,
-        feedback=feedback,
-        argv=["liftbench.export", f"form={form}", f"to={to}"],
+    request = ExportRequest(
+        run=find_trained(run, folder, feedback.say),
+        form=form,
+        to=Path(to),
+        dtype=dtype,
         score=score,
-        baseline=baseline,
+        baseline=find_baseline(baseline, folder),
         model=model,
         conversations=conversations,
         force=force,
+        runs=folder,
+        plugins=loaded,
+        feedback=feedback,
+        argv=["liftbench.export", f"form={form}", f"to={to}"],
     )
+    done = export_run(request)
     say_problems(loaded, feedback.say)
     return done
 
@@ -130,55 +160,45 @@ def find_trained(run: RunLike | None, runs: Path, say: Say) -> Run:
     return trained[-1]
 
 
-def export_run(
-    run: Run,
-    form: Form,
-    to: Path,
-    dtype: Dtype = "bfloat16",
-    *,
-    runs: Path = RUNS,
-    plugins: Plugins,
-    feedback: Feedback = SILENT,
-    argv: list[str],
-    score: bool = False,
-    baseline: RunLike | None = None,
-    model: str | None = None,
-    conversations: int = CONVERSATIONS,
-    force: bool = False,
-) -> Export:
-    """Export a run, or take the same export that is there already, score it if `score` is true, and write its card."""
-    check_dtype(form, dtype)
-    source = find_source(run, plugins, model)
-    # Checked before the work: a baseline that does not exist would be noticed after it.
-    over = None if baseline is None else baseline if isinstance(baseline, Run) else find_run(str(baseline), runs)
-    offer = shlex.join(["bench", "export", run.id, "--as", form, "--to", str(to), "--score"])
-    record = None if force else _find_same(source, form, dtype, to)
+def find_baseline(baseline: RunLike | None, runs: Path) -> Run | None:
+    """The baseline that is named, if one is. Raises `UsageError` where there is no such run."""
+    return baseline if baseline is None or isinstance(baseline, Run) else find_run(str(baseline), runs)
+
+
+def export_run(request: ExportRequest) -> Export:
+    """Export a run, or take the same export that is there already, score it where that is asked, and write its card."""
+    check_dtype(request.form, request.dtype)
+    source, to = find_source(request.run, request.plugins, request.model), request.to
+    record = None if request.force else _find_same(request, source)
     if record is not None:
-        feedback.say(f"already exported: {to} (--force exports again)")
+        request.feedback.say(f"already exported: {to} (--force exports again)")
     else:
-        _require_free(to, force=force)
+        _require_free(to, force=request.force)
         with write_folder(to) as staging:
-            record = _write(source, form, dtype, staging, plugins, feedback, conversations)
+            record = _write(request, source, staging)
             write_atomic(staging / RECORD, record)
-    scored = _score(source, record, to, runs, plugins, feedback, argv, offer) if score else _load(record.scored, runs)
+            # Without a verdict, which comes later: a folder that is there has a card.
+            write_card(staging, _card(request, source, record, None))
+    scored = _score(request, source, record) if request.score else _load(record.scored, request.runs)
     if scored is not None:
         record = replace(record, scored=scored.id)
-    write_atomic(to / RECORD, record)
-    measured = scored or (run if run.manifest.status == "complete" else None)
-    comparison, name = _compare(measured, over, runs, plugins, feedback)
-    card = Card(record=record, source=source, measured=measured, comparison=comparison, baseline=name, offer=offer)
+        write_atomic(to / RECORD, record)
+    card = _card(request, source, record, scored)
+    if card.measured is not None:
+        comparison, name = _compare(request, card.measured)
+        card = replace(card, comparison=comparison, baseline=name)
     write_card(to, card)
-    return Export(folder=to, record=record, scored=scored, verdict=card.verdict, offer=offer)
+    return Export(folder=to, record=record, scored=scored, verdict=card.verdict, offer=request.offer)
 
 
-def _find_same(source: Source, form: Form, dtype: Dtype, to: Path) -> ExportRecord | None:
-    """The record of the same export in a folder, whole; None for anything else."""
+def _find_same(request: ExportRequest, source: Source) -> ExportRecord | None:
+    """The record of the same export in the folder, whole; None for anything else."""
     try:
-        record = msgspec.json.decode((to / RECORD).read_bytes(), type=ExportRecord)
+        record = msgspec.json.decode((request.to / RECORD).read_bytes(), type=ExportRecord)
     except (OSError, msgspec.DecodeError):
         return None
-    same = (form, None if form == "adapter" else dtype, source.record.sha256)
-    if (record.form, record.dtype, record.of_sha256) != same or adapter_sha256(to) != record.sha256:
+    same = (request.form, None if request.form == "adapter" else request.dtype, source.record.sha256)
+    if (record.form, record.dtype, record.of_sha256) != same or adapter_sha256(request.to) != record.sha256:
         return None
     return record
 
@@ -195,70 +215,53 @@ def _require_free(to: Path, *, force: bool) -> None:
         raise UsageError(f"{to} has another export in it", "Name another folder with --to, or replace it with --force.")
 
 
-def _write(
-    source: Source,
-    form: Form,
-    dtype: Dtype,
-    folder: Path,
-    plugins: Plugins,
-    feedback: Feedback,
-    conversations: int,
-) -> ExportRecord:
-    manifest = source.run.manifest
+def _write(request: ExportRequest, source: Source, folder: Path) -> ExportRecord:
+    form, manifest = request.form, request.run.manifest
     if form != "adapter":
-        feedback.say(f"merging {manifest.system.name} in float32, as {dtype}")
-    write_form(source, form, dtype, folder, plugins, find_license(source.base))
+        request.feedback.say(f"merging {manifest.system.name} in float32, as {request.dtype}")
+    write_form(source, form, request.dtype, folder, request.plugins, find_license(source.base))
     return ExportRecord(
         form=form,
-        dtype=None if form == "adapter" else dtype,
-        run=source.run.id,
+        dtype=None if form == "adapter" else request.dtype,
+        run=request.run.id,
         system=manifest.system.name,
         of_sha256=source.record.sha256,
         sha256=adapter_sha256(folder),
         base=source.base.record.reference,
-        drift=None if form == "adapter" else _drift(source, folder, plugins, feedback, conversations),
-        scored=source.run.id if form == "adapter" and manifest.status == "complete" else None,
+        drift=None if form == "adapter" else _drift(request, source, folder),
+        scored=request.run.id if form == "adapter" and manifest.status == "complete" else None,
         version=versions().get("liftbench", "unknown"),
         created=now(),
     )
 
 
-def _drift(source: Source, folder: Path, plugins: Plugins, feedback: Feedback, count: int) -> Drift:
+def _drift(request: ExportRequest, source: Source, folder: Path) -> Drift:
     """The drift on a sample of the run's conversations, which lie in the run itself: the data may have moved."""
-    by_id = {conversation.id: conversation for conversation in source.run.conversations}
-    chosen = [by_id[id_] for id_ in by_id if id_ in sample_ids(by_id, count)]
-    exported = with_adapter(source.recipe, source.base, folder, plugins=plugins)
-    with feedback.bars([("drift", "summaries")]) as (bar,):
-        return measure_drift(source.subject, exported, chosen, source.recipe, plugins, bar)
+    by_id = {conversation.id: conversation for conversation in request.run.conversations}
+    wanted = sample_ids(by_id, request.conversations)
+    chosen = [conversation for id_, conversation in by_id.items() if id_ in wanted]
+    exported = with_adapter(source.recipe, source.base, folder, plugins=request.plugins)
+    with request.feedback.bars([("drift", "summaries")]) as (bar,):
+        return measure_drift(source.subject, exported, chosen, source.recipe, request.plugins, bar)
 
 
-def _score(
-    source: Source,
-    record: ExportRecord,
-    to: Path,
-    runs: Path,
-    plugins: Plugins,
-    feedback: Feedback,
-    argv: list[str],
-    offer: str,
-) -> Run:
+def _score(request: ExportRequest, source: Source, record: ExportRecord) -> Run:
     """The complete run of an export, by the protocol of the run that trained it."""
-    run = source.run
+    run, to = request.run, request.to
     if record.form == "adapter" and run.manifest.status == "complete":
         return run
     try:
-        measurement = prepare_again(run, plugins)
+        measurement = prepare_again(run, request.plugins)
     except UsageError as error:
         raise UsageError(f"{to} is exported, but cannot be scored: {error.what}", error.fix) from error
     setup = Setup(
         resolved=ResolvedRecipe(name="", recipe=source.recipe, origins=run.manifest.origins),
-        plugins=plugins,
-        runs=runs,
-        argv=argv,
-        feedback=feedback,
+        plugins=request.plugins,
+        runs=request.runs,
+        argv=request.argv,
+        feedback=request.feedback,
     )
-    feedback.say(f"scoring {to}; `{offer}` continues it if it is stopped")
-    subject = with_adapter(source.recipe, source.base, to, plugins=plugins)
+    subject = with_adapter(source.recipe, source.base, to, plugins=request.plugins)
     return measure_subject(setup, measurement, subject, run.id)
 
 
@@ -268,17 +271,20 @@ def _load(id_: str | None, runs: Path) -> Run | None:
     return Run(runs / id_)
 
 
-def _compare(
-    measured: Run | None, baseline: Run | None, runs: Path, plugins: Plugins, feedback: Feedback
-) -> tuple[Comparison | None, str]:
+def _card(request: ExportRequest, source: Source, record: ExportRecord, scored: Run | None) -> Card:
+    """The card with the figures of the run that scored the export, else of the training's; without a verdict."""
+    measured = scored or (request.run if request.run.manifest.status == "complete" else None)
+    return Card(record=record, source=source, measured=measured, comparison=None, baseline="", offer=request.offer)
+
+
+def _compare(request: ExportRequest, measured: Run) -> tuple[Comparison | None, str]:
     """The comparison of a run with a baseline, and the baseline's name; None where there is no comparable baseline."""
-    if measured is None:
-        return None, ""
+    baseline = request.baseline
     if baseline is None:
         try:
-            baseline, _ = choose_runs([measured], runs, feedback.say)
+            baseline, _ = choose_runs([measured], request.runs, request.feedback.say)
         except UsageError as error:
-            feedback.say(f"the card has no verdict: {error.what}")
+            request.feedback.say(f"the card has no verdict: {error.what}")
             return None, ""
-    found = compare_runs(baseline, [measured], plugins, runs, feedback)
+    found = compare_runs(baseline, [measured], request.plugins, request.runs, request.feedback)
     return found.comparison, baseline.manifest.system.name
