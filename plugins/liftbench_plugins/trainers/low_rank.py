@@ -24,6 +24,7 @@ class LoRATrainer(Trainer):
 
     name: ClassVar[str] = "lora"
     precision: ClassVar[str] = "bfloat16"
+    launchable: ClassVar[bool] = True
 
     def train(self, request: TrainRequest) -> TrainResult:
         """Train, or continue an interrupted training, and leave the best adapter in `request.folder / "adapter"`.
@@ -35,14 +36,18 @@ class LoRATrainer(Trainer):
         folder, adapter = request.folder / "checkpoints", request.folder / "adapter"
         finished = folder / "finished.json"
         if not (finished.is_file() and adapter.is_dir()):
-            folder.mkdir(parents=True, exist_ok=True)
+            if request.ranks.is_main:
+                folder.mkdir(parents=True, exist_ok=True)
             with quiet(), _explain_errors(request.options):
                 from .sft import fine_tune
 
                 summary = fine_tune(request, folder, adapter, trainer=self.name, precision=self.precision)
-                write_atomic(finished, summary)
-        checkpoints.delete(folder)
-        summary = msgspec.json.decode(finished.read_bytes(), type=TrainingSummary)
+                if request.ranks.is_main:
+                    write_atomic(finished, summary)
+        else:
+            summary = msgspec.json.decode(finished.read_bytes(), type=TrainingSummary)
+        if request.ranks.is_main:
+            checkpoints.delete(folder)
         return TrainResult(adapter=adapter, precision=self.precision, summary=summary)
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 
 PAD_TO = 32
 """Sequences are padded to a multiple of this length: oneDNN keeps kernels for each shape."""
@@ -81,11 +82,12 @@ def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
             labels += target
         spans.append([start, len(prompt), *(len(target) - 1 for target in row["targets"])])
     padding = -len(ids) % PAD_TO
-    made = torch.tensor([labels])
+    # Rows that only fill up a batch of several processes have no targets: an empty list says no dtype.
+    made = torch.tensor([labels], dtype=torch.long)
     return {
         "input_ids": torch.tensor([ids + [pad] * padding]),
         "position_ids": torch.tensor([positions + [0] * padding]),
-        "sources": torch.tensor(sources),
+        "sources": torch.tensor(sources, dtype=torch.long),
         "labels": made,
         # `Trainer` counts these for the mean over an optimizer step's targets.
         "shift_labels": made,
@@ -99,8 +101,9 @@ def target_loss(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, int]:
     The LM head, up to a quarter of a small LLaMA's weights, is computed only where a target is predicted.
     """
     spans = [Span(start, prompt, tuple(targets)) for start, prompt, *targets in inputs["spans"]]
-    length, dtype = inputs["input_ids"].shape[1], model.dtype
-    if model.config._attn_implementation == ATTENTION:
+    plain = model.module if isinstance(model, DistributedDataParallel) else model
+    length, dtype = inputs["input_ids"].shape[1], plain.dtype
+    if plain.config._attn_implementation == ATTENTION:
         seen: dict[str, Any] = {"blocks": blocks_of(spans, dtype), "attention_mask": None}
     else:
         seen = {"attention_mask": whole_mask(spans, length, dtype).to(inputs["input_ids"].device)}

@@ -36,9 +36,12 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Sum of the target tokens' cross entropies, divided by `num_items_in_batch`, the target tokens of the step."""
+        """Sum of the target tokens' cross entropies, divided by `num_items_in_batch`, the target tokens of the step.
+
+        Several processes count their tokens together and average their gradients, so each counts its loss as often.
+        """
         loss, tokens = target_loss(model, inputs)
-        mean = loss / (tokens if num_items_in_batch is None else num_items_in_batch)
+        mean = loss * self.accelerator.num_processes / (tokens if num_items_in_batch is None else num_items_in_batch)
         return (mean, {}) if return_outputs else mean
 
     def evaluate(self, eval_dataset: Any = None, **_: Any) -> dict[str, float]:
@@ -53,10 +56,18 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
                 loss, tokens = target_loss(self.model, inputs)
             total += loss.item()
             count += tokens
+        if self.accelerator.num_processes > 1:
+            sums = torch.tensor([total, count], dtype=torch.float64, device=self.accelerator.device)
+            total, count = self.accelerator.reduce(sums, "sum").tolist()
         metrics = {"eval_loss": total / count}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        # The main process completes a checkpoint after this; by then every process has to have left its part.
+        self.accelerator.wait_for_everyone()
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Do nothing, because the adapter has a provenance instead."""
