@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from accelerate import PartialState
+from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
+from torch.distributed.fsdp import MixedPrecisionPolicy
 
 from liftbench.plugin_api import Ranks, UsageError
 from liftbench_plugins.loading import device
@@ -25,11 +26,17 @@ def join(ranks: Ranks) -> None:
         return
     if device() != "cpu":
         torch.cuda.set_device(ranks.local)
-    elif is_sharded():
+    else:
+        require_whole()
+    PartialState(cpu=device() == "cpu")
+
+
+def require_whole() -> None:
+    """Raise `UsageError` for weights that are to be divided over CPUs: accelerate would not do it, and not say so."""
+    if is_sharded():
         raise UsageError(
             "accelerate divides weights over GPUs only, and there is none here", "Use --launch N on a CPU."
         )
-    PartialState(cpu=device() == "cpu")
 
 
 def leave(ranks: Ranks) -> None:
@@ -65,6 +72,14 @@ def agree(ranks: Ranks, value: bool) -> bool:
 def is_sharded() -> bool:
     """Whether weights are divided over the processes (FSDP), as `accelerate launch` says."""
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
+def sum_in_float32(accelerator: Accelerator) -> None:
+    """Sum divided gradients in float32: accelerate would do it in the dtype of the computations."""
+    if accelerator.is_fsdp2 and accelerator.mixed_precision == "bf16":
+        accelerator.state.fsdp_plugin.mixed_precision_policy = MixedPrecisionPolicy(
+            param_dtype=torch.bfloat16, reduce_dtype=torch.float32, output_dtype=torch.bfloat16
+        )
 
 
 # ------------------------------------------------------------------------------------------------------------ the rows

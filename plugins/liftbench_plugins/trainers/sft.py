@@ -63,6 +63,8 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: st
         newest = checkpoints.newest_whole(folder)
     state = TrainerState.load_from_json(str(newest / checkpoints.STATE)) if newest else None
     if state is None or not _is_finished(state, plan, options):
+        if newest:
+            checkpoints.require_kind(newest, sharded=ranks.is_sharded())
         sft = _trainer(request, plan, validation, tokenizer, folder, precision)
         sft.train(resume_from_checkpoint=str(newest) if newest else None)
         state = sft.state
@@ -125,6 +127,7 @@ def _trainer(
         callbacks=[TrainingMonitor(request, plan, evaluations)],
     )
     trainer.remove_callback(PrinterCallback)
+    ranks.sum_in_float32(trainer.accelerator)
     return trainer
 
 

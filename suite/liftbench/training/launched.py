@@ -55,7 +55,7 @@ def train_launched(spec: Spec, request: TrainRequest, launch: Launch, place: Pat
                         result = TrainResult(adapter=Path(adapter), precision=precision, summary=counted)
                     case Failure() as failure:
                         failures.append(failure)
-                    case None:
+                    case None if line.strip():
                         kept.write(line)
                         printed.append(line)
     finally:
