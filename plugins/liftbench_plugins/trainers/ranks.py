@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -74,12 +76,34 @@ def is_sharded() -> bool:
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
 
 
-def sum_in_float32(accelerator: Accelerator) -> None:
-    """Sum divided gradients in float32: accelerate would do it in the dtype of the computations."""
+# ------------------------------------------------------------------------------------------------------------ the sums
+
+
+def sum_gradients(model: Any, accelerator: Accelerator) -> None:
+    """Let the mean of the processes' gradients be their sum, in float32 whatever the computations are in.
+
+    A factor in the loss would do so, too, but would round differently with every number of processes.
+    """
     if accelerator.is_fsdp2 and accelerator.mixed_precision == "bf16":
         accelerator.state.fsdp_plugin.mixed_precision_policy = MixedPrecisionPolicy(
             param_dtype=torch.bfloat16, reduce_dtype=torch.float32, output_dtype=torch.bfloat16
         )
+    if accelerator.num_processes > 1 and not accelerator.is_fsdp2:
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.register_hook(partial(torch.mul, other=accelerator.num_processes))
+
+
+def sum_losses(loss: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
+    """A loss whose mean over the processes is the sum of `loss`; its gradient is that of `loss` (`sum_gradients`).
+
+    Divided weights lose their hooks, and so take the factor from the loss.
+    """
+    if accelerator.num_processes == 1:
+        return loss
+    if accelerator.is_fsdp2:
+        return loss * accelerator.num_processes
+    return loss + loss.detach() * (accelerator.num_processes - 1)
 
 
 # ------------------------------------------------------------------------------------------------------------ the rows

@@ -127,7 +127,6 @@ def _trainer(
         callbacks=[TrainingMonitor(request, plan, evaluations)],
     )
     trainer.remove_callback(PrinterCallback)
-    ranks.sum_in_float32(trainer.accelerator)
     return trainer
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from trl import SFTTrainer
 
+from . import ranks
 from .fused_lora import fuse
 from .shared_prefix import target_loss
 
@@ -28,6 +29,7 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
                 parameter.data = parameter.data.float()
         if not self.args.bf16:
             fuse(self.model)
+        ranks.sum_gradients(self.model, self.accelerator)
 
     def compute_loss(
         self,
@@ -38,10 +40,12 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
     ) -> Any:
         """Sum of the target tokens' cross entropies, divided by `num_items_in_batch`, the target tokens of the step.
 
-        Several processes count their tokens together and average their gradients, so each counts its loss as often.
+        Several processes count their tokens together; their losses and gradients are averaged where they should be
+        added (see `ranks.sum_gradients`).
         """
         loss, tokens = target_loss(model, inputs)
-        mean = loss * self.accelerator.num_processes / (tokens if num_items_in_batch is None else num_items_in_batch)
+        mean = loss / (tokens if num_items_in_batch is None else num_items_in_batch)
+        mean = ranks.sum_losses(mean, self.accelerator)
         return (mean, {}) if return_outputs else mean
 
     def evaluate(self, eval_dataset: Any = None, **_: Any) -> dict[str, float]:

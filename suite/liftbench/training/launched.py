@@ -136,6 +136,7 @@ def end_all(process: subprocess.Popen[str]) -> None:
     _, alive = psutil.wait_procs(family, timeout=SECONDS_TO_END)
     for one in alive:
         one.kill()
+    psutil.wait_procs(alive, timeout=SECONDS_TO_END)
     process.wait()
 
 
