@@ -52,7 +52,8 @@ def train_launched(spec: Spec, request: TrainRequest, launch: Launch, place: Pat
                         request.progress(done, total, text)
                     case Result(adapter, precision, summary):
                         counted = msgspec.structs.replace(summary, processes=launch.processes)
-                        result = TrainResult(adapter=Path(adapter), precision=precision, summary=counted)
+                        left = _as_asked(Path(adapter), request.folder)
+                        result = TrainResult(adapter=left, precision=precision, summary=counted)
                     case Failure() as failure:
                         failures.append(failure)
                     case None if line.strip():
@@ -79,6 +80,12 @@ def _as_json(spec: Spec, request: TrainRequest) -> LaunchRequest:
         seed=request.seed,
         folder=str(request.folder.resolve()),
     )
+
+
+def _as_asked(adapter: Path, folder: Path) -> Path:
+    """A path from a process, which knows absolute ones alone, in the form in which the request has it."""
+    absolute = folder.resolve()
+    return folder / adapter.relative_to(absolute) if adapter.is_relative_to(absolute) else adapter
 
 
 _decode = msgspec.json.Decoder(Message)
