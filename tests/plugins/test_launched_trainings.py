@@ -21,7 +21,7 @@ from liftbench.records.conversation import Conversation
 from liftbench.records.training import CurvePoint
 from liftbench.runs.directory import Run
 from liftbench.training import launched
-from liftbench.training.launch import parse_launch
+from liftbench.training.launch import command, parse_launch
 from liftbench.training.launched import train_launched
 from liftbench.training.ranks import Ranks
 from liftbench.training.trainer import TrainRequest, TrainResult
@@ -116,7 +116,6 @@ def test_weights_in_nf4_that_are_divided_over_processes_give_the_adapter_of_whol
     # As on a GPU: computed in bfloat16 under the policy of FSDP, where dropout hits nothing.
     options = {"dropout": 1e-9}
     alone = QLoRATrainer().train(request_for("alone", **options))
-    command = launched.command
 
     def over_cpus(*arguments: Any) -> list[str]:
         worker, stand_in = "liftbench.training.worker", "tests.support.fsdp_on_cpu"

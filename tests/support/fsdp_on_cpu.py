@@ -15,6 +15,7 @@ from torch.distributed.tensor import DTensor
 
 from liftbench.training import worker
 from liftbench_plugins.trainers import ranks, sft
+from liftbench_plugins.trainers.monitor import TrainingMonitor
 
 
 def divide_over_cpus() -> None:
@@ -29,9 +30,12 @@ def divide_over_cpus() -> None:
                 fsdp_plugin.set_mixed_precision(state.mixed_precision)
 
     AcceleratorState.__init__ = begin
-    ranks.require_whole = lambda: None
-    sft.unpack_nf4 = lambda _: None
-    sft.TrainingMonitor.on_save = report  # type: ignore[method-assign]
+    for place, name, value in (
+        (ranks, "require_whole", lambda: None),
+        (sft, "unpack_nf4", lambda _: None),
+        (TrainingMonitor, "on_save", report),
+    ):
+        setattr(place, name, value)
 
 
 def report(_monitor: Any, _args: Any, _state: Any, _control: Any, *, model: Any, **_: Any) -> None:

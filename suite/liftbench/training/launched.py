@@ -95,9 +95,10 @@ def _message(line: str) -> Message | None:
     if not line.startswith('{"type":'):
         return None
     try:
-        return _decode.decode(line)
+        message: Message = _decode.decode(line)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
+    return message
 
 
 # ------------------------------------------------------------------------------------------------------- the processes
