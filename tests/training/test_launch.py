@@ -302,6 +302,11 @@ def test_a_dry_run_prints_the_command_and_what_the_machines_need(
     assert not (tmp_path / "reports").exists(), "a dry run writes nothing"
     assert "launch" not in json.loads(train_line("--dry-run", "--json").out)
 
+    begun = train_line("--launch", several)
+    assert (begun.code, begun.out) == (2, "")
+    assert "this is machine 1" in begun.err
+    assert not (tmp_path / "reports").exists(), "the run belongs to machine 0"
+
 
 def test_another_trainer_than_one_for_several_processes_is_refused_before_anything_begins(
     train_line: Callable[..., Any],

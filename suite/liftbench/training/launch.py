@@ -83,6 +83,19 @@ def require_launchable(trainer: Trainer, name: str) -> None:
         )
 
 
+def require_first_machine(launch: Launch) -> None:
+    """Raise `UsageError` on another machine than the first, which alone has the run."""
+    if launch.machine > 0 and not _on_slurm(launch):
+        raise UsageError(
+            f"this is machine {launch.machine} by {launch.config}, and the run belongs to machine 0",
+            "Run the command that --dry-run prints here, once `bench train` runs there.",
+        )
+
+
+def _on_slurm(launch: Launch) -> bool:
+    return launch.machines > 1 and "SLURM_JOB_ID" in os.environ
+
+
 def found_at(launch: Launch) -> str:
     """The name or address of the first machine, which this one is unless the configuration says another."""
     return launch.address or socket.gethostname()
@@ -95,7 +108,6 @@ def command(launch: Launch, request: Path) -> list[str]:
     """
     per_machine = launch.processes // launch.machines
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, _cores() // per_machine))
-    on_slurm = launch.machines > 1 and "SLURM_JOB_ID" in os.environ
     start = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(launch.config.resolve())]
     if not launch.sharded:
         # accelerate's name for processes under torchrun; without GPUs they are on the CPU all the same.
@@ -107,7 +119,7 @@ def command(launch: Launch, request: Path) -> list[str]:
     # The trainer decides about these.
     start += ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", threads]
     work = ["--module", "liftbench.training.worker", str(request.resolve())]
-    if not on_slurm:
+    if not _on_slurm(launch):
         return [*start, "--machine_rank", str(launch.machine), *work]
     line = f'exec {shlex.join(start)} --machine_rank "$SLURM_PROCID" {shlex.join(work)}'
     tasks = [f"--nodes={launch.machines}", f"--ntasks={launch.machines}", "--ntasks-per-node=1"]

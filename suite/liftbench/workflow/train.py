@@ -21,7 +21,7 @@ from ..runs.directory import Run
 from ..runs.open_run import OpenRun, open_run
 from ..training.adapter import TrainingPlan, plan_training
 from ..training.adapter import train as run_trainer
-from ..training.launch import parse_launch, require_launchable
+from ..training.launch import parse_launch, require_first_machine, require_launchable
 from .measure import announce_run, finish_run, say_problems, scored
 from .setup import RunOptions, Setup, setup_for_call
 
@@ -127,6 +127,8 @@ def plan_trainings(setup: Setup, measurement: Measurement, seeds: int) -> list[T
 def train_adapters(trainings: Sequence[Training], measurement: Measurement, *, score: bool) -> list[Run]:
     """The runs of some trainings: trained, and measured if `score` is true, unless that is done already."""
     runs = []
+    if launch := trainings[0].setup.launch:
+        require_first_machine(launch)
     for setup, plan, title in trainings:
         stages = [(f"{title} training".strip(), "steps"), (f"{title} scoring".strip(), "conversations")]
         with (
