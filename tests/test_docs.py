@@ -5,12 +5,10 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import click
 import msgspec
@@ -19,14 +17,6 @@ import pytest
 import liftbench
 from liftbench.cli.lazy import LazyGroup
 from liftbench.cli.main import cli
-from liftbench.data.helpdesk import Helpdesk
-from liftbench.data.intake.desks import message_rows
-from liftbench.data.intake.tables import Row
-from liftbench.data.intake.tally import Tally
-from liftbench.extension.loader import Plugins
-from liftbench.floors.control import ControlRequest
-from liftbench.metrics.base import MetricRequest
-from liftbench.plugin_api import Conversation, CurvePoint, ModelRecord, TrainRequest, Turn, no_progress, prompt_spec
 from liftbench.recipe import rules
 from liftbench.recipe.sections import Recipe
 
@@ -233,105 +223,20 @@ def test_the_grammar_is_that_of_the_parser() -> None:
     assert grammar in read(ROOT / "docs" / "gates.md")
 
 
-def example(folder: Path) -> Path:
-    """The package that the page on plugins shows, written into a folder."""
-    package = folder / "my_package"
-    package.mkdir()
-    for block in blocks(read(ROOT / "docs" / "plugins.md"), "python"):
-        name = re.match(r"# my_package/(\w+\.py)\n", block)
-        assert name is not None, block
-        (package / name[1]).write_text(block, encoding="utf-8")
-    return package
+EXAMPLE = ROOT / "tests" / "example_plugin"
+SHOWN = {
+    found[1]: block.partition("\n")[2]
+    for language in ("python", "toml")
+    for block in blocks(read(ROOT / "docs" / "plugins.md"), language)
+    if (found := re.match(r"# (\S+\.(?:py|toml))\n", block))
+}
 
 
-@pytest.fixture
-def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugins]:
-    """The example's plugin, registered as its entry point would."""
-    example(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    loaded = Plugins()
-    loaded.add(importlib.import_module("my_package.register"), "mine")
-    assert loaded.problems == []
-    yield loaded
-    for name in [name for name in sys.modules if name.split(".")[0] == "my_package"]:
-        del sys.modules[name]
+def test_the_page_on_plugins_shows_the_whole_example() -> None:
+    files = {path.relative_to(EXAMPLE).as_posix() for path in EXAMPLE.rglob("*") if path.suffix in (".py", ".toml")}
+    assert set(SHOWN) == files - {"my_package/__init__.py"}
 
 
-def make(plugins: Plugins, kind: Any, name: str) -> Any:
-    return plugins.load(plugins.find(kind, name))
-
-
-def test_the_example_of_a_metric_scores(plugins: Plugins) -> None:
-    metric = make(plugins, "metric", "length-match")(MetricRequest())
-    turns = (Turn(role="customer", text="Where is my parcel?"),)
-    conversation = Conversation(id="1", turns=turns, references=("one two three four", "one"))
-    assert metric.score(["one two", ""], [conversation, conversation]) == [0.5, 0.0]
-
-
-def test_the_example_of_a_control_writes(plugins: Plugins) -> None:
-    conversations = Helpdesk(None).read("validation")
-    control = make(plugins, "control", "last-turn")(ControlRequest(training=(), seed=0))
-    assert control.write(conversations) == [one.turns[-1].text for one in conversations]
-
-
-def test_the_example_of_a_data_set_reads(plugins: Plugins, tmp_path: Path) -> None:
-    (tmp_path / "test.tsv").write_text("7\tIt is late.\tSorry!\tThe parcel is late.\n", encoding="utf-8")
-    dataset = make(plugins, "dataset", "calls")(str(tmp_path), None)
-    assert dataset.splits() == ["test"]
-    (conversation,) = dataset.read("test")
-    assert [turn.text for turn in conversation.turns] == ["It is late.", "Sorry!"]
-    assert conversation.references == ("The parcel is late.",)
-
-
-def test_the_example_of_a_desk_reads(plugins: Plugins) -> None:
-    desk = make(plugins, "desk", "acme")
-    entries = [
-        {"writtenBy": {"kind": "contact"}, "plain": "Hi", "writtenAt": 1, "kind": "question"},
-        {"writtenBy": {"kind": "operator"}, "plain": "He again", "writtenAt": 2, "kind": "reply", "audience": "team"},
-        {"writtenBy": {"kind": "operator"}, "html": "Hello", "writtenAt": 3, "kind": "reply"},
-        {"writtenBy": {"kind": "operator"}, "plain": "closed", "writtenAt": 4, "kind": "status"},
-    ]
-    row = Row(number=1, values={"caseNumber": 7, "entries": entries})
-    said = list(message_rows([row], desk.recognize([row]), Tally()))
-    assert [one.fault for one in said] == [None, None, None, "not a message (kind: status)"]
-    found = [(one.values["speaker"], one.values["text"], one.values["internal"]) for one in said[:3]]
-    assert found == [("customer", "Hi", False), ("agent", "He again", True), ("agent", "Hello", False)]
-
-
-def test_the_example_of_a_trainer_learns(plugins: Plugins, tiny_chat_model: Path, tmp_path: Path) -> None:
-    spec = plugins.find("trainer", "plain-lora")
-    conversations = tuple(Helpdesk(None).read("train")[:2])
-    points: list[CurvePoint] = []
-    request = TrainRequest(
-        model=tiny_chat_model,
-        model_record=ModelRecord(reference="tiny", sha256="0" * 64, source="test"),
-        train=conversations * 6,
-        validation=conversations,
-        prompt=prompt_spec("{conversation}\n\nSummarize.", "", "chat"),
-        max_input_tokens=400,
-        max_new_tokens=40,
-        options=plugins.options(spec, {"learning_rate": 0.02}),
-        seed=0,
-        folder=tmp_path,
-        record=points.append,
-        progress=no_progress,
-    )
-    result = make(plugins, "trainer", "plain-lora")().train(request)
-    assert {"adapter_config.json", "adapter_model.safetensors"} <= {path.name for path in result.adapter.iterdir()}
-    first, last = points[0].loss, points[-2].loss  # of the same conversation
-    assert first is not None
-    assert last is not None
-    assert last < first
-
-
-def test_the_example_of_a_report_section_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    example(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    loaded = Plugins()
-    loaded.add(importlib.import_module("my_package.costs"), "costs")
-
-    class Comparison:
-        candidates = ("one", "two")
-
-    assert loaded.sections(Comparison()) == [("Costs", "2 adapters, 3.20 EUR of GPU time")]
-    del sys.modules["my_package.costs"], sys.modules["my_package"]
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_page_on_plugins_shows_the_example_as_it_is(name: str) -> None:
+    assert SHOWN[name] == (EXAMPLE / name).read_text(encoding="utf-8")

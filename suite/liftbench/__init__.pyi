@@ -4,12 +4,14 @@ from .gating.gate import GateReport
 from .judging.compare import Comparison
 from .records.conversation import Conversation, Turn
 from .records.run import Prediction
+from .records.sweep import Sweep
 from .runs.directory import Run
 from .workflow.compare import compare
 from .workflow.gate import gate
 from .workflow.measure import baseline, load_run, score
 from .workflow.setup import RunOptions
 from .workflow.summarize import summarize
+from .workflow.sweep import sweep
 from .workflow.train import train
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Run",
     "RunFailed",
     "RunOptions",
+    "Sweep",
     "Turn",
     "UsageError",
     "baseline",
@@ -30,5 +33,6 @@ __all__ = [
     "load_run",
     "score",
     "summarize",
+    "sweep",
     "train",
 ]

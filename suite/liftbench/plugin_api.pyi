@@ -32,7 +32,7 @@ from .prompts.ending import Ending, end_token, ending
 from .prompts.render import completion_ids, encode, render
 from .prompts.spec import Prompt, prompt_spec
 from .records.conversation import Conversation, Turn
-from .records.run import Finding, Manifest
+from .records.run import DecodingRules, Finding, Manifest
 from .records.system import ModelRecord, PromptSpec
 from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory
@@ -55,6 +55,7 @@ __all__ = [
     "Conversation",
     "CurvePoint",
     "Dataset",
+    "DecodingRules",
     "Desk",
     "Ending",
     "Export",

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +41,7 @@ from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.recipe.sections import METRICS
 from liftbench.records.system import ModelRecord, System
+from liftbench.runs.differences import protocol_differences
 from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
 from liftbench.workflow.setup import resolve_recipe
@@ -168,6 +170,20 @@ def test_a_run_holds_all_that_a_report_needs(
     assert run.manifest.plan
     assert sorted(id_ for batch in run.manifest.plan for id_ in batch) == sorted(c.id for c in conversations)
     assert run.environment.packages["liftbench"]
+
+
+def test_decoding_rules_are_part_of_the_protocol_and_of_the_key_only_where_they_are_set(
+    folder: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"the backend echo does not follow generation\.min_words"):
+        run_once(recipe(folder, "generation.min_words=9"), plugins, tmp_path / "runs")
+    monkeypatch.setattr(EchoBackend, "rules", frozenset({"min_words"}))
+    free = run_once(recipe(folder), plugins, tmp_path / "runs").manifest
+    bound = run_once(recipe(folder, "generation.min_words=9"), plugins, tmp_path / "runs").manifest
+    assert free.key != bound.key
+    assert "decoding" not in msgspec.to_builtins(free.protocol)
+    found = protocol_differences(free.protocol, bound.protocol)
+    assert [(one.key, one.candidate) for one in found] == [("decoding", "greedy|min-words:9")]
 
 
 def test_batches_are_of_like_length_and_cover_everything_once(conversations: list[Conversation]) -> None:

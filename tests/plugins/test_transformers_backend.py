@@ -19,8 +19,11 @@ from liftbench.measuring.backend import BackendRequest, Generation, OutOfMemory
 from liftbench.models.references import resolve
 from liftbench.prompts.render import render
 from liftbench.prompts.spec import Prompt, prompt_spec
+from liftbench.recipe.sections import GenerationSection
 from liftbench.records.conversation import Conversation, Turn
+from liftbench.records.run import DecodingRules
 from liftbench_plugins import loading
+from liftbench_plugins.backends.decoding_rules import RuleKeeper
 from liftbench_plugins.backends.transformers import TransformersBackend, unpack_nf4
 
 CHAT = prompt_spec("Summarize this:\n{conversation}", "", "chat")
@@ -351,3 +354,70 @@ def test_the_space_before_a_continuation_is_kept_by_a_tokenizer_that_drops_the_f
     monkeypatch.setattr(backend, "_decode", lambda prompts, _: [written for _ in prompts])
     [generation] = backend.generate([Prompt(text="complaining", token_ids=[70, 71], sha256="")], 9)
     assert generation.text == " about an order"
+
+
+# ------------------------------------------------------------------------------------------------------ decoding rules
+
+
+def open_with(rules: DecodingRules, model: Path) -> TransformersBackend:
+    return TransformersBackend(BackendRequest(model=model, adapter=None, precision="float32", prompt=CHAT, rules=rules))
+
+
+def ngrams(ids: list[int], size: int) -> list[tuple[int, ...]]:
+    return [tuple(ids[start : start + size]) for start in range(len(ids) - size + 1)]
+
+
+def decoded(backend: TransformersBackend, prompts: list[Prompt], tokens: int) -> list[list[int]]:
+    with torch.inference_mode():
+        return backend._decode([prompt.token_ids for prompt in prompts], tokens)
+
+
+def test_no_sequence_of_n_tokens_is_written_twice(tiny_chat_model: Path, conversations: list[Conversation]) -> None:
+    free, bound = open_backend(tiny_chat_model), open_with(DecodingRules(no_repeat_ngram=2), tiny_chat_model)
+    prompts = prompts_for(free, conversations)
+    assert any(len(set(ngrams(ids, 2))) < len(ngrams(ids, 2)) for ids in decoded(free, prompts, 60))
+    for ids in decoded(bound, prompts, 60):
+        assert len(set(ngrams(ids, 2))) == len(ngrams(ids, 2))
+
+
+def test_rules_look_at_what_was_generated_only() -> None:
+    keeper = RuleKeeper(DecodingRules(no_repeat_ngram=1), {0}, None)
+    logits = torch.zeros(2, 6)
+    assert keeper.forbid(logits, [[], []]) is logits, "the first token may be any of the prompt's"
+    forbidden = keeper.forbid(logits, [[5, 2], [1, 1]])
+    assert forbidden.isinf().nonzero().tolist() == [[0, 2], [0, 5], [1, 1]]
+
+
+def test_a_text_ends_where_it_repeats_itself(tiny_chat_model: Path, conversations: list[Conversation]) -> None:
+    free, bound = open_backend(tiny_chat_model), open_with(DecodingRules(repetition_stop=3), tiny_chat_model)
+    prompts = prompts_for(free, conversations)
+    ended = 0
+    for whole, found in zip(decoded(free, prompts, 60), bound.generate(prompts, 60), strict=True):
+        repeats = [
+            end for end in range(4, len(whole) + 1) if tuple(whole[end - 3 : end]) in ngrams(whole[: end - 1], 3)
+        ]
+        if repeats:
+            kept = whole[: repeats[0] - 3]
+            assert found.text == bound.tokenizer.decode(kept, skip_special_tokens=True)
+            assert (found.new_tokens, found.finish_reason) == (repeats[0], "stop")
+            ended += 1
+    assert ended
+
+
+def test_a_model_does_not_end_before_so_many_words(
+    stopping: tuple[Path, int], conversations: list[Conversation]
+) -> None:
+    folder, _ = stopping
+    free, bound = open_backend(folder), open_with(DecodingRules(min_words=9), folder)
+    prompts = prompts_for(free, conversations)
+    words = [len(made.text.split()) for made in free.generate(prompts, 60) if made.finish_reason == "stop"]
+    assert words
+    assert min(words) < 9
+    for made in bound.generate(prompts, 60):
+        assert made.finish_reason == "length" or len(made.text.split()) >= 9
+
+
+def test_the_rules_are_part_of_the_protocol() -> None:
+    rules = GenerationSection(no_repeat_ngram=3, min_words=10).rules
+    assert rules.signature == "greedy|no-repeat-ngram:3|min-words:10"
+    assert GenerationSection().rules.signature == "greedy"

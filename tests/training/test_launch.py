@@ -104,6 +104,9 @@ def test_a_trainer_has_to_say_that_several_processes_may_call_it() -> None:
     plugins = load_plugins()
     for name in ("lora", "qlora"):
         require_launchable(plugins.load(plugins.find("trainer", name))(), name)
+    for name in ("full", "command"):
+        with pytest.raises(UsageError, match=f"'{name}' trains in one process"):
+            require_launchable(plugins.load(plugins.find("trainer", name))(), name)
 
 
 # -------------------------------------------------------------------------------------------------------- the command

@@ -10,6 +10,7 @@ from typing import Any
 from liftbench.plugin_api import (
     Backend,
     BackendRequest,
+    DecodingRules,
     Generation,
     OutOfMemory,
     Prompt,
@@ -29,11 +30,14 @@ from liftbench_plugins.loading import (
 )
 
 from .adapter import with_adapter
+from .decoding_rules import RuleKeeper
 from .embeddings import fit_embeddings
 
 
 class TransformersBackend(Backend):
     """Runs a LLaMA, or any other causal language model of transformers, with or without a PEFT adapter."""
+
+    rules = frozenset(DecodingRules.__struct_fields__)
 
     def __init__(self, request: BackendRequest) -> None:
         import torch
@@ -60,6 +64,7 @@ class TransformersBackend(Backend):
         self._ending = ending(request.prompt, self.tokenizer)
         self._stops = stop_tokens(model.generation_config, self.tokenizer) | set(self._ending.tokens)
         self._pad = valid_pad(self.tokenizer, model)
+        self._rules = RuleKeeper(request.rules, self._stops, self.tokenizer)
 
     @classmethod
     def open_tokenizer(cls, model: Path) -> Any:
@@ -117,7 +122,7 @@ class TransformersBackend(Backend):
                 use_cache=True,
                 logits_to_keep=1,
             ).logits[:, -1]
-            chosen = logits.argmax(dim=-1)
+            chosen = self._rules.forbid(logits, [made[row] for row in alive]).argmax(dim=-1)
             # NaN counts as the largest value, so a row with one has it here.
             if not logits.gather(-1, chosen[:, None]).isfinite().all():
                 raise self._not_numbers()
@@ -137,7 +142,7 @@ class TransformersBackend(Backend):
         return made
 
     def _has_ended(self, ids: list[int]) -> bool:
-        if ids[-1] in self._stops:
+        if ids[-1] in self._stops or self._rules.repeats(ids):
             return True
         if not self._ending.texts:
             return False
@@ -161,14 +166,16 @@ class TransformersBackend(Backend):
         return RunFailed(f"the model's logits are not numbers in {self._precision}: {what}", fix)
 
     def _generation(self, prompt: list[int], ids: list[int]) -> Generation:
-        stopped = bool(ids) and ids[-1] in self._stops
+        new_tokens, repeats = len(ids), self._rules.repeats(ids)
+        stopped = repeats or (bool(ids) and ids[-1] in self._stops)
+        ids = self._rules.without_repeat(ids) if repeats else ids[:-1] if stopped else ids
         # Decoded together with the prompt, because a SentencePiece tokenizer drops the space before the first token.
         before: str = self.tokenizer.decode(prompt, skip_special_tokens=True)
-        whole: str = self.tokenizer.decode([*prompt, *(ids[:-1] if stopped else ids)], skip_special_tokens=True)
+        whole: str = self.tokenizer.decode([*prompt, *ids], skip_special_tokens=True)
         text = whole[len(before) :]
         if (end := self._ending.find(text)) >= 0:
             text, stopped = text[:end], True
-        return Generation(text=text, new_tokens=len(ids), finish_reason="stop" if stopped else "length")
+        return Generation(text=text, new_tokens=new_tokens, finish_reason="stop" if stopped else "length")
 
 
 def stop_tokens(generation_config: Any, tokenizer: Any) -> set[int]:

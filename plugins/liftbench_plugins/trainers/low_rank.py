@@ -6,7 +6,7 @@ Importing this module imports no torch, so that options are checked without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -16,18 +16,17 @@ from liftbench.plugin_api import RunFailed, Trainer, TrainingSummary, TrainReque
 from liftbench_plugins.library_output import quiet
 
 from . import checkpoints
-from .options import LoRAOptions
+from .options import FullOptions, LoRAOptions
 
 
-class LoRATrainer(Trainer):
-    """Trains with TRL and PEFT, on a GPU if there is one, else on the CPU."""
+class TRLTrainer(Trainer):
+    """Trains with TRL, on a GPU if there is one, else on the CPU."""
 
-    name: ClassVar[str] = "lora"
+    name: ClassVar[str]
     precision: ClassVar[str] = "bfloat16"
-    launchable: ClassVar[bool] = True
 
     def train(self, request: TrainRequest) -> TrainResult:
-        """Train, or continue an interrupted training, and leave the best adapter in `request.folder / "adapter"`.
+        """Train, or continue an interrupted training, and leave the best result in `request.folder / "adapter"`.
 
         A resumed training has the same result as an uninterrupted one, byte for byte on the CPU of the same machine. A
         finished training is not repeated; its result is returned again. Raises `RunFailed` if there is nothing to train
@@ -51,15 +50,28 @@ class LoRATrainer(Trainer):
         return TrainResult(adapter=adapter, precision=self.precision, summary=summary)
 
 
+class LoRATrainer(TRLTrainer):
+    """A low-rank adapter on a base in bfloat16, by PEFT."""
+
+    name: ClassVar[str] = "lora"
+    launchable: ClassVar[bool] = True
+    search_space: ClassVar[Mapping[str, str]] = {
+        "learning_rate": "1e-4..3e-3:log",
+        "rank": "8,16,32",
+        "batch_size": "4,8",
+        "epochs": "1,2,3",
+    }
+
+
 class QLoRATrainer(LoRATrainer):
-    """The same on a base in NF4, by bitsandbytes."""
+    """A low-rank adapter on a base in NF4, by PEFT and bitsandbytes."""
 
     name: ClassVar[str] = "qlora"
     precision: ClassVar[str] = "nf4"
 
 
 @contextmanager
-def _explain_errors(options: LoRAOptions) -> Iterator[None]:
+def _explain_errors(options: LoRAOptions | FullOptions) -> Iterator[None]:
     import torch
     from safetensors import SafetensorError
 

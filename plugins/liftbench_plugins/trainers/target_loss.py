@@ -1,4 +1,4 @@
-"""TRL's `SFTTrainer` over shared prefixes, with float32 adapter weights and a loss per target token.
+"""TRL's `SFTTrainer` over shared prefixes, with a loss per target token; an adapter's weights are float32.
 
 Imports torch and TRL: import this module only where a training begins.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from peft import PeftModel
 from trl import SFTTrainer
 
 from . import ranks
@@ -22,13 +23,14 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa lose updates of the learning
-        # rate's size once weights have grown. Computations are in bfloat16 all the same.
-        for parameter in self.model.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
-        if not self.args.bf16:
-            fuse(self.model)
+        if isinstance(self.model, PeftModel):
+            # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa lose updates of the
+            # learning rate's size once weights have grown. Computations are in bfloat16 all the same.
+            for parameter in self.model.parameters():
+                if parameter.requires_grad:
+                    parameter.data = parameter.data.float()
+            if not self.args.bf16:
+                fuse(self.model)
         ranks.sum_gradients(self.model, self.accelerator)
 
     def compute_loss(
@@ -55,11 +57,13 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
         """
         self.model.eval()
         total, count = 0.0, 0
-        for inputs in self.get_eval_dataloader(eval_dataset):
-            with torch.no_grad(), self.compute_loss_context_manager():
-                loss, tokens = target_loss(self.model, inputs)
-            total += loss.item()
-            count += tokens
+        # A loader draws a random number when its pass begins, and so would change the dropout of the steps to come.
+        with torch.random.fork_rng(devices=[]):
+            for inputs in self.get_eval_dataloader(eval_dataset):
+                with torch.no_grad(), self.compute_loss_context_manager():
+                    loss, tokens = target_loss(self.model, inputs)
+                total += loss.item()
+                count += tokens
         if self.accelerator.num_processes > 1:
             sums = torch.tensor([total, count], dtype=torch.float64, device=self.accelerator.device)
             total, count = self.accelerator.reduce(sums, "sum").tolist()

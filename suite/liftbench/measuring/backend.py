@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
 from ..prompts.spec import Prompt
-from ..records.run import FinishReason
+from ..records.run import DecodingRules, FinishReason
 from ..records.system import PromptSpec
 
 
@@ -33,6 +33,8 @@ class BackendRequest(Struct, frozen=True, kw_only=True):
     precision: str
     """`float32`, `bfloat16`, `float16` or `nf4` (double quantization, bfloat16 compute)."""
     prompt: PromptSpec
+    rules: DecodingRules = DecodingRules()
+    """Restrictions of greedy decoding; only those of `Backend.rules` are ever set."""
     tokenizer: Path | None = None
     """Folder of the tokenizer and chat template to use, where an adapter brings its own; else they are the model's."""
 
@@ -40,6 +42,8 @@ class BackendRequest(Struct, frozen=True, kw_only=True):
 class Backend(ABC):
     """Loads a model (and adapter) and generates greedily. Each run opens one and closes it at its end."""
 
+    rules: ClassVar[frozenset[str]] = frozenset()
+    """The fields of `DecodingRules` that this backend follows; the harness refuses a recipe that sets others."""
     tokenizer: Any
     """The model's own tokenizer (transformers' interface)."""
     device: str

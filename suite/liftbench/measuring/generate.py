@@ -15,7 +15,7 @@ from ..prompts.render import finish_text, is_cut, render
 from ..prompts.spec import Prompt
 from ..recipe.sections import Recipe
 from ..records.conversation import Conversation
-from ..records.run import Prediction
+from ..records.run import RULES, Prediction
 from ..records.system import PromptSpec, System
 from ..runs.open_run import OpenRun
 from ..runs.sums import seal
@@ -29,11 +29,13 @@ def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend
     spec = plugins.find("backend", recipe.model.backend)
     system = subject.system
     assert system.precision is not None
+    require_rules(recipe, plugins)
     request = BackendRequest(
         model=subject.model,
         adapter=subject.adapter,
         precision=system.precision,
         prompt=_prompt_of(system),
+        rules=recipe.generation.rules,
         tokenizer=subject.tokenizer,
     )
     backend: Backend = plugins.load(spec)(request)
@@ -54,6 +56,17 @@ def require_room(recipe: Recipe, context_length: int, name: str) -> None:
             "tokens",
             "Lower one of them with --set.",
         )
+
+
+def require_rules(recipe: Recipe, plugins: Plugins) -> None:
+    """Raise `UsageError` where the recipe sets a decoding rule that its backend does not follow."""
+    backend: type[Backend] = plugins.load(plugins.find("backend", recipe.model.backend))
+    for name in RULES:
+        if getattr(recipe.generation, name) and name not in backend.rules:
+            raise UsageError(
+                f"the backend {recipe.model.backend} does not follow generation.{name}",
+                f"Set generation.{name}=0, or choose another backend (model.backend).",
+            )
 
 
 def summarize_one(conversation: Conversation, subject: Loadable, recipe: Recipe, plugins: Plugins) -> Prediction:

@@ -119,6 +119,7 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_da
         max_new_tokens=recipe.generation.max_new_tokens,
         postprocess=POSTPROCESS,
         metrics={metric.name: metric.signature for metric in metrics},
+        decoding=recipe.generation.rules.signature,
     )
     return Measurement(
         protocol=protocol,
@@ -129,6 +130,19 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_da
         training=training,
         training_fingerprint=split_fingerprint(training, cleaning(recipe.data)) if training else "",
         skipped=skipped,
+    )
+
+
+def restrict(
+    measurement: Measurement, conversations: Sequence[Conversation], metrics: Sequence[Metric], batch_size: int
+) -> Measurement:
+    """The same measurement of other conversations, such as development data, with some of its metrics."""
+    return replace(
+        measurement,
+        conversations={conversation.id: conversation for conversation in conversations},
+        scored=[conversation.id for conversation in conversations],
+        plan=batch_plan(conversations, batch_size),
+        metrics=list(metrics),
     )
 
 

@@ -13,7 +13,7 @@ from ..errors import LiftbenchError, PrerequisiteError, UsageError, first_line
 from ..extension.loader import Plugins, load_plugins
 from ..files import digest
 from ..models.adapter_tokenizer import join_tokenizer
-from ..models.adapters import CONFIGURATION, compare_base, find_base, is_edited, read_adapter
+from ..models.adapters import compare_base, find_base, is_edited, is_trained, read_adapter
 from ..models.hub import HUB
 from ..models.references import ResolvedModel, is_chat_model, resolve
 from ..prompts.differences import TokenizerDifferences, tokenizer_differences
@@ -31,7 +31,11 @@ class Loadable(Struct, frozen=True, kw_only=True):
 
     system: System
     model: Path
+    """The folder of the weights: of the model or, where a training left a whole model, of that one."""
     adapter: Path | None = None
+    """The folder of the adapter to put on it."""
+    trained: Path | None = None
+    """The folder that a training left, with provenance and rows: the adapter, or the whole model."""
     tokenizer: Path | None = None
     """The folder of the tokenizer and chat template, where they are not the model's (see `own_tokenizer`)."""
     notes: list[str] = []
@@ -114,6 +118,8 @@ def with_adapter(
 ) -> Loadable:
     """A model with an adapter, on the base and in the precision that the adapter was trained on.
 
+    A whole model that was trained from `model` takes the place of its weights; everything else is the same.
+
     `precision` asks for another precision. An adapter on a base that is not its own loses quality silently, so a
     mismatch raises `UsageError`; with `allow_mismatch` the run notes it instead. The run also notes what the adapter's
     provenance does not record, because it was trained elsewhere, and a tokenizer or chat template of the adapter's own.
@@ -149,8 +155,14 @@ def with_adapter(
         prompt=prompt,
     )
     notes += [f"the adapter does not fit and was scored anyway: {mismatch}" for mismatch in mismatches]
-    folder = tokenizer.folder if tokenizer else None
-    return Loadable(system=system, model=model.path, adapter=adapter, tokenizer=folder, notes=notes)
+    return Loadable(
+        system=system,
+        model=adapter if record.whole_model else model.path,
+        adapter=None if record.whole_model else adapter,
+        trained=adapter,
+        tokenizer=tokenizer.folder if tokenizer else None,
+        notes=notes,
+    )
 
 
 def _compare_with_base(
@@ -236,7 +248,7 @@ def resolve_system(
     allow_mismatch: bool = False,
     plugins: Plugins | None = None,
 ) -> tuple[Loadable, str | None]:
-    """The system that a user names: an adapter's folder, a run (its adapter, or its model), or a model reference.
+    """The system that a user names: a folder that a training left, a run (its adapter, or its model), or a model.
 
     The prompt is the recipe's; for a run with a search of prompts (`bench baseline --tune`), it is the one that was
     found. `base` is the model reference that the user gave with an adapter; without it the adapter's own base is taken,
@@ -247,7 +259,7 @@ def resolve_system(
     if run is not None:
         adapter, reference = _of_run(run)
     else:
-        adapter, reference = (Path(name) if (Path(name) / CONFIGURATION).is_file() else None), name
+        adapter, reference = (Path(name) if is_trained(Path(name)) else None), name
     if adapter is None:
         loadable = untuned(recipe, resolve(reference), shots)
         if run is not None and run.manifest.tuned:

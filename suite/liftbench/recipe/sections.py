@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from ..records.run import Against, Limits
+from ..records.run import RULES, Against, DecodingRules, Limits
 
 DEFAULT_RECIPE = "smollm2-135m"
 
@@ -99,6 +99,18 @@ class GenerationSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The most tokens of a summary. A longer one is cut off."""
     batch_size: Count = 16
     """Conversations generated at once. The batches are the same for every system."""
+    no_repeat_ngram: CountOrZero = 0
+    """No sequence of this many generated tokens occurs twice in a summary; 0: no such rule."""
+    repetition_stop: CountOrZero = 0
+    """A summary ends where it would repeat a sequence of this many of its tokens; the repeat is left out. 0: no such
+    rule."""
+    min_words: CountOrZero = 0
+    """The model does not end a summary before this many words; 0: no such rule."""
+
+    @property
+    def rules(self) -> DecodingRules:
+        """The rules of decoding, which every system of a measurement follows."""
+        return DecodingRules(**{name: getattr(self, name) for name in RULES})
 
 
 class MetricsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,6 +139,8 @@ class TrainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Use only this many conversations of the training split, the validation part included."""
     validation_fraction: Annotated[float, Meta(gt=0, lt=1)] = 0.1
     """The share of the training split that is kept apart to choose the checkpoint on."""
+    trials: CountOrZero = 0
+    """The number of trainings that `bench sweep` compared to choose the options; it is in the adapter's provenance."""
     options: dict[str, Any] = {}
     """The options of the trainer plugin."""
 

@@ -13,7 +13,32 @@ from .system import System
 SCHEMA = 3
 
 
-class Protocol(Struct, frozen=True, kw_only=True):
+GREEDY = "greedy"
+"""`Protocol.decoding` without rules: each token is the most likely one."""
+
+
+class DecodingRules(Struct, frozen=True, kw_only=True):
+    """What greedy decoding may not write. Rules see generated tokens only, not the prompt; 0 switches a rule off."""
+
+    no_repeat_ngram: int = 0
+    """No sequence of this many tokens occurs twice in a summary."""
+    repetition_stop: int = 0
+    """A summary ends where it would repeat a sequence of this many of its tokens, and the repeat is left out."""
+    min_words: int = 0
+    """The model does not end a summary before this many words."""
+
+    @property
+    def signature(self) -> str:
+        """The rules that are in force, as in `Protocol.decoding`."""
+        rules = {name.replace("_", "-"): value for name in RULES if (value := getattr(self, name))}
+        return "|".join([GREEDY, *(f"{name}:{value}" for name, value in rules.items())])
+
+
+RULES = tuple(DecodingRules.__struct_fields__)
+"""The names of all decoding rules."""
+
+
+class Protocol(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a system is measured. Two runs compare only if every field but `dataset` (a label) is equal."""
 
     dataset: str
@@ -35,6 +60,8 @@ class Protocol(Struct, frozen=True, kw_only=True):
     """Name and version of the step from a generated text to the text that is scored."""
     metrics: dict[str, str]
     """Metric name → signature."""
+    decoding: str = GREEDY
+    """How each token is chosen: `greedy`, and the rules that restrict it (`DecodingRules.signature`)."""
 
 
 # -------------------------------------------------------------------------------------------------- what is measured
@@ -57,8 +84,8 @@ class Prediction(Struct, frozen=True, kw_only=True):
     new_tokens: int | None = None
     """Generated tokens, the end token included."""
     finish_reason: FinishReason = "unknown"
-    """`stop`: the model ended by itself, or the prompt's `stop` or `max_words` ended the text; `length`: it was cut at
-    `max_new_tokens`."""
+    """`stop`: the model ended by itself, or the prompt's `stop` or `max_words` or a decoding rule ended the text;
+    `length`: it was cut at `max_new_tokens`."""
     turns_dropped: int = 0
     """Turns left out of the prompt because the conversation did not fit `max_input_tokens`."""
     seconds: float | None = None

@@ -37,7 +37,7 @@ class TrainingSummary(Struct, frozen=True, kw_only=True):
     steps: int | None = None
     """Number of optimizer steps."""
     best_step: int | None = None
-    """The step whose checkpoint became the adapter."""
+    """The step whose checkpoint became the result."""
     best_validation_loss: float | None = None
     """Validation loss of that checkpoint; None without validation conversations."""
     stopped_early: bool = False
@@ -57,7 +57,7 @@ class TrainingSummary(Struct, frozen=True, kw_only=True):
     tokens: int | None = None
     """Number of tokens in all forward passes of the training: prompts count, padding and validation do not."""
     trainable_parameters: int
-    """Number of parameters in the adapter."""
+    """Number of parameters in the adapter, or in the whole model."""
     seconds: float
     """Wall time of the training."""
     peak_memory_bytes: int | None = None
@@ -89,6 +89,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """The trainer's options."""
     seed: int | None = None
     """Seed of the training."""
+    trials: int | None = None
+    """Number of trainings that `bench sweep` compared to choose the options; None without a sweep."""
     dataset: str | None = None
     """The data set's label."""
     train_split: str | None = None

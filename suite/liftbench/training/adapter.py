@@ -1,4 +1,4 @@
-"""Trains an adapter on a base: what a trainer is given, and what is recorded about the result."""
+"""Trains an adapter, or a base as a whole: what a trainer is given, and what is recorded about the result."""
 
 from __future__ import annotations
 
@@ -73,6 +73,8 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         seed=recipe.seed,
     )
     cleaned_by = cleaning(recipe.data)
+    # Provenance tells the number, so that trainings with another one are others; without a sweep nothing is added.
+    swept = [f"trials {recipe.train.trials}"] if recipe.train.trials else []
     key = digest(
         spec.name,
         spec.distribution,
@@ -81,6 +83,7 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         split_fingerprint(split.validation, cleaned_by),
         recipe.seed,
         recipe.generation.max_input_tokens,
+        *swept,
     )
     family = digest(
         spec.name,
@@ -91,6 +94,7 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         recipe.train.limit,
         recipe.train.validation_fraction,
         recipe.generation.max_input_tokens,
+        *swept,
     )
     return TrainingPlan(spec=spec, trainer=trainer, options=options, split=split, key=key, family=family)
 
@@ -113,7 +117,10 @@ def train(
     folder = run.folder / "training"
     adapter = folder / "adapter"
     if not (folder / "summary.json").exists():
-        result = _call_trainer(run, plan, _request(run, plan, base, model, progress, folder), launch)
+        # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
+        record = Curve(folder / "curve.jsonl", run.record_environment).record
+        request = train_request(run.recipe, plan, base, model, folder, record, progress)
+        result = _call_trainer(run, plan, request, launch)
         if result.adapter != adapter:
             raise RunFailed(f"the trainer {plan.spec.name!r} left its adapter in {result.adapter}, not in {adapter}")
         _write_provenance(run, plan, base, model, result)
@@ -136,6 +143,33 @@ def copy_rows(run: OpenRun, rows: Sequence[TrainingRow]) -> None:
         write_lines(path, rows)
 
 
+def train_request(
+    recipe: Recipe,
+    plan: TrainingPlan,
+    base: Loadable,
+    model: ResolvedModel,
+    folder: Path,
+    record: Callable[[CurvePoint], None],
+    progress: Progress,
+) -> TrainRequest:
+    """What the trainer of a plan is given, to train in a folder."""
+    assert base.system.prompt is not None
+    return TrainRequest(
+        model=base.model,
+        model_record=model.record,
+        train=plan.split.train,
+        validation=plan.split.validation,
+        prompt=base.system.prompt,
+        max_input_tokens=recipe.generation.max_input_tokens,
+        max_new_tokens=recipe.generation.max_new_tokens,
+        options=plan.options,
+        seed=recipe.seed,
+        folder=folder,
+        record=record,
+        progress=progress,
+    )
+
+
 class Curve:
     """Appends to `training/curve.jsonl`; after a resume, old points from the first new point's step on are dropped."""
 
@@ -151,28 +185,6 @@ class Curve:
             self._resumed = True
             self._begun()
         append_lines(self._path, [point])
-
-
-def _request(
-    run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress, folder: Path
-) -> TrainRequest:
-    assert base.system.prompt is not None
-    recipe = run.recipe
-    return TrainRequest(
-        model=base.model,
-        model_record=model.record,
-        train=plan.split.train,
-        validation=plan.split.validation,
-        prompt=base.system.prompt,
-        max_input_tokens=recipe.generation.max_input_tokens,
-        max_new_tokens=recipe.generation.max_new_tokens,
-        options=plan.options,
-        seed=recipe.seed,
-        folder=folder,
-        # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
-        record=Curve(folder / "curve.jsonl", run.record_environment).record,
-        progress=progress,
-    )
 
 
 def _call_trainer(run: OpenRun, plan: TrainingPlan, request: TrainRequest, launch: Launch | None) -> TrainResult:
@@ -209,6 +221,7 @@ def _write_provenance(
         prompt=base.system.prompt,
         options=msgspec.to_builtins(plan.options),
         seed=run.recipe.seed,
+        trials=run.recipe.train.trials or None,
         dataset=run.manifest.protocol.dataset,
         train_split=run.recipe.data.train_split,
         train_fingerprint=split_fingerprint(used, cleaning(run.recipe.data)),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..files import digest
-from ..measuring.generate import require_room
+from ..measuring.generate import require_room, require_rules
 from ..measuring.harness import new_manifest
 from ..measuring.plan import Measurement, prepare
 from ..measuring.systems import Loadable, untuned
@@ -147,8 +147,9 @@ def open_training(
     """Open the run of a training (continued, reused or new) for scoring, with its adapter as a system."""
     recipe = setup.recipe
     model = resolve(recipe.model.reference)
-    # Checked before the training, not when the adapter is scored: budgets that do not fit would waste a training.
+    # Checked before the training, not when the adapter is scored, which would waste a training.
     require_room(recipe, context_length(model.path), model.name)
+    require_rules(recipe, setup.plugins)
     base = untuned(recipe, model)
     system = replace(
         base.system, name=f"{model.name}+{plan.spec.name}", precision=plan.trainer.base_precision(plan.options)
