@@ -469,7 +469,7 @@ def test_a_full_gpu_is_told_with_the_option_to_lower(
 
     from liftbench_plugins.trainers import sft
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(sft, "load_model", full)

@@ -35,14 +35,18 @@ class TRLTrainer(Trainer):
         folder, adapter = request.folder / "checkpoints", request.folder / "adapter"
         finished = folder / "finished.json"
         if not (finished.is_file() and adapter.is_dir()):
-            folder.mkdir(parents=True, exist_ok=True)
+            if request.ranks.is_main:
+                folder.mkdir(parents=True, exist_ok=True)
             with quiet(), _explain_errors(request.options):
                 from .sft import fine_tune
 
                 summary = fine_tune(request, folder, adapter, trainer=self.name, precision=self.precision)
-                write_atomic(finished, summary)
-        checkpoints.delete(folder)
-        summary = msgspec.json.decode(finished.read_bytes(), type=TrainingSummary)
+                if request.ranks.is_main:
+                    write_atomic(finished, summary)
+        else:
+            summary = msgspec.json.decode(finished.read_bytes(), type=TrainingSummary)
+        if request.ranks.is_main:
+            checkpoints.delete(folder)
         return TrainResult(adapter=adapter, precision=self.precision, summary=summary)
 
 
@@ -50,6 +54,7 @@ class LoRATrainer(TRLTrainer):
     """A low-rank adapter on a base in bfloat16, by PEFT."""
 
     name: ClassVar[str] = "lora"
+    launchable: ClassVar[bool] = True
     search_space: ClassVar[Mapping[str, str]] = {
         "learning_rate": "1e-4..3e-3:log",
         "rank": "8,16,32",

@@ -11,7 +11,7 @@ from ..measuring.plan import prepare
 from ..runs.directory import Run
 from ..workflow.measure import say_problems
 from ..workflow.preview import preview_trainings
-from ..workflow.train import plan_trainings, train_adapters
+from ..workflow.train import plan_trainings, train_adapters, with_launch
 from .options import run_options, setup_of
 from .output import echo
 from .show import print_json, say, show_preview, show_run, show_seeds
@@ -28,13 +28,19 @@ from .show import print_json, say, show_preview, show_run, show_seeds
     help="Train N adapters, with the seed and those that follow it.",
 )
 @click.option("--no-score", is_flag=True, help="Stop after training.")
-def command(seeds: int, no_score: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+@click.option(
+    "--launch",
+    metavar="N|CONFIG",
+    help="Train in N processes by `accelerate launch`, or as its configuration says: a YAML file, or fsdp2:N.",
+)
+def command(seeds: int, no_score: bool, launch: str | None, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Train an adapter for RECIPE's model through a trainer plugin, then score it.
 
     A training that was stopped continues from its newest checkpoint when the same command is given again. With --seeds
-    each adapter is a run of its own, and `bench compare` judges them together.
+    each adapter is a run of its own, and `bench compare` judges them together. With --launch several processes share
+    the conversations of every step; the adapter is that of one process but for rounding.
     """
-    setup = setup_of(given)
+    setup = with_launch(setup_of(given), launch)
     measurement = prepare(setup.resolved, setup.plugins)
     trainings = plan_trainings(setup, measurement, seeds)
     if dry_run:

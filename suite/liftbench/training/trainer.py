@@ -13,6 +13,7 @@ from ..progress import Progress
 from ..records.conversation import Conversation
 from ..records.system import ModelRecord, PromptSpec
 from ..records.training import CurvePoint, TrainingSummary
+from .ranks import Ranks
 
 # ---------------------------------------------------------------------------------------------------------- trainers
 
@@ -40,6 +41,8 @@ class TrainRequest(Struct, frozen=True, kw_only=True):
     record: Callable[[CurvePoint], None]
     """Appends to the training curve; after a resume, old points from the new point's step on are dropped first."""
     progress: Progress
+    ranks: Ranks = Ranks()
+    """Which process this is, if several train together (`--launch`); only the main one writes files."""
 
 
 class TrainResult(Struct, frozen=True, kw_only=True):
@@ -56,6 +59,8 @@ class Trainer(ABC):
 
     precision: ClassVar[str]
     """The precision of the base in training."""
+    launchable: ClassVar[bool] = False
+    """Whether several processes may call `train` together: each with its part of a batch, as `request.ranks` says."""
 
     search_space: ClassVar[Mapping[str, str]] = {}
     """What `bench sweep` varies by default: option → its values, `1e-4..3e-3:log` or `8,16,32`."""

@@ -14,6 +14,8 @@ from ..measuring.systems import Loadable, planned_system, recipe_shots
 from ..prompts.render import render
 from ..records.run import Protocol
 from ..records.system import Shot
+from ..training.adapter import TrainingPlan, request_path
+from ..training.launch import command, found_at
 from .setup import Setup
 from .train import Training
 
@@ -29,6 +31,21 @@ class Value(NamedTuple):
     origin: str
 
 
+class LaunchPreview(Struct, frozen=True, kw_only=True):
+    """Which processes would train, and the command that starts those of one machine."""
+
+    machines: int
+    machine: int
+    """The machine that the command is for; each of the others has its own number at `--machine_rank`."""
+    processes: int
+    """On all machines; the ranks of a machine follow those of the one before."""
+    address: str | None
+    """Where the first machine has to be found; None where there is only one."""
+    command: list[str]
+    request: str
+    """The file that all machines have to see. It is there while the training runs."""
+
+
 class Preview(Struct, frozen=True, kw_only=True):
     """What a run would do."""
 
@@ -41,6 +58,8 @@ class Preview(Struct, frozen=True, kw_only=True):
     """The first prompt and its tokens, or why it cannot be shown; empty where there is no prompt."""
     seeds: list[int] = []
     """The seeds, where there are several trainings."""
+    launch: LaunchPreview | None = None
+    """How the training is launched, where several processes train."""
 
 
 def preview_baseline(setup: Setup, measurement: Measurement, shots: tuple[Shot, ...] | None = None) -> Preview:
@@ -59,7 +78,22 @@ def preview_trainings(trainings: Sequence[Training], measurement: Measurement) -
     }
     found = preview_system(setup, measurement, lambda: planned_system(setup.recipe))
     seeds = [training.setup.recipe.seed for training in trainings] if len(trainings) > 1 else []
-    return msgspec.structs.replace(found, counts=found.counts | counts, seeds=seeds)
+    return msgspec.structs.replace(found, counts=found.counts | counts, seeds=seeds, launch=_launch(setup, plan))
+
+
+def _launch(setup: Setup, plan: TrainingPlan) -> LaunchPreview | None:
+    launch = setup.launch
+    if launch is None:
+        return None
+    request = request_path(setup.runs, setup.recipe, plan)
+    return LaunchPreview(
+        machines=launch.machines,
+        machine=launch.machine,
+        processes=launch.processes,
+        address=f"{found_at(launch)}:{launch.port}" if launch.machines > 1 else None,
+        command=command(launch, request),
+        request=str(request.resolve()),
+    )
 
 
 def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[], Loadable] | None) -> Preview:
