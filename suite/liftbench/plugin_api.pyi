@@ -38,7 +38,7 @@ from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
 from .text.transcript import transcript
-from .training.trainer import Trainer, TrainRequest, TrainResult
+from .training.trainer import Trainer, TrainingEstimate, TrainRequest, TrainResult
 
 __all__ = [
     "API_VERSION",
@@ -83,6 +83,7 @@ __all__ = [
     "TrainRequest",
     "TrainResult",
     "Trainer",
+    "TrainingEstimate",
     "TrainingSummary",
     "Turn",
     "UnclearSpeakers",

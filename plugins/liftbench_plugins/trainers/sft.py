@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import torch
 from datasets import Dataset
 from peft import LoraConfig
@@ -20,7 +21,15 @@ from transformers import (
 )
 from trl import SFTConfig
 
-from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, TrainRequest, peak_memory
+from liftbench.plugin_api import (
+    PrerequisiteError,
+    RunFailed,
+    TrainingEstimate,
+    TrainingSummary,
+    TrainRequest,
+    no_progress,
+    peak_memory,
+)
 from liftbench_plugins.backends.transformers import unpack_nf4
 from liftbench_plugins.loading import (
     check_ids,
@@ -36,6 +45,7 @@ from liftbench_plugins.loading import (
 )
 
 from . import checkpoints
+from .calibration import calibrate
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
 from .rows import Encoder, Row, Schedule, schedule, trained_pairs, validation_rows
 from .shared_prefix import ATTENTION, attention, collate
@@ -50,9 +60,7 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: st
     options: LoRAOptions = request.options
     tokenizer = load_tokenizer(request.model)
     plan, validation = _plan(request, tokenizer)
-    if not plan.rows:
-        reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
-        raise RunFailed(f"there is nothing to train on: no training row is usable ({reasons or 'no rows'})")
+    _require_rows(plan)
 
     # Checked here, because `Trainer` would resume a training that had stopped early, and train on.
     newest = checkpoints.newest_whole(folder)
@@ -66,6 +74,25 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: st
     summary = _summary(request, plan, validation, state, chosen, trainer)
     checkpoints.publish(chosen, adapter, request.model_record.reference)
     return summary
+
+
+def estimate(request: TrainRequest, *, precision: str) -> TrainingEstimate:
+    """What `fine_tune` would take, predicted from a few steps over a sample of its rows."""
+    tokenizer = load_tokenizer(request.model)
+    plan, validation = _plan(request, tokenizer)
+    _require_rows(plan)
+
+    def build(options: Any, sample: Schedule, held_out: list[Row]) -> TargetLossTrainer:
+        changed = msgspec.structs.replace(request, options=options, progress=no_progress)
+        return _trainer(changed, sample, held_out, tokenizer, request.folder, precision)
+
+    return calibrate(request, plan, validation, build)
+
+
+def _require_rows(plan: Schedule) -> None:
+    if not plan.rows:
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
+        raise RunFailed(f"there is nothing to train on: no training row is usable ({reasons or 'no rows'})")
 
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:

@@ -14,6 +14,8 @@ from ..measuring.systems import Loadable, planned_system, recipe_shots
 from ..prompts.render import render
 from ..records.run import Protocol
 from ..records.system import Shot
+from ..training.estimate import estimate
+from ..training.trainer import TrainingEstimate
 from .setup import Setup
 from .train import Training
 
@@ -29,6 +31,17 @@ class Value(NamedTuple):
     origin: str
 
 
+class Expectation(Struct, frozen=True, kw_only=True):
+    """What trainings would take."""
+
+    estimate: TrainingEstimate | None = None
+    """Of one of them."""
+    unknown: str = ""
+    """Why there is no estimate."""
+    trainings: int = 1
+    """The number of trainings, one after the other."""
+
+
 class Preview(Struct, frozen=True, kw_only=True):
     """What a run would do."""
 
@@ -41,6 +54,8 @@ class Preview(Struct, frozen=True, kw_only=True):
     """The first prompt and its tokens, or why it cannot be shown; empty where there is no prompt."""
     seeds: list[int] = []
     """The seeds, where there are several trainings."""
+    expected: Expectation | None = None
+    """What the trainings would take, where it was asked for."""
 
 
 def preview_baseline(setup: Setup, measurement: Measurement, shots: tuple[Shot, ...] | None = None) -> Preview:
@@ -60,6 +75,22 @@ def preview_trainings(trainings: Sequence[Training], measurement: Measurement) -
     found = preview_system(setup, measurement, lambda: planned_system(setup.recipe))
     seeds = [training.setup.recipe.seed for training in trainings] if len(trainings) > 1 else []
     return msgspec.structs.replace(found, counts=found.counts | counts, seeds=seeds)
+
+
+def expect_trainings(trainings: Sequence[Training]) -> Expectation:
+    """What trainings that differ only in their seed would take, by a short calibration of the first one.
+
+    Raises what the training itself would raise before its first steps.
+    """
+    setup, plan, _ = trainings[0]
+    try:
+        base = planned_system(setup.recipe)
+    except LiftbenchError as error:
+        return Expectation(unknown=error.line, trainings=len(trainings))
+    with setup.feedback.bars([("", "passes")]) as (bar,):
+        found = estimate(setup.recipe, plan, base, bar)
+    unknown = "" if found else f"the trainer {plan.spec.name!r} cannot say it"
+    return Expectation(estimate=found, unknown=unknown, trainings=len(trainings))
 
 
 def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[], Loadable] | None) -> Preview:
