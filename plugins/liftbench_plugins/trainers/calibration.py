@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -25,8 +26,15 @@ PASSES = 16
 """Forward and backward passes at most."""
 
 ENOUGH_PASSES = 4
+"""Passes at least, the longest among them."""
+
 STEP_PASSES = 4
-"""Passes of an optimizer step at most: as many as leave freed memory of several lengths behind."""
+"""Passes of an optimizer step at most. There are several, because a long row finds memory that others have freed in
+pieces that do not fit."""
+
+GROWING_PASSES = 85
+"""Passes during which what is held grows: oneDNN keeps 1,024 products, 0.6 MB each, and the attention over a row of a
+length of its own takes about 12."""
 
 SECONDS = 30.0
 """No step is begun after this time, once there were enough passes."""
@@ -124,8 +132,10 @@ class Measured(Struct):
     """Of a token."""
     saving: float = 0.0
     weights: int = 0
-    held: int = 0
-    """After the first step, when the optimizer has its state, and no pass holds activations."""
+    before: int = 0
+    """Held before the step of the longest pass."""
+    after: list[tuple[int, int]] = []
+    """Of each step: passes so far, and what is held then. No pass holds activations."""
     other_peak: int = 0
     """The most that was held outside of the passes: to load, to evaluate and to save."""
 
@@ -136,8 +146,17 @@ class Measured(Struct):
 
     def peak_of(self, tokens: int) -> int:
         """The peak of a training whose longest micro-batch has this number of tokens: activations are linear in it."""
-        per_token = max(0.0, (self.longest.peak - self.held) / self.longest.tokens)
-        return max(self.other_peak, round(self.held + per_token * tokens))
+        per_token = max(0.0, (self.longest.peak - self.before) / self.longest.tokens)
+        held = max([self.before, *(held for _, held in self.after)])
+        return max(self.other_peak, round(held + per_token * tokens))
+
+    def growth(self, passes: int) -> int:
+        """What a training of this number of passes will hold more than the calibration did in the end."""
+        if len(self.after) < 2:
+            return 0
+        (first, held_first), (last, held_last) = self.after[0], self.after[-1]
+        coming = max(0, min(passes, GROWING_PASSES) - last)
+        return max(0, coming * (held_last - held_first) // (last - first))
 
 
 def _measure(
@@ -154,10 +173,12 @@ def _measure(
     batches = micro_batches(plan.rows, options.batch_size, micro_batch)
     # A last batch may be too small for a whole micro-batch.
     batches = [batch for batch in batches if len(batch) == micro_batch] or batches[:1]
-    sample = spread(batches, PASSES, 2 * step_passes - 1)
+    # The longest comes last in a step, and in the second one at the earliest, when the optimizer has its state.
+    longest_at = max(2, -(-ENOUGH_PASSES // step_passes)) * step_passes - 1
+    sample = spread(batches, PASSES, longest_at)
     held_out = _held_out(validation, micro_batch)
     measured = Measured(micro_batch)
-    monitor = CalibrationMonitor(measured, sample, held_out, memory, room, request.progress)
+    monitor = CalibrationMonitor(measured, sample, longest_at, held_out, memory, room, request.progress)
     changed = msgspec.structs.replace(options, batch_size=step_passes * micro_batch, micro_batch=micro_batch)
     trainer = build(
         changed,
@@ -172,7 +193,8 @@ def _measure(
     )
     trainer.add_callback(monitor)
     measured.weights = int(trainer.model.get_memory_footprint())
-    trainer.train()
+    with suppress(DoesNotFit):
+        trainer.train()
     return measured
 
 
@@ -182,14 +204,18 @@ def _held_out(validation: list[Row], micro_batch: int) -> list[Row]:
     return [*ordered[-1], *ordered[len(ordered) // 2]] if ordered else []
 
 
+class DoesNotFit(Exception):
+    """Raised before a pass for which there is not enough memory: it would take it from other work."""
+
+
 class CalibrationMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not follow transformers
-    """Times a training's passes, and notes the memory of each. Stops it when it knows enough, or memory would not
-    suffice."""
+    """Times a training's passes, and notes the memory of each; stops it when it knows enough."""
 
     def __init__(
         self,
         measured: Measured,
         sample: Sequence[MicroBatch],
+        longest_at: int,
         held_out: list[Row],
         memory: Memory,
         room: int,
@@ -197,6 +223,7 @@ class CalibrationMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does no
     ) -> None:
         self.measured = measured
         self._tokens = [tokens_of(batch) for batch in sample]
+        self._longest_at = longest_at
         self._held_out = held_out
         self._memory = memory
         self._room = room
@@ -210,12 +237,16 @@ class CalibrationMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does no
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         """The first pass of a step begins."""
+        if len(self.measured.passes) <= self._longest_at:
+            self.measured.before = self._memory.held()
+        self._require_room()
         self._memory.forget_peak()
         self._lap()
 
     def on_substep_end(self, *_: Any, **__: Any) -> None:
         """A pass ends, and the next one begins."""
         self._end_pass()
+        self._require_room()
 
     def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
         """The last pass of a step ends."""
@@ -226,13 +257,8 @@ class CalibrationMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does no
         measured = self.measured
         measured.between.append(self._lap())
         self._memory.forget_peak()
-        if state.global_step == 1:
-            measured.held = self._memory.held()
-            if measured.peak_of(max(self._tokens)) > self._room:
-                # The longest micro-batch comes next: what does not fit here would take it from other work.
-                control.should_training_stop = True
-                return
-        known = state.global_step >= 2 and len(measured.passes) >= ENOUGH_PASSES
+        measured.after.append((len(measured.passes), self._memory.held()))
+        known = len(measured.passes) > self._longest_at
         if state.global_step == state.max_steps or (known and self._last - self._began > SECONDS):
             control.should_training_stop = control.should_save = True
             control.should_evaluate = bool(self._held_out)
@@ -255,6 +281,11 @@ class CalibrationMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does no
         self._memory.forget_peak()
         self._progress(len(passes), len(self._tokens), "calibrating")
 
+    def _require_room(self) -> None:
+        passes, longest = self.measured.passes, self._tokens[self._longest_at]
+        if len(passes) == self._longest_at and self.measured.peak_of(longest) > self._room:
+            raise DoesNotFit
+
     def _note_other_peak(self) -> None:
         self.measured.other_peak = max(self.measured.other_peak, self._memory.peak())
 
@@ -274,13 +305,12 @@ def _predict(
 ) -> TrainingEstimate:
     options = request.options
     evaluations = len(evaluation_steps(plan, options.evaluations_per_epoch)) if validation else 0
-    peaks = {
-        micro_batch: measured.peak_of(max(map(tokens_of, micro_batches(plan.rows, options.batch_size, micro_batch))))
-        for micro_batch in range(1, options.batch_size + 1)
-        if options.batch_size % micro_batch == 0
-    }
-    # Where memory of other lengths was freed before, it is not always the longest that takes most.
-    peaks[measured.micro_batch] = max(peaks[measured.micro_batch], *(one.peak for one in measured.passes))
+    peaks = {}
+    for micro_batch in range(1, options.batch_size + 1):
+        if options.batch_size % micro_batch == 0:
+            batches = micro_batches(plan.rows, options.batch_size, micro_batch)
+            longest = max(map(tokens_of, batches))
+            peaks[micro_batch] = measured.peak_of(longest) + measured.growth(len({tokens_of(one) for one in batches}))
     return TrainingEstimate(
         steps=plan.steps,
         target_tokens=sum(row.target_tokens for row in plan.rows),
@@ -308,7 +338,7 @@ def seconds_of(measured: Measured, tokens: int, steps: int, evaluated: int, eval
     """
     sample = [one for one in measured.passes[1:] if one is not measured.longest] or measured.passes
     rate = sum(one.seconds for one in sample) / sum(one.tokens for one in sample)
-    between = sum(measured.between) / len(measured.between)
+    between = sum(measured.between) / max(1, len(measured.between))
     evaluation = rate * EVALUATION_COST if measured.evaluation is None else measured.evaluation
     seconds = measured.loading + tokens * rate + steps * between + evaluations * evaluated * evaluation
     return seconds + max(evaluations + 1, seconds / SAVE_SECONDS) * measured.saving
