@@ -77,13 +77,11 @@ def test_a_model_that_is_not_here_is_not_downloaded_for_it(bench: Bench) -> None
     assert "time and memory are unknown: a dry run does not download models" in done.out
 
 
-def test_what_a_training_would_refuse_a_dry_run_refuses(bench: Bench, tmp_path: Path) -> None:
-    path = tmp_path / "support" / "train.jsonl"
-    rows = [json.loads(line) | {"references": [" "]} for line in path.read_text().splitlines()]
-    write_lines(path, rows)
-    done = bench()
-    assert done.code == 4
-    assert "nothing to train on" in done.err
+def test_what_a_training_would_refuse_a_dry_run_refuses(bench: Bench) -> None:
+    done = bench("--set", 'train.options={target=["wings"]}')
+    assert done.code == 2
+    assert "target matches no layer of the model: wings" in done.err
+    assert "Traceback" not in done.err
     assert "prompt of conversation" in done.out
 
 
