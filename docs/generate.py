@@ -42,11 +42,13 @@ NOTE = "<!-- Written by docs/generate.py: change the code or the script, then ru
 
 OPTIONS = (
     ("train.options", "trainers `lora` and `qlora`", "liftbench_plugins.trainers.options:LoRAOptions"),
+    ("train.options", "trainer `full`", "liftbench_plugins.trainers.options:FullOptions"),
+    ("train.options", "trainer `command`", "liftbench_plugins.trainers.command:CommandOptions"),
     ("data.options", "data set `datasets`", "liftbench_plugins.datasets.mapped:MappedOptions"),
 )
 """Recipe key, plugin, and the type of its options."""
 
-RECORDS = ("run", "system", "training", "prompt_search", "conversation")
+RECORDS = ("run", "system", "training", "sweep", "prompt_search", "conversation")
 """Modules of `liftbench.records`, in the order of the page; others follow by name."""
 
 BASES = {

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, inspect
 
+from liftbench.extension.describe import documented, type_words
+
 PACKAGE = Path(importlib.import_module("liftbench").__file__ or "").parent
 
 # ------------------------------------------------------------------------------------------------------------- Markdown
@@ -65,19 +67,6 @@ class Source:
         """The docstring of a class, function or constant; empty for none."""
         node = self.find(name)
         return (ast.get_docstring(node) or "") if node else documented(self.tree.body).get(name, "")
-
-
-def documented(body: Sequence[ast.stmt]) -> dict[str, str]:
-    """Name → the string that stands below its assignment; names without one are left out."""
-    found = {}
-    for node, below in zip(body, [*body[1:], None], strict=True):
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
-        if not isinstance(below, ast.Expr) or not isinstance(below.value, ast.Constant):
-            continue
-        for target in targets:
-            if isinstance(target, ast.Name) and isinstance(below.value.value, str):
-                found[target.id] = below.value.value
-    return found
 
 
 def exported(stub: str) -> dict[str, str]:
@@ -185,40 +174,9 @@ def docstring(text: str) -> str:
 # --------------------------------------------------------------------------------------------------------------- fields
 
 
-def type_words(kind: inspect.Type) -> str:
-    """A field's type for people: `text`, `whole number ≥ 1`, `list of text`."""
-    match kind:
-        case inspect.UnionType(types=types):
-            return " or ".join(
-                type_words(one) for one in sorted(types, key=lambda one: isinstance(one, inspect.NoneType))
-            )
-        case inspect.LiteralType(values=values):
-            return ", ".join(f"`{json.dumps(value)}`" for value in values)
-        case inspect.IntType():
-            return "whole number" + limits(kind)
-        case inspect.FloatType():
-            return "number" + limits(kind)
-        case inspect.DictType(key_type=key, value_type=value):
-            return f"table: {type_words(key)} → {type_words(value)}"
-        case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
-            return f"list of {type_words(item)}"
-        case inspect.StructType(cls=cls):
-            return f"[{cls.__name__}](#{cls.__name__.lower()})"
-    names = {
-        inspect.StrType: "text",
-        inspect.BoolType: "true or false",
-        inspect.NoneType: "none",
-        inspect.AnyType: "any",
-        inspect.CustomType: "any",
-    }
-    return names.get(type(kind), type(kind).__name__)
-
-
-def limits(kind: inspect.IntType | inspect.FloatType) -> str:
-    """` ≥ 1`, ` > 0, < 1`; empty without limits."""
-    signs = (("≥", kind.ge), (">", kind.gt), ("≤", kind.le), ("<", kind.lt))
-    found = [f"{sign} {limit:g}" for sign, limit in signs if limit is not None]
-    return f" {', '.join(found)}" if found else ""
+def link(struct: type) -> str:
+    """A struct's name as a link to its heading."""
+    return f"[{struct.__name__}](#{struct.__name__.lower()})"
 
 
 def default_words(field: inspect.Field) -> str:
@@ -247,7 +205,7 @@ def fields(struct: type[msgspec.Struct]) -> list[tuple[str, str, str, str]]:
     return [
         (
             f"`{field.encode_name}`",
-            type_words(field.type),
+            type_words(field.type, link),
             default_words(field),
             one_line(docs.get(field.name, "")),
         )

@@ -58,6 +58,7 @@ MISSING = {
     "score hub:org/model helpdesk": ("hub:org/model needs huggingface_hub", "models"),
     "summarize chat.txt": ("gguf, torch, transformers", "models"),
     "train --plugin qlora helpdesk": ("the trainer 'qlora' needs torch, transformers, peft, trl, bits", "train"),
+    "sweep helpdesk": ("a sweep needs optuna, tomlkit, which are not installed", "train"),
     "demo": ("the trainer 'qlora' needs", "train"),
     "data import chats.parquet --to chats": ("the Parquet file chats.parquet needs pyarrow", "data"),
     "data check data --redact": ("the search for personal data needs phonenumbers, stdnum", "data"),

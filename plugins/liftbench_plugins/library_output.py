@@ -17,10 +17,16 @@ LOGGED = (
     ("transformers.modeling_utils", "This checkpoint seem corrupted"),
     # Logged if two checkpoints are less than a second apart; their step numbers order them anyway.
     ("transformers.trainer_utils", "mtime may not be reliable"),
+    # Logged when a training of all weights is resumed: an LM head that is tied to the embeddings is saved once.
+    ("transformers.trainer", "missing keys in the checkpoint model loaded: ['lm_head.weight']"),
+    # Said of the configuration in the checkpoints of a full fine-tuning; the base's own is published.
+    ("transformers.trainer_utils", "generation config were aligned accordingly"),
 )
 WARNED = (
     # A warning of transformers about code in TRL and PEFT.
     "`is_gradient_checkpointing` is deprecated",
+    # One of torch about an option that transformers passes on.
+    "`broadcast_buffers` is deprecated",
 )
 
 

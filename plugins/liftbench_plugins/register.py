@@ -102,12 +102,20 @@ def bench_register(registry: Registry) -> None:
         summary="LoRA on a base in bfloat16 (TRL, PEFT), CPU or CUDA",
     )
     registry.trainer(
+        "full",
+        target="liftbench_plugins.trainers.full:FullTrainer",
+        options="liftbench_plugins.trainers.options:FullOptions",
+        requires=("torch", "transformers", "peft", "trl", "datasets"),
+        install="liftbench[train]",
+        summary="all weights, with float32 master weights; leaves a whole model in bfloat16 (TRL), CPU or CUDA",
+    )
+    registry.trainer(
         "command",
         target="liftbench_plugins.trainers.command:CommandTrainer",
         options="liftbench_plugins.trainers.command:CommandOptions",
         requires=("transformers", "safetensors"),
         install="liftbench[models]",
-        summary="any program that trains an adapter (Axolotl, LLaMA-Factory, a script), in its own interpreter",
+        summary="any program that trains (Axolotl, LLaMA-Factory, a script), in its own interpreter",
     )
     for name, target, summary in METRICS:
         registry.metric(name, target=f"liftbench.metrics.{target}", summary=summary)

@@ -38,6 +38,7 @@ from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
 from .text.transcript import transcript
+from .training.ranks import Ranks
 from .training.trainer import Trainer, TrainingEstimate, TrainRequest, TrainResult
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "Progress",
     "Prompt",
     "PromptSpec",
+    "Ranks",
     "Registry",
     "Replies",
     "ResolvedModel",

@@ -77,7 +77,10 @@ def test_a_program_in_an_interpreter_of_its_own_leaves_an_adapter_that_is_scored
         (("/no/such/program",), "cannot run /no/such/program: No such file"),
         (python("import sys; print('out of memory'); sys.exit(3)"), r"ended with status 3:\n  out of memory\nMend it"),
         (python("raise SystemExit(1)"), "ended with status 1: it printed nothing"),
-        (python("pass"), "ended without an adapter: adapter_config.json and adapter_model.safetensors missing"),
+        (
+            python("pass"),
+            "without an adapter: neither its weights nor those of a whole model are in .*",
+        ),
     ],
 )
 def test_a_program_that_fails_is_told_with_its_last_words(
@@ -85,6 +88,29 @@ def test_a_program_that_fails_is_told_with_its_last_words(
 ) -> None:
     with pytest.raises(RunFailed, match=words):
         train(*argv)
+
+
+def test_a_whole_model_is_taken_as_well_as_an_adapter(train: Callable[..., TrainResult], tiny_chat_model: Path) -> None:
+    from liftbench.models.adapters import is_whole_model
+    from liftbench_plugins.loading import load_model, load_tokenizer
+
+    result = train(sys.executable, str(PROGRAM), "--whole", "{request}", precision="float32")
+    assert is_whole_model(result.adapter)
+    base, found = (load_model(folder, "float32") for folder in (tiny_chat_model, result.adapter))
+    assert result.summary.trainable_parameters == base.num_parameters()
+    assert all((one != other).any() for one, other in zip(base.parameters(), found.parameters(), strict=True))
+    assert load_tokenizer(result.adapter)("My parcel") == load_tokenizer(tiny_chat_model)("My parcel")
+
+
+def test_a_whole_model_of_another_shape_is_refused(train: Callable[..., TrainResult]) -> None:
+    code = (
+        "import json, sys, pathlib; asked = json.load(open(sys.argv[1])); to = pathlib.Path(asked['adapter']); "
+        "to.mkdir(); (to / 'model.safetensors').touch(); "
+        "config = json.loads((pathlib.Path(asked['model']) / 'config.json').read_text()); "
+        "(to / 'config.json').write_text(json.dumps(config | {'hidden_size': 99}))"
+    )
+    with pytest.raises(RunFailed, match=r"left another model than .*: its hidden_size is 99, not 64"):
+        train(*python(code))
 
 
 def test_an_adapter_of_another_base_is_refused(train: Callable[..., TrainResult]) -> None:

@@ -1,6 +1,7 @@
 """A trainer that knows nothing of liftbench: the program that the tests of the trainer `command` run.
 
-Run as `python external_trainer.py REQUEST`. It trains a LoRA with plain PyTorch and PEFT.
+Run as `python external_trainer.py REQUEST`. It trains a LoRA with plain PyTorch and PEFT; with `--whole` before the
+request, all weights.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
 def main() -> None:
     assert "liftbench" not in sys.modules
-    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    whole = "--whole" in sys.argv
+    request = json.loads(Path(sys.argv[-1]).read_text(encoding="utf-8"))
     torch.manual_seed(request["seed"])
     base = AutoModelForCausalLM.from_pretrained(request["model"], dtype=torch.float32)
-    model = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+    lora = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = base if whole else get_peft_model(base, lora)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     print("training begins")
     for step, line in enumerate(Path(request["train"]).read_text(encoding="utf-8").splitlines(), start=1):
@@ -34,6 +37,8 @@ def main() -> None:
         optimizer.zero_grad()
         print(json.dumps({"step": step, "loss": loss.item()}), flush=True)
     model.save_pretrained(request["adapter"])
+    if whole:
+        AutoTokenizer.from_pretrained(request["model"]).save_pretrained(request["adapter"])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 from liftbench.progress import no_progress
 from liftbench.prompts.spec import prompt_spec
-from liftbench.records.conversation import Conversation
+from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.system import ModelRecord
 from liftbench.records.training import CurvePoint
 from liftbench.training.trainer import TrainRequest
@@ -36,3 +36,19 @@ def train_request(
         record=record,
         progress=no_progress,
     )
+
+
+UNLIKE = tuple(
+    Conversation(id=text, turns=(Turn(role="customer", text="7 8 9!"),), references=(text,))
+    for text in ("QUITE UNLIKE: 123 (ANYTHING) ELSE?", "NO!")
+)
+"""For validation: what is learned from the others makes its loss rise after a few steps."""
+
+
+class Killed(Exception):
+    """Stands for a kill in the tests that can do without a process of their own."""
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Name → contents of every file in a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

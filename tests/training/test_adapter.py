@@ -310,6 +310,8 @@ def test_the_whole_scored_split_is_kept_from_training_under_a_limit_too(
         ("train.options={scale=0.3}", False),
         ("train.limit=5", False),
         ("train.validation_fraction=0.3", False),
+        ("train.trials=0", True),
+        ("train.trials=5", False),
         ("generation.max_input_tokens=900", False),
         ("data.clean=false", False),
         ("data.split=train", False),

@@ -1,18 +1,33 @@
-"""The checkpoints of a training: which are complete, when to stop, and how the best one becomes the adapter."""
+"""The checkpoints of a training: which are complete, when to stop, and how the best one becomes the result.
+
+A checkpoint, like a result, holds an adapter in PEFT's format, or a whole model in transformers' format.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from liftbench.plugin_api import UsageError
 from liftbench_plugins.tensor_files import read_header
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+MODEL_CONFIG = "config.json"
+INDEX = "model.safetensors.index.json"
+"""The file that says which of several files of a whole model holds a weight."""
+
+SETTINGS = {".json", ".jinja", ".model", ".txt"}
+"""Suffixes of a model's files beside its weights: configuration, tokenizer, chat template."""
+
+OPTIMIZER = "optimizer.pt"
+SHARDED = "pytorch_model_fsdp.bin"
 STATE = "trainer_state.json"
 """Transformers' `Trainer` writes this file last, so a checkpoint in which it is complete is complete."""
 
@@ -39,6 +54,17 @@ def newest_whole(folder: Path) -> Path | None:
     return whole[max(whole)] if whole else None
 
 
+def require_kind(checkpoint: Path, *, sharded: bool) -> None:
+    """Raise `UsageError` for a checkpoint that was saved with weights divided over processes (FSDP) if they are not
+    divided now, or the other way round: optimizer states are stored differently."""
+    if (checkpoint / SHARDED).exists() != sharded:
+        way = "whole weights in every process" if sharded else "weights divided over processes (FSDP)"
+        raise UsageError(
+            f"the checkpoint of step {step_of(checkpoint)} was saved with {way}",
+            "Continue with the --launch that it was begun with, or start over with --fresh.",
+        )
+
+
 def out_of_patience(losses: Sequence[float], patience: int) -> bool:
     """Whether none of the last `patience` evaluations was better than the best one before them.
 
@@ -53,26 +79,58 @@ def publish(checkpoint: Path, adapter: Path, base: str) -> None:
     `base` is the user's name of the base; it replaces the local folder that the checkpoint names. The configuration is
     written in a fixed order (PEFT keeps some lists as sets), so that equal adapters have equal bytes.
     """
-    staging = adapter.with_name(f".{adapter.name}")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    shutil.copyfile(checkpoint / WEIGHTS, staging / WEIGHTS)
     config: dict[str, Any] = json.loads((checkpoint / CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base
     if isinstance(config.get("target_modules"), list):
         config["target_modules"].sort()
-    (staging / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    shutil.rmtree(adapter, ignore_errors=True)
-    staging.rename(adapter)
+    with _completely(adapter) as staging:
+        shutil.copyfile(checkpoint / WEIGHTS, staging / WEIGHTS)
+        _write_json(staging / CONFIG, config)
+
+
+def publish_model(weights: Path, model: Path, settings: Path, **changes: Any) -> None:
+    """Write the weights in a folder as a whole model with the configuration and tokenizer in `settings`, completely or
+    not at all; `changes` replace fields of its `config.json`."""
+    config = json.loads((settings / MODEL_CONFIG).read_text(encoding="utf-8")) | changes
+    if "dtype" in changes:
+        config.pop("torch_dtype", None)
+    # The last two say where the old weights came from: a training, or a GGUF file.
+    left_out = (INDEX, MODEL_CONFIG, "provenance.json", "conversion.json")
+    kept = [path for path in settings.iterdir() if path.suffix in SETTINGS and path.name not in left_out]
+    with _completely(model) as staging:
+        for path in [*kept, *weights_of(weights), weights / INDEX]:
+            if path.is_file():
+                shutil.copyfile(path, staging / path.name)
+        _write_json(staging / MODEL_CONFIG, config)
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The files with the weights of an adapter or a whole model; empty if they or the configuration are missing."""
+    if (folder / CONFIG).is_file():
+        return [path for path in [folder / WEIGHTS] if path.is_file()]
+    return sorted(folder.glob("model*.safetensors")) if (folder / MODEL_CONFIG).is_file() else []
 
 
 def count_parameters(folder: Path) -> int:
-    """The number of parameters in an adapter or a checkpoint."""
-    return sum(math.prod(tensor.shape) for tensor in read_header(folder / WEIGHTS).values())
+    """The number of parameters in an adapter, a whole model or a checkpoint."""
+    return sum(math.prod(tensor.shape) for path in weights_of(folder) for tensor in read_header(path).values())
+
+
+def drop_old_optimizers(folder: Path, newest: int) -> None:
+    """Delete the optimizer's state of every checkpoint but the newest, which alone is continued from.
+
+    Of a full fine-tuning it is six times as large as the weights.
+    """
+    for checkpoint in folder.glob("checkpoint-*"):
+        if step_of(checkpoint) < newest and (checkpoint / OPTIMIZER).is_file():
+            times = checkpoint.stat()
+            (checkpoint / OPTIMIZER).unlink()
+            # `Trainer` tells by the time of a folder's change which checkpoint is the oldest.
+            os.utime(checkpoint, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def delete(folder: Path) -> None:
-    """Delete all checkpoints, once the adapter is published."""
+    """Delete all checkpoints, once the result is published."""
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
 
@@ -82,4 +140,19 @@ def _is_whole(checkpoint: Path) -> bool:
         json.loads((checkpoint / STATE).read_bytes())
     except (OSError, ValueError):
         return False
-    return (checkpoint / WEIGHTS).is_file() and (checkpoint / CONFIG).is_file()
+    return bool(weights_of(checkpoint))
+
+
+@contextmanager
+def _completely(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which then takes the place of `folder`."""
+    staging = folder.with_name(f".{folder.name}")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    yield staging
+    shutil.rmtree(folder, ignore_errors=True)
+    staging.rename(folder)
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")

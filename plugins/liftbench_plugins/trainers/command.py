@@ -1,4 +1,5 @@
-"""The trainer `command`: runs any program that trains an adapter, in its own interpreter, and takes what it leaves.
+"""The trainer `command`: runs any program that trains, in its own interpreter, and takes the adapter or the whole model
+that it leaves.
 
 So Axolotl, LLaMA-Factory, Unsloth or a script of one's own is scored by the same harness, on the same conversations.
 Importing this module imports no torch.
@@ -27,6 +28,7 @@ from liftbench.plugin_api import (
     TrainRequest,
     TrainResult,
     end_token,
+    read_json,
     render,
     write_atomic,
     write_lines,
@@ -37,6 +39,9 @@ from liftbench_plugins.loading import load_tokenizer
 from . import checkpoints
 
 REQUEST = "{request}"
+SHAPE = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+"""Fields of `config.json` that a training does not change."""
+
 LAST_LINES = 5
 """Lines of the program's output that an error shows."""
 
@@ -47,7 +52,7 @@ class CommandOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     argv: Annotated[tuple[str, ...], Meta(min_length=1)]
     """The program and its arguments; `{request}` stands for the path of the request, which is else the last one."""
     precision: Literal["float32", "bfloat16", "float16", "nf4"] = "bfloat16"
-    """The precision of the base that the program trains on; the adapter is scored on it."""
+    """The precision of the base that the program trains on; what it leaves is scored in it."""
 
 
 class CommandRequest(Struct, frozen=True, kw_only=True):
@@ -61,7 +66,8 @@ class CommandRequest(Struct, frozen=True, kw_only=True):
     validation: str
     """The same, to choose a checkpoint on."""
     adapter: str
-    """Where to leave the adapter, in PEFT's format with weights in safetensors."""
+    """Where to leave the adapter, in PEFT's format with weights in safetensors; or else a whole model in transformers'
+    format, with its tokenizer."""
     end_token: int | tuple[int, ...]
     """The token that ends a summary; a list where it takes several."""
     max_input_tokens: int
@@ -90,10 +96,10 @@ class CommandTrainer(Trainer):
         return options.precision
 
     def train(self, request: TrainRequest) -> TrainResult:
-        """Run the program and take its adapter.
+        """Run the program and take its adapter, or its whole model.
 
         A program that was stopped is run again with the same request, and may continue from what it left. Raises
-        `RunFailed` if it cannot be run, fails, or leaves no adapter of this base.
+        `RunFailed` if it cannot be run, fails, or leaves nothing that was trained on this base.
         """
         options: CommandOptions = request.options
         work = request.folder / "command"
@@ -110,9 +116,19 @@ class CommandTrainer(Trainer):
                     last = point
                     request.record(point)
                     request.progress(point.step, point.step, f"loss {point.loss:.2f}" if point.loss else "")
-        _require_adapter(request, left, log)
         adapter = request.folder / "adapter"
-        checkpoints.publish(left, adapter, request.model_record.reference)
+        if not checkpoints.weights_of(left):
+            raise RunFailed(
+                f"the program ended without an adapter: neither its weights nor those of a whole model are in {left}",
+                "It has to save PEFT's files there (`adapter` in the request), or a model with save_pretrained; its "
+                f"output is in {log}.",
+            )
+        if (left / checkpoints.CONFIG).is_file():
+            _require_adapter_of(request.model, left)
+            checkpoints.publish(left, adapter, request.model_record.reference)
+        else:
+            _require_model_like(request.model, left)
+            checkpoints.publish_model(left, adapter, left)
         summary = TrainingSummary(
             trainer="command",
             steps=last.step if last else None,
@@ -220,19 +236,24 @@ def _point(line: str) -> CurvePoint | None:
         return None
 
 
-# -------------------------------------------------------------------------------------------------------- the adapter
+# ------------------------------------------------------------------------------------------------------ what it leaves
 
 
-def _require_adapter(request: TrainRequest, left: Path, log: Path) -> None:
-    missing = [name for name in (checkpoints.CONFIG, checkpoints.WEIGHTS) if not (left / name).is_file()]
-    if missing:
+def _require_adapter_of(model: Path, left: Path) -> None:
+    base = read_json(left / checkpoints.CONFIG).get("base_model_name_or_path")
+    if not base or Path(base).resolve() != model.resolve():
         raise RunFailed(
-            f"the program ended without an adapter: {' and '.join(missing)} missing in {left}",
-            f"It has to save PEFT's files there (`adapter` in the request); its output is in {log}.",
-        )
-    base = msgspec.json.decode((left / checkpoints.CONFIG).read_bytes()).get("base_model_name_or_path")
-    if not base or Path(base).resolve() != request.model.resolve():
-        raise RunFailed(
-            f"the program trained an adapter for {base}, not for {request.model}",
+            f"the program trained an adapter for {base}, not for {model}",
             "It has to train on the `model` of the request.",
+        )
+
+
+def _require_model_like(model: Path, left: Path) -> None:
+    """Raise `RunFailed` for a model of another shape; a whole model does not name the one that it was trained from."""
+    base, found = (read_json(folder / checkpoints.MODEL_CONFIG) for folder in (model, left))
+    if other := [name for name in SHAPE if base.get(name) != found.get(name)]:
+        raise RunFailed(
+            f"the program left another model than {model}: its {other[0]} is {found.get(other[0])}, not "
+            f"{base.get(other[0])}",
+            "It has to train the `model` of the request.",
         )

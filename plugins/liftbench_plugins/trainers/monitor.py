@@ -9,13 +9,15 @@ import ctypes
 import math
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
 from liftbench.plugin_api import CurvePoint, RunFailed, TrainRequest
 
-from .checkpoints import out_of_patience
+from . import ranks
+from .checkpoints import drop_old_optimizers, out_of_patience
 from .rows import Schedule
 
 SAVE_SECONDS = 120
@@ -31,6 +33,7 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         self._evaluations = evaluations
         self._began = self._saved = time.monotonic()
         self._before = 0.0
+        self._last = math.inf
 
     def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
         """Start the clock at the time that an interrupted training had reached."""
@@ -40,24 +43,30 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         """Evaluate where planned; save at every evaluation, at the end, and if the last save is long ago."""
         control.should_evaluate = state.global_step in self._evaluations
-        due = time.monotonic() - self._saved > SAVE_SECONDS
+        due = ranks.agree(self._request.ranks, time.monotonic() - self._saved > SAVE_SECONDS)
         control.should_save = control.should_evaluate or state.global_step == state.max_steps or due
         give_back_memory()
 
-    def on_save(self, _args: Any, _state: Any, _control: Any, **_: Any) -> None:
-        """Note the time of the save."""
+    def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
+        """Note the time of the save, and keep only what may be needed of earlier ones."""
         self._saved = time.monotonic()
+        if state.is_world_process_zero:
+            drop_old_optimizers(Path(args.output_dir), state.global_step)
 
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any) -> None:
-        """Add a loss to the curve. Raises `RunFailed` if it is not finite, because no later loss would be."""
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **objects: Any) -> None:
+        """Add a loss to the curve. Raises `RunFailed` if it shows that the training has diverged."""
         elapsed = time.monotonic() - self._began
         state.log_history[-1]["seconds"] = self._before + elapsed
         loss, validation_loss = logs.get("loss"), logs.get("eval_loss")
         step = state.global_step
         for kind, value in (("training", loss), ("validation", validation_loss)):
-            if value is not None and not math.isfinite(value):
+            if value is None:
+                continue
+            fault = divergence(value, self._last, objects["model"].config.get_text_config().vocab_size)
+            self._last = value
+            if fault:
                 raise RunFailed(
-                    f"the {kind} loss became {value} at step {step} of {state.max_steps}",
+                    f"the {kind} loss became {fault} at step {step} of {state.max_steps}",
                     f"Lower train.options.learning_rate (now {self._request.options.learning_rate:g}).",
                 )
         if loss is None and validation_loss is None:
@@ -79,6 +88,21 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         """Stop if the validation loss has not improved for `patience` evaluations."""
         if out_of_patience(validation_losses(state), self._request.options.patience):
             control.should_training_stop = True
+
+
+def divergence(loss: float, before: float, vocabulary: int) -> str:
+    """What a loss per token became where a training has diverged, `before` being the last one; empty where it has not.
+
+    A sum of squares that overflows makes a normalized layer 0, so all logits are alike: every token then costs the
+    logarithm of the vocabulary's size, now and in every later step. A single loss may pass this value. A loss of more
+    than ten times of it is no language model's either.
+    """
+    guessed = math.log(vocabulary)
+    if not math.isfinite(loss):
+        return str(loss)
+    if all(math.isclose(one, guessed, rel_tol=1e-5) for one in (loss, before)):
+        return f"that of equal logits for all {vocabulary} tokens ({loss:.4f})"
+    return f"{loss:.4g}, more than ten times that of a guess," if loss > 10 * guessed else ""
 
 
 def give_back_memory() -> None:

@@ -1,4 +1,4 @@
-"""One low-rank fine-tuning with TRL, from the request to the finished adapter.
+"""One fine-tuning with TRL, of an adapter or of all weights, from the request to the finished result.
 
 Imports torch, transformers, PEFT, TRL and datasets: import this module only where a training begins.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import torch
@@ -16,6 +16,7 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import (
     AttentionInterface,
+    GenerationConfig,
     PrinterCallback,
     TrainerState,
 )
@@ -27,6 +28,7 @@ from liftbench.plugin_api import (
     TrainingEstimate,
     TrainingSummary,
     TrainRequest,
+    UsageError,
     no_progress,
     peak_memory,
 )
@@ -43,36 +45,52 @@ from liftbench_plugins.loading import (
     load_tokenizer,
     valid_pad,
 )
+from liftbench_plugins.quantization import own_quantization
 
-from . import checkpoints
+from . import checkpoints, ranks
 from .calibration import calibrate
+from .flex import choose_flex
+from .master_weights import MasterAdamW
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
+from .options import FullOptions, LoRAOptions
 from .rows import Encoder, Row, Schedule, schedule, trained_pairs, validation_rows
-from .shared_prefix import ATTENTION, attention, collate
+from .shared_prefix import ATTENTION, attention, collate, padding_of
 from .target_loss import TargetLossTrainer
 
-if TYPE_CHECKING:
-    from .options import LoRAOptions
+Options = LoRAOptions | FullOptions
 
 
 def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: str, precision: str) -> TrainingSummary:
-    """Train from the newest complete checkpoint in `folder`, or from the start, and publish the best as `adapter`."""
-    options: LoRAOptions = request.options
+    """Train from the newest complete checkpoint in `folder`, or from the start, and publish the best in `adapter`.
+
+    With `FullOptions` all weights are trained, and the result is a whole model. If several processes train, all call
+    this, and the main one alone writes.
+    """
+    options: Options = request.options
+    ranks.join(request.ranks)
     tokenizer = load_tokenizer(request.model)
     plan, validation = _plan(request, tokenizer)
     _require_rows(plan)
 
     # Checked here, because `Trainer` would resume a training that had stopped early, and train on.
-    newest = checkpoints.newest_whole(folder)
+    with ranks.main_first(request.ranks):
+        newest = checkpoints.newest_whole(folder)
     state = TrainerState.load_from_json(str(newest / checkpoints.STATE)) if newest else None
     if state is None or not _is_finished(state, plan, options):
+        if newest:
+            checkpoints.require_kind(newest, sharded=ranks.is_sharded())
         sft = _trainer(request, plan, validation, tokenizer, folder, precision)
         sft.train(resume_from_checkpoint=str(newest) if newest else None)
         state = sft.state
     best = state.best_global_step if validation else state.global_step
     chosen = checkpoints.path(folder, best)
     summary = _summary(request, plan, validation, state, chosen, trainer)
-    checkpoints.publish(chosen, adapter, request.model_record.reference)
+    if request.ranks.is_main:
+        if isinstance(options, LoRAOptions):
+            checkpoints.publish(chosen, adapter, request.model_record.reference)
+        else:
+            checkpoints.publish_model(chosen, adapter, request.model, dtype=precision)
+    ranks.leave(request.ranks)
     return summary
 
 
@@ -96,7 +114,7 @@ def _require_rows(plan: Schedule) -> None:
 
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
-    options: LoRAOptions = request.options
+    options: Options = request.options
     with explain_loading(request.model):
         # A model that does not say how much it can see has no limit.
         context = context_of(load_config(request.model)) or sys.maxsize
@@ -119,36 +137,54 @@ def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
 def _trainer(
     request: TrainRequest, plan: Schedule, validation: list[Row], tokenizer: Any, folder: Path, precision: str
 ) -> TargetLossTrainer:
-    options: LoRAOptions = request.options
+    options: Options = request.options
     evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
     model = base_for_training(request.model, precision)
-    check_base(model, tokenizer, [*plan.rows, *validation], options.target)
+    rows = ranks.share(plan, options.micro_batch, request.ranks)
+    held_out = ranks.fill(validation, options.micro_batch, request.ranks)
+    check_base(model, tokenizer, [*plan.rows, *validation])
+    if isinstance(options, LoRAOptions):
+        check_targets(model, options.target)
+        how: dict[str, Any] = {"peft_config": _adapter(options)}
+    else:
+        require_plain(request.model, model)
+        how = {"optimizer_cls_and_kwargs": _optimizer(options)}
+        # That of the base is published; the one that transformers would save with a checkpoint may be refused.
+        model.generation_config = GenerationConfig()
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(valid_pad(tokenizer, model))
     trainer = TargetLossTrainer(
         model=model,
         args=_arguments(request, plan, folder),
-        train_dataset=_dataset(plan.rows),
-        eval_dataset=_dataset(validation) if validation else None,
-        data_collator=partial(collate, pad=tokenizer.pad_token_id),
+        train_dataset=_dataset(rows),
+        eval_dataset=_dataset(held_out) if validation else None,
+        data_collator=partial(collate, pad=tokenizer.pad_token_id, pad_to=padding_of(model)),
         processing_class=tokenizer,
-        peft_config=LoraConfig(
-            r=options.rank,
-            lora_alpha=options.alpha,
-            use_rslora=options.rslora,
-            use_dora=options.dora,
-            lora_dropout=options.dropout,
-            target_modules=options.target if isinstance(options.target, str) else list(options.target),
-            task_type="CAUSAL_LM",
-        ),
         callbacks=[TrainingMonitor(request, plan, evaluations)],
+        **how,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
+def _adapter(options: LoRAOptions) -> LoraConfig:
+    return LoraConfig(
+        r=options.rank,
+        lora_alpha=options.alpha,
+        use_rslora=options.rslora,
+        use_dora=options.dora,
+        lora_dropout=options.dropout,
+        target_modules=options.target if isinstance(options.target, str) else list(options.target),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _optimizer(options: FullOptions) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
+    return MasterAdamW, {"lr": options.learning_rate, "max_grad_norm": options.max_grad_norm}
+
+
 def base_for_training(folder: Path, precision: str) -> Any:
-    """The base; on a CPU it is unpacked and, if it is a LLaMA, has the attention for shared prefixes."""
-    model = load_model(folder, precision)
+    """The base, with an attention for shared prefixes where there is one; on a CPU it is unpacked."""
+    model = load_model(folder, precision, packed_as="bfloat16" if ranks.is_sharded() else "uint8")
     if device() == "cpu":
         # Unpacked once, the weights give the same numbers, and no step has to unpack them.
         unpack_nf4(model)
@@ -156,18 +192,28 @@ def base_for_training(folder: Path, precision: str) -> Any:
             # Other architectures may pass attention what this one does not know: windows, caps, sinks.
             AttentionInterface.register(ATTENTION, attention)
             model.set_attn_implementation(ATTENTION)
+    else:
+        choose_flex(model, device())
     return model
 
 
-def check_base(model: Any, tokenizer: Any, rows: list[Row], target: str | tuple[str, ...]) -> None:
-    """Raise `UsageError` unless the base has an embedding for each token of the rows, and the layers of `target`."""
+def check_base(model: Any, tokenizer: Any, rows: list[Row]) -> None:
+    """Raise `UsageError` unless the base has an embedding for each token of the rows."""
     check_vocabulary(tokenizer, model)
     check_ids([max(ids) for row in rows for ids in (row.prompt_ids, *row.targets)], tokenizer, model)
-    check_targets(model, target)
+
+
+def require_plain(folder: Path, model: Any) -> None:
+    """Raise `UsageError` if a base is quantized by itself: numbers of a few bits cannot take a gradient."""
+    if own_quantization(load_config(folder)) is not None or not all(one.requires_grad for one in model.parameters()):
+        raise UsageError(
+            f"the weights of {folder} are quantized, so they cannot be trained themselves",
+            "Use the unquantized model, or train an adapter: --plugin lora.",
+        )
 
 
 def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig:
-    options: LoRAOptions = request.options
+    options: Options = request.options
     on_cpu = device() == "cpu"
     if not on_cpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise PrerequisiteError(
@@ -181,17 +227,22 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
         train_sampling_strategy="sequential",
         per_device_train_batch_size=options.micro_batch,
         per_device_eval_batch_size=options.micro_batch,
-        gradient_accumulation_steps=options.batch_size // options.micro_batch,
+        gradient_accumulation_steps=ranks.accumulation(options.batch_size, options.micro_batch, request.ranks),
         learning_rate=options.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         max_grad_norm=options.max_grad_norm,
-        optim="adamw_torch" if on_cpu else "paged_adamw_8bit",
-        # A plain layer and its adapter are one step on the CPU, which casts by itself.
-        bf16=not on_cpu or options.dropout > 0 or options.dora,
+        # The 8-bit optimizer knows nothing of weights that are divided over processes.
+        optim="adamw_torch" if on_cpu or ranks.is_sharded() else "paged_adamw_8bit",
+        # A plain layer and its adapter are one step on the CPU, which casts by itself; without an adapter all is in
+        # bfloat16 anyway.
+        bf16=isinstance(options, LoRAOptions) and (not on_cpu or options.dropout > 0 or options.dora),
         neftune_noise_alpha=options.neftune or None,
         use_cpu=on_cpu,
+        # All adapter weights are used in every step, and there are no buffers that training changes.
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,
         activation_checkpointing=options.gradient_checkpointing,
         dataloader_pin_memory=not on_cpu,
         # Rows are already tokenized, labelled and short enough.
@@ -220,7 +271,7 @@ def _dataset(rows: list[Row]) -> Dataset:
     return Dataset.from_dict({"prompt_ids": [row.prompt_ids for row in rows], "targets": [row.targets for row in rows]})
 
 
-def _is_finished(state: TrainerState, plan: Schedule, options: LoRAOptions) -> bool:
+def _is_finished(state: TrainerState, plan: Schedule, options: Options) -> bool:
     return state.global_step >= plan.steps or checkpoints.out_of_patience(validation_losses(state), options.patience)
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "Baseline, training and verdict on conversations that ship with the package.",
     "baseline": "Measure the untuned model.",
     "train": "Train an adapter with a trainer plugin, then score it.",
+    "sweep": "Find a trainer's best options on development data, and write them as a recipe.",
     "score": "Measure a model, an adapter, or texts made elsewhere.",
     "controls": "Measure systems without a model, and the humans.",
     "validate-metrics": "Measure what each metric can and cannot see on your data.",
@@ -24,12 +25,13 @@ COMMANDS = {
     "judge": "Let people, or a language model, judge pairs of summaries.",
     "promote": "Keep a measured run as a baseline in the repository.",
     "gate": "Check a run against rules and promoted baselines.",
+    "export": "Export what was trained: an adapter, a merged model or GGUF, with a model card.",
     "report": "Write the HTML report of any runs.",
     "summarize": "Summarize one conversation.",
     "data": "Import, check and split your own conversations.",
     "runs": "List the runs.",
     "recipes": "List the recipes that ship with the package.",
-    "plugins": "List trainers, backends, metrics, controls and data sets.",
+    "plugins": "List trainers, backends, metrics, controls and data sets, or show one.",
     "selfcheck": "Check the metrics against published values, offline.",
 }
 """Each command's help. It is here so that `bench --help` need not import the commands, each in `cli/<name>.py`."""

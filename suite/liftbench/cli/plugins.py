@@ -1,31 +1,35 @@
-"""`bench plugins`: what is registered, and what is wrong with the rest."""
+"""`bench plugins`: what is registered, and what one of it takes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
-from ..extension.loader import load_plugins
-from ..report.terminal.tables import Table
-from .options import json_option
-from .output import console
-from .show import print_json
+from .lazy import LazyGroup
 
 
-@click.command("plugins")
-@json_option
-@click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off.")
-def command(as_json: bool, no_plugin: tuple[str, ...]) -> None:
-    """List trainers, backends, metrics, controls, data sets and desks, and plugins that could not be loaded."""
-    plugins = load_plugins(no_plugin)
-    if as_json:
-        print_json({"specs": plugins.specs, "problems": plugins.problems})
-        return
-    table = Table()
-    for column in ("kind", "name", "what", "plugin", "from"):
-        table.add_column(column, overflow="fold")
-    for spec in sorted(plugins.specs, key=lambda spec: (spec.kind, spec.name)):
-        table.add_row(spec.kind, spec.name, spec.summary, spec.plugin, spec.distribution)
-    out = console()
-    out.print(table)
-    for problem in plugins.problems:
-        out.print(f"{problem.plugin} ({problem.distribution}): {problem.reason}", highlight=False, markup=False)
+class PluginsGroup(LazyGroup):
+    """`bench plugins` is `bench plugins list`."""
+
+    def full_arguments(self, args: Sequence[str]) -> list[str]:
+        helps = bool(args) and args[0] in ("-h", "--help")
+        return ["list", *args] if not args or (args[0].startswith("-") and not helps) else list(args)
+
+
+@click.group(
+    "plugins",
+    cls=PluginsGroup,
+    prefix="plugins_",
+    commands_help={
+        "list": "List everything that plugins register.",
+        "show": "Show what one plugin is and which options it takes.",
+    },
+)
+def command() -> None:
+    """Which trainers, backends, metrics, controls, data sets and help desks are there?
+
+    \b
+    bench plugins                list them, and plugins that could not be loaded
+    bench plugins show qlora     what it is, who registers it, its options
+    """

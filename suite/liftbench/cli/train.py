@@ -12,7 +12,7 @@ from ..measuring.plan import Measurement, prepare
 from ..runs.directory import Run
 from ..workflow.measure import say_problems
 from ..workflow.preview import expect_trainings, preview_trainings
-from ..workflow.train import Training, plan_trainings, train_adapters
+from ..workflow.train import Training, plan_trainings, train_adapters, with_launch
 from .options import run_options, setup_of
 from .output import echo
 from .show import print_json, say, show_preview, show_run, show_seeds
@@ -31,16 +31,30 @@ from .show_expectation import show_expectation
 )
 @click.option("--no-score", is_flag=True, help="Stop after training.")
 @click.option(
+    "--launch",
+    metavar="N|CONFIG",
+    help="Train in N processes by `accelerate launch`, or as its configuration says: a YAML file, or fsdp2:N.",
+)
+@click.option(
     "--no-calibration", is_flag=True, help="With --dry-run: predict neither time nor memory, which takes a minute."
 )
-def command(seeds: int, no_score: bool, no_calibration: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+def command(
+    seeds: int,
+    no_score: bool,
+    launch: str | None,
+    no_calibration: bool,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Train an adapter for RECIPE's model through a trainer plugin, then score it.
 
     A training that was stopped continues from its newest checkpoint when the same command is given again. With --seeds
-    each adapter is a run of its own, and `bench compare` judges them together. With --dry-run a few steps are tried;
-    they predict time and peak memory, and tell which micro-batch fits.
+    each adapter is a run of its own, and `bench compare` judges them together. With --launch several processes share
+    the conversations of every step; the adapter is that of one process but for rounding. With --dry-run a few steps are
+    tried; they predict time and peak memory, and tell which micro-batch fits.
     """
-    setup = setup_of(given)
+    setup = with_launch(setup_of(given), launch)
     measurement = prepare(setup.resolved, setup.plugins)
     trainings = plan_trainings(setup, measurement, seeds)
     if dry_run:

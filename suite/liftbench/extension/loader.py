@@ -82,9 +82,9 @@ class Plugins:
             who = " and ".join(sorted({f"{spec.plugin} ({spec.distribution})" for spec in found}))
             raise UsageError(f"the {kind} {name!r} is registered by {who}", "Disable one with --no-plugin NAME.")
         if not found:
-            error = unknown(f"{kind} plugin", name, (spec.name for spec in self.specs if spec.kind == kind))
-            broken = [f"Plugin {p.plugin} ({p.distribution}) did not load: {p.reason}" for p in self.problems]
-            raise UsageError(error.what, "\n".join([error.fix, *broken]))
+            raise self._missing(
+                unknown(f"{kind} plugin", name, (spec.name for spec in self.specs if spec.kind == kind))
+            )
         spec = found[0]
         if spec.api != API_VERSION:
             raise PrerequisiteError(
@@ -93,6 +93,17 @@ class Plugins:
                 f"Upgrade {'liftbench' if spec.api > API_VERSION else spec.distribution}.",
             )
         return spec
+
+    def named(self, name: str) -> list[Spec]:
+        """The specs of that name, of every kind. Raises `UsageError`, with the nearest names, if there is none."""
+        found = [spec for spec in self.specs if spec.name == name]
+        if not found:
+            raise self._missing(unknown("plugin", name, {spec.name for spec in self.specs}))
+        return found
+
+    def _missing(self, error: UsageError) -> UsageError:
+        broken = [f"Plugin {p.plugin} ({p.distribution}) did not load: {p.reason}" for p in self.problems]
+        return UsageError(error.what, "\n".join([error.fix, *broken]))
 
     def require(self, spec: Spec) -> None:
         """Raise `PrerequisiteError` unless the packages that a spec needs are installed."""
@@ -103,11 +114,16 @@ class Plugins:
         self.require(spec)
         return _import(spec.target, spec)
 
-    def options(self, spec: Spec, values: dict[str, Any]) -> Any:
-        """A plugin's options as its own type. Raises `UsageError` with the nearest names for an unknown option."""
+    def options_type(self, spec: Spec) -> type[msgspec.Struct]:
+        """The type of a plugin's options. Raises `UsageError` if it takes none, and `PrerequisiteError`."""
         if spec.options is None:
             raise UsageError(f"the {spec.kind} {spec.name!r} takes no options")
-        kind = _import(spec.options, spec)
+        kind: type[msgspec.Struct] = _import(spec.options, spec)
+        return kind
+
+    def options(self, spec: Spec, values: dict[str, Any]) -> Any:
+        """A plugin's options as its own type. Raises `UsageError` with the nearest names for an unknown option."""
+        kind = self.options_type(spec)
         known = {field.encode_name for field in msgspec.structs.fields(kind)}
         for name in values:
             if name not in known:

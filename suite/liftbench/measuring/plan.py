@@ -133,6 +133,19 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_da
     )
 
 
+def restrict(
+    measurement: Measurement, conversations: Sequence[Conversation], metrics: Sequence[Metric], batch_size: int
+) -> Measurement:
+    """The same measurement of other conversations, such as development data, with some of its metrics."""
+    return replace(
+        measurement,
+        conversations={conversation.id: conversation for conversation in conversations},
+        scored=[conversation.id for conversation in conversations],
+        plan=batch_plan(conversations, batch_size),
+        metrics=list(metrics),
+    )
+
+
 def load_metrics(
     section: MetricsSection, training: Sequence[Conversation], training_split: str, plugins: Plugins
 ) -> tuple[list[Metric], dict[str, str]]:

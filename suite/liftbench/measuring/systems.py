@@ -13,7 +13,7 @@ from ..errors import LiftbenchError, PrerequisiteError, UsageError, first_line
 from ..extension.loader import Plugins, load_plugins
 from ..files import digest
 from ..models.adapter_tokenizer import join_tokenizer
-from ..models.adapters import CONFIGURATION, compare_base, find_base, is_edited, read_adapter
+from ..models.adapters import compare_base, find_base, is_edited, is_trained, read_adapter, whole_model
 from ..models.hub import HUB
 from ..models.references import ResolvedModel, is_chat_model, resolve
 from ..prompts.differences import TokenizerDifferences, tokenizer_differences
@@ -31,7 +31,11 @@ class Loadable(Struct, frozen=True, kw_only=True):
 
     system: System
     model: Path
+    """The folder of the weights: of the model or, where a training left a whole model, of that one."""
     adapter: Path | None = None
+    """The folder of the adapter to put on it."""
+    trained: Path | None = None
+    """The folder that a training left, with provenance and rows: the adapter, or the whole model."""
     tokenizer: Path | None = None
     """The folder of the tokenizer and chat template, where they are not the model's (see `own_tokenizer`)."""
     notes: list[str] = []
@@ -114,6 +118,8 @@ def with_adapter(
 ) -> Loadable:
     """A model with an adapter, on the base and in the precision that the adapter was trained on.
 
+    A whole model that was trained from `model` takes the place of its weights; everything else is the same.
+
     `precision` asks for another precision. An adapter on a base that is not its own loses quality silently, so a
     mismatch raises `UsageError`; with `allow_mismatch` the run notes it instead. The run also notes what the adapter's
     provenance does not record, because it was trained elsewhere, and a tokenizer or chat template of the adapter's own.
@@ -121,18 +127,21 @@ def with_adapter(
     record, provenance = read_adapter(adapter)
     mismatches, compared = _compare_with_base(adapter, record, provenance, model)
     notes = [*model.notes, *compared]
-    scored_in = precision or record.precision or recipe.model.precision
-    if record.precision is None:
+    own = record.exported.dtype if record.exported else record.precision
+    scored_in = precision or own or recipe.model.precision
+    if own is None:
         notes.append(f"the adapter does not record its base's precision in training; it is scored in {scored_in}")
-    elif scored_in != record.precision:
-        mismatches.append(f"it was trained on a base in {record.precision} and would be scored in {scored_in}")
+    elif scored_in != own:
+        was = "exported" if record.exported else "trained on a base"
+        mismatches.append(f"it was {was} in {own} and would be scored in {scored_in}")
     if mismatches and not allow_mismatch:
         raise UsageError(
             f"the adapter {adapter} does not fit: {'; '.join(mismatches)}",
             "Score it on its own base, or score it anyway with --allow-mismatch (the run will note it).",
         )
     prompt = prompt_for(recipe, model, shots)
-    tokenizer = own_tokenizer(recipe, model, adapter, prompt, plugins)
+    whole = whole_model(adapter)
+    tokenizer = own_tokenizer(recipe, model, whole or adapter, prompt, plugins)
     if tokenizer is not None:
         prompt = tokenizer.prompt
         record = tokenizer.recorded(record)
@@ -141,7 +150,7 @@ def with_adapter(
         notes.append("the adapter was trained with another prompt")
     system = System(
         kind="model",
-        name=f"{model.name}+{record.trainer or adapter.resolve().name}",
+        name=f"{model.name}+{record.trainer or adapter.resolve().name}{_export_words(record)}",
         model=model.record,
         adapter=record,
         precision=scored_in,
@@ -149,8 +158,20 @@ def with_adapter(
         prompt=prompt,
     )
     notes += [f"the adapter does not fit and was scored anyway: {mismatch}" for mismatch in mismatches]
-    folder = tokenizer.folder if tokenizer else None
-    return Loadable(system=system, model=model.path, adapter=adapter, tokenizer=folder, notes=notes)
+    return Loadable(
+        system=system,
+        model=whole or model.path,
+        adapter=None if whole else adapter,
+        trained=adapter,
+        tokenizer=tokenizer.folder if tokenizer else None,
+        notes=notes,
+    )
+
+
+def _export_words(record: AdapterRecord) -> str:
+    """`, merged bfloat16`; empty for what is no export."""
+    form = {"merged": "merged", "gguf": "GGUF"}
+    return f", {form[record.exported.form]} {record.exported.dtype}" if record.exported else ""
 
 
 def _compare_with_base(
@@ -236,7 +257,7 @@ def resolve_system(
     allow_mismatch: bool = False,
     plugins: Plugins | None = None,
 ) -> tuple[Loadable, str | None]:
-    """The system that a user names: an adapter's folder, a run (its adapter, or its model), or a model reference.
+    """The system that a user names: a folder that a training left, a run (its adapter, or its model), or a model.
 
     The prompt is the recipe's; for a run with a search of prompts (`bench baseline --tune`), it is the one that was
     found. `base` is the model reference that the user gave with an adapter; without it the adapter's own base is taken,
@@ -247,7 +268,7 @@ def resolve_system(
     if run is not None:
         adapter, reference = _of_run(run)
     else:
-        adapter, reference = (Path(name) if (Path(name) / CONFIGURATION).is_file() else None), name
+        adapter, reference = (Path(name) if is_trained(Path(name)) else None), name
     if adapter is None:
         loadable = untuned(recipe, resolve(reference), shots)
         if run is not None and run.manifest.tuned:

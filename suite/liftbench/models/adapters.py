@@ -1,4 +1,4 @@
-"""Adapter folders in PEFT's format: identity, base and provenance."""
+"""What a training left in a folder, an adapter in PEFT's format or a whole model: identity, base and provenance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from ..errors import PrerequisiteError, UsageError
@@ -15,12 +15,15 @@ from ..files import digest, file_sha256, read_lines
 from ..records.run import SCHEMA
 from ..records.system import AdapterRecord
 from ..records.training import Provenance, TrainingRow
-from .faults import check_fetched
+from .faults import check_fetched, check_gguf, find_fault
 from .hub import HUB, cached_snapshot, parse
 from .references import ALIASES, ResolvedModel, files_sha256, is_hub_name, read_json, resolve
 
 CONFIGURATION = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
+MODEL_CONFIGURATION = "config.json"
+MODEL_FILES = (MODEL_CONFIGURATION, "generation_config.json", "model.safetensors.index.json")
+"""The files beside a whole model's weights that say what is computed with them, and where a text ends."""
 PROVENANCE = "provenance.json"
 ROWS = "rows.jsonl"
 
@@ -37,13 +40,42 @@ class BaseComparison(Struct, frozen=True, kw_only=True):
     """They cannot be compared."""
 
 
+def is_whole_model(folder: Path) -> bool:
+    """Whether a training's result is a whole model, in transformers' format or as GGUF, rather than an adapter."""
+    return not (folder / CONFIGURATION).is_file() and (
+        (folder / MODEL_CONFIGURATION).is_file() or gguf_in(folder) is not None
+    )
+
+
+def gguf_in(folder: Path) -> Path | None:
+    """The GGUF file that a training's result was exported to; None for a folder in another format."""
+    found = [] if (folder / MODEL_CONFIGURATION).is_file() else list(folder.glob("*.gguf"))
+    return found[0] if len(found) == 1 else None
+
+
+def whole_model(folder: Path) -> Path | None:
+    """The folder in transformers' format of a training's result that is a whole model, converted if it is a GGUF file;
+    None for an adapter."""
+    if not is_whole_model(folder):
+        return None
+    gguf = gguf_in(folder)
+    return resolve(str(gguf)).path if gguf else folder
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a folder holds a training's result: an adapter, or a whole model beside its provenance.
+
+    A whole model without one is a model like any other.
+    """
+    return (folder / CONFIGURATION).is_file() or (is_whole_model(folder) and (folder / PROVENANCE).is_file())
+
+
 def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
-    """An adapter's identity and provenance.
+    """The identity and provenance of an adapter, or of a whole model that a training left.
 
     Without `provenance.json` (the adapter was trained elsewhere), or if it was edited, all fields but the sha256 are
     None. Family, seed and rows come only from a provenance that the suite wrote, for these very weights. The sha256 is
-    `files_sha256` of configuration and weights. Raises `UsageError` if the folder is not an adapter, is damaged, or
-    cannot be loaded safely.
+    `adapter_sha256`. Raises `UsageError` if the folder is neither, is damaged, or cannot be loaded safely.
     """
     _configuration(folder)
     provenance = _provenance(folder)
@@ -58,15 +90,23 @@ def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
         run=provenance.run,
         family=provenance.family if own else None,
         seed=provenance.seed if own else None,
+        trials=provenance.trials or UNSET,
         rows=None if rows is None else len(rows),
         rows_sha256=None if rows is None else digest(rows),
+        whole_model=True if is_whole_model(folder) else UNSET,
+        exported=provenance.exported or UNSET,
     )
     return record, provenance
 
 
 def adapter_sha256(folder: Path) -> str:
-    """One hash of the adapter's configuration and weights."""
-    return files_sha256([folder / CONFIGURATION, folder / WEIGHTS])
+    """One hash of the configuration and weights of an adapter or a whole model: `files_sha256` of their files."""
+    if not is_whole_model(folder):
+        return files_sha256([folder / CONFIGURATION, folder / WEIGHTS])
+    if (gguf := gguf_in(folder)) is not None:
+        return files_sha256([gguf])
+    settings = [folder / name for name in MODEL_FILES if (folder / name).is_file()]
+    return files_sha256([*settings, *folder.glob("*.safetensors")])
 
 
 def seal(provenance: Provenance) -> Provenance:
@@ -183,6 +223,14 @@ def _weights_sha256(path: Path) -> str | None:
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
+    """An adapter's configuration; empty for a whole model, which names no base. Raises `UsageError`."""
+    if (gguf := gguf_in(folder)) is not None:
+        check_gguf(gguf)
+        return {}
+    if is_whole_model(folder):
+        if error := find_fault(folder):
+            raise error.within(f"{folder} cannot be loaded as a model")
+        return {}
     if not (folder / CONFIGURATION).is_file():
         raise UsageError(f"{folder} is not an adapter: it has no {CONFIGURATION}")
     if not (folder / WEIGHTS).is_file():

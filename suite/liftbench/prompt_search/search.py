@@ -21,7 +21,7 @@ from ..extension.loader import Plugins
 from ..files import append_lines, recover_lines, write_atomic, write_lines
 from ..measuring.backend import Backend
 from ..measuring.generate import generate_batch, open_backend
-from ..measuring.plan import Measurement, batch_plan
+from ..measuring.plan import Measurement, restrict
 from ..measuring.score import score
 from ..measuring.systems import Loadable, with_best_prompt
 from ..progress import Progress
@@ -87,13 +87,8 @@ class _Search:
         self._plain = plain
         self._recipe = run.recipe
         self._headlines = self._recipe.metrics.headlines
-        self._development = replace(
-            measurement,
-            conversations={conversation.id: conversation for conversation in plan.development},
-            scored=[conversation.id for conversation in plan.development],
-            plan=batch_plan(plan.development, self._recipe.generation.batch_size),
-            metrics=[metric for metric in measurement.metrics if metric.name in self._headlines],
-        )
+        metrics = [metric for metric in measurement.metrics if metric.name in self._headlines]
+        self._development = restrict(measurement, plan.development, metrics, self._recipe.generation.batch_size)
         self._path = run.folder / "tuning" / "trials.jsonl"
         self._tried: dict[PromptVariant, list[TuneTrial]] = {}
         self.notes: list[str] = []

@@ -46,25 +46,28 @@ def recipe_names() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
-def read_recipe(name: str) -> Layer:
-    """The values of a shipped recipe, by name, or of a TOML file, by path.
+def recipe_text(name: str) -> str:
+    """The text of a shipped recipe, by name, or of a TOML file, by path.
 
     Raises `UsageError` if there is no such recipe or it cannot be read.
     """
     path = Path(name)
     if name in recipe_names():
-        text = (resources.files("liftbench") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-    elif path.suffix == ".toml" or path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot read the recipe {name}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise UsageError(f"the recipe {name} is not UTF-8 text") from error
-    else:
+        return (resources.files("liftbench") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    if path.suffix != ".toml" and not path.is_file():
         raise unknown("recipe", name, recipe_names())
     try:
-        values = tomllib.loads(text)
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe {name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the recipe {name} is not UTF-8 text") from error
+
+
+def read_recipe(name: str) -> Layer:
+    """The values of a recipe. Raises `UsageError` as `recipe_text` does, and if the text is not TOML."""
+    try:
+        values = tomllib.loads(recipe_text(name))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"the recipe {name} is not TOML: {error}") from error
     return Layer(f"recipe {name}", values)

@@ -139,6 +139,8 @@ class TrainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Use only this many conversations of the training split, the validation part included."""
     validation_fraction: Annotated[float, Meta(gt=0, lt=1)] = 0.1
     """The share of the training split that is kept apart to choose the checkpoint on."""
+    trials: CountOrZero = 0
+    """The number of trainings that `bench sweep` compared to choose the options; it is in the adapter's provenance."""
     options: dict[str, Any] = {}
     """The options of the trainer plugin."""
 

@@ -20,11 +20,23 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
     """Hash of the configuration, tokenizer and chat template in the folder; None where `source` pins them."""
 
 
+class Exported(Struct, frozen=True, kw_only=True):
+    """How a whole model was made of what a training left, by `bench export`."""
+
+    form: Literal["merged", "gguf"]
+    """`merged`: a folder in transformers' format; `gguf`: a GGUF file."""
+    dtype: Literal["bfloat16", "float16"]
+    """Type of its weights; it is scored in this precision."""
+    of_sha256: str
+    """`AdapterRecord.sha256` of what the training left."""
+
+
 class AdapterRecord(Struct, frozen=True, kw_only=True):
-    """The identity of an adapter. A field is None, and shown as *unknown*, where the adapter does not record it."""
+    """The identity of what a training left: an adapter, or a whole model. A field is None, and shown as *unknown*,
+    where its folder does not record it."""
 
     sha256: str
-    """Hash of the adapter's weight and configuration files."""
+    """Hash of its weight and configuration files."""
     trainer: str | None = None
     """Name of the trainer plugin."""
     base_sha256: str | None = None
@@ -41,12 +53,18 @@ class AdapterRecord(Struct, frozen=True, kw_only=True):
     """Conversations that it was trained on, or whose loss chose its checkpoint (`Provenance.rows`)."""
     rows_sha256: str | None = None
     """Hash of their ids and hashes."""
+    trials: int | UnsetType = UNSET
+    """Number of trainings that a sweep compared to choose its options; set only where there was one."""
     tokenizer_sha256: str | UnsetType = UNSET
     """Hash of the tokenizer's files saved with the adapter; set only where they are used, because they differ from the
     base's."""
     chat_template_sha256: str | UnsetType = UNSET
     """Hash of the chat template that the adapter is scored with; set only where it makes another prompt than the
     base's."""
+    whole_model: bool | UnsetType = UNSET
+    """True where the training left a whole model, with all weights; not set for an adapter."""
+    exported: Exported | UnsetType = UNSET
+    """Set where `bench export` made a whole model of what the training left, and that model is meant."""
 
 
 class Shot(Struct, frozen=True, kw_only=True):
@@ -97,7 +115,7 @@ class System(Struct, frozen=True, kw_only=True):
     model: ModelRecord | None = None
     """The model, or the adapter's base; None for texts made elsewhere."""
     adapter: AdapterRecord | None = None
-    """The adapter; None without one."""
+    """The adapter, or the whole model that was trained from `model`; None without one."""
     precision: str | None = None
     """Precision of the base during generation: `nf4` (double quantization, bfloat16 compute), `bfloat16`, `float16` or
     `float32`."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from .conversation import Scalar
 from .run import SCHEMA
-from .system import ModelRecord, PromptSpec
+from .system import Exported, ModelRecord, PromptSpec
 
 
 class CurvePoint(Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class TrainingSummary(Struct, frozen=True, kw_only=True):
     steps: int | None = None
     """Number of optimizer steps."""
     best_step: int | None = None
-    """The step whose checkpoint became the adapter."""
+    """The step whose checkpoint became the result."""
     best_validation_loss: float | None = None
     """Validation loss of that checkpoint; None without validation conversations."""
     stopped_early: bool = False
@@ -57,13 +57,15 @@ class TrainingSummary(Struct, frozen=True, kw_only=True):
     tokens: int | None = None
     """Number of tokens in all forward passes of the training: prompts count, padding and validation do not."""
     trainable_parameters: int
-    """Number of parameters in the adapter."""
+    """Number of parameters in the adapter, or in the whole model."""
     seconds: float
     """Wall time of the training."""
     peak_memory_bytes: int | None = None
     """On a CPU the largest resident set of the process; on a GPU the most memory that torch allocated."""
     device: str | None = None
     """The device that trained: `cpu`, or the model of the GPU."""
+    processes: int | None = None
+    """Number of processes that trained together (`--launch`); None where it was one. Memory is the main one's."""
 
 
 class Provenance(Struct, frozen=True, kw_only=True):
@@ -87,6 +89,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """The trainer's options."""
     seed: int | None = None
     """Seed of the training."""
+    trials: int | None = None
+    """Number of trainings that `bench sweep` compared to choose the options; None without a sweep."""
     dataset: str | None = None
     """The data set's label."""
     train_split: str | None = None
@@ -103,6 +107,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """Package → installed version."""
     created: str | None = None
     """When the adapter was trained: UTC, ISO 8601."""
+    exported: Exported | None = None
+    """Set beside a whole model that `bench export` made of the training's result; `adapter_sha256` is then its own."""
     sha256: str | None = None
     """Hash of all other fields. If the file has another one now, it was edited, and counts as if it were not there."""
 

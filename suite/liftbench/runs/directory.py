@@ -130,9 +130,9 @@ class Run:
 
     @property
     def adapter(self) -> Path | None:
-        """The folder of the adapter that this run trained."""
+        """The folder of the adapter, or the whole model, that this run trained."""
         path = self.folder / "training" / "adapter"
-        return path if (path / "adapter_config.json").exists() else None
+        return path if any((path / name).exists() for name in ("adapter_config.json", "config.json")) else None
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.manifest.status}>"

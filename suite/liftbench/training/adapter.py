@@ -1,4 +1,4 @@
-"""Trains an adapter on a base: what a trainer is given, and what is recorded about the result."""
+"""Trains an adapter, or a base as a whole: what a trainer is given, and what is recorded about the result."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from ..records.training import CurvePoint, Provenance, TrainingRow
 from ..runs.environment import versions
 from ..runs.open_run import OpenRun, now
 from ..runs.sums import TRAINED, file_sums
+from .launch import Launch
+from .launched import train_launched
 from .trainer import Trainer, TrainRequest, TrainResult
 
 
@@ -71,6 +73,8 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         seed=recipe.seed,
     )
     cleaned_by = cleaning(recipe.data)
+    # Provenance tells the number, so that trainings with another one are others; without a sweep nothing is added.
+    swept = [f"trials {recipe.train.trials}"] if recipe.train.trials else []
     key = digest(
         spec.name,
         spec.distribution,
@@ -79,6 +83,7 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         split_fingerprint(split.validation, cleaned_by),
         recipe.seed,
         recipe.generation.max_input_tokens,
+        *swept,
     )
     family = digest(
         spec.name,
@@ -89,12 +94,22 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
         recipe.train.limit,
         recipe.train.validation_fraction,
         recipe.generation.max_input_tokens,
+        *swept,
     )
     return TrainingPlan(spec=spec, trainer=trainer, options=options, split=split, key=key, family=family)
 
 
-def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress) -> Loadable:
+def train(
+    run: OpenRun,
+    plan: TrainingPlan,
+    base: Loadable,
+    model: ResolvedModel,
+    progress: Progress,
+    launch: Launch | None = None,
+) -> Loadable:
     """Train, or continue an interrupted training, and return the adapter as a system to score.
+
+    With `launch` several processes train together, which gives the same adapter but for rounding.
 
     Afterwards the run has `training/adapter` with its provenance, the curve, the options and the rows. The adapter's
     folder has the rows, too, so that a copy of it still shows what it was trained on.
@@ -102,7 +117,10 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
     folder = run.folder / "training"
     adapter = folder / "adapter"
     if not (folder / "summary.json").exists():
-        result = _call_trainer(run, plan, base, model, progress, folder)
+        # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
+        record = Curve(folder / "curve.jsonl", run.record_environment).record
+        request = train_request(run.recipe, plan, base, model, folder, record, progress)
+        result = _call_trainer(run, plan, request, launch)
         if result.adapter != adapter:
             raise RunFailed(f"the trainer {plan.spec.name!r} left its adapter in {result.adapter}, not in {adapter}")
         _write_provenance(run, plan, base, model, result)
@@ -113,11 +131,43 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
     return subject
 
 
+def request_path(runs: Path, recipe: Recipe, plan: TrainingPlan) -> Path:
+    """Where a launched training's processes find their request: known before there is a run."""
+    return runs / f".{digest(plan.key, recipe.model.reference, recipe.prompt)[:16]}.launch.json"
+
+
 def copy_rows(run: OpenRun, rows: Sequence[TrainingRow]) -> None:
     """Write the rows that an adapter was trained on into its run, unless the run already has them."""
     path = run.folder / "training" / ROWS
     if not path.exists():
         write_lines(path, rows)
+
+
+def train_request(
+    recipe: Recipe,
+    plan: TrainingPlan,
+    base: Loadable,
+    model: ResolvedModel,
+    folder: Path,
+    record: Callable[[CurvePoint], None],
+    progress: Progress,
+) -> TrainRequest:
+    """What the trainer of a plan is given, to train in a folder."""
+    assert base.system.prompt is not None
+    return TrainRequest(
+        model=base.model,
+        model_record=model.record,
+        train=plan.split.train,
+        validation=plan.split.validation,
+        prompt=base.system.prompt,
+        max_input_tokens=recipe.generation.max_input_tokens,
+        max_new_tokens=recipe.generation.max_new_tokens,
+        options=plan.options,
+        seed=recipe.seed,
+        folder=folder,
+        record=record,
+        progress=progress,
+    )
 
 
 class Curve:
@@ -137,34 +187,16 @@ class Curve:
         append_lines(self._path, [point])
 
 
-def _call_trainer(
-    run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress, folder: Path
-) -> TrainResult:
-    assert base.system.prompt is not None
-    write_atomic(folder / "options.json", plan.options)
+def _call_trainer(run: OpenRun, plan: TrainingPlan, request: TrainRequest, launch: Launch | None) -> TrainResult:
+    write_atomic(request.folder / "options.json", plan.options)
     rows = [training_row(conversation, "train") for conversation in plan.split.train]
     rows += [training_row(conversation, "validation") for conversation in plan.split.validation]
-    write_lines(folder / ROWS, rows)
+    write_lines(request.folder / ROWS, rows)
     if plan.split.left_out:
         run.note(_left_out(plan.split))
-    recipe = run.recipe
-    return plan.trainer.train(
-        TrainRequest(
-            model=base.model,
-            model_record=model.record,
-            train=plan.split.train,
-            validation=plan.split.validation,
-            prompt=base.system.prompt,
-            max_input_tokens=recipe.generation.max_input_tokens,
-            max_new_tokens=recipe.generation.max_new_tokens,
-            options=plan.options,
-            seed=recipe.seed,
-            folder=folder,
-            # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
-            record=Curve(folder / "curve.jsonl", run.record_environment).record,
-            progress=progress,
-        )
-    )
+    if launch is None:
+        return plan.trainer.train(request)
+    return train_launched(plan.spec, request, launch, request_path(run.folder.parent, run.recipe, plan))
 
 
 def _left_out(split: TrainingSplit) -> str:
@@ -189,6 +221,7 @@ def _write_provenance(
         prompt=base.system.prompt,
         options=msgspec.to_builtins(plan.options),
         seed=run.recipe.seed,
+        trials=run.recipe.train.trials or None,
         dataset=run.manifest.protocol.dataset,
         train_split=run.recipe.data.train_split,
         train_fingerprint=split_fingerprint(used, cleaning(run.recipe.data)),

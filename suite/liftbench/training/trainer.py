@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from ..progress import Progress
 from ..records.conversation import Conversation
 from ..records.system import ModelRecord, PromptSpec
 from ..records.training import CurvePoint, TrainingSummary
+from .ranks import Ranks
 
 # ---------------------------------------------------------------------------------------------------------- trainers
 
@@ -40,13 +41,16 @@ class TrainRequest(Struct, frozen=True, kw_only=True):
     record: Callable[[CurvePoint], None]
     """Appends to the training curve; after a resume, old points from the new point's step on are dropped first."""
     progress: Progress
+    ranks: Ranks = Ranks()
+    """Which process this is, if several train together (`--launch`); only the main one writes files."""
 
 
 class TrainResult(Struct, frozen=True, kw_only=True):
     adapter: Path
-    """A folder in PEFT's format, with weights in safetensors."""
+    """A folder with an adapter in PEFT's format, or with a whole model in transformers' format (`config.json`, weights,
+    tokenizer); the weights are in safetensors."""
     precision: str
-    """The precision of the base in training; the adapter is scored on the base in the same precision."""
+    """The precision of the base in training, or of the whole model; it is scored in the same precision."""
     summary: TrainingSummary
 
 
@@ -86,10 +90,15 @@ class TrainingEstimate(Struct, frozen=True, kw_only=True):
 
 
 class Trainer(ABC):
-    """Fine-tunes a base model into an adapter."""
+    """Fine-tunes a base model into an adapter, or into another whole model."""
 
     precision: ClassVar[str]
     """The precision of the base in training."""
+    launchable: ClassVar[bool] = False
+    """Whether several processes may call `train` together: each with its part of a batch, as `request.ranks` says."""
+
+    search_space: ClassVar[Mapping[str, str]] = {}
+    """What `bench sweep` varies by default: option → its values, `1e-4..3e-3:log` or `8,16,32`."""
 
     def base_precision(self, options: Any) -> str:  # noqa: ARG002 - for trainers that have the choice
         """The precision of the base in a training with these options."""
@@ -97,7 +106,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def train(self, request: TrainRequest) -> TrainResult:
-        """Train, or continue an interrupted training of the same request, and leave the best adapter behind."""
+        """Train, or continue an interrupted training of the same request, and leave the best result behind."""
 
     def estimate(self, request: TrainRequest) -> TrainingEstimate | None:  # noqa: ARG002 - for trainers that can say
         """What `train` would take with this request; None if this trainer cannot say.

@@ -208,7 +208,7 @@ def measure_system(
     manifest = new_manifest(
         command, subject.system, measurement, setup.resolved, argv=setup.argv, parent=parent, notes=subject.notes
     )
-    rows = read_rows(subject.adapter) if subject.adapter else None
+    rows = read_rows(subject.trained) if subject.trained else None
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
         if rows is not None:

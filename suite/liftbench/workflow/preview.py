@@ -14,7 +14,9 @@ from ..measuring.systems import Loadable, planned_system, recipe_shots
 from ..prompts.render import render
 from ..records.run import Protocol
 from ..records.system import Shot
+from ..training.adapter import TrainingPlan, request_path
 from ..training.estimate import estimate
+from ..training.launch import command, found_at
 from ..training.trainer import TrainingEstimate
 from .setup import Setup
 from .train import Training
@@ -42,6 +44,21 @@ class Expectation(Struct, frozen=True, kw_only=True):
     """The number of trainings, one after the other."""
 
 
+class LaunchPreview(Struct, frozen=True, kw_only=True):
+    """Which processes would train, and the command that starts those of one machine."""
+
+    machines: int
+    machine: int
+    """The machine that the command is for; each of the others has its own number at `--machine_rank`."""
+    processes: int
+    """On all machines; the ranks of a machine follow those of the one before."""
+    address: str | None
+    """Where the first machine has to be found; None where there is only one."""
+    command: list[str]
+    request: str
+    """The file that all machines have to see. It is there while the training runs."""
+
+
 class Preview(Struct, frozen=True, kw_only=True):
     """What a run would do."""
 
@@ -56,6 +73,8 @@ class Preview(Struct, frozen=True, kw_only=True):
     """The seeds, where there are several trainings."""
     expected: Expectation | None = None
     """What the trainings would take, where it was asked for."""
+    launch: LaunchPreview | None = None
+    """How the training is launched, where several processes train."""
 
 
 def preview_baseline(setup: Setup, measurement: Measurement, shots: tuple[Shot, ...] | None = None) -> Preview:
@@ -74,7 +93,22 @@ def preview_trainings(trainings: Sequence[Training], measurement: Measurement) -
     }
     found = preview_system(setup, measurement, lambda: planned_system(setup.recipe))
     seeds = [training.setup.recipe.seed for training in trainings] if len(trainings) > 1 else []
-    return msgspec.structs.replace(found, counts=found.counts | counts, seeds=seeds)
+    return msgspec.structs.replace(found, counts=found.counts | counts, seeds=seeds, launch=_launch(setup, plan))
+
+
+def _launch(setup: Setup, plan: TrainingPlan) -> LaunchPreview | None:
+    launch = setup.launch
+    if launch is None:
+        return None
+    request = request_path(setup.runs, setup.recipe, plan)
+    return LaunchPreview(
+        machines=launch.machines,
+        machine=launch.machine,
+        processes=launch.processes,
+        address=f"{found_at(launch)}:{launch.port}" if launch.machines > 1 else None,
+        command=command(launch, request),
+        request=str(request.resolve()),
+    )
 
 
 def expect_trainings(trainings: Sequence[Training]) -> Expectation:
@@ -83,6 +117,8 @@ def expect_trainings(trainings: Sequence[Training]) -> Expectation:
     Raises what the training itself would raise before its first steps.
     """
     setup, plan, _ = trainings[0]
+    if setup.launch:
+        return Expectation(unknown="one process cannot predict those of --launch", trainings=len(trainings))
     try:
         base = planned_system(setup.recipe)
     except LiftbenchError as error:

@@ -89,6 +89,8 @@ def check_same_base(evidence: Evidence) -> Check:
         )
     if adapter.base_sha256 != candidate.model.sha256:
         return Check("failed", "The adapter was trained on other weights than it was scored on.", fix)
+    if adapter.whole_model:
+        return Check("passed", "The model was trained from the baseline's own weights; both have the same prompt.")
     return Check("passed", "The adapter was trained and scored on the baseline's own weights, with the same prompt.")
 
 

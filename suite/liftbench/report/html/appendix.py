@@ -151,7 +151,8 @@ def _system(manifest: Manifest) -> dict[str, str]:
     words["model"] = model.reference if model else NONE
     if model:
         words |= {"weights, sha256": model.sha256, "source of the weights": model.source}
-    words["adapter, sha256"] = adapter.sha256 if adapter else NONE
+    whole = " (a whole model)" if adapter and adapter.whole_model else ""
+    words["adapter, sha256"] = f"{adapter.sha256}{whole}" if adapter else NONE
     if adapter:
         words |= {
             "adapter's trainer": adapter.trainer or UNKNOWN,
@@ -159,6 +160,8 @@ def _system(manifest: Manifest) -> dict[str, str]:
             "adapter's base in training": adapter.precision or UNKNOWN,
             "adapter's run": adapter.run or UNKNOWN,
         }
+        if adapter.trials:
+            words["adapter's options"] = f"the best of {adapter.trials} trials on development data"
     words |= {
         "precision": system.precision or UNKNOWN,
         "backend": system.backend or UNKNOWN,

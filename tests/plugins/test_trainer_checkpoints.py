@@ -83,3 +83,45 @@ def test_publishing_again_replaces_and_leaves_nothing_beside_the_adapter(tmp_pat
     assert (adapter / checkpoints.WEIGHTS).read_bytes() == b"weights of 2"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "checkpoints"]
     assert sorted(path.name for path in adapter.iterdir()) == [checkpoints.CONFIG, checkpoints.WEIGHTS]
+
+
+def write_model(folder: Path, *, files: tuple[str, ...] = ("model.safetensors",)) -> Path:
+    folder.mkdir(parents=True)
+    for name in files:
+        (folder / name).write_bytes(f"weights in {folder.name}".encode())
+    (folder / "config.json").write_text('{"hidden_size": 64, "torch_dtype": "float32"}')
+    for name in ("tokenizer.json", "generation_config.json", "notes.md", "provenance.json", "conversion.json"):
+        (folder / name).write_text(f"{name} of {folder.name}")
+    return folder
+
+
+def test_a_whole_model_has_the_weights_of_its_checkpoint_and_everything_else_of_its_base(tmp_path: Path) -> None:
+    base, checkpoint = write_model(tmp_path / "base"), write_model(tmp_path / "checkpoint-3")
+    model = tmp_path / "adapter"
+    checkpoints.publish_model(checkpoint, model, base, dtype="bfloat16")
+    found = {path.name: path.read_text() for path in model.iterdir()}
+    assert json.loads(found.pop("config.json")) == {"hidden_size": 64, "dtype": "bfloat16"}
+    assert found == {
+        "model.safetensors": "weights in checkpoint-3",
+        "tokenizer.json": "tokenizer.json of base",
+        "generation_config.json": "generation_config.json of base",
+    }
+
+
+def test_weights_in_several_files_come_with_their_own_index(tmp_path: Path) -> None:
+    parts = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json")
+    base, checkpoint = write_model(tmp_path / "base", files=parts[2:]), write_model(tmp_path / "trained", files=parts)
+    checkpoints.publish_model(checkpoint, tmp_path / "adapter", base)
+    assert {path.name for path in checkpoints.weights_of(tmp_path / "adapter")} == set(parts[:2])
+    assert (tmp_path / "adapter" / parts[2]).read_text() == "weights in trained"
+
+
+def test_only_the_newest_checkpoint_keeps_its_optimizer_and_times_stay(tmp_path: Path) -> None:
+    folders = [write_checkpoint(tmp_path, step) for step in (2, 4, 10)]
+    for folder in folders:
+        (folder / checkpoints.OPTIMIZER).touch()
+    before = [folder.stat().st_mtime_ns for folder in folders]
+    checkpoints.drop_old_optimizers(tmp_path, 10)
+    assert [(folder / checkpoints.OPTIMIZER).is_file() for folder in folders] == [False, False, True]
+    assert [folder.stat().st_mtime_ns for folder in folders] == before
+    assert checkpoints.newest_whole(tmp_path) == folders[2]

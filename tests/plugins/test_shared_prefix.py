@@ -45,16 +45,21 @@ def gradients(model: Any) -> dict[str, Any]:
 
 
 def one_by_one(model: Any, rows: Rows) -> Any:
-    """The summed loss of all targets, each in a row of its own, by the model's plain causal attention."""
+    """The model with its plain causal attention, and its loss of separate rows."""
     plain = copy.deepcopy(model)
     plain.set_attn_implementation("eager")
+    return plain, loss_of_separate_rows(plain, rows)
+
+
+def loss_of_separate_rows(plain: Any, rows: Rows) -> Any:
+    """The summed loss of all targets, each in a row of its own."""
     total = 0
     for row in rows:
         for target in row["targets"]:
             ids = torch.tensor([row["prompt_ids"] + target])
             logits = plain(input_ids=ids).logits[0, len(row["prompt_ids"]) - 1 : -1]
             total = total + torch.nn.functional.cross_entropy(logits, torch.tensor(target), reduction="sum")
-    return plain, total
+    return total
 
 
 SHAPES = [
@@ -85,6 +90,79 @@ def test_loss_and_gradients_equal_those_of_separate_rows(model: Any, shapes: lis
     for name in ours:
         error = (ours[name] - theirs[name]).norm() / theirs[name].norm()
         assert error < 1e-5, f"{name}: {error}"
+
+
+WAYS = {
+    "NF4": {"nf4": True},
+    "DoRA": {"dora": True},
+    "activation checkpointing": {"checkpointing": True},
+    "all three": {"nf4": True, "dora": True, "checkpointing": True},
+}
+
+
+def adapted(folder: Path, attention: str, *, nf4: bool = False, dora: bool = False, checkpointing: bool = False) -> Any:
+    """A tiny LLaMA with a random adapter, in training and in float32; NF4 is kept packed."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AttentionInterface, AutoModelForCausalLM, BitsAndBytesConfig
+
+    from liftbench_plugins.trainers import shared_prefix
+
+    AttentionInterface.register(shared_prefix.ATTENTION, shared_prefix.attention)
+    quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
+    how = {"quantization_config": quantization} if nf4 else {}
+    base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa", **how)
+    base.set_attn_implementation(attention)
+    options = LoraConfig(
+        r=4, target_modules="all-linear", init_lora_weights=False, use_dora=dora, task_type="CAUSAL_LM"
+    )
+    torch.manual_seed(0)
+    model = get_peft_model(base, options)
+    if checkpointing:
+        model.enable_input_require_grads()
+        model.activation_checkpointing_enable()
+    assert base.is_gradient_checkpointing is checkpointing
+    assert any(type(module).__name__ == "Linear4bit" for module in base.modules()) is nf4
+    return model.train()
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "liftbench_shared_prefix"])
+@pytest.mark.parametrize("way", WAYS)
+def test_an_adapters_gradients_equal_those_of_separate_rows(tiny_chat_model: Path, way: str, attention: str) -> None:
+    from liftbench_plugins.trainers.shared_prefix import collate, target_loss
+
+    rows = drawn((30, 7, 3), (140, 9, 2, 2))
+    model = adapted(tiny_chat_model, attention, **WAYS[way])
+    loss, _ = target_loss(model, collate(rows, pad=0))
+    loss.backward()
+    ours = gradients(model)
+    # Without checkpointing, too: it must not change anything either.
+    plain = adapted(tiny_chat_model, "eager", **WAYS[way] | {"checkpointing": False})
+    expected = loss_of_separate_rows(plain, rows)
+    expected.backward()
+    theirs = gradients(plain)
+
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+    assert ours.keys() == theirs.keys()
+    assert any("magnitude" in name for name in ours) is WAYS[way].get("dora", False)
+    for name in ours:
+        error = (ours[name] - theirs[name]).norm() / theirs[name].norm()
+        assert error < 1e-5, f"{name}: {error}"
+
+
+def test_a_token_of_one_conversation_changes_nothing_of_the_others_in_its_row(model: Any) -> None:
+    from liftbench_plugins.trainers.shared_prefix import collate
+
+    rows = drawn((40, 9), (15, 6), (150, 4, 2))
+    for changed in range(3):
+        version = copy.deepcopy(rows)
+        version[changed]["prompt_ids"][0] += 1
+        states = []
+        for each in (rows, version):
+            inputs = collate(each, pad=0)
+            states.append(hidden(model, inputs)[0, inputs["sources"]])
+        differs = (states[0] != states[1]).any(dim=-1).split([9, 6, 4 + 2])
+        assert [bool(part.any()) for part in differs] == [number == changed for number in range(3)]
+        assert bool(differs[changed].all())
 
 
 def test_a_token_of_one_reference_changes_nothing_of_the_others(model: Any) -> None:
