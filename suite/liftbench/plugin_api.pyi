@@ -39,7 +39,7 @@ from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
 from .text.transcript import transcript
 from .training.ranks import Ranks
-from .training.trainer import Trainer, TrainRequest, TrainResult
+from .training.trainer import Trainer, TrainingEstimate, TrainRequest, TrainResult
 
 __all__ = [
     "API_VERSION",
@@ -85,6 +85,7 @@ __all__ = [
     "TrainRequest",
     "TrainResult",
     "Trainer",
+    "TrainingEstimate",
     "TrainingSummary",
     "Turn",
     "UnclearSpeakers",

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from datasets import Dataset
 from peft import LoraConfig
@@ -21,7 +22,16 @@ from transformers import (
 )
 from trl import SFTConfig
 
-from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, TrainRequest, UsageError, peak_memory
+from liftbench.plugin_api import (
+    PrerequisiteError,
+    RunFailed,
+    TrainingEstimate,
+    TrainingSummary,
+    TrainRequest,
+    UsageError,
+    no_progress,
+    peak_memory,
+)
 from liftbench_plugins.backends.transformers import unpack_nf4
 from liftbench_plugins.loading import (
     check_ids,
@@ -38,6 +48,7 @@ from liftbench_plugins.loading import (
 from liftbench_plugins.quantization import own_quantization
 
 from . import checkpoints, ranks
+from .calibration import calibrate
 from .flex import choose_flex
 from .master_weights import MasterAdamW
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
@@ -59,9 +70,7 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: st
     ranks.join(request.ranks)
     tokenizer = load_tokenizer(request.model)
     plan, validation = _plan(request, tokenizer)
-    if not plan.rows:
-        reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
-        raise RunFailed(f"there is nothing to train on: no training row is usable ({reasons or 'no rows'})")
+    _require_rows(plan)
 
     # Checked here, because `Trainer` would resume a training that had stopped early, and train on.
     with ranks.main_first(request.ranks):
@@ -83,6 +92,25 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: st
             checkpoints.publish_model(chosen, adapter, request.model, dtype=precision)
     ranks.leave(request.ranks)
     return summary
+
+
+def estimate(request: TrainRequest, *, precision: str) -> TrainingEstimate:
+    """What `fine_tune` would take, predicted from a few steps over a sample of its rows."""
+    tokenizer = load_tokenizer(request.model)
+    plan, validation = _plan(request, tokenizer)
+    _require_rows(plan)
+
+    def build(options: Any, sample: Schedule, held_out: list[Row]) -> TargetLossTrainer:
+        changed = msgspec.structs.replace(request, options=options, progress=no_progress)
+        return _trainer(changed, sample, held_out, tokenizer, request.folder, precision)
+
+    return calibrate(request, plan, validation, build)
+
+
+def _require_rows(plan: Schedule) -> None:
+    if not plan.rows:
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
+        raise RunFailed(f"there is nothing to train on: no training row is usable ({reasons or 'no rows'})")
 
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:

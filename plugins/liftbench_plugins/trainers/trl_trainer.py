@@ -11,7 +11,15 @@ from typing import ClassVar
 
 import msgspec
 
-from liftbench.plugin_api import RunFailed, Trainer, TrainingSummary, TrainRequest, TrainResult, write_atomic
+from liftbench.plugin_api import (
+    RunFailed,
+    Trainer,
+    TrainingEstimate,
+    TrainingSummary,
+    TrainRequest,
+    TrainResult,
+    write_atomic,
+)
 from liftbench_plugins.library_output import quiet
 
 from . import checkpoints
@@ -47,6 +55,13 @@ class TRLTrainer(Trainer):
         if request.ranks.is_main:
             checkpoints.delete(folder)
         return TrainResult(adapter=adapter, precision=self.precision, summary=summary)
+
+    def estimate(self, request: TrainRequest) -> TrainingEstimate:
+        """What a training takes, predicted from a few steps over a sample of its rows."""
+        with quiet(), _explain_errors(request.options):
+            from .sft import estimate
+
+            return estimate(request, precision=self.precision)
 
 
 @contextmanager

@@ -116,6 +116,7 @@ def show_preview(preview: Preview, *, as_json: bool) -> None:
                 "counts": preview.counts,
                 "prompt": preview.prompt,
                 **({"seeds": preview.seeds} if preview.seeds else {}),
+                **({"expected": preview.expected} if preview.expected else {}),
                 **({"launch": preview.launch} if preview.launch else {}),
             }
         )

@@ -54,6 +54,41 @@ class TrainResult(Struct, frozen=True, kw_only=True):
     summary: TrainingSummary
 
 
+class TrainingEstimate(Struct, frozen=True, kw_only=True):
+    """What a training would take on this machine, if no evaluation stops it early."""
+
+    steps: int
+    """Number of optimizer steps."""
+    target_tokens: int
+    """Number of tokens that the loss is computed on."""
+    tokens: int
+    """Number of tokens in all forward passes of the training: prompts count, padding and validation do not."""
+    evaluations: int
+    """How often the validation loss is measured."""
+    seconds: float
+    """Wall time with loading, evaluations and checkpoints, while the machine is as busy as it was when it was asked."""
+    peak_memory_bytes: int
+    """As in `TrainingSummary`: on a CPU the largest resident set, on a GPU the most memory that torch allocates."""
+    weights_bytes: int
+    """The part of it that the weights of the base and of the adapter take."""
+    available_bytes: int
+    """Memory that this process could have taken when it was asked."""
+    device: str
+    """The device that would train: `cpu`, or the model of the GPU."""
+    micro_batch: int
+    """The micro-batch of the options."""
+    peaks: dict[int, int]
+    """Micro-batch → peak memory in bytes, for each that divides the batch size."""
+    proposed_micro_batch: int | None
+    """The micro-batch to train with; None: memory suffices for none."""
+    lower: tuple[str, ...] = ()
+    """Settings that lower the peak further, the most effective first."""
+    passes: int
+    """Number of forward and backward passes that this was predicted from."""
+    calibration_seconds: float
+    """What the prediction took."""
+
+
 class Trainer(ABC):
     """Fine-tunes a base model into an adapter, or into another whole model."""
 
@@ -72,3 +107,11 @@ class Trainer(ABC):
     @abstractmethod
     def train(self, request: TrainRequest) -> TrainResult:
         """Train, or continue an interrupted training of the same request, and leave the best result behind."""
+
+    def estimate(self, request: TrainRequest) -> TrainingEstimate | None:  # noqa: ARG002 - for trainers that can say
+        """What `train` would take with this request; None if this trainer cannot say.
+
+        It is called in a process of its own, whose largest resident set is therefore that of the training alone. It may
+        train a little: whatever it leaves in `request.folder` is deleted.
+        """
+        return None

@@ -15,7 +15,9 @@ from ..prompts.render import render
 from ..records.run import Protocol
 from ..records.system import Shot
 from ..training.adapter import TrainingPlan, request_path
+from ..training.estimate import estimate
 from ..training.launch import command, found_at
+from ..training.trainer import TrainingEstimate
 from .setup import Setup
 from .train import Training
 
@@ -29,6 +31,17 @@ class Value(NamedTuple):
     key: str
     value: Any
     origin: str
+
+
+class Expectation(Struct, frozen=True, kw_only=True):
+    """What trainings would take."""
+
+    estimate: TrainingEstimate | None = None
+    """Of one of them."""
+    unknown: str = ""
+    """Why there is no estimate."""
+    trainings: int = 1
+    """The number of trainings, one after the other."""
 
 
 class LaunchPreview(Struct, frozen=True, kw_only=True):
@@ -58,6 +71,8 @@ class Preview(Struct, frozen=True, kw_only=True):
     """The first prompt and its tokens, or why it cannot be shown; empty where there is no prompt."""
     seeds: list[int] = []
     """The seeds, where there are several trainings."""
+    expected: Expectation | None = None
+    """What the trainings would take, where it was asked for."""
     launch: LaunchPreview | None = None
     """How the training is launched, where several processes train."""
 
@@ -94,6 +109,24 @@ def _launch(setup: Setup, plan: TrainingPlan) -> LaunchPreview | None:
         command=command(launch, request),
         request=str(request.resolve()),
     )
+
+
+def expect_trainings(trainings: Sequence[Training]) -> Expectation:
+    """What trainings that differ only in their seed would take, by a short calibration of the first one.
+
+    Raises what the training itself would raise before its first steps.
+    """
+    setup, plan, _ = trainings[0]
+    if setup.launch:
+        return Expectation(unknown="one process cannot predict those of --launch", trainings=len(trainings))
+    try:
+        base = planned_system(setup.recipe)
+    except LiftbenchError as error:
+        return Expectation(unknown=error.line, trainings=len(trainings))
+    with setup.feedback.bars([("", "passes")]) as (bar,):
+        found = estimate(setup.recipe, plan, base, bar)
+    unknown = "" if found else f"the trainer {plan.spec.name!r} cannot say it"
+    return Expectation(estimate=found, unknown=unknown, trainings=len(trainings))
 
 
 def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[], Loadable] | None) -> Preview:
