@@ -15,8 +15,8 @@ FROZEN = {
     "validation": "5dc575785aa145a9041a5ea1ceb281b4166186eed30bf08112788e6df6411166",
     "test": "e1f374adfc1af1f40a705685a5911e90e6a9ab4679a01c283d9deb35985eda7a",
 }
-"""Split → sha256 of its file, frozen before the first model was trained on it. Test and validation are those of the first
-version; train has grown once, from 128 conversations."""
+"""Split → sha256 of its file, frozen before the first model was trained on it. Test and validation are those of the
+first version; train has grown once, from 128 conversations."""
 
 
 class Helpdesk(JsonLinesFolder):
