@@ -75,6 +75,20 @@ def test_overrides_are_kept_and_the_options_are_those_of_the_trainer(plugin: str
     assert ("[train.options.lora]" in text) == (plugin != "lora")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[train]\noptions = {rank = 4, epochs = 2}  # mine\n[gates]\nrules = []\n",
+        "train.options.rank = 4\ntrain.options.epochs = 2\n[gates]\nrules = []\n",
+        "[train.options]\nrank = 4\nepochs = 2\n[gates]\nrules = []\n",
+    ],
+)
+def test_options_may_be_written_in_any_of_tomls_ways(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    assert "epochs = 2" in rewritten(tmp_path, str(path), {}, {})
+
+
 def test_an_empty_recipe_gets_what_was_found(tmp_path: Path) -> None:
     path = tmp_path / "empty.toml"
     path.write_text("")

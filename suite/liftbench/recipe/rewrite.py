@@ -21,6 +21,7 @@ def rewrite(
     sets for other trainers (`[train.options.NAME]`) stays.
     """
     import tomlkit
+    from tomlkit.items import InlineTable
 
     document = tomlkit.parse(recipe_text(resolved.name))
     train = resolved.recipe.train
@@ -38,7 +39,8 @@ def rewrite(
             del table[name]
     for name, value in {**train.options, **options}.items():
         _set(table, name, value)
-        if name in options:
+        # On the one line of an inline table, a comment would hide what follows.
+        if name in options and not isinstance(table, InlineTable):
             table[name].comment(mark)
     head = "".join(f"# {line}\n" for line in comment)
     return f"{head}\n{tomlkit.dumps(document)}"
