@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -108,10 +109,12 @@ def parse_values(text: str) -> Range | Choices:
         values = [_value(part) for part in text.split(",")]
         if "" in values:
             raise UsageError("a value is empty")
+        if odd := [value for value in values if not isinstance(value, Scalar)]:
+            raise UsageError(f"{odd[0]!r} is not one value", "Values are numbers, texts, true and false.")
         return Choices(tuple(dict.fromkeys(values)))
     low, high = _value(found["low"]), _value(found["high"])
-    if not all(type(end) in (int, float) for end in (low, high)):
-        raise UsageError(f"{text} is not a range of numbers")
+    if not all(type(end) in (int, float) and math.isfinite(end) for end in (low, high)):
+        raise UsageError(f"{text} is not a range of finite numbers")
     if not low < high or (found["log"] and low <= 0):
         raise UsageError(f"{text}: the range must rise{', from above 0' if found['log'] else ''}")
     return Range(low, high, bool(found["log"]))
@@ -122,13 +125,17 @@ def chosen_space(params: Sequence[str], spec: Spec, options: Mapping[str, Any], 
 
     `options` are the recipe's; every value is checked beside them.
     """
-    space = dict(map(parse_param, params))
-    for name, values in space.items():
+    space: Space = {}
+    for text in params:
+        name, values = parse_param(text)
+        if name in space:
+            raise UsageError(f"--param {text}: the values of {name} are given twice", "Give them in one --param.")
         for value in values.checked:
             try:
                 plugins.options(spec, {**options, name: value})
             except UsageError as error:
-                raise error.within(f"--param {OPTIONS}{name}={values}") from error
+                raise error.within(f"--param {text}") from error
+        space[name] = values
     return space
 
 

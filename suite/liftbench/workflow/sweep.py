@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..errors import RunFailed, UsageError
 from ..files import append_lines, digest, recover_lines, write_text, writing
-from ..measuring.generate import require_room
+from ..measuring.generate import require_room, require_rules
 from ..measuring.plan import Measurement, prepare
 from ..measuring.systems import Loadable, untuned
 from ..models.references import context_length, resolve
@@ -99,6 +99,7 @@ def run_sweep(setup: Setup, plan: SweepPlan, *, trials: int, out: Path | None) -
         _require_free(out)
     model = resolve(setup.recipe.model.reference)
     require_room(setup.recipe, context_length(model.path), model.name)
+    require_rules(setup.recipe, setup.plugins)
     base = untuned(setup.recipe, model)
     with _open(setup, plan, base) as folder:
         done = recover_lines(folder / "trials.jsonl", SweepTrial)
