@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from liftbench.recipe.resolve import recipe_names
+from liftbench.recipe.resolve import recipe_names, recipe_text
 from liftbench.recipe.rewrite import rewrite
 from liftbench.workflow.setup import resolve_recipe
 
@@ -39,7 +39,7 @@ rules = []  # none
 def rewritten(tmp_path: Path, name: str, overrides: dict[str, Any], settings: dict[str, Any]) -> str:
     """The text of a rewritten recipe, which means what the overridden recipe does with the options that were found."""
     resolved = resolve_recipe(name, overrides, [], settings)
-    text = rewrite(resolved, FOUND, 12, ["Found so."], "found")
+    text = rewrite(recipe_text(name), resolved, FOUND, 12, ["Found so."], "found")
     path = tmp_path / "new.toml"
     path.write_text(text)
     train = resolved.recipe.train

@@ -105,6 +105,21 @@ def test_trials_are_trained_and_compared_on_the_training_split_alone(
     assert untimed(again.trials) == untimed(found.trials)
 
 
+def test_the_recipes_own_values_are_tried_with_all_their_digits(sweep: Callable[..., Sweep]) -> None:
+    found = sweep(trials=1, settings={LEARNING_RATE: 0.0012345678})
+    assert found.trials[0].options == {"learning_rate": 0.0012345678, "rank": 8}
+
+
+def test_a_recipe_that_is_edited_meanwhile_changes_nothing(
+    sweep: Callable[..., Sweep], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = resolve_recipe(str(folder / "mine.toml")).recipe
+    monkeypatch.setattr(CurveTrainer, "at_step", lambda _: (folder / "mine.toml").write_text("seed = 9\n"))
+    found = sweep(trials=1)
+    after = resolve_recipe(found.recipe).recipe
+    assert after == replace(before, train=replace(before.train, trials=1, options=found.trials[0].options))
+
+
 def test_a_share_of_the_conversations_may_be_enough(sweep: Callable[..., Sweep]) -> None:
     found = sweep(trials=1, conversations=4)
     assert found.training + found.development == 4

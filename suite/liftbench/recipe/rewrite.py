@@ -8,22 +8,27 @@ from typing import Any
 import msgspec
 
 from ..records.conversation import Scalar
-from .resolve import ResolvedRecipe, recipe_text
+from .resolve import ResolvedRecipe
 
 
 def rewrite(
-    resolved: ResolvedRecipe, options: Mapping[str, Scalar], trials: int, comment: Sequence[str], mark: str
+    text: str,
+    resolved: ResolvedRecipe,
+    options: Mapping[str, Scalar],
+    trials: int,
+    comment: Sequence[str],
+    mark: str,
 ) -> str:
     """The text of a recipe with the trainer's options that a sweep found, the number of its trials, and all overrides
     of the command line and the environment.
 
-    `comment` are lines for the top; `mark` is the comment beside each option that the sweep varied. What the recipe
-    sets for other trainers (`[train.options.NAME]`) stays.
+    `resolved` is what the text was resolved to. `comment` are lines for the top; `mark` is the comment beside each
+    option that the sweep varied. What the recipe sets for other trainers (`[train.options.NAME]`) stays.
     """
     import tomlkit
     from tomlkit.items import InlineTable
 
-    document = tomlkit.parse(recipe_text(resolved.name))
+    document = tomlkit.parse(text)
     train = resolved.recipe.train
     for key, origin in resolved.origins.items():
         if origin == "default" or origin.startswith("recipe ") or key.startswith("train.options"):

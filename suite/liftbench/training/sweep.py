@@ -194,10 +194,11 @@ def _propose(plan: SweepPlan, before: Sequence[SweepTrial]) -> tuple[Any, dict[s
     for draw in range(DRAWS):
         # After some draws of what was tried already, only chance finds what is left.
         study = _study(plan, before, distributions, draw, RANDOM if draw < DRAWS // 10 else sys.maxsize)
-        if not before and plan.own:
-            study.enqueue_trial(plan.own)
+        first = {} if before else plan.own
+        if first:
+            study.enqueue_trial(first)
         trial = study.ask(distributions)
-        values = {name: plan.space[name].readable(trial.params[name]) for name in plan.space}
+        values = first or {name: plan.space[name].readable(trial.params[name]) for name in plan.space}
         if values not in tried:
             return trial, values
     return None
