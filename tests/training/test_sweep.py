@@ -405,6 +405,23 @@ def test_the_space_of_a_trainer_holds_the_recipes_own_values_and_none_that_it_do
         default_space({}, spec, options, plugins)
 
 
+@pytest.mark.parametrize(
+    ("values", "own", "expected"),
+    [
+        (Range(8, 32), 4, Range(4, 32)),
+        (Range(8, 32), None, Range(8, 32)),
+        (Choices((8, 32)), 16, Choices((8, 16, 32))),
+        (Choices((8, 32)), None, Choices((8, 32, None))),
+        (Choices(("linear",)), "cosine", Choices(("linear", "cosine"))),
+        (Choices(("all-linear",)), ("q_proj",), Choices(("all-linear",))),
+    ],
+)
+def test_the_recipes_own_value_is_put_beside_suggested_ones_where_it_may_be_drawn(
+    values: Range | Choices, own: Any, expected: Range | Choices
+) -> None:
+    assert values.widened(own) == expected
+
+
 def test_numbers_are_drawn_within_their_range_with_three_digits(sweep: Callable[..., Sweep]) -> None:
     found = sweep(trials=6, params=[f"{LEARNING_RATE}=0.0012344..0.0012346:log", "train.options.rank=5..7"])
     for trial in found.trials:

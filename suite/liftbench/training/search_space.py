@@ -43,14 +43,17 @@ class Range(Struct, frozen=True, tag=True):
         return self.low, self.high
 
     def holds(self, value: Any) -> bool:
-        return isinstance(value, int if self.is_whole else int | float) and self.low <= value <= self.high
+        fits = isinstance(value, int) or not self.is_whole
+        return _is_number(value) and fits and self.low <= value <= self.high
 
     def readable(self, value: Any) -> Any:
         """A drawn value, rounded within the range."""
         return value if self.is_whole else min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
 
-    def widened(self, value: float) -> Range:
-        """A range that holds the value, too."""
+    def widened(self, value: Any) -> Range:
+        """A range that holds the value, too, if it is a number."""
+        if not _is_number(value):
+            return self
         return replace(self, low=min(self.low, value), high=max(self.high, value))
 
 
@@ -73,7 +76,11 @@ class Choices(Struct, frozen=True, tag=True):
         return value
 
     def widened(self, value: Any) -> Choices:
-        return self if value in self.values else Choices(tuple(sorted((*self.values, value))))
+        """Choices among which is the value, too, unless it is a list or a table."""
+        if value in self.values or not isinstance(value, Scalar):
+            return self
+        values = (*self.values, value)
+        return Choices(tuple(sorted(values)) if all(map(_is_number, values)) else values)
 
 
 Space = dict[str, Range | Choices]
@@ -113,7 +120,7 @@ def parse_values(text: str) -> Range | Choices:
             raise UsageError(f"{odd[0]!r} is not one value", "Values are numbers, texts, true and false.")
         return Choices(tuple(dict.fromkeys(values)))
     low, high = _value(found["low"]), _value(found["high"])
-    if not all(type(end) in (int, float) and math.isfinite(end) for end in (low, high)):
+    if not all(_is_number(end) and math.isfinite(end) for end in (low, high)):
         raise UsageError(f"{text} is not a range of finite numbers")
     if not low < high or (found["log"] and low <= 0):
         raise UsageError(f"{text}: the range must rise{', from above 0' if found['log'] else ''}")
@@ -168,6 +175,10 @@ def _is_allowed(name: str, value: Scalar, spec: Spec, options: Mapping[str, Any]
     except UsageError:
         return False
     return True
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _value(text: str) -> Any:
