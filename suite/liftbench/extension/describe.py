@@ -67,7 +67,7 @@ def describe(spec: Spec, plugins: Plugins) -> Description:
 def _options(struct: type[Struct], before: str = "") -> list[Option]:
     info = inspect.type_info(struct)
     assert isinstance(info, inspect.StructType)
-    docs = _field_docs(struct)
+    docs = field_docs(struct)
     found = []
     for field in info.fields:
         has_default = field.default is not NODEFAULT or field.default_factory is not NODEFAULT
@@ -88,7 +88,7 @@ def _default(field: inspect.Field) -> Any:
     return field.default if field.default_factory is NODEFAULT else field.default_factory()
 
 
-def _field_docs(struct: type[Struct]) -> dict[str, str]:
+def field_docs(struct: type[Struct]) -> dict[str, str]:
     """Field → its docstring, inherited ones included."""
     found: dict[str, str] = {}
     for kind in reversed(struct.__mro__):

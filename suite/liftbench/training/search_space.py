@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -80,7 +80,8 @@ class Choices(Struct, frozen=True, tag=True):
         if value in self.values or not isinstance(value, Scalar):
             return self
         values = (*self.values, value)
-        return Choices(tuple(sorted(values)) if all(map(_is_number, values)) else values)
+        numbers = [each for each in values if _is_number(each)]
+        return Choices(tuple(sorted(numbers)) if len(numbers) == len(values) else values)
 
 
 Space = dict[str, Range | Choices]
@@ -177,7 +178,7 @@ def _is_allowed(name: str, value: Scalar, spec: Spec, options: Mapping[str, Any]
     return True
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
