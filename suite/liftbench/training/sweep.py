@@ -54,7 +54,7 @@ CURVE = "curve.jsonl"
 LOSSES = "losses.json"
 
 DRAWS = 200
-"""Proposals that are drawn until one is new; then everything counts as tried."""
+"""The most proposals that are drawn until one is new; if none of them is, everything counts as tried."""
 
 
 class SweepPlan(Struct, frozen=True, kw_only=True):
@@ -247,7 +247,7 @@ def _distribution(values: Range | Choices) -> Any:
 
 
 class Pruned(BaseException):
-    """Ends a trial's training from within; like Ctrl-C, no error that a trainer may catch and go on."""
+    """Ends a trial's training from within. Like Ctrl-C it is no `Exception`, which a trainer could catch and go on."""
 
 
 class _Watch:
