@@ -16,7 +16,7 @@ from liftbench.plugin_api import RunFailed, Trainer, TrainingSummary, TrainReque
 from liftbench_plugins.library_output import quiet
 
 from . import checkpoints
-from .options import TrainingOptions
+from .options import FullOptions, LoRAOptions
 
 
 class TRLTrainer(Trainer):
@@ -66,7 +66,7 @@ class QLoRATrainer(LoRATrainer):
 
 
 @contextmanager
-def _explain_errors(options: TrainingOptions) -> Iterator[None]:
+def _explain_errors(options: LoRAOptions | FullOptions) -> Iterator[None]:
     import torch
     from safetensors import SafetensorError
 

@@ -40,10 +40,12 @@ from liftbench_plugins.quantization import own_quantization
 from . import checkpoints
 from .master_weights import MasterAdamW
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
-from .options import LoRAOptions, TrainingOptions
+from .options import FullOptions, LoRAOptions
 from .rows import Encoder, Row, Schedule, schedule, trained_pairs, validation_rows
 from .shared_prefix import ATTENTION, attention, collate
 from .target_loss import TargetLossTrainer
+
+Options = LoRAOptions | FullOptions
 
 
 def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: str, precision: str) -> TrainingSummary:
@@ -51,7 +53,7 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: st
 
     With `FullOptions` all weights are trained, and the result is a whole model.
     """
-    options: TrainingOptions = request.options
+    options: Options = request.options
     tokenizer = load_tokenizer(request.model)
     plan, validation = _plan(request, tokenizer)
     if not plan.rows:
@@ -76,7 +78,7 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: st
 
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
-    options: TrainingOptions = request.options
+    options: Options = request.options
     with explain_loading(request.model):
         # A model that does not say how much it can see has no limit.
         context = context_of(load_config(request.model)) or sys.maxsize
@@ -99,7 +101,7 @@ def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
 def _trainer(
     request: TrainRequest, plan: Schedule, validation: list[Row], tokenizer: Any, folder: Path, precision: str
 ) -> TargetLossTrainer:
-    options: TrainingOptions = request.options
+    options: Options = request.options
     evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
     model = base_for_training(request.model, precision)
     check_base(model, tokenizer, [*plan.rows, *validation])
@@ -138,7 +140,7 @@ def _adapter(options: LoRAOptions) -> LoraConfig:
     )
 
 
-def _optimizer(options: TrainingOptions) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
+def _optimizer(options: FullOptions) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     return MasterAdamW, {"lr": options.learning_rate, "max_grad_norm": options.max_grad_norm}
 
 
@@ -171,7 +173,7 @@ def require_plain(folder: Path, model: Any) -> None:
 
 
 def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig:
-    options: TrainingOptions = request.options
+    options: Options = request.options
     on_cpu = device() == "cpu"
     if not on_cpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise PrerequisiteError(
@@ -225,7 +227,7 @@ def _dataset(rows: list[Row]) -> Dataset:
     return Dataset.from_dict({"prompt_ids": [row.prompt_ids for row in rows], "targets": [row.targets for row in rows]})
 
 
-def _is_finished(state: TrainerState, plan: Schedule, options: TrainingOptions) -> bool:
+def _is_finished(state: TrainerState, plan: Schedule, options: Options) -> bool:
     return state.global_step >= plan.steps or checkpoints.out_of_patience(validation_losses(state), options.patience)
 
 
