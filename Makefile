@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # Processes that `make test` runs in.
 WORKERS ?= 2
 
-.PHONY: setup demo test test-all check format docs performance clean
+.PHONY: setup demo test test-all check format docs performance performance-cuda clean
 
 # Build backends, too, come in the versions that are pinned.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -48,6 +48,11 @@ docs: setup
 
 performance: setup
 	$(BIN)/python tests/benchmarks/performance.py
+	$(BIN)/python -m tests.benchmarks.training_rivals
+
+# On a machine with a GPU, in an environment with CUDA wheels (the script lists them): make performance-cuda BIN=…/bin
+performance-cuda:
+	$(BIN)/python -m tests.benchmarks.cuda
 
 clean:
 	rm -rf $(VENV)

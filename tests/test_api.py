@@ -19,7 +19,7 @@ from liftbench.files import write_lines
 
 from .support.scripted import World, untuned
 
-FUNCTIONS = ("baseline", "compare", "gate", "load_run", "score", "summarize", "sweep", "train")
+FUNCTIONS = ("baseline", "compare", "export", "gate", "load_run", "score", "summarize", "sweep", "train")
 
 SETTINGS: dict[str, Any] = {
     "generation.max_new_tokens": 4,

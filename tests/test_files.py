@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from liftbench.errors import RunFailed
-from liftbench.files import append_lines, digest, recover_lines, write_atomic, write_lines
+from liftbench.files import append_lines, digest, recover_lines, write_atomic, write_folder, write_lines
 from liftbench.records.run import Prediction
 
 
@@ -55,3 +55,15 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(
 def test_a_digest_ignores_the_order_of_keys_and_nothing_else() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     assert len({digest(1), digest("1"), digest([1]), digest(1, 1), digest(None), digest(0)}) == 6
+
+
+def test_a_folder_is_replaced_completely_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with write_folder(folder) as staging:
+        (staging / "a").write_text("1")
+    with pytest.raises(FileNotFoundError), write_folder(folder) as staging:
+        (staging / "b").rename(staging / "c")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "a"]
+    with write_folder(folder) as staging:
+        (staging / "b").write_text("2")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "b"]

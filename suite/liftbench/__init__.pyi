@@ -7,6 +7,7 @@ from .records.run import Prediction
 from .records.sweep import Sweep
 from .runs.directory import Run
 from .workflow.compare import compare
+from .workflow.export import Export, export
 from .workflow.gate import gate
 from .workflow.measure import baseline, load_run, score
 from .workflow.setup import RunOptions
@@ -17,6 +18,7 @@ from .workflow.train import train
 __all__ = [
     "Comparison",
     "Conversation",
+    "Export",
     "GateReport",
     "LiftbenchError",
     "Prediction",
@@ -29,6 +31,7 @@ __all__ = [
     "UsageError",
     "baseline",
     "compare",
+    "export",
     "gate",
     "load_run",
     "score",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,26 @@ def write_atomic(path: Path, value: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Replace a text file atomically."""
     _replace(path, text.encode())
+
+
+@contextmanager
+def write_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to write into, which takes the place of `folder` at the end: completely or not at all.
+
+    After an error, or a kill, what was in `folder` before is still there.
+    """
+    folder = folder.resolve()
+    staging = folder.with_name(f".{folder.name}.part")
+    with writing(folder):
+        shutil.rmtree(staging, ignore_errors=True)  # left by a process that was killed
+        staging.mkdir(parents=True)
+    try:
+        yield staging
+        with writing(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            staging.rename(folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_lines(path: Path, rows: Iterable[Any]) -> None:

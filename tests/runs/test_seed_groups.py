@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from liftbench.records.system import AdapterRecord, Exported, System
 from liftbench.runs.directory import Run
 from liftbench.runs.seed_groups import count_looks, group_by_training, near_trainings, other_seeds
 
@@ -130,3 +131,21 @@ def test_looks_are_complete_candidates_that_were_measured_alike_each_training_on
     others = [like(trained, "4", family="h", status="trained"), baseline]
     assert count_looks(baseline, [*alike, *others]) == 2
     assert count_looks(baseline, []) == 1
+
+
+def test_an_export_has_exports_of_its_form_as_other_seeds_where_there_are_any(trained: Run) -> None:
+    def exported(id_: str, seed: int) -> Run:
+        adapter = AdapterRecord(
+            sha256="e", seed=seed, exported=Exported(form="merged", dtype="bfloat16", of_sha256="a")
+        )
+        return like(trained, id_, seed=seed, system=replace(trained.manifest.system, adapter=adapter))
+
+    adapters = [like(trained, str(seed), seed=seed, system=with_seed(trained, seed)) for seed in range(3)]
+    merged = [exported("8", 0), exported("9", 1)]
+    runs = [*adapters, *merged]
+    assert ids(other_seeds(merged[0], runs)) == ["9", "2"]
+    assert ids(other_seeds(adapters[2], runs)) == ["0", "1"]
+
+
+def with_seed(run: Run, seed: int) -> System:
+    return replace(run.manifest.system, adapter=AdapterRecord(sha256="a", seed=seed))

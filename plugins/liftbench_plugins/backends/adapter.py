@@ -38,6 +38,11 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     error on SmolLM2-135M in NF4). Raises `UsageError` for an adapter that does not fit, or whose effect depends on
     PEFT's own decoding loop.
     """
+    return attach(model, adapter).get_base_model()
+
+
+def attach(model: Any, adapter: Path) -> Any:
+    """PEFT's model around `model`, with an adapter whose effect was checked; see `with_adapter`."""
     import torch
     from peft import PeftConfig, PeftModel
 
@@ -80,7 +85,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
             tensor.data = tensor.data.to(dtype)
     base = wrapped.get_base_model()
     _check_effect(wrapped, base, str(config.peft_type), adapter)
-    return base
+    return wrapped
 
 
 def _refuse_unsupported(config: Any, adapter: Path) -> None:

@@ -87,6 +87,23 @@ class TransformersBackend(Backend):
             raise OutOfMemory(reason) from None
         return [self._generation(prompt.token_ids, row) for prompt, row in zip(prompts, rows, strict=True)]
 
+    def logits(self, prompt: Sequence[int], continuation: Sequence[int]) -> Any:
+        import torch
+
+        check_ids([*prompt, *continuation], self.tokenizer, self._model)
+        # The last token is not seen: after it nothing is chosen.
+        ids = torch.tensor([[*prompt, *continuation][:-1]], device=self.device)
+        with quiet(), torch.inference_mode():
+            found = self._model(input_ids=ids, use_cache=False, logits_to_keep=len(continuation)).logits
+        return found[0].float().cpu().numpy()
+
+    @classmethod
+    def merge(cls, request: BackendRequest, dtype: str, folder: Path) -> None:
+        from .merging import write_merged
+
+        with quiet():
+            write_merged(request, dtype, folder)
+
     def close(self) -> None:
         import torch
 

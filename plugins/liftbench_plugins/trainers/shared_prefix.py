@@ -9,11 +9,15 @@ Imports torch: import this module only where a training begins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+
+from .flex import BLOCK, FLEX
+from .head_loss import applies, head_loss, without_head
 
 PAD_TO = 32
 """Sequences are padded to a multiple of this length: oneDNN keeps kernels for each shape."""
@@ -24,6 +28,10 @@ that a causal mask hides are not computed; smaller blocks lose more time between
 
 ATTENTION = "liftbench_shared_prefix"
 """Name of the attention in transformers' registry."""
+
+
+MaskFunction = Callable[[Any, Any, Any, Any], Any]
+"""(batch, head, query, key) as tensors of indices → whether the query sees the key."""
 
 
 class Span(NamedTuple):
@@ -57,7 +65,12 @@ class Block(NamedTuple):
     """(queries, keys): what is added to the scores, 0 or minus infinity."""
 
 
-def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
+def padding_of(model: Any) -> int:
+    """The multiple that a model's sequences are padded to."""
+    return BLOCK if model.config._attn_implementation == FLEX else PAD_TO
+
+
+def collate(rows: Sequence[dict[str, Any]], pad: int, pad_to: int = PAD_TO) -> dict[str, Any]:
     """The inputs of one forward pass over rows with `prompt_ids` and `targets`, for `target_loss`.
 
     `input_ids` and `position_ids` are (1, length); `sources` (targets,) are the indices whose hidden states predict
@@ -80,12 +93,13 @@ def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
             ids += target[:-1]
             labels += target
         spans.append([start, len(prompt), *(len(target) - 1 for target in row["targets"])])
-    padding = -len(ids) % PAD_TO
-    made = torch.tensor([labels])
+    padding = -len(ids) % pad_to
+    # Rows that only fill up a batch of several processes have no targets: an empty list says no dtype.
+    made = torch.tensor([labels], dtype=torch.long)
     return {
         "input_ids": torch.tensor([ids + [pad] * padding]),
         "position_ids": torch.tensor([positions + [0] * padding]),
-        "sources": torch.tensor(sources),
+        "sources": torch.tensor(sources, dtype=torch.long),
         "labels": made,
         # `Trainer` counts these for the mean over an optimizer step's targets.
         "shift_labels": made,
@@ -99,19 +113,28 @@ def target_loss(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, int]:
     The LM head, up to a quarter of a small LLaMA's weights, is computed only where a target is predicted.
     """
     spans = [Span(start, prompt, tuple(targets)) for start, prompt, *targets in inputs["spans"]]
-    length, dtype = inputs["input_ids"].shape[1], model.dtype
-    if model.config._attn_implementation == ATTENTION:
+    plain = model.module if isinstance(model, DistributedDataParallel) else model
+    length, dtype, place = inputs["input_ids"].shape[1], plain.dtype, inputs["input_ids"].device
+    kind = plain.config._attn_implementation
+    if kind == ATTENTION:
         seen: dict[str, Any] = {"blocks": blocks_of(spans, dtype), "attention_mask": None}
+    elif kind == FLEX:
+        seen = {"attention_mask": block_mask(spans, length, place)}
     else:
-        seen = {"attention_mask": whole_mask(spans, length, dtype).to(inputs["input_ids"].device)}
-    logits = model(
-        input_ids=inputs["input_ids"],
-        position_ids=inputs["position_ids"],
-        use_cache=False,
-        logits_to_keep=inputs["sources"],
+        seen = {"attention_mask": whole_mask(spans, length, dtype).to(place)}
+    given = {
+        "input_ids": inputs["input_ids"],
+        "position_ids": inputs["position_ids"],
+        "use_cache": False,
+        "logits_to_keep": inputs["sources"],
         **seen,
-    ).logits
+    }
     labels = inputs["labels"]
+    if applies(plain, place):
+        with without_head(plain) as weight:
+            states = model(**given).logits
+        return head_loss(states[0], weight, labels[0]), labels.numel()
+    logits = model(**given).logits
     return cross_entropy(logits[0].float(), labels[0], reduction="sum"), labels.numel()
 
 
@@ -138,6 +161,35 @@ def whole_mask(spans: Sequence[Span], length: int, dtype: torch.dtype) -> torch.
     for span in spans:
         mask[span.start : span.end, span.start : span.end] = _mask(span, span.start, span.end, span.end, dtype)
     return mask[None, None]
+
+
+def block_mask(spans: Sequence[Span], length: int, device: torch.device | str) -> Any:
+    """The `BlockMask` of a sequence, which transformers takes as `attention_mask` as it is."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    return create_block_mask(
+        mask_function(spans, length, device), B=1, H=None, Q_LEN=length, KV_LEN=length, device=device, BLOCK_SIZE=BLOCK
+    )
+
+
+def mask_function(spans: Sequence[Span], length: int, device: torch.device | str) -> MaskFunction:
+    """Who sees whom: a prompt is causal, a reference sees the prompt and itself, and padding sees only itself."""
+    # Parts are numbered; a token of padding is a part of its own, so that no query is without a key.
+    parts = torch.arange(-length, 0)
+    prompts = parts.clone()
+    number = 0
+    for span in spans:
+        prompts[span.start : span.end] = number
+        start = span.start
+        for size in (span.prompt, *span.targets):
+            parts[start : start + size] = number
+            start, number = start + size, number + 1
+    part, prompt = parts.to(device), prompts.to(device)
+
+    def sees(_batch: Any, _head: Any, query: Any, key: Any) -> Any:
+        return (key <= query) & ((part[key] == part[query]) | (part[key] == prompt[query]))
+
+    return sees
 
 
 def _mask(span: Span, first: int, end: int, end_key: int, dtype: torch.dtype) -> torch.Tensor:

@@ -25,6 +25,7 @@ COMMANDS = {
     "judge": "Let people, or a language model, judge pairs of summaries.",
     "promote": "Keep a measured run as a baseline in the repository.",
     "gate": "Check a run against rules and promoted baselines.",
+    "export": "Export what was trained: an adapter, a merged model or GGUF, with a model card.",
     "report": "Write the HTML report of any runs.",
     "summarize": "Summarize one conversation.",
     "data": "Import, check and split your own conversations.",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
+from ..errors import UsageError
 from ..prompts.spec import Prompt
 from ..records.run import DecodingRules, FinishReason
 from ..records.system import PromptSpec
@@ -62,6 +63,22 @@ class Backend(ABC):
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         """Greedy continuations of one batch, in order. Raises `OutOfMemory` if the batch does not fit; the harness
         then splits it."""
+
+    def logits(self, prompt: Sequence[int], continuation: Sequence[int]) -> Any:
+        """The logits from which each token of a continuation is chosen: an array (tokens, vocabulary) of float32.
+
+        `bench export` compares them. Raises `UsageError` where the backend has none.
+        """
+        raise UsageError(f"the backend {type(self).__name__} does not give logits", "Use the backend transformers.")
+
+    @classmethod
+    def merge(cls, request: BackendRequest, dtype: str, folder: Path) -> None:
+        """Write the model with its adapter as one model without quantization, in `bfloat16` or `float16`.
+
+        `folder` is empty, and gets configuration, weights in safetensors and tokenizer. Without an adapter, the model
+        is only cast. Raises `UsageError` where the backend cannot, or the result would compute something else.
+        """
+        raise UsageError(f"the backend {cls.__name__} does not merge adapters", "Use the backend transformers.")
 
     def close(self) -> None:
         """Free the model and everything else that was loaded."""

@@ -13,7 +13,7 @@ from ..errors import LiftbenchError, PrerequisiteError, UsageError, first_line
 from ..extension.loader import Plugins, load_plugins
 from ..files import digest
 from ..models.adapter_tokenizer import join_tokenizer
-from ..models.adapters import compare_base, find_base, is_edited, is_trained, read_adapter
+from ..models.adapters import compare_base, find_base, is_edited, is_trained, read_adapter, whole_model
 from ..models.hub import HUB
 from ..models.references import ResolvedModel, is_chat_model, resolve
 from ..prompts.differences import TokenizerDifferences, tokenizer_differences
@@ -127,18 +127,21 @@ def with_adapter(
     record, provenance = read_adapter(adapter)
     mismatches, compared = _compare_with_base(adapter, record, provenance, model)
     notes = [*model.notes, *compared]
-    scored_in = precision or record.precision or recipe.model.precision
-    if record.precision is None:
+    own = record.exported.dtype if record.exported else record.precision
+    scored_in = precision or own or recipe.model.precision
+    if own is None:
         notes.append(f"the adapter does not record its base's precision in training; it is scored in {scored_in}")
-    elif scored_in != record.precision:
-        mismatches.append(f"it was trained on a base in {record.precision} and would be scored in {scored_in}")
+    elif scored_in != own:
+        was = "exported" if record.exported else "trained on a base"
+        mismatches.append(f"it was {was} in {own} and would be scored in {scored_in}")
     if mismatches and not allow_mismatch:
         raise UsageError(
             f"the adapter {adapter} does not fit: {'; '.join(mismatches)}",
             "Score it on its own base, or score it anyway with --allow-mismatch (the run will note it).",
         )
     prompt = prompt_for(recipe, model, shots)
-    tokenizer = own_tokenizer(recipe, model, adapter, prompt, plugins)
+    whole = whole_model(adapter)
+    tokenizer = own_tokenizer(recipe, model, whole or adapter, prompt, plugins)
     if tokenizer is not None:
         prompt = tokenizer.prompt
         record = tokenizer.recorded(record)
@@ -147,7 +150,7 @@ def with_adapter(
         notes.append("the adapter was trained with another prompt")
     system = System(
         kind="model",
-        name=f"{model.name}+{record.trainer or adapter.resolve().name}",
+        name=f"{model.name}+{record.trainer or adapter.resolve().name}{_export_words(record)}",
         model=model.record,
         adapter=record,
         precision=scored_in,
@@ -157,12 +160,18 @@ def with_adapter(
     notes += [f"the adapter does not fit and was scored anyway: {mismatch}" for mismatch in mismatches]
     return Loadable(
         system=system,
-        model=adapter if record.whole_model else model.path,
-        adapter=None if record.whole_model else adapter,
+        model=whole or model.path,
+        adapter=None if whole else adapter,
         trained=adapter,
         tokenizer=tokenizer.folder if tokenizer else None,
         notes=notes,
     )
+
+
+def _export_words(record: AdapterRecord) -> str:
+    """`, merged bfloat16`; empty for what is no export."""
+    form = {"merged": "merged", "gguf": "GGUF"}
+    return f", {form[record.exported.form]} {record.exported.dtype}" if record.exported else ""
 
 
 def _compare_with_base(

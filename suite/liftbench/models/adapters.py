@@ -15,7 +15,7 @@ from ..files import digest, file_sha256, read_lines
 from ..records.run import SCHEMA
 from ..records.system import AdapterRecord
 from ..records.training import Provenance, TrainingRow
-from .faults import check_fetched, find_fault
+from .faults import check_fetched, check_gguf, find_fault
 from .hub import HUB, cached_snapshot, parse
 from .references import ALIASES, ResolvedModel, files_sha256, is_hub_name, read_json, resolve
 
@@ -41,8 +41,25 @@ class BaseComparison(Struct, frozen=True, kw_only=True):
 
 
 def is_whole_model(folder: Path) -> bool:
-    """Whether a training's result is a whole model rather than an adapter."""
-    return not (folder / CONFIGURATION).is_file() and (folder / MODEL_CONFIGURATION).is_file()
+    """Whether a training's result is a whole model, in transformers' format or as GGUF, rather than an adapter."""
+    return not (folder / CONFIGURATION).is_file() and (
+        (folder / MODEL_CONFIGURATION).is_file() or gguf_in(folder) is not None
+    )
+
+
+def gguf_in(folder: Path) -> Path | None:
+    """The GGUF file that a training's result was exported to; None for a folder in another format."""
+    found = [] if (folder / MODEL_CONFIGURATION).is_file() else list(folder.glob("*.gguf"))
+    return found[0] if len(found) == 1 else None
+
+
+def whole_model(folder: Path) -> Path | None:
+    """The folder in transformers' format of a training's result that is a whole model, converted if it is a GGUF file;
+    None for an adapter."""
+    if not is_whole_model(folder):
+        return None
+    gguf = gguf_in(folder)
+    return resolve(str(gguf)).path if gguf else folder
 
 
 def is_trained(folder: Path) -> bool:
@@ -77,6 +94,7 @@ def read_adapter(folder: Path) -> tuple[AdapterRecord, Provenance]:
         rows=None if rows is None else len(rows),
         rows_sha256=None if rows is None else digest(rows),
         whole_model=True if is_whole_model(folder) else UNSET,
+        exported=provenance.exported or UNSET,
     )
     return record, provenance
 
@@ -85,6 +103,8 @@ def adapter_sha256(folder: Path) -> str:
     """One hash of the configuration and weights of an adapter or a whole model: `files_sha256` of their files."""
     if not is_whole_model(folder):
         return files_sha256([folder / CONFIGURATION, folder / WEIGHTS])
+    if (gguf := gguf_in(folder)) is not None:
+        return files_sha256([gguf])
     settings = [folder / name for name in MODEL_FILES if (folder / name).is_file()]
     return files_sha256([*settings, *folder.glob("*.safetensors")])
 
@@ -204,6 +224,9 @@ def _weights_sha256(path: Path) -> str | None:
 
 def _configuration(folder: Path) -> dict[str, Any]:
     """An adapter's configuration; empty for a whole model, which names no base. Raises `UsageError`."""
+    if (gguf := gguf_in(folder)) is not None:
+        check_gguf(gguf)
+        return {}
     if is_whole_model(folder):
         if error := find_fault(folder):
             raise error.within(f"{folder} cannot be loaded as a model")

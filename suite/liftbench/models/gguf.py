@@ -94,6 +94,13 @@ def _find_obstacle(facts: dict[str, Any], tensors: set[str]) -> str | None:
     return None
 
 
+def load_tokenizer(gguf: Path) -> Any:
+    """The tokenizer in a GGUF file, as a conversion has it. Raises `UsageError` as `convert` does."""
+    facts = _read_facts(gguf)
+    with _silence_transformers():
+        return _load_tokenizer(gguf, facts)
+
+
 def _load_tokenizer(gguf: Path, facts: dict[str, Any]) -> Any:
     from tokenizers import pre_tokenizers
     from transformers import AutoTokenizer

@@ -20,6 +20,17 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
     """Hash of the configuration, tokenizer and chat template in the folder; None where `source` pins them."""
 
 
+class Exported(Struct, frozen=True, kw_only=True):
+    """How a whole model was made of what a training left, by `bench export`."""
+
+    form: Literal["merged", "gguf"]
+    """`merged`: a folder in transformers' format; `gguf`: a GGUF file."""
+    dtype: Literal["bfloat16", "float16"]
+    """Type of its weights; it is scored in this precision."""
+    of_sha256: str
+    """`AdapterRecord.sha256` of what the training left."""
+
+
 class AdapterRecord(Struct, frozen=True, kw_only=True):
     """The identity of what a training left: an adapter, or a whole model. A field is None, and shown as *unknown*,
     where its folder does not record it."""
@@ -52,6 +63,8 @@ class AdapterRecord(Struct, frozen=True, kw_only=True):
     base's."""
     whole_model: bool | UnsetType = UNSET
     """True where the training left a whole model, with all weights; not set for an adapter."""
+    exported: Exported | UnsetType = UNSET
+    """Set where `bench export` made a whole model of what the training left, and that model is meant."""
 
 
 class Shot(Struct, frozen=True, kw_only=True):

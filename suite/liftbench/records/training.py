@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from .conversation import Scalar
 from .run import SCHEMA
-from .system import ModelRecord, PromptSpec
+from .system import Exported, ModelRecord, PromptSpec
 
 
 class CurvePoint(Struct, frozen=True, kw_only=True):
@@ -64,6 +64,8 @@ class TrainingSummary(Struct, frozen=True, kw_only=True):
     """On a CPU the largest resident set of the process; on a GPU the most memory that torch allocated."""
     device: str | None = None
     """The device that trained: `cpu`, or the model of the GPU."""
+    processes: int | None = None
+    """Number of processes that trained together (`--launch`); None where it was one. Memory is the main one's."""
 
 
 class Provenance(Struct, frozen=True, kw_only=True):
@@ -105,6 +107,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
     """Package → installed version."""
     created: str | None = None
     """When the adapter was trained: UTC, ISO 8601."""
+    exported: Exported | None = None
+    """Set beside a whole model that `bench export` made of the training's result; `adapter_sha256` is then its own."""
     sha256: str | None = None
     """Hash of all other fields. If the file has another one now, it was edited, and counts as if it were not there."""
 

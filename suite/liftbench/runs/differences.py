@@ -77,6 +77,8 @@ def _adapter_words(adapter: AdapterRecord) -> str:
     base = f"on base {adapter.base_sha256[:12]}" if adapter.base_sha256 else "on an unknown base"
     own = f", with a tokenizer of its own (sha256 {adapter.tokenizer_sha256[:12]})" if adapter.tokenizer_sha256 else ""
     kind = ", a whole model" if adapter.whole_model else ""
+    if adapter.exported:
+        kind = f", exported ({adapter.exported.form}, {adapter.exported.dtype})"
     return (
         f"{adapter.trainer or 'unknown trainer'}{kind} (sha256 {adapter.sha256[:12]}), "
         f"trained {base} in {adapter.precision or 'unknown precision'}{own}"

@@ -31,15 +31,16 @@ def name_seeds(runs: Sequence[MeasuredRun]) -> str:
 def other_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:
     """The candidate's other seeds among some runs: complete runs of its seed group and protocol, one for each seed.
 
-    The newest of several runs with one seed counts. A run that is not of a training has no seed group, so it has no
-    other seeds. The runs are sorted by seed.
+    The newest of several runs with one seed counts; for an export those of the same form and type come before others,
+    and likewise for an adapter. A run that is not of a training has no seed group, so it has no other seeds. The runs
+    are sorted by seed.
     """
     own = candidate.manifest
     if not own.family:
         return []
     found = {
         seed_of(run): run
-        for run in sorted(runs, key=_age)
+        for run in sorted(runs, key=lambda run: (_form(run) == _form(candidate), *_age(run)))
         if run.manifest.family == own.family
         and seed_of(run) != seed_of(candidate)
         and run.manifest.status == "complete"
@@ -119,6 +120,11 @@ def _is_near(one: object, other: object) -> bool:
     if isinstance(one, numbers) and isinstance(other, numbers) and not isinstance(one, bool):
         return math.isclose(one, other, rel_tol=SAME_OPTION)
     return one == other
+
+
+def _form(run: MeasuredRun) -> tuple[str, str] | None:
+    adapter = run.manifest.system.adapter
+    return (adapter.exported.form, adapter.exported.dtype) if adapter and adapter.exported else None
 
 
 def _age(run: MeasuredRun) -> tuple[str, str]:
