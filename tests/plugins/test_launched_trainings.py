@@ -164,7 +164,7 @@ def test_two_machines_of_a_slurm_job_train_a_run_that_is_scored_as_ever(
     common += [word for setting in settings for word in ("--set", setting)]
 
     runs = []
-    for name, more in (("alone", []), ("together", ["--launch", str(nodes)])):
+    for name, more in (("alone", ["--no-score"]), ("together", ["--launch", str(nodes)])):
         done = command_line("train", *common, "--runs", name, "--json", *more)
         assert done.code == 0, done.err
         runs.append(Run(Path(json.loads(done.out)["folder"])))

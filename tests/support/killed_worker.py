@@ -19,10 +19,10 @@ from liftbench_plugins.trainers.monitor import TrainingMonitor
 def kill_after_two_steps() -> None:
     plain = TrainingMonitor.on_step_end
 
-    def on_step_end(monitor: Any, arguments: Any, state: Any, control: Any, **more: Any) -> None:
+    def on_step_end(self: TrainingMonitor, _args: Any, state: Any, control: Any, **_: Any) -> None:
         if launched_ranks().rank == 1 and state.global_step == 2:
             os.kill(os.getpid(), signal.SIGKILL)
-        plain(monitor, arguments, state, control, **more)
+        plain(self, _args, state, control)
 
     TrainingMonitor.on_step_end = on_step_end  # type: ignore[method-assign]
 
