@@ -119,3 +119,39 @@ def test_a_hook_on_the_head_is_there_again_afterwards(tiny_chat_model: Path) -> 
     with pytest.raises(RuntimeError), without_head(model):
         raise RuntimeError
     assert model.lm_head.__dict__["forward"] is hooked
+
+
+@pytest.mark.parametrize("targets", [[[5, 6, 7]], []], ids=["a row", "a row that only fills up a batch"])
+def test_several_processes_exchange_the_gradient_of_every_adapter_weight(
+    tiny_chat_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, targets: list[list[int]]
+) -> None:
+    from peft import LoraConfig, get_peft_model
+    from torch import distributed
+    from transformers import AutoModelForCausalLM
+
+    from liftbench_plugins.trainers import head_loss
+    from liftbench_plugins.trainers.shared_prefix import collate, target_loss
+
+    monkeypatch.setattr(head_loss, "DEVICES", ("cpu",))
+    base = AutoModelForCausalLM.from_pretrained(tiny_chat_model, dtype=torch.float32)
+    model = get_peft_model(base, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+    exchanged: list[int] = []
+
+    def exchange(_state: None, bucket: Any) -> Any:
+        exchanged.extend(map(id, bucket.parameters()))
+        made: Any = torch.futures.Future()
+        made.set_result(bucket.buffer())
+        return made
+
+    # torch compares the annotations themselves, which are text in this module.
+    exchange.__annotations__ = {"bucket": distributed.GradBucket, "return": torch.futures.Future[torch.Tensor]}
+    store = distributed.FileStore(str(tmp_path / "store"), 1)
+    distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        parallel = torch.nn.parallel.DistributedDataParallel(model)
+        parallel.register_comm_hook(None, exchange)
+        loss, _ = target_loss(parallel, collate([{"prompt_ids": [3, 4], "targets": targets}], pad=0))
+        loss.backward()
+    finally:
+        distributed.destroy_process_group()
+    assert sorted(exchanged) == sorted(id(weight) for weight in model.parameters() if weight.requires_grad)

@@ -67,12 +67,14 @@ def difference(one: Path, other: Path) -> float:
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
-def process_of(rank: int) -> psutil.Process:
-    """The process of a rank that this one has launched."""
-    for process in psutil.Process().children(recursive=True):
-        if process.environ().get("RANK") == str(rank):
-            return process
-    raise AssertionError(f"there is no process of rank {rank}")
+def replace_worker(monkeypatch: pytest.MonkeyPatch, stand_in: str) -> None:
+    """Let the processes of a launch run a module of the tests in place of the worker."""
+
+    def replaced(*arguments: Any) -> list[str]:
+        return [stand_in if word == "liftbench.training.worker" else word for word in command(*arguments)]
+
+    monkeypatch.setattr(launched, "command", replaced)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
 
 
 # ------------------------------------------------------------------------------------------------------- two processes
@@ -80,17 +82,15 @@ def process_of(rank: int) -> psutil.Process:
 
 @on_cpu
 def test_a_killed_process_ends_the_training_which_continues_to_the_adapter_of_one_process(
-    request_for: Callable[..., TrainRequest],
+    request_for: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected: list[CurvePoint] = []
     alone = LoRATrainer().train(request_for("alone", expected.append))
 
-    def kill(point: CurvePoint) -> None:
-        if point.step == 2:
-            process_of(1).kill()
-
-    with pytest.raises(RunFailed, match=r"process 1 of 2 was killed by SIGKILL .*\nThe same command continues"):
-        launch(request_for("together", kill), "2", "lora")
+    with monkeypatch.context() as patched:
+        replace_worker(patched, "tests.support.killed_worker")
+        with pytest.raises(RunFailed, match=r"process 1 of 2 was killed by SIGKILL .*\nThe same command continues"):
+            launch(request_for("together"), "2", "lora")
     assert not psutil.Process().children(recursive=True)
 
     points: list[CurvePoint] = []
@@ -117,12 +117,7 @@ def test_weights_in_nf4_that_are_divided_over_processes_give_the_adapter_of_whol
     options = {"dropout": 1e-9}
     alone = QLoRATrainer().train(request_for("alone", **options))
 
-    def over_cpus(*arguments: Any) -> list[str]:
-        worker, stand_in = "liftbench.training.worker", "tests.support.fsdp_on_cpu"
-        return [stand_in if word == worker else word for word in command(*arguments)]
-
-    monkeypatch.setattr(launched, "command", over_cpus)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
+    replace_worker(monkeypatch, "tests.support.fsdp_on_cpu")
     request = request_for("divided", **options)
     divided = launch(request, "fsdp2:2", "qlora")
     assert difference(alone.adapter, divided.adapter) < 1e-5
@@ -169,7 +164,7 @@ def test_two_machines_of_a_slurm_job_train_a_run_that_is_scored_as_ever(
     common += [word for setting in settings for word in ("--set", setting)]
 
     runs = []
-    for name, more in (("alone", []), ("together", ["--launch", str(nodes)])):
+    for name, more in (("alone", ["--no-score"]), ("together", ["--launch", str(nodes)])):
         done = command_line("train", *common, "--runs", name, "--json", *more)
         assert done.code == 0, done.err
         runs.append(Run(Path(json.loads(done.out)["folder"])))
@@ -269,12 +264,26 @@ def test_nf4_stored_as_bfloat16_is_the_same_weights(tiny_chat_model: Path) -> No
 
 
 def test_weights_are_not_divided_over_cpus_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
     from liftbench_plugins.trainers import ranks
 
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    monkeypatch.setattr(ranks, "device", lambda: "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match=r"over GPUs only.*\nUse --launch N"):
         ranks.join(TWO)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from liftbench_plugins.trainers import ranks
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    ranks.require_own_gpu(Ranks(rank=7, local=3, count=8))
+    with pytest.raises(UsageError, match=r"process 4 of 5 has no GPU of its own: this machine has 4\nLaunch one"):
+        ranks.join(Ranks(rank=4, local=4, count=5))
 
 
 @pytest.mark.parametrize("sharded", [True, False])

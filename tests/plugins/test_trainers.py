@@ -286,6 +286,17 @@ def test_adapter_weights_are_float32_and_a_tiny_update_is_not_rounded_away(
             assert (tensor != tensor.bfloat16().float()).any(), name
 
 
+def test_a_loss_is_that_of_the_whole_step_whatever_a_models_own_loss_takes(
+    request_for: Callable[..., TrainRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import LlamaForCausalLM
+
+    usual = train(request_for(run="usual", max_steps=2))
+    # Gemma 4 says so: transformers then counts no targets, and each forward pass would have a mean of its own.
+    monkeypatch.setattr(LlamaForCausalLM, "accepts_loss_kwargs", False, raising=False)
+    assert files(train(request_for(run="other", max_steps=2)).adapter) == files(usual.adapter)
+
+
 def test_gradient_checkpointing_does_not_change_what_is_learned(request_for: Callable[..., TrainRequest]) -> None:
     curves: list[list[float | None]] = []
     for checkpointing in (False, True):

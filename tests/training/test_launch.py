@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 import yaml
@@ -21,9 +25,10 @@ from liftbench.extension.loader import load_plugins
 from liftbench.files import write_lines
 from liftbench.records.conversation import Conversation
 from liftbench.records.training import CurvePoint
-from liftbench.training import launched
+from liftbench.training import adapter, launched, worker
 from liftbench.training.launch import SHIPPED, Launch, command, parse_launch, require_launchable
 from liftbench.training.launched import train_launched
+from liftbench.training.messages import Failure
 
 from ..support.trainings import train_request
 from .test_adapter import ScaleOptions, ScaleTrainer
@@ -81,6 +86,7 @@ def test_what_names_no_processes_is_refused(text: str, words: str) -> None:
         ),
         ({"num_processes": 3, "num_machines": 2}, "3 processes cannot be divided evenly over 2 machines"),
         ({"num_processes": None}, "names no number of processes"),
+        ({"num_machines": "two"}, "config.yaml: num_machines: Expected `int"),
     ],
 )
 def test_a_configuration_that_trainers_cannot_follow_is_refused(
@@ -254,19 +260,76 @@ time.sleep(99)
 """
 
 
-def test_ctrl_c_ends_all_processes_even_those_that_do_not_want_to(
-    run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(_: CurvePoint) -> None:
-        raise KeyboardInterrupt
+def press_ctrl_c() -> None:
+    raise KeyboardInterrupt
 
+
+@pytest.mark.parametrize(
+    ("interrupt", "raised"),
+    [(press_ctrl_c, KeyboardInterrupt()), (partial(signal.raise_signal, signal.SIGTERM), SystemExit(143))],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_a_signal_ends_all_processes_even_those_that_do_not_want_to(
+    run: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interrupt: Callable[[], None],
+    raised: BaseException,
+) -> None:
     monkeypatch.setattr(launched, "SECONDS_TO_END", 0.5)
     place = tmp_path / "child"
-    with pytest.raises(KeyboardInterrupt):
-        run(PARENT.replace("STUBBORN", repr(STUBBORN)).replace("PLACE", repr(str(place))), interrupt)
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(type(raised)) as ended:
+        run(PARENT.replace("STUBBORN", repr(STUBBORN)).replace("PLACE", repr(str(place))), lambda _: interrupt())
+    assert ended.value.args == raised.args
+    assert signal.getsignal(signal.SIGTERM) == handler
     with suppress(psutil.NoSuchProcess):
         # A dead process stays in the table where nobody asks for its status.
         assert psutil.Process(int(place.read_text())).status() == psutil.STATUS_ZOMBIE
+
+
+# --------------------------------------------------------------------------------------------------------- the request
+
+
+def test_two_runs_that_are_made_at_once_have_a_request_each(
+    train_line: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def place(*arguments: str) -> str:
+        told = train_line("--launch", "2", "--dry-run", "--json", *arguments)
+        assert told.code == 0, told.err
+        return str(json.loads(told.out)["launch"]["request"])
+
+    # They train the same adapter, and are runs of their own.
+    assert len({place(), place("--limit", "2"), place("--set", "generation.max_new_tokens=7")}) == 3
+
+    def refuse(_spec: Any, _request: Any, _launch: Launch, place: Path) -> Any:
+        raise RunFailed(f"the request is {place.resolve()}")
+
+    monkeypatch.setattr(adapter, "train_launched", refuse)
+    for more in ([], ["--set", "metrics.headlines=['rougeL']"]):
+        begun = train_line("--launch", "2", "--limit", "2", *more)
+        assert begun.code == 4, begun.err
+        # A run that is continued, but judged by other metrics, is still where a preview says.
+        assert f"the request is {place('--limit', '2', *more)}" in begun.err
+    assert len(list((tmp_path / "reports" / "runs").glob("*/manifest.json"))) == 1
+
+
+def test_a_process_without_the_request_says_what_machines_have_to_share(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "liftbench.training.worker", str(tmp_path / "r.json")],
+        env={**os.environ, "RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = msgspec.json.decode(done.stdout, type=Failure)
+    assert (done.returncode, told.rank, told.kind) == (1, 1, "UsageError")
+    assert told.what.endswith(f" has no {tmp_path / 'r.json'}")
+    assert "a disk that all machines share" in told.fix
+
+
+def test_of_an_unexpected_error_the_first_line_is_told() -> None:
+    assert worker._failure(ValueError("it is wrong\na hint"), 1) == Failure(1, "bug", "ValueError: it is wrong")
 
 
 # ------------------------------------------------------------------------------------------------ on the command line

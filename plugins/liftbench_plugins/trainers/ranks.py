@@ -6,10 +6,9 @@ Imports torch and accelerate: import this module only where a training begins.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -17,20 +16,32 @@ from accelerate.utils import broadcast_object_list
 from torch.distributed.fsdp import MixedPrecisionPolicy
 
 from liftbench.plugin_api import Ranks, UsageError
-from liftbench_plugins.loading import device
 
 from .rows import Row, Schedule
+
+T = TypeVar("T")
 
 
 def join(ranks: Ranks) -> None:
     """Meet the other processes, each with its own GPU; without GPUs all are on the CPU."""
     if ranks.count == 1:
         return
-    if device() != "cpu":
-        torch.cuda.set_device(ranks.local)
-    else:
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu:
         require_whole()
-    PartialState(cpu=device() == "cpu")
+    else:
+        require_own_gpu(ranks)
+        torch.cuda.set_device(ranks.local)
+    PartialState(cpu=on_cpu)
+
+
+def require_own_gpu(ranks: Ranks) -> None:
+    """Raise `UsageError` if this machine has fewer GPUs than processes."""
+    if ranks.local >= (gpus := torch.cuda.device_count()):
+        raise UsageError(
+            f"process {ranks.rank} of {ranks.count} has no GPU of its own: this machine has {gpus}",
+            "Launch one process for each GPU, or hide them with CUDA_VISIBLE_DEVICES= to train on the CPU.",
+        )
 
 
 def require_whole() -> None:
@@ -54,21 +65,15 @@ def wait(ranks: Ranks) -> None:
         PartialState().wait_for_everyone()
 
 
-@contextmanager
-def main_first(ranks: Ranks) -> Iterator[None]:
-    """Let the main process alone go through a block, before all others do."""
-    if ranks.count == 1:
-        yield
-        return
-    with PartialState().main_process_first():
-        yield
+def decide(ranks: Ranks, choice: Callable[[], T]) -> T:
+    """What the main process chooses, for all of them.
 
-
-def agree(ranks: Ranks, value: bool) -> bool:
-    """What the main process says. Clocks differ, and a process that saves alone would wait for the others forever."""
+    Clocks and views of a shared disk differ, and processes that go different ways would wait for each other forever.
+    """
     if ranks.count == 1:
-        return value
-    return bool(broadcast_object_list([value])[0])
+        return choice()
+    made: list[T] = broadcast_object_list([choice() if ranks.is_main else None])
+    return made[0]
 
 
 def is_sharded() -> bool:

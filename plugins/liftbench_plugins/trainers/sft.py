@@ -73,8 +73,7 @@ def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: st
     _require_rows(plan)
 
     # Checked here, because `Trainer` would resume a training that had stopped early, and train on.
-    with ranks.main_first(request.ranks):
-        newest = checkpoints.newest_whole(folder)
+    newest = ranks.decide(request.ranks, lambda: checkpoints.newest_whole(folder))
     state = TrainerState.load_from_json(str(newest / checkpoints.STATE)) if newest else None
     if state is None or not _is_finished(state, plan, options):
         if newest:

@@ -23,6 +23,8 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Whatever a model's own loss takes: `compute_loss` needs the number of targets in a step.
+        self.model_accepts_loss_kwargs = True
         if isinstance(self.model, PeftModel):
             # TRL casts the adapter on a quantized base to bfloat16, whose 8 bits of mantissa lose updates of the
             # learning rate's size once weights have grown. Computations are in bfloat16 all the same.

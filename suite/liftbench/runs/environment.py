@@ -53,13 +53,18 @@ def environment() -> Environment:
         python=platform.python_version(),
         platform=platform.platform(),
         processor=_processor(),
-        cpu_count=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cpu_count=usable_cores(),
         memory_bytes=psutil.virtual_memory().total,
         threads=torch.get_num_threads() if torch is not None else None,
         gpu=gpu,
         driver=driver,
         packages=versions(),
     )
+
+
+def usable_cores() -> int:
+    """Logical cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def peak_memory() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +131,12 @@ def train(
     return subject
 
 
-def request_path(runs: Path, recipe: Recipe, plan: TrainingPlan) -> Path:
-    """Where a launched training's processes find their request: known before there is a run."""
-    return runs / f".{digest(plan.key, recipe.model.reference, recipe.prompt)[:16]}.launch.json"
+def request_path(runs: Path, recipe: Recipe | Mapping[str, Any], plan: TrainingPlan) -> Path:
+    """Where a launched training's processes find their request: known before there is a run.
+
+    It depends on the whole recipe, also as JSON, so that no two runs that are made at the same time share it.
+    """
+    return runs / f".{digest(plan.key, plan.family, recipe)[:16]}.launch.json"
 
 
 def copy_rows(run: OpenRun, rows: Sequence[TrainingRow]) -> None:
@@ -196,7 +199,8 @@ def _call_trainer(run: OpenRun, plan: TrainingPlan, request: TrainRequest, launc
         run.note(_left_out(plan.split))
     if launch is None:
         return plan.trainer.train(request)
-    return train_launched(plan.spec, request, launch, request_path(run.folder.parent, run.recipe, plan))
+    # The recipe that is asked for, as in a preview; the run may have been begun with other metrics.
+    return train_launched(plan.spec, request, launch, request_path(run.folder.parent, run.requested.recipe, plan))
 
 
 def _left_out(split: TrainingSplit) -> str:

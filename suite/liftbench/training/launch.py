@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from ..errors import UsageError, require_packages
+from ..files import invalid_value
+from ..runs.environment import usable_cores
 from .trainer import Trainer
 
 SHIPPED = Path(__file__).parent / "launch_configs"
@@ -54,24 +57,24 @@ def parse_launch(text: str) -> Launch:
     if not path.is_file():
         path = Path(name)
     values = _read(path, text)
-    processes = int(number) if number else values.get("num_processes")
-    if not isinstance(processes, int) or processes < 2:
+    processes = int(number) if number else values.num_processes or 0
+    if processes < 2:
         raise UsageError(
             f"--launch {text} names {processes or 'no number of'} processes; several are needed",
             "Give their number: --launch 2, or num_processes in the configuration.",
         )
-    machines = int(values.get("num_machines") or 1)
+    machines = values.num_machines or 1
     if processes % machines:
         raise UsageError(f"{path}: {processes} processes cannot be divided evenly over {machines} machines")
-    port = values.get("main_process_port")
+    port = values.main_process_port
     return Launch(
         config=path,
         processes=processes,
         machines=machines,
-        machine=int(values.get("machine_rank") or 0),
-        address=values.get("main_process_ip"),
-        port=int(port if port is not None else PORT if machines > 1 else 0),
-        sharded=values.get("distributed_type") == "FSDP",
+        machine=values.machine_rank or 0,
+        address=values.main_process_ip,
+        port=port if port is not None else PORT if machines > 1 else 0,
+        sharded=values.distributed_type == "FSDP",
     )
 
 
@@ -126,11 +129,23 @@ def command(launch: Launch, request: Path) -> list[str]:
     return ["srun", *tasks, "--kill-on-bad-exit=1", "bash", "-c", line]
 
 
-def _read(path: Path, text: str) -> dict[str, Any]:
+class _Values(Struct, frozen=True, kw_only=True):
+    """What matters of a configuration of accelerate."""
+
+    distributed_type: str = "NO"
+    num_processes: int | None = None
+    num_machines: int | None = None
+    machine_rank: int | None = None
+    main_process_ip: str | None = None
+    main_process_port: int | None = None
+    fsdp_config: dict[str, Any] | None = None
+
+
+def _read(path: Path, text: str) -> _Values:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         shipped = ", ".join(sorted(one.stem for one in SHIPPED.glob("*.yaml")))
         raise UsageError(
@@ -140,12 +155,17 @@ def _read(path: Path, text: str) -> dict[str, Any]:
         ) from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
+    if not isinstance(found, dict):
         raise UsageError(f"{path} is no configuration of accelerate: it holds no keys")
-    kind = str(values.get("distributed_type", "NO"))
+    try:
+        values = msgspec.convert(found, _Values, strict=False)
+    except msgspec.ValidationError as error:
+        key, reason = invalid_value(error)
+        raise UsageError(f"{path}: {key}: {reason}") from error
+    kind = values.distributed_type
     if kind not in KINDS:
         raise UsageError(f"{path}: distributed_type {kind} is not supported", f"Supported: {', '.join(KINDS)}.")
-    sharding = values.get("fsdp_config") or {}
+    sharding = values.fsdp_config or {}
     if kind == "FSDP" and str(sharding.get("fsdp_version", 1)) != "2":
         raise UsageError(f"{path}: FSDP 1 is not supported", "Set fsdp_version: 2 in fsdp_config.")
     if kind == "FSDP" and "FULL" not in str(sharding.get("fsdp_state_dict_type", "FULL_STATE_DICT")):
@@ -156,6 +176,7 @@ def _read(path: Path, text: str) -> dict[str, Any]:
 
 
 def _cores() -> int:
+    """The machine's cores, or those that a job of a cluster may use of them."""
     import psutil
 
-    return psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    return min(psutil.cpu_count(logical=False) or usable_cores(), usable_cores())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -43,7 +44,11 @@ def train_launched(spec: Spec, request: TrainRequest, launch: Launch, place: Pat
     failures: list[Failure] = []
     printed: deque[str] = deque(maxlen=LAST_LINES)
     try:
-        with log.open("a", encoding="utf-8", buffering=1) as kept, _run(command(launch, place)) as lines:
+        with (
+            log.open("a", encoding="utf-8", buffering=1) as kept,
+            _end_in_order(),
+            _run(command(launch, place)) as lines,
+        ):
             for line in lines:
                 match _message(line):
                     case Point(point):
@@ -102,6 +107,24 @@ def _message(line: str) -> Message | None:
 
 
 # ------------------------------------------------------------------------------------------------------- the processes
+
+
+@contextmanager
+def _end_in_order() -> Iterator[None]:
+    """Let SIGTERM end this process like Ctrl-C, with its processes and files; the exit code is 143."""
+    if threading.current_thread() is not threading.main_thread():
+        # Python lets the main thread alone handle signals.
+        yield
+        return
+
+    def end(number: int, _frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 @contextmanager

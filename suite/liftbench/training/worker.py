@@ -6,6 +6,7 @@ What it reports goes to standard output, a JSON line each; whatever else is prin
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import LiftbenchError, PrerequisiteError, UsageError
+from ..errors import LiftbenchError, PrerequisiteError, UsageError, first_line
 from ..extension.loader import Plugins
 from ..files import read_record
 from ..progress import no_progress
@@ -27,18 +28,29 @@ Send = Callable[[Message], None]
 
 
 def main(path: Path) -> int:
-    """Train as the request in a file says, and report; the exit code is 0 if that worked."""
+    """Train as the request in a file says, and report; returns the exit code 0, and ends the process after an error."""
     send = _own_output()
     ranks = launched_ranks()
     try:
-        result = _train(read_record(path, LaunchRequest), ranks, send)
+        result = _train(_read(path), ranks, send)
     except Exception as error:
         traceback.print_exc()
         send(_failure(error, ranks.rank))
-        return 1
+        # At once: an ordinary exit may wait for an exchange with processes that this one has left alone.
+        sys.stderr.flush()
+        os._exit(1)
     if ranks.is_main:
         send(Result(str(result.adapter), result.precision, result.summary))
     return 0
+
+
+def _read(path: Path) -> LaunchRequest:
+    if not path.exists():
+        raise UsageError(
+            f"{socket.gethostname()} has no {path}",
+            "The folder of the runs (--runs) has to be on a disk that all machines share.",
+        )
+    return read_record(path, LaunchRequest)
 
 
 def _train(asked: LaunchRequest, ranks: Ranks, send: Send) -> TrainResult:
@@ -91,7 +103,7 @@ def _failure(error: Any, rank: int) -> Failure:
         known = (UsageError, PrerequisiteError)
         kind: Any = next((one.__name__ for one in known if isinstance(error, one)), "RunFailed")
         return Failure(rank, kind, error.what, error.fix)
-    return Failure(rank, "bug", f"{type(error).__name__}: {error}")
+    return Failure(rank, "bug", f"{type(error).__name__}: {first_line(error)}")
 
 
 if __name__ == "__main__":
