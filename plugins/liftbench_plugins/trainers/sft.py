@@ -52,21 +52,19 @@ from .calibration import calibrate
 from .flex import choose_flex
 from .master_weights import MasterAdamW
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
-from .options import FullOptions, LoRAOptions
+from .options import LoRAOptions, TrainingOptions
 from .rows import Encoder, Row, Schedule, schedule, trained_pairs, validation_rows
 from .shared_prefix import ATTENTION, attention, collate, padding_of
 from .target_loss import TargetLossTrainer
-
-Options = LoRAOptions | FullOptions
 
 
 def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: str, precision: str) -> TrainingSummary:
     """Train from the newest complete checkpoint in `folder`, or from the start, and publish the best in `adapter`.
 
-    With `FullOptions` all weights are trained, and the result is a whole model. If several processes train, all call
+    Without `LoRAOptions` all weights are trained, and the result is a whole model. If several processes train, all call
     this, and the main one alone writes.
     """
-    options: Options = request.options
+    options: TrainingOptions = request.options
     ranks.join(request.ranks)
     tokenizer = load_tokenizer(request.model)
     plan, validation = _plan(request, tokenizer)
@@ -113,7 +111,7 @@ def _require_rows(plan: Schedule) -> None:
 
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
-    options: Options = request.options
+    options: TrainingOptions = request.options
     with explain_loading(request.model):
         # A model that does not say how much it can see has no limit.
         context = context_of(load_config(request.model)) or sys.maxsize
@@ -136,7 +134,7 @@ def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
 def _trainer(
     request: TrainRequest, plan: Schedule, validation: list[Row], tokenizer: Any, folder: Path, precision: str
 ) -> TargetLossTrainer:
-    options: Options = request.options
+    options: TrainingOptions = request.options
     evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
     model = base_for_training(request.model, precision)
     rows = ranks.share(plan, options.micro_batch, request.ranks)
@@ -177,7 +175,7 @@ def _adapter(options: LoRAOptions) -> LoraConfig:
     )
 
 
-def _optimizer(options: FullOptions) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
+def _optimizer(options: TrainingOptions) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     return MasterAdamW, {"lr": options.learning_rate, "max_grad_norm": options.max_grad_norm}
 
 
@@ -212,7 +210,7 @@ def require_plain(folder: Path, model: Any) -> None:
 
 
 def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig:
-    options: Options = request.options
+    options: TrainingOptions = request.options
     on_cpu = device() == "cpu"
     if not on_cpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise PrerequisiteError(
@@ -270,7 +268,7 @@ def _dataset(rows: list[Row]) -> Dataset:
     return Dataset.from_dict({"prompt_ids": [row.prompt_ids for row in rows], "targets": [row.targets for row in rows]})
 
 
-def _is_finished(state: TrainerState, plan: Schedule, options: Options) -> bool:
+def _is_finished(state: TrainerState, plan: Schedule, options: TrainingOptions) -> bool:
     return state.global_step >= plan.steps or checkpoints.out_of_patience(validation_losses(state), options.patience)
 
 

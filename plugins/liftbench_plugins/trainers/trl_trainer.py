@@ -23,7 +23,7 @@ from liftbench.plugin_api import (
 from liftbench_plugins.library_output import quiet
 
 from . import checkpoints
-from .options import FullOptions, LoRAOptions
+from .options import TrainingOptions
 
 
 class TRLTrainer(Trainer):
@@ -65,7 +65,7 @@ class TRLTrainer(Trainer):
 
 
 @contextmanager
-def _explain_errors(options: LoRAOptions | FullOptions) -> Iterator[None]:
+def _explain_errors(options: TrainingOptions) -> Iterator[None]:
     import torch
     from safetensors import SafetensorError
 
