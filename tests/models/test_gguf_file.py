@@ -89,6 +89,8 @@ def test_the_file_is_the_one_that_llama_cpp_writes(tmp_path: Path, half_model: P
         "apache-2.0",
         gguf.LlamaFileType.MOSTLY_BF16,
     )
+    assert facts["general.type"] == "model"
+    assert facts["general.quantization_version"] == gguf.GGML_QUANT_VERSION
 
 
 def half_model_in_float32(model: Path, tmp_path: Path) -> Path:
