@@ -278,7 +278,7 @@ def _card(request: ExportRequest, source: Source, record: ExportRecord, scored: 
 
 
 def _compare(request: ExportRequest, card: Card, measured: Run) -> Card:
-    """The card with the comparison of `measured` with a baseline; the card as it is where there is no comparable one."""
+    """The card with the comparison of `measured` with a baseline; as it is where there is no comparable one."""
     baseline = request.baseline
     if baseline is None:
         try:
