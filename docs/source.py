@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, inspect
 
-from liftbench.extension.describe import documented, type_words
+from liftbench.extension.describe import documented, field_docs, type_words
 
 PACKAGE = Path(importlib.import_module("liftbench").__file__ or "").parent
 
@@ -199,9 +199,7 @@ def fields(struct: type[msgspec.Struct]) -> list[tuple[str, str, str, str]]:
     """A struct's fields: name, type, default, docstring."""
     info = inspect.type_info(struct)
     assert isinstance(info, inspect.StructType)
-    node = Source(struct.__module__).find(struct.__name__)
-    assert isinstance(node, ast.ClassDef)
-    docs = documented(node.body)
+    docs = field_docs(struct)
     return [
         (
             f"`{field.encode_name}`",

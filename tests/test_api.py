@@ -138,6 +138,11 @@ def test_texts_are_scored_from_a_file_or_a_mapping(bench: Any, conversations: li
     assert liftbench.score(predictions=path, settings=SETTINGS).id == run.id
     with pytest.raises(liftbench.UsageError, match="predictions lacks 1 of 4 conversations"):
         liftbench.score(predictions=dict(list(texts.items())[:3]), settings=SETTINGS)
+    assert run.manifest.notes == []
+    bound = liftbench.score(predictions=texts, settings=SETTINGS | {"generation.repetition_stop": 9})
+    assert bound.manifest.notes == [
+        "whether these texts follow the decoding rules (greedy|repetition-stop:9) is not known"
+    ]
 
 
 def test_trainings_are_scored_compared_and_used(bench: Any) -> None:

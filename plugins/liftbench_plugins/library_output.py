@@ -25,6 +25,8 @@ LOGGED = (
 WARNED = (
     # A warning of transformers about code in TRL and PEFT.
     "`is_gradient_checkpointing` is deprecated",
+    # One of torch about an option that transformers passes on.
+    "`broadcast_buffers` is deprecated",
 )
 
 

@@ -29,18 +29,20 @@ DTYPES = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16", "n
 
 
 def device() -> str:
-    """The device that everything runs on: the first GPU if there is one, else the CPU."""
+    """The device that everything runs on: the current GPU (the first, unless told otherwise) if there is one, or the
+    CPU."""
     import torch
 
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    return f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
 
 
-def load_model(folder: Path, precision: str) -> Any:
+def load_model(folder: Path, precision: str, *, packed_as: str = "uint8") -> Any:
     """The model on `device()`, in evaluation mode. `nf4` is NF4 with double quantization, on the CPU, too.
 
-    A base that is quantized by itself is loaded as its own configuration says, and everything else is computed in
-    `precision`. Raises `UsageError` for an unknown precision and a folder that does not hold exactly the weights of its
-    configuration, and `PrerequisiteError` for `nf4` without bitsandbytes.
+    `packed_as` is the dtype under which NF4's bytes are stored; weights that are divided over processes need one of
+    floating point. A base that is quantized by itself is loaded as its own configuration says, and everything else is
+    computed in `precision`. Raises `UsageError` for an unknown precision and a folder that does not hold exactly the
+    weights of its configuration, and `PrerequisiteError` for `nf4` without bitsandbytes.
     """
     if precision not in DTYPES:
         raise unknown("precision", precision, DTYPES)
@@ -58,7 +60,7 @@ def load_model(folder: Path, precision: str) -> Any:
         elif precision == "nf4":
             require_packages(["bitsandbytes"], "the precision nf4", "liftbench[train]")
             # Only here: any value of this argument, even None, switches off the checks of a base's own quantization.
-            chosen["quantization_config"] = _nf4(dtype)
+            chosen["quantization_config"] = _nf4(dtype, getattr(torch, packed_as))
         with explain_method(config):
             model, report = AutoModelForCausalLM.from_pretrained(
                 folder,
@@ -85,7 +87,7 @@ def load_model(folder: Path, precision: str) -> Any:
     return model
 
 
-def _nf4(dtype: Any) -> Any:
+def _nf4(dtype: Any, packed_as: Any) -> Any:
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
@@ -93,6 +95,7 @@ def _nf4(dtype: Any) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_quant_storage=packed_as,
     )
 
 

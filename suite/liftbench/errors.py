@@ -75,6 +75,22 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def missing_packages(packages: Iterable[str]) -> list[str]:
+    """Those of some packages, given by their import names, that are not installed.
+
+    >>> missing_packages(["json", "no_such_package", "no_such_package.part"])
+    ['no_such_package', 'no_such_package.part']
+    """
+
+    def is_missing(name: str) -> bool:
+        try:
+            return util.find_spec(name) is None
+        except ModuleNotFoundError:  # of a package that it is in
+            return True
+
+    return [name for name in packages if is_missing(name)]
+
+
 def require_packages(packages: Iterable[str], purpose: str, install: str | None = None) -> None:
     """Raise `PrerequisiteError` unless all packages, given by their import names, are installed.
 
@@ -86,8 +102,7 @@ def require_packages(packages: Iterable[str], purpose: str, install: str | None 
     liftbench.errors.PrerequisiteError: the trainer 'mine' needs no_such_package, which is not installed
     Run: pip install 'liftbench[train]'
     """
-    missing = [name for name in packages if util.find_spec(name) is None]
-    if missing:
+    if missing := missing_packages(packages):
         are = "which are" if len(missing) > 1 else "which is"
         command = f"'{install}'" if install else " ".join(missing)
         raise PrerequisiteError(

@@ -38,7 +38,8 @@ from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
 from .text.transcript import transcript
-from .training.trainer import Trainer, TrainRequest, TrainResult
+from .training.ranks import Ranks
+from .training.trainer import Trainer, TrainingEstimate, TrainRequest, TrainResult
 
 __all__ = [
     "API_VERSION",
@@ -74,6 +75,7 @@ __all__ = [
     "Progress",
     "Prompt",
     "PromptSpec",
+    "Ranks",
     "Registry",
     "Replies",
     "ResolvedModel",
@@ -83,6 +85,7 @@ __all__ = [
     "TrainRequest",
     "TrainResult",
     "Trainer",
+    "TrainingEstimate",
     "TrainingSummary",
     "Turn",
     "UnclearSpeakers",

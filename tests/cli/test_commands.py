@@ -191,7 +191,7 @@ def test_slices_are_declared_beside_the_recipes_and_texts_are_scored_again_for_t
 
 
 def test_a_dry_run_shows_origins_counts_and_a_prompt_and_writes_nothing(bench: Any, data: Path) -> None:
-    done = bench("train", "--dataset", str(data), "--seed", "3", "--dry-run", "--json")
+    done = bench("train", "--dataset", str(data), "--seed", "3", "--dry-run", "--no-calibration", "--json")
     assert done.code == 0, done.err
     shown = json.loads(done.out)
     assert shown["recipe"]["seed"] == {"value": 3, "origin": "command line"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -86,11 +87,18 @@ def test_the_recipes_proven_adapter_goes_with_its_baseline_and_its_rules_with_th
 
 def test_what_a_recipe_says_beside_its_gates_is_not_taken_for_what_was_measured(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(
-        "[guards]\nfaults = 0.5\n[generation]\nmax_new_tokens = 10\n[metrics]\nextra = []\n"
+        "[guards]\nfaults = 0.5\n[generation]\nmax_new_tokens = 10\nmin_words = 9\n[metrics]\nextra = []\n"
         '[gates]\nbaseline = "untuned"\nrules = ["rougeL >= 0.1"]\n'
     )
+    # The baseline is from before there were decoding rules.
+    path = tmp_path / "baselines" / "untuned.json"
+    text = path.read_text("utf-8")
+    found = re.search(r'\s*"min_words": 0,?', text)
+    assert found, "the baseline has the recipe's keys"
+    path.write_text(re.sub(r",(\s*})", r"\1", text.replace(found[0], "")), encoding="utf-8")
     assert sorted(json.loads(bench("gate", "mine.toml", "--json").out)["notes"]) == [
         "The recipe says generation.max_new_tokens = 10, but the baseline was measured with 80, which is used.",
+        "The recipe says generation.min_words = 9, but the baseline was measured with 0, which is used.",
         "The recipe says guards.faults = 0.5, but the baseline was measured with 0.02, which is used.",
     ]
 

@@ -80,10 +80,11 @@ def test_a_third_partys_plugin_is_described_without_the_packages_that_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "their_trainer.py").write_text('import no_such_package\n\nclass Theirs:\n    """Trains."""\n')
-    (tmp_path / "their_options.py").write_text(
+    (tmp_path / "their_types.py").write_text(
         'from msgspec import Struct\n\nclass Base(Struct):\n    rate: float = 0.1\n    """How fast."""\n\n'
-        "class Options(Base):\n    loud: bool = False\n"
+        'class Options(Base):\n    """What it takes."""\n    loud: bool = False\n'
     )
+    (tmp_path / "their_options.py").write_text("from their_types import Options\n")
     monkeypatch.syspath_prepend(tmp_path)
 
     class Theirs:
@@ -93,14 +94,15 @@ def test_a_third_partys_plugin_is_described_without_the_packages_that_it_needs(
                 "theirs",
                 target="their_trainer:Theirs",
                 options="their_options:Options",
-                requires=("no_such_package",),
+                requires=("no_such_package", "no_such_package.part"),
             )
 
     plugins = Plugins()
     plugins.add(Theirs(), "theirs", "theirs 2.0")
     [spec] = plugins.named("theirs")
     found = describe(spec, plugins)
-    assert (found.what, found.missing, found.spec.distribution) == ("Trains.", ["no_such_package"], "theirs 2.0")
+    assert (found.what, found.options_what, found.spec.distribution) == ("Trains.", "What it takes.", "theirs 2.0")
+    assert found.missing == ["no_such_package", "no_such_package.part"]
     assert [(one.name, one.default, one.meaning) for one in found.options] == [
         ("rate", 0.1, "How fast."),
         ("loud", False, ""),

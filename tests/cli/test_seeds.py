@@ -121,12 +121,13 @@ def test_a_seed_that_fails_is_named_and_the_same_command_continues_with_it(
 
 
 def test_a_dry_run_shows_the_plan_once_and_the_seeds(bench: Bench) -> None:
-    done = bench("train", "--seeds", "3", "--seed", "7", "--dry-run")
+    preview = ("train", "--dry-run", "--no-calibration")
+    done = bench(*preview, "--seeds", "3", "--seed", "7")
     assert done.code == 0, done.err
     assert "3 trainings, with the seeds 7, 8 and 9" in done.out
     assert done.out.count("prompt of conversation") == 1
-    assert json.loads(bench("train", "--seeds", "3", "--seed", "7", "--dry-run", "--json").out)["seeds"] == [7, 8, 9]
-    assert "seeds" not in json.loads(bench("train", "--dry-run", "--json").out)
+    assert json.loads(bench(*preview, "--seeds", "3", "--seed", "7", "--json").out)["seeds"] == [7, 8, 9]
+    assert "seeds" not in json.loads(bench(*preview, "--json").out)
     assert not Path("reports").exists()
 
 

@@ -78,8 +78,11 @@ def test_the_best_options_become_a_recipe_and_their_number_of_trials_reaches_the
     assert [cell.text for cell in row.cells] == ["the best of 2 trials on development data"]
 
 
-def test_trials_may_be_compared_by_the_texts_that_they_write(bench: Any) -> None:
-    done = bench("sweep", *options(), "--trials", "1", "--by", "rougeL", "--json")
+@pytest.mark.parametrize("plugin", ["lora", "full"])
+def test_trials_may_be_compared_by_the_texts_that_they_write(plugin: str, bench: Any) -> None:
+    rate = ("--param", "train.options.learning_rate=1e-4..1e-2:log")
+    settings = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    done = bench("sweep", *settings, *rate, "--plugin", plugin, "--trials", "1", "--by", "rougeL", "--json")
     assert done.code == 0, done.err
     printed = json.loads(done.out)
     assert printed["by"] == "rougeL"
@@ -119,6 +122,6 @@ def test_an_option_that_the_trainer_lacks_is_answered_with_those_that_it_has(ben
     done = bench("sweep", "--param", "train.options.lr=1e-4..1e-3")
     assert done.code == 2
     assert done.err.splitlines()[0] == (
-        "error: --param train.options.lr=0.0001..0.001: unknown option of the trainer 'lora': 'lr'"
+        "error: --param train.options.lr=1e-4..1e-3: unknown option of the trainer 'lora': 'lr'"
     )
     assert "learning_rate" in done.err.splitlines()[1]

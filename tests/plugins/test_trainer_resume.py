@@ -19,8 +19,9 @@ from liftbench.records.training import CurvePoint
 from liftbench.training.trainer import TrainRequest
 from liftbench_plugins.trainers import checkpoints
 from liftbench_plugins.trainers.full import FullTrainer
-from liftbench_plugins.trainers.low_rank import QLoRATrainer, TRLTrainer
+from liftbench_plugins.trainers.low_rank import QLoRATrainer
 from liftbench_plugins.trainers.options import FullOptions, LoRAOptions
+from liftbench_plugins.trainers.trl_trainer import TRLTrainer
 
 from ..support.trainings import UNLIKE, Killed, files
 

@@ -20,8 +20,9 @@ from liftbench.records.training import CurvePoint
 from liftbench.training.trainer import TrainRequest, TrainResult
 from liftbench_plugins.loading import device
 from liftbench_plugins.trainers.full import FullTrainer
-from liftbench_plugins.trainers.low_rank import LoRATrainer, QLoRATrainer, TRLTrainer
+from liftbench_plugins.trainers.low_rank import LoRATrainer, QLoRATrainer
 from liftbench_plugins.trainers.options import FullOptions, LoRAOptions
+from liftbench_plugins.trainers.trl_trainer import TRLTrainer
 
 from ..support.quantized import FP8, change_model, to_fp8
 from ..support.trainings import UNLIKE, Killed, files
@@ -36,7 +37,8 @@ def train(request: TrainRequest) -> TrainResult:
 
 def test_options_are_checked_without_torch() -> None:
     code = (
-        "import sys, liftbench_plugins.trainers.low_rank as q; q.LoRAOptions(rank=8); "
+        "import sys, liftbench_plugins.trainers.low_rank, liftbench_plugins.trainers.full; "
+        "from liftbench_plugins.trainers.options import LoRAOptions; LoRAOptions(rank=8); "
         "sys.exit(','.join({'torch', 'transformers', 'numpy', 'datasets'} & set(sys.modules)) or 0)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -469,7 +471,7 @@ def test_a_full_gpu_is_told_with_the_option_to_lower(
 
     from liftbench_plugins.trainers import sft
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(sft, "load_model", full)

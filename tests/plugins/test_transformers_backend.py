@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from liftbench.errors import PrerequisiteError, UsageError
 from liftbench.measuring.backend import BackendRequest, Generation, OutOfMemory
 from liftbench.models.references import resolve
+from liftbench.prompts.ending import Ending
 from liftbench.prompts.render import render
 from liftbench.prompts.spec import Prompt, prompt_spec
 from liftbench.recipe.sections import GenerationSection
@@ -211,6 +212,9 @@ def test_an_end_of_several_tokens_ends_a_text(
         assert (one.finish_reason, one.new_tokens < 40) == (("stop", True) if stopped else ("length", False))
     assert {one.finish_reason for one in made} == {"stop", "length"}
     assert [ending.generate([prompt], 40)[0] for prompt in prompts] == made
+    few = min(len(one.text.split()) for one in made if one.finish_reason == "stop")
+    for one in open_with(DecodingRules(min_words=few + 1), folder).generate(prompts, 40):
+        assert one.finish_reason == "length" or len(one.text.split()) > few
 
 
 # ----------------------------------------------------------------------------------------------------------- adapters
@@ -381,7 +385,7 @@ def test_no_sequence_of_n_tokens_is_written_twice(tiny_chat_model: Path, convers
 
 
 def test_rules_look_at_what_was_generated_only() -> None:
-    keeper = RuleKeeper(DecodingRules(no_repeat_ngram=1), {0}, None)
+    keeper = RuleKeeper(DecodingRules(no_repeat_ngram=1), {0}, Ending(ids=(0,)), None)
     logits = torch.zeros(2, 6)
     assert keeper.forbid(logits, [[], []]) is logits, "the first token may be any of the prompt's"
     forbidden = keeper.forbid(logits, [[5, 2], [1, 1]])
@@ -404,7 +408,7 @@ def test_a_text_ends_where_it_repeats_itself(tiny_chat_model: Path, conversation
     assert ended
 
 
-def test_a_model_does_not_end_before_so_many_words(
+def test_a_model_writes_a_least_number_of_words_before_it_ends(
     stopping: tuple[Path, int], conversations: list[Conversation]
 ) -> None:
     folder, _ = stopping

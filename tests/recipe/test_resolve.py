@@ -65,6 +65,7 @@ def test_the_stronger_origin_wins_and_is_recorded(monkeypatch: pytest.MonkeyPatc
         ({"metrics": {"headlines": ["bleu"]}}, ["metrics.headlines", "bleu", "rougeL"]),
         ({"metrics": {"target": 0}}, ["metrics.target"]),
         ({"data": {"split": "train"}}, ["data.train_split", "never scored"]),
+        ({"generation": {"min_words": 80}}, ["generation.max_new_tokens (80)", "no room"]),
     ],
 )
 def test_a_bad_value_is_named_with_its_place(values: dict[str, Any], words: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from liftbench.recipe.resolve import recipe_names
+from liftbench.recipe.resolve import recipe_names, recipe_text
 from liftbench.recipe.rewrite import rewrite
 from liftbench.workflow.setup import resolve_recipe
 
@@ -39,7 +39,7 @@ rules = []  # none
 def rewritten(tmp_path: Path, name: str, overrides: dict[str, Any], settings: dict[str, Any]) -> str:
     """The text of a rewritten recipe, which means what the overridden recipe does with the options that were found."""
     resolved = resolve_recipe(name, overrides, [], settings)
-    text = rewrite(resolved, FOUND, 12, ["Found so."], "found")
+    text = rewrite(recipe_text(name), resolved, FOUND, 12, ["Found so."], "found")
     path = tmp_path / "new.toml"
     path.write_text(text)
     train = resolved.recipe.train
@@ -73,6 +73,20 @@ def test_overrides_are_kept_and_the_options_are_those_of_the_trainer(plugin: str
         assert words in text
     assert ("epochs = 2   # two" in text) == (plugin is None)
     assert ("[train.options.lora]" in text) == (plugin != "lora")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[train]\noptions = {rank = 4, epochs = 2}  # mine\n[gates]\nrules = []\n",
+        "train.options.rank = 4\ntrain.options.epochs = 2\n[gates]\nrules = []\n",
+        "[train.options]\nrank = 4\nepochs = 2\n[gates]\nrules = []\n",
+    ],
+)
+def test_options_may_be_written_in_any_of_tomls_ways(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    assert "epochs = 2" in rewritten(tmp_path, str(path), {}, {})
 
 
 def test_an_empty_recipe_gets_what_was_found(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class CurveOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rank: Annotated[int, Meta(ge=1)] = 16
     schedule: Literal["linear", "cosine"] = "cosine"
     micro: int = 1
+    target: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rank % self.micro:

@@ -105,6 +105,21 @@ def test_trials_are_trained_and_compared_on_the_training_split_alone(
     assert untimed(again.trials) == untimed(found.trials)
 
 
+def test_the_recipes_own_values_are_tried_with_all_their_digits(sweep: Callable[..., Sweep]) -> None:
+    found = sweep(trials=1, settings={LEARNING_RATE: 0.0012345678})
+    assert found.trials[0].options == {"learning_rate": 0.0012345678, "rank": 8}
+
+
+def test_a_recipe_that_is_edited_meanwhile_changes_nothing(
+    sweep: Callable[..., Sweep], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = resolve_recipe(str(folder / "mine.toml")).recipe
+    monkeypatch.setattr(CurveTrainer, "at_step", lambda _: (folder / "mine.toml").write_text("seed = 9\n"))
+    found = sweep(trials=1)
+    after = resolve_recipe(found.recipe).recipe
+    assert after == replace(before, train=replace(before.train, trials=1, options=found.trials[0].options))
+
+
 def test_a_share_of_the_conversations_may_be_enough(sweep: Callable[..., Sweep]) -> None:
     found = sweep(trials=1, conversations=4)
     assert found.training + found.development == 4
@@ -122,6 +137,8 @@ def test_the_seed_decides_what_is_tried(sweep: Callable[..., Sweep], folder: Pat
 def test_a_metric_of_generated_texts_needs_a_metric_that_there_is(sweep: Callable[..., Sweep]) -> None:
     with pytest.raises(UsageError, match="unknown metric plugin 'rougel'"):
         sweep(by="rougel")
+    with pytest.raises(UsageError, match="words only describes texts"):
+        sweep(by="words")
 
 
 def test_a_trainer_without_a_validation_loss_is_told_what_to_compare_by(
@@ -193,6 +210,22 @@ def test_a_killed_sweep_goes_on_as_it_would_have(sweep: Callable[..., Sweep], fo
     assert untimed(resumed.trials) == untimed(sweep().trials)
 
 
+def test_a_stopped_training_with_a_list_among_its_options_continues(
+    sweep: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(done: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(CurveTrainer, "at_step", stop)
+    given: dict[str, Any] = {"settings": {"train.options.target": ["q_proj", "v_proj"]}, "trials": 1}
+    with pytest.raises(KeyboardInterrupt):
+        sweep(**given)
+    monkeypatch.setattr(CurveTrainer, "at_step", lambda _: None)
+    sweep(**given)
+    assert [done for _, done in CurveTrainer.begun] == [0, 3]
+
+
 def test_a_sweep_killed_as_it_stops_a_trial_stops_it_again(
     sweep: Callable[..., Sweep], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +290,31 @@ def test_a_trial_that_cannot_be_trained_is_listed_and_the_others_go_on(sweep: Ca
     assert "2 complete and 1 failed" in Path(found.recipe).read_text()
 
 
+def test_a_full_disk_fails_no_trial(sweep: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(done: int) -> None:
+        if done == STEPS + 3:
+            raise RunFailed("cannot write the checkpoint: No space left on device") from OSError(28, "No space left")
+
+    monkeypatch.setattr(CurveTrainer, "at_step", fill)
+    with pytest.raises(RunFailed, match="No space left"):
+        sweep(trials=3)
+    monkeypatch.setattr(CurveTrainer, "at_step", lambda _: None)
+    found = sweep(trials=3)
+    assert {trial.state for trial in found.trials} == {"complete"}
+    assert CurveTrainer.begun[2][1] == 3, "the second trial continues"
+
+
+def test_a_decoding_rule_that_the_backend_does_not_follow_is_refused_before_a_trial(
+    sweep: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from liftbench_plugins.backends.transformers import TransformersBackend
+
+    monkeypatch.setattr(TransformersBackend, "rules", frozenset())
+    with pytest.raises(UsageError, match=r"does not follow generation\.min_words"):
+        sweep(settings={"generation.min_words": 9})
+    assert not CurveTrainer.begun
+
+
 def test_a_recipe_that_cannot_be_trained_is_no_trial(sweep: Callable[..., Sweep]) -> None:
     with pytest.raises(RunFailed, match="the training loss became nan"):
         sweep(settings={LEARNING_RATE: 10.0}, params=["train.options.rank=8,16"])
@@ -312,7 +370,10 @@ def test_values_are_written_as_a_range_or_a_list(text: str, values: Range | Choi
         ("train.options.rank=8,,16", "a value is empty"),
         ("train.options.rank=8..4", "the range must rise"),
         (f"{LEARNING_RATE}=0..1:log", "from above 0"),
-        (f"{LEARNING_RATE}=low..high", "is not a range of numbers"),
+        (f"{LEARNING_RATE}=low..high", "is not a range of finite numbers"),
+        (f"{LEARNING_RATE}=1..inf", "is not a range of finite numbers"),
+        ('train.options.schedule=["cosine"]', "['cosine'] is not one value"),
+        ("train.options.rank=8.0..16.0", "rank=8.0..16.0: train.options.rank: Expected `int`"),
         ("train.options.lerning_rate=1,2", "'lerning_rate'\nDid you mean 'learning_rate'"),
         ("train.options.rank=0,8", "Expected `int` >= 1"),
         ("train.options.rank=0.5..8", "Expected `int`"),
@@ -329,6 +390,11 @@ def test_a_wrong_parameter_is_refused_before_anything_is_trained(
     assert not CurveTrainer.begun
 
 
+def test_the_values_of_an_option_are_given_once(sweep: Callable[..., Sweep]) -> None:
+    with pytest.raises(UsageError, match="the values of rank are given twice"):
+        sweep(params=["train.options.rank=8,16", "train.options.rank=4..5"])
+
+
 def test_the_space_of_a_trainer_holds_the_recipes_own_values_and_none_that_it_does_not_allow(plugins: Plugins) -> None:
     spec = plugins.find("trainer", "curves")
     options = {"learning_rate": 0.02, "rank": 48, "micro": 16}
@@ -337,6 +403,23 @@ def test_the_space_of_a_trainer_holds_the_recipes_own_values_and_none_that_it_do
     assert chosen_space(["train.options.rank=16,64"], spec, options, plugins) == {"rank": Choices((16, 64))}
     with pytest.raises(UsageError, match="does not say which of its options"):
         default_space({}, spec, options, plugins)
+
+
+@pytest.mark.parametrize(
+    ("values", "own", "expected"),
+    [
+        (Range(8, 32), 4, Range(4, 32)),
+        (Range(8, 32), None, Range(8, 32)),
+        (Choices((8, 32)), 16, Choices((8, 16, 32))),
+        (Choices((8, 32)), None, Choices((8, 32, None))),
+        (Choices(("linear",)), "cosine", Choices(("linear", "cosine"))),
+        (Choices(("all-linear",)), ("q_proj",), Choices(("all-linear",))),
+    ],
+)
+def test_the_recipes_own_value_is_put_beside_suggested_ones_where_it_may_be_drawn(
+    values: Range | Choices, own: Any, expected: Range | Choices
+) -> None:
+    assert values.widened(own) == expected
 
 
 def test_numbers_are_drawn_within_their_range_with_three_digits(sweep: Callable[..., Sweep]) -> None:

@@ -1,34 +1,29 @@
 """Applies the decoding rules of a measurement to the logits and to the tokens made so far.
 
-Imports torch and transformers only when a rule is in force."""
+Imports torch and transformers only when a rule is in force.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from liftbench.plugin_api import DecodingRules
+from liftbench.plugin_api import DecodingRules, Ending
 
 
 class RuleKeeper:
     """What the rules forbid in one batch, token by token. Without rules it does nothing."""
 
-    def __init__(self, rules: DecodingRules, stops: Collection[int], tokenizer: Any) -> None:
+    def __init__(self, rules: DecodingRules, stops: Collection[int], ending: Ending, tokenizer: Any) -> None:
+        """`stops` are the tokens that end a text; of `ending` only the texts that do are used."""
         self._rules = rules
         self._stops = sorted(stops)
+        self._ending = ending
         self._tokenizer = tokenizer
 
     def forbid(self, logits: Any, made: Sequence[list[int]]) -> Any:
         """The logits (rows, vocabulary) with minus infinity at forbidden tokens; `made` has each row's tokens so far,
         equally many for all rows."""
-        if not made[0] and not self._rules.min_words:
-            return logits
-        if self._rules.min_words:
-            short = [row for row, ids in enumerate(made) if self._count_words(ids) < self._rules.min_words]
-            if short:
-                logits = logits.clone()
-                for stop in self._stops:
-                    logits[short, stop] = float("-inf")
         if self._rules.no_repeat_ngram and made[0]:
             import torch
             from transformers import NoRepeatNGramLogitsProcessor
@@ -36,6 +31,10 @@ class RuleKeeper:
             ids = torch.tensor(made, device=logits.device)
             # `generate` would hand it the prompt too, and so forbid names and numbers that the conversation has.
             logits = NoRepeatNGramLogitsProcessor(self._rules.no_repeat_ngram)(ids, logits)
+        if self._rules.min_words:
+            logits = self._without_stops(logits, made)
+            if self._ending.texts:
+                self._forbid_end_texts(logits, made)
         return logits
 
     def repeats(self, ids: Sequence[int]) -> bool:
@@ -50,6 +49,27 @@ class RuleKeeper:
         """The tokens before a repeat that `repeats` has found."""
         return ids[: -self._rules.repetition_stop]
 
-    def _count_words(self, ids: list[int]) -> int:
+    def _without_stops(self, logits: Any, made: Sequence[list[int]]) -> Any:
+        logits = logits.clone()
+        short = [row for row, ids in enumerate(made) if self._is_short(self._decode(ids))]
+        for stop in self._stops:
+            logits[short, stop] = float("-inf")
+        return logits
+
+    def _forbid_end_texts(self, logits: Any, made: Sequence[list[int]]) -> None:
+        """Forbid, in place, each likeliest token that would complete an end behind too few words."""
+        for row, ids in enumerate(made):
+            while True:
+                likeliest = int(logits[row].argmax())
+                text = self._decode([*ids, likeliest])
+                end = self._ending.find(text)
+                if end < 0 or not self._is_short(text[:end]):
+                    break
+                logits[row, likeliest] = float("-inf")
+
+    def _is_short(self, text: str) -> bool:
+        return len(text.split()) < self._rules.min_words
+
+    def _decode(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
-        return len(text.split())
+        return text

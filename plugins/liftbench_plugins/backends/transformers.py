@@ -64,7 +64,7 @@ class TransformersBackend(Backend):
         self._ending = ending(request.prompt, self.tokenizer)
         self._stops = stop_tokens(model.generation_config, self.tokenizer) | set(self._ending.tokens)
         self._pad = valid_pad(self.tokenizer, model)
-        self._rules = RuleKeeper(request.rules, self._stops, self.tokenizer)
+        self._rules = RuleKeeper(request.rules, self._stops, self._ending, self.tokenizer)
 
     @classmethod
     def open_tokenizer(cls, model: Path) -> Any:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from liftbench.plugin_api import UsageError
 from liftbench_plugins.tensor_files import read_header
 
 WEIGHTS = "adapter_model.safetensors"
@@ -26,6 +27,7 @@ SETTINGS = {".json", ".jinja", ".model", ".txt"}
 """Suffixes of a model's files beside its weights: configuration, tokenizer, chat template."""
 
 OPTIMIZER = "optimizer.pt"
+SHARDED = "pytorch_model_fsdp.bin"
 STATE = "trainer_state.json"
 """Transformers' `Trainer` writes this file last, so a checkpoint in which it is complete is complete."""
 
@@ -50,6 +52,17 @@ def newest_whole(folder: Path) -> Path | None:
         else:
             shutil.rmtree(candidate)
     return whole[max(whole)] if whole else None
+
+
+def require_kind(checkpoint: Path, *, sharded: bool) -> None:
+    """Raise `UsageError` for a checkpoint that was saved with weights divided over processes (FSDP) if they are not
+    divided now, or the other way round: optimizer states are stored differently."""
+    if (checkpoint / SHARDED).exists() != sharded:
+        way = "whole weights in every process" if sharded else "weights divided over processes (FSDP)"
+        raise UsageError(
+            f"the checkpoint of step {step_of(checkpoint)} was saved with {way}",
+            "Continue with the --launch that it was begun with, or start over with --fresh.",
+        )
 
 
 def out_of_patience(losses: Sequence[float], patience: int) -> bool:

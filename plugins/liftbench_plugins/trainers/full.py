@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from .low_rank import TRLTrainer
+from .trl_trainer import TRLTrainer
 
 
 class FullTrainer(TRLTrainer):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 from torch.nn.functional import cross_entropy
 
 DEVICES = ("cuda",)
@@ -29,12 +30,15 @@ CHANGES_LOGITS = (
 
 
 def applies(model: Any, device: torch.device) -> bool:
-    """Whether a model's loss is computed so: its logits are the products of a frozen matrix, and nothing else."""
+    """Whether a model's loss is computed so: its logits are the products of a frozen matrix, and nothing else.
+
+    Weights that are divided over processes are gathered by the head itself."""
     if device.type not in DEVICES:
         return False
     head, config = model.get_output_embeddings(), model.config
     plain = type(head) is torch.nn.Linear and head.bias is None and not head.weight.requires_grad
-    return plain and not any(getattr(config, name, None) for name in CHANGES_LOGITS)
+    whole = not isinstance(head.weight, DTensor)
+    return plain and whole and not any(getattr(config, name, None) for name in CHANGES_LOGITS)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from transformers import TrainerCallback
 
 from liftbench.plugin_api import CurvePoint, RunFailed, TrainRequest
 
+from . import ranks
 from .checkpoints import drop_old_optimizers, out_of_patience
 from .rows import Schedule
 
@@ -42,7 +43,7 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         """Evaluate where planned; save at every evaluation, at the end, and if the last save is long ago."""
         control.should_evaluate = state.global_step in self._evaluations
-        due = time.monotonic() - self._saved > SAVE_SECONDS
+        due = ranks.agree(self._request.ranks, time.monotonic() - self._saved > SAVE_SECONDS)
         control.should_save = control.should_evaluate or state.global_step == state.max_steps or due
         give_back_memory()
 

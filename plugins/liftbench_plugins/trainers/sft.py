@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from datasets import Dataset
 from peft import LoraConfig
@@ -21,7 +22,16 @@ from transformers import (
 )
 from trl import SFTConfig
 
-from liftbench.plugin_api import PrerequisiteError, RunFailed, TrainingSummary, TrainRequest, UsageError, peak_memory
+from liftbench.plugin_api import (
+    PrerequisiteError,
+    RunFailed,
+    TrainingEstimate,
+    TrainingSummary,
+    TrainRequest,
+    UsageError,
+    no_progress,
+    peak_memory,
+)
 from liftbench_plugins.backends.transformers import unpack_nf4
 from liftbench_plugins.loading import (
     check_ids,
@@ -37,7 +47,8 @@ from liftbench_plugins.loading import (
 )
 from liftbench_plugins.quantization import own_quantization
 
-from . import checkpoints
+from . import checkpoints, ranks
+from .calibration import calibrate
 from .flex import choose_flex
 from .master_weights import MasterAdamW
 from .monitor import TrainingMonitor, evaluation_steps, seconds, validation_losses
@@ -52,30 +63,54 @@ Options = LoRAOptions | FullOptions
 def fine_tune(request: TrainRequest, folder: Path, adapter: Path, *, trainer: str, precision: str) -> TrainingSummary:
     """Train from the newest complete checkpoint in `folder`, or from the start, and publish the best in `adapter`.
 
-    With `FullOptions` all weights are trained, and the result is a whole model.
+    With `FullOptions` all weights are trained, and the result is a whole model. If several processes train, all call
+    this, and the main one alone writes.
     """
     options: Options = request.options
+    ranks.join(request.ranks)
     tokenizer = load_tokenizer(request.model)
     plan, validation = _plan(request, tokenizer)
-    if not plan.rows:
-        reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
-        raise RunFailed(f"there is nothing to train on: no training row is usable ({reasons or 'no rows'})")
+    _require_rows(plan)
 
     # Checked here, because `Trainer` would resume a training that had stopped early, and train on.
-    newest = checkpoints.newest_whole(folder)
+    with ranks.main_first(request.ranks):
+        newest = checkpoints.newest_whole(folder)
     state = TrainerState.load_from_json(str(newest / checkpoints.STATE)) if newest else None
     if state is None or not _is_finished(state, plan, options):
+        if newest:
+            checkpoints.require_kind(newest, sharded=ranks.is_sharded())
         sft = _trainer(request, plan, validation, tokenizer, folder, precision)
         sft.train(resume_from_checkpoint=str(newest) if newest else None)
         state = sft.state
     best = state.best_global_step if validation else state.global_step
     chosen = checkpoints.path(folder, best)
     summary = _summary(request, plan, validation, state, chosen, trainer)
-    if isinstance(options, LoRAOptions):
-        checkpoints.publish(chosen, adapter, request.model_record.reference)
-    else:
-        checkpoints.publish_model(chosen, adapter, request.model, dtype=precision)
+    if request.ranks.is_main:
+        if isinstance(options, LoRAOptions):
+            checkpoints.publish(chosen, adapter, request.model_record.reference)
+        else:
+            checkpoints.publish_model(chosen, adapter, request.model, dtype=precision)
+    ranks.leave(request.ranks)
     return summary
+
+
+def estimate(request: TrainRequest, *, precision: str) -> TrainingEstimate:
+    """What `fine_tune` would take, predicted from a few steps over a sample of its rows."""
+    tokenizer = load_tokenizer(request.model)
+    plan, validation = _plan(request, tokenizer)
+    _require_rows(plan)
+
+    def build(options: Any, sample: Schedule, held_out: list[Row]) -> TargetLossTrainer:
+        changed = msgspec.structs.replace(request, options=options, progress=no_progress)
+        return _trainer(changed, sample, held_out, tokenizer, request.folder, precision)
+
+    return calibrate(request, plan, validation, build)
+
+
+def _require_rows(plan: Schedule) -> None:
+    if not plan.rows:
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in plan.count_unused(0).items())
+        raise RunFailed(f"there is nothing to train on: no training row is usable ({reasons or 'no rows'})")
 
 
 def _plan(request: TrainRequest, tokenizer: Any) -> tuple[Schedule, list[Row]]:
@@ -105,6 +140,8 @@ def _trainer(
     options: Options = request.options
     evaluations = evaluation_steps(plan, options.evaluations_per_epoch) if validation else frozenset()
     model = base_for_training(request.model, precision)
+    rows = ranks.share(plan, options.micro_batch, request.ranks)
+    held_out = ranks.fill(validation, options.micro_batch, request.ranks)
     check_base(model, tokenizer, [*plan.rows, *validation])
     if isinstance(options, LoRAOptions):
         check_targets(model, options.target)
@@ -118,8 +155,8 @@ def _trainer(
     trainer = TargetLossTrainer(
         model=model,
         args=_arguments(request, plan, folder),
-        train_dataset=_dataset(plan.rows),
-        eval_dataset=_dataset(validation) if validation else None,
+        train_dataset=_dataset(rows),
+        eval_dataset=_dataset(held_out) if validation else None,
         data_collator=partial(collate, pad=tokenizer.pad_token_id, pad_to=padding_of(model)),
         processing_class=tokenizer,
         callbacks=[TrainingMonitor(request, plan, evaluations)],
@@ -147,7 +184,7 @@ def _optimizer(options: FullOptions) -> tuple[type[torch.optim.Optimizer], dict[
 
 def base_for_training(folder: Path, precision: str) -> Any:
     """The base, with an attention for shared prefixes where there is one; on a CPU it is unpacked."""
-    model = load_model(folder, precision)
+    model = load_model(folder, precision, packed_as="bfloat16" if ranks.is_sharded() else "uint8")
     if device() == "cpu":
         # Unpacked once, the weights give the same numbers, and no step has to unpack them.
         unpack_nf4(model)
@@ -190,18 +227,22 @@ def _arguments(request: TrainRequest, plan: Schedule, folder: Path) -> SFTConfig
         train_sampling_strategy="sequential",
         per_device_train_batch_size=options.micro_batch,
         per_device_eval_batch_size=options.micro_batch,
-        gradient_accumulation_steps=options.batch_size // options.micro_batch,
+        gradient_accumulation_steps=ranks.accumulation(options.batch_size, options.micro_batch, request.ranks),
         learning_rate=options.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         max_grad_norm=options.max_grad_norm,
-        optim="adamw_torch" if on_cpu else "paged_adamw_8bit",
+        # The 8-bit optimizer knows nothing of weights that are divided over processes.
+        optim="adamw_torch" if on_cpu or ranks.is_sharded() else "paged_adamw_8bit",
         # A plain layer and its adapter are one step on the CPU, which casts by itself; without an adapter all is in
         # bfloat16 anyway.
         bf16=isinstance(options, LoRAOptions) and (not on_cpu or options.dropout > 0 or options.dora),
         neftune_noise_alpha=options.neftune or None,
         use_cpu=on_cpu,
+        # All adapter weights are used in every step, and there are no buffers that training changes.
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,
         activation_checkpointing=options.gradient_checkpointing,
         dataloader_pin_memory=not on_cpu,
         # Rows are already tokenized, labelled and short enough.

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 
 from .flex import BLOCK, FLEX
 from .head_loss import applies, head_loss, without_head
@@ -93,11 +94,12 @@ def collate(rows: Sequence[dict[str, Any]], pad: int, pad_to: int = PAD_TO) -> d
             labels += target
         spans.append([start, len(prompt), *(len(target) - 1 for target in row["targets"])])
     padding = -len(ids) % pad_to
-    made = torch.tensor([labels])
+    # Rows that only fill up a batch of several processes have no targets: an empty list says no dtype.
+    made = torch.tensor([labels], dtype=torch.long)
     return {
         "input_ids": torch.tensor([ids + [pad] * padding]),
         "position_ids": torch.tensor([positions + [0] * padding]),
-        "sources": torch.tensor(sources),
+        "sources": torch.tensor(sources, dtype=torch.long),
         "labels": made,
         # `Trainer` counts these for the mean over an optimizer step's targets.
         "shift_labels": made,
@@ -111,8 +113,9 @@ def target_loss(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, int]:
     The LM head, up to a quarter of a small LLaMA's weights, is computed only where a target is predicted.
     """
     spans = [Span(start, prompt, tuple(targets)) for start, prompt, *targets in inputs["spans"]]
-    length, dtype, place = inputs["input_ids"].shape[1], model.dtype, inputs["input_ids"].device
-    kind = model.config._attn_implementation
+    plain = model.module if isinstance(model, DistributedDataParallel) else model
+    length, dtype, place = inputs["input_ids"].shape[1], plain.dtype, inputs["input_ids"].device
+    kind = plain.config._attn_implementation
     if kind == ATTENTION:
         seen: dict[str, Any] = {"blocks": blocks_of(spans, dtype), "attention_mask": None}
     elif kind == FLEX:
@@ -127,8 +130,8 @@ def target_loss(model: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, int]:
         **seen,
     }
     labels = inputs["labels"]
-    if applies(model, place):
-        with without_head(model) as weight:
+    if applies(plain, place):
+        with without_head(plain) as weight:
             states = model(**given).logits
         return head_loss(states[0], weight, labels[0]), labels.numel()
     logits = model(**given).logits

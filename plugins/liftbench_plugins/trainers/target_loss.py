@@ -11,6 +11,7 @@ import torch
 from peft import PeftModel
 from trl import SFTTrainer
 
+from . import ranks
 from .fused_lora import fuse
 from .shared_prefix import target_loss
 
@@ -30,6 +31,7 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
                     parameter.data = parameter.data.float()
             if not self.args.bf16:
                 fuse(self.model)
+        ranks.sum_gradients(self.model, self.accelerator)
 
     def compute_loss(
         self,
@@ -38,9 +40,14 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Sum of the target tokens' cross entropies, divided by `num_items_in_batch`, the target tokens of the step."""
+        """Sum of the target tokens' cross entropies, divided by `num_items_in_batch`, the target tokens of the step.
+
+        Several processes count their tokens together; their losses and gradients are averaged where they should be
+        added (see `ranks.sum_gradients`).
+        """
         loss, tokens = target_loss(model, inputs)
         mean = loss / (tokens if num_items_in_batch is None else num_items_in_batch)
+        mean = ranks.sum_losses(mean, self.accelerator)
         return (mean, {}) if return_outputs else mean
 
     def evaluate(self, eval_dataset: Any = None, **_: Any) -> dict[str, float]:
@@ -57,10 +64,18 @@ class TargetLossTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not foll
                     loss, tokens = target_loss(self.model, inputs)
                 total += loss.item()
                 count += tokens
+        if self.accelerator.num_processes > 1:
+            sums = torch.tensor([total, count], dtype=torch.float64, device=self.accelerator.device)
+            total, count = self.accelerator.reduce(sums, "sum").tolist()
         metrics = {"eval_loss": total / count}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        # The main process completes a checkpoint after this; by then every process has to have left its part.
+        self.accelerator.wait_for_everyone()
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Do nothing, because the adapter has a provenance instead."""

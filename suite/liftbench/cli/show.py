@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,12 @@ from rich.text import Text
 from ..report.terminal.tables import Table
 from ..text.phrases import join_words, metric_label
 from ..workflow.feedback import Feedback
-from .output import console, error_console, results
+from .output import console, echo, error_console, results
 from .progress import progress_bars
 
 if TYPE_CHECKING:
     from ..runs.directory import Run
-    from ..workflow.preview import Preview
+    from ..workflow.preview import LaunchPreview, Preview
 
 _console = error_console()
 
@@ -115,6 +116,8 @@ def show_preview(preview: Preview, *, as_json: bool) -> None:
                 "counts": preview.counts,
                 "prompt": preview.prompt,
                 **({"seeds": preview.seeds} if preview.seeds else {}),
+                **({"expected": preview.expected} if preview.expected else {}),
+                **({"launch": preview.launch} if preview.launch else {}),
             }
         )
         return
@@ -130,6 +133,18 @@ def show_preview(preview: Preview, *, as_json: bool) -> None:
         out.print(
             f"{len(seeds)} trainings, with the seeds {join_words([str(seed) for seed in seeds])}", highlight=False
         )
+    if preview.launch:
+        _show_launch(preview.launch)
     for name, value in preview.prompt.items():
         out.print(f"\n{name}:", highlight=False, markup=False, style="bold")
         out.print(value, highlight=False, markup=False)
+
+
+def _show_launch(launch: LaunchPreview) -> None:
+    per_machine = launch.processes // launch.machines
+    first = launch.machine * per_machine
+    on = f" on {launch.machines} machines, the first of them found at {launch.address}" if launch.address else ""
+    ranks = f"machine {launch.machine} has the ranks {first} to {first + per_machine - 1}"
+    echo(f"\n{launch.processes} processes{on}; {ranks}. Every process reads {launch.request}.")
+    # On one line of its own, to be copied.
+    echo(shlex.join(launch.command))

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, Struct, inspect
 
+from ..errors import missing_packages
 from .loader import PluginFailed, Plugins, plugin_code
 from .registry import Spec
 
@@ -52,12 +53,13 @@ def describe(spec: Spec, plugins: Plugins) -> Description:
     """What is known of a plugin. Raises `PrerequisiteError` if the type of its options cannot be imported."""
     kind = plugins.options_type(spec) if spec.options else None
     options = _options(kind) if kind else []
+    module, _, attribute = spec.target.partition(":")
     return Description(
         spec=spec,
-        what=_one_line(_docstring(*_parts(spec.target)).partition("\n\n")[0]),
+        what=_one_line(_docstring(module, attribute).partition("\n\n")[0]),
         options=options,
-        options_what=_one_line(_docstring(*_parts(spec.options))) if spec.options else "",
-        missing=[name for name in spec.requires if importlib.util.find_spec(name) is None],
+        options_what=_one_line(_docstring(kind.__module__, kind.__qualname__)) if kind else "",
+        missing=missing_packages(spec.requires),
         example=_example(spec, options),
     )
 
@@ -65,7 +67,7 @@ def describe(spec: Spec, plugins: Plugins) -> Description:
 def _options(struct: type[Struct], before: str = "") -> list[Option]:
     info = inspect.type_info(struct)
     assert isinstance(info, inspect.StructType)
-    docs = _field_docs(struct)
+    docs = field_docs(struct)
     found = []
     for field in info.fields:
         has_default = field.default is not NODEFAULT or field.default_factory is not NODEFAULT
@@ -86,7 +88,7 @@ def _default(field: inspect.Field) -> Any:
     return field.default if field.default_factory is NODEFAULT else field.default_factory()
 
 
-def _field_docs(struct: type[Struct]) -> dict[str, str]:
+def field_docs(struct: type[Struct]) -> dict[str, str]:
     """Field → its docstring, inherited ones included."""
     found: dict[str, str] = {}
     for kind in reversed(struct.__mro__):
@@ -127,11 +129,6 @@ def documented(body: Sequence[ast.stmt]) -> dict[str, str]:
             if isinstance(target, ast.Name) and isinstance(below.value.value, str):
                 found[target.id] = below.value.value
     return found
-
-
-def _parts(target: str) -> tuple[str, str]:
-    module, _, attribute = target.partition(":")
-    return module, attribute
 
 
 def _docstring(module: str, name: str) -> str:

@@ -137,6 +137,12 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
                 f"metrics.headlines: {headline!r} is not in metrics.names ({', '.join(required)})",
                 "Add it to metrics.names, or choose another headline.",
             )
+    if recipe.generation.min_words >= recipe.generation.max_new_tokens:
+        raise UsageError(
+            f"generation.min_words is {recipe.generation.min_words}, but generation.max_new_tokens "
+            f"({recipe.generation.max_new_tokens}) leaves no room for so many words and an end",
+            "Lower generation.min_words, or raise generation.max_new_tokens.",
+        )
     for number, rule in enumerate(recipe.gates.rules, start=1):
         try:
             parse(rule)

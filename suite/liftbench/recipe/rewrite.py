@@ -8,21 +8,27 @@ from typing import Any
 import msgspec
 
 from ..records.conversation import Scalar
-from .resolve import ResolvedRecipe, recipe_text
+from .resolve import ResolvedRecipe
 
 
 def rewrite(
-    resolved: ResolvedRecipe, options: Mapping[str, Scalar], trials: int, comment: Sequence[str], mark: str
+    text: str,
+    resolved: ResolvedRecipe,
+    options: Mapping[str, Scalar],
+    trials: int,
+    comment: Sequence[str],
+    mark: str,
 ) -> str:
     """The text of a recipe with the trainer's options that a sweep found, the number of its trials, and all overrides
     of the command line and the environment.
 
-    `comment` are lines for the top; `mark` is the comment beside each option that the sweep varied. What the recipe
-    sets for other trainers (`[train.options.NAME]`) stays.
+    `resolved` is what the text was resolved to. `comment` are lines for the top; `mark` is the comment beside each
+    option that the sweep varied. What the recipe sets for other trainers (`[train.options.NAME]`) stays.
     """
     import tomlkit
+    from tomlkit.items import InlineTable
 
-    document = tomlkit.parse(recipe_text(resolved.name))
+    document = tomlkit.parse(text)
     train = resolved.recipe.train
     for key, origin in resolved.origins.items():
         if origin == "default" or origin.startswith("recipe ") or key.startswith("train.options"):
@@ -38,7 +44,8 @@ def rewrite(
             del table[name]
     for name, value in {**train.options, **options}.items():
         _set(table, name, value)
-        if name in options:
+        # On the one line of an inline table, a comment would hide what follows.
+        if name in options and not isinstance(table, InlineTable):
             table[name].comment(mark)
     head = "".join(f"# {line}\n" for line in comment)
     return f"{head}\n{tomlkit.dumps(document)}"

@@ -105,7 +105,7 @@ class GenerationSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A summary ends where it would repeat a sequence of this many of its tokens; the repeat is left out. 0: no such
     rule."""
     min_words: CountOrZero = 0
-    """The model does not end a summary before this many words; 0: no such rule."""
+    """The model does not end a summary before it has written this many words; 0: no such rule."""
 
     @property
     def rules(self) -> DecodingRules:

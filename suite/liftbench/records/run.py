@@ -25,7 +25,7 @@ class DecodingRules(Struct, frozen=True, kw_only=True):
     repetition_stop: int = 0
     """A summary ends where it would repeat a sequence of this many of its tokens, and the repeat is left out."""
     min_words: int = 0
-    """The model does not end a summary before this many words."""
+    """The model does not end a summary before it has written this many words."""
 
     @property
     def signature(self) -> str:

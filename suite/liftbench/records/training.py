@@ -64,6 +64,8 @@ class TrainingSummary(Struct, frozen=True, kw_only=True):
     """On a CPU the largest resident set of the process; on a GPU the most memory that torch allocated."""
     device: str | None = None
     """The device that trained: `cpu`, or the model of the GPU."""
+    processes: int | None = None
+    """Number of processes that trained together (`--launch`); None where it was one. Memory is the main one's."""
 
 
 class Provenance(Struct, frozen=True, kw_only=True):

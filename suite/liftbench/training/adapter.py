@@ -26,6 +26,8 @@ from ..records.training import CurvePoint, Provenance, TrainingRow
 from ..runs.environment import versions
 from ..runs.open_run import OpenRun, now
 from ..runs.sums import TRAINED, file_sums
+from .launch import Launch
+from .launched import train_launched
 from .trainer import Trainer, TrainRequest, TrainResult
 
 
@@ -97,8 +99,17 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
     return TrainingPlan(spec=spec, trainer=trainer, options=options, split=split, key=key, family=family)
 
 
-def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress) -> Loadable:
+def train(
+    run: OpenRun,
+    plan: TrainingPlan,
+    base: Loadable,
+    model: ResolvedModel,
+    progress: Progress,
+    launch: Launch | None = None,
+) -> Loadable:
     """Train, or continue an interrupted training, and return the adapter as a system to score.
+
+    With `launch` several processes train together, which gives the same adapter but for rounding.
 
     Afterwards the run has `training/adapter` with its provenance, the curve, the options and the rows. The adapter's
     folder has the rows, too, so that a copy of it still shows what it was trained on.
@@ -106,7 +117,10 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
     folder = run.folder / "training"
     adapter = folder / "adapter"
     if not (folder / "summary.json").exists():
-        result = _call_trainer(run, plan, base, model, progress, folder)
+        # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
+        record = Curve(folder / "curve.jsonl", run.record_environment).record
+        request = train_request(run.recipe, plan, base, model, folder, record, progress)
+        result = _call_trainer(run, plan, request, launch)
         if result.adapter != adapter:
             raise RunFailed(f"the trainer {plan.spec.name!r} left its adapter in {result.adapter}, not in {adapter}")
         _write_provenance(run, plan, base, model, result)
@@ -115,6 +129,11 @@ def train(run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel
     if run.manifest.status == "running":
         run.update(status="trained", system=subject.system, sums=run.manifest.sums | file_sums(run.folder, TRAINED))
     return subject
+
+
+def request_path(runs: Path, recipe: Recipe, plan: TrainingPlan) -> Path:
+    """Where a launched training's processes find their request: known before there is a run."""
+    return runs / f".{digest(plan.key, recipe.model.reference, recipe.prompt)[:16]}.launch.json"
 
 
 def copy_rows(run: OpenRun, rows: Sequence[TrainingRow]) -> None:
@@ -168,18 +187,16 @@ class Curve:
         append_lines(self._path, [point])
 
 
-def _call_trainer(
-    run: OpenRun, plan: TrainingPlan, base: Loadable, model: ResolvedModel, progress: Progress, folder: Path
-) -> TrainResult:
-    write_atomic(folder / "options.json", plan.options)
+def _call_trainer(run: OpenRun, plan: TrainingPlan, request: TrainRequest, launch: Launch | None) -> TrainResult:
+    write_atomic(request.folder / "options.json", plan.options)
     rows = [training_row(conversation, "train") for conversation in plan.split.train]
     rows += [training_row(conversation, "validation") for conversation in plan.split.validation]
-    write_lines(folder / ROWS, rows)
+    write_lines(request.folder / ROWS, rows)
     if plan.split.left_out:
         run.note(_left_out(plan.split))
-    # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
-    curve = Curve(folder / "curve.jsonl", run.record_environment)
-    return plan.trainer.train(train_request(run.recipe, plan, base, model, folder, curve.record, progress))
+    if launch is None:
+        return plan.trainer.train(request)
+    return train_launched(plan.spec, request, launch, request_path(run.folder.parent, run.recipe, plan))
 
 
 def _left_out(split: TrainingSplit) -> str:

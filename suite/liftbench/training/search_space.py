@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -42,14 +43,17 @@ class Range(Struct, frozen=True, tag=True):
         return self.low, self.high
 
     def holds(self, value: Any) -> bool:
-        return isinstance(value, int if self.is_whole else int | float) and self.low <= value <= self.high
+        fits = isinstance(value, int) or not self.is_whole
+        return _is_number(value) and fits and self.low <= value <= self.high
 
     def readable(self, value: Any) -> Any:
         """A drawn value, rounded within the range."""
         return value if self.is_whole else min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
 
-    def widened(self, value: float) -> Range:
-        """A range that holds the value, too."""
+    def widened(self, value: Any) -> Range:
+        """A range that holds the value, too, if it is a number."""
+        if not _is_number(value):
+            return self
         return replace(self, low=min(self.low, value), high=max(self.high, value))
 
 
@@ -72,7 +76,12 @@ class Choices(Struct, frozen=True, tag=True):
         return value
 
     def widened(self, value: Any) -> Choices:
-        return self if value in self.values else Choices(tuple(sorted((*self.values, value))))
+        """Choices among which is the value, too, unless it is a list or a table."""
+        if value in self.values or not isinstance(value, Scalar):
+            return self
+        values = (*self.values, value)
+        numbers = [each for each in values if _is_number(each)]
+        return Choices(tuple(sorted(numbers)) if len(numbers) == len(values) else values)
 
 
 Space = dict[str, Range | Choices]
@@ -108,10 +117,12 @@ def parse_values(text: str) -> Range | Choices:
         values = [_value(part) for part in text.split(",")]
         if "" in values:
             raise UsageError("a value is empty")
+        if odd := [value for value in values if not isinstance(value, Scalar)]:
+            raise UsageError(f"{odd[0]!r} is not one value", "Values are numbers, texts, true and false.")
         return Choices(tuple(dict.fromkeys(values)))
     low, high = _value(found["low"]), _value(found["high"])
-    if not all(type(end) in (int, float) for end in (low, high)):
-        raise UsageError(f"{text} is not a range of numbers")
+    if not all(_is_number(end) and math.isfinite(end) for end in (low, high)):
+        raise UsageError(f"{text} is not a range of finite numbers")
     if not low < high or (found["log"] and low <= 0):
         raise UsageError(f"{text}: the range must rise{', from above 0' if found['log'] else ''}")
     return Range(low, high, bool(found["log"]))
@@ -122,13 +133,17 @@ def chosen_space(params: Sequence[str], spec: Spec, options: Mapping[str, Any], 
 
     `options` are the recipe's; every value is checked beside them.
     """
-    space = dict(map(parse_param, params))
-    for name, values in space.items():
+    space: Space = {}
+    for text in params:
+        name, values = parse_param(text)
+        if name in space:
+            raise UsageError(f"--param {text}: the values of {name} are given twice", "Give them in one --param.")
         for value in values.checked:
             try:
                 plugins.options(spec, {**options, name: value})
             except UsageError as error:
-                raise error.within(f"--param {OPTIONS}{name}={values}") from error
+                raise error.within(f"--param {text}") from error
+        space[name] = values
     return space
 
 
@@ -161,6 +176,10 @@ def _is_allowed(name: str, value: Scalar, spec: Spec, options: Mapping[str, Any]
     except UsageError:
         return False
     return True
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _value(text: str) -> Any:

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -27,7 +26,7 @@ from ..files import digest, read_record, recover_lines, write_atomic
 from ..measuring.generate import generate_batch, open_backend
 from ..measuring.plan import Measurement, restrict
 from ..measuring.score import score
-from ..measuring.systems import Loadable
+from ..measuring.systems import Loadable, with_adapter
 from ..models.references import ResolvedModel
 from ..progress import Progress
 from ..recipe.sections import Recipe
@@ -55,7 +54,7 @@ CURVE = "curve.jsonl"
 LOSSES = "losses.json"
 
 DRAWS = 200
-"""Proposals that are drawn until one is new; then everything counts as tried."""
+"""The most proposals that are drawn until one is new; if none of them is, everything counts as tried."""
 
 
 class SweepPlan(Struct, frozen=True, kw_only=True):
@@ -93,7 +92,8 @@ def plan_sweep(
 ) -> SweepPlan:
     """Choose the conversations and the space. Raises `UsageError`, as `plan_training` does.
 
-    `params` are texts such as `train.options.rank=8,16,32`; the trainer's own space is taken where there are none.
+    `params` are texts such as `train.options.rank=8,16,32`; the trainer's own space is taken where there are none. `by`
+    is `loss`, or the measurement has the one metric that it names.
     """
     require_packages(["optuna", "tomlkit"], "a sweep", "liftbench[train]")
     if conversations is not None:
@@ -104,12 +104,16 @@ def plan_sweep(
         space = chosen_space(params, training.spec, options, plugins)
     else:
         space = default_space(training.trainer.search_space, training.spec, options, plugins)
-    metrics = [metric for metric in measurement.metrics if metric.name == by]
+    metrics = [] if by == LOSS else measurement.metrics
+    if metrics and metrics[0].direction == "neither":
+        raise UsageError(
+            f"{by} only describes texts: neither its low nor its high values are better", "Compare texts: --by rougeL."
+        )
     return SweepPlan(
         recipe=recipe,
         training=training,
         space=space,
-        by=by,
+        by=metrics[0].name if metrics else LOSS,
         direction="higher" if metrics and metrics[0].direction == "higher" else "lower",
         measurement=restrict(measurement, training.split.validation, metrics, recipe.generation.batch_size),
         key=digest(training.key, space, [(metric.signature, recipe.generation) for metric in metrics]),
@@ -157,14 +161,16 @@ def try_next(
             plan.recipe, replace(plan.training, options=options), base, model, place, watch.record, watch.progress
         )
         result = plan.training.trainer.train(request)
-        value = _value(plan, place, result, base, plugins)
+        value = _value(plan, place, result, model, plugins)
         if not math.isfinite(value):
             return ended("failed", problem=f"the {plan.by} became {value}")
         return ended("complete", value=value, steps=result.summary.steps, seconds=result.summary.seconds)
     except Pruned:
         return ended("pruned")
     except (UsageError, RunFailed) as error:
-        if number == 1 and values == plan.own:
+        # A full disk or a program that is missing is no fault of the options: once mended, the trial is made again.
+        of_the_machine = isinstance(error.__cause__, OSError)
+        if of_the_machine or (number == 1 and values == plan.own):
             raise
         return ended("failed", problem=error.line)
     finally:
@@ -188,10 +194,11 @@ def _propose(plan: SweepPlan, before: Sequence[SweepTrial]) -> tuple[Any, dict[s
     for draw in range(DRAWS):
         # After some draws of what was tried already, only chance finds what is left.
         study = _study(plan, before, distributions, draw, RANDOM if draw < DRAWS // 10 else sys.maxsize)
-        if not before and plan.own:
-            study.enqueue_trial(plan.own)
+        first = {} if before else plan.own
+        if first:
+            study.enqueue_trial(first)
         trial = study.ask(distributions)
-        values = {name: plan.space[name].readable(trial.params[name]) for name in plan.space}
+        values = first or {name: plan.space[name].readable(trial.params[name]) for name in plan.space}
         if values not in tried:
             return trial, values
     return None
@@ -240,7 +247,7 @@ def _distribution(values: Range | Choices) -> Any:
 
 
 class Pruned(BaseException):
-    """Ends a trial's training from within; like Ctrl-C, no error that a trainer may catch and go on."""
+    """Ends a trial's training from within. Like Ctrl-C it is no `Exception`, which a trainer could catch and go on."""
 
 
 class _Watch:
@@ -257,7 +264,8 @@ class _Watch:
     def begin(self, options: Any) -> None:
         """Make the trial's folder, or take up what an interruption left there; what another trial left is deleted."""
         path = self._place / "options.json"
-        if path.exists() and read_record(path, dict[str, Any]) != msgspec.to_builtins(options):
+        # By their JSON, in which a tuple is a list.
+        if path.exists() and digest(read_record(path, dict[str, Any])) != digest(options):
             shutil.rmtree(self._place)
         write_atomic(path, options)
         if (self._place / LOSSES).exists():
@@ -288,9 +296,9 @@ class _Watch:
             raise Pruned
 
 
-def _value(plan: SweepPlan, place: Path, result: TrainResult, base: Loadable, plugins: Plugins) -> float:
+def _value(plan: SweepPlan, place: Path, result: TrainResult, model: ResolvedModel, plugins: Plugins) -> float:
     if plan.by != LOSS:
-        return _mean_on_texts(plan, result, base, plugins)
+        return _mean_on_texts(plan, result, model, plugins)
     loss = result.summary.best_validation_loss
     if loss is not None:
         return loss
@@ -304,17 +312,18 @@ def _value(plan: SweepPlan, place: Path, result: TrainResult, base: Loadable, pl
     return min(losses)
 
 
-def _mean_on_texts(plan: SweepPlan, result: TrainResult, base: Loadable, plugins: Plugins) -> float:
-    """The mean of the metric over the texts that the adapter writes for the development conversations."""
-    system = replace(base.system, precision=result.precision)
-    assert system.prompt is not None
-    backend = open_backend(replace(base, system=system, adapter=result.adapter), plan.recipe, plugins)
+def _mean_on_texts(plan: SweepPlan, result: TrainResult, model: ResolvedModel, plugins: Plugins) -> float:
+    """The mean of the metric over the texts that a result writes for the development conversations."""
+    subject = with_adapter(plan.recipe, model, result.adapter, precision=result.precision, plugins=plugins)
+    prompt = subject.system.prompt
+    assert prompt is not None
+    backend = open_backend(subject, plan.recipe, plugins)
     try:
         rows = [
             row
             for batch in plan.measurement.plan
             for row in generate_batch(
-                backend, [plan.measurement.conversations[id_] for id_ in batch], system.prompt, plan.recipe, []
+                backend, [plan.measurement.conversations[id_] for id_ in batch], prompt, plan.recipe, []
             )
         ]
     finally:

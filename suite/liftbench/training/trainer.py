@@ -13,6 +13,7 @@ from ..progress import Progress
 from ..records.conversation import Conversation
 from ..records.system import ModelRecord, PromptSpec
 from ..records.training import CurvePoint, TrainingSummary
+from .ranks import Ranks
 
 # ---------------------------------------------------------------------------------------------------------- trainers
 
@@ -40,6 +41,8 @@ class TrainRequest(Struct, frozen=True, kw_only=True):
     record: Callable[[CurvePoint], None]
     """Appends to the training curve; after a resume, old points from the new point's step on are dropped first."""
     progress: Progress
+    ranks: Ranks = Ranks()
+    """Which process this is, if several train together (`--launch`); only the main one writes files."""
 
 
 class TrainResult(Struct, frozen=True, kw_only=True):
@@ -51,11 +54,48 @@ class TrainResult(Struct, frozen=True, kw_only=True):
     summary: TrainingSummary
 
 
+class TrainingEstimate(Struct, frozen=True, kw_only=True):
+    """What a training would take on this machine, if no evaluation stops it early."""
+
+    steps: int
+    """Number of optimizer steps."""
+    target_tokens: int
+    """Number of tokens that the loss is computed on."""
+    tokens: int
+    """Number of tokens in all forward passes of the training: prompts count, padding and validation do not."""
+    evaluations: int
+    """How often the validation loss is measured."""
+    seconds: float
+    """Wall time with loading, evaluations and checkpoints, while the machine is as busy as it was when it was asked."""
+    peak_memory_bytes: int
+    """As in `TrainingSummary`: on a CPU the largest resident set, on a GPU the most memory that torch allocates."""
+    weights_bytes: int
+    """The part of it that the weights of the base and of the adapter take."""
+    available_bytes: int
+    """Memory that this process could have taken when it was asked."""
+    device: str
+    """The device that would train: `cpu`, or the model of the GPU."""
+    micro_batch: int
+    """The micro-batch of the options."""
+    peaks: dict[int, int]
+    """Micro-batch → peak memory in bytes, for each that divides the batch size."""
+    proposed_micro_batch: int | None
+    """The micro-batch to train with; None: memory suffices for none."""
+    lower: tuple[str, ...] = ()
+    """Settings that lower the peak further, the most effective first."""
+    passes: int
+    """Number of forward and backward passes that this was predicted from."""
+    calibration_seconds: float
+    """What the prediction took."""
+
+
 class Trainer(ABC):
     """Fine-tunes a base model into an adapter, or into another whole model."""
 
     precision: ClassVar[str]
     """The precision of the base in training."""
+    launchable: ClassVar[bool] = False
+    """Whether several processes may call `train` together: each with its part of a batch, as `request.ranks` says."""
 
     search_space: ClassVar[Mapping[str, str]] = {}
     """What `bench sweep` varies by default: option → its values, `1e-4..3e-3:log` or `8,16,32`."""
@@ -67,3 +107,11 @@ class Trainer(ABC):
     @abstractmethod
     def train(self, request: TrainRequest) -> TrainResult:
         """Train, or continue an interrupted training of the same request, and leave the best result behind."""
+
+    def estimate(self, request: TrainRequest) -> TrainingEstimate | None:  # noqa: ARG002 - for trainers that can say
+        """What `train` would take with this request; None if this trainer cannot say.
+
+        It is called in a process of its own, whose largest resident set is therefore that of the training alone. It may
+        train a little: whatever it leaves in `request.folder` is deleted.
+        """
+        return None

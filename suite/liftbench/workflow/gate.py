@@ -20,7 +20,7 @@ from ..measuring.plan import scorers_at_hand
 from ..preferences.folder import preferences_of
 from ..recipe.resolve import ResolvedRecipe, flatten
 from ..recipe.rules import Rule, parse
-from ..recipe.sections import GatesSection
+from ..recipe.sections import GatesSection, Recipe
 from ..runs.directory import Run, find_run, runs_in
 from ..runs.seed_groups import count_looks, name_seeds, other_seeds, seed_of, unscored_seeds
 from ..runs.selection import newest_like
@@ -171,7 +171,8 @@ def differing_values(resolved: ResolvedRecipe, baseline: Promoted) -> list[str]:
     """Notes on values of a recipe that differ from those the baseline was measured with: the baseline's count."""
     # Through JSON, as the manifest was: a tuple is the same list there.
     wanted = dict(flatten(msgspec.json.decode(msgspec.json.encode(resolved.recipe))))
-    recorded = dict(flatten(baseline.measured.manifest.recipe))
+    # A key that is younger than the baseline had its default's effect.
+    recorded = dict(flatten(msgspec.to_builtins(Recipe()))) | dict(flatten(baseline.measured.manifest.recipe))
     return [
         f"The recipe says {key} = {wanted[key]!r}, but the baseline was measured with {recorded[key]!r}, which is used."
         for key, origin in resolved.origins.items()

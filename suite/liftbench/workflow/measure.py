@@ -19,7 +19,7 @@ from ..progress import Progress
 from ..prompt_search.plan import TuningPlan, plan_tuning
 from ..prompt_search.search import search
 from ..records.conversation import Conversation
-from ..records.run import Manifest
+from ..records.run import DecodingRules, Manifest
 from ..records.system import System
 from ..runs.directory import Run, find_run
 from ..runs.open_run import OpenRun, open_run
@@ -220,7 +220,13 @@ def score_texts(setup: Setup, measurement: Measurement, texts: tuple[dict[str, s
     """The complete run of texts made elsewhere: id → text, and the sha256 of their file."""
     by_id, sha256 = texts
     system = System(kind="predictions", name=name, file_sha256=sha256, generation_verified=False)
-    manifest = new_manifest("score", system, measurement, setup.resolved, argv=setup.argv)
+    rules = setup.recipe.generation.rules
+    notes = (
+        [f"whether these texts follow the decoding rules ({rules.signature}) is not known"]
+        if rules != DecodingRules()
+        else []
+    )
+    manifest = new_manifest("score", system, measurement, setup.resolved, argv=setup.argv, notes=notes)
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
         if is_measured(run, measurement):

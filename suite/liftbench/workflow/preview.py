@@ -14,6 +14,10 @@ from ..measuring.systems import Loadable, planned_system, recipe_shots
 from ..prompts.render import render
 from ..records.run import Protocol
 from ..records.system import Shot
+from ..training.adapter import TrainingPlan, request_path
+from ..training.estimate import estimate
+from ..training.launch import command, found_at
+from ..training.trainer import TrainingEstimate
 from .setup import Setup
 from .train import Training
 
@@ -29,6 +33,32 @@ class Value(NamedTuple):
     origin: str
 
 
+class Expectation(Struct, frozen=True, kw_only=True):
+    """What trainings would take."""
+
+    estimate: TrainingEstimate | None = None
+    """Of one of them."""
+    unknown: str = ""
+    """Why there is no estimate."""
+    trainings: int = 1
+    """The number of trainings, one after the other."""
+
+
+class LaunchPreview(Struct, frozen=True, kw_only=True):
+    """Which processes would train, and the command that starts those of one machine."""
+
+    machines: int
+    machine: int
+    """The machine that the command is for; each of the others has its own number at `--machine_rank`."""
+    processes: int
+    """On all machines; the ranks of a machine follow those of the one before."""
+    address: str | None
+    """Where the first machine has to be found; None where there is only one."""
+    command: list[str]
+    request: str
+    """The file that all machines have to see. It is there while the training runs."""
+
+
 class Preview(Struct, frozen=True, kw_only=True):
     """What a run would do."""
 
@@ -41,6 +71,10 @@ class Preview(Struct, frozen=True, kw_only=True):
     """The first prompt and its tokens, or why it cannot be shown; empty where there is no prompt."""
     seeds: list[int] = []
     """The seeds, where there are several trainings."""
+    expected: Expectation | None = None
+    """What the trainings would take, where it was asked for."""
+    launch: LaunchPreview | None = None
+    """How the training is launched, where several processes train."""
 
 
 def preview_baseline(setup: Setup, measurement: Measurement, shots: tuple[Shot, ...] | None = None) -> Preview:
@@ -59,7 +93,40 @@ def preview_trainings(trainings: Sequence[Training], measurement: Measurement) -
     }
     found = preview_system(setup, measurement, lambda: planned_system(setup.recipe))
     seeds = [training.setup.recipe.seed for training in trainings] if len(trainings) > 1 else []
-    return msgspec.structs.replace(found, counts=found.counts | counts, seeds=seeds)
+    return msgspec.structs.replace(found, counts=found.counts | counts, seeds=seeds, launch=_launch(setup, plan))
+
+
+def _launch(setup: Setup, plan: TrainingPlan) -> LaunchPreview | None:
+    launch = setup.launch
+    if launch is None:
+        return None
+    request = request_path(setup.runs, setup.recipe, plan)
+    return LaunchPreview(
+        machines=launch.machines,
+        machine=launch.machine,
+        processes=launch.processes,
+        address=f"{found_at(launch)}:{launch.port}" if launch.machines > 1 else None,
+        command=command(launch, request),
+        request=str(request.resolve()),
+    )
+
+
+def expect_trainings(trainings: Sequence[Training]) -> Expectation:
+    """What trainings that differ only in their seed would take, by a short calibration of the first one.
+
+    Raises what the training itself would raise before its first steps.
+    """
+    setup, plan, _ = trainings[0]
+    if setup.launch:
+        return Expectation(unknown="one process cannot predict those of --launch", trainings=len(trainings))
+    try:
+        base = planned_system(setup.recipe)
+    except LiftbenchError as error:
+        return Expectation(unknown=error.line, trainings=len(trainings))
+    with setup.feedback.bars([("", "passes")]) as (bar,):
+        found = estimate(setup.recipe, plan, base, bar)
+    unknown = "" if found else f"the trainer {plan.spec.name!r} cannot say it"
+    return Expectation(estimate=found, unknown=unknown, trainings=len(trainings))
 
 
 def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[], Loadable] | None) -> Preview:

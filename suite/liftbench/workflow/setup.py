@@ -15,6 +15,7 @@ from ..extension.loader import Plugins, load_plugins
 from ..progress import Progress
 from ..recipe.resolve import Layer, ResolvedRecipe, assignment, nest_keys, read_recipe, resolve
 from ..recipe.sections import DEFAULT_RECIPE, Recipe
+from ..training.launch import Launch
 from .feedback import SILENT, Feedback, Say, feedback_to
 
 RUNS = Path("reports/runs")
@@ -88,6 +89,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     """The command line, or the call, as the run's manifest records it."""
     origins: Origins = COMMAND_LINE
     feedback: Feedback = SILENT
+    launch: Launch | None = None
+    """The processes that train together; None: this one alone."""
 
     @property
     def recipe(self) -> Recipe:

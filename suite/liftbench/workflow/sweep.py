@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from ..errors import RunFailed, UsageError
 from ..files import append_lines, digest, recover_lines, write_text, writing
-from ..measuring.generate import require_room
+from ..measuring.generate import require_room, require_rules
 from ..measuring.plan import Measurement, prepare
 from ..measuring.systems import Loadable, untuned
 from ..models.references import context_length, resolve
+from ..recipe.resolve import recipe_text
 from ..recipe.rewrite import rewrite
 from ..records.sweep import Sweep, SweepTrial
 from ..runs.open_run import now, slug
@@ -97,8 +98,11 @@ def run_sweep(setup: Setup, plan: SweepPlan, *, trials: int, out: Path | None) -
         raise UsageError(f"trials must be at least 1, not {trials}")
     if out is not None:
         _require_free(out)
+    # Read now: the file may be another one when the trials are done.
+    text = recipe_text(setup.resolved.name)
     model = resolve(setup.recipe.model.reference)
     require_room(setup.recipe, context_length(model.path), model.name)
+    require_rules(setup.recipe, setup.plugins)
     base = untuned(setup.recipe, model)
     with _open(setup, plan, base) as folder:
         done = recover_lines(folder / "trials.jsonl", SweepTrial)
@@ -124,7 +128,7 @@ def run_sweep(setup: Setup, plan: SweepPlan, *, trials: int, out: Path | None) -
                 "Vary other values with --param.",
             )
         path = out or folder / "recipe.toml"
-        write_text(path, rewrite(setup.resolved, best.options, len(done), _head(setup, plan, done, best), MARK))
+        write_text(path, rewrite(text, setup.resolved, best.options, len(done), _head(setup, plan, done, best), MARK))
     return Sweep(
         folder=str(folder),
         recipe=str(path),

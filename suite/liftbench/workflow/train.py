@@ -21,6 +21,7 @@ from ..runs.directory import Run
 from ..runs.open_run import OpenRun, open_run
 from ..training.adapter import TrainingPlan, plan_training
 from ..training.adapter import train as run_trainer
+from ..training.launch import parse_launch, require_first_machine, require_launchable
 from .measure import announce_run, finish_run, say_problems, scored
 from .setup import RunOptions, Setup, setup_for_call
 
@@ -34,6 +35,7 @@ def train(
     plugin: str | None = None,
     seeds: None = None,
     score: bool = True,
+    launch: int | str | Path | None = None,
     **options: Unpack[RunOptions],
 ) -> Run: ...
 
@@ -45,6 +47,7 @@ def train(
     plugin: str | None = None,
     seeds: int,
     score: bool = True,
+    launch: int | str | Path | None = None,
     **options: Unpack[RunOptions],
 ) -> list[Run]: ...
 
@@ -55,6 +58,7 @@ def train(
     plugin: str | None = None,
     seeds: int | None = None,
     score: bool = True,
+    launch: int | str | Path | None = None,
     **options: Unpack[RunOptions],
 ) -> Run | list[Run]:
     """Train an adapter for a recipe's model through a trainer plugin and score it, as `bench train` does.
@@ -66,6 +70,7 @@ def train(
         plugin: Name of the trainer plugin, for example `qlora` (default: the recipe's).
         seeds: Train this many adapters, with the recipe's seed and those that follow it, each in its own run.
         score: Measure each adapter after its training; without it the runs stay unscored (`status` is `trained`).
+        launch: Train in several processes: their number, or a configuration of accelerate.
         **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`, `settings`,
             `runs`, `fresh`, `plugins`, `progress`, `say`.
 
@@ -82,7 +87,7 @@ def train(
     """
     if seeds is not None and seeds < 1:
         raise UsageError(f"seeds must be at least 1, not {seeds}")
-    setup = setup_for_call("train", recipe, options, plugin)
+    setup = with_launch(setup_for_call("train", recipe, options, plugin), launch)
     measurement = prepare(setup.resolved, setup.plugins)
     runs = train_adapters(plan_trainings(setup, measurement, seeds or 1), measurement, score=score)
     say_problems(setup.plugins, setup.feedback.say)
@@ -101,6 +106,11 @@ class Training(NamedTuple):
     """What distinguishes it from the others; empty for the only one."""
 
 
+def with_launch(setup: Setup, launch: int | str | Path | None) -> Setup:
+    """The same setup, with the processes that `launch` names. Raises `UsageError` where it names none."""
+    return setup if launch is None else replace(setup, launch=parse_launch(str(launch)))
+
+
 def plan_trainings(setup: Setup, measurement: Measurement, seeds: int) -> list[Training]:
     """A training for each of `seeds` seeds, from the recipe's on; everything is checked before the first one starts."""
     first = setup.recipe.seed
@@ -109,12 +119,16 @@ def plan_trainings(setup: Setup, measurement: Measurement, seeds: int) -> list[T
         one = setup.with_seed(first + number)
         title = f"seed {first + number} ({number + 1} of {seeds})" if seeds > 1 else ""
         trainings.append(Training(one, plan_training(one.recipe, measurement, one.plugins), title))
+    if setup.launch:
+        require_launchable(trainings[0].plan.trainer, trainings[0].plan.spec.name)
     return trainings
 
 
 def train_adapters(trainings: Sequence[Training], measurement: Measurement, *, score: bool) -> list[Run]:
     """The runs of some trainings: trained, and measured if `score` is true, unless that is done already."""
     runs = []
+    if launch := trainings[0].setup.launch:
+        require_first_machine(launch)
     for setup, plan, title in trainings:
         stages = [(f"{title} training".strip(), "steps"), (f"{title} scoring".strip(), "conversations")]
         with (
@@ -148,7 +162,7 @@ def open_training(
     )
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
-        yield run, run_trainer(run, plan, base, model, progress)
+        yield run, run_trainer(run, plan, base, model, progress, setup.launch)
 
 
 @contextmanager
