@@ -41,10 +41,12 @@ def write_gguf(model: Path, path: Path, *, name: str = "", license_: str = "") -
         LlamaFileType,
         get_tensor_name_map,
     )
+    from transformers import LlamaConfig
 
-    config = read_json(model / "config.json")
-    if reason := _find_obstacle(config):
+    if reason := _find_obstacle(read_json(model / "config.json")):
         raise UsageError(f"{model.name} cannot be written as GGUF: {reason}", ELSEWHERE)
+    # With the defaults of what the file leaves out.
+    config = LlamaConfig.from_pretrained(model, local_files_only=True).to_dict()
     tokenizer = _tokenizer_metadata(model, config)
     types = {kind for _, kind, _ in _tensors(model, data=False) if kind in DTYPES}
     writer = GGUFWriter(path, MODEL_ARCH_NAMES[MODEL_ARCH.LLAMA])
