@@ -220,6 +220,8 @@ def test_what_is_in_the_folder_stays_if_the_export_fails(made: Made, tmp_path: P
         liftbench.export(made.trained, to=tmp_path / "out", runs=made.runs, force=True)
     with pytest.raises(liftbench.UsageError, match="reads GGUF files in bfloat16"):
         liftbench.export(made.trained, form="gguf", dtype="float16", to=tmp_path / "out", runs=made.runs, force=True)
+    with pytest.raises(liftbench.UsageError, match="on 0 conversations"):
+        liftbench.export(made.trained, form="merged", to=tmp_path / "out", runs=made.runs, force=True, conversations=0)
     with pytest.raises(liftbench.UsageError, match="does not fit"):
         liftbench.export(made.trained, to=tmp_path / "out", runs=made.runs, force=True, model=str(tiny_base_model))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

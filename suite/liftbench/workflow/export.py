@@ -167,6 +167,8 @@ def find_baseline(baseline: RunLike | None, runs: Path) -> Run | None:
 def export_run(request: ExportRequest) -> Export:
     """Export a run, or take the same export that is there already, score it where that is asked, and write its card."""
     check_dtype(request.form, request.dtype)
+    if request.conversations < 1:
+        raise UsageError(f"the drift cannot be measured on {request.conversations} conversations", "Take at least 1.")
     source, to = find_source(request.run, request.plugins, request.model), request.to
     record = None if request.force else _find_same(request, source)
     if record is not None:
