@@ -58,9 +58,9 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def write_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder to write into, which takes the place of `folder` at the end: completely or not at all.
+    """An empty folder to write into, which takes the place of `folder` at the end: a part of it is never there.
 
-    After an error, or a kill, what was in `folder` before is still there.
+    After an error, or a kill before the end, what was in `folder` before is still there.
     """
     folder = folder.resolve()
     staging = folder.with_name(f".{folder.name}.part")

@@ -75,6 +75,23 @@ def test_an_adapter_is_exported_as_it_is(made: Made, tmp_path: Path) -> None:
     text = (done.folder / "README.md").read_text()
     assert "What was scored is exactly what is here" in text
     assert made.trained.manifest.key[:16] in text
+    assert "on other weights of this name the adapter is another system" in text
+
+
+def test_a_run_in_another_folder_is_scored_as_it_is_there(made: Made, tmp_path: Path) -> None:
+    done = liftbench.export(made.trained.folder, to=tmp_path / "out", runs=tmp_path / "none")
+    assert done.scored is not None
+    assert done.scored.id == made.trained.id
+
+
+def test_a_card_names_no_folder_of_this_machine(made: Made, tmp_path: Path) -> None:
+    done = liftbench.export(made.trained, form="merged", to=tmp_path / "out", runs=made.runs, conversations=1)
+    text = (done.folder / "README.md").read_text()
+    assert str(made.runs) in str(made.trained.manifest.argv)
+    assert f"bench export {made.trained.id} --as merged --to out --score --runs runs" in text
+    assert "runs=runs" in text
+    assert "/tmp" not in text
+    assert str(made.runs.parent) not in text
 
 
 @pytest.mark.parametrize("form", ["merged", "gguf"])
@@ -95,7 +112,7 @@ def test_what_is_shipped_is_scored_and_judged_as_the_adapter_is(
     assert 0 < drift.divergence < 0.1
     assert drift.same_choices > 0.8
     assert (offered.scored, offered.record.scored) == (None, None)
-    assert offered.offer in (offered.folder / "README.md").read_text()
+    assert " --score --runs runs\n```" in (offered.folder / "README.md").read_text()
 
     said: list[str] = []
     done = liftbench.export(form=form, to=tmp_path / "out", runs=runs, score=True, say=said.append)
@@ -203,6 +220,8 @@ def test_what_is_in_the_folder_stays_if_the_export_fails(made: Made, tmp_path: P
         liftbench.export(made.trained, to=tmp_path / "out", runs=made.runs, force=True)
     with pytest.raises(liftbench.UsageError, match="reads GGUF files in bfloat16"):
         liftbench.export(made.trained, form="gguf", dtype="float16", to=tmp_path / "out", runs=made.runs, force=True)
+    with pytest.raises(liftbench.UsageError, match="on 0 conversations"):
+        liftbench.export(made.trained, form="merged", to=tmp_path / "out", runs=made.runs, force=True, conversations=0)
     with pytest.raises(liftbench.UsageError, match="does not fit"):
         liftbench.export(made.trained, to=tmp_path / "out", runs=made.runs, force=True, model=str(tiny_base_model))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -229,6 +248,27 @@ def test_an_adapter_that_was_changed_is_not_exported_with_its_provenance(made: M
         (run.adapter / name).write_bytes(data)
     with pytest.raises(liftbench.UsageError, match="is not the one that it trained"):
         liftbench.export(run, to=tmp_path / "out", runs=tmp_path)
+
+
+def test_the_card_says_that_other_seeds_were_scored_in_another_form(made: Made, tmp_path: Path) -> None:
+    runs = shutil.copytree(made.runs, tmp_path / "runs")
+    second = liftbench.train(
+        plugin="qlora",
+        model=made.trained.manifest.system.model.reference,  # type: ignore[union-attr]
+        dataset=made.runs.parent / "support",
+        settings=SETTINGS | {"seed": 1},
+        runs=runs,
+    )
+    done = liftbench.export(made.trained, form="merged", to=tmp_path / "out", runs=runs, score=True)
+    told = f"other seeds of this training: `{second.manifest.system.name}` (run `{second.id}`)."
+    assert told in (done.folder / "README.md").read_text()
+
+
+def test_an_export_without_its_weights_is_not_taken_for_one(made: Made, tmp_path: Path) -> None:
+    done = liftbench.export(made.trained, to=tmp_path / "out", runs=made.runs)
+    (done.folder / "adapter_model.safetensors").unlink()
+    with pytest.raises(liftbench.UsageError, match="another export in it"):
+        liftbench.export(made.trained, to=tmp_path / "out", runs=made.runs)
 
 
 def test_other_weights_do_not_pass_for_an_export(made: Made, tmp_path: Path) -> None:

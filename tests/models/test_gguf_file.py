@@ -89,6 +89,8 @@ def test_the_file_is_the_one_that_llama_cpp_writes(tmp_path: Path, half_model: P
         "apache-2.0",
         gguf.LlamaFileType.MOSTLY_BF16,
     )
+    assert facts["general.type"] == "model"
+    assert facts["general.quantization_version"] == gguf.GGML_QUANT_VERSION
 
 
 def half_model_in_float32(model: Path, tmp_path: Path) -> Path:
@@ -111,6 +113,21 @@ def test_tokenizers_are_carried_over(tmp_path: Path, half_model: Path, pre: str)
         assert after(text)["input_ids"] == before(text)["input_ids"]
     for one in ("chat_template", "bos_token_id", "eos_token_id", "pad_token_id"):
         assert getattr(after, one) == getattr(before, one)
+
+
+def test_what_a_configuration_leaves_out_has_its_default(tmp_path: Path, half_model: Path) -> None:
+    import gguf
+
+    model = shutil.copytree(half_model, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    for name in ("max_position_embeddings", "rms_norm_eps", "rope_parameters"):
+        config.pop(name, None)
+    (model / "config.json").write_text(json.dumps(config))
+    write_gguf(model, path := alone(tmp_path / "out"))
+    facts = {name: field.contents() for name, field in gguf.GGUFReader(path).fields.items()}
+    assert facts["llama.context_length"] == 2048
+    assert facts["llama.attention.layer_norm_rms_epsilon"] == pytest.approx(1e-6)
+    assert facts["llama.rope.freq_base"] == 10_000
 
 
 def test_both_ends_of_a_text_are_carried_over(tmp_path: Path, half_model: Path) -> None:

@@ -85,6 +85,16 @@ def test_candidates_are_grouped_by_family(given_: list[tuple[str, int, str]], gr
     assert ["".join(ids(group)) for group in group_by_training(runs)] == groups
 
 
+def test_an_export_does_not_take_the_place_of_an_adapter_among_adapters(trained: Run) -> None:
+    exported = Exported(form="merged", dtype="bfloat16", of_sha256="a" * 64)
+    merged = replace(trained.manifest.system, adapter=AdapterRecord(sha256="b" * 64, exported=exported))
+    adapters = [like(trained, str(seed), seed=seed) for seed in range(3)]
+    export = like(trained, "9", seed=0, system=merged)
+    assert [ids(group) for group in group_by_training([*adapters, export])] == [["0", "1", "2"], ["9"]]
+    # The only run of its seed is judged with the others: the best of three seeds alone would flatter it.
+    assert [ids(group) for group in group_by_training([*adapters[1:], export])] == [["9", "1", "2"]]
+
+
 @given(members=st.lists(st.tuples(st.sampled_from(["", "f", "g"]), st.integers(0, 3)), max_size=8))
 def test_every_candidate_is_in_one_group_and_no_seed_twice(members: list[tuple[str, int]], trained: Run) -> None:
     runs = [like(trained, str(at), family=family, seed=seed) for at, (family, seed) in enumerate(members)]

@@ -98,7 +98,7 @@ def _as_dict(done: Export) -> dict[str, object]:
         "export": done.record,
         "outcome": done.verdict.outcome if done.verdict else None,
         "verdict": done.verdict.sentence if done.verdict else None,
-        "offer": None if done.record.scored else done.offer,
+        "offer": done.offer if done.scored is None else None,
     }
 
 
@@ -115,7 +115,7 @@ def _show(done: Export) -> None:
             f"{drift.same_texts} of {n} texts are the same"
         )
     if done.verdict:
-        echo(f"{'' if done.record.scored else 'what the training left: '}{done.verdict.sentence}")
-    if done.record.scored is None:
+        echo(f"{'what the training left: ' if done.scored is None else ''}{done.verdict.sentence}")
+    if done.scored is None:
         echo(f"A verdict is about what was scored, and this was not. To score exactly this:\n{done.offer}")
     echo(done.folder)

@@ -16,18 +16,19 @@ from ..judging.compare import CandidateResult, Comparison
 from ..judging.guards import not_passed
 from ..judging.verdict import Verdict
 from ..models.hub import HUB, cached_snapshot, parse
-from ..models.references import ALIASES, ResolvedModel
+from ..models.references import ResolvedModel
 from ..records.export import ExportRecord, Form
 from ..runs.directory import Run
 from ..statistics.lift import describe_gain
 from ..text.phrases import metric_label
 from .forms import Source
 from .front_matter import describe_model, describe_results, to_yaml
+from .hiding import hide, hide_command
 
 CARD = "README.md"
 
 PUBLISHED = {"smollm2-135m": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
-"""Alias → the model's name on the hub, and its licence."""
+"""Alias, which wins over a folder of the same name → the model's name on the hub, and its licence."""
 
 FORMS: Mapping[Form, str] = {
     "adapter": "an adapter, to be loaded with PEFT on its base",
@@ -50,6 +51,8 @@ class Card(Struct, frozen=True, kw_only=True):
     """Name of the baseline's system; empty without a comparison."""
     offer: str
     """The command that scores exactly this export."""
+    judged_with: list[Run] = []
+    """The other seeds of the training that the verdict is on, too; some may be scored in another form."""
 
     @property
     def result(self) -> CandidateResult | None:
@@ -121,6 +124,7 @@ def render_card(card: Card) -> str:
         not_proven=[words for words in verdict.not_proven if words not in repeated] if verdict else [],
         drift=card.record.drift,
         command=_command(source.run),
+        offer=hide_command(shlex.split(card.offer)),
     )
 
 
@@ -133,7 +137,7 @@ def _describe_form(card: Card) -> str:
 def find_license(base: ResolvedModel) -> str:
     """The licence of a base, by the hub's short name; empty where it is not known."""
     reference = base.record.reference
-    if reference in PUBLISHED and reference in ALIASES:
+    if reference in PUBLISHED:
         return PUBLISHED[reference][1]
     folder = cached_snapshot(reference) if reference.startswith(HUB) else base.path
     readme = folder / CARD if folder else None
@@ -148,7 +152,7 @@ def find_license(base: ResolvedModel) -> str:
 def _base_name(base: ResolvedModel) -> str:
     """The base's name on the hub; empty for one that is not from there."""
     reference = base.record.reference
-    if reference in PUBLISHED and reference in ALIASES:
+    if reference in PUBLISHED:
         return PUBLISHED[reference][0]
     return parse(reference)[0] if reference.startswith(HUB) else ""
 
@@ -160,12 +164,10 @@ def _count_parts(run: Run) -> dict[str, int]:
 
 
 def _command(run: Run) -> str:
-    """The command, or the call, that trained."""
+    """The command, or the call, that trained; where its files lie, and secrets, are left out."""
     first, *rest = run.manifest.argv or ["bench"]
     called = first.startswith("liftbench.")
-    words = " ".join([first, *rest]) if called else shlex.join(["bench", *rest])
-    # A card is published, and a user's name is nobody's business.
-    return words.replace(str(Path.home()), "~")
+    return hide(" ".join([first, *rest])) if called else hide_command(["bench", *rest])
 
 
 # ------------------------------------------------------------------------------------------------------------ template
@@ -185,6 +187,7 @@ def _template() -> Template:
         "label": metric_label,
         "plain": _plain,
         "fenced": _fenced,
+        "hidden": hide,
         "score": "{:.3f}".format,
         "gain": describe_gain,
     }

@@ -18,9 +18,6 @@ ELSEWHERE = "Export it with --as merged, and convert that folder with llama.cpp'
 DTYPES = {"BF16": "MOSTLY_BF16", "F16": "MOSTLY_F16", "F32": "ALL_F32"}
 """Type of a tensor in safetensors → GGUF's name for a file of such tensors."""
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
-"""Values of `tokenizer.ggml.token_type`."""
-
 SAMPLES = (
     "Customer: My order #12345 hasn't arrived; it's 3 weeks late!!\nAgent: We're sorry — please DM us (24/7).",
     "  two  spaces,\ttabs\n\n\nand lines: 1,000.50 € ≥ 20% naïve Übergröße 你好 🙂🏽 e\u0301 don't WE'LL",
@@ -35,14 +32,26 @@ def write_gguf(model: Path, path: Path, *, name: str = "", license_: str = "") -
     Raises `UsageError` for another architecture, for what GGUF or its readers have no place for, and for a tokenizer
     that would split texts otherwise.
     """
-    from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, LlamaFileType, get_tensor_name_map
+    from gguf import (
+        GGML_QUANT_VERSION,
+        MODEL_ARCH,
+        MODEL_ARCH_NAMES,
+        GGUFType,
+        GGUFWriter,
+        LlamaFileType,
+        get_tensor_name_map,
+    )
+    from transformers import LlamaConfig
 
-    config = read_json(model / "config.json")
-    if reason := _find_obstacle(config):
+    if reason := _find_obstacle(read_json(model / "config.json")):
         raise UsageError(f"{model.name} cannot be written as GGUF: {reason}", ELSEWHERE)
+    # With the defaults of what the file leaves out.
+    config = LlamaConfig.from_pretrained(model, local_files_only=True).to_dict()
     tokenizer = _tokenizer_metadata(model, config)
     types = {kind for _, kind, _ in _tensors(model, data=False) if kind in DTYPES}
     writer = GGUFWriter(path, MODEL_ARCH_NAMES[MODEL_ARCH.LLAMA])
+    writer.add_type(GGUFType.MODEL)
+    writer.add_quantization_version(GGML_QUANT_VERSION)
     writer.add_file_type(LlamaFileType[DTYPES[types.pop()]] if len(types) == 1 else LlamaFileType.GUESSED)
     for key, value in {"general.name": name, "general.license": license_}.items():
         if value:
@@ -105,7 +114,7 @@ def _key_heads(config: Mapping[str, Any]) -> int:
 
 
 def _tensors(model: Path, *, data: bool = True) -> Iterator[tuple[str, str, Any]]:
-    """Name, type and values in float32 of each tensor of a folder, one after the other."""
+    """Name, type and values of each tensor of a folder, one after the other; None for the values without `data`."""
     from safetensors import safe_open
 
     for path in sorted(model.glob("*.safetensors")):
@@ -218,6 +227,8 @@ def _find_pre(file: Mapping[str, Any]) -> str | None:
 
 def _vocabulary(tokenizer: Any, file: Mapping[str, Any], size: int) -> tuple[list[str], list[int]]:
     """Each token with its type, in the order of the ids; ids that no token has are unused."""
+    from gguf import TokenType
+
     by_id = {id_: token for token, id_ in file["model"]["vocab"].items()}
     added = tokenizer.added_tokens_decoder
     by_id |= {id_: token.content for id_, token in added.items()}
@@ -225,11 +236,15 @@ def _vocabulary(tokenizer: Any, file: Mapping[str, Any], size: int) -> tuple[lis
         raise UsageError(
             f"the tokenizer has a token with the id {highest}, and the model only {size} embeddings", ELSEWHERE
         )
-    types = [
-        (CONTROL if added[id_].special else USER_DEFINED) if id_ in added else NORMAL if id_ in by_id else UNUSED
+    kinds = [
+        (TokenType.CONTROL if added[id_].special else TokenType.USER_DEFINED)
+        if id_ in added
+        else TokenType.NORMAL
+        if id_ in by_id
+        else TokenType.UNUSED
         for id_ in range(size)
     ]
-    return [by_id.get(id_, f"[PAD{id_}]") for id_ in range(size)], types
+    return [by_id.get(id_, f"[PAD{id_}]") for id_ in range(size)], [int(kind) for kind in kinds]
 
 
 def _ends(model: Path, tokenizer: Any) -> set[int]:

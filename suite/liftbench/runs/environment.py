@@ -62,13 +62,26 @@ def environment() -> Environment:
     )
 
 
+STATUS = Path("/proc/self/status")
+"""What Linux says of this process."""
+
+
 def usable_cores() -> int:
     """Logical cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def peak_memory() -> int:
-    """The most bytes of main memory that this process has held at once."""
+    """The most bytes of main memory that this process has held at once.
+
+    On Linux this is `VmHWM`, because `ru_maxrss` includes what the parent held when it started this process.
+    """
+    try:
+        peaks = [line.split()[1] for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
+    except OSError:
+        peaks = []
+    if peaks:
+        return int(peaks[0]) * 1024
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return largest if sys.platform == "darwin" else largest * 1024  # Linux counts KiB
 

@@ -6,6 +6,7 @@ Runs with the same `family` in their manifests are a seed group.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -61,15 +62,18 @@ def unscored_seeds(candidate: Run, runs: Sequence[Run]) -> list[Run]:
 def group_by_training(candidates: Sequence[AnyRun]) -> list[list[AnyRun]]:
     """Candidates in seed groups, each sorted by seed; a run without a seed group, or alone in it, is a group of one.
 
-    Groups are in the order in which their first run was given, and every run is in exactly one. The newest of several
-    runs with one seed stands for that seed in the seed group, and each of the others is judged by itself. So no seed
-    counts twice, and every given run is judged.
+    Groups are in the order in which their first run was given, and every run is in exactly one. One of several runs
+    with one seed stands for that seed in the seed group: of the form (adapter, or kind of export) that most of the
+    group's runs have, the newest. Each of the others is judged by itself. So no seed counts twice, every given run is
+    judged, and an export beside three adapters does not take the place of one.
     """
-    newest = {(run.manifest.family, seed_of(run)): run.id for run in sorted(candidates, key=_age)}
+    common = Counter((run.manifest.family, _form(run)) for run in candidates)
+    by_rank = sorted(candidates, key=lambda run: (common[run.manifest.family, _form(run)], *_age(run)))
+    chosen = {(run.manifest.family, seed_of(run)): run.id for run in by_rank}
     groups: dict[str, list[AnyRun]] = {}
     for run in candidates:
         family, seed = run.manifest.family, seed_of(run)
-        stands = family and newest[family, seed] == run.id
+        stands = family and chosen[family, seed] == run.id
         groups.setdefault(family if stands else run.id, []).append(run)
     return [sorted(group, key=seed_of) for group in groups.values()]
 

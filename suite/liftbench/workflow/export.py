@@ -15,7 +15,6 @@ from ..exporting.drift import measure_drift
 from ..exporting.forms import Source, check_dtype, find_source, write_form
 from ..extension.loader import Plugins, load_plugins
 from ..files import write_atomic, write_folder
-from ..judging.compare import Comparison
 from ..judging.verdict import Verdict
 from ..measuring.plan import prepare_again, sample_ids
 from ..measuring.systems import with_adapter
@@ -168,6 +167,8 @@ def find_baseline(baseline: RunLike | None, runs: Path) -> Run | None:
 def export_run(request: ExportRequest) -> Export:
     """Export a run, or take the same export that is there already, score it where that is asked, and write its card."""
     check_dtype(request.form, request.dtype)
+    if request.conversations < 1:
+        raise UsageError(f"the drift cannot be measured on {request.conversations} conversations", "Take at least 1.")
     source, to = find_source(request.run, request.plugins, request.model), request.to
     record = None if request.force else _find_same(request, source)
     if record is not None:
@@ -179,14 +180,13 @@ def export_run(request: ExportRequest) -> Export:
             write_atomic(staging / RECORD, record)
             # Without a verdict, which comes later: a folder that is there has a card.
             write_card(staging, _card(request, source, record, None))
-    scored = _score(request, source, record) if request.score else _load(record.scored, request.runs)
+    scored = _score(request, source, record) if request.score else _load(record.scored, request)
     if scored is not None:
         record = replace(record, scored=scored.id)
         write_atomic(to / RECORD, record)
     card = _card(request, source, record, scored)
     if card.measured is not None:
-        comparison, name = _compare(request, card.measured)
-        card = replace(card, comparison=comparison, baseline=name)
+        card = _compare(request, card, card.measured)
     write_card(to, card)
     return Export(folder=to, record=record, scored=scored, verdict=card.verdict, offer=request.offer)
 
@@ -195,12 +195,12 @@ def _find_same(request: ExportRequest, source: Source) -> ExportRecord | None:
     """The record of the same export in the folder, whole; None for anything else."""
     try:
         record = msgspec.json.decode((request.to / RECORD).read_bytes(), type=ExportRecord)
+        sha256 = adapter_sha256(request.to)
     except (OSError, msgspec.DecodeError):
         return None
-    same = (request.form, None if request.form == "adapter" else request.dtype, source.record.sha256)
-    if (record.form, record.dtype, record.of_sha256) != same or adapter_sha256(request.to) != record.sha256:
-        return None
-    return record
+    wanted = (request.form, None if request.form == "adapter" else request.dtype, source.record.sha256)
+    is_same = (record.form, record.dtype, record.of_sha256) == wanted and sha256 == record.sha256
+    return record if is_same else None
 
 
 def _require_free(to: Path, *, force: bool) -> None:
@@ -265,10 +265,12 @@ def _score(request: ExportRequest, source: Source, record: ExportRecord) -> Run:
     return measure_subject(setup, measurement, subject, run.id)
 
 
-def _load(id_: str | None, runs: Path) -> Run | None:
-    if id_ is None or not (runs / id_ / "manifest.json").is_file():
+def _load(id_: str | None, request: ExportRequest) -> Run | None:
+    if id_ == request.run.id:  # which may lie in another folder than `runs`
+        return request.run
+    if id_ is None or not (request.runs / id_ / "manifest.json").is_file():
         return None
-    return Run(runs / id_)
+    return Run(request.runs / id_)
 
 
 def _card(request: ExportRequest, source: Source, record: ExportRecord, scored: Run | None) -> Card:
@@ -277,14 +279,20 @@ def _card(request: ExportRequest, source: Source, record: ExportRecord, scored: 
     return Card(record=record, source=source, measured=measured, comparison=None, baseline="", offer=request.offer)
 
 
-def _compare(request: ExportRequest, measured: Run) -> tuple[Comparison | None, str]:
-    """The comparison of a run with a baseline, and the baseline's name; None where there is no comparable baseline."""
+def _compare(request: ExportRequest, card: Card, measured: Run) -> Card:
+    """The card with the comparison of `measured` with a baseline; as it is where there is no comparable one."""
     baseline = request.baseline
     if baseline is None:
         try:
             baseline, _ = choose_runs([measured], request.runs, request.feedback.say)
         except UsageError as error:
             request.feedback.say(f"the card has no verdict: {error.what}")
-            return None, ""
+            return card
     found = compare_runs(baseline, [measured], request.plugins, request.runs, request.feedback)
-    return found.comparison, baseline.manifest.system.name
+    seeds = [id_ for group in found.comparison.seeds if measured.id in group.runs for id_ in group.runs]
+    return replace(
+        card,
+        comparison=found.comparison,
+        baseline=baseline.manifest.system.name,
+        judged_with=[found.runs[id_] for id_ in seeds if id_ != measured.id],
+    )

@@ -95,10 +95,11 @@ def matrix_rate(shape: Shape, tokens: int, *, device: str = "cpu", seconds: floa
     """
     import torch
 
-    generator = torch.Generator().manual_seed(0)
+    # Drawn on the device: a CPU takes seconds for the weights of a large block.
+    generator = torch.Generator(device).manual_seed(0)
 
     def drawn(rows: int, columns: int) -> Any:
-        return torch.randn(rows, columns, generator=generator).to(device, torch.bfloat16)
+        return torch.randn(rows, columns, generator=generator, device=device).to(torch.bfloat16)
 
     layers = [
         (drawn(tokens, inputs), drawn(outputs, inputs), drawn(tokens, outputs)) for inputs, outputs in shape.linear
