@@ -289,7 +289,7 @@ def test_a_scored_adapter_brings_what_it_was_trained_on(
 def test_the_demo_runs_on_the_corpus_that_ships_with_the_package(bench: Any) -> None:
     plan = json.loads(bench("demo", "--dry-run", "--json").out)
     assert plan["counts"]["scored"] == 104
-    assert plan["counts"]["training"] == 115
+    assert plan["counts"]["training"] == 450
     assert "helpdesk" in json.dumps(plan["recipe"])
     assert bench("demo", "--split", "tset", "--dry-run").code == 2
 

@@ -73,7 +73,7 @@ def test_an_older_file_loads_and_says_nothing_of_it(world: World) -> None:
     assert place(honest(), promoted.controls).problem == UNTRACED
 
 
-@pytest.mark.parametrize(("name", "novel"), [("tweetsumm-smollm2-135m", 0.272), ("helpdesk-smollm2-135m", 0.092)])
+@pytest.mark.parametrize(("name", "novel"), [("tweetsumm-smollm2-135m", 0.272), ("helpdesk-smollm2-135m", 0.112)])
 def test_the_shipped_baselines_know_what_their_controls_wrote(name: str, novel: float) -> None:
     controls = read_promoted(name, BASELINES).controls
     assert controls

@@ -36,9 +36,13 @@ def applies(model: Any, device: torch.device) -> bool:
     if device.type not in DEVICES:
         return False
     head, config = model.get_output_embeddings(), model.config
-    plain = type(head) is torch.nn.Linear and head.bias is None and not head.weight.requires_grad
-    whole = not isinstance(head.weight, DTensor)
-    return plain and whole and not any(getattr(config, name, None) for name in CHANGES_LOGITS)
+    plain = (
+        type(head) is torch.nn.Linear
+        and head.bias is None
+        and not head.weight.requires_grad
+        and not isinstance(head.weight, DTensor)
+    )
+    return plain and not any(getattr(config, name, None) for name in CHANGES_LOGITS)
 
 
 @contextmanager
