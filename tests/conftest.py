@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from liftbench.cli.main import main
 from liftbench.data.cleaning import clean
 from liftbench.data.jsonl import read_jsonl
+from liftbench.files import write_lines
 from liftbench.records.conversation import Conversation, Turn
 
 from .support.scripted import Bench, World
@@ -161,3 +162,19 @@ def conversations() -> list[Conversation]:
         )
         for number, thing in enumerate(things)
     ]
+
+
+@pytest.fixture
+def tiny_command_line(
+    command_line: Callable[..., Outcome],
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_chat_model: Path,
+    tmp_path: Path,
+    conversations: list[Conversation],
+) -> Callable[..., Outcome]:
+    """The same with the tiny model, and four conversations to score and the others to train on, where it names none."""
+    write_lines(tmp_path / "support" / "validation.jsonl", conversations[:4])
+    write_lines(tmp_path / "support" / "train.jsonl", conversations[4:])
+    monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
+    monkeypatch.setenv("LIFTBENCH_DATASET", str(tmp_path / "support"))
+    return command_line

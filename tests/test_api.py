@@ -36,19 +36,9 @@ HOSTILE = """<script>alert("x")</script> & 'y'"""
 
 
 @pytest.fixture
-def bench(
-    command_line: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    tiny_chat_model: Path,
-    tmp_path: Path,
-    conversations: list[liftbench.Conversation],
-) -> Any:
+def bench(tiny_command_line: Any) -> Any:
     """Runs a command with the tiny model and little data, which the functions are given in the same way."""
-    write_lines(tmp_path / "support" / "validation.jsonl", conversations[:4])
-    write_lines(tmp_path / "support" / "train.jsonl", conversations[4:])
-    monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
-    monkeypatch.setenv("LIFTBENCH_DATASET", str(tmp_path / "support"))
-    return command_line
+    return tiny_command_line
 
 
 @pytest.fixture

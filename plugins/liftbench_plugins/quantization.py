@@ -220,3 +220,10 @@ def cast_plain_weights(model: Any, dtype: Any) -> None:
     for module in model.modules():
         if hasattr(module, "compute_dtype") and hasattr(module, "quant_state"):
             module.compute_dtype, module.compute_type_is_set = dtype, True
+
+
+def unpacked_weight(layer: Any) -> Any:
+    """The weight that a 4-bit layer of bitsandbytes computes with."""
+    from bitsandbytes.functional import dequantize_4bit
+
+    return dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(layer.compute_dtype)

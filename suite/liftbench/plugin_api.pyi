@@ -38,6 +38,7 @@ from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
 from .text.transcript import transcript
+from .training.programs import start_program
 from .training.ranks import Ranks
 from .training.trainer import Trainer, TrainingEstimate, TrainRequest, TrainResult
 
@@ -110,6 +111,7 @@ __all__ = [
     "require_packages",
     "resolve_encoder",
     "split_sentences",
+    "start_program",
     "to_stderr",
     "transcript",
     "unknown",

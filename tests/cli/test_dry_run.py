@@ -10,8 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.cli.show_expectation import show_expectation
-from liftbench.files import write_lines
-from liftbench.plugin_api import Conversation, TrainingEstimate
+from liftbench.plugin_api import TrainingEstimate
 from liftbench.workflow.preview import Expectation
 
 from ..conftest import Outcome
@@ -21,19 +20,9 @@ Bench = Callable[..., Outcome]
 
 
 @pytest.fixture
-def bench(
-    command_line: Bench,
-    monkeypatch: pytest.MonkeyPatch,
-    tiny_chat_model: Path,
-    tmp_path: Path,
-    conversations: list[Conversation],
-) -> Bench:
+def bench(tiny_command_line: Bench) -> Bench:
     """Runs `bench train --dry-run` with the tiny model and little data."""
-    write_lines(tmp_path / "support" / "validation.jsonl", conversations[:4])
-    write_lines(tmp_path / "support" / "train.jsonl", conversations[4:])
-    monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
-    monkeypatch.setenv("LIFTBENCH_DATASET", str(tmp_path / "support"))
-    return lambda *arguments: command_line("train", "--dry-run", *arguments)
+    return lambda *arguments: tiny_command_line("train", "--dry-run", *arguments)
 
 
 def test_a_dry_run_tells_time_memory_and_the_micro_batch_and_writes_nothing(bench: Bench) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from liftbench.errors import RunFailed
-from liftbench.files import write_lines
-from liftbench.plugin_api import Conversation, TrainRequest, TrainResult
+from liftbench.plugin_api import TrainRequest, TrainResult
 from liftbench.runs.directory import Run, runs_in
 from liftbench_plugins.trainers.low_rank import QLoRATrainer
 
@@ -29,19 +28,9 @@ SMALL = [
 
 
 @pytest.fixture
-def bench(
-    command_line: Bench,
-    monkeypatch: pytest.MonkeyPatch,
-    tiny_chat_model: Path,
-    tmp_path: Path,
-    conversations: list[Conversation],
-) -> Bench:
+def bench(tiny_command_line: Bench) -> Bench:
     """Runs a command that measures, with the tiny model, little data and small budgets."""
-    write_lines(tmp_path / "support" / "validation.jsonl", conversations[:4])
-    write_lines(tmp_path / "support" / "train.jsonl", conversations[4:])
-    monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
-    monkeypatch.setenv("LIFTBENCH_DATASET", str(tmp_path / "support"))
-    return lambda *arguments: command_line(*arguments, *SMALL)
+    return lambda *arguments: tiny_command_line(*arguments, *SMALL)
 
 
 @pytest.fixture

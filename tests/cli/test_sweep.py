@@ -10,9 +10,7 @@ import msgspec
 import pytest
 
 import liftbench
-from liftbench.files import write_lines
 from liftbench.models.adapters import read_adapter
-from liftbench.plugin_api import Conversation
 from liftbench.report.html.appendix import tabulate_systems
 from liftbench.report.html.conversations import make_subject
 from liftbench.runs.directory import runs_in
@@ -31,20 +29,10 @@ PARAMS = {"train.options.learning_rate": "1e-4..1e-2:log", "train.options.rank":
 
 
 @pytest.fixture
-def bench(
-    command_line: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    tiny_chat_model: Path,
-    tmp_path: Path,
-    conversations: list[Conversation],
-) -> Any:
+def bench(tiny_command_line: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a command with the tiny model and little data."""
-    write_lines(tmp_path / "support" / "validation.jsonl", conversations[:4])
-    write_lines(tmp_path / "support" / "train.jsonl", conversations[4:])
-    monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
-    monkeypatch.setenv("LIFTBENCH_DATASET", str(tmp_path / "support"))
     monkeypatch.setenv("LIFTBENCH_PLUGIN", "lora")
-    return command_line
+    return tiny_command_line
 
 
 def options() -> list[str]:

@@ -15,7 +15,8 @@ from typing import Any
 
 from liftbench.plugin_api import BackendRequest, UsageError, first_line
 from liftbench_plugins.loading import DTYPES, load_config, load_model
-from liftbench_plugins.quantization import method_of, own_quantization
+from liftbench_plugins.model_files import CONFIG, settings_in, write_config
+from liftbench_plugins.quantization import method_of, own_quantization, unpacked_weight
 
 from .adapter import attach
 from .embeddings import fit_embeddings
@@ -23,11 +24,6 @@ from .embeddings import fit_embeddings
 ALIKE = 1e-3
 """The relative difference of logits, in float32, up to which a merge computes the same. Rounding makes 1e-6 to 1e-5; a
 kind of adapter that PEFT does not merge exactly is refused."""
-
-SETTINGS = (".json", ".jinja", ".model", ".txt")
-"""Suffixes of the files beside the weights that are copied: tokenizer, chat template, generation config."""
-
-NOT_COPIED = {"config.json", "model.safetensors.index.json", "provenance.json", "conversion.json"}
 
 
 def write_merged(request: BackendRequest, dtype: str, folder: Path) -> None:
@@ -77,14 +73,12 @@ def _base_in_float32(request: BackendRequest) -> Any:
 
 def _take_unpacked(model: Any, folder: Path) -> None:
     """Replace the weights of the layers that NF4 quantizes by those that it computes with."""
-    from bitsandbytes.functional import dequantize_4bit
     from bitsandbytes.nn import Linear4bit
 
     quantized = load_model(folder, "nf4")
     for name, layer in quantized.named_modules():
         if isinstance(layer, Linear4bit):
-            weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(layer.compute_dtype)
-            model.get_submodule(name).weight.data = weight.float()
+            model.get_submodule(name).weight.data = unpacked_weight(layer).float()
     del quantized
     gc.collect()
 
@@ -157,14 +151,13 @@ def _tie_if_equal(model: Any) -> None:
 
 
 def _copy_settings(source: Path, folder: Path) -> None:
-    for path in source.iterdir():
-        if path.suffix in SETTINGS and path.name not in NOT_COPIED and path.is_file():
-            shutil.copyfile(path, folder / path.name)
+    for path in settings_in(source):
+        shutil.copyfile(path, folder / path.name)
 
 
 def _write_config(base: Path, folder: Path, model: Any, dtype: str) -> None:
     """Write the base's own configuration, with what has changed."""
-    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((base / CONFIG).read_text(encoding="utf-8"))
     for name in ("quantization_config", "torch_dtype"):
         config.pop(name, None)
     config["dtype"] = dtype
@@ -172,4 +165,4 @@ def _write_config(base: Path, folder: Path, model: Any, dtype: str) -> None:
         config["vocab_size"] = model.get_input_embeddings().weight.shape[0]
     if model.get_output_embeddings() is not None:
         config["tie_word_embeddings"] = _is_tied(model)
-    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_config(folder / CONFIG, config)

@@ -28,6 +28,7 @@ from liftbench_plugins.loading import (
     load_tokenizer,
     valid_pad,
 )
+from liftbench_plugins.quantization import unpacked_weight
 
 from .adapter import with_adapter
 from .decoding_rules import RuleKeeper
@@ -220,7 +221,6 @@ def unpack_nf4(model: Any) -> None:
     if not getattr(model, "is_loaded_in_4bit", False):
         return
     import torch
-    from bitsandbytes.functional import dequantize_4bit
     from bitsandbytes.nn import Linear4bit
 
     layers = [
@@ -231,8 +231,7 @@ def unpack_nf4(model: Any) -> None:
     ]
     for parent, name, layer in layers:
         plain = torch.nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
-        weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(layer.compute_dtype)
-        plain.weight = torch.nn.Parameter(weight, requires_grad=False)
+        plain.weight = torch.nn.Parameter(unpacked_weight(layer), requires_grad=False)
         if layer.bias is not None:
             plain.bias = torch.nn.Parameter(layer.bias.data.to(layer.compute_dtype), requires_grad=False)
         setattr(parent, name, plain)

@@ -15,17 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from liftbench.plugin_api import UsageError
+from liftbench_plugins.model_files import CONFIG as MODEL_CONFIG
+from liftbench_plugins.model_files import INDEX, settings_in, write_config
 from liftbench_plugins.tensor_files import read_header
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
-MODEL_CONFIG = "config.json"
-INDEX = "model.safetensors.index.json"
-"""The file that says which of several files of a whole model holds a weight."""
-
-SETTINGS = {".json", ".jinja", ".model", ".txt"}
-"""Suffixes of a model's files beside its weights: configuration, tokenizer, chat template."""
-
 OPTIMIZER = "optimizer.pt"
 SHARDED = "pytorch_model_fsdp.bin"
 STATE = "trainer_state.json"
@@ -85,7 +80,7 @@ def publish(checkpoint: Path, adapter: Path, base: str) -> None:
         config["target_modules"].sort()
     with _completely(adapter) as staging:
         shutil.copyfile(checkpoint / WEIGHTS, staging / WEIGHTS)
-        _write_json(staging / CONFIG, config)
+        write_config(staging / CONFIG, config)
 
 
 def publish_model(weights: Path, model: Path, settings: Path, **changes: Any) -> None:
@@ -94,14 +89,11 @@ def publish_model(weights: Path, model: Path, settings: Path, **changes: Any) ->
     config = json.loads((settings / MODEL_CONFIG).read_text(encoding="utf-8")) | changes
     if "dtype" in changes:
         config.pop("torch_dtype", None)
-    # The last two say where the old weights came from: a training, or a GGUF file.
-    left_out = (INDEX, MODEL_CONFIG, "provenance.json", "conversion.json")
-    kept = [path for path in settings.iterdir() if path.suffix in SETTINGS and path.name not in left_out]
     with _completely(model) as staging:
-        for path in [*kept, *weights_of(weights), weights / INDEX]:
+        for path in [*settings_in(settings), *weights_of(weights), weights / INDEX]:
             if path.is_file():
                 shutil.copyfile(path, staging / path.name)
-        _write_json(staging / MODEL_CONFIG, config)
+        write_config(staging / MODEL_CONFIG, config)
 
 
 def weights_of(folder: Path) -> list[Path]:
@@ -152,7 +144,3 @@ def _completely(folder: Path) -> Iterator[Path]:
     yield staging
     shutil.rmtree(folder, ignore_errors=True)
     staging.rename(folder)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,9 +29,11 @@ from liftbench.plugin_api import (
     end_token,
     read_json,
     render,
+    start_program,
     write_atomic,
     write_lines,
 )
+from liftbench_plugins import model_files
 from liftbench_plugins.library_output import quiet
 from liftbench_plugins.loading import load_tokenizer
 
@@ -188,22 +189,7 @@ def _run(argv: list[str]) -> Iterator[Iterator[str]]:
     """The lines that a program prints, while it runs. Raises `RunFailed` if it cannot be started or fails."""
     # Its interpreter is its own: what finds this package must not find it there.
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    try:
-        # In a group of its own, so that what it starts (`accelerate launch`, a shell's children) ends with it.
-        process = subprocess.Popen(
-            argv,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=environment,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise RunFailed(
-            f"cannot run {argv[0]}: {error.strerror}", "Check train.options.argv: a program and its arguments."
-        ) from error
+    process = start_program(argv, environment=environment, fix="Check train.options.argv: a program and its arguments.")
     assert process.stdout is not None
     last: list[str] = []
     try:
@@ -250,7 +236,7 @@ def _require_adapter_of(model: Path, left: Path) -> None:
 
 def _require_model_like(model: Path, left: Path) -> None:
     """Raise `RunFailed` for a model of another shape; a whole model does not name the one that it was trained from."""
-    base, found = (read_json(folder / checkpoints.MODEL_CONFIG) for folder in (model, left))
+    base, found = (read_json(folder / model_files.CONFIG) for folder in (model, left))
     if other := [name for name in SHAPE if base.get(name) != found.get(name)]:
         raise RunFailed(
             f"the program left another model than {model}: its {other[0]} is {found.get(other[0])}, not "

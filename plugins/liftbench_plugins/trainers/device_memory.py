@@ -5,7 +5,6 @@ Imports torch: import this module only where a training begins.
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -58,11 +57,7 @@ class MainMemory:
 
     def peak(self) -> int:
         """The largest resident set."""
-        try:
-            found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"), re.M)
-        except OSError:
-            found = None
-        return int(found[1]) * 1024 if found else peak_memory()
+        return peak_memory()
 
 
 class GPUMemory:

@@ -14,7 +14,7 @@ from ..text.phrases import pluralize
 from ..training.search_space import OPTIONS
 from ..training.sweep import LOSS, SweepPlan
 from ..workflow.measure import say_problems
-from ..workflow.sweep import TRIALS, plan_for, run_sweep
+from ..workflow.sweep import TRIALS, plan_for, run_sweep, value_words
 from .options import run_options, setup_of
 from .output import console, echo
 from .show import print_json, say
@@ -121,7 +121,7 @@ def _show(found: Sweep) -> None:
     for trial in best_first(found):
         value = "–" if trial.value is None else f"{trial.value:.4f}"
         state = f"{trial.state}: {trial.problem}" if trial.problem else trial.state
-        cells = [_cell(trial.options[name]) for name in varied]
+        cells = [value_words(trial.options[name]) for name in varied]
         table.add_row(str(trial.number), *cells, Text(state), value, f"{trial.seconds / 60:.1f}")
     console().print(table)
     echo(found.recipe)
@@ -139,7 +139,3 @@ def best_first(found: Sweep) -> list[SweepTrial]:
         return trial.value is None, distance, trial.number
 
     return sorted(found.trials, key=place)
-
-
-def _cell(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ..errors import UsageError
 from ..extension.loader import Plugins
 from ..files import write_atomic, write_lines
-from ..measuring.backend import Backend, BackendRequest
+from ..measuring.generate import backend_request, find_backend
 from ..measuring.systems import Loadable, with_adapter
 from ..models.adapters import PROVENANCE, ROWS, adapter_sha256, find_base, is_edited, read_adapter, read_rows, seal
 from ..models.references import ResolvedModel, resolve
@@ -108,18 +108,8 @@ def check_dtype(form: Form, dtype: Dtype) -> None:
 
 
 def _merge(source: Source, dtype: Dtype, folder: Path, plugins: Plugins) -> None:
-    system = source.subject.system
-    assert system.precision is not None
-    assert system.prompt is not None
-    backend: type[Backend] = plugins.load(plugins.find("backend", source.recipe.model.backend))
-    request = BackendRequest(
-        model=source.subject.model,
-        adapter=source.subject.adapter,
-        precision=system.precision,
-        prompt=system.prompt,
-        tokenizer=source.subject.tokenizer,
-    )
-    backend.merge(request, dtype, folder)
+    request = backend_request(source.subject, source.recipe)
+    find_backend(source.recipe, plugins).merge(request, dtype, folder)
 
 
 def _write_provenance(source: Source, form: Form, dtype: Dtype, folder: Path) -> None:

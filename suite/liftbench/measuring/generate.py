@@ -26,25 +26,33 @@ from .systems import Loadable
 
 def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend:
     """Load a system. Raises `UsageError` where the budgets do not fit the model's context."""
-    spec = plugins.find("backend", recipe.model.backend)
-    system = subject.system
-    assert system.precision is not None
     require_rules(recipe, plugins)
-    request = BackendRequest(
-        model=subject.model,
-        adapter=subject.adapter,
-        precision=system.precision,
-        prompt=_prompt_of(system),
-        rules=recipe.generation.rules,
-        tokenizer=subject.tokenizer,
-    )
-    backend: Backend = plugins.load(spec)(request)
+    backend = find_backend(recipe, plugins)(backend_request(subject, recipe))
     try:
-        require_room(recipe, backend.context_length, system.name)
+        require_room(recipe, backend.context_length, subject.system.name)
     except UsageError:
         backend.close()
         raise
     return backend
+
+
+def find_backend(recipe: Recipe, plugins: Plugins) -> type[Backend]:
+    """The recipe's backend, which is not opened."""
+    backend: type[Backend] = plugins.load(plugins.find("backend", recipe.model.backend))
+    return backend
+
+
+def backend_request(subject: Loadable, recipe: Recipe) -> BackendRequest:
+    """What a backend needs to load a system."""
+    assert subject.system.precision is not None
+    return BackendRequest(
+        model=subject.model,
+        adapter=subject.adapter,
+        precision=subject.system.precision,
+        prompt=_prompt_of(subject.system),
+        rules=recipe.generation.rules,
+        tokenizer=subject.tokenizer,
+    )
 
 
 def require_room(recipe: Recipe, context_length: int, name: str) -> None:
@@ -60,7 +68,7 @@ def require_room(recipe: Recipe, context_length: int, name: str) -> None:
 
 def require_rules(recipe: Recipe, plugins: Plugins) -> None:
     """Raise `UsageError` where the recipe sets a decoding rule that its backend does not follow."""
-    backend: type[Backend] = plugins.load(plugins.find("backend", recipe.model.backend))
+    backend = find_backend(recipe, plugins)
     for name in RULES:
         if getattr(recipe.generation, name) and name not in backend.rules:
             raise UsageError(

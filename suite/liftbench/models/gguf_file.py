@@ -41,13 +41,14 @@ def write_gguf(model: Path, path: Path, *, name: str = "", license_: str = "") -
         LlamaFileType,
         get_tensor_name_map,
     )
-    from transformers import LlamaConfig
+    from transformers import AutoTokenizer, LlamaConfig
 
     if reason := _find_obstacle(read_json(model / "config.json")):
         raise UsageError(f"{model.name} cannot be written as GGUF: {reason}", ELSEWHERE)
     # With the defaults of what the file leaves out.
     config = LlamaConfig.from_pretrained(model, local_files_only=True).to_dict()
-    tokenizer = _tokenizer_metadata(model, config)
+    tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+    metadata = _architecture(config) | _tokenizer_metadata(model, tokenizer, config)
     types = {kind for _, kind, _ in _tensors(model, data=False) if kind in DTYPES}
     writer = GGUFWriter(path, MODEL_ARCH_NAMES[MODEL_ARCH.LLAMA])
     writer.add_type(GGUFType.MODEL)
@@ -56,7 +57,7 @@ def write_gguf(model: Path, path: Path, *, name: str = "", license_: str = "") -
     for key, value in {"general.name": name, "general.license": license_}.items():
         if value:
             writer.add_string(key, value)
-    for key, value in (_architecture(config) | tokenizer).items():
+    for key, value in metadata.items():
         _add(writer, key, value)
     names = get_tensor_name_map(MODEL_ARCH.LLAMA, config["num_hidden_layers"])
     heads = {"q_proj": config["num_attention_heads"], "k_proj": _key_heads(config)}
@@ -70,7 +71,7 @@ def write_gguf(model: Path, path: Path, *, name: str = "", license_: str = "") -
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    _check_tokens(model, path)
+    _check_tokens(model, tokenizer, path)
 
 
 def _find_obstacle(config: Mapping[str, Any]) -> str | None:
@@ -162,10 +163,7 @@ def _add(writer: Any, key: str, value: Any) -> None:
 # ----------------------------------------------------------------------------------------------------------- tokenizer
 
 
-def _tokenizer_metadata(model: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+def _tokenizer_metadata(model: Path, tokenizer: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     file = read_json(model / "tokenizer.json") if (model / "tokenizer.json").is_file() else {}
     pre = _find_pre(file)
     if pre is None:
@@ -260,11 +258,8 @@ def _ends(model: Path, tokenizer: Any) -> set[int]:
     return others
 
 
-def _check_tokens(model: Path, path: Path) -> None:
-    """Raise `UsageError` unless the file's tokenizer, as it is read, makes the same tokens."""
-    from transformers import AutoTokenizer
-
-    before = AutoTokenizer.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+def _check_tokens(model: Path, before: Any, path: Path) -> None:
+    """Raise `UsageError` unless the file's tokenizer, as it is read, makes the tokens that the model's own makes."""
     after = load_tokenizer(path)
     for text in (*SAMPLES, before.chat_template or ""):
         ids = [tokenizer(text)["input_ids"] for tokenizer in (before, after)]

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from filelock import FileLock, Timeout
 
-from ..errors import RunFailed
-from ..files import read_record, write_atomic, write_lines, writing
+from ..files import read_record, write_atomic, write_lines
 from ..recipe.sections import Recipe
 from ..records.conversation import Conversation
 from ..records.run import Environment, Manifest
 from .directory import runs_in
 from .environment import environment
+from .lock import hold_lock
 from .sums import file_sums
 
 
@@ -118,17 +117,7 @@ def open_run(
     A complete run is yielded as it is; nothing is generated twice unless `fresh` is true. The key's lock is held
     meanwhile. Raises `RunFailed` if another process holds it.
     """
-    with writing(runs):
-        runs.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(runs / f".{manifest.key[:16]}.lock")
-    with writing(runs):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunFailed(
-                "another process is working on this run", "Wait until it is done, or choose another --runs."
-            ) from error
-    try:
+    with hold_lock(runs / f".{manifest.key[:16]}.lock", "this run"):
         same = [] if fresh else [run for run in runs_in(runs) if run.manifest.key == manifest.key]
         if same:
             run = OpenRun(same[-1].folder, same[-1].manifest)
@@ -139,8 +128,6 @@ def open_run(
             yield run
         else:
             yield _create(manifest, conversations, runs)
-    finally:
-        lock.release()
 
 
 def _create(manifest: Manifest, conversations: Iterable[Conversation], runs: Path) -> OpenRun:

@@ -119,7 +119,7 @@ def train(
     if not (folder / "summary.json").exists():
         # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
         record = Curve(folder / "curve.jsonl", run.record_environment).record
-        request = train_request(run.recipe, plan, base, model, folder, record, progress)
+        request = train_request(run.recipe, plan, base, folder, record, progress)
         result = _call_trainer(run, plan, request, launch)
         if result.adapter != adapter:
             raise RunFailed(f"the trainer {plan.spec.name!r} left its adapter in {result.adapter}, not in {adapter}")
@@ -150,16 +150,16 @@ def train_request(
     recipe: Recipe,
     plan: TrainingPlan,
     base: Loadable,
-    model: ResolvedModel,
     folder: Path,
     record: Callable[[CurvePoint], None],
     progress: Progress,
 ) -> TrainRequest:
     """What the trainer of a plan is given, to train in a folder."""
+    assert base.system.model is not None
     assert base.system.prompt is not None
     return TrainRequest(
         model=base.model,
-        model_record=model.record,
+        model_record=base.system.model,
         train=plan.split.train,
         validation=plan.split.validation,
         prompt=base.system.prompt,

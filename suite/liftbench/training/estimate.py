@@ -17,7 +17,7 @@ from ..measuring.systems import Loadable
 from ..progress import Progress, no_progress
 from ..recipe.sections import Recipe
 from ..records.training import CurvePoint
-from .adapter import TrainingPlan
+from .adapter import TrainingPlan, train_request
 from .trainer import Trainer, TrainingEstimate, TrainRequest
 
 
@@ -26,23 +26,8 @@ def estimate(recipe: Recipe, plan: TrainingPlan, base: Loadable, progress: Progr
 
     Raises what the trainer raises, and `RunFailed` if the process ends without an answer.
     """
-    assert base.system.model is not None
-    assert base.system.prompt is not None
     with TemporaryDirectory(prefix="liftbench-estimate-") as folder:
-        request = TrainRequest(
-            model=base.model,
-            model_record=base.system.model,
-            train=plan.split.train,
-            validation=plan.split.validation,
-            prompt=base.system.prompt,
-            max_input_tokens=recipe.generation.max_input_tokens,
-            max_new_tokens=recipe.generation.max_new_tokens,
-            options=plan.options,
-            seed=recipe.seed,
-            folder=Path(folder),
-            record=_drop,
-            progress=no_progress,
-        )
+        request = train_request(recipe, plan, base, Path(folder), _drop, no_progress)
         return ask(plan.trainer, request, progress)
 
 

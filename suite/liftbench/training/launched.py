@@ -20,6 +20,7 @@ from ..extension.registry import Spec
 from ..files import write_atomic
 from .launch import Launch, command
 from .messages import Failure, LaunchRequest, Message, Point, Result, Step
+from .programs import start_program
 from .trainer import TrainRequest, TrainResult
 
 SECONDS_TO_END = 10.0
@@ -130,19 +131,7 @@ def _end_in_order() -> Iterator[None]:
 @contextmanager
 def _run(argv: list[str]) -> Iterator[Iterator[str]]:
     """The lines that a program and its children print; all of them have ended afterwards, whatever happened."""
-    try:
-        # In a session of its own: Ctrl-C reaches the command alone, which then ends all processes in order.
-        process = subprocess.Popen(
-            argv,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise RunFailed(f"cannot run {argv[0]}: {error.strerror}") from error
+    process = start_program(argv)
     assert process.stdout is not None
     try:
         yield process.stdout

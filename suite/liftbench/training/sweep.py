@@ -158,7 +158,7 @@ def try_next(
         options = plugins.options(plan.training.spec, {**plan.recipe.train.options, **values})
         watch.begin(options)
         request = train_request(
-            plan.recipe, replace(plan.training, options=options), base, model, place, watch.record, watch.progress
+            plan.recipe, replace(plan.training, options=options), base, place, watch.record, watch.progress
         )
         result = plan.training.trainer.train(request)
         value = _value(plan, place, result, model, plugins)

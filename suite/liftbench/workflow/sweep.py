@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Unpack
 
-from filelock import FileLock, Timeout
 from msgspec.structs import replace
 
 from ..errors import RunFailed, UsageError
@@ -19,6 +18,7 @@ from ..models.references import context_length, resolve
 from ..recipe.resolve import recipe_text
 from ..recipe.rewrite import rewrite
 from ..records.sweep import Sweep, SweepTrial
+from ..runs.lock import hold_lock
 from ..runs.open_run import now, slug
 from ..text.phrases import join_words, pluralize
 from ..training.sweep import LOSS, SweepPlan, best_trial, clean, plan_sweep, try_next
@@ -146,16 +146,7 @@ def _open(setup: Setup, plan: SweepPlan, base: Loadable) -> Iterator[Path]:
     """The sweep's folder: the newest of this very sweep, or a new one. Its lock is held meanwhile."""
     key = digest(plan.key, base.system)
     name = f"sweep-{slug(base.system.name)}-{slug(Path(setup.recipe.data.dataset).name)}-{key[:8]}"
-    with writing(setup.runs):
-        setup.runs.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(setup.runs / f".{name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunFailed(
-                "another process is working on this sweep", "Wait until it is done, or choose another --runs."
-            ) from error
-    try:
+    with hold_lock(setup.runs / f".{name}.lock", "this sweep"):
         number = 1
         while (setup.runs / _numbered(name, number + 1)).exists():
             number += 1
@@ -165,8 +156,6 @@ def _open(setup: Setup, plan: SweepPlan, base: Loadable) -> Iterator[Path]:
         with writing(folder):
             folder.mkdir(exist_ok=True)
         yield folder
-    finally:
-        lock.release()
 
 
 def _numbered(name: str, number: int) -> str:
@@ -184,9 +173,12 @@ def _require_free(path: Path) -> None:
 
 def option_words(options: Mapping[str, Any]) -> str:
     """Some options and their values."""
-    return ", ".join(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items()
-    )
+    return ", ".join(f"{name} {value_words(value)}" for name, value in options.items())
+
+
+def value_words(value: Any) -> str:
+    """The value of an option, as people write it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _describe(plan: SweepPlan, done: Sequence[SweepTrial], trials: int) -> str:
