@@ -47,6 +47,19 @@ def test_the_options_of_a_trainer_are_told_with_type_default_and_meaning(show: A
     assert "batch_size" in text
 
 
+@pytest.mark.parametrize("columns", [40, 80, 100, 140])
+def test_no_word_is_cut_off_however_narrow_the_terminal_is(
+    show: Any, command_line: Any, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    [found] = show("show", "qlora")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = command_line("plugins", "show", "qlora").out.splitlines()
+    assert max(map(len, lines)) <= columns
+    printed = {word for line in lines for word in line.split()}
+    meanings = {word for option in found["options"] for word in option["meaning"].split() if len(word) < 20}
+    assert meanings <= printed
+
+
 @pytest.mark.parametrize("name", sorted({spec.name for spec in load_plugins().specs}))
 def test_every_plugin_that_ships_says_what_it_is_and_how_it_is_used(name: str) -> None:
     plugins = load_plugins()

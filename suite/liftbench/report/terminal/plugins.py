@@ -28,9 +28,8 @@ def describe_plugin(one: Description) -> RenderableType:
     if not one.options:
         return Group(*lines)
     table = new_table()
-    for column in ("option", "type", "default"):
+    for column in ("option", "type", "default", "meaning"):
         table.add_column(column, overflow="fold")
-    table.add_column("meaning", overflow="fold", ratio=2, min_width=30)
     for option in one.options:
         table.add_row(*(plain(words) for words in (option.name, option.type, _default(option), option.meaning)))
     return Group(*lines, Text(), plain(one.options_what), table)
