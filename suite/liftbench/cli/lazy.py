@@ -109,7 +109,8 @@ class LazyGroup(click.Group):
 class NearChoice(click.Choice[str]):
     """One of some words; another word is answered with the nearest of them."""
 
-    def get_invalid_choice_message(self, value: object, _ctx: click.Context | None) -> str:
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
+        del ctx
         error = unknown("value", str(value), map(str, self.choices))
         return f"{error.what}. {error.fix}"
 
