@@ -1,4 +1,4 @@
-"""Looks at the machine: Python, packages, processor, GPU, memory, disk, the hub and the plugins, each within seconds."""
+"""Looks at the machine: Python, packages, processor, GPU, memory, disk, the hub and plugins, each within a minute."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+
 from ..errors import LiftbenchError, first_line
 from ..extension.loader import Plugins
+from ..extension.registry import PROJECT
 from ..models.cache import cache_folder
 from ..models.references import require_obtainable
 from ..recipe.sections import Recipe
 from ..runs.environment import processor_name, usable_cores
+from ..text.phrases import pluralize
 from .check import Finding, State
 from .packages import check_packages
 
@@ -119,8 +124,9 @@ def _collect(name: str, probe: Probe) -> list[Finding]:
 
 def _python() -> Iterator[Finding]:
     version = platform.python_version()
-    if sys.version_info < (3, 11):
-        yield finding("python", "wrong", f"{version} is too old", "Install Python 3.11 or newer.")
+    required = metadata.metadata(PROJECT).get("Requires-Python", "")
+    if version not in SpecifierSet(required):
+        yield finding("python", "wrong", f"{version} is not {required}", f"Install Python {required}.")
     else:
         yield finding("python", "ok", f"{version}, {sys.executable}")
     if sys.platform != "linux":
@@ -130,7 +136,7 @@ def _python() -> Iterator[Finding]:
 def _processor() -> Iterator[Finding]:
     flags = _cpu_flags()
     cores = usable_cores()
-    name = f"{processor_name()}, {cores} usable {'core' if cores == 1 else 'cores'}"
+    name = f"{processor_name()}, {pluralize(cores, 'usable core')}"
     if flags is None:
         yield finding("processor", "note", f"{name}; its features cannot be told on this system")
         return
@@ -165,7 +171,7 @@ def _torch(seconds: float) -> Iterator[Finding]:
         yield finding("torch", "wrong", f"cannot be imported: {last}", "pip install --force-reinstall torch")
         return
     found = json.loads(done.stdout.splitlines()[-1])
-    yield finding("torch", "ok", f"{found['version']}, {found['threads']} threads")
+    yield finding("torch", "ok", f"{found['version']}, {pluralize(found['threads'], 'thread')}")
     if found["cuda"]:
         free, total = (f"{found[key] / 1e9:.0f} GB" for key in ("free", "total"))
         yield finding("cuda", "ok", f"{found['gpu']}, {free} of {total} free, CUDA {found['built for']}")

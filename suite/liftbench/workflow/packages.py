@@ -9,6 +9,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from ..extension.registry import PROJECT
 from .check import Finding
@@ -71,7 +72,8 @@ def _compare_with_pins(pins: dict[str, str]) -> Finding:
 def installed(name: str) -> str | None:
     """The installed version of a package; None if it is not installed."""
     try:
-        return metadata.version(name)
+        # Without a build's own mark, such as `+cpu`.
+        return Version(metadata.version(name)).public
     except metadata.PackageNotFoundError:
         return None
 
