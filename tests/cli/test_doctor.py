@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Problem
@@ -141,7 +140,5 @@ def test_a_plugin_that_did_not_load_is_told(machine: Path) -> None:
     plugins = load_plugins()
     plugins.problems.append(Problem(plugin="bad", distribution="bad 1.0", reason="it raised"))
     [_, told] = look(machine, plugins=plugins)["plugins"]
-    assert (
-        told == replace(told, state="note", what="bad (bad 1.0): it raised", fix=told.fix)
-        and "LIFTBENCH_NO_PLUGIN=bad" in told.fix
-    )
+    assert (told.state, told.what) == ("note", "bad (bad 1.0): it raised")
+    assert "LIFTBENCH_NO_PLUGIN=bad" in told.fix

@@ -95,7 +95,7 @@ def complete(*words: str, folder: Path) -> list[str]:
     command = [sys.executable, "-m", "liftbench"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
 def test_commands_recipes_runs_plugins_and_keys_are_completed(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def bench(command_line: Any, monkeypatch: pytest.MonkeyPatch, tiny_chat_model: P
 
 def test_a_folder_becomes_a_recipe_that_check_accepts(bench: Any) -> None:
     helpdesk = Helpdesk(None)
-    write_lines(Path("desk-split/validation.jsonl"), helpdesk.read("validation")[:40])
+    write_lines(Path("desk-split/validation.jsonl"), helpdesk.read("test")[:40])
     write_lines(Path("desk-split/train.jsonl"), helpdesk.read("train")[:40])
     done = bench("init", "desk-split")
     assert (done.code, done.out) == (0, "desk.toml\n"), done.err
