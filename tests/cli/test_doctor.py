@@ -55,7 +55,7 @@ def test_every_part_is_told_as_json_and_nothing_blocks(
 def test_a_model_that_is_too_large_blocks_and_the_exit_code_says_so(
     machine: Path, command_line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     recipe = Recipe(model=ModelSection(reference="hub:org/giant-9000B", precision="float32"))
     [memory] = look(machine, recipe)["memory"]
     assert memory.state == "wrong"
@@ -79,8 +79,7 @@ def test_a_probe_that_hangs_or_raises_is_a_finding(machine: Path, monkeypatch: p
         yield from ()
 
     def fail() -> Iterator[Finding]:
-        raise ZeroDivisionError("odd")
-        yield
+        yield Finding(part="driver", state="ok", what=str(1 // len(())))
 
     monkeypatch.setattr(doctor, "_hub", hang)
     monkeypatch.setattr(doctor, "_driver", fail)
@@ -88,7 +87,10 @@ def test_a_probe_that_hangs_or_raises_is_a_finding(machine: Path, monkeypatch: p
     found = doctor.examine(Recipe(), load_plugins(), machine, seconds=5)
     assert time.monotonic() - started < 40
     told = {one.part: one.what for one in found if one.part in ("hub", "driver")}
-    assert told == {"hub": "no answer within 5 seconds", "driver": "cannot be told: ZeroDivisionError: odd"}
+    assert told == {
+        "hub": "no answer within 5 seconds",
+        "driver": "cannot be told: ZeroDivisionError: integer division or modulo by zero",
+    }
 
 
 def test_the_hub_is_asked_within_seconds(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ class LazyGroup(click.Group):
         sections: Mapping[str, Sequence[str]] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(*arguments, invoke_without_command=True, **options)
+        super().__init__(*arguments, **{**options, "invoke_without_command": True})
         self._help = commands_help
         self._prefix = prefix
         self._sections = sections or {}
