@@ -71,16 +71,19 @@ main()
 
 @pytest.mark.usefixtures("bench")
 def test_a_model_that_is_not_here_is_not_downloaded_for_it(tiny_chat_model: Path, tmp_path: Path) -> None:
-    hub = Hub(models={"org/tiny": tiny_chat_model})
+    hub = Hub(models={"org/tiny": tiny_chat_model, "org/gated": tiny_chat_model})
     try:
         done = ask(ASK, "baseline", "--dry-run", "--model", "hub:org/tiny", endpoint=hub.url, home=tmp_path / "hf")
         missing = ask(ASK, "baseline", "--dry-run", "--model", "hub:org/no", endpoint=hub.url, home=tmp_path / "hf")
+        gated = ask(ASK, "baseline", "--dry-run", "--model", "hub:org/gated", endpoint=hub.url, home=tmp_path / "hf")
     finally:
         hub.close()
     assert done.code == 0, done.errors
     assert "a dry run does not download models from the hub" in " ".join(done.lines)
     assert missing.code == 2
     assert "error: the hub has no model 'org/no'" in missing.errors
+    assert gated.code == 2
+    assert "error: org/gated is gated on the hub" in gated.errors
     assert not any(asked.endswith(".safetensors") for asked in hub.asked)
 
 
