@@ -75,6 +75,8 @@ def test_help_lists_every_command(bench: Any) -> None:
         (["score", "--dataset", "DATA", "--predictions", "absent.jsonl"], 2, "absent.jsonl"),
         (["score", "a", "b", "--predictions", "absent.jsonl"], 2, "not both"),
         (["compare"], 2, "bench train"),
+        (["plugins", "--no-plugin", "first-partie"], 2, "error: --no-plugin: unknown plugin"),
+        (["data", "check", "DATA", "--model", "smolm2"], 2, "error: --model: unknown model"),
         (["compare", "nothing", "here"], 2, "nothing"),
         (["report"], 2, "RUN"),
         (["report", "nothing"], 2, "nothing"),

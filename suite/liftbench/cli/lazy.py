@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, wraps
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from ..errors import LiftbenchError, RunFailed, unknown
@@ -74,12 +75,6 @@ class LazyGroup(click.Group):
         """
         try:
             code = super().invoke(ctx)
-        except LiftbenchError as error:
-            resolved = ctx.meta.pop(RESOLVED, None)
-            located = resolved.located(error) if resolved else error
-            if located is error:
-                raise
-            raise located from error
         except BrokenPipeError as error:
             # Click would exit with 1. It is no reader of ours: that is `ReaderGone`.
             raise RunFailed(
@@ -125,5 +120,38 @@ def _load(prefix: str, name: str) -> click.Command:
         if type(parameter.type) is click.Choice:
             parameter.type = NearChoice(parameter.type.choices)
     if command.callback is not None and not isinstance(command, click.Group):
-        command.callback = results_apart(command.callback)
+        command.callback = results_apart(_naming_options(command.callback))
     return command
+
+
+def _naming_options(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """A command's callback whose errors about a name say where it was given."""
+
+    @wraps(callback)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return callback(*arguments, **options)
+        except LiftbenchError as error:
+            located = _locate(error, click.get_current_context())
+            if located is error:
+                raise
+            raise located from error
+
+    return run
+
+
+def _locate(error: LiftbenchError, ctx: click.Context) -> LiftbenchError:
+    resolved = ctx.meta.get(RESOLVED)
+    located: LiftbenchError = resolved.located(error) if resolved else error
+    if located is not error or not error.name:
+        return located
+    for option in ctx.command.params:
+        name, value = option.name or "", ctx.params.get(option.name or "")
+        typed = ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+        if (
+            isinstance(option, click.Option)
+            and typed
+            and error.name in (value if isinstance(value, tuple) else (value,))
+        ):
+            return error.within(option.opts[-1])
+    return error
