@@ -143,7 +143,7 @@ def test_a_dry_run_shows_columns_with_their_origin_and_the_first_conversation(be
         (["tickets.csv", "--to", "out", "--dry-run"], "--role 'Jörg Müller=agent'"),
         (["tickets.csv", "--to", "out", "--role", "Anna"], "write VALUE=customer or VALUE=agent"),
         (["tickets.csv", "--to", "out", "--role", "Anna=boss"], "write VALUE=customer or VALUE=agent"),
-        (["tickets.csv", "--to", "out", "--others", "bots"], "'customer', 'agent'"),
+        (["tickets.csv", "--to", "out", "--others", "bots"], "'--others': unknown value 'bots'"),
         (["tickets.csv", "--to", "out", "--text", "Mesage"], "Did you mean 'Message'"),
         (["tickets.csv", "--to", "out", "--text", "Message", "--transcript", "Queue"], "exclude each other"),
         (["tickets.csv", "--to", "out", "--transcript", "Message"], "names no speaker (tickets.csv:2"),
