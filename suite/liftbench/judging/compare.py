@@ -345,5 +345,8 @@ def _merge_guards(guards: Sequence[Sequence[Guard]], seeds: Sequence[int]) -> li
     merged = []
     for found in zip(*guards, strict=True):
         seed, guard = min(zip(seeds, found, strict=True), key=lambda pair: STATES.index(pair[1].state))
-        merged.append(guard if guard.state == "passed" else replace(guard, words=f"Seed {seed}: {guard.words}"))
+        if guard.state != "passed":
+            brief = guard.brief and f"{guard.brief} (seed {seed})"
+            guard = replace(guard, words=f"Seed {seed}: {guard.words}", brief=brief)
+        merged.append(guard)
     return merged
