@@ -10,6 +10,7 @@ import click
 from ..extension.loader import load_plugins
 from ..judging.compare import exit_code
 from ..records.run import Against
+from ..report.plots import write_plots
 from ..runs.directory import find_run
 from ..workflow.compare import choose_runs, compare_runs
 from .options import json_option, runs_option
@@ -34,6 +35,12 @@ from .show_comparison import show_comparison
     help="A metadata field whose slices must not get worse, in addition to the recipe's (guards.slices).",
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write the plot of each headline there, as SVG and PNG.",
+)
 @json_option
 @runs_option
 def command(
@@ -43,6 +50,7 @@ def command(
     against: Against | None,
     slices: tuple[str, ...],
     html: Path | None,
+    plots: Path | None,
     as_json: bool,
     runs: Path,
 ) -> int:
@@ -67,4 +75,7 @@ def command(
     )
     page = show_comparison(found, plugins, runs, html, as_json=as_json)
     say(f"report: {page}")
+    if plots:
+        write_plots(found.comparison, plots)
+        say(f"plots: {plots}")
     return exit_code(found.comparison)
