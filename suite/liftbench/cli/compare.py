@@ -10,6 +10,7 @@ import click
 from ..extension.loader import load_plugins
 from ..judging.compare import exit_code
 from ..records.run import Against
+from ..report.plots import write_plots
 from ..runs.directory import find_run
 from ..workflow.compare import choose_runs, compare_runs
 from .options import json_option, runs_option
@@ -36,6 +37,12 @@ from .show_comparison import Form, show_comparison
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
 @click.option("--verbose", is_flag=True, help="Print all tables and findings before the answer.")
 @click.option("--markdown", is_flag=True, help="Print the answer as Markdown, for a pull request.")
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write the plot of each headline there, as SVG and PNG.",
+)
 @json_option
 @runs_option
 def command(
@@ -47,6 +54,7 @@ def command(
     html: Path | None,
     verbose: bool,
     markdown: bool,
+    plots: Path | None,
     as_json: bool,
     runs: Path,
 ) -> int:
@@ -71,4 +79,7 @@ def command(
     )
     form: Form = "json" if as_json else "markdown" if markdown else "verbose" if verbose else "short"
     show_comparison(found, plugins, runs, html, form)
+    if plots:
+        write_plots(found.comparison, plots)
+        say(f"plots: {plots}")
     return exit_code(found.comparison)

@@ -189,7 +189,7 @@ def compare(
         limits=terms.limits,
         looks=basis.selection.looks,
         separations=basis.separations,
-        systems=system_table(baseline, best_prompted, ordered, background.controls),
+        systems=system_table(baseline, best_prompted, ordered, background.controls, basis.bootstrap, terms.headlines),
         validity=background.validity,
         missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=[result for _, result in judged],
