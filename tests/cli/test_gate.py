@@ -88,7 +88,8 @@ def test_the_recipes_proven_adapter_goes_with_its_baseline_and_its_rules_with_th
 
 def test_what_a_recipe_says_beside_its_gates_is_not_taken_for_what_was_measured(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(
-        '[guards]\nfaults = 0.5\nslices = ["turns", "length", "references"]\n[generation]\nmax_new_tokens = 10\nmin_words = 9\n[metrics]\nextra = []\n'
+        '[guards]\nfaults = 0.5\nslices = ["turns", "length", "references"]\n'
+        "[generation]\nmax_new_tokens = 10\nmin_words = 9\n[metrics]\nextra = []\n"
         '[gates]\nbaseline = "untuned"\nrules = ["rougeL >= 0.1"]\n'
     )
     # The baseline is from before there were decoding rules.

@@ -22,7 +22,6 @@ from liftbench.gating.promote import promote
 from liftbench.judging.evidence import Selection
 from liftbench.recipe.rules import parse
 from liftbench.records.run import Prediction, SampleScores
-from liftbench.report.gate.page import render_gate
 from liftbench.runs.directory import Run
 
 from ..support.build import reseal
