@@ -1,4 +1,5 @@
-"""What every page is made of: templates, style, script and filters. A page loads nothing and needs no script."""
+"""What every page is made of: templates, style, script and filters. A page loads nothing; only conversations need its
+script."""
 
 from __future__ import annotations
 
@@ -18,6 +19,10 @@ from ..leaks import LEAKS, count_leaks
 from ..outcomes import SYMBOLS, sort_guards
 from ..validity import classify_cost
 from . import appendix
+
+STYLES = ("style.css", "conversations.css")
+SCRIPTS = ("words.js", "list.js", "opened.js", "view.js")
+"""The parts of the script about conversations, in the order of use; `page.js` starts them."""
 
 
 def get_template(name: str) -> Template:
@@ -49,7 +54,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = _resource("style.css"), _resource("page.js")
+    style, script = "".join(map(_resource, STYLES)), _join_scripts()
     found.globals |= {
         "style": Markup(style),
         "script": Markup(script),
@@ -87,6 +92,12 @@ def _mark_code(words: str) -> Markup:
 
 def _resource(name: str) -> str:
     return (resources.files("liftbench.report.html") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _join_scripts() -> str:
+    """The page's script, whose names are its own."""
+    parts = [*(f"conversations/{name}" for name in SCRIPTS), "page.js"]
+    return '"use strict";\n(() => {\n' + "\n".join(map(_resource, parts)) + "})();\n"
 
 
 def _hash(text: str) -> str:
