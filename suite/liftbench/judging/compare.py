@@ -29,9 +29,10 @@ from .evidence import Basis, Evidence, Selection, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
 from .lifts import SEEDS_TO_RESAMPLE, LiftTable, measure_lifts
+from .output_faults import Fault
 from .rescoring import ScoredOnce, ScoreMismatch, check_scores
 from .sensitivity import Alternative, alternatives
-from .slices import SliceResult
+from .slices import SliceResult, Slicing, number_slices
 from .verdict import SEVERITY, Verdict, judge
 
 COMPARISON_SCHEMA = 4
@@ -54,6 +55,8 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     """How its system differs from the baseline's."""
     slices: list[SliceResult] = []
     leaks: list[Leak] = []
+    faults: dict[Fault, list[str] | None] = {}
+    """Fault → ids of the conversations whose summary has it; None where that cannot be known."""
     preferences: list[Preference] = []
     """What judges preferred, people first."""
     alternatives: list[Alternative] = []
@@ -100,6 +103,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     candidates: list[CandidateResult]
     seeds: list[SeedsResult] = []
     """Seeds of one training, judged together: this verdict counts, not that of a single seed."""
+    slicing: list[Slicing] = []
+    """Which slices the conversations belong to."""
 
     def _repr_html_(self) -> str:
         """Shows the verdicts that count, then each candidate's lift on each headline, in a notebook."""
@@ -194,6 +199,7 @@ def compare(
         missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=[result for _, result in judged],
         seeds=[_judge_seeds([by_id[run.id] for run in runs], lifts) for runs in trainings if len(runs) > 1],
+        slicing=number_slices(basis.slices, [one.id for one in baseline.conversations], scored.clusters),
     )
 
 
@@ -287,6 +293,7 @@ def _judge_candidate(
         differences=system_differences(basis.baseline, candidate),
         slices=evidence.slices,
         leaks=evidence.leaks,
+        faults=evidence.faults,
         preferences=list(evidence.preferences),
     )
     return evidence, result
