@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -135,7 +136,7 @@ def test_the_labels_of_an_axis_do_not_touch() -> None:
                     rows.setdefault(place[2], []).append((float(place[1]), element.text or ""))
             for labels in rows.values():
                 ordered = sorted(labels)
-                for (left, one), (right, other) in zip(ordered, ordered[1:], strict=False):
+                for (left, one), (right, other) in pairwise(ordered):
                     assert right - left > 4 * (len(one) + len(other)), (one, other)
 
 

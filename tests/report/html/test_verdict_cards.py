@@ -29,7 +29,7 @@ from liftbench.report.alternatives import describe_alternatives
 from liftbench.report.answer import answer_comparison
 from liftbench.report.html.comparison import render_comparison
 from liftbench.report.leaks import LEAKS
-from liftbench.report.outcomes import SYMBOLS, sort_guards
+from liftbench.report.outcomes import BADGES, SYMBOLS, sort_guards
 from liftbench.report.terminal.comparison import comparison_table
 from liftbench.runs.directory import Run
 from liftbench.statistics.lift import Lift, NoLift
@@ -129,18 +129,17 @@ def surplus(lift: Lift) -> Lift:
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_every_outcome_has_a_word_and_a_symbol(outcome: Outcome, bare: Comparison, runs: list[Run]) -> None:
-    comparison = with_verdict(bare, outcome=outcome, sentence=f"{outcome.capitalize()}: because.")
+    comparison = with_verdict(bare, outcome=outcome)
     [answer] = answer_comparison(comparison)
     page = page_of(comparison, runs)
     assert f"{SYMBOLS[outcome]} {answer.badge}: {answer.advice} {answer.reason}" in page.text
     assert f"answer {outcome.replace(' ', '-')}" in page.values("class")
-    assert f"{outcome.capitalize()}: because." in terminal_of(comparison, runs)
 
 
 def test_what_is_proven_and_what_not_are_two_lists(bare: Comparison, runs: list[Run]) -> None:
     comparison = with_verdict(bare, proven=["A is."], not_proven=["B is not.", "C is not."], settle=["Run `bench x`."])
     assert "Proven A is. Not proven B is not. C is not. Caveats" in page_of(comparison, runs).text
-    assert "Proven - A is. Not proven - B is not. - C is not. What would settle it - Run `bench x`." in (
+    assert "Proven - A is. Not proven - B is not. - C is not. What would change the answer - Run `bench x`." in (
         terminal_of(comparison, runs)
     )
 
@@ -199,7 +198,7 @@ def test_the_verdict_its_lists_and_guards_come_before_all_else(bare: Comparison,
         "What would change",
         "Figures, findings",
         "Figures behind the verdict",
-        "Metrics Mean over",
+        "Metrics Mean",
     ]
     assert sorted(order, key=text.index) == order
 
@@ -234,7 +233,7 @@ def test_where_no_ratio_is_stable_the_difference_is_shown_and_said_to_decide(bar
     page = page_of(comparison, runs)
     interval = f"of the difference +0.079 to {lift.difference_high:+.3f}"
     assert f"95% interval {interval}" in page.text
-    assert "The baseline’s mean is too unstable to divide by" in page.text
+    assert "ROUGE-L: the baseline’s mean is too unstable to divide by" in page.text
     assert "the candidate minus 1.4 times the baseline is above zero; its interval is -0.012 to +0.046." in page.text
     assert "-0.012 to +0.046 decides" in page.text
     assert all(word in terminal_of(comparison, runs, 120) for word in interval.split())
@@ -303,9 +302,7 @@ def test_every_kind_of_leak_is_counted_explained_and_linked_to_its_conversation(
         assert f"{kind} 7 {LEAKS[kind]}" in page.text
         assert page.text.count(f"{kind} c004 t4 87% word for word") == 1
         assert f"{kind} c005" not in page.text  # Only five of a kind are examples.
-    marks = page.text.count(" ".join(KINDS))
-    assert marks == 7
-    assert set(re.findall(r"c\d+", " ".join(page.values("href")))) <= set(page.values("id"))
+    assert {"#c1", "#c5"} <= set(page.values("href"))
     assert ", ".join(f"7 {kind}" for kind in LEAKS) in terminal_of(comparison, runs)
 
 
@@ -435,13 +432,13 @@ def test_the_verdict_of_seeds_together_comes_before_those_of_single_seeds(
     order = [answer.reason, "Each seed on its own", "Judged together.", "Of all seeds."]
     assert sorted(order, key=text.index) == order
     words = terminal_of(comparison, runs)
-    order = ["Judged together.", "Of all seeds.", "Single verdict 0.", "Single verdict 1."]
+    order = ["Of all seeds.", "seed 7 on its own", "seed 8 on its own"]
     assert sorted(order, key=words.index) == order
     lift = comparison.candidates[0].lifts[0]
     for place in range(number):
         outcome = comparison.candidates[place].verdict.outcome
         row = f"{numbers.format_lift(lift, 0.4)} {numbers.format_lift_interval(lift, 0.4)}"
-        assert f"seed {7 + place} {row} {SYMBOLS[outcome]} {outcome.capitalize()}" in text
+        assert f"seed {7 + place} {row} {SYMBOLS[outcome]} {BADGES[outcome]}" in text
         assert re.search(
             rf"\b{7 + place} \{numbers.format_lift(lift, 0.4)} \(.*?\) \{SYMBOLS[outcome]} {outcome}", words
         )
