@@ -379,7 +379,7 @@ def test_a_choice_that_one_headline_lacks_or_that_gives_no_number_is_shown(bare:
     comparison = replace(with_result(bare, alternatives=made), headlines=(one.metric, other.metric))
     text = page_of(comparison, runs).text
     assert "one alone differs unknown nothing to score –" in text
-    assert "one alone (unproven on ROUGE-L)" in text
+    assert "one alone (no number on ROUGE-L)" in text
 
 
 def test_why_texts_could_not_be_scored_again_is_said(bare: Comparison, runs: list[Run]) -> None:
@@ -441,7 +441,7 @@ def test_the_verdict_of_seeds_together_comes_before_those_of_single_seeds(
         row = f"{numbers.format_lift(lift, 0.4)} {numbers.format_lift_interval(lift, 0.4)}"
         assert f"seed {7 + place} {row} {SYMBOLS[outcome]} {BADGES[outcome]}" in text
         assert re.search(
-            rf"\b{7 + place} \{numbers.format_lift(lift, 0.4)} \(.*?\) \{SYMBOLS[outcome]} {outcome}", words
+            rf"\b{7 + place} \{numbers.format_lift(lift, 0.4)} \(.*?\) \{SYMBOLS[outcome]} {BADGES[outcome]}", words
         )
     # A single seed is told shortly: its verdict is not the one that counts.
     assert "Proven by 0." not in text + words
