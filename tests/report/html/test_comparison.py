@@ -422,7 +422,7 @@ def test_missing_scores_are_unknown_and_last_and_prove_nothing(tmp_path: Path) -
     candidate = write_run(tmp_path, command="score", conversations=rows, scores={"rougeL": values})
     text = render(compare(baseline, [candidate]), [baseline, candidate])
     page = Page(text)
-    assert "○ Unproven" in page.text
+    assert "○ Not proven: do not ship" in page.text
     assert "unknown: rougeL has no number for 1 of 6 conversations of the candidate" in page.text
     assert "1 unscored" in page.text
     assert re.findall(r'<p class="id"><code dir="auto">(.*?)</code>', text)[-1] == "c001"

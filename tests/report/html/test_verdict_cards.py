@@ -440,7 +440,7 @@ def test_the_verdict_of_seeds_together_comes_before_those_of_single_seeds(
         row = f"{numbers.format_lift(lift, 0.4)} {numbers.format_lift_interval(lift, 0.4)}"
         assert f"seed {7 + place} {row} {SYMBOLS[outcome]} {BADGES[outcome]}" in text
         assert re.search(
-            rf"\b{7 + place} \{numbers.format_lift(lift, 0.4)} \(.*?\) \{SYMBOLS[outcome]} {outcome}", words
+            rf"\b{7 + place} \{numbers.format_lift(lift, 0.4)} \(.*?\) \{SYMBOLS[outcome]} {BADGES[outcome]}", words
         )
     # A single seed is told shortly: its verdict is not the one that counts.
     assert "Proven by 0." not in text + words
