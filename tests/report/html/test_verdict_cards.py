@@ -317,7 +317,7 @@ def test_the_lift_without_leaks_stands_beside_them(bare: Comparison, runs: list[
     leak = Leak(kind="trained on", id="c003", other="t1", likeness=1.0)
     text = page_of(with_result(bare, leaks=[leak], alternatives=made), runs).text
     leakage = text[text.index("Conversations by kind") : text.index("Sensitivity: would another choice change")]
-    assert "without what was seen differs +12% +5% to +20%, n 20 ✗ Not met" in leakage
+    assert "without what was seen differs +12% +5% to +20%, n 20 ✗ Does not reach the target" in leakage
     assert "c003 t1 100% –" in leakage
 
 
@@ -339,17 +339,18 @@ def alternatives(lift: Lift, outcomes: Sequence[Outcome]) -> list[Alternative]:
         (["verified"], ""),
         (
             ["verified", "verified"],
-            "No other choice changes the outcome of the lift (1 tried). With it the lift is +10% to +10% on ROUGE-L.",
+            "No other choice changes whether the lift reaches the target (1 tried). With it the lift is +10% to +10% "
+            "on ROUGE-L.",
         ),
         (
             ["verified", "verified", "undecided"],
-            "1 of 2 other choices changes the outcome of the lift: choice 2 (undecided on ROUGE-L). "
+            "1 of 2 other choices changes whether the lift reaches the target: choice 2 (open on ROUGE-L). "
             "Across them the lift is +10% to +20% on ROUGE-L.",
         ),
         (
             ["undecided", "verified", "not met"],
-            "2 of 2 other choices change the outcome of the lift: choice 1 (verified on ROUGE-L) and choice 2 "
-            "(not met on ROUGE-L). Across them the lift is +10% to +20% on ROUGE-L.",
+            "2 of 2 other choices change whether the lift reaches the target: choice 1 (reaches the target on ROUGE-L) "
+            "and choice 2 (does not reach the target on ROUGE-L). Across them the lift is +10% to +20% on ROUGE-L.",
         ),
     ],
 )
