@@ -16,7 +16,7 @@ from ..floors.separation import Separation
 from ..floors.validity import Validity
 from ..metrics.base import Metric
 from ..records.preferences import Preference
-from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol, Terms
+from ..records.run import Against, Limits, MetricInfo, Protocol, Terms
 from ..runs.differences import Difference, system_differences
 from ..runs.measured import MeasuredRun
 from ..runs.seed_groups import group_by_training, seed_of
@@ -34,6 +34,9 @@ from .rescoring import ScoredOnce, ScoreMismatch, check_scores
 from .sensitivity import Alternative, alternatives
 from .slices import SliceResult, Slicing, number_slices
 from .verdict import SEVERITY, Verdict, judge
+
+COMPARISON_SCHEMA = 4
+"""Raised when a field of `bench compare --json` is dropped or changes its meaning; new fields do not raise it."""
 
 
 class CandidateResult(Struct, frozen=True, kw_only=True):
@@ -73,9 +76,10 @@ class SeedsResult(Struct, frozen=True, kw_only=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """What `bench compare --json` prints."""
+    """Candidates against a baseline; `bench compare --json` prints it with its answers (`docs/comparison-json.md`)."""
 
-    schema: int = SCHEMA
+    schema: int = COMPARISON_SCHEMA
+    """`COMPARISON_SCHEMA` of the suite that made it."""
     baseline: str
     """MeasuredRun id."""
     best_prompted: str | None
@@ -190,7 +194,7 @@ def compare(
         limits=terms.limits,
         looks=basis.selection.looks,
         separations=basis.separations,
-        systems=system_table(baseline, best_prompted, ordered, background.controls),
+        systems=system_table(baseline, best_prompted, ordered, background.controls, basis.bootstrap, terms.headlines),
         validity=background.validity,
         missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=[result for _, result in judged],
@@ -350,5 +354,8 @@ def _merge_guards(guards: Sequence[Sequence[Guard]], seeds: Sequence[int]) -> li
     merged = []
     for found in zip(*guards, strict=True):
         seed, guard = min(zip(seeds, found, strict=True), key=lambda pair: STATES.index(pair[1].state))
-        merged.append(guard if guard.state == "passed" else replace(guard, words=f"Seed {seed}: {guard.words}"))
+        if guard.state != "passed":
+            brief = guard.brief and f"{guard.brief} (seed {seed})"
+            guard = replace(guard, words=f"Seed {seed}: {guard.words}", brief=brief)
+        merged.append(guard)
     return merged

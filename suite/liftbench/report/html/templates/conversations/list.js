@@ -83,9 +83,16 @@ class List {
     return row.words;
   }
 
+  length(row) {
+    // Words between spaces, as in the chart of gains by length.
+    return row.turns.reduce((sum, [, text]) => sum + (text.match(/\S+/g) ?? []).length, 0);
+  }
+
   inSlice(row, field, label) {
     const place = this.data.fields.indexOf(field);
     if (place >= 0 && row.metadata[place] === label) return true;
+    const range = /^(\d+) to (\d+)$/.exec(field === "words" ? label : "");
+    if (range) return this.length(row) >= Number(range[1]) && this.length(row) <= Number(range[2]);
     const slicing = this.data.slicing.find((one) => one.field === field);
     return slicing !== undefined && slicing.labels[slicing.of[row.place]] === label;
   }
