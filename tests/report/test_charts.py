@@ -7,11 +7,11 @@ from importlib import resources
 from xml.etree import ElementTree
 
 import pytest
+from liftbench.report.charts.lift import draw_lift, find_lift_domain
 from markupsafe import Markup
 
 from liftbench.records.training import CurvePoint
-from liftbench.report.charts.gains import Bar, draw_gains
-from liftbench.report.charts.lift import draw_lift, find_lift_domain
+from liftbench.report.charts.gains import BARS, draw_gains
 from liftbench.report.charts.theme import NARROW
 from liftbench.report.charts.training_curve import draw_training_curve
 
@@ -37,7 +37,7 @@ SMALL = {
 LARGE = {
     "training": draw_training_curve(curve(), None, 'lift <of> "72%"'),
     "one point": draw_training_curve(curve()[:1], None, 'lift <of> "72%"'),
-    "gains": draw_gains([Bar(-0.1, "c2"), Bar(0.2, "c1")], 'lift <of> "72%"'),
+    "gains": draw_gains([0.2, -0.1], 'lift <of> "72%"'),
 }
 
 
@@ -76,11 +76,23 @@ def test_every_visible_colour_is_the_pages(drawn: Markup) -> None:
                 assert colour in ("none", "transparent") or colour.removeprefix("var(--").removesuffix(")") in LIGHT
 
 
-def test_bars_stand_in_order_and_lead_to_their_conversations() -> None:
-    for drawing in drawings(DRAWN["gains"]):
-        links = [element for element in drawing.iter() if element.tag.endswith("}a")]
-        assert [link.get("href") for link in links] == ["#c2", "#c1"]
-        assert [next(iter(link)).get("fill") for link in links] == ["var(--worse)", "var(--accent)"]
+def bars(drawn: Markup) -> list[list[str | None]]:
+    colours = ("var(--worse)", "var(--accent)")
+    return [
+        [colour for element in drawing.iter() if (colour := element.get("fill")) in colours]
+        for drawing in drawings(drawn)
+    ]
+
+
+def test_bars_stand_in_order_and_are_no_links() -> None:
+    assert bars(DRAWN["gains"]) == [["var(--worse)", "var(--accent)"]] * 2
+    assert "href" not in DRAWN["gains"]
+
+
+def test_many_gains_share_bars() -> None:
+    for drawing in bars(draw_gains([place / 5000 - 0.2 for place in range(5000)], "many")):
+        assert len(drawing) == BARS
+        assert drawing.count("var(--worse)") == BARS // 5
 
 
 def test_a_negative_number_is_written_as_in_the_text() -> None:

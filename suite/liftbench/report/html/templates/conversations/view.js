@@ -265,9 +265,11 @@ class View {
     }
     if (scroll) item.scrollIntoView();
     else scrollBy(0, item.getBoundingClientRect().top - before); // A row above that closes does not move this one.
-    if (focus) item.firstChild.focus({ preventScroll: true });
+    if (focus) this.focusOpen();
     this.remember(true);
   }
+
+  focusOpen() { this.items.get(this.list.open)?.firstChild.focus({ preventScroll: true }); }
 
   close(byHand = false) {
     const { list } = this;
