@@ -430,7 +430,7 @@ def test_the_verdict_of_seeds_together_comes_before_those_of_single_seeds(
     [answer] = answer_comparison(comparison)
     assert f"✗ {answer.badge}: {answer.advice} {answer.reason}" in text
     assert f"+33% {answer.lifts[0].label}" in text
-    order = [answer.reason, "Each seed on its own", "Judged together.", "Of all seeds."]
+    order = [answer.reason, "Each seed on its own", "Of all seeds."]
     assert sorted(order, key=text.index) == order
     words = terminal_of(comparison, runs)
     order = ["Of all seeds.", "seed 7 on its own", "seed 8 on its own"]
@@ -455,7 +455,7 @@ def test_a_candidate_beside_seeds_keeps_its_whole_verdict(bare: Comparison, runs
     assert "candidate 4 smollm2-135m+qlora ? Undecided:" in text
     assert "Proven by 3." in text
     assert "Proven by 3." in words
-    assert text.index("Judged together.") < text.index("Single verdict 3.")
+    assert text.index("3 seeds together") < text.index("candidate 4 smollm2")
 
 
 def test_seeds_judged_over_prompts_that_were_not_measured_have_no_figures(bare: Comparison, runs: list[Run]) -> None:
