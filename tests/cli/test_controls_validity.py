@@ -100,7 +100,13 @@ def test_compare_shows_floors_ceilings_and_what_is_missing(
     table = command_line("compare", before, after, "--headline", "rouge1", "--verbose")
     assert "best-constant" in table.out
     assert "bench baseline --tune" in table.out
-    over = command_line("compare", before, after, "--against", "best-prompted")
+    over = command_line("compare", before, after, "--against", "best-prompted", "--plots", "plots")
+    assert sorted(path.name for path in Path("plots").iterdir()) == [
+        "content-overlap.png",
+        "content-overlap.svg",
+        "rougeL.png",
+        "rougeL.svg",
+    ]
     assert (over.code, "Not proven: do not ship" in over.out) == (1, True)
 
 
