@@ -1,7 +1,7 @@
 """A page in a real browser: Chromium, without a window and without a network, driven by Selenium.
 
-The fixture `browser` (`tests/conftest.py`) is one browser for all tests of a process. A test opens a file and asks what a
-reader would see or do: requests, errors, tab stops, widths, and what axe-core finds.
+The fixture `browser` (`tests/conftest.py`) is one browser for all tests of a process. A test opens a file and asks what
+a reader would see or do: requests, errors, tab stops, widths, and what axe-core finds.
 """
 
 from __future__ import annotations
@@ -73,6 +73,14 @@ return [...document.querySelectorAll("a")].map((link) => link.getAttribute("href
 """
 
 
+IS_SEEN = """
+const target = document.getElementById(decodeURIComponent(arguments[0]));
+if (!target || !target.checkVisibility()) return false;
+const box = target.getBoundingClientRect();
+return box.bottom > 0 && box.top < innerHeight;
+"""
+
+
 class Browser:
     """One browser that shows one file at a time."""
 
@@ -127,6 +135,26 @@ class Browser:
         """The page as it would be printed."""
         return base64.b64decode(self.driver.print_page())
 
+    def follow(self, place: str) -> bool:
+        """Go to a place on the page (`#metrics`), as a link does; whether it can then be seen."""
+        self.run("location.hash = arguments[0]", place)
+        self.settle()
+        return self.is_seen(place)
+
+    def show_all(self) -> None:
+        """Open what is folded because it is long."""
+        self.run(
+            "for (const one of document.querySelectorAll('main button'))"
+            " if (/^show all/i.test(one.textContent.trim()) && one.checkVisibility()) one.click();"
+        )
+        self.settle()
+
+    def download_to(self, folder: Path) -> None:
+        """Keep the files that a page hands out."""
+        self.driver.execute_cdp_cmd(
+            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder.resolve())}
+        )
+
     # -------------------------------------------------------------------------------------------------------- asking
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -152,6 +180,20 @@ class Browser:
     def press(self, *keys: str) -> None:
         """Press keys, wherever the focus is."""
         ActionChains(self.driver).send_keys(*keys).perform()
+
+    def is_seen(self, place: str) -> bool:
+        """Whether an element is displayed within the window."""
+        return bool(self.run(IS_SEEN, place.removeprefix("#")))
+
+    def brightness(self) -> float:
+        """Of the paper that the page is on, from 0 (black) to 1 (white)."""
+        colour = self.run("return getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number)")
+        return float(sum(colour[:3])) / (3 * 255)
+
+    def wait_for_file(self, path: Path) -> str:
+        """The text of a file that the page hands out."""
+        WebDriverWait(self.driver, PATIENCE, poll_frequency=0.05).until(lambda _: path.exists())
+        return path.read_text(encoding="utf-8")
 
     # ------------------------------------------------------------------------------------------------------- judging
 
