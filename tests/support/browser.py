@@ -67,14 +67,14 @@ return window.focused.findIndex((element) => element.matches(arguments[0]));
 
 
 BROKEN_LINKS = """
-const leads = (href) => href.startsWith("#") && document.getElementById(decodeURIComponent(href.slice(1)));
+const leads = (href) => href.startsWith("#") && document.getElementById(decodeURIComponent(href.slice(1).split("?")[0]));
 return [...document.querySelectorAll("a")].map((link) => link.getAttribute("href") ?? link.outerHTML)
   .filter((href) => !leads(href));
 """
 
 
 IS_SEEN = """
-const target = document.getElementById(decodeURIComponent(arguments[0]));
+const target = document.getElementById(decodeURIComponent(arguments[0].split("?")[0]));
 if (!target || !target.checkVisibility()) return false;
 const box = target.getBoundingClientRect();
 return box.bottom > 0 && box.top < innerHeight;
@@ -219,7 +219,7 @@ class Browser:
         axe.inject()
         found = self.driver.execute_async_script(
             "const done = arguments[arguments.length - 1];"
-            "axe.run(arguments[0], {resultTypes: ['violations']}).then(done, (error) => done({error: String(error)}));",
+            "axe.run(arguments[0], {resultTypes: ['violations'], iframes: false, preload: false}).then(done, (error) => done({error: String(error)}));",
             {"include": [[one] for one in selectors or ("html",)]},
         )
         if "error" in found:
