@@ -51,6 +51,10 @@ return wide.map((element) => element.outerHTML.slice(0, 120));
 """
 
 RECORD_FOCUS = """
+// The next Tab goes on from what had the focus last, even if that is gone: so the body has it first.
+document.body.tabIndex = -1;
+document.body.focus();
+document.body.removeAttribute("tabindex");
 window.focused = [];
 addEventListener("focusin", ({ target }) => window.focused.push(target), true);
 """
@@ -67,9 +71,9 @@ return window.focused.findIndex((element) => element.matches(arguments[0]));
 
 
 BROKEN_LINKS = """
-const leads = (href) => href.startsWith("#") && document.getElementById(decodeURIComponent(href.slice(1).split("?")[0]));
+const place = (href) => document.getElementById(decodeURIComponent(href.slice(1).split("?")[0]));
 return [...document.querySelectorAll("a")].map((link) => link.getAttribute("href") ?? link.outerHTML)
-  .filter((href) => !leads(href));
+  .filter((href) => !href.startsWith("#") || !place(href));
 """
 
 
@@ -78,6 +82,13 @@ const target = document.getElementById(decodeURIComponent(arguments[0].split("?"
 if (!target || !target.checkVisibility()) return false;
 const box = target.getBoundingClientRect();
 return box.bottom > 0 && box.top < innerHeight;
+"""
+
+
+RUN_AXE = """
+const [context, done] = arguments;
+axe.run(context, {resultTypes: ["violations"], iframes: false, preload: false})
+  .then(done, (error) => done({error: String(error)}));
 """
 
 
@@ -217,11 +228,7 @@ class Browser:
         """What axe-core finds in the whole page, or in some elements: a line for each rule."""
         axe = Axe(self.driver)
         axe.inject()
-        found = self.driver.execute_async_script(
-            "const done = arguments[arguments.length - 1];"
-            "axe.run(arguments[0], {resultTypes: ['violations'], iframes: false, preload: false}).then(done, (error) => done({error: String(error)}));",
-            {"include": [[one] for one in selectors or ("html",)]},
-        )
+        found = self.driver.execute_async_script(RUN_AXE, {"include": [[one] for one in selectors or ("html",)]})
         if "error" in found:
             raise AssertionError(found["error"])
         return [
@@ -231,7 +238,6 @@ class Browser:
 
     def tab(self, times: int) -> list[str]:
         """Press Tab some times from the page's beginning, and describe what had the focus."""
-        self.run("document.activeElement?.blur(); getSelection()?.removeAllRanges(); scrollTo(0, 0);")
         self.run(RECORD_FOCUS)
         self.press(Keys.TAB * times)
         return list(self.run(DESCRIBE_FOCUS))
