@@ -85,6 +85,13 @@ return box.bottom > 0 && box.top < innerHeight;
 """
 
 
+FOLLOW = """
+const [place, done] = arguments;
+history.replaceState(null, "", location.href.split("#")[0]);
+addEventListener("hashchange", () => requestAnimationFrame(() => requestAnimationFrame(() => done())), {once: true});
+location.hash = place;
+"""
+
 RUN_AXE = """
 const [context, done] = arguments;
 axe.run(context, {resultTypes: ["violations"], iframes: false, preload: false})
@@ -148,8 +155,7 @@ class Browser:
 
     def follow(self, place: str) -> bool:
         """Go to a place on the page (`#metrics`), as a link does; whether it can then be seen."""
-        self.run("location.hash = arguments[0]", place)
-        self.settle()
+        self.driver.execute_async_script(FOLLOW, place)
         return self.is_seen(place)
 
     def show_all(self) -> None:
