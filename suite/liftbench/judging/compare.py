@@ -29,6 +29,7 @@ from .evidence import Basis, Evidence, Selection, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
 from .lifts import SEEDS_TO_RESAMPLE, LiftTable, measure_lifts
+from .ranking import Ranking, rank_trainings
 from .rescoring import ScoredOnce, ScoreMismatch, check_scores
 from .sensitivity import Alternative, alternatives
 from .slices import SliceResult
@@ -96,6 +97,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     candidates: list[CandidateResult]
     seeds: list[SeedsResult] = []
     """Seeds of one training, judged together: this verdict counts, not that of a single seed."""
+    ranking: Ranking | None = None
+    """The trainings against each other; None for fewer than two."""
 
     def _repr_html_(self) -> str:
         """Shows the verdicts that count, then each candidate's lift on each headline, in a notebook."""
@@ -176,6 +179,7 @@ def compare(
         scorers,
     )
     by_id = {evidence.candidate.id: (evidence, result) for evidence, result in judged}
+    seeds = [_judge_seeds([by_id[run.id] for run in runs], lifts) for runs in trainings if len(runs) > 1]
     return Comparison(
         baseline=baseline.id,
         best_prompted=best_prompted.id if best_prompted else None,
@@ -189,7 +193,15 @@ def compare(
         validity=background.validity,
         missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=[result for _, result in judged],
-        seeds=[_judge_seeds([by_id[run.id] for run in runs], lifts) for runs in trainings if len(runs) > 1],
+        seeds=seeds,
+        ranking=rank_trainings(
+            trainings,
+            {info.name: info.direction for info in infos if info.name in terms.headlines},
+            Bootstrap(seed=basis.bootstrap.seed, clusters=scored.clusters),
+            {run: result.verdict.outcome for run, (_, result) in by_id.items()}
+            | {run: together.verdict.outcome for together in seeds for run in together.runs},
+            selection.trainings,
+        ),
     )
 
 
