@@ -129,6 +129,9 @@ def only(verdict: Verdict, name: str, state: str, words: str) -> Guard:
     found = open_guards(verdict)
     assert {key: guard.state for key, guard in found.items()} == {name: state}
     assert words in found[name].words
+    brief = found[name].brief
+    assert brief
+    assert not brief.endswith(".")
     return found[name]
 
 

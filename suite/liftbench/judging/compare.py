@@ -189,7 +189,9 @@ def compare(
         limits=terms.limits,
         looks=basis.selection.looks,
         separations=basis.separations,
-        systems=system_table(baseline, best_prompted, ordered, background.controls),
+        systems=system_table(
+            baseline, best_prompted, ordered, background.controls, basis.bootstrap, terms.headlines
+        ),
         validity=background.validity,
         missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=[result for _, result in judged],
@@ -355,5 +357,8 @@ def _merge_guards(guards: Sequence[Sequence[Guard]], seeds: Sequence[int]) -> li
     merged = []
     for found in zip(*guards, strict=True):
         seed, guard = min(zip(seeds, found, strict=True), key=lambda pair: STATES.index(pair[1].state))
-        merged.append(guard if guard.state == "passed" else replace(guard, words=f"Seed {seed}: {guard.words}"))
+        if guard.state != "passed":
+            brief = guard.brief and f"{guard.brief} (seed {seed})"
+            guard = replace(guard, words=f"Seed {seed}: {guard.words}", brief=brief)
+        merged.append(guard)
     return merged

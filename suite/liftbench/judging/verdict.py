@@ -33,8 +33,12 @@ class Verdict(Struct, frozen=True, kw_only=True):
     target: float
     conditions: list[str] = []
     """What makes the outcome weaker than the same word elsewhere, as phrases: `no best prompt was searched for`."""
+    overlap_only: bool = False
+    """Whether nothing but shared words was measured: no faithfulness checker ran."""
+    about: str = ""
+    """How several seeds were judged, as a clause: `The worst of 3 seeds decides: seed 1`; empty for one candidate."""
     sentence: str
-    """The verdict in a few sentences that a reader without statistics understands."""
+    """The verdict with all its figures, for records; pages and terminals show a `report.answer.Answer`."""
     guards: list[Guard] = []
     proven: list[str] = []
     """What the measurement shows, in sentences."""
@@ -88,6 +92,8 @@ def judge(evidence: Evidence, guards: Sequence[Guard], about: str = "") -> Verdi
         against=evidence.terms.against,
         target=target,
         conditions=conditions,
+        overlap_only=not _has_checker(evidence.candidate),
+        about=about,
         sentence=_sentence(evidence, outcome, lift, conditions, failing, len(guards), about),
         guards=list(guards),
         proven=_proven(evidence, guards),
@@ -276,13 +282,7 @@ def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> 
 
 def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list[str]:
     words = [f"{guard.name}: {guard.fix}" for guard in failing if guard.fix]
-    for lift in evidence.judged:
-        if isinstance(lift, Lift) and lift_outcome(lift, target) == "undecided" and lift.needed is not None:
-            needed = max(lift.needed, FEWEST)
-            words.append(
-                f"About {needed:,} conversations, were the true lift on {metric_label(lift.metric)} the measured one, "
-                "would most likely settle it."
-            )
+    words += [need for lift in evidence.judged if (need := describe_need(lift, target))]
     if evidence.best_prompted is None:
         words.append("`bench baseline --tune` measures what a prompt alone buys.")
     if not _has_checker(evidence.candidate):
@@ -290,6 +290,16 @@ def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list
     if _one_training(evidence):
         words.append("`bench train --seeds 5` judges the trainer.")
     return words
+
+
+def describe_need(lift: LiftResult, target: float) -> str:
+    """How many conversations would settle an undecided lift; empty where it is decided, or none would."""
+    if isinstance(lift, NoLift) or lift_outcome(lift, target) != "undecided" or lift.needed is None:
+        return ""
+    return (
+        f"About {max(lift.needed, FEWEST):,} conversations, were the true lift on {metric_label(lift.metric)} the "
+        "measured one, would most likely settle it."
+    )
 
 
 def _one_training(evidence: Evidence) -> bool:

@@ -1,11 +1,12 @@
-"""How outcomes and states are marked and ordered, on pages and in the terminal alike."""
+"""How outcomes and states are worded, marked and ordered, on pages, in the terminal and for CI alike."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..gating.gate import GateReport
 from ..judging.guards import Guard, not_passed
+from ..judging.verdict import Outcome
 
 SYMBOLS = {
     "verified": "✓",
@@ -19,8 +20,41 @@ SYMBOLS = {
     "not worse": "✓",
     "worse": "✗",
     "not judged": "○",
+    "reaches the target": "✓",
+    "does not reach the target": "✗",
+    "open": "?",
+    "no number": "○",
 }
 """The symbol of each outcome and state: symbol and word distinguish them, never the colour alone."""
+
+BADGES = {
+    "verified": "Proven",
+    "undecided": "Undecided",
+    "not met": "Target not reached",
+    "unproven": "Not proven",
+    "passed": "Passed",
+    "passed with waivers": "Passed with waivers",
+    "failed": "Failed",
+}
+"""Each outcome of a verdict, and each state of a gate, in the words of its badge."""
+
+REACHED: Mapping[Outcome, str] = {
+    "verified": "reaches the target",
+    "not met": "does not reach the target",
+    "undecided": "open",
+    "unproven": "no number",
+}
+"""What the outcome of one lift says about the target; *proven* is a word for verdicts alone."""
+
+
+def advise(outcome: Outcome, guards: Sequence[Guard]) -> str:
+    """What to do about a verdict: `do not ship`, not yet where nothing is wrong but something could not be checked."""
+    if outcome == "verified":
+        return "ready to ship on this evidence"
+    if outcome == "undecided":
+        return "measure more before you ship"
+    failed = outcome == "not met" or any(guard.state == "failed" for guard in guards)
+    return "do not ship" if failed else "do not ship yet"
 
 
 def gate_state(report: GateReport) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ...floors.validity import describe_validity
 from ...judging.compare import Comparison, SeedsResult
 from ...runs.directory import Run
 from ...text.phrases import metric_label
+from ..plots import draw_plots
 from ..systems import group_systems
 from ..validity import group_validity
 from .conversations import Subject, list_entries, make_subject
@@ -16,7 +18,6 @@ from .page import get_template
 from .preferences import list_preferences
 from .trainings import list_trainings
 from .verdict_cards import build_judgements, find_shared_caveats
-from .waterfalls import draw_waterfalls
 
 
 def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections: Iterable[tuple[str, str]] = ()) -> str:
@@ -45,13 +46,13 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         measured=[subjects[0], *rivals, *subjects[1:]],
         judgements=build_judgements(subjects[1:], comparison),
         judged=list(zip(subjects[1:], results, strict=True)),
-        waterfalls=draw_waterfalls(comparison),
+        plots=draw_plots(comparison, [subject.role for subject in subjects[1:]]),
         systems=group_systems(comparison.metrics, comparison.systems),
         validity=group_validity(comparison.validity) if comparison.validity else [],
+        seen=[describe_validity(comparison.validity, name) for name in comparison.headlines] if comparison.validity else [],
         shared_caveats=find_shared_caveats(comparison),
         metrics=metrics,
         headline=metric_label(comparison.headlines[0]),
-        labels=[metric_label(name) for name in comparison.headlines],
         trainings=list_trainings(subjects),
         gains=[summarize_gains(listed, subject, place) for place, subject in enumerate(subjects[1:])],
         entries=listed,

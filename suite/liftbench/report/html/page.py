@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import resources
 
@@ -14,6 +15,7 @@ from markupsafe import Markup, escape
 from ...text.phrases import metric_label
 from .. import numbers
 from ..alternatives import describe_alternatives, tabulate_alternatives
+from ..answer import EVIDENCE
 from ..leaks import LEAKS, count_leaks
 from ..outcomes import SYMBOLS, sort_guards
 from ..validity import classify_cost
@@ -49,7 +51,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = _resource("style.css"), _resource("page.js")
+    style, script = _resource("style.css"), _resource("page.js") + _resource("frame.js")
     found.globals |= {
         "style": Markup(style),
         "script": Markup(script),
@@ -57,11 +59,14 @@ def _environment() -> Environment:
         "script_hash": _hash(script),
         "symbols": SYMBOLS,
         "leak_kinds": LEAKS,
+        "evidence": EVIDENCE,
         "appendix": appendix,
     }
     found.filters |= {
         "label": metric_label,
         "coded": _mark_code,
+        "short_hashes": _shorten_hashes,
+        "link_ids": _link_ids,
         "classify_cost": classify_cost,
         "sort_guards": sort_guards,
         "count_leaks": count_leaks,
@@ -83,6 +88,23 @@ def _environment() -> Environment:
 def _mark_code(words: str) -> Markup:
     """Set text between backticks as code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(words))))
+
+
+def _shorten_hashes(words: str) -> Markup:
+    """Show the beginning of long hashes; pointing at one shows the whole, and copying takes it."""
+    return Markup(re.sub(r"\b[0-9a-f]{32,64}\b", r'<span class="hash" title="\g<0>">\g<0></span>', str(escape(words))))
+
+
+def _link_ids(words: str, ids: Collection[str], anchors: Mapping[str, str]) -> Markup:
+    """The words, with a link wherever they name one of some conversations; `anchors` maps ids to places of the page."""
+    known = sorted((id_ for id_ in ids if id_ in anchors and id_ in words), key=len, reverse=True)
+    if not known:
+        return escape(words)
+    parts = re.split(rf"(?<!\w)({'|'.join(map(re.escape, known))})(?!\w)", words)
+    return Markup("").join(
+        Markup('<a href="#{}">{}</a>').format(anchors[part], part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
 
 
 def _resource(name: str) -> str:
