@@ -103,7 +103,7 @@ class Plugins:
 
     def _missing(self, error: UsageError) -> UsageError:
         broken = [f"Plugin {p.plugin} ({p.distribution}) did not load: {p.reason}" for p in self.problems]
-        return UsageError(error.what, "\n".join([error.fix, *broken]))
+        return error.also("".join(f"\n{line}" for line in broken))
 
     def require(self, spec: Spec) -> None:
         """Raise `PrerequisiteError` unless the packages that a spec needs are installed."""
@@ -133,7 +133,10 @@ class Plugins:
         except msgspec.ValidationError as error:
             path, reason = invalid_value(error)
             section = {"trainer": "train", "dataset": "data"}[spec.kind]
-            raise UsageError(f"{'.'.join(filter(None, (section, 'options', path)))}: {reason}") from error
+            key = ".".join(filter(None, (section, "options", path)))
+            wrong = UsageError(f"{key}: {reason}")
+            wrong.key = key
+            raise wrong from error
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Call `hook` of each plugin; an error in one becomes a `Problem` and does not stop the others."""

@@ -85,7 +85,7 @@ def resolve(reference: str, say: Say = to_stderr) -> ResolvedModel:
         return _language_model(from_folder(reference, path, source="folder", name=path.resolve().name))
     error = unknown("model", reference, ALIASES)
     also = f"on the hub it would be hub:{reference}" if is_hub_name(reference) else "hub:org/name works too"
-    raise UsageError(error.what, f"{error.fix}\nNo folder and no .gguf file has this name either; {also}.")
+    raise error.also(f"\nNo folder and no .gguf file has this name either; {also}.")
 
 
 def is_chat_model(path: Path) -> bool:
