@@ -167,7 +167,7 @@ def test_conversations_of_one_customer_count_once(make: Make) -> None:
     alone, together = (rank(*trainings, clusters=some).differences[0] for some in ({}, clusters))
     assert alone.p is not None
     assert together.p is not None
-    assert together.p > 10 * alone.p
+    assert together.p > 5 * alone.p
     assert alone.low is not None
     assert together.low is not None
     assert together.low < alone.low

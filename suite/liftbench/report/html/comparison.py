@@ -16,6 +16,7 @@ from .gains import summarize_gains
 from .metrics import tabulate_metrics
 from .page import get_template
 from .preferences import list_preferences
+from .ranking import lay_out_ranking
 from .trainings import list_trainings
 from .verdict_cards import build_judgements, find_shared_caveats
 
@@ -46,6 +47,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         measured=[subjects[0], *rivals, *subjects[1:]],
         judgements=build_judgements(subjects[1:], comparison),
         judged=list(zip(subjects[1:], results, strict=True)),
+        ranking=lay_out_ranking(comparison),
         plots=draw_plots(comparison, [subject.role for subject in subjects[1:]]),
         systems=group_systems(comparison.metrics, comparison.systems),
         validity=group_validity(comparison.validity) if comparison.validity else [],

@@ -17,7 +17,8 @@ from .. import numbers
 from ..alternatives import describe_alternatives, tabulate_alternatives
 from ..answer import EVIDENCE
 from ..leaks import LEAKS, count_leaks
-from ..outcomes import SYMBOLS, sort_guards
+from ..outcomes import BADGES, SYMBOLS, sort_guards
+from ..ranking import format_chance
 from ..validity import classify_cost
 from . import appendix
 
@@ -58,6 +59,7 @@ def _environment() -> Environment:
         "style_hash": _hash(style),
         "script_hash": _hash(script),
         "symbols": SYMBOLS,
+        "badges": BADGES,
         "leak_kinds": LEAKS,
         "evidence": EVIDENCE,
         "appendix": appendix,
@@ -79,6 +81,7 @@ def _environment() -> Environment:
         "lift": numbers.format_lift,
         "lift_interval": numbers.format_lift_interval,
         "level": numbers.describe_level,
+        "chance": format_chance,
         "count": numbers.format_count,
         "share": numbers.format_share,
     }
