@@ -29,6 +29,7 @@ COMMANDS = {
     "gate": "Check a run against rules and promoted baselines.",
     "export": "Export what was trained: an adapter, a merged model or GGUF, with a model card.",
     "report": "Write the HTML report of any runs.",
+    "view": "Write or serve an index of all runs and pages, with the trend.",
     "summarize": "Summarize one conversation.",
     "data": "Import, check and split your own conversations.",
     "runs": "List the runs.",

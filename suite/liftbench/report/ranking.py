@@ -51,9 +51,9 @@ class PairRow(Struct, frozen=True, kw_only=True):
 
 
 HOW = (
-    "Clearly better: on every headline, with fewer than 5 wrong claims in 100 rankings of equals. Candidates that share "
-    "a letter are not told apart. Places: those that agree with every clear difference, at 95% for all candidates "
-    "together. The seeds of one training are one candidate."
+    "Clearly better: on every headline, with fewer than 5 wrong claims in 100 rankings of equals. Candidates that "
+    "share a letter are not told apart. Places: those that agree with every clear difference, at 95% for all "
+    "candidates together. The seeds of one training are one candidate."
 )
 """How to read the table."""
 

@@ -17,7 +17,7 @@ from .metrics import tabulate_metrics
 from .page import get_template
 from .preferences import list_preferences
 from .ranking import lay_out_ranking
-from .trainings import list_trainings
+from .trainings import lay_out_trainings
 from .verdict_cards import build_judgements, find_shared_caveats
 
 
@@ -55,7 +55,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         shared_caveats=find_shared_caveats(comparison),
         metrics=metrics,
         headline=metric_label(comparison.headlines[0]),
-        trainings=list_trainings(subjects),
+        trainings=lay_out_trainings(subjects),
         gains=[summarize_gains(listed, subject, place) for place, subject in enumerate(subjects[1:])],
         entries=listed,
         anchors={entry.conversation.id: entry.anchor for entry in listed},
