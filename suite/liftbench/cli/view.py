@@ -24,7 +24,7 @@ from .show import print_json, say
 def command(html: Path | None, serve: bool, port: int, as_json: bool, baselines: Path, runs: Path) -> None:
     """Write an index of all runs, their pages and the promoted baselines, with the trend of the headlines.
 
-    The index is written as index.html beside the folder of the runs, or as --html says; with --serve nothing is written.
+    The index is index.html beside the folder of the runs, or the file that --html names; --serve writes nothing.
 
     \b
     Examples:

@@ -15,6 +15,9 @@ DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 """Dashes differ as well as colours, for readers who cannot tell the colours apart."""
 
 
+DAY = 86_400_000
+"""Milliseconds."""
+
 PADDING = Padding(52, 26, 20, 40)
 
 
@@ -63,14 +66,16 @@ def draw_lines(lines: Sequence[Line], x_title: str, y_title: str, description: s
 
 def draw_times(lines: Sequence[Line], y_title: str, description: str) -> Markup:
     """Such a chart over time; x is in milliseconds since 1970, UTC."""
-    axis = {"grid": False, "tickCount": 4, "labelOverlap": "greedy"}
-    x = {
-        "field": "x",
-        "type": "temporal",
-        "title": None,
-        "axis": axis,
-        "scale": {"type": "utc", "nice": False, "padding": 8},
+    times = [x for line in lines for x, _ in line.points] or [0.0]
+    days = (max(times) - min(times)) / DAY
+    axis = {
+        "grid": False,
+        "tickCount": 3,
+        "labelOverlap": "greedy",
+        "format": "%d %b %H:%M" if days < 3 else "%d %b" if days < 300 else "%b %Y",
     }
+    scale = {"type": "utc", "nice": False, "padding": 8}
+    x = {"field": "x", "type": "temporal", "title": None, "axis": axis, "scale": scale}
     return _draw_plot(lines, x, y_title, description, "")
 
 
