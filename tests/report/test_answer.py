@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from liftbench.judging.guards import GUARDS, Guard, GuardState
 from liftbench.judging.verdict import Outcome, Verdict
-from liftbench.report.answer import EVIDENCE, explain
+from liftbench.report.answer import EVIDENCE, answer_verdict
 from liftbench.report.outcomes import BADGES, advise
 from liftbench.statistics.lift import Lift, LiftResult
 
@@ -64,7 +64,7 @@ LOW, WIDE, LOSS = lift(0.12, 0.02, 0.21), lift(0.45, 0.3, 0.6), lift(-0.03, -0.1
             verdict("unproven", [CUT, INVENTED, UNBEATEN, UNKNOWN]),
             [GOOD],
             "Scores rise 79%, but 4 of 104 summaries are cut off, it invents 4 times as many details as people do, and "
-            "2 more checks did not pass.",
+            "there are 2 more reasons.",
         ),
         (
             verdict("unproven", [CUT]),
@@ -104,7 +104,7 @@ LOW, WIDE, LOSS = lift(0.12, 0.02, 0.21), lift(0.45, 0.3, 0.6), lift(-0.03, -0.1
     ],
 )
 def test_the_reason_is_one_sentence(found: Verdict, lifts: Sequence[LiftResult], words: str) -> None:
-    assert explain(found, lifts) == words
+    assert answer_verdict(found, lifts).reason == words
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ..floors.separation import Separation
 from ..floors.validity import Validity
 from ..metrics.base import Metric
 from ..records.preferences import Preference
-from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol, Terms
+from ..records.run import Against, Limits, MetricInfo, Protocol, Terms
 from ..runs.differences import Difference, system_differences
 from ..runs.measured import MeasuredRun
 from ..runs.seed_groups import group_by_training, seed_of
@@ -34,6 +34,9 @@ from .rescoring import ScoredOnce, ScoreMismatch, check_scores
 from .sensitivity import Alternative, alternatives
 from .slices import SliceResult
 from .verdict import SEVERITY, Verdict, judge
+
+COMPARISON_SCHEMA = 4
+"""Raised when a field of `bench compare --json` is dropped or changes its meaning; new fields do not raise it."""
 
 
 class CandidateResult(Struct, frozen=True, kw_only=True):
@@ -71,9 +74,10 @@ class SeedsResult(Struct, frozen=True, kw_only=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """What `bench compare --json` prints."""
+    """Candidates against a baseline; `bench compare --json` prints it with its answers (`docs/comparison-json.md`)."""
 
-    schema: int = SCHEMA
+    schema: int = COMPARISON_SCHEMA
+    """`COMPARISON_SCHEMA` of the suite that made it."""
     baseline: str
     """MeasuredRun id."""
     best_prompted: str | None
@@ -189,9 +193,7 @@ def compare(
         limits=terms.limits,
         looks=basis.selection.looks,
         separations=basis.separations,
-        systems=system_table(
-            baseline, best_prompted, ordered, background.controls, basis.bootstrap, terms.headlines
-        ),
+        systems=system_table(baseline, best_prompted, ordered, background.controls, basis.bootstrap, terms.headlines),
         validity=background.validity,
         missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=[result for _, result in judged],

@@ -3,7 +3,7 @@ and what would settle it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -18,6 +18,15 @@ from .evidence import Evidence
 from .guards import Guard, not_passed
 
 Outcome = Literal["verified", "undecided", "not met", "unproven"]
+
+
+BADGES: Mapping[Outcome, str] = {
+    "verified": "Proven",
+    "undecided": "Undecided",
+    "not met": "Target not reached",
+    "unproven": "Not proven",
+}
+"""Each outcome in the plain words of its badge."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -154,7 +163,7 @@ def _sentence(
     if rival and others:
         clauses.append(_beside(rival, others, target))
     blind = "" if outcome == "unproven" or _has_checker(evidence.candidate) else " (overlap only)"
-    return f"{outcome.capitalize()}{weaker}: {'. '.join(clauses)}{blind}."
+    return f"{BADGES[outcome]}{weaker}: {'. '.join(clauses)}{blind}."
 
 
 def _failing(guards: Sequence[Guard], of: int) -> str:

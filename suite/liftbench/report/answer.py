@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from ..floors.ranking import Position
+from ..floors.separation import Separation
 from ..judging.compare import CandidateResult, Comparison
 from ..judging.guards import Guard, GuardState, not_passed
 from ..judging.verdict import Outcome, Verdict, describe_need, lift_outcome
@@ -100,7 +101,13 @@ class Answer(Struct, frozen=True, kw_only=True):
     advice: str
     """What to do: `do not ship`."""
     reason: str
-    """The main reasons, in one sentence."""
+    """The main reasons, in one sentence: made of the three fields that follow."""
+    gain: str
+    """What the scores do, as the beginning of the sentence: `Scores rise 79%`; empty where there is no number."""
+    reasons: list[str]
+    """What stands against it, a clause each, the worst first; empty where it is proven."""
+    conditions: list[str]
+    """What makes a proven or undecided outcome weaker than the same word elsewhere, as phrases."""
     about: str
     """How several seeds were judged, in a clause; empty for a single candidate."""
     against: Against
@@ -127,15 +134,15 @@ def answer_comparison(comparison: Comparison) -> list[Answer]:
     names = iter([one.name for one in comparison.systems if one.role == "candidate"])
     name_of = {result.run: next(names, result.run) for result in comparison.candidates}
     together = {run for family in comparison.seeds for run in family.runs}
+    separations = comparison.separations
     answers = [
-        _answer(
-            comparison,
+        answer_verdict(
             family.verdict,
             family.lifts,
-            _least([by_run[run].positions for run in family.runs]),
-            family.name,
-            family.runs,
-            family.seeds,
+            name=family.name,
+            runs=family.runs,
+            seeds=family.seeds,
+            deciders=find_deciders(_least([by_run[run].positions for run in family.runs]), separations),
         )
         for family in comparison.seeds
     ]
@@ -149,19 +156,31 @@ def answer_comparison(comparison: Comparison) -> list[Answer]:
 def answer_candidate(comparison: Comparison, result: CandidateResult, name: str) -> Answer:
     """The answer on one candidate, or on one seed of a training by itself."""
     lifts = result.prompted if result.verdict.against == "best-prompted" else result.lifts
-    judged = lifts[: len(comparison.headlines)]
-    return _answer(comparison, result.verdict, judged, result.positions, name, [result.run], [])
+    return answer_verdict(
+        result.verdict,
+        lifts[: len(comparison.headlines)],
+        name=name,
+        runs=[result.run],
+        deciders=find_deciders(result.positions, comparison.separations),
+    )
 
 
-def _answer(
-    comparison: Comparison,
+def answer_verdict(
     verdict: Verdict,
     judged: Sequence[LiftResult],
-    positions: Sequence[Position],
-    name: str,
-    runs: Sequence[str],
-    seeds: Sequence[int],
+    *,
+    name: str = "",
+    runs: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    deciders: Sequence[Decider] = (),
 ) -> Answer:
+    """The answer of a verdict; `judged` are its lifts on the headlines."""
+    gain = _describe_gain([lift for lift in judged if isinstance(lift, Lift)], verdict.target)
+    if verdict.outcome == "verified":
+        goal = f"clearly more than the target of {percent(verdict.target)}"
+        gain = f"{gain}, {goal}, and every check ({len(verdict.guards)}) passes"
+    reasons = [*_doubt_lifts(verdict, judged), *explain_guards(not_passed(verdict.guards))]
+    conditions = _list_conditions(verdict)
     return Answer(
         name=name,
         runs=list(runs),
@@ -169,12 +188,15 @@ def _answer(
         outcome=verdict.outcome,
         badge=BADGES[verdict.outcome],
         advice=advise(verdict.outcome, verdict.guards),
-        reason=explain(verdict, judged),
+        reason=write_reason(gain, reasons, conditions),
+        gain=gain,
+        reasons=reasons,
+        conditions=conditions,
         about=verdict.about,
         against=verdict.against,
         target=numbers.format_target(verdict.target),
         lifts=[_describe_lift(lift, verdict.target) for lift in judged],
-        deciders=[decider for one in positions if (decider := _decide(comparison, one)) is not None],
+        deciders=list(deciders),
         chips=[
             Chip(guard=one.name, state=one.state, figure=one.figure, anchor=EVIDENCE.get(one.name, "verdict"))
             for one in sort_guards(verdict.guards)
@@ -194,11 +216,16 @@ def _describe_lift(lift: LiftResult, target: float) -> LiftAnswer:
     )
 
 
-def _decide(comparison: Comparison, position: Position) -> Decider | None:
-    """The figure; None where the metric decides nothing, because it cannot tell people from the controls."""
-    states = {one.metric: one.state for one in comparison.separations}
+def find_deciders(positions: Sequence[Position], separations: Sequence[Separation]) -> list[Decider]:
+    """The candidate minus the best control on each metric that can tell people from the controls, as far as known."""
+    blind = {one.metric for one in separations if one.state == "does not separate"}
+    found = [_describe_gap(one) for one in positions if one.metric not in blind]
+    return [one for one in found if one is not None]
+
+
+def _describe_gap(position: Position) -> Decider | None:
     low, high = position.gap_low, position.gap_high
-    if states.get(position.metric) == "does not separate" or low is None or high is None:
+    if low is None or high is None:
         return None
     return Decider(
         metric=position.metric,
@@ -223,18 +250,17 @@ def _least(positions: Sequence[Sequence[Position]]) -> list[Position]:
 # ---------------------------------------------------------------------------------------------------------- the reason
 
 
-def explain(verdict: Verdict, judged: Sequence[LiftResult]) -> str:
+def write_reason(gain: str, reasons: Sequence[str], conditions: Sequence[str], most: int = MOST_REASONS) -> str:
     """Why the outcome is what it is, in one sentence that a reader without statistics understands.
 
-    `Scores rise 79%, but 4 of 104 summaries are cut off, and it invents 4 times as many details as people do.`
+    Of more than `most` reasons the last ones are only counted.
+
+    >>> write_reason("Scores rise 79%", ["4 of 104 summaries are cut off", "it copies"], [])
+    'Scores rise 79%, but 4 of 104 summaries are cut off, and it copies.'
     """
-    gain = _describe_gain([lift for lift in judged if isinstance(lift, Lift)], verdict.target)
-    if verdict.outcome == "verified":
-        goal = f"clearly more than the target of {percent(verdict.target)}"
-        return f"{gain}, {goal}, and every check ({len(verdict.guards)}) passes{_weaken(verdict)}."
-    reasons = _limit([*_doubt_lifts(verdict, judged), *explain_guards(not_passed(verdict.guards))])
-    words = f"{gain}, but {_join(reasons)}" if gain and reasons else gain or _join(reasons)
-    weaker = _weaken(verdict) if verdict.outcome == "undecided" else ""
+    some = _limit(reasons, most)
+    words = f"{gain}, but {_join(some)}" if gain and some else gain or _join(some)
+    weaker = f" ({'; '.join(conditions)})" if conditions else ""
     return f"{words[:1].upper()}{words[1:]}{weaker}."
 
 
@@ -288,17 +314,19 @@ def _name(lifts: Sequence[Lift]) -> str:
     return join_words([metric_label(lift.metric) for lift in lifts])
 
 
-def _weaken(verdict: Verdict) -> str:
-    """What makes the outcome weaker than the same word elsewhere, in brackets; empty where nothing does."""
-    words = [*verdict.conditions, *(["only shared words were counted"] if verdict.overlap_only else [])]
-    return f" ({'; '.join(words)})" if words else ""
+def _list_conditions(verdict: Verdict) -> list[str]:
+    if verdict.outcome not in ("verified", "undecided"):
+        return []
+    return [*verdict.conditions, *(["only shared words were counted"] if verdict.overlap_only else [])]
 
 
-def _limit(reasons: Sequence[str]) -> list[str]:
-    if len(reasons) <= MOST_REASONS:
+def _limit(reasons: Sequence[str], most: int) -> list[str]:
+    if len(reasons) <= most:
         return list(reasons)
-    others = len(reasons) - MOST_REASONS + 1
-    return [*reasons[: MOST_REASONS - 1], f"{others} more checks did not pass"]
+    others = pluralize(len(reasons) - most + 1, "more reason")
+    return (
+        [*reasons[: most - 1], f"there are {others}"] if most > 1 else [f"there are {len(reasons)} reasons against it"]
+    )
 
 
 def _join(clauses: Sequence[str]) -> str:

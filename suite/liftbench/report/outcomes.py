@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..gating.gate import GateReport
 from ..judging.guards import Guard, not_passed
+from ..judging.verdict import BADGES as OUTCOMES
 from ..judging.verdict import Outcome
 
 SYMBOLS = {
@@ -27,11 +28,8 @@ SYMBOLS = {
 }
 """The symbol of each outcome and state: symbol and word distinguish them, never the colour alone."""
 
-BADGES = {
-    "verified": "Proven",
-    "undecided": "Undecided",
-    "not met": "Target not reached",
-    "unproven": "Not proven",
+BADGES: Mapping[str, str] = {
+    **OUTCOMES,
     "passed": "Passed",
     "passed with waivers": "Passed with waivers",
     "failed": "Failed",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -11,10 +10,11 @@ from msgspec import Struct
 from ..files import write_bytes, write_text
 from ..floors.ranking import SystemMeans
 from ..judging.compare import Comparison
-from ..text.phrases import join_words, metric_label
+from ..text.phrases import metric_label
 from . import numbers
 from .charts.dots import Dot, draw_dots
 from .charts.picture import make_picture, make_png
+from .systems import name_roles
 
 LABELS = {"baseline": "baseline", "best-prompted": "best prompt", "consensus": "consensus", "humans": "humans"}
 """Role → label of the row; candidates are named by the caller, controls by how they rank."""
@@ -26,18 +26,18 @@ class Plot(Struct, frozen=True, kw_only=True):
     metric: str
     chart: Markup
     words: str
-    """What the rows are, and where the target lies."""
+    """Which control is the best, and the mean that reaches the target."""
 
 
-def draw_plots(comparison: Comparison, candidates: Sequence[str]) -> list[Plot]:
-    """A plot for each headline; `candidates` are the labels of the candidates, in the comparison's order."""
-    return [_draw_plot(comparison, metric, candidates) for metric in comparison.headlines]
+def draw_plots(comparison: Comparison) -> list[Plot]:
+    """A plot for each headline."""
+    return [_draw_plot(comparison, metric) for metric in comparison.headlines]
 
 
-def write_plots(comparison: Comparison, candidates: Sequence[str], folder: Path) -> list[Path]:
+def write_plots(comparison: Comparison, folder: Path) -> list[Path]:
     """Write the plot of each headline as SVG and PNG, named by the headline, and return the paths."""
     written = []
-    for plot in draw_plots(comparison, candidates):
+    for plot in draw_plots(comparison):
         if plot.chart:
             picture = make_picture(plot.chart)
             written += [folder / f"{plot.metric}.svg", folder / f"{plot.metric}.png"]
@@ -46,26 +46,28 @@ def write_plots(comparison: Comparison, candidates: Sequence[str], folder: Path)
     return written
 
 
-def _draw_plot(comparison: Comparison, metric: str, candidates: Sequence[str]) -> Plot:
+def _draw_plot(comparison: Comparison, metric: str) -> Plot:
     sign = -1 if any(one.name == metric and one.direction == "lower" for one in comparison.metrics) else 1
     known = [one for one in comparison.systems if one.means.get(metric) is not None]
     controls = sorted((one for one in known if one.role == "floor"), key=lambda one: sign * (one.means[metric] or 0.0))
-    names = iter(candidates)
-    labels = {id(one): LABELS.get(one.role) or next(names) for one in comparison.systems if one.role in (*LABELS, "candidate")}
+    names = iter(name_roles(comparison))
+    labels = {
+        id(one): LABELS.get(one.role) or next(names, one.name)
+        for one in comparison.systems
+        if one.role in (*LABELS, "candidate")
+    }
     dots = [_dot(one, metric, "best control" if one is controls[-1] else "other controls") for one in controls]
     dots += [_dot(one, metric, labels[id(one)]) for one in known if id(one) in labels]
     target = _find_target(comparison, metric)
     goal = f"target {numbers.format_target(target[1])}" if target else ""
     told = ", ".join(f"{dot.row} {numbers.format_score(dot.value)}" for dot in dots if dot.row != "other controls")
     described = f"{metric_label(metric)}: {told}" + (f"; {goal} at {numbers.format_score(target[0])}" if target else "")
-    words = [f"Best control: {controls[-1].name}" + (
-        f" (others: {join_words([one.name for one in controls[:-1]])})" if len(controls) > 1 else ""
-    )] if controls else []
-    words += [f"shaded: the target of {numbers.format_target(target[1])}, {numbers.format_score(target[0])} and more"] if target else []
+    words = [f"best control: {controls[-1].name}"] if controls else []
+    words += [f"target: {numbers.format_score(target[0])}"] if target else []
     return Plot(
         metric=metric,
         chart=draw_dots(dots, target[0] if target else None, goal, f"{described}."),
-        words="; ".join([*words, "lines: 95% intervals"]) + ".",
+        words=", ".join(words),
     )
 
 

@@ -67,7 +67,12 @@ def draw_dots(dots: Sequence[Dot], target: float | None, words: str, description
         draw_layer(
             drawn,
             point,
-            {"x": number("value", **at), "y": y, "color": colour, "size": {"field": "size", "type": "quantitative", "scale": None}},
+            {
+                "x": number("value", **at),
+                "y": y,
+                "color": colour,
+                "size": {"field": "size", "type": "quantitative", "scale": None},
+            },
         ),
         draw_layer(
             drawn,
@@ -89,7 +94,13 @@ def _target(target: float, end: float, words: str, at: Json, width: int) -> list
         draw_layer(here, {"type": "rule", "color": INK, "strokeWidth": 1.25, "strokeDash": [5, 4]}, {"x": x}),
         draw_layer(
             here,
-            {"type": "text", "color": INK, "fontSize": 12, "align": "right" if right else "left", "dx": -3 if right else 3},
+            {
+                "type": "text",
+                "color": INK,
+                "fontSize": 12,
+                "align": "right" if right else "left",
+                "dx": -3 if right else 3,
+            },
             {"x": x, "y": value(-9), "text": name("words")},
         ),
     ]

@@ -5,29 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from .theme import ACCENT, INK, WORSE, Padding, make_titled_axis, render_wide_and_narrow
-from .vega import combine_layers, draw_layer, number, value
+from .vega import combine_layers, draw_layer, name, number, value
 
 
-MOST_BARS = 240
-"""Of more conversations, as many are drawn, at even distances in the order of the gains."""
+class Bar(Struct, frozen=True):
+    """One conversation's gain."""
+
+    gain: float
+    anchor: str
+    """Id of the page element about this conversation."""
 
 
-def draw_gains(gains: Sequence[float], description: str) -> Markup:
-    """Draw a bar for each conversation, the worst first; the dashed line is the mean."""
-    if not gains:
+def draw_gains(bars: Sequence[Bar], description: str) -> Markup:
+    """Draw a bar for each conversation, the worst first, with a link to it; the dashed line is the mean."""
+    if not bars:
         return Markup()
-    mean, ordered = sum(gains) / len(gains), sorted(gains)
-    if len(ordered) > MOST_BARS:
-        ordered = [ordered[round(at * (len(ordered) - 1) / (MOST_BARS - 1))] for at in range(MOST_BARS)]
-    rows = [{"place": place, "next": place + 0.8, "gain": gain} for place, gain in enumerate(ordered)]
+    ordered = sorted(bars, key=lambda bar: bar.gain)
+    mean = sum(bar.gain for bar in ordered) / len(ordered)
+    rows = [
+        {
+            "place": place,
+            "next": place + (0.8 if len(ordered) <= 240 else 1),
+            "gain": bar.gain,
+            "href": f"#{bar.anchor}",
+        }
+        for place, bar in enumerate(ordered)
+    ]
     x = number("place", scale={"domain": [-0.5, len(ordered) + 0.3], "nice": False}, axis=None)
     y = number(
         "gain", title="gain", axis=make_titled_axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '+')")
     )
     colour = {"condition": {"test": "datum.gain < 0", **value(WORSE)}, **value(ACCENT)}
-    bar = {"x": x, "x2": {"field": "next"}, "y": y, "y2": {"datum": 0}, "color": colour}
+    bar = {"x": x, "x2": {"field": "next"}, "y": y, "y2": {"datum": 0}, "href": name("href"), "color": colour}
     levels = [{"gain": 0.0}, {"gain": mean}]
     zero = {"type": "rule", "color": INK, "strokeWidth": 1}
     dashed = {"type": "rule", "color": INK, "strokeWidth": 1.25, "strokeDash": [5, 4]}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from msgspec import Struct
 
-from ..charts.gains import draw_gains
+from ..charts.gains import Bar, draw_gains
 from .conversations import Entry, Subject
 
 
@@ -38,7 +38,7 @@ def summarize_gains(listed: Sequence[Entry], subject: Subject, place: int, shown
         worse=worse,
         same=len(known) - better - worse,
         missing=len(listed) - len(known),
-        chart=draw_gains([gain for gain, _ in known], words),
+        chart=draw_gains([Bar(gain, entry.anchor) for gain, entry in known], words),
         most_worsened=[entry for gain, entry in ordered[:shown] if gain < 0],
         most_improved=[entry for gain, entry in ordered[: -shown - 1 : -1] if gain > 0],
         place=place,

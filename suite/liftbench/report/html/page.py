@@ -17,7 +17,7 @@ from .. import numbers
 from ..alternatives import describe_alternatives, tabulate_alternatives
 from ..answer import EVIDENCE
 from ..leaks import LEAKS, count_leaks
-from ..outcomes import BADGES, SYMBOLS, sort_guards
+from ..outcomes import BADGES, REACHED, SYMBOLS, sort_guards
 from ..ranking import format_chance
 from ..validity import classify_cost
 from . import appendix
@@ -60,6 +60,7 @@ def _environment() -> Environment:
         "script_hash": _hash(script),
         "symbols": SYMBOLS,
         "badges": BADGES,
+        "reached": REACHED,
         "leak_kinds": LEAKS,
         "evidence": EVIDENCE,
         "appendix": appendix,
