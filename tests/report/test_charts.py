@@ -7,13 +7,11 @@ from importlib import resources
 from xml.etree import ElementTree
 
 import pytest
+from liftbench.report.charts.lift import draw_lift, find_lift_domain
 from markupsafe import Markup
 
-from liftbench.records.training import CurvePoint
 from liftbench.report.charts.gains import Bar, draw_gains
-from liftbench.report.charts.lift import draw_lift, find_lift_domain
 from liftbench.report.charts.theme import NARROW
-from liftbench.report.charts.training_curve import draw_training_curve
 
 from ..support.build import make_lift
 
@@ -23,20 +21,11 @@ LIGHT, DARK = (
 )
 
 
-def curve() -> list[CurvePoint]:
-    return [
-        CurvePoint(step=step, epoch=step / 9, loss=3 / step, validation_loss=3.1 / step if step % 3 == 0 else None)
-        for step in range(1, 10)
-    ]
-
-
 SMALL = {
     "lift": draw_lift(make_lift(0.72, 0.58, 0.88), 0.4, (-0.1, 1.0), 'lift <of> "72%"'),
     "negative": draw_lift(make_lift(-0.3, -0.4, -0.2), -0.1, (-0.5, 0.1), 'lift <of> "72%"'),
 }
 LARGE = {
-    "training": draw_training_curve(curve(), None, 'lift <of> "72%"'),
-    "one point": draw_training_curve(curve()[:1], None, 'lift <of> "72%"'),
     "gains": draw_gains([Bar(-0.1, "c2"), Bar(0.2, "c1")], 'lift <of> "72%"'),
 }
 
@@ -90,7 +79,6 @@ def test_a_negative_number_is_written_as_in_the_text() -> None:
 
 def test_where_there_is_nothing_to_draw_there_is_no_chart() -> None:
     assert draw_lift(make_lift(None, None, None), 0.4, (0, 1), "x") == ""
-    assert draw_training_curve([CurvePoint(step=1, epoch=0.1)], None, "x") == ""
     assert draw_gains([], "x") == ""
 
 

@@ -163,7 +163,7 @@ def rank_trainings(
     differences = _judge(order, tables, signs)
     clear = _clear_pairs(differences)
     groups = _find_groups(order, clear)
-    units = max(table.units for table in tables.values())
+    units, n = max((table.units, table.n) for table in tables.values())
     comparisons = sum(row.p is not None for row in differences)
     choices = _find_choices({id_: runs[0] for id_, runs in rivals.items()})
     return Ranking(
@@ -186,7 +186,7 @@ def rank_trainings(
         differences=differences,
         comparisons=comparisons,
         units=units,
-        method=_describe_method(comparisons, units, bootstrap),
+        method=_describe_method(comparisons, units, n, bootstrap),
     )
 
 
@@ -206,7 +206,7 @@ class _Table:
                 columns[run.id] = known
         self._known = columns.keys()
         self._contrasts = Contrasts(columns, bootstrap, ids)
-        self.units = self._contrasts.units
+        self.units, self.n = self._contrasts.units, len(ids)
 
     def has(self, rival: str) -> bool:
         """Whether every seed of a rival has every score."""
@@ -353,10 +353,12 @@ def _find_choices(runs: Mapping[str, MeasuredRun]) -> dict[str, dict[str, object
     return {id_: {key: values[key] for key in differing if key in values} for id_, values in flat.items()}
 
 
-def _describe_method(comparisons: int, units: int, bootstrap: Bootstrap) -> str:
-    few = f"; with fewer than {FEWEST} units, here {units}, nobody is called better" if units < FEWEST else ""
+def _describe_method(comparisons: int, units: int, n: int, bootstrap: Bootstrap) -> str:
+    drawn = pluralize(n, "conversation")
+    drawn = drawn if units == n else f"{pluralize(units, 'cluster')} of {drawn}"
+    few = f"; with fewer than {FEWEST} of these, nobody is called better" if units < FEWEST else ""
     return (
-        f"{percent(bootstrap.level)} intervals by a paired bootstrap ({bootstrap.resamples:,} resamples of "
-        f"{pluralize(units, 'unit')}, seed {bootstrap.seed}); p by a paired randomization test, corrected for "
-        f"{pluralize(comparisons, 'comparison')} (Holm){few}"
+        f"{percent(bootstrap.level)} intervals by a paired bootstrap ({bootstrap.resamples:,} resamples of {drawn}, seed "
+        f"{bootstrap.seed}); p by a paired randomization test, corrected for {pluralize(comparisons, 'comparison')} "
+        f"(Holm){few}"
     )

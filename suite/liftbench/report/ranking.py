@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 
 from msgspec import Struct
@@ -82,7 +82,11 @@ def tabulate_pairs(ranking: Ranking) -> list[PairRow]:
 
 def summarize_ranking(comparison: Comparison, ranking: Ranking) -> str:
     """`best: qlora (candidate 2), clearly better than dora; not told apart from full`."""
-    labels = _label(comparison, ranking)
+    return say_best(ranking, _label(comparison, ranking))
+
+
+def say_best(ranking: Ranking, labels: Mapping[str, str]) -> str:
+    """The best rival, and whom it is clearly better than; `labels` holds each rival's name."""
     first, *others = ranking.rivals
     better = [labels[one.id] for one in others if ranking.is_better(first.id, one.id)]
     alike = [labels[one.id] for one in others if not ranking.is_better(first.id, one.id)]
@@ -109,7 +113,10 @@ def _row(rival: Rival, ranking: Ranking, numbered: dict[str, int], role: str) ->
         role=role,
         name=rival.name,
         outcome=rival.outcome,
-        choices=[f"{key.rpartition('.')[2]} {_plain(value)}" for key, value in rival.choices.items()],
+        choices=[
+            f"{key.removeprefix('train.').removeprefix('options.')} {_plain(value)}"
+            for key, value in rival.choices.items()
+        ],
         scores=rival.scores,
         places=str(rival.highest_place)
         if rival.highest_place == rival.lowest_place
