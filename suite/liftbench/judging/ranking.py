@@ -358,7 +358,7 @@ def _describe_method(comparisons: int, units: int, n: int, bootstrap: Bootstrap)
     drawn = drawn if units == n else f"{pluralize(units, 'cluster')} of {drawn}"
     few = f"; with fewer than {FEWEST} of these, nobody is called better" if units < FEWEST else ""
     return (
-        f"{percent(bootstrap.level)} intervals by a paired bootstrap ({bootstrap.resamples:,} resamples of {drawn}, seed "
-        f"{bootstrap.seed}); p by a paired randomization test, corrected for {pluralize(comparisons, 'comparison')} "
-        f"(Holm){few}"
+        f"{percent(bootstrap.level)} intervals by a paired bootstrap ({bootstrap.resamples:,} resamples of {drawn}, "
+        f"seed {bootstrap.seed}); p by a paired randomization test, corrected for "
+        f"{pluralize(comparisons, 'comparison')} (Holm){few}"
     )

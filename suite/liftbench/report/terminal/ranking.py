@@ -64,14 +64,19 @@ def _tabulate_costs(rows: Sequence[RankRow]) -> RenderableType:
 def _tabulate_pairs(ranking: Ranking) -> RenderableType:
     table = new_table()
     table.add_column("pair")
-    for score in ranking.rivals[0].scores:
-        table.add_column(plain(f"{metric_label(score.metric)}:\nfirst minus second"), justify="right")
-        table.add_column("p,\ncorrected", justify="right")
-    table.add_column("result")
+    table.add_column("metric")
+    for heading in ("first minus\nsecond", "95% interval", "p,\ncorrected"):
+        table.add_column(heading, justify="right")
+    table.add_column("better")
     for pair in tabulate_pairs(ranking):
-        cells = []
-        for row in pair.differences:
-            interval = "" if row.low is None else f" ({numbers.format_difference_interval(row.low, row.high)})"
-            cells += [f"{numbers.format_difference(row.difference)}{interval}", format_chance(row.p_holm)]
-        table.add_row(f"{pair.first} and {pair.second}", *map(plain, cells), plain(pair.words))
+        for place, row in enumerate(pair.differences):
+            better = None if row.better is None else pair.first if row.better == row.first else pair.second
+            table.add_row(
+                "" if place else f"{pair.first} and {pair.second}",
+                plain(metric_label(row.metric)),
+                numbers.format_difference(row.difference),
+                numbers.UNKNOWN if row.low is None else numbers.format_difference_interval(row.low, row.high),
+                format_chance(row.p_holm),
+                "–" if better is None else str(better),
+            )
     return table
