@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
+import subprocess
+import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -174,3 +178,20 @@ def test_the_command_writes_the_index_and_prints_it_as_json(place: Path, command
     assert (place / "index.html").is_file()
     listed = json.loads(command_line("view", "--json", *options).out)
     assert [run["status"] for run in listed["runs"]] == ["damaged", "complete", "trained", "complete"]
+
+
+def test_the_command_serves_until_it_is_interrupted(place: Path) -> None:
+    options = ("--runs", str(place / "runs"), "--baselines", str(place / "baselines"))
+    command = [sys.executable, "-m", "liftbench", "view", "--serve", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            address = process.stdout.readline().strip()
+            with urllib.request.urlopen(address) as answer:
+                assert first_run(place).id in answer.read().decode()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, "ended" in said, "Traceback" in said) == (0, True, False)
+    assert not (place / "index.html").exists()

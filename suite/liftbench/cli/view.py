@@ -10,7 +10,7 @@ from ..report.pages import write_index_page
 from ..report.serve import make_server
 from ..workflow.index import gather_index
 from .options import baselines_option, json_option, runs_option
-from .output import echo
+from .output import echo, results
 from .show import print_json, say
 
 
@@ -49,6 +49,7 @@ def _serve(runs: Path, baselines: Path, port: int) -> None:
         raise click.UsageError(f"--port {port} cannot be used: {error.strerror}") from error
     host, number = server.server_address[:2]
     echo(f"http://{host!s}:{number}/")
+    results().flush()  # A reader at the end of a pipe needs the address now.
     say("Ctrl-C ends it.")
     with server:
         try:
