@@ -56,8 +56,7 @@ def make_server(
             self.do_GET()
 
         def _hosts(self) -> set[str]:
-            number = self.server.server_address[1]
-            return {f"{name}:{number}" for name in (LOOPBACK, "localhost")}
+            return {f"{name}:{server.server_port}" for name in (LOOPBACK, "localhost")}
 
         def _send(self, status: HTTPStatus, body: bytes, kind: str = "text/plain") -> None:
             self.send_response(status)
@@ -73,7 +72,8 @@ def make_server(
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing about each request."""
 
-    return ThreadingHTTPServer((LOOPBACK, port), Handler)
+    server = ThreadingHTTPServer((LOOPBACK, port), Handler)
+    return server
 
 
 def _find_body(path: str, runs: Path, baselines: Path) -> bytes | None:

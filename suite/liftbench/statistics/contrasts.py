@@ -114,9 +114,9 @@ class Contrasts:
 
         `stream` distinguishes the draws of two systems' seeds; both are apart from the draws of the units.
         """
-        means = np.array([self._means[name] for name in seeds])  # (seeds, resamples)
+        means: Floats = np.array([self._means[name] for name in seeds])  # (seeds, resamples)
         if len(seeds) == 1:
-            return means[0]
+            return self._means[seeds[0]]
         settings = self._settings
         drawn = np.concatenate(list(draws(len(seeds), seed=(settings.seed, stream), resamples=settings.resamples)))
         weighted: Floats = (drawn.T * means).mean(axis=0)

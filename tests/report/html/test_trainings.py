@@ -22,7 +22,7 @@ from ...support.build import write_run
 
 WORDS = 'loss <of> "72%"'
 
-(_, _, find_speeds) = MEASURES[1]
+(_, _, find_speeds) = MEASURES[2]
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def test_each_training_is_a_line_in_each_chart_and_a_column_of_each_table(seeds:
     assert found is not None
     assert [subject.role for subject in found.subjects] == ["seed 0", "seed 1"]
     labels = [str(re.search('aria-label="(.*?)"', chart)) for chart in found.charts]
-    assert len(labels) == len(found.charts) == 4
-    losses, rates, speeds, _ = found.charts
+    assert len(labels) == len(found.charts) == 5
+    losses, validations, rates, speeds, _ = found.charts
     first, second = (choose_look(place).colour for place in range(2))
-    for chart in (losses, rates):
+    for chart in (losses, validations, rates):
         assert f'stroke="{first}"' in chart
         assert f'stroke="{second}"' in chart
     # The second recorded no tokens.

@@ -15,6 +15,8 @@ from . import appendix
 from .appendix import Row
 from .conversations import Subject
 
+VALIDATION = "validation loss per target token"
+
 Points = list[tuple[float, float]]
 
 
@@ -52,37 +54,36 @@ def lay_out_trainings(subjects: Sequence[Subject]) -> Trainings | None:
 
 def _draw_charts(runs: Sequence[Run], looks: Sequence[Look]) -> list[Markup]:
     of = pluralize(len(runs), "training")
-    losses = [
-        line
+    validations = [
+        Line(
+            points=_validations(run.curve),
+            look=look,
+            thick=True,
+            ringed=run.training.best_step if run.training else None,
+        )
         for run, look in zip(runs, looks, strict=True)
-        for line in (_training_loss(run, look), _validation(run, look))
     ]
-    return [
-        draw_lines(losses, "optimizer step", "loss per target token", f"Training and validation loss of {of} by step."),
-        *(
-            draw_lines(
-                [Line(points=find(run.curve), look=look) for run, look in zip(runs, looks, strict=True)],
-                "optimizer step",
-                title,
-                f"{title.capitalize()} of {of} by step.",
-                y_format,
-            )
-            for title, y_format, find in MEASURES
-        ),
-    ]
+    charts = {
+        title: draw_lines(
+            [Line(points=find(run.curve), look=look) for run, look in zip(runs, looks, strict=True)],
+            "optimizer step",
+            title,
+            f"{title.capitalize()} of {of} by step.",
+            y_format,
+        )
+        for title, y_format, find in MEASURES
+    }
+    validation = draw_lines(validations, "optimizer step", VALIDATION, f"{VALIDATION.capitalize()} of {of} by step.")
+    first, *others = charts.values()
+    return [first, validation, *others]
 
 
-def _training_loss(run: Run, look: Look) -> Line:
-    return Line(points=[(point.step, point.loss) for point in run.curve if point.loss is not None], look=look)
+def _losses(curve: Sequence[CurvePoint]) -> Points:
+    return [(point.step, point.loss) for point in curve if point.loss is not None]
 
 
-def _validation(run: Run, look: Look) -> Line:
-    return Line(
-        points=[(point.step, point.validation_loss) for point in run.curve if point.validation_loss is not None],
-        look=look,
-        thick=True,
-        ringed=run.training.best_step if run.training else None,
-    )
+def _validations(curve: Sequence[CurvePoint]) -> Points:
+    return [(point.step, point.validation_loss) for point in curve if point.validation_loss is not None]
 
 
 def _rates(curve: Sequence[CurvePoint]) -> Points:
@@ -107,8 +108,9 @@ def _memory(curve: Sequence[CurvePoint]) -> Points:
 
 
 MEASURES: tuple[tuple[str, str, Callable[[Sequence[CurvePoint]], Points]], ...] = (
+    ("training loss per target token", "", _losses),
     ("learning rate", ".1~e", _rates),
     ("tokens per second", "", _speeds),
     ("peak memory, GB", "", _memory),
 )
-"""The other charts: title, format of the numbers, and what to draw of a curve."""
+"""Charts: title, format of the numbers, and what to draw of a curve."""
