@@ -33,7 +33,7 @@ class LazyGroup(click.Group):
         sections: Mapping[str, Sequence[str]] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(*arguments, invoke_without_command=True, **options)
+        super().__init__(*arguments, **{**options, "invoke_without_command": True})
         self._help = commands_help
         self._prefix = prefix
         self._sections = sections or {}
@@ -109,7 +109,8 @@ class LazyGroup(click.Group):
 class NearChoice(click.Choice[str]):
     """One of some words; another word is answered with the nearest of them."""
 
-    def get_invalid_choice_message(self, value: object, _ctx: click.Context | None) -> str:
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
+        del ctx
         error = unknown("value", str(value), map(str, self.choices))
         return f"{error.what}. {error.fix}"
 

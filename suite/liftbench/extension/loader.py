@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import metadata
@@ -47,6 +48,8 @@ class Plugins:
         self.manager.add_hookspecs(hooks)
         self.specs: list[Spec] = []
         self.problems: list[Problem] = []
+        self.seconds: dict[str, float] = {}
+        """Plugin → how long it took to load."""
 
     def add(self, plugin: object, name: str, distribution: str = "unknown") -> None:
         """Register one plugin and what it declares; anything that it raises becomes a `Problem`."""
@@ -180,6 +183,7 @@ def load_plugins(switched_off: Iterable[str] = ()) -> Plugins:
         if entry.name in off:
             off.discard(entry.name)
             continue
+        started = time.perf_counter()
         try:
             with plugin_code():
                 plugin = entry.load()
@@ -188,6 +192,7 @@ def load_plugins(switched_off: Iterable[str] = ()) -> Plugins:
             plugins.problems.append(Problem(plugin=entry.name, distribution=distribution, reason=reason))
             continue
         plugins.add(plugin, entry.name, distribution)
+        plugins.seconds[entry.name] = time.perf_counter() - started
     if off:
         raise unknown("plugin", sorted(off)[0], (entry.name for entry in metadata.entry_points(group=PROJECT)))
     return plugins

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UsageError, unknown
+from ..errors import unknown
 from ..files import file_sha256
 from . import pypi
 from .cache import Say, ensure_cached
