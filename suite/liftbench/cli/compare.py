@@ -35,14 +35,14 @@ from .show_comparison import Form, show_comparison
     help="A metadata field whose slices must not get worse, in addition to the recipe's (guards.slices).",
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
-@click.option("--verbose", is_flag=True, help="Print all tables and findings before the answer.")
-@click.option("--markdown", is_flag=True, help="Print the answer as Markdown, for a pull request.")
 @click.option(
     "--plots",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Also write the plot of each headline there, as SVG and PNG.",
 )
+@click.option("--verbose", is_flag=True, help="Print all tables and findings before the answer.")
+@click.option("--markdown", is_flag=True, help="Print the answer as Markdown, for a pull request.")
 @json_option
 @runs_option
 def command(
@@ -52,9 +52,9 @@ def command(
     against: Against | None,
     slices: tuple[str, ...],
     html: Path | None,
+    plots: Path | None,
     verbose: bool,
     markdown: bool,
-    plots: Path | None,
     as_json: bool,
     runs: Path,
 ) -> int:
@@ -77,9 +77,9 @@ def command(
         against=against,
         slices=slices,
     )
-    form: Form = "json" if as_json else "markdown" if markdown else "verbose" if verbose else "short"
-    show_comparison(found, plugins, runs, html, form)
     if plots:
         write_plots(found.comparison, plots)
         say(f"plots: {plots}")
+    form: Form = "json" if as_json else "markdown" if markdown else "verbose" if verbose else "short"
+    show_comparison(found, plugins, runs, html, form)
     return exit_code(found.comparison)

@@ -29,11 +29,12 @@ from .evidence import Basis, Evidence, Selection, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
 from .lifts import SEEDS_TO_RESAMPLE, LiftTable, measure_lifts
+from .output_faults import Fault
 from .ranking import Ranking, rank_trainings
 from .rescoring import ScoredOnce, ScoreMismatch, check_scores
 from .sensitivity import Alternative, alternatives
-from .slices import SliceResult
-from .verdict import SEVERITY, Verdict, judge
+from .slices import SliceResult, Slicing, number_slices
+from .verdict import BADGES, SEVERITY, Verdict, judge
 
 COMPARISON_SCHEMA = 4
 """Raised when a field of `bench compare --json` is dropped or changes its meaning; new fields do not raise it."""
@@ -55,6 +56,8 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     """How its system differs from the baseline's."""
     slices: list[SliceResult] = []
     leaks: list[Leak] = []
+    faults: dict[Fault, list[str] | None] = {}
+    """Fault → ids of the conversations whose summary has it; None where that cannot be known."""
     preferences: list[Preference] = []
     """What judges preferred, people first."""
     alternatives: list[Alternative] = []
@@ -103,6 +106,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """Seeds of one training, judged together: this verdict counts, not that of a single seed."""
     ranking: Ranking | None = None
     """The trainings against each other; None for fewer than two."""
+    slicing: list[Slicing] = []
+    """Which slices the conversations belong to."""
 
     def _repr_html_(self) -> str:
         """Shows the verdicts that count, then each candidate's lift on each headline, in a notebook."""
@@ -117,7 +122,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
             for lift in lifts[: len(self.headlines)]:
                 means = ["–" if mean is None else f"{mean:.3f}" for mean in (lift.baseline, lift.candidate)]
                 label = metric_label(lift.metric)
-                rows.append([one.run, label, *means, describe_gain(lift, one.verdict.target), one.verdict.outcome])
+                gain = describe_gain(lift, one.verdict.target)
+                rows.append([one.run, label, *means, gain, BADGES[one.verdict.outcome]])
         against = self.candidates[0].verdict.against if self.candidates else "baseline"
         return html_table(words, ["candidate", "metric", against, "candidate's mean", "lift", "outcome"], rows)
 
@@ -206,6 +212,7 @@ def compare(
             | {run: together.verdict.outcome for together in seeds for run in together.runs},
             selection.trainings,
         ),
+        slicing=number_slices(basis.slices, [one.id for one in baseline.conversations], scored.clusters),
     )
 
 
@@ -299,6 +306,7 @@ def _judge_candidate(
         differences=system_differences(basis.baseline, candidate),
         slices=evidence.slices,
         leaks=evidence.leaks,
+        faults=evidence.faults,
         preferences=list(evidence.preferences),
     )
     return evidence, result

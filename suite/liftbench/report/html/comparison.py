@@ -11,7 +11,7 @@ from ...text.phrases import metric_label
 from ..plots import draw_plots
 from ..systems import group_systems, name_roles
 from ..validity import group_validity
-from .conversations import Subject, list_entries, make_subject
+from .conversations import Subject, list_conversations, make_subject
 from .gains import summarize_gains
 from .lengths import plot_lengths
 from .metrics import tabulate_metrics
@@ -36,9 +36,12 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
     ]
     rivals = [make_subject("best prompt", runs[comparison.best_prompted])] if comparison.best_prompted else []
     metrics = tabulate_metrics(subjects, comparison.headlines, [None, *(result.lifts for result in results)])
-    sign = -1 if metrics and metrics[0].direction == "lower" else 1
-    leaks = [leak for result in results for leak in result.leaks]
-    listed = list_entries(subjects, [metric.name for metric in metrics], sign, leaks=leaks)
+    listing = list_conversations(
+        subjects,
+        [(metric.name, metric.direction) for metric in metrics],
+        results=results,
+        slicing=comparison.slicing,
+    )
     page: str = get_template("comparison.html.j2").render(
         title=_title(subjects, comparison.seeds),
         comparison=comparison,
@@ -57,13 +60,13 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         metrics=metrics,
         headline=metric_label(comparison.headlines[0]),
         trainings=lay_out_trainings(subjects),
-        gains=[summarize_gains(listed, subject, place) for place, subject in enumerate(subjects[1:])],
+        gains=[summarize_gains(listing.entries, subject, place) for place, subject in enumerate(subjects[1:])],
         lengths=[
-            plot_lengths([(entry.conversation, entry.gains[place]) for entry in listed])
+            plot_lengths([(entry.conversation, entry.gains[place]) for entry in listing.entries])
             for place in range(len(results))
         ],
-        entries=listed,
-        anchors={entry.conversation.id: entry.anchor for entry in listed},
+        listing=listing,
+        anchors={entry.conversation.id: entry.anchor for entry in listing.entries},
         preferences=list_preferences([one for result in results for one in result.preferences], names),
         sections=list(sections),
     )
