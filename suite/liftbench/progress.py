@@ -1,12 +1,77 @@
-"""How long work reports its progress."""
+"""How long work reports its progress, and how long it will still take."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable
 
 Progress = Callable[[int, int, str], None]
-"""`progress(done, total, message)`, called any number of times; the commands show a bar with rate and time left."""
+"""`progress(done, total, message)`, called any number of times; a total of 0 is one that is not known (yet). The commands
+show a bar with the pace and the time left."""
 
 
 def no_progress(done: int, total: int, message: str) -> None:
     """Show nothing."""
+
+
+class Pace:
+    """The time that a unit of work takes, from recent ones, and what follows for the rest.
+
+    Units that took unusually long or short (the first step, a pause of the machine) count little: of `RECENT` intervals
+    the slowest and the fastest eighth are left out. What was done before a resume does not count.
+    """
+
+    RECENT = 32
+    SHORTEST = 0.5
+    """Seconds of an interval at least: updates that follow each other more quickly are taken together."""
+    NEAR = 0.15
+    """An estimate is replaced when a new one differs from it by more than this share, and by more than a unit; until then
+    it runs down."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.done = self.total = 0
+        self._began = False
+        self._restart()
+
+    def update(self, done: int, total: int) -> None:
+        """Note how much is done. Another total, or less than before, is the beginning of other work."""
+        now = self._clock()
+        if not self._began or total != self.total or done < self.done:
+            self._restart()
+            self._began, self._since, self._counted = True, now, done
+        elif done > self._counted and now - self._since >= self.SHORTEST:
+            self._recent.append((done - self._counted, now - self._since))
+            self._since, self._counted = now, done
+        self.done, self.total = done, total
+
+    @property
+    def seconds_per_unit(self) -> float | None:
+        """None before the first unit is done."""
+        kept = sorted(self._recent, key=lambda one: one[1] / one[0])
+        outer = len(kept) // 8
+        kept = kept[outer : len(kept) - outer]
+        units = sum(count for count, _ in kept)
+        return sum(seconds for _, seconds in kept) / units if units else None
+
+    def left(self) -> float | None:
+        """Seconds until all is done; None where that is not known."""
+        each = self.seconds_per_unit
+        if each is None or not self.total:
+            return None
+        now = self._clock()
+        begun = min(now - self._since, each * (self.total - self._counted))
+        fresh = each * (self.total - self._counted) - begun
+        if self._told is not None:
+            seconds, told_at = self._told
+            expected = seconds - (now - told_at)
+            if expected > 0 and abs(fresh - expected) <= max(self.NEAR * expected, each):
+                return expected
+        self._told = (fresh, now)
+        return fresh
+
+    def _restart(self) -> None:
+        self._recent: deque[tuple[int, float]] = deque(maxlen=self.RECENT)
+        self._since, self._counted = 0.0, 0
+        self._told: tuple[float, float] | None = None

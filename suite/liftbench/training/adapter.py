@@ -197,6 +197,7 @@ def _call_trainer(run: OpenRun, plan: TrainingPlan, request: TrainRequest, launc
     write_lines(request.folder / ROWS, rows)
     if plan.split.left_out:
         run.note(_left_out(plan.split))
+    request.progress(0, 0, "loading the model and preparing the conversations")
     if launch is None:
         return plan.trainer.train(request)
     # The recipe that is asked for, as in a preview; the run may have been begun with other metrics.

@@ -231,7 +231,8 @@ def score_texts(setup: Setup, measurement: Measurement, texts: tuple[dict[str, s
         announce_run(run, manifest, setup)
         if is_measured(run, measurement):
             return Run(run.folder)
-        return measure_texts(run, measurement, by_id, setup.plugins)
+        with setup.feedback.bars([("", "texts")]) as (progress,):
+            return measure_texts(run, measurement, by_id, setup.plugins, progress)
 
 
 def finish_run(run: OpenRun, measurement: Measurement, subject: Loadable, setup: Setup, progress: Progress) -> Run:
