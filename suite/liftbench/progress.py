@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 Progress = Callable[[int, int, str], None]
-"""`progress(done, total, message)`, called any number of times; a total of 0 is one that is not known (yet). The commands
+"""`progress(done, total, message)`, called any number of times; a total of 0 is not known (yet). The commands
 show a bar with the pace and the time left."""
 
 
@@ -26,8 +26,9 @@ class Pace:
     SHORTEST = 0.5
     """Seconds of an interval at least: updates that follow each other more quickly are taken together."""
     NEAR = 0.15
-    """An estimate is replaced when a new one differs from it by more than this share, and by more than a unit; until then
-    it runs down."""
+    """A new estimate replaces the old one at once if it differs by more than this share, and by more than a unit."""
+    APPROACH = 0.2
+    """The share of a smaller difference that is made up for at each unit."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,6 +45,8 @@ class Pace:
         elif done > self._counted and now - self._since >= self.SHORTEST:
             self._recent.append((done - self._counted, now - self._since))
             self._since, self._counted = now, done
+            self.total = total
+            self._estimate(now)
         self.done, self.total = done, total
 
     @property
@@ -58,18 +61,24 @@ class Pace:
     def left(self) -> float | None:
         """Seconds until all is done; None where that is not known."""
         each = self.seconds_per_unit
-        if each is None or not self.total:
+        if each is None or self._told is None:
             return None
-        now = self._clock()
-        begun = min(now - self._since, each * (self.total - self._counted))
-        fresh = each * (self.total - self._counted) - begun
+        seconds, at = self._told
+        # A unit that takes longer than those before does not make the others shorter.
+        return max(seconds - (self._clock() - at), each * (self.total - self._counted - 1), 0.0)
+
+    def _estimate(self, now: float) -> None:
+        """Tell the time left anew: a near estimate is approached, and does not raise what was told before."""
+        each = self.seconds_per_unit
+        if each is None or not self.total:
+            return
+        fresh = each * (self.total - self._counted)
         if self._told is not None:
-            seconds, told_at = self._told
-            expected = seconds - (now - told_at)
-            if expected > 0 and abs(fresh - expected) <= max(self.NEAR * expected, each):
-                return expected
+            before, at = self._told
+            expected = before - (now - at)
+            if abs(fresh - expected) <= max(self.NEAR * expected, each):
+                fresh = min(expected + (fresh - expected) * self.APPROACH, before)
         self._told = (fresh, now)
-        return fresh
 
     def _restart(self) -> None:
         self._recent: deque[tuple[int, float]] = deque(maxlen=self.RECENT)
