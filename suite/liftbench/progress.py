@@ -65,7 +65,7 @@ class Pace:
             return None
         seconds, at = self._told
         # A unit that takes longer than those before does not make the others shorter.
-        return max(seconds - (self._clock() - at), each * (self.total - self._counted - 1), 0.0)
+        return max(seconds - (self._clock() - at), seconds - each, 0.0)
 
     def _estimate(self, now: float) -> None:
         """Tell the time left anew: a near estimate is approached, and does not raise what was told before."""
