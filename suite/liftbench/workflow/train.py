@@ -66,7 +66,8 @@ def train(
     A training that was stopped continues from its newest checkpoint; a finished one is reused.
 
     Parameters:
-        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
+        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`, or
+            `helpdesk` where TweetSumm is not at hand).
         plugin: Name of the trainer plugin, for example `qlora` (default: the recipe's).
         seeds: Train this many adapters, with the recipe's seed and those that follow it, each in its own run.
         score: Measure each adapter after its training; without it the runs stay unscored (`status` is `trained`).
