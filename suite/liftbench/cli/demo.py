@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..measuring.plan import prepare
+from ..recipe.measured import DEMO
 from ..runs.environment import peak_memory
 from ..workflow.compare import compare_runs
 from ..workflow.demo import run_demo
@@ -26,9 +27,8 @@ from .show_comparison import show_comparison
 def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Measure the untuned model, train an adapter, measure it the same way, and compare.
 
-    It runs on helpdesk, the corpus that ships with the package, unless --dataset names another, and takes a quarter of
-    an hour on two CPU cores. If it was stopped, the same command continues it. Exits with 0 once it has finished,
-    whatever the verdict.
+    It runs on helpdesk, the corpus that ships with the package, unless --dataset names another, and takes {demo}.
+    If it was stopped, the same command continues it. Exits with 0 once it has finished, whatever the verdict.
     """
     started = time.monotonic()
     setup = setup_of({**given, "recipe": given["recipe"] or "helpdesk"})
@@ -43,3 +43,6 @@ def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> No
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     say(f"\ntook {minutes} min {seconds} s and at most {peak_memory() / 1e9:.1f} GB of memory")
     say(f"try the adapter: bench summarize --adapter {candidate.id} FILE\nreport: {page}")
+
+
+command.help = (command.help or "").replace("{demo}", DEMO)

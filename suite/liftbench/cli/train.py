@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from ..measuring.plan import Measurement, prepare
+from ..recipe.measured import TRAININGS
 from ..runs.directory import Run
 from ..workflow.measure import say_problems
 from ..workflow.preview import expect_trainings, preview_trainings
@@ -21,7 +22,9 @@ from .show_expectation import show_expectation
 
 @click.command("train")
 @run_options
-@click.option("--plugin", help="The trainer plugin (see `bench plugins`). [env: LIFTBENCH_PLUGIN]")
+@click.option(
+    "--plugin", help="The trainer plugin, listed by `bench plugins` (default: the recipe's). [env: LIFTBENCH_PLUGIN]"
+)
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
@@ -49,6 +52,9 @@ def command(
 ) -> None:
     """Train an adapter for RECIPE's model through a trainer plugin, then score it.
 
+    Without --plugin the recipe's trainer is taken. Before it begins, the command says what it will cost. Measured:
+    {measured}.
+
     A training that was stopped continues from its newest checkpoint when the same command is given again. With --seeds
     each adapter is a run of its own, and `bench compare` judges them together. With --launch several processes share
     the conversations of every step; the adapter is that of one process but for rounding. With --dry-run a few steps are
@@ -69,6 +75,9 @@ def command(
         show_run(runs[0], as_json=as_json)
     else:
         show_seeds(runs, as_json=as_json)
+
+
+command.help = (command.help or "").replace("{measured}", TRAININGS)
 
 
 def _preview(trainings: Sequence[Training], measurement: Measurement, *, calibrate: bool, as_json: bool) -> None:
