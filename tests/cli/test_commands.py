@@ -249,9 +249,10 @@ def test_the_demo_measures_trains_and_compares_and_continues_with_what_is_done(b
     assert done.code == 0, done.err
     assert "scoring 4 conversations of support validation, training on 7 others with qlora" in done.err
     assert "Undecided: " in done.out or "Unproven: " in done.out
-    assert done.err.rstrip().endswith("report: demo.html")
-    assert Path("demo.html").read_text().startswith("<!doctype html>")
     baseline, candidate = runs_in(Path("reports/runs"))
+    ended = ["report: demo.html", f"next: bench summarize --adapter {candidate.id} FILE"]
+    assert done.err.splitlines()[-2:] == ended
+    assert Path("demo.html").read_text().startswith("<!doctype html>")
     assert (baseline.manifest.command, candidate.manifest.command) == ("baseline", "train")
     again = bench("demo", *options, "--json")
     assert again.err.count("already measured") == 2

@@ -15,6 +15,7 @@ from ..workflow.compare import compare_runs
 from ..workflow.demo import run_demo
 from ..workflow.preview import preview_trainings
 from ..workflow.train import plan_trainings
+from .next_steps import after_demo, after_dry_run
 from .options import run_options, setup_of
 from .show import FEEDBACK, say, show_preview
 from .show_comparison import show_comparison
@@ -36,13 +37,15 @@ def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> No
     trainings = plan_trainings(setup, measurement, 1)
     if dry_run:
         show_preview(preview_trainings(trainings, measurement), as_json=as_json)
+        after_dry_run(as_json=as_json)
         return
     baseline, candidate = run_demo(trainings[0], measurement)
     found = compare_runs(baseline, [candidate], setup.plugins, setup.runs, FEEDBACK)
     page = show_comparison(found, setup.plugins, setup.runs, html, as_json=as_json)
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     say(f"\ntook {minutes} min {seconds} s and at most {peak_memory() / 1e9:.1f} GB of memory")
-    say(f"try the adapter: bench summarize --adapter {candidate.id} FILE\nreport: {page}")
+    say(f"report: {page}")
+    after_demo(candidate, setup.runs)
 
 
 command.help = (command.help or "").replace("{demo}", DEMO)

@@ -10,6 +10,7 @@ from ..errors import LiftbenchError
 from ..gating.explain import describe_rule
 from ..gating.gate import explain_rule
 from ..workflow.gate import plan_gate, run_gate
+from .next_steps import after_gate
 from .options import baselines_option, json_option, runs_option
 from .output import console, echo
 from .show import print_json, say
@@ -86,4 +87,6 @@ def command(
 
         console().print(gate_table(found.report))
     say(f"report: {page}")
+    if not as_json:
+        after_gate(found.runs[0], runs, passed=found.report.passed)
     return 0 if found.report.passed else 1

@@ -15,6 +15,7 @@ from ..training.search_space import OPTIONS
 from ..training.sweep import LOSS, SweepPlan
 from ..workflow.measure import say_problems
 from ..workflow.sweep import TRIALS, plan_for, run_sweep, value_words
+from .next_steps import after_sweep
 from .options import run_options, setup_of
 from .output import console, echo
 from .show import print_json, say
@@ -76,6 +77,7 @@ def command(
         print_json(found)
     else:
         _show(found)
+        after_sweep(found.recipe, setup.runs)
 
 
 def _show_plan(plan: SweepPlan, trials: int, *, as_json: bool) -> None:
@@ -125,7 +127,6 @@ def _show(found: Sweep) -> None:
         table.add_row(str(trial.number), *cells, Text(state), value, f"{trial.seconds / 60:.1f}")
     console().print(table)
     echo(found.recipe)
-    say(f"next: bench train {found.recipe}")
 
 
 def best_first(found: Sweep) -> list[SweepTrial]:
