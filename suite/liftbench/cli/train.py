@@ -15,7 +15,7 @@ from ..workflow.measure import say_problems
 from ..workflow.preview import expect_trainings, preview_trainings
 from ..workflow.train import Training, plan_trainings, train_adapters, with_launch
 from .next_steps import after_dry_run, after_measuring, after_training_alone
-from .options import run_options, setup_of
+from .options import run_options, setup_of, trainer_option
 from .output import echo
 from .show import print_json, say, show_preview, show_run, show_seeds
 from .show_expectation import show_expectation
@@ -23,9 +23,7 @@ from .show_expectation import show_expectation
 
 @click.command("train")
 @run_options
-@click.option(
-    "--plugin", help="The trainer plugin, listed by `bench plugins` (default: the recipe's). [env: LIFTBENCH_PLUGIN]"
-)
+@trainer_option
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),

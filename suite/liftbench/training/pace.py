@@ -17,7 +17,7 @@ from ..errors import LiftbenchError
 from ..files import write_atomic
 from ..models.cache import cache_folder
 from ..records.conversation import Conversation
-from ..runs.environment import processor, usable_cores
+from ..runs.environment import processor_name, usable_cores
 
 KEPT = 100
 """The newest notes that are kept."""
@@ -41,7 +41,7 @@ class TrainingPace(Struct, frozen=True, kw_only=True):
 
 def machine() -> str:
     """This machine, as a note names it."""
-    return f"{processor()}, {usable_cores()} cores"
+    return f"{processor_name()}, {usable_cores()} cores"
 
 
 def notes_path() -> Path:
