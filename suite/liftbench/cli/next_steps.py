@@ -48,6 +48,14 @@ def after_training_alone(*, as_json: bool) -> None:
         say_next(*_again("--no-score"))
 
 
+def after_run(run: Run, runs: Path) -> None:
+    """After a look at a run: to finish it, or one of its conversations."""
+    if run.manifest.status == "complete" and not run.changed:
+        say_next("bench", "show", run.id, run.conversations[0].id, *runs_arguments(runs))
+    elif run.manifest.argv[0].endswith(("bench", "__main__.py")):
+        say_next("bench", *run.manifest.argv[1:])
+
+
 def after_yardsticks(setup: Setup) -> None:
     """After controls or the validity of metrics: a system to hold beside them."""
     say_next("bench", "baseline", *recipe_arguments(setup))
