@@ -34,13 +34,19 @@ class Pace:
         self._clock = clock
         self.done = self.total = 0
         self._began = False
-        self._restart()
+        self._recent: deque[tuple[int, float]] = deque(maxlen=self.RECENT)
+        """Of each interval: units and seconds."""
+        self._since, self._counted = 0.0, 0
+        """The end of the last interval, and what was done by then."""
+        self._told: tuple[float, float] | None = None
+        """The time left that was told last, and when."""
 
     def update(self, done: int, total: int) -> None:
         """Note how much is done. Another total, or less than before, is the beginning of other work."""
         now = self._clock()
         if not self._began or total != self.total or done < self.done:
-            self._restart()
+            self._recent.clear()
+            self._told = None
             self._began, self._since, self._counted = True, now, done
         elif done > self._counted and now - self._since >= self.SHORTEST:
             self._recent.append((done - self._counted, now - self._since))
@@ -79,8 +85,3 @@ class Pace:
             if abs(fresh - expected) <= max(self.NEAR * expected, each):
                 fresh = min(expected + (fresh - expected) * self.APPROACH, before)
         self._told = (fresh, now)
-
-    def _restart(self) -> None:
-        self._recent: deque[tuple[int, float]] = deque(maxlen=self.RECENT)
-        self._since, self._counted = 0.0, 0
-        self._told: tuple[float, float] | None = None
