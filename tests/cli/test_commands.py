@@ -253,7 +253,7 @@ def test_the_demo_measures_trains_and_compares_and_continues_with_what_is_done(b
     assert len(done.out.splitlines()) <= 8
     assert Path("demo.html").read_text().startswith("<!doctype html>")
     baseline, candidate = runs_in(Path("reports/runs"))
-    assert done.err.splitlines()[-1] == f"next: bench summarize --adapter {candidate.id} FILE"
+    assert done.err.splitlines()[-1] == f"try the adapter: bench summarize --adapter {candidate.id} FILE"
     assert (baseline.manifest.command, candidate.manifest.command) == ("baseline", "train")
     again = bench("demo", *options, "--json")
     assert again.err.count("already measured") == 2

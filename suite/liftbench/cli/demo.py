@@ -15,7 +15,7 @@ from ..workflow.compare import compare_runs
 from ..workflow.demo import run_demo
 from ..workflow.preview import preview_trainings
 from ..workflow.train import plan_trainings
-from .next_steps import after_demo, after_dry_run
+from .next_steps import after_dry_run
 from .options import run_options, setup_of, trainer_option
 from .show import FEEDBACK, say, show_preview
 from .show_comparison import show_comparison
@@ -44,7 +44,7 @@ def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> No
     show_comparison(found, setup.plugins, setup.runs, html, "json" if as_json else "short")
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     say(f"\ntook {minutes} min {seconds} s and at most {peak_memory() / 1e9:.1f} GB of memory")
-    after_demo(candidate, setup.runs)
+    say(f"try the adapter: bench summarize --adapter {candidate.id} FILE")
 
 
 command.help = (command.help or "").replace("{demo}", DEMO)

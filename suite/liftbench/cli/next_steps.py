@@ -92,11 +92,6 @@ def after_export(form: str, folder: Path) -> None:
     say_next("bench", "summarize", "--adapter" if form == "adapter" else "--model", folder, "FILE")
 
 
-def after_demo(candidate: Run, runs: Path) -> None:
-    """After the demo: a first summary by what was trained."""
-    say_next("bench", "summarize", "--adapter", candidate.id, "FILE", *runs_arguments(runs))
-
-
 # ----------------------------------------------------------------------------------------------------------------- data
 
 

@@ -11,7 +11,7 @@ import click
 from ..runs.filtering import Kind, RunFilter, Status
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[str]):
     """A day, `2026-11-30`."""
 
     name = "DATE"
