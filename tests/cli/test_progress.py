@@ -94,7 +94,7 @@ def test_a_bar_on_a_terminal_has_pace_and_time_left(monkeypatch: pytest.MonkeyPa
             return True
 
     out = Terminal()
-    console = Console(file=out, width=160, force_terminal=True, color_system=None)
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
     monkeypatch.setattr(progress, "error_console", lambda: console)
     clock = Clock()
     monkeypatch.setattr(progress, "Pace", lambda: Pace(clock))

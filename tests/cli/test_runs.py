@@ -119,7 +119,7 @@ def test_it_asks_first(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("click.confirm", lambda words, **_: asked.append(words) or answer == "y")
+    monkeypatch.setattr("click.confirm", lambda words, **_: [asked.append(words), answer == "y"][1])
     done = command_line("runs", "delete", runs["base"].id)
     assert asked[0].startswith("delete 1 run, ")
     assert runs["base"].id in done.err

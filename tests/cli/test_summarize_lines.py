@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from liftbench.data.jsonl import each_in_lines
 from liftbench.errors import UsageError
 from liftbench.extension.loader import load_plugins
 from liftbench.files import write_lines
@@ -101,10 +102,6 @@ def test_a_stream_is_read_no_further_than_a_batch(tiny_chat_model: Path) -> None
 
 
 def test_a_bad_first_line_needs_no_model() -> None:
-    def broken() -> Iterator[Conversation]:
-        raise UsageError("line 1")
-        yield
-
     setup = Setup(resolved=resolve_recipe("helpdesk", {"model": "absent"}), plugins=load_plugins())
-    with pytest.raises(UsageError, match="line 1"):
-        next(summarize_each(broken(), 0, None, setup))
+    with pytest.raises(UsageError, match="the talk, line 1: "):
+        next(summarize_each(each_in_lines([b"{"], "the talk"), 0, None, setup))

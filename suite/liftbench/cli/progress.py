@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 from rich.text import Text
 
 from ..progress import Pace, Progress
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 FIRST_LINE = 10.0
 """Seconds of work before the first line, where there is no terminal: what is done by then needs none."""
+
+BAR = 16
+"""Columns of a bar: few enough that pace and time left fit beside it in 80."""
 
 SHARE_BETWEEN_LINES = 0.1
 """Another line is due when this share of the work has been done since the last one, and `FIRST_LINE` has passed."""
@@ -52,11 +56,10 @@ def progress_bars(stages: Sequence[tuple[str, str]]) -> Iterator[list[Progress]]
     bars = Bar(
         _Spinner(),
         TextColumn("{task.fields[title]}{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=BAR),
         _Column(lambda task: counted(task.fields["pace"], task.fields["unit"])),
         _Column(lambda task: pace_of(task.fields["pace"], task.fields["unit"])),
-        TimeElapsedColumn(),
-        _Column(lambda task: left_of(task.fields["pace"])),
+        _Column(lambda task: left_of(task.fields["pace"]) or elapsed_of(task)),
         console=console,
     )
     for title, unit in stages:
@@ -90,7 +93,7 @@ class _Column(ProgressColumn):
     """Words about a task."""
 
     def __init__(self, words: Callable[[Task], str]) -> None:
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True))
         self._words = words
 
     def render(self, task: Task) -> Text:
@@ -111,6 +114,14 @@ def pace_of(work: Pace, unit: str) -> str:
     """`43 s/step`; empty as long as it is not known."""
     each = work.seconds_per_unit
     return "" if each is None else unit_pace(each, unit)
+
+
+def elapsed_of(task: Task) -> str:
+    """`12 s so far`, or `in 12 s` when all is done."""
+    if task.elapsed is None:
+        return ""
+    taken = exact_duration(task.finished_time or task.elapsed)
+    return f"in {taken}" if task.finished else f"{taken} so far"
 
 
 def left_of(work: Pace) -> str:

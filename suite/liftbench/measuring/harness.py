@@ -88,7 +88,11 @@ def measure(run: OpenRun, measurement: Measurement, subject: Loadable, plugins: 
 
 
 def measure_texts(
-    run: OpenRun, measurement: Measurement, texts: dict[str, str], plugins: Plugins, progress: Progress
+    run: OpenRun,
+    measurement: Measurement,
+    texts: dict[str, str],
+    plugins: Plugins,
+    progress: Progress = no_progress,
 ) -> Run:
     """Score texts made elsewhere (id → text, see `read_texts`)."""
     rows = [Prediction(id=id_, text=postprocess(texts[id_])) for id_ in measurement.scored]
