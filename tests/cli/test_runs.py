@@ -119,7 +119,12 @@ def test_it_asks_first(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("click.confirm", lambda words, **_: [asked.append(words), answer == "y"][1])
+
+    def confirm(words: str, **_: object) -> bool:
+        asked.append(words)
+        return answer == "y"
+
+    monkeypatch.setattr("click.confirm", confirm)
     done = command_line("runs", "delete", runs["base"].id)
     assert asked[0].startswith("delete 1 run, ")
     assert runs["base"].id in done.err
