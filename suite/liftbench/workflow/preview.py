@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from ..errors import LiftbenchError, UsageError
+from ..errors import LiftbenchError, as_usage_error
 from ..measuring.plan import Measurement
 from ..measuring.systems import Loadable, NotDownloaded, planned_system, recipe_shots
 from ..models.references import require_obtainable
@@ -140,7 +140,7 @@ def require_model(recipe: Recipe) -> None:
     try:
         require_obtainable(recipe.model.reference)
     except LiftbenchError as error:
-        raise UsageError(error.what, error.fix) from error
+        raise as_usage_error(error) from error
 
 
 def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[], Loadable] | None) -> Preview:
