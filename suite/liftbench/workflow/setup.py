@@ -61,7 +61,7 @@ class RunOptions(TypedDict, total=False):
     plugins: Plugins
     """Plugins that are loaded already (default: the installed ones)."""
     progress: Progress
-    """Called as `progress(done, total, message)`, with a total of 0 while it is not known (default: nothing is shown)."""
+    """Called as `progress(done, total, message)`; a total of 0 is not known (default: nothing is shown)."""
     say: Say
     """Called with each message, for example `print` (default: messages are dropped)."""
 
