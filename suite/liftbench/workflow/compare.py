@@ -150,24 +150,26 @@ def compare_runs(
         background = replace(background, missing=background.missing | {"seeds": left_out})
     given = {run.id for run in (baseline, *candidates)}
     best = best_prompted(baseline, [run for run in there if run.id not in given])
-    comparison = judge_runs(
-        baseline,
-        candidates,
-        background,
-        best_prompted=best,
-        target=target,
-        headlines=headlines,
-        against=against,
-        slices=slices,
-        metrics=metrics,
-        selection=Selection(
-            unscored_seeds=left_out,
-            looks=count_looks(baseline, [*there, *candidates]),
-            notes=_notes(candidates, there),
-            preferences=preferences_of(runs, [run.id for run in candidates]),
-            trainings=_find_trainings(candidates, there),
-        ),
-    )
+    with feedback.bars([("verdict", "")]) as (on_verdict,):
+        on_verdict(0, 0, "intervals, guards and slices")
+        comparison = judge_runs(
+            baseline,
+            candidates,
+            background,
+            best_prompted=best,
+            target=target,
+            headlines=headlines,
+            against=against,
+            slices=slices,
+            metrics=metrics,
+            selection=Selection(
+                unscored_seeds=left_out,
+                looks=count_looks(baseline, [*there, *candidates]),
+                notes=_notes(candidates, there),
+                preferences=preferences_of(runs, [run.id for run in candidates]),
+                trainings=_find_trainings(candidates, there),
+            ),
+        )
     return RunComparison(comparison, {run.id: run for run in (baseline, *([best] if best else []), *candidates)})
 
 
