@@ -10,6 +10,7 @@ import pytest
 
 from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation
+from liftbench.runs.directory import runs_in
 
 from ..conftest import Outcome
 
@@ -43,7 +44,9 @@ def test_controls_are_shown_with_the_humans_and_kept(command_line: Bench, data: 
     assert done.code == 0, done.err
     assert all(name in done.out for name in ("best-constant", "slot-template", "extractive-oracle", "leave one out"))
     assert "content-overlap" in done.out.replace("-\n", "-") or "content-" in done.out
-    [kept] = Path("reports/yardsticks").glob("*/controls.json")
+    [kept] = Path("reports/runs/yardsticks").glob("*/controls.json")
+    assert runs_in(Path("reports/runs")) == []
+    assert [one.name for one in Path("reports").iterdir()] == ["runs"]
     before = kept.stat().st_mtime_ns
     again = command_line("controls", "--dataset", str(data), "--json")
     assert json.loads(again.out) == json.loads(kept.read_text())
