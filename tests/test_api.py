@@ -45,7 +45,7 @@ def bench(tiny_command_line: Any) -> Any:
 def project(command_line: Any, world: World, tmp_path: Path) -> Any:
     """Runs a command in a project with promoted baselines, two runs and their controls."""
     shutil.copytree(world.folder, tmp_path / "baselines")
-    shutil.copytree(world.bench.runs.parent / "yardsticks", tmp_path / "reports" / "yardsticks")
+    shutil.copytree(world.bench.runs / "yardsticks", tmp_path / "reports" / "runs" / "yardsticks")
     for run in (world.baseline, world.good):
         shutil.copytree(run.folder, tmp_path / "reports" / "runs" / run.id)
     return command_line
@@ -225,7 +225,7 @@ def test_results_are_readable_in_a_notebook_and_escaped(project: Any, world: Wor
     comparison = liftbench.compare()
     [candidate] = comparison.candidates
     shown = comparison._repr_html_()
-    assert shown.index("Undecided" if candidate.verdict.outcome == "undecided" else "Verified") < shown.index("<table>")
+    assert shown.index("Undecided" if candidate.verdict.outcome == "undecided" else "Proven") < shown.index("<table>")
     assert shown.count("<tr>") == 1 + len(comparison.headlines)
     report = liftbench.gate(rules=["rougeL >= 0.1"], baseline="untuned")
     shown = report._repr_html_()

@@ -104,7 +104,7 @@ def test_a_bug_keeps_its_traceback_and_is_not_taken_for_a_verdict(bench: Any, mo
     def broken(_: Path) -> list[Run]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("liftbench.cli.runs.runs_in", broken)
+    monkeypatch.setattr("liftbench.cli.runs_list.runs_in", broken)
     done = bench("runs")
     assert done.code == 4
     assert "ZeroDivisionError" in done.err
@@ -254,10 +254,12 @@ def test_the_demo_measures_trains_and_compares_and_continues_with_what_is_done(b
     done = bench("demo", *options, "--html", "demo.html")
     assert done.code == 0, done.err
     assert "scoring 4 conversations of support validation, training on 7 others with qlora" in done.err
-    assert "Undecided: " in done.out or "Unproven: " in done.out
-    assert done.err.rstrip().endswith("report: demo.html")
+    assert done.out.startswith(("? Undecided: ", "○ Not proven: "))
+    assert "\nreport: demo.html\n" in done.out
+    assert len(done.out.splitlines()) <= 8
     assert Path("demo.html").read_text().startswith("<!doctype html>")
     baseline, candidate = runs_in(Path("reports/runs"))
+    assert done.err.splitlines()[-1] == f"try the adapter: bench summarize --adapter {candidate.id} FILE"
     assert (baseline.manifest.command, candidate.manifest.command) == ("baseline", "train")
     again = bench("demo", *options, "--json")
     assert again.err.count("already measured") == 2

@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 from ..errors import LiftbenchError
 from ..gating.explain import describe_rule
 from ..gating.gate import explain_rule
 from ..workflow.gate import plan_gate, run_gate
 from . import complete
+from .next_steps import after_gate
 from .options import baselines_option, json_option, recipe_argument, runs_option
 from .output import console, echo
+from .progress import progress_bar
 from .show import print_json, say
 
 
@@ -73,7 +76,9 @@ def command(
             echo(describe_rule(rule))
             say(f"without the figures of a run: {error.line}")
         return 0
-    found = run_gate(plan, run_name, runs, baselines)
+    with progress_bar("") as progress:
+        progress(0, 0, "checking the rules")
+        found = run_gate(plan, run_name, runs, baselines)
     # Imported late: it loads charts and templates, which `--explain` does not need.
     from ..report.pages import write_gate_page
 
@@ -87,10 +92,13 @@ def command(
         if summary:
             append_summary(found.report, summary, page)
     if as_json:
-        print_json(found.report)
+        report = found.report
+        print_json(msgspec.structs.asdict(report) | {"state": report.state, "sentence": report.sentence})
     else:
         from ..report.gate.terminal import gate_table
 
         console().print(gate_table(found.report))
     say(f"report: {page}")
+    if not as_json:
+        after_gate(found.runs[0], runs, passed=found.report.passed)
     return 0 if found.report.passed else 1

@@ -16,7 +16,7 @@ from ..prompts.render import render
 from ..recipe.sections import Recipe
 from ..records.run import Protocol
 from ..records.system import Shot
-from ..training.adapter import TrainingPlan, request_path
+from ..training.adapter import TrainingPlan, remember_pace, request_path
 from ..training.estimate import estimate
 from ..training.launch import command, found_at
 from ..training.trainer import TrainingEstimate
@@ -129,6 +129,8 @@ def expect_trainings(trainings: Sequence[Training]) -> Expectation:
         return Expectation(unknown=error.line, trainings=len(trainings))
     with setup.feedback.bars([("", "passes")]) as (bar,):
         found = estimate(setup.recipe, plan, base, bar)
+    if found:
+        remember_pace(plan, base, found)
     unknown = "" if found else f"the trainer {plan.spec.name!r} cannot say it"
     return Expectation(estimate=found, unknown=unknown, trainings=len(trainings))
 
