@@ -16,12 +16,13 @@ from ...judging.guards import Guard, not_passed
 from ...judging.ranking import Ranking
 from ...workflow.setup import RUNS
 from ..answer import MOST_REASONS, Answer, LiftAnswer, answer_comparison, write_reason
-from ..outcomes import SYMBOLS
+from ..outcomes import REACHED, SYMBOLS
 from ..ranking import say_best
 from .text import STYLES, plain
 
 COLUMNS = 80
 MOST_LINES = 8
+MOST_LIFTS = 3
 MOST_ANSWERS = 4
 """Answers of which each has a line; the others are counted."""
 
@@ -50,7 +51,7 @@ def _show_answer(answer: Answer) -> Iterator[RenderableType]:
     about = "; ".join(filter(None, [answer.name, answer.about]))
     if len(badge) + len(about) + 3 <= COLUMNS:
         badge.append_text(plain(f" ({about})", "dim"))
-    lifts = [*map(_describe_lift, answer.lifts), *_show_unbeaten(answer)]
+    lifts = [*_list_lifts(answer), *_show_unbeaten(answer)]
     yield badge
     yield plain(_shorten_reason(answer, MOST_LINES - 3 - len(lifts)))
     yield from map(plain, lifts)
@@ -60,10 +61,22 @@ def _badge(answer: Answer) -> Text:
     return Text(f"{SYMBOLS[answer.outcome]} {answer.headline}", STYLES[answer.outcome])
 
 
-def _describe_lift(lift: LiftAnswer) -> str:
-    """`ROUGE-L +108% (+88% to +132%): reaches the target`."""
-    interval = f" ({lift.interval})" if lift.state != "no number" else ""
-    return f"{lift.label} {lift.lift}{interval}: {lift.state}"
+def _list_lifts(answer: Answer) -> list[str]:
+    shown = answer.lifts if len(answer.lifts) <= MOST_LIFTS else answer.lifts[: MOST_LIFTS - 1]
+    lines = [_describe_lift(lift, answer.target) for lift in shown]
+    others = len(answer.lifts) - len(shown)
+    return [*lines, f"… and {others} more headlines: see the report"] if others else lines
+
+
+def _describe_lift(lift: LiftAnswer, target: str) -> str:
+    """`ROUGE-L +108% (+88% to +132%): reaches the target of +40%`."""
+    interval = f" ({lift.interval})" if lift.state != REACHED["unproven"] else ""
+    state = lift.state
+    if state in (REACHED["verified"], REACHED["not met"]):
+        state = f"{state} of {target}"
+    elif state == REACHED["undecided"]:
+        state = f"{state}, the target is {target}"
+    return textwrap.shorten(f"{lift.label} {lift.lift}{interval}: {state}", COLUMNS, placeholder=" …")
 
 
 def _show_unbeaten(answer: Answer) -> list[str]:
