@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..gating.gate import GateReport
+from ..gating.context import RuleResult
+from ..gating.gate import GATE_BADGES
 from ..judging.guards import Guard, not_passed
 from ..judging.verdict import BADGES as OUTCOMES
 from ..judging.verdict import Outcome
@@ -30,9 +31,7 @@ SYMBOLS = {
 
 BADGES: Mapping[str, str] = {
     **OUTCOMES,
-    "passed": "Passed",
-    "passed with waivers": "Passed with waivers",
-    "failed": "Failed",
+    **GATE_BADGES,
 }
 """Each outcome of a verdict, and each state of a gate, in the words of its badge."""
 
@@ -55,11 +54,9 @@ def advise(outcome: Outcome, guards: Sequence[Guard]) -> str:
     return "do not ship" if failed else "do not ship yet"
 
 
-def gate_state(report: GateReport) -> str:
-    """`passed`, `passed with waivers` or `failed`: decides the colour of the gate's page, badge and terminal line."""
-    if not report.passed:
-        return "failed"
-    return "passed with waivers" if report.waived else "passed"
+def rule_state(result: RuleResult) -> str:
+    """The state of a rule as it is shown: one that passes in spite of a guard has waived it."""
+    return "passed with waivers" if result.state == "passed" and result.waived else result.state
 
 
 def sort_guards(guards: Sequence[Guard]) -> list[Guard]:

@@ -58,7 +58,7 @@ def draw_dots(dots: Sequence[Dot], target: float | None, words: str, description
     colour = name("colour", scale=None)
     point = {"type": "point", "filled": True, "opacity": 1}
     layers = [
-        *(_target(target, domain[1], words, at, width) if target is not None else []),
+        *(_target(target, domain[1], words, at) if target is not None else []),
         draw_layer(
             drawn,
             {"type": "rule", "strokeWidth": 4, "opacity": 0.45},
@@ -83,7 +83,7 @@ def draw_dots(dots: Sequence[Dot], target: float | None, words: str, description
     return render_svg(combine_layers(layers, width=width, height=height), padding, NARROW, "small", description)
 
 
-def _target(target: float, end: float, words: str, at: Json, width: int) -> list[Json]:
+def _target(target: float, end: float, words: str, at: Json) -> list[Json]:
     """The shaded area from the target on, its line, and the words above it, on the side that has room."""
     domain = at["scale"]["domain"]
     right = (target - domain[0]) / (domain[1] - domain[0]) > 0.5

@@ -17,7 +17,7 @@ from ..charts.trend import Point, draw_trend
 from ..html.conversations import Listing, Subject, list_conversations
 from ..html.metrics import tabulate_metrics
 from ..html.page import get_template
-from ..outcomes import gate_state
+from ..outcomes import rule_state
 from .sentences import compared_system, describe_baselines, find_machine_changes, sort_results
 
 
@@ -44,7 +44,7 @@ def render_gate(report: GateReport, runs: Sequence[Run], against: Against) -> st
     page: str = get_template("gate.html.j2").render(
         title=f"{report.system} against {report.baseline}",
         report=report,
-        state=gate_state(report),
+        rule_state=rule_state,
         against=describe_baselines(report),
         results=sort_results(report.results),
         compared_system=compared_system,

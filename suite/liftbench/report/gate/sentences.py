@@ -46,7 +46,7 @@ def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> l
     lines = []
     for guard in not_passed(report.guards):
         if names is None or guard.name in names:
-            excluded = ", waived by the rules" if guard.name in report.waived else ""
+            excluded = ", waived" if guard.name in report.waived else ""
             fix = f" How to fix it: {guard.fix}" if guard.fix else ""
             lines.append(f"{guard.name} ({guard.state}{excluded}): {guard.words}{fix}")
     return lines

@@ -18,7 +18,7 @@ from .. import numbers
 from ..alternatives import describe_alternatives, tabulate_alternatives
 from ..answer import EVIDENCE
 from ..leaks import LEAKS, count_leaks
-from ..outcomes import SYMBOLS, sort_guards
+from ..outcomes import BADGES, REACHED, SYMBOLS, sort_guards
 from ..validity import classify_cost
 from . import appendix
 from .tags import link_evidence
@@ -64,6 +64,8 @@ def _environment() -> Environment:
         "style_hash": _hash(style),
         "script_hash": _hash(script),
         "symbols": SYMBOLS,
+        "badges": BADGES,
+        "reached": REACHED,
         "leak_kinds": LEAKS,
         "appendix": appendix,
     }
