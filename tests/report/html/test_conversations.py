@@ -149,7 +149,7 @@ def test_a_system_takes_at_most_a_kilobyte_a_conversation_beside_the_texts(tmp_p
     more = {f"metric-{number}": [1 / (3 + place) for place in range(60)] for number in range(15)}
     pair = [
         write_run(tmp_path, command=command, conversations=rows, texts=[text] * 60, scores=more)
-        for command in ("baseline", "score")  # type: ignore[assignment]
+        for command in ("baseline", "score")
     ]
     found = [Finding(start=at, end=at + 3, kind="unsupported number") for at in range(0, 120, 4)]
     for number, run in enumerate(pair):
@@ -297,7 +297,7 @@ def test_slices_are_those_that_are_judged(tmp_path: Path) -> None:
         )
         for number in range(80)
     ]
-    runs = [write_run(tmp_path, command=command, conversations=rows) for command in ("baseline", "score")]  # type: ignore[arg-type]
+    runs = [write_run(tmp_path, command=command, conversations=rows) for command in ("baseline", "score")]
     compared = compare(runs[0], runs[1:], slices=["company"])
     data = listed(*runs, results=compared.candidates, slicing=compared.slicing)
     [company] = data["slicing"]
