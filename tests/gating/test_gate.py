@@ -330,7 +330,7 @@ def test_of_nothing_there_is_no_share(world: World) -> None:
 
 def test_the_proven_run_itself_is_told(world: World) -> None:
     report = gated(world, world.good, "rougeL >= 0.99")
-    assert report.notes == ["The run is the proven one itself: a rule that it breaks asks for more than was proven."]
+    assert report.notes == ["The run is the promoted one itself: a rule that it breaks asks for more than it showed."]
 
 
 def test_another_base_model_is_told(world: World) -> None:

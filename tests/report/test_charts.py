@@ -102,11 +102,23 @@ def test_a_chart_has_no_tab_stops() -> None:
         assert "tabindex" not in drawn
 
 
-def test_losses_stand_before_gains_in_their_own_colour() -> None:
-    for drawing in drawings(DRAWN["gains"]):
-        [loss], [gain] = shapes(drawing, "worse"), shapes(drawing, "accent")
-        everything = list(drawing.iter())
-        assert everything.index(loss) < everything.index(gain)
+def bars(drawn: Markup) -> list[list[str | None]]:
+    colours = ("var(--worse)", "var(--accent)")
+    return [
+        [colour for element in drawing.iter() if (colour := element.get("fill")) in colours]
+        for drawing in drawings(drawn)
+    ]
+
+
+def test_bars_stand_in_order_and_are_no_links() -> None:
+    assert bars(DRAWN["gains"]) == [["var(--worse)", "var(--accent)"]] * 2
+    assert "href" not in DRAWN["gains"]
+
+
+def test_many_gains_share_bars() -> None:
+    for drawing in bars(draw_gains([place / 5000 - 0.2 for place in range(5000)], "many")):
+        assert len(drawing) == BARS
+        assert drawing.count("var(--worse)") == BARS // 5
 
 
 def test_many_gains_share_bars() -> None:

@@ -244,7 +244,7 @@ def _context(run: Run, against: Against, scored: ScoredSplit, selection: Selecti
 
 def _remarks(context: GateContext, against: Against) -> list[str]:
     if against.proven and against.proven.measured.manifest.id == context.run.id:
-        return ["The run is the proven one itself: a rule that it breaks asks for more than was proven."]
+        return ["The run is the promoted one itself: a rule that it breaks asks for more than it showed."]
     own, theirs = context.run.manifest.system.model, context.baseline.manifest.system.model
     if own and theirs and (own.sha256, own.settings_sha256) != (theirs.sha256, theirs.settings_sha256):
         return [f"The run is of another base model ({own.reference}) than the baseline ({theirs.reference})."]

@@ -33,7 +33,7 @@ from .output_faults import Fault
 from .rescoring import ScoredOnce, ScoreMismatch, check_scores
 from .sensitivity import Alternative, alternatives
 from .slices import SliceResult, Slicing, number_slices
-from .verdict import SEVERITY, Verdict, judge
+from .verdict import BADGES, SEVERITY, Verdict, judge
 
 COMPARISON_SCHEMA = 4
 """Raised when a field of `bench compare --json` is dropped or changes its meaning; new fields do not raise it."""
@@ -119,7 +119,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
             for lift in lifts[: len(self.headlines)]:
                 means = ["–" if mean is None else f"{mean:.3f}" for mean in (lift.baseline, lift.candidate)]
                 label = metric_label(lift.metric)
-                rows.append([one.run, label, *means, describe_gain(lift, one.verdict.target), one.verdict.outcome])
+                gain = describe_gain(lift, one.verdict.target)
+                rows.append([one.run, label, *means, gain, BADGES[one.verdict.outcome]])
         against = self.candidates[0].verdict.against if self.candidates else "baseline"
         return html_table(words, ["candidate", "metric", against, "candidate's mean", "lift", "outcome"], rows)
 

@@ -317,7 +317,7 @@ def test_the_lift_without_leaks_stands_beside_them(bare: Comparison, runs: list[
     leak = Leak(kind="trained on", id="c003", other="t1", likeness=1.0)
     text = page_of(with_result(bare, leaks=[leak], alternatives=made), runs).text
     leakage = text[text.index("Conversations by kind") : text.index("Sensitivity: would another choice change")]
-    assert "without what was seen differs +12% +5% to +20%, n 20 ✗ Not met" in leakage
+    assert "without what was seen differs +12% +5% to +20%, n 20 ✗ Does not reach the target" in leakage
     assert "c003 t1 100% –" in leakage
 
 
@@ -339,17 +339,18 @@ def alternatives(lift: Lift, outcomes: Sequence[Outcome]) -> list[Alternative]:
         (["verified"], ""),
         (
             ["verified", "verified"],
-            "No other choice changes the outcome of the lift (1 tried). With it the lift is +10% to +10% on ROUGE-L.",
+            "No other choice changes whether the lift reaches the target (1 tried). With it the lift is +10% to +10% "
+            "on ROUGE-L.",
         ),
         (
             ["verified", "verified", "undecided"],
-            "1 of 2 other choices changes the outcome of the lift: choice 2 (undecided on ROUGE-L). "
+            "1 of 2 other choices changes whether the lift reaches the target: choice 2 (open on ROUGE-L). "
             "Across them the lift is +10% to +20% on ROUGE-L.",
         ),
         (
             ["undecided", "verified", "not met"],
-            "2 of 2 other choices change the outcome of the lift: choice 1 (verified on ROUGE-L) and choice 2 "
-            "(not met on ROUGE-L). Across them the lift is +10% to +20% on ROUGE-L.",
+            "2 of 2 other choices change whether the lift reaches the target: choice 1 (reaches the target on ROUGE-L) "
+            "and choice 2 (does not reach the target on ROUGE-L). Across them the lift is +10% to +20% on ROUGE-L.",
         ),
     ],
 )
@@ -429,7 +430,7 @@ def test_the_verdict_of_seeds_together_comes_before_those_of_single_seeds(
     [answer] = answer_comparison(comparison)
     assert f"✗ {answer.badge}: {answer.advice} {answer.reason}" in text
     assert f"+33% {answer.lifts[0].label}" in text
-    order = [answer.reason, "Each seed on its own", "Judged together.", "Of all seeds."]
+    order = [answer.reason, "Each seed on its own", "Of all seeds."]
     assert sorted(order, key=text.index) == order
     words = terminal_of(comparison, runs)
     order = ["Of all seeds.", "seed 7 on its own", "seed 8 on its own"]
@@ -454,7 +455,7 @@ def test_a_candidate_beside_seeds_keeps_its_whole_verdict(bare: Comparison, runs
     assert "candidate 4 smollm2-135m+qlora ? Undecided:" in text
     assert "Proven by 3." in text
     assert "Proven by 3." in words
-    assert text.index("Judged together.") < text.index("Single verdict 3.")
+    assert text.index("3 seeds together") < text.index("candidate 4 smollm2")
 
 
 def test_seeds_judged_over_prompts_that_were_not_measured_have_no_figures(bare: Comparison, runs: list[Run]) -> None:

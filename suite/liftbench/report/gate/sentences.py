@@ -15,8 +15,9 @@ MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
 
 
 def describe_baselines(report: GateReport) -> str:
-    """The names of the promoted baselines."""
-    proven = f", proven {report.proven}" if report.proven else ""
+    """The names of the promoted baselines; `proven` means no more than the rules ask."""
+    waived = f" (with {join_words(report.waived)} waived)" if report.waived else ""
+    proven = f", proven {report.proven}{waived}" if report.proven else ""
     return f"baseline {report.baseline}{proven}"
 
 
