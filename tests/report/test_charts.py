@@ -121,12 +121,6 @@ def test_many_gains_share_bars() -> None:
         assert drawing.count("var(--worse)") == BARS // 5
 
 
-def test_many_gains_share_bars() -> None:
-    for drawing in drawings(draw_gains([place / 5000 - 0.2 for place in range(5000)], "many")):
-        losses, gains = shapes(drawing, "worse"), shapes(drawing, "accent")
-        assert (len(losses), len(gains)) == (BARS // 5, BARS - BARS // 5)
-
-
 def words_of(drawing: ElementTree.Element) -> list[str]:
     return [element.text or "" for element in drawing.iter() if element.tag.endswith("}text")]
 

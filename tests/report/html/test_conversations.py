@@ -272,7 +272,10 @@ def test_what_a_comparison_found_is_on_the_candidates_texts(runs: list[Run]) -> 
     assert "same text as elsewhere" in tags[1]
     assert "same text as elsewhere" not in tags[0]
     assert data["systems"][0]["guards"] == []
-    assert dict(data["systems"][1]["guards"]).keys() == {guard.name for guard in result.verdict.guards}
+    guards = {guard.name: guard for guard in result.verdict.guards}
+    assert [name for name, _, _ in data["systems"][1]["guards"]] == list(guards)
+    for name, state, places in data["systems"][1]["guards"]:
+        assert (state, [runs[0].conversations[place].id for place in places]) == (guards[name].state, guards[name].ids)
 
 
 def test_guards_link_to_the_conversations_that_they_look_at() -> None:
