@@ -10,25 +10,16 @@ from xml.etree import ElementTree
 import pytest
 from markupsafe import Markup
 
-from liftbench.records.training import CurvePoint
 from liftbench.report.charts.dots import Dot, draw_dots
 from liftbench.report.charts.gains import BARS, draw_gains
 from liftbench.report.charts.lengths import MOST_POINTS, draw_lengths
 from liftbench.report.charts.picture import make_picture, make_png
 from liftbench.report.charts.theme import NARROW
-from liftbench.report.charts.training_curve import draw_training_curve
 
 STYLE = (resources.files("liftbench.report.html") / "templates" / "style.css").read_text(encoding="utf-8")
 LIGHT, DARK = (
     dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[:2]
 )
-
-
-def curve() -> list[CurvePoint]:
-    return [
-        CurvePoint(step=step, epoch=step / 9, loss=3 / step, validation_loss=3.1 / step if step % 3 == 0 else None)
-        for step in range(1, 10)
-    ]
 
 
 DESCRIBED = 'lift <of> "72%"'
@@ -45,8 +36,6 @@ SMALL = {
     "negative": draw_dots([Dot(row="candidate", value=-0.3, low=-0.4, high=-0.2)], None, "", DESCRIBED),
 }
 LARGE = {
-    "training": draw_training_curve(curve(), None, DESCRIBED),
-    "one point": draw_training_curve(curve()[:1], None, DESCRIBED),
     "gains": draw_gains([-0.1, 0.2], DESCRIBED),
     "lengths": draw_lengths([(120, -0.1), (80, 0.2)], DESCRIBED),
 }
@@ -173,7 +162,6 @@ def test_a_negative_number_is_written_as_in_the_text() -> None:
 def test_where_there_is_nothing_to_draw_there_is_no_chart() -> None:
     assert draw_dots([], 0.4, "x", "x") == ""
     assert draw_lengths([], "x") == ""
-    assert draw_training_curve([CurvePoint(step=1, epoch=0.1)], None, "x") == ""
     assert draw_gains([], "x") == ""
 
 

@@ -14,15 +14,17 @@ from ..text.phrases import pluralize
 from ..training.search_space import OPTIONS
 from ..training.sweep import LOSS, SweepPlan
 from ..workflow.measure import say_problems
+from ..workflow.preview import require_model
 from ..workflow.sweep import TRIALS, plan_for, run_sweep, value_words
-from .options import run_options, setup_of
+from .next_steps import after_sweep
+from .options import run_options, setup_of, trainer_option
 from .output import console, echo
 from .show import print_json, say
 
 
 @click.command("sweep")
 @run_options
-@click.option("--plugin", help="The trainer plugin (see `bench plugins`). [env: LIFTBENCH_PLUGIN]")
+@trainer_option
 @click.option("--trials", type=click.IntRange(min=1), default=TRIALS, show_default=True, help="Number of trainings.")
 @click.option(
     "--param",
@@ -69,6 +71,7 @@ def command(
     plan = plan_for(setup, params=params, by=by, conversations=conversations)
     if dry_run:
         _show_plan(plan, trials, as_json=as_json)
+        require_model(setup.recipe)
         return
     found = run_sweep(setup, plan, trials=trials, out=out)
     say_problems(setup.plugins, say)
@@ -76,6 +79,7 @@ def command(
         print_json(found)
     else:
         _show(found)
+        after_sweep(found.recipe, setup.runs)
 
 
 def _show_plan(plan: SweepPlan, trials: int, *, as_json: bool) -> None:
@@ -125,7 +129,6 @@ def _show(found: Sweep) -> None:
         table.add_row(str(trial.number), *cells, Text(state), value, f"{trial.seconds / 60:.1f}")
     console().print(table)
     echo(found.recipe)
-    say(f"next: bench train {found.recipe}")
 
 
 def best_first(found: Sweep) -> list[SweepTrial]:

@@ -44,7 +44,8 @@ def test_the_page_loads_nothing_and_is_the_same_again(world: World) -> None:
 
 
 def test_a_broken_rule_shows_the_conversations_that_got_worse(broken: str) -> None:
-    assert "Failed: 1 of 2 rules did not pass." in broken
+    assert "<strong>Failed</strong>" in broken
+    assert "1 of 2 rules did not pass." in broken
     assert "What got worse" in broken
     [data] = read_lists(broken)
     assert len(data["rows"]) == 3

@@ -379,7 +379,7 @@ def test_a_choice_that_one_headline_lacks_or_that_gives_no_number_is_shown(bare:
     comparison = replace(with_result(bare, alternatives=made), headlines=(one.metric, other.metric))
     text = page_of(comparison, runs).text
     assert "one alone differs unknown nothing to score –" in text
-    assert "one alone (unproven on ROUGE-L)" in text
+    assert "one alone (no number on ROUGE-L)" in text
 
 
 def test_why_texts_could_not_be_scored_again_is_said(bare: Comparison, runs: list[Run]) -> None:

@@ -13,14 +13,16 @@ from rich.text import Text
 
 from ...judging.compare import Comparison
 from ...judging.guards import Guard, not_passed
+from ...judging.ranking import Ranking
 from ...workflow.setup import RUNS
 from ..answer import MOST_REASONS, Answer, LiftAnswer, answer_comparison, write_reason
 from ..outcomes import SYMBOLS
+from ..ranking import say_best
 from .text import STYLES, plain
 
 COLUMNS = 80
 MOST_LINES = 8
-MOST_ANSWERS = 5
+MOST_ANSWERS = 4
 """Answers of which each has a line; the others are counted."""
 
 
@@ -28,6 +30,8 @@ def list_answers(comparison: Comparison, page: Path, runs: Path) -> RenderableTy
     """The badge, the reasons, the lifts, the report's path and the next command; a line each for several candidates."""
     answers = answer_comparison(comparison)
     lines = [*_show_answer(answers[0])] if len(answers) == 1 else [*_show_several(answers)]
+    if ranking := comparison.ranking:
+        lines.append(_say_best(ranking))
     lines.append(_fold(f"report: {page}"))
     if command := suggest_command(comparison, runs):
         lines.append(_fold(f"next:   {command}"))
@@ -95,6 +99,12 @@ def _show_several(answers: Sequence[Answer]) -> Iterator[RenderableType]:
         yield plain(textwrap.shorten(words, COLUMNS, placeholder=" …"), STYLES[answer.outcome])
     if len(answers) > MOST_ANSWERS:
         yield plain(f"… and {len(answers) - MOST_ANSWERS} more: --verbose shows all", "dim")
+
+
+def _say_best(ranking: Ranking) -> Text:
+    names = [rival.name for rival in ranking.rivals]
+    labels = {one.id: one.name if names.count(one.name) == 1 else short_id(one.id) for one in ranking.rivals}
+    return plain(textwrap.shorten(say_best(ranking, labels), COLUMNS, placeholder=" …"))
 
 
 # ------------------------------------------------------------------------------------------------------------ what next
