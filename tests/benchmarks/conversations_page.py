@@ -13,7 +13,6 @@ import argparse
 import json
 import random
 import re
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -121,7 +120,7 @@ def measure(browser: Browser, page: Path) -> None:
 def spent(browser: Browser) -> float:
     """Milliseconds that the page's main thread has worked for; on a busy machine this is less than what passed."""
     found = browser.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
-    return 1000 * next(one["value"] for one in found if one["name"] == "TaskDuration")
+    return 1000 * float(next(one["value"] for one in found if one["name"] == "TaskDuration"))
 
 
 def main() -> None:
@@ -140,4 +139,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -210,7 +210,7 @@ def test_tables_have_scoped_heads_and_charts_have_words(page: Page) -> None:
     heads = [tag for tag in page.tags if tag == "th"]
     assert len(heads) == len([1 for tag, name, _ in page.attributes if (tag, name) == ("th", "scope")])
     drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert len(drawn) == page.tags.count("svg") == 1 + 2 * 3  # One small, and three wide and narrow.
+    assert len(drawn) == page.tags.count("svg") == 1 + 2 * 2 + 3  # One small, two twice, three of the training.
     assert page.tags.count("figure") == page.tags.count("figcaption") == 4
     assert all(drawn)
 

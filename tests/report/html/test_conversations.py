@@ -149,7 +149,7 @@ def test_a_system_takes_at_most_a_kilobyte_a_conversation_beside_the_texts(tmp_p
     more = {f"metric-{number}": [1 / (3 + place) for place in range(60)] for number in range(15)}
     pair = [
         write_run(tmp_path, command=command, conversations=rows, texts=[text] * 60, scores=more)
-        for command in ("baseline", "score")  # type: ignore[assignment]
+        for command in ("baseline", "score")
     ]
     found = [Finding(start=at, end=at + 3, kind="unsupported number") for at in range(0, 120, 4)]
     for number, run in enumerate(pair):
@@ -272,7 +272,10 @@ def test_what_a_comparison_found_is_on_the_candidates_texts(runs: list[Run]) -> 
     assert "same text as elsewhere" in tags[1]
     assert "same text as elsewhere" not in tags[0]
     assert data["systems"][0]["guards"] == []
-    assert dict(data["systems"][1]["guards"]).keys() == {guard.name for guard in result.verdict.guards}
+    guards = {guard.name: guard for guard in result.verdict.guards}
+    assert [name for name, _, _ in data["systems"][1]["guards"]] == list(guards)
+    for name, state, places in data["systems"][1]["guards"]:
+        assert (state, [runs[0].conversations[place].id for place in places]) == (guards[name].state, guards[name].ids)
 
 
 def test_guards_link_to_the_conversations_that_they_look_at() -> None:
@@ -297,7 +300,7 @@ def test_slices_are_those_that_are_judged(tmp_path: Path) -> None:
         )
         for number in range(80)
     ]
-    runs = [write_run(tmp_path, command=command, conversations=rows) for command in ("baseline", "score")]  # type: ignore[arg-type]
+    runs = [write_run(tmp_path, command=command, conversations=rows) for command in ("baseline", "score")]
     compared = compare(runs[0], runs[1:], slices=["company"])
     data = listed(*runs, results=compared.candidates, slicing=compared.slicing)
     [company] = data["slicing"]

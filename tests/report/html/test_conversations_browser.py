@@ -356,6 +356,26 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser: Browser, pa
     assert browser.overflow() == []
 
 
+def test_one_of_several_candidates_is_looked_at_and_all_are_opened(
+    browser: Browser, runs: list[Run], tmp_path: Path
+) -> None:
+    rows = [conversation(place) for place in range(SIZE)]
+    rival = write_run(tmp_path, command="score", conversations=rows, texts=["", *("It helps.",) * (SIZE - 1)])
+    path = tmp_path / "several.html"
+    compared = compare(runs[0], [runs[1], rival])
+    path.write_text(render_comparison(compared, {run.id: run for run in (*runs, rival)}), encoding="utf-8")
+    browser.open(path, "conversations?about=2&sort=place")
+    assert "candidate 2" in browser.text(".talk-columns")
+    tags = "return document.querySelector('#c1 .talk-tags').textContent"
+    assert "empty" in browser.run(tags)
+    choose(browser, "about", "1")
+    assert "empty" not in browser.run(tags)
+    browser.open(path, "c1?about=2")
+    heads = browser.run("return [...document.querySelectorAll('.talk-scores thead th')].map((one) => one.innerText)")
+    assert [head.split()[0] for head in heads] == ["Metric", "baseline", "candidate", "candidate"]
+    assert "The summary is empty." in browser.text(".talk-summaries")
+
+
 def test_a_page_of_runs_has_a_list_for_each_protocol(browser: Browser, runs: list[Run], tmp_path: Path) -> None:
     other = write_run(tmp_path, conversations=[conversation(place) for place in range(1, 8)])
     path = tmp_path / "runs.html"

@@ -104,8 +104,8 @@ class SystemHead(Struct, frozen=True, kw_only=True):
     role: str
     name: str
     run: str
-    guards: list[tuple[str, str]]
-    """Guard → state; empty for what is not judged."""
+    guards: list[tuple[str, str, list[int]]]
+    """Guard, state, and the places of the conversations that it is about; empty for what is not judged."""
     worse: list[tuple[str, str]]
     """Field and label of each slice on which it is worse than the baseline."""
 
@@ -325,12 +325,16 @@ def _units(text: str) -> Sequence[int]:
 
 
 def _head(subject: Subject, result: CandidateResult | None) -> SystemHead:
+    places = {one.id: place for place, one in enumerate(subject.run.conversations)} if result else {}
     worse = [one for one in result.slices if one.state == "worse"] if result else []
     return SystemHead(
         role=subject.role,
         name=subject.name,
         run=subject.run.id,
-        guards=[(guard.name, guard.state) for guard in result.verdict.guards] if result else [],
+        guards=[
+            (guard.name, guard.state, [places[id_] for id_ in guard.ids if id_ in places])
+            for guard in (result.verdict.guards if result else ())
+        ],
         worse=list(dict.fromkeys((one.field, one.label) for one in worse)),
     )
 

@@ -17,7 +17,7 @@ const follow = () => {
     }
     if (row) list.view.open(row, { scroll: true });
     else {
-      list.box.scrollIntoView();
+      (list === lists[0] ? list.box.closest("section") ?? list.box : list.box).scrollIntoView();
       list.view.status.focus({ preventScroll: true });
     }
     return;

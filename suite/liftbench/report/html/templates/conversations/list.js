@@ -97,15 +97,21 @@ class List {
     return slicing !== undefined && slicing.labels[slicing.of[row.place]] === label;
   }
 
+  // Whether a guard is about a row: it has named those that decide, or the row has a tag that it counts.
+  concerns(guard) {
+    const { guards, worse } = this.data.systems[this.state.about];
+    const places = new Set(guards.find(([name]) => name === guard)?.[2]);
+    if (places.size) return (row) => places.has(row.place);
+    if (guard === "slices") return (row) => worse.some(([field, label]) => this.inSlice(row, field, label));
+    return (row) => this.tags(row).some((tag) => tag.guard === guard);
+  }
+
   // --------------------------------------------------------------------------------------------- filters and order
 
   filters() {
     const { search, guard, problem, change, fields, metric, of, min, max, about } = this.state;
     const tests = [];
-    if (guard === "slices") {
-      const { worse } = this.data.systems[about];
-      tests.push((row) => worse.some(([field, label]) => this.inSlice(row, field, label)));
-    } else if (guard) tests.push((row) => this.tags(row).some((tag) => tag.guard === guard));
+    if (guard) tests.push(this.concerns(guard));
     if (problem) tests.push((row) => this.tags(row).some((tag) => tag.one === problem));
     if (change) tests.push((row) => trend(this.gain(row)) === change);
     for (const [field, label] of Object.entries(fields)) tests.push((row) => this.inSlice(row, field, label));

@@ -114,22 +114,19 @@ class View {
     if (this.countedFor !== state.about) {
       this.countedFor = state.about;
       const tags = new Map();
-      const guards = new Map();
-      for (const row of list.rows) {
-        const own = list.tags(row);
-        for (const { one } of own) tags.set(one, (tags.get(one) ?? 0) + 1);
-        for (const guard of new Set(own.map((tag) => tag.guard).filter(Boolean))) guards.set(guard, (guards.get(guard) ?? 0) + 1);
-      }
-      if (data.systems[state.about].worse.length) guards.set("slices", 0);
+      for (const row of list.rows) for (const { one } of list.tags(row)) tags.set(one, (tags.get(one) ?? 0) + 1);
       const states = new Map(data.systems[state.about].guards);
-      const options = [...guards].map(([guard, times]) => [guard, `${guard}${times ? ` (${times})` : ""}`, states.get(guard)]);
+      const names = new Set([...states.keys(), ...data.tags.map((tag) => tag.guard).filter(Boolean)]);
+      const options = [...names].map((guard) => [guard, list.rows.filter(list.concerns(guard)).length])
+        .filter(([, times]) => times)
+        .map(([guard, times]) => [guard, `${guard} (${count(times)})`, states.get(guard)]);
       const failed = options.filter(([, , found]) => found && found !== "passed");
       const others = options.filter(([, , found]) => !found || found === "passed");
       const fill = (label, choices) => label.querySelector("select").replaceChildren(...this.makeSelect("", "", choices).lastChild.childNodes);
-      fill(this.problems, [["", "anything"], ...[...tags].map(([tag, times]) => [tag, `${tag} (${times})`])]);
+      fill(this.problems, [["", "anything"], ...[...tags].map(([tag, times]) => [tag, `${tag} (${count(times)})`])]);
       fill(this.guards, [["", "any"], ...(failed.length ? [["not passed", failed]] : []), ...(others.length ? [[states.size ? "passed" : "looks at", others]] : [])]);
       this.problems.hidden = !tags.size;
-      this.guards.hidden = !guards.size;
+      this.guards.hidden = !options.length;
     }
     for (const control of list.box.querySelectorAll("[data-state]")) {
       const name = control.dataset.state;
