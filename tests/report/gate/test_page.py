@@ -49,7 +49,8 @@ def test_a_broken_rule_shows_the_conversations_that_got_worse(broken: str) -> No
     assert "What got worse" in broken
     [data] = read_lists(broken)
     assert len(data["rows"]) == 3
-    assert {f"#r1c{row['place'] + 1}" for row in data["rows"]} == set(re.findall('href="(#r1c[0-9]+)"', broken))
+    linked = set(re.findall(f'href="#({data["prefix"]}[0-9]+)"', broken))
+    assert {f"{data['prefix']}{row['place'] + 1}" for row in data["rows"]} == linked
     for row in data["rows"]:
         promoted, gated = row["texts"]
         assert promoted["text"] is None
