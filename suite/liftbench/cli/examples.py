@@ -88,7 +88,7 @@ EXAMPLES = {
         "bench show RUN ID",
         "bench show RUN ID --beside OTHER --json",
     ),
-    "view": ("bench view",),
+    "view": ("bench view", "bench view --serve"),
     "report": ("bench report RUN OTHER --html report.html",),
     "summarize": (
         "bench summarize chat.txt",

@@ -25,12 +25,6 @@ def command(html: Path | None, serve: bool, port: int, as_json: bool, baselines:
     """Write an index of all runs, their pages and the promoted baselines, with the trend of the headlines.
 
     The index is index.html beside the folder of the runs, or the file that --html names; --serve writes nothing.
-
-    \b
-    Examples:
-      bench view
-      bench view --serve
-      bench view --html runs.html
     """
     if serve:
         _serve(runs, baselines, port)

@@ -19,6 +19,8 @@ DAY = 86_400_000
 """Milliseconds."""
 
 PADDING = Padding(52, 26, 20, 40)
+FOR_TIMES = Padding(52, 26, 46, 24)
+"""Labels of times are long, and the axis has no title."""
 
 
 class Look(Struct, frozen=True):
@@ -59,9 +61,8 @@ def draw_swatch(look: Look) -> Markup:
 def draw_lines(lines: Sequence[Line], x_title: str, y_title: str, description: str, y_format: str = "") -> Markup:
     """One of several small charts beside each other; empty without a point. `y_format` is that of d3."""
     x_axis = {"grid": False, "tickMinStep": 1, "tickCount": 5}
-    return _draw_plot(
-        lines, number("x", title=x_title, axis=x_axis, scale={"zero": False}), y_title, description, y_format
-    )
+    x = number("x", title=x_title, axis=x_axis, scale={"zero": False})
+    return _draw_plot(lines, x, y_title, description, y_format)
 
 
 def draw_times(lines: Sequence[Line], y_title: str, description: str) -> Markup:
@@ -76,18 +77,20 @@ def draw_times(lines: Sequence[Line], y_title: str, description: str) -> Markup:
     }
     scale = {"type": "utc", "nice": False, "padding": 8}
     x = {"field": "x", "type": "temporal", "title": None, "axis": axis, "scale": scale}
-    return _draw_plot(lines, x, y_title, description, "")
+    return _draw_plot(lines, x, y_title, description, "", FOR_TIMES)
 
 
-def _draw_plot(lines: Sequence[Line], x: Json, y_title: str, description: str, y_format: str) -> Markup:
+def _draw_plot(
+    lines: Sequence[Line], x: Json, y_title: str, description: str, y_format: str, padding: Padding = PADDING
+) -> Markup:
     shown = [line for line in lines if line.points]
     if not shown:
         return Markup()
     y_axis = make_titled_axis(**({"format": y_format} if y_format else {}))
     y = number("y", title=y_title, scale={"zero": False}, axis=y_axis)
     layers = [layer for line in shown for layer in _draw(line, {"x": x, "y": y})]
-    plot = combine_layers(layers, width=NARROW - PADDING.left - PADDING.right, height=150)
-    return render_svg(plot, PADDING, NARROW, "multiple", description)
+    plot = combine_layers(layers, width=NARROW - padding.left - padding.right, height=150)
+    return render_svg(plot, padding, NARROW, "multiple", description)
 
 
 def _draw(line: Line, at: Json) -> list[Json]:
