@@ -13,7 +13,7 @@ from ..runs.directory import runs_in, unreadable_in
 from ..runs.removal import disk_use
 from ..text.phrases import pluralize
 from .options import json_option, runs_option
-from .output import console, echo, error_console, print_list
+from .output import console, echo, error_console, print_list, results
 from .runs_options import filter_of, filter_options
 from .show import print_json, say
 
@@ -53,6 +53,7 @@ def command(as_json: bool, runs: Path, **given: Any) -> None:
     out = console()
     print_list(runs_table(found, sizes if out.width >= WIDE or not out.file.isatty() else None))
     largest = max(found, key=lambda run: sizes[run.id])
+    results().flush()  # A list that could not be printed needs no total.
     errors = error_console()
     errors.print(
         f"{pluralize(len(found), 'run')}, {numbers.format_size(sum(sizes.values()))} (the largest: {largest.id}, "
