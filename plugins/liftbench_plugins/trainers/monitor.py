@@ -42,7 +42,7 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         """Start the clock at the time that an interrupted training had reached."""
         self._began = self._saved = time.monotonic()
         self._before = seconds(state)
-        self._request.progress(state.global_step, state.max_steps, "training")
+        self._request.progress(state.global_step, state.max_steps, "begun")
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         """Evaluate where planned; save at every evaluation, at the end, and if the last save is long ago."""

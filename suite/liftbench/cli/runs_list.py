@@ -13,7 +13,7 @@ from ..runs.directory import runs_in, unreadable_in
 from ..runs.removal import disk_use
 from ..text.phrases import pluralize
 from .options import json_option, runs_option
-from .output import console, echo, print_list
+from .output import console, echo, error_console, print_list, results
 from .runs_options import filter_of, filter_options
 from .show import print_json, say
 
@@ -53,7 +53,12 @@ def command(as_json: bool, runs: Path, **given: Any) -> None:
     out = console()
     print_list(runs_table(found, sizes if out.width >= WIDE or not out.file.isatty() else None))
     largest = max(found, key=lambda run: sizes[run.id])
-    say(
+    results().flush()  # A list that could not be printed needs no total.
+    errors = error_console()
+    errors.print(
         f"{pluralize(len(found), 'run')}, {numbers.format_size(sum(sizes.values()))} (the largest: {largest.id}, "
-        f"{numbers.format_size(sizes[largest.id])}); all of {runs} takes {numbers.format_size(disk_use(runs))}"
+        f"{numbers.format_size(sizes[largest.id])}); all of {runs} takes {numbers.format_size(disk_use(runs))}",
+        highlight=False,
+        markup=False,
+        soft_wrap=not errors.file.isatty(),
     )
