@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,6 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
-from selenium_axe_python import Axe
 
 DESKTOP = (1440, 900)
 PHONE = (390, 844)
@@ -115,8 +115,8 @@ class Browser:
         self.driver.get("about:blank")
         self.resize(*size)
         self.emulate(scheme)
-        for kind in ("performance", "browser"):
-            self.driver.get_log(kind)
+        self._take_log("performance")
+        self._take_log("browser")
         self.page = page.resolve().as_uri()
         began = time.perf_counter()
         self.driver.get(self.page + (f"#{fragment}" if fragment else ""))
@@ -176,7 +176,7 @@ class Browser:
 
     def run(self, script: str, *arguments: Any) -> Any:
         """What a function body in JavaScript returns; `arguments` are its own."""
-        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(script, *arguments)
 
     def find(self, selector: str) -> WebElement:
         """The first element that fits; `NoSuchElementException` without one."""
@@ -216,7 +216,7 @@ class Browser:
 
     def requests(self) -> list[str]:
         """All addresses that were asked for since the page was opened, except its own file."""
-        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        events = [json.loads(entry["message"])["message"] for entry in self._take_log("performance")]
         asked = [
             event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"
         ]
@@ -224,7 +224,11 @@ class Browser:
 
     def errors(self) -> list[str]:
         """What the console has said since the page was opened: errors, warnings, and what the policy refused."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        return [entry["message"] for entry in self._take_log("browser")]
+
+    def _take_log(self, kind: Literal["performance", "browser"]) -> list[dict[str, Any]]:
+        """What was logged since the last call."""
+        return list(self.driver.get_log(kind))  # type: ignore[no-untyped-call]
 
     def overflow(self) -> list[str]:
         """The elements that make the page scroll sideways; boxes that scroll by themselves may be wide."""
@@ -232,8 +236,7 @@ class Browser:
 
     def violations(self, *selectors: str) -> list[str]:
         """What axe-core finds in the whole page, or in some elements: a line for each rule."""
-        axe = Axe(self.driver)
-        axe.inject()
+        self.run((resources.files("selenium_axe_python") / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
         found = self.driver.execute_async_script(RUN_AXE, {"include": [[one] for one in selectors or ("html",)]})
         if "error" in found:
             raise AssertionError(found["error"])

@@ -131,12 +131,28 @@ def test_pairs_are_judged_with_the_keyboard_alone(browser: Browser, pages: dict[
     assert [pair["better"] for pair in judged["pairs"]] == ["left"] * pairs
 
 
-def test_signs_of_arrows_and_pairs_are_not_keys_of_the_page_while_a_name_is_written(
-    browser: Browser, pages: dict[Kind, Path]
-) -> None:
+def test_letters_of_a_name_are_no_keys_of_the_page(browser: Browser, pages: dict[Kind, Path]) -> None:
     browser.open(pages["sheet"])
     browser.run("localStorage.clear()")
     browser.open(pages["sheet"])
     browser.find("#judge").send_keys("nap12")
     assert "Pair 1 of" in browser.text()
     assert " 0 judged" in browser.text()
+
+
+def test_what_is_wrong_with_a_page_is_found(browser: Browser, tmp_path: Path) -> None:
+    """Else the other tests would pass whatever the pages are."""
+    page = tmp_path / "bad.html"
+    page.write_text(
+        "<title>bad</title><a href='#nowhere'></a><img src='https://x.example/a.png'>"
+        "<p style='width: 3000px; color: #ddd'>wide<script>window.canary = 1; undefined.x</script>",
+        encoding="utf-8",
+    )
+    browser.open(page)
+    assert browser.requests() == ["https://x.example/a.png"]
+    assert any("Cannot read properties of undefined" in line for line in browser.errors())
+    assert browser.broken_links() == ["#nowhere"]
+    assert [line[:8] for line in browser.overflow()] == ["<p style"]
+    found = {line.partition(" ")[0] for line in browser.violations()}
+    assert {"link-name", "image-alt", "color-contrast", "html-has-lang"} <= found
+    assert browser.run("return window.canary") == 1
