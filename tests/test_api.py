@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 import liftbench
 from liftbench.files import write_lines
+from liftbench.text.phrases import name_run
 
 from .support.scripted import World, untuned
 
@@ -246,4 +247,4 @@ def test_an_unfinished_run_shows_its_status(project: Any, world: World) -> None:
     run = liftbench.load_run(world.good.id)
     run.manifest = replace(run.manifest, status="trained")
     assert "<table>" not in run._repr_html_()
-    assert repr(run) == f"<Run {run.id}: trained>"
+    assert repr(run) == f"<Run {name_run(run.id)}: trained>"

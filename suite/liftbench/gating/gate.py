@@ -85,6 +85,9 @@ class GateReport(Struct, frozen=True, kw_only=True):
             return f"Passed{waived if self.waived else ''}: all {pluralize(len(self.results), 'rule')} hold."
         return f"Failed: {len(failing)} of {pluralize(len(self.results), 'rule')} did not pass."
 
+    def __repr__(self) -> str:
+        return "\n".join([self.sentence, *(f"{one.state}: {one.rule}: {one.found}" for one in self.results)])
+
     def _repr_html_(self) -> str:
         """Shows the outcome and what was checked, then the rules, in a notebook."""
         about = f"{self.system} ({', '.join(self.runs)}) against baseline {self.baseline}"
