@@ -39,6 +39,7 @@ def run(notebook: Any, folder: Path) -> Any:
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
+        coalesce_streams=True,
     )
     return tidy(client.execute(env=os.environ | QUIET))
 
@@ -50,7 +51,7 @@ def tidy(notebook: Any) -> Any:
         cell.metadata = {}
         for output in cell.get("outputs", []):
             if output.output_type == "stream":
-                output.text = re.sub(r"[^\r\n]*\r(?!\n)", "", output.text)
+                output.text = re.sub(r"[^\r\n]*\r(?!\n)| +$", "", output.text, flags=re.MULTILINE)
     return notebook
 
 
