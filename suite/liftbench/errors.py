@@ -24,6 +24,10 @@ class LiftbenchError(Exception):
         """What is wrong and where: a clause without a capital or a full stop, which follows `error:` or a place."""
         self.fix = fix
         """How to fix it, in whole sentences; empty where that is obvious."""
+        self.name = ""
+        """The name that nothing has, where the error is about one."""
+        self.key = ""
+        """The recipe's key that has a wrong value, where `what` begins with one."""
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.fix}" if self.fix else self.what
@@ -35,7 +39,15 @@ class LiftbenchError(Exception):
 
     def within(self, place: str) -> Self:
         """The same error, preceded by the place that it comes from."""
-        return type(self)(f"{place}: {self.what}", self.fix)
+        error = type(self)(f"{place}: {self.what}", self.fix)
+        error.name = self.name
+        return error
+
+    def also(self, more: str) -> Self:
+        """The same error with more of how to fix it."""
+        error = type(self)(self.what, f"{self.fix}{more}")
+        error.name = self.name
+        return error
 
 
 class UsageError(LiftbenchError):
@@ -56,17 +68,43 @@ class RunFailed(LiftbenchError):
     exit_code = 4
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """An error for an unknown name; its fix begins with the most similar known names.
+NEAREST = 3
+"""How many known names an error suggests."""
 
-    >>> print(unknown("split", "tset", ["train", "test"]))
+ALIKE = 0.5
+"""The least likeness of a name that somebody may have meant."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """An error for an unknown name; its fix names the three nearest known names, and no more.
+
+    >>> print(unknown("split", "tset", ["train", "test", "validation", "development"]))
     unknown split 'tset'
-    Did you mean 'test'? Known: test, train.
+    Did you mean 'test', 'train' or 'development'?
+    >>> print(unknown("split", "x", ["train", "test", "validation", "development"]))
+    unknown split 'x'
+    Known: development, test, train, … (4 in all).
     """
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return UsageError(f"unknown {kind} {name!r}", f"{hint}Known: {', '.join(names) or 'none'}.")
+    names = sorted(set(known))
+    near = sorted(names, key=lambda each: -_likeness(name, each))[:NEAREST]
+    if near and _likeness(name, near[0]) >= ALIKE:
+        *others, last = map(repr, near)
+        fix = f"Did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+    else:
+        more = f", … ({len(names)} in all)" if len(names) > len(near) else ""
+        fix = f"Known: {', '.join(near) or 'none'}{more}."
+    error = UsageError(f"unknown {kind} {name!r}", fix)
+    error.name = name
+    return error
+
+
+def _likeness(name: str, known: str) -> float:
+    """From 0 to 1. The last part of a key is compared alone, too: `target` is like `metrics.target`."""
+    one, other = name.casefold(), known.casefold()
+    whole = difflib.SequenceMatcher(None, one, other).ratio()
+    ends = difflib.SequenceMatcher(None, one.rpartition(".")[2], other.rpartition(".")[2]).ratio()
+    # A little less than the whole, so that of two keys with one end the one that was written in full comes first.
+    return max(whole, 0.95 * ends)
 
 
 def first_line(error: BaseException) -> str:

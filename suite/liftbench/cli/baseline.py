@@ -9,7 +9,7 @@ import click
 from ..measuring.plan import prepare
 from ..prompt_search.plan import plan_tuning
 from ..workflow.measure import measure_baseline, measure_best_prompt, say_problems
-from ..workflow.preview import preview_baseline
+from ..workflow.preview import preview_baseline, require_model
 from .options import run_options, setup_of
 from .show import say, show_preview, show_run
 from .show_prompts import show_search, show_search_plan
@@ -33,6 +33,7 @@ def command(tune: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
                 shots = plan.shots[: setup.recipe.prompt.shots]
                 show_preview(preview_baseline(setup, measurement, shots), as_json=False)
             show_search_plan(plan, as_json=as_json)
+            require_model(setup.recipe)
             return
         show_search(measure_best_prompt(setup, measurement, plan), as_json=as_json)
     elif dry_run:

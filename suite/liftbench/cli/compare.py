@@ -12,13 +12,13 @@ from ..judging.compare import exit_code
 from ..records.run import Against
 from ..runs.directory import find_run
 from ..workflow.compare import choose_runs, compare_runs
-from .options import json_option, runs_option
+from .options import json_option, run_argument, runs_option
 from .show import FEEDBACK, say
 from .show_comparison import show_comparison
 
 
 @click.command("compare")
-@click.argument("names", nargs=-1, metavar="[BASELINE] [CANDIDATE]...")
+@run_argument("names", nargs=-1, metavar="[BASELINE] [CANDIDATE]...")
 @click.option("--target", type=float, help="The lift to reach, as a fraction (default: the baseline's recipe's).")
 @click.option("--headline", "headlines", multiple=True, help="A metric to judge on (default: the baseline's recipe's).")
 @click.option(

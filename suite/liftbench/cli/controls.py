@@ -10,14 +10,14 @@ from ..floors import control_scores
 from ..floors.ranking import system_means
 from ..measuring.plan import prepare
 from ..report.terminal.systems import systems_table
-from .options import recipe_options, setup_of
+from .options import recipe_argument, recipe_options, setup_of
 from .output import console
 from .progress import progress_bar
 from .show import print_json, say
 
 
 @click.command("controls")
-@click.argument("recipe", required=False)
+@recipe_argument
 @recipe_options
 def command(as_json: bool, **given: Any) -> None:
     """Measure systems without a model, and the humans against each other, on RECIPE's data.

@@ -14,14 +14,14 @@ from ..workflow.compare import compare_runs
 from ..workflow.demo import run_demo
 from ..workflow.preview import preview_trainings
 from ..workflow.train import plan_trainings
-from .options import run_options, setup_of
+from .options import run_options, setup_of, trainer_option
 from .show import FEEDBACK, say, show_preview
 from .show_comparison import show_comparison
 
 
 @click.command("demo")
 @run_options
-@click.option("--plugin", help="The trainer plugin (see `bench plugins`). [env: LIFTBENCH_PLUGIN]")
+@trainer_option
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
 def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Measure the untuned model, train an adapter, measure it the same way, and compare.

@@ -12,13 +12,13 @@ from ..extension.loader import load_plugins
 from ..records.export import Dtype, Form
 from ..workflow.export import CONVERSATIONS, Export, ExportRequest, export_run, find_baseline, find_trained
 from ..workflow.measure import say_problems
-from .options import json_option, runs_option
+from .options import json_option, run_argument, runs_option
 from .output import echo
 from .show import FEEDBACK, print_json, say
 
 
 @click.command("export")
-@click.argument("run", required=False)
+@run_argument("run", required=False)
 @click.option(
     "--as",
     "form",

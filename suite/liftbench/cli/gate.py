@@ -10,14 +10,21 @@ from ..errors import LiftbenchError
 from ..gating.explain import describe_rule
 from ..gating.gate import explain_rule
 from ..workflow.gate import plan_gate, run_gate
-from .options import baselines_option, json_option, runs_option
+from . import complete
+from .options import baselines_option, json_option, recipe_argument, runs_option
 from .output import console, echo
 from .show import print_json, say
 
 
 @click.command("gate")
-@click.argument("recipe", required=False)
-@click.option("--run", "run_name", metavar="RUN", help="The run to gate (default: the newest comparable one).")
+@recipe_argument
+@click.option(
+    "--run",
+    "run_name",
+    metavar="RUN",
+    help="The run to gate (default: the newest comparable one).",
+    shell_complete=complete.runs,
+)
 @click.option("--baseline", metavar="NAME", help="The promoted baseline (default: the recipe's gates.baseline).")
 @click.option(
     "--proven",

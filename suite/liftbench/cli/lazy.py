@@ -8,18 +8,35 @@ from functools import cache
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from ..errors import RunFailed, unknown
-from .output import results_apart
+from ..errors import LiftbenchError, RunFailed, unknown
+from .examples import examples_of
+from .output import echo, results_apart
+
+RESOLVED = "liftbench.resolved"
+"""Where a command leaves its resolved recipe in the context, so that an error can say where a wrong name was given."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are `command` in `liftbench/cli/<prefix><name>.py`, with `_` for `-`."""
+    """A group whose commands are `command` in `liftbench/cli/<prefix><name>.py`, with `_` for `-`.
 
-    def __init__(self, *arguments: Any, commands_help: Mapping[str, str], prefix: str = "", **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    `sections` are the headings of its help, each with the names of its commands; the others come last. Alone, the group
+    prints its help.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        commands_help: Mapping[str, str],
+        prefix: str = "",
+        sections: Mapping[str, Sequence[str]] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, invoke_without_command=True, **options)
         self._help = commands_help
         self._prefix = prefix
+        self._sections = sections or {}
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(self._help)
@@ -27,21 +44,27 @@ class LazyGroup(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._help:
             return None
-        return _load(f"liftbench.cli.{self._prefix}{cmd_name.replace('-', '_')}")
+        return _load(self._prefix, cmd_name)
 
     def full_arguments(self, args: Sequence[str]) -> list[str]:
         """The arguments in full: where a group has a short form, with the command that it stands for."""
         return list(args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self.full_arguments(args))
+        # While a shell completes, the words after the group are not there yet.
+        return super().parse_args(ctx, self.full_arguments(args) if args or not ctx.resilient_parsing else args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self._help:
+        if args and args[0] not in self._help and not ctx.resilient_parsing:
             raise unknown("command", args[0], self._help)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so. None is imported, because a shell waits."""
+        found = [CompletionItem(name, help=words) for name, words in self._help.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; its return value is the exit code.
@@ -50,7 +73,13 @@ class LazyGroup(click.Group):
         there, possibly with 0 as if all were well.
         """
         try:
-            return super().invoke(ctx)
+            code = super().invoke(ctx)
+        except LiftbenchError as error:
+            resolved = ctx.meta.pop(RESOLVED, None)
+            located = resolved.located(error) if resolved else error
+            if located is error:
+                raise
+            raise located from error
         except BrokenPipeError as error:
             # Click would exit with 1. It is no reader of ours: that is `ReaderGone`.
             raise RunFailed(
@@ -61,16 +90,40 @@ class LazyGroup(click.Group):
                 f"something called sys.exit({error.code!r}) before the command was done",
                 "See --debug for where; switch a plugin off with LIFTBENCH_NO_PLUGIN=NAME.",
             ) from error
+        if ctx.invoked_subcommand is None:
+            echo(ctx.get_help())
+            return 0
+        return code
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self._help.items()))
+        named = {name for names in self._sections.values() for name in names}
+        others = [name for name in self._help if name not in named]
+        width = max(map(len, self._help))
+        for title, names in {**self._sections, "Other commands" if named else "Commands": others}.items():
+            rows = [(name.ljust(width), self._help[name]) for name in names if name in self._help]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class NearChoice(click.Choice[str]):
+    """One of some words; another word is answered with the nearest of them."""
+
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
+        del ctx
+        error = unknown("value", str(value), map(str, self.choices))
+        return f"{error.what}. {error.fix}"
 
 
 @cache
-def _load(module: str) -> click.Command:
-    """A command, which has standard output for its results alone."""
-    command: click.Command = importlib.import_module(module).command
+def _load(prefix: str, name: str) -> click.Command:
+    """A command, with its examples below its help, which has standard output for its results alone."""
+    module = f"{prefix}{name.replace('-', '_')}"
+    command: click.Command = importlib.import_module(f"liftbench.cli.{module}").command
+    command.epilog = examples_of(module)
+    for parameter in command.params:
+        if type(parameter.type) is click.Choice:
+            parameter.type = NearChoice(parameter.type.choices)
     if command.callback is not None and not isinstance(command, click.Group):
         command.callback = results_apart(command.callback)
     return command

@@ -14,6 +14,8 @@ from .lazy import LazyGroup
 from .output import PIPE_CLOSED, ReaderGone, own_streams
 
 COMMANDS = {
+    "init": "Write a recipe for your own conversations.",
+    "check": "Check a recipe without running it.",
     "demo": "Baseline, training and verdict on conversations that ship with the package.",
     "baseline": "Measure the untuned model.",
     "train": "Train an adapter with a trainer plugin, then score it.",
@@ -32,14 +34,30 @@ COMMANDS = {
     "runs": "List the runs.",
     "recipes": "List the recipes that ship with the package.",
     "plugins": "List trainers, backends, metrics, controls and data sets, or show one.",
+    "doctor": "Check Python, packages, processor, GPU, memory, disk, hub and plugins.",
+    "config": "Show where things are, and which environment variables count.",
+    "completion": "Print the completion script of bash, zsh or fish.",
     "selfcheck": "Check the metrics against published values, offline.",
 }
 """Each command's help. It is here so that `bench --help` need not import the commands, each in `cli/<name>.py`."""
+
+SECTIONS = {
+    "Start": ("demo", "init", "check"),
+    "Data": ("data",),
+    "Measure": ("baseline", "score", "controls", "validate-metrics"),
+    "Train": ("train", "sweep"),
+    "Decide": ("compare", "judge", "promote", "gate"),
+    "Look": ("runs", "show", "report", "view"),
+    "Use": ("summarize", "export"),
+    "Set up": ("recipes", "plugins", "doctor", "config", "completion", "selfcheck"),
+}
+"""The commands by the job."""
 
 
 @click.group(
     cls=LazyGroup,
     commands_help=COMMANDS,
+    sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="liftbench", prog_name="bench")
@@ -48,8 +66,10 @@ def cli(debug: bool) -> None:
     """Measure a summarizer, fine-tune it, and learn whether the improvement is real.
 
     \b
-    bench baseline                 measure the untuned model
-    bench train --plugin qlora     train an adapter and score it the same way
+    bench demo                     all of it, on conversations that ship with the package
+    bench init tickets             a recipe for conversations of your own
+    bench baseline tickets.toml    measure the untuned model
+    bench train tickets.toml       train an adapter and score it the same way
     bench compare                  the verdict, with an HTML report
 
     Exit codes: 0 success (compare: the lift is verified; gate: every rule passed), 1 the lift is not verified or a rule

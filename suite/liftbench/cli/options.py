@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import click
 
 from ..extension.loader import load_plugins
 from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup, resolve_recipe
+from . import complete
+from .lazy import RESOLVED
 from .show import FEEDBACK
 
 
@@ -39,9 +42,15 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that override a recipe; the command hands their values to `setup_of`."""
     options: list[Callable[..., Any]] = [
-        click.option("--model", help="Alias, folder, GGUF file or hub:org/name. [env: LIFTBENCH_MODEL]"),
         click.option(
-            "--dataset", help="Registered name, or a folder with <split>.jsonl files. [env: LIFTBENCH_DATASET]"
+            "--model",
+            help="Alias, folder, GGUF file or hub:org/name. [env: LIFTBENCH_MODEL]",
+            shell_complete=complete.models,
+        ),
+        click.option(
+            "--dataset",
+            help="Registered name, or a folder with <split>.jsonl files. [env: LIFTBENCH_DATASET]",
+            shell_complete=complete.datasets,
         ),
         click.option("--data-dir", help="Where the data set is: a folder or hub:org/name. [env: LIFTBENCH_DATA_DIR]"),
         click.option("--split", help="The split to score. [env: LIFTBENCH_SPLIT]"),
@@ -53,6 +62,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             metavar="NAME",
             help="A metric in addition to the recipe's; may be repeated.",
+            shell_complete=complete.plugins("metric"),
         ),
         click.option(
             "--set",
@@ -60,6 +70,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             metavar="SECTION.KEY=VALUE",
             help="Set any key of the recipe; may be repeated.",
+            shell_complete=complete.recipe_keys,
         ),
         click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off; may be repeated."),
         json_option,
@@ -70,21 +81,36 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+recipe_argument = click.argument("recipe", required=False, shell_complete=complete.recipes)
+"""Add `[RECIPE]`."""
+
+run_argument = partial(click.argument, shell_complete=complete.runs)
+"""Add an argument that names a run, or several."""
+
+trainer_option = click.option(
+    "--plugin",
+    help="The trainer plugin (see `bench plugins`). [env: LIFTBENCH_PLUGIN]",
+    shell_complete=complete.plugins("trainer"),
+)
+
+
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `[RECIPE]`, its overrides, `--fresh` and `--dry-run`, for the commands that make a run."""
     command = click.option(
         "--dry-run", is_flag=True, help="Show what would be done, with the origin of each value; write nothing."
     )(command)
     command = click.option("--fresh", is_flag=True, help="Start over instead of continuing or reusing a run.")(command)
-    return click.argument("recipe", required=False)(recipe_options(command))
+    return recipe_argument(recipe_options(command))
 
 
 def setup_of(given: dict[str, Any]) -> Setup:
     """A setup from the values of `recipe_options` or `run_options`."""
+    resolved = resolve_recipe(
+        given["recipe"], {name: given.get(name) for name in OVERRIDES}, given["metrics"], given["settings"]
+    )
+    click.get_current_context().meta[RESOLVED] = resolved
     return Setup(
-        resolved=resolve_recipe(
-            given["recipe"], {name: given.get(name) for name in OVERRIDES}, given["metrics"], given["settings"]
-        ),
+        resolved=resolved,
         plugins=load_plugins(given["no_plugin"]),
         runs=given["runs"],
         fresh=given.get("fresh", False),

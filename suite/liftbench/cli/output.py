@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 PIPE_CLOSED = 141
 """The exit code where the reader of an output has gone: that of a program that SIGPIPE ends, in any shell."""
@@ -74,6 +75,18 @@ def console() -> Console:
     from rich.console import Console  # Imported late, because `bench --help` does not need it.
 
     return _wide_enough(Console(file=results()))
+
+
+def print_list(table: Table) -> None:
+    """Print a list: at a terminal as a table that is folded to its width, else as plain columns, a row a line."""
+    from ..report.terminal.tables import plain_columns
+
+    out = console()
+    # Not `is_terminal`: that is what FORCE_COLOR says, too.
+    if out.file.isatty():
+        out.print(table)
+    else:
+        echo("\n".join(plain_columns(table)))
 
 
 def error_console() -> Console:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
 from ..extension.loader import load_plugins
+from ..extension.registry import Kind
 from ..report.terminal.tables import Table
 from .options import json_option
-from .output import console
-from .show import print_json
+from .output import print_list
+from .show import print_json, say
 
 
 @click.command("list")
 @json_option
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off.")
-def command(as_json: bool, no_plugin: tuple[str, ...]) -> None:
+@click.option("--kind", type=click.Choice(get_args(Kind)), help="List only plugins of this kind.")
+def command(as_json: bool, no_plugin: tuple[str, ...], kind: Kind | None) -> None:
     """List trainers, backends, metrics, controls, data sets and desks, and plugins that could not be loaded."""
     plugins = load_plugins(no_plugin)
+    specs = [spec for spec in plugins.specs if kind in (None, spec.kind)]
     if as_json:
-        print_json({"specs": plugins.specs, "problems": plugins.problems})
+        print_json({"specs": specs, "problems": plugins.problems})
         return
     table = Table()
     for column in ("kind", "name", "what", "plugin", "from"):
         table.add_column(column, overflow="fold")
-    for spec in sorted(plugins.specs, key=lambda spec: (spec.kind, spec.name)):
+    for spec in sorted(specs, key=lambda spec: (spec.kind, spec.name)):
         table.add_row(spec.kind, spec.name, spec.summary, spec.plugin, spec.distribution)
-    out = console()
-    out.print(table)
+    print_list(table)
     for problem in plugins.problems:
-        out.print(f"{problem.plugin} ({problem.distribution}): {problem.reason}", highlight=False, markup=False)
+        say(f"not loaded: {problem.plugin} ({problem.distribution}): {problem.reason}")

@@ -7,13 +7,14 @@ import click
 from ..extension.describe import describe
 from ..extension.loader import load_plugins
 from ..report.terminal.plugins import describe_plugin
+from . import complete
 from .options import json_option
 from .output import console
 from .show import print_json
 
 
 @click.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete.plugins())
 @json_option
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off.")
 def command(name: str, as_json: bool, no_plugin: tuple[str, ...]) -> None:

@@ -10,13 +10,13 @@ from ..gating.promote import Promotion
 from ..runs.directory import find_run
 from ..text.phrases import pluralize
 from ..workflow.promote import promote_run
-from .options import baselines_option, json_option, runs_option
+from .options import baselines_option, json_option, run_argument, runs_option
 from .output import echo
 from .show import FEEDBACK, print_json, say
 
 
 @click.command("promote")
-@click.argument("run_name", metavar="RUN")
+@run_argument("run_name", metavar="RUN")
 @click.argument("name")
 @click.option("--why", default="", metavar="TEXT", help="Why the baseline changes; required if it exists already.")
 @click.option("--texts", is_flag=True, help="Keep the summaries too; without it only their hashes are kept.")

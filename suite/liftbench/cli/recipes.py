@@ -8,7 +8,7 @@ from ..recipe.resolve import read_recipe, recipe_names, resolve
 from ..recipe.sections import DEFAULT_RECIPE
 from ..report.terminal.tables import Table
 from .options import json_option
-from .output import console
+from .output import print_list
 from .show import print_json
 
 
@@ -28,4 +28,4 @@ def command(as_json: bool) -> None:
         recipe = item.recipe
         data = f"{recipe.data.dataset} {recipe.data.split}"
         table.add_row(name, recipe.model.reference, data, recipe.train.plugin, recipe.description)
-    console().print(table)
+    print_list(table)

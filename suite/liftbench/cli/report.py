@@ -8,12 +8,12 @@ import click
 
 from ..report.pages import write_runs_page
 from ..runs.directory import find_run
-from .options import runs_option
+from .options import run_argument, runs_option
 from .show import say
 
 
 @click.command("report")
-@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+@run_argument("names", nargs=-1, required=True, metavar="RUN...")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
 @runs_option
 def command(names: tuple[str, ...], html: Path | None, runs: Path) -> None:

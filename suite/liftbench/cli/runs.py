@@ -9,7 +9,7 @@ import click
 from ..report.terminal.runs import runs_table
 from ..runs.directory import runs_in, unreadable_in
 from .options import json_option, runs_option
-from .output import console, echo
+from .output import echo, print_list
 from .show import print_json, say
 
 
@@ -31,4 +31,4 @@ def command(as_json: bool, runs: Path) -> None:
     if not found:
         echo(f"no runs in {runs}; `bench baseline` makes one")
         return
-    console().print(runs_table(found))
+    print_list(runs_table(found))

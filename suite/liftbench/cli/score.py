@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,6 +10,7 @@ import click
 
 from ..errors import UsageError
 from ..measuring.plan import prepare, read_texts
+from ..measuring.systems import Loadable, require_here
 from ..recipe.sections import Precision
 from ..workflow.measure import find_system, measure_subject, say_problems, score_texts
 from ..workflow.preview import preview_system
@@ -61,10 +63,16 @@ def command(
     else:
         setup = setup_of(given)
         measurement = prepare(setup.resolved, setup.plugins)
-        subject, parent = find_system(setup, system, precision=precision, allow_mismatch=allow_mismatch)
+        find = partial(find_system, setup, system, precision=precision, allow_mismatch=allow_mismatch)
         if dry_run:
-            show_preview(preview_system(setup, measurement, lambda: subject), as_json=as_json)
+
+            def find_here() -> Loadable:
+                require_here(system)
+                return find()[0]
+
+            show_preview(preview_system(setup, measurement, find_here), as_json=as_json)
             return
+        subject, parent = find()
         run = measure_subject(setup, measurement, subject, parent)
     say_problems(setup.plugins, say)
     show_run(run, as_json=as_json)

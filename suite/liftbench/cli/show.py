@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.text import Text
 
+from ..errors import UsageError
 from ..report.terminal.tables import Table
 from ..text.phrases import join_words, metric_label
 from ..workflow.feedback import Feedback
@@ -107,7 +108,16 @@ def show_seeds(runs: Sequence[Run], *, as_json: bool) -> None:
 
 
 def show_preview(preview: Preview, *, as_json: bool) -> None:
-    """Show the resolved recipe with each value's origin, the counts, and one rendered prompt with its tokens."""
+    """Show the resolved recipe with each value's origin, the counts, and one rendered prompt with its tokens.
+
+    Raises `UsageError` afterwards where the run could not be made, because its model cannot be had.
+    """
+    _show_preview(preview, as_json=as_json)
+    if preview.problem:
+        raise UsageError(preview.problem.what, preview.problem.fix)
+
+
+def _show_preview(preview: Preview, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {

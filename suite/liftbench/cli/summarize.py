@@ -10,6 +10,7 @@ import click
 
 from ..data.jsonl import parse_conversation
 from ..workflow.summarize import read_file, summarize_conversation
+from . import complete
 from .options import recipe_options, setup_of
 from .output import echo
 from .show import print_json, say
@@ -18,7 +19,7 @@ from .show import print_json, say
 @click.command("summarize")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @recipe_options
-@click.option("--recipe", help="Name of a recipe, or a TOML file.")
+@click.option("--recipe", help="Name of a recipe, or a TOML file.", shell_complete=complete.recipes)
 @click.option(
     "--adapter", help="An adapter's folder, or a run: its adapter or its prompt (default: the untuned model)."
 )

@@ -14,15 +14,16 @@ from ..text.phrases import pluralize
 from ..training.search_space import OPTIONS
 from ..training.sweep import LOSS, SweepPlan
 from ..workflow.measure import say_problems
+from ..workflow.preview import require_model
 from ..workflow.sweep import TRIALS, plan_for, run_sweep, value_words
-from .options import run_options, setup_of
+from .options import run_options, setup_of, trainer_option
 from .output import console, echo
 from .show import print_json, say
 
 
 @click.command("sweep")
 @run_options
-@click.option("--plugin", help="The trainer plugin (see `bench plugins`). [env: LIFTBENCH_PLUGIN]")
+@trainer_option
 @click.option("--trials", type=click.IntRange(min=1), default=TRIALS, show_default=True, help="Number of trainings.")
 @click.option(
     "--param",
@@ -69,6 +70,7 @@ def command(
     plan = plan_for(setup, params=params, by=by, conversations=conversations)
     if dry_run:
         _show_plan(plan, trials, as_json=as_json)
+        require_model(setup.recipe)
         return
     found = run_sweep(setup, plan, trials=trials, out=out)
     say_problems(setup.plugins, say)

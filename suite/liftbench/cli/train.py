@@ -13,7 +13,7 @@ from ..runs.directory import Run
 from ..workflow.measure import say_problems
 from ..workflow.preview import expect_trainings, preview_trainings
 from ..workflow.train import Training, plan_trainings, train_adapters, with_launch
-from .options import run_options, setup_of
+from .options import run_options, setup_of, trainer_option
 from .output import echo
 from .show import print_json, say, show_preview, show_run, show_seeds
 from .show_expectation import show_expectation
@@ -21,7 +21,7 @@ from .show_expectation import show_expectation
 
 @click.command("train")
 @run_options
-@click.option("--plugin", help="The trainer plugin (see `bench plugins`). [env: LIFTBENCH_PLUGIN]")
+@trainer_option
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),

@@ -10,14 +10,14 @@ from ..floors import control_scores
 from ..floors.validity import measure_validity
 from ..measuring.plan import prepare
 from ..report.terminal.systems import validity_table
-from .options import recipe_options, setup_of
+from .options import recipe_argument, recipe_options, setup_of
 from .output import console
 from .progress import progress_bar
 from .show import print_json, say
 
 
 @click.command("validate-metrics")
-@click.argument("recipe", required=False)
+@recipe_argument
 @recipe_options
 def command(as_json: bool, **given: Any) -> None:
     """Corrupt RECIPE's human summaries in controlled ways, and measure what each corruption costs on each metric.

@@ -24,8 +24,7 @@ def open_dataset(section: DataSection, plugins: Plugins) -> Dataset:
         return kind(section.data_dir, plugins.options(spec, section.options))
     if Path(section.dataset).is_dir():
         return JsonLinesFolder(section.dataset)
-    error = unknown("dataset", section.dataset, names)
-    raise UsageError(error.what, f"{error.fix} A folder with <split>.jsonl files works, too.")
+    raise unknown("dataset", section.dataset, names).also(" A folder with <split>.jsonl files works, too.")
 
 
 def read_split(dataset: Dataset, section: DataSection, split: str) -> list[Conversation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import metadata
@@ -47,6 +48,8 @@ class Plugins:
         self.manager.add_hookspecs(hooks)
         self.specs: list[Spec] = []
         self.problems: list[Problem] = []
+        self.seconds: dict[str, float] = {}
+        """Plugin → how long it took to load."""
 
     def add(self, plugin: object, name: str, distribution: str = "unknown") -> None:
         """Register one plugin and what it declares; anything that it raises becomes a `Problem`."""
@@ -103,7 +106,7 @@ class Plugins:
 
     def _missing(self, error: UsageError) -> UsageError:
         broken = [f"Plugin {p.plugin} ({p.distribution}) did not load: {p.reason}" for p in self.problems]
-        return UsageError(error.what, "\n".join([error.fix, *broken]))
+        return error.also("".join(f"\n{line}" for line in broken))
 
     def require(self, spec: Spec) -> None:
         """Raise `PrerequisiteError` unless the packages that a spec needs are installed."""
@@ -133,7 +136,10 @@ class Plugins:
         except msgspec.ValidationError as error:
             path, reason = invalid_value(error)
             section = {"trainer": "train", "dataset": "data"}[spec.kind]
-            raise UsageError(f"{'.'.join(filter(None, (section, 'options', path)))}: {reason}") from error
+            key = ".".join(filter(None, (section, "options", path)))
+            wrong = UsageError(f"{key}: {reason}")
+            wrong.key = key
+            raise wrong from error
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Call `hook` of each plugin; an error in one becomes a `Problem` and does not stop the others."""
@@ -177,6 +183,7 @@ def load_plugins(switched_off: Iterable[str] = ()) -> Plugins:
         if entry.name in off:
             off.discard(entry.name)
             continue
+        started = time.perf_counter()
         try:
             with plugin_code():
                 plugin = entry.load()
@@ -185,6 +192,7 @@ def load_plugins(switched_off: Iterable[str] = ()) -> Plugins:
             plugins.problems.append(Problem(plugin=entry.name, distribution=distribution, reason=reason))
             continue
         plugins.add(plugin, entry.name, distribution)
+        plugins.seconds[entry.name] = time.perf_counter() - started
     if off:
         raise unknown("plugin", sorted(off)[0], (entry.name for entry in metadata.entry_points(group=PROJECT)))
     return plugins

@@ -108,7 +108,7 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_da
     rest = [conversation for id_, conversation in conversations.items() if id_ not in wanted]
     plan = [*batch_plan(rows, recipe.generation.batch_size), *batch_plan(rest, recipe.generation.batch_size)]
     require_fields(rows, recipe.guards.slices)
-    _require_visible(rows, metrics)
+    require_visible(rows, metrics)
     protocol = Protocol(
         dataset=Path(recipe.data.dataset).name,
         split=recipe.data.split,
@@ -273,7 +273,8 @@ def parse_texts(data: bytes, source: str, measurement: Measurement) -> tuple[dic
     return texts, hashlib.sha256(data).hexdigest()
 
 
-def _require_visible(conversations: Iterable[Conversation], metrics: Sequence[Metric]) -> None:
+def require_visible(conversations: Iterable[Conversation], metrics: Sequence[Metric]) -> None:
+    """Raise `PrerequisiteError` if a metric cannot score some of the conversations."""
     for metric in metrics:
         blind = [(c.id, reason) for c in conversations if (reason := metric.blind_to(c.references))]
         if blind:

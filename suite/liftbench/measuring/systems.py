@@ -15,7 +15,7 @@ from ..files import digest
 from ..models.adapter_tokenizer import join_tokenizer
 from ..models.adapters import compare_base, find_base, is_edited, is_trained, read_adapter, whole_model
 from ..models.hub import HUB
-from ..models.references import ResolvedModel, is_chat_model, resolve
+from ..models.references import ResolvedModel, is_chat_model, require_obtainable, resolve
 from ..prompts.differences import TokenizerDifferences, tokenizer_differences
 from ..prompts.spec import choose_shots, prompt_spec
 from ..recipe.sections import Recipe
@@ -24,6 +24,10 @@ from ..records.training import Provenance
 from ..runs.directory import Run, run_at
 from ..text.phrases import join_words
 from .backend import Backend
+
+
+class NotDownloaded(PrerequisiteError):
+    """A model that can be had from the hub is not on this machine."""
 
 
 class Loadable(Struct, frozen=True, kw_only=True):
@@ -56,10 +60,16 @@ def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) 
 
 
 def planned_system(recipe: Recipe, shots: tuple[Shot, ...] = ()) -> Loadable:
-    """The recipe's untuned model. Raises `PrerequisiteError` where it would have to be downloaded from the hub."""
-    if recipe.model.reference.startswith(HUB):
-        raise PrerequisiteError("a dry run does not download models from the hub")
+    """The recipe's untuned model. Raises `NotDownloaded` where it would have to be downloaded from the hub, and what
+    `resolve` raises where it cannot be had."""
+    require_here(recipe.model.reference)
     return untuned(recipe, resolve(recipe.model.reference), shots)
+
+
+def require_here(reference: str) -> None:
+    """Raise `NotDownloaded` for a model that would be downloaded from the hub, and other errors if it cannot be had."""
+    if reference.startswith(HUB) and require_obtainable(reference).folder is None:
+        raise NotDownloaded("a dry run does not download models from the hub")
 
 
 def recipe_shots(recipe: Recipe, plugins: Plugins) -> tuple[Shot, ...]:

@@ -18,6 +18,9 @@ from ..files import file_sha256
 CONVERSION = 2
 """Version of the conversion. If the output of `gguf.convert` changes, raise it: old conversions are then repeated."""
 
+GGUF_PACKAGES = ("gguf", "torch", "transformers")
+"""What a conversion from GGUF needs, by import names."""
+
 MARKER = "conversion.json"
 
 Say = Callable[[str], None]
@@ -52,7 +55,7 @@ def ensure_converted(name: str, sha256: str, obtain: Callable[[Path], Path], say
     """
 
     def make(scratch: Path) -> Path:
-        require_packages(["gguf", "torch", "transformers"], f"the conversion of {name} from GGUF", "liftbench[models]")
+        require_packages(GGUF_PACKAGES, f"the conversion of {name} from GGUF", "liftbench[models]")
         from .gguf import convert  # loads torch
 
         result = scratch / "converted"
@@ -63,6 +66,12 @@ def ensure_converted(name: str, sha256: str, obtain: Callable[[Path], Path], say
         return result
 
     return ensure_cached(f"{name}-{sha256[:12]}", lambda folder: _is_complete(folder, sha256), make, say)
+
+
+def converted_folder(name: str, sha256: str) -> Path | None:
+    """The folder of a complete conversion of the GGUF file of this hash; None if there is none yet."""
+    folder = cache_folder() / "models" / f"{name}-{sha256[:12]}"
+    return folder if _is_complete(folder, sha256) else None
 
 
 def ensure_cached(name: str, is_complete: Callable[[Path], bool], make: Callable[[Path], Path], say: Say) -> Path:

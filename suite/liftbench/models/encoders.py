@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UsageError, unknown
+from ..errors import unknown
 from ..files import file_sha256
 from . import pypi
 from .cache import Say, ensure_cached
@@ -52,7 +52,7 @@ def resolve_encoder(
         return from_folder(reference, path, source="folder", name=path.resolve().name)
     error = unknown("encoder", reference, ENCODERS)
     also = f"on the hub it would be hub:{reference}" if is_hub_name(reference) else "hub:org/name works too"
-    raise UsageError(error.what, f"{error.fix}\nNo folder has this name either; {also}.")
+    raise error.also(f"\nNo folder has this name either; {also}.")
 
 
 def _from_package(alias: str, say: Say) -> ResolvedModel:

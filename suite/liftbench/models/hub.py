@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -16,6 +17,8 @@ T = TypeVar("T")
 
 HUB = "hub:"
 """The beginning of a reference to the hub: `hub:org/name` or `hub:org/name@revision`."""
+
+HOME = "huggingface.co"
 
 Kind = Literal["model", "dataset", "space"]
 
@@ -67,21 +70,11 @@ def download(
     the revision does not exist, and `PrerequisiteError` if the hub cannot be reached or refuses access; `instead` is a
     sentence with the alternative that this error offers.
     """
-    require_packages(["huggingface_hub"], f"{HUB}{repository}", f"liftbench[{EXTRAS[kind]}]")
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        HTTPError,  # the HTTP client's own base class, whichever client it is
-        IncompleteSnapshotError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    with _explain(repository, revision, kind, instead):
+        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HTTPError, IncompleteSnapshotError, LocalEntryNotFoundError
 
-    unreachable = ""
-    try:
+        unreachable = ""
         try:
             _call_within(SECONDS_TO_ANSWER, lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind))
         except HfHubHTTPError as error:
@@ -90,16 +83,62 @@ def download(
             unreachable = f"status {error.response.status_code}"
         except (HTTPError, OSError) as error:
             unreachable = str(error) or type(error).__name__
-        return Path(
-            snapshot_download(
-                repository,
-                revision=revision,
-                repo_type=kind,
-                allow_patterns=list(allow),
-                ignore_patterns=list(ignore) or None,
-                local_files_only=bool(unreachable),
+        try:
+            return Path(
+                snapshot_download(
+                    repository,
+                    revision=revision,
+                    repo_type=kind,
+                    allow_patterns=list(allow),
+                    ignore_patterns=list(ignore) or None,
+                    local_files_only=bool(unreachable),
+                )
             )
-        )
+        except (LocalEntryNotFoundError, IncompleteSnapshotError) as error:
+            raise _unreachable(unreachable or first_line(error), repository, instead) from error
+
+
+def require_downloadable(repository: str, revision: str | None, *, instead: str) -> int | None:
+    """The bytes of a model's weights; None if the hub does not say. Nothing is downloaded.
+
+    Raises what `download` would raise at its beginning.
+    """
+    with _explain(repository, revision, "model", instead):
+        from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.errors import HfHubHTTPError, HTTPError
+
+        def look() -> int | None:
+            found = HfApi().model_info(repository, revision=revision, files_metadata=True)
+            # The hub tells of a gated model to everybody; its files only those may have who accepted its licence.
+            get_hf_file_metadata(hf_hub_url(repository, "config.json", revision=revision))
+            files = [one for one in found.siblings or () if one.rfilename.endswith(".safetensors")]
+            return sum(one.size or 0 for one in files if "/" not in one.rfilename) or None
+
+        try:
+            return _call_within(SECONDS_TO_ANSWER, look)
+        except HfHubHTTPError as error:
+            if error.response.status_code < 500:
+                raise
+            raise _unreachable(f"status {error.response.status_code}", repository, instead) from error
+        except (HTTPError, OSError) as error:
+            raise _unreachable(str(error) or type(error).__name__, repository, instead) from error
+
+
+@contextmanager
+def _explain(repository: str, revision: str | None, kind: Kind, instead: str) -> Iterator[None]:
+    """Turn the errors of the hub's client into ours."""
+    require_packages(["huggingface_hub"], f"{HUB}{repository}", f"liftbench[{EXTRAS[kind]}]")
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        HTTPError,  # the HTTP client's own base class, whichever client it is
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        yield
     except GatedRepoError as error:
         raise PrerequisiteError(
             f"{repository} is gated on the hub",
@@ -115,12 +154,6 @@ def download(
             f"the hub has no {kind} {repository!r}, or it is private",
             "Check the name, or log in with `hf auth login`.",
         ) from error
-    except (LocalEntryNotFoundError, IncompleteSnapshotError) as error:
-        raise PrerequisiteError(
-            f"the hub cannot be reached ({unreachable or first_line(error)}), and the local cache has no complete copy "
-            f"of {repository}",
-            f"Connect to the internet. Or: {instead}",
-        ) from error
     except HfHubHTTPError as error:
         raise PrerequisiteError(f"the hub refuses {repository}: {first_line(error)}") from error
     except (HTTPError, OSError) as error:
@@ -128,6 +161,13 @@ def download(
             f"the download of {repository} was interrupted ({first_line(error)})",
             "The same command continues it.",
         ) from error
+
+
+def _unreachable(reason: str, repository: str, instead: str) -> PrerequisiteError:
+    return PrerequisiteError(
+        f"the hub cannot be reached ({reason}), and the local cache has no complete copy of {repository}",
+        f"Connect to the internet. Or: {instead}",
+    )
 
 
 def _call_within(seconds: float, call: Callable[[], T]) -> T:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ..errors import UsageError, unknown
+from ..errors import UsageError, require_packages, unknown
 from ..files import file_sha256
 from ..records.system import ModelRecord
 from . import hub, pypi
-from .cache import CONVERSION, Say, ensure_converted
+from .cache import CONVERSION, GGUF_PACKAGES, Say, converted_folder, ensure_converted
 from .faults import check_gguf, find_fault, find_other_kind, quantization_of
 from .faults import read_json as read_json
 from .hub import HUB
@@ -37,6 +37,8 @@ bytes everywhere, online and offline."""
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt"]
 NOT_NEEDED = ["*/*", "consolidated*"]
 """Patterns of files with the same weights in other formats (`original/`, `onnx/`, Mistral's consolidated files)."""
+
+INSTEAD = "Use a folder, a .gguf file or the alias smollm2-135m."
 
 SETTINGS = {".json", ".jinja", ".model", ".txt"}
 """Suffixes of the files beside the weights that determine the prompt and the end of a text."""
@@ -76,16 +78,63 @@ def resolve(reference: str, say: Say = to_stderr) -> ResolvedModel:
     """
     path = Path(reference).expanduser()
     if reference.startswith(HUB):
-        return _language_model(from_hub(reference, instead="Use a folder, a .gguf file or the alias smollm2-135m."))
+        return _language_model(from_hub(reference, instead=INSTEAD))
     if reference in ALIASES:
         return _from_package(reference, say)
     if path.is_file() and path.suffix == ".gguf":
         return _from_gguf(reference, path, say)
     if reference and path.is_dir():
         return _language_model(from_folder(reference, path, source="folder", name=path.resolve().name))
-    error = unknown("model", reference, ALIASES)
+    raise _unknown_model(reference)
+
+
+class Availability(Struct, frozen=True, kw_only=True):
+    """Whether a model is on this machine, or would be downloaded."""
+
+    folder: Path | None
+    """Where its files are; None where they would be downloaded, or converted, first."""
+    words: str
+    """Where it is or comes from: `in FOLDER`, `would be downloaded from …`."""
+    weights_bytes: int | None = None
+    """The size of its files of weights; None where that is not known yet."""
+
+
+def require_obtainable(reference: str) -> Availability:
+    """Where a model is or would come from, without downloading, converting or hashing it.
+
+    Raises what `resolve` would raise if the model cannot be had. The hub is asked, within seconds, about a model that
+    is not here; PyPI is not.
+    """
+    path = Path(reference).expanduser()
+    if reference.startswith(HUB):
+        folder = hub.cached_snapshot(reference)
+        if folder is None or find_fault(folder):
+            repository, revision = hub.parse(reference)
+            size = hub.require_downloadable(repository, revision, instead=INSTEAD)
+            words = f"would be downloaded from {hub.HOME}/{repository}"
+            return Availability(folder=None, words=words, weights_bytes=size)
+    elif reference in ALIASES:
+        file = ALIASES[reference]
+        folder = converted_folder(reference, file.sha256)
+        if folder is None:
+            require_packages(GGUF_PACKAGES, f"the conversion of {reference} from GGUF", "liftbench[models]")
+            return Availability(folder=None, words=f"would be downloaded from {file}, and converted")
+    elif path.is_file() and path.suffix == ".gguf":
+        check_gguf(path)
+        return Availability(folder=None, words=f"would be converted from {path}")
+    elif reference and path.is_dir():
+        folder = path
+        if error := find_fault(path) or find_other_kind(read_json(path / "config.json")):
+            raise error.within(f"{reference} cannot be loaded as a model")
+    else:
+        raise _unknown_model(reference)
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    return Availability(folder=folder, words=f"in {folder}", weights_bytes=size)
+
+
+def _unknown_model(reference: str) -> UsageError:
     also = f"on the hub it would be hub:{reference}" if is_hub_name(reference) else "hub:org/name works too"
-    raise UsageError(error.what, f"{error.fix}\nNo folder and no .gguf file has this name either; {also}.")
+    return unknown("model", reference, ALIASES).also(f"\nNo folder and no .gguf file has this name either; {also}.")
 
 
 def is_chat_model(path: Path) -> bool:

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ..errors import UsageError, unknown
+from ..errors import LiftbenchError, UsageError, unknown
 from ..files import invalid_value
 from .rules import parse
 from .sections import Recipe, TrainSection
@@ -29,6 +30,13 @@ class Layer(Struct, frozen=True):
     """Where the values came from, such as `recipe NAME` or `command line`."""
     values: Mapping[str, Any]
     """The values, nested as in a recipe file."""
+    options: Mapping[str, str] = {}
+    """Key → how whoever gave its value knows it: `--limit`, `LIFTBENCH_LIMIT`."""
+
+    def place(self, key: str) -> str:
+        """Where a value was given: `--limit`, or `recipe mine.toml, data.limit`."""
+        given = (option for name, option in self.options.items() if f"{key}.".startswith(f"{name}."))
+        return next(given, f"{self.origin}, {key}")
 
 
 class ResolvedRecipe(Struct, frozen=True, kw_only=True):
@@ -38,6 +46,20 @@ class ResolvedRecipe(Struct, frozen=True, kw_only=True):
     recipe: Recipe
     origins: dict[str, str]
     """`section.key` → the origin of its value."""
+    places: dict[str, str] = {}
+    """`section.key` → where its value was given, as an error names it (`Layer.place`); without those left at their
+    default."""
+
+    def located(self, error: LiftbenchError) -> LiftbenchError:
+        """The same error, with the place where the unknown name, or the wrong value, was given."""
+        if error.key in self.places:
+            return type(error)(f"{self.places[error.key]}{error.what.removeprefix(error.key)}", error.fix)
+        if not error.name:
+            return error
+        values = dict(flatten(msgspec.to_builtins(self.recipe)))
+        found = [place for key, place in self.places.items() if _names(values.get(key), error.name)]
+        found += [place for key, place in self.places.items() if key == f"train.options.{error.name}"]
+        return error.within(found[0]) if len(found) == 1 else error
 
 
 def recipe_names() -> list[str]:
@@ -116,27 +138,27 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
     """
     merged: dict[str, Any] = {}
     origins = {key: "default" for key, _ in flatten(msgspec.to_builtins(Recipe()))}
+    places: dict[str, str] = {}
     for layer in _with_options_of_trainer(layers):
         for key, value in flatten(layer.values):
-            _check_key(key, layer.origin)
+            check_key(key, layer)
             _set_value(merged, key, value)
             for below in [name for name in origins if name.startswith(f"{key}.")]:
                 del origins[below]
+                places.pop(below, None)
             origins[key] = layer.origin
+            places[key] = layer.place(key)
     try:
         recipe = msgspec.convert(merged, Recipe)
     except msgspec.ValidationError as error:
         path, reason = invalid_value(error)
         key = path.partition("[")[0]
-        origin = f" (from {origins[key]})" if key in origins else ""
-        raise UsageError(f"{key or name}: {reason}{origin}") from error
+        raise UsageError(f"{places.get(key, key) or name}: {reason}") from error
     required = (*recipe.metrics.names, *recipe.metrics.extra)
     for headline in recipe.metrics.headlines:
         if headline not in required:
-            raise UsageError(
-                f"metrics.headlines: {headline!r} is not in metrics.names ({', '.join(required)})",
-                "Add it to metrics.names, or choose another headline.",
-            )
+            error = unknown("headline", headline, required).within(places.get("metrics.headlines", "metrics.headlines"))
+            raise error.also(" A headline has to be in metrics.names or metrics.extra.")
     if recipe.generation.min_words >= recipe.generation.max_new_tokens:
         raise UsageError(
             f"generation.min_words is {recipe.generation.min_words}, but generation.max_new_tokens "
@@ -147,16 +169,16 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
         try:
             parse(rule)
         except UsageError as error:
-            raise error.within(f"{origins['gates.rules']}, gates.rules, {number}") from error
+            raise error.within(f"{places['gates.rules']}, {number}") from error
     if recipe.data.split == recipe.data.train_split:
         raise UsageError(
-            f"data.split and data.train_split are both {recipe.data.split!r}",
+            f"{places.get('data.split', 'data.split')}: {recipe.data.split!r} is data.train_split, too",
             "Name two splits: conversations that a system is trained on are never scored.",
         )
     for table in OPEN_TABLES:
         if any(key.startswith(table) for key in origins):
             origins.pop(table.rstrip("."), None)
-    return ResolvedRecipe(name=name, recipe=recipe, origins=origins)
+    return ResolvedRecipe(name=name, recipe=recipe, origins=origins, places=places)
 
 
 def _with_options_of_trainer(layers: Sequence[Layer]) -> Iterator[Layer]:
@@ -181,7 +203,7 @@ def _with_options_of_trainer(layers: Sequence[Layer]) -> Iterator[Layer]:
         replaced = {"options": kept} if kept or not options else {}
         train = {**{key: value for key, value in layer.values["train"].items() if key != "options"}, **replaced}
         others = {key: value for key, value in layer.values.items() if key != "train"}
-        yield Layer(layer.origin, {**others, "train": train} if train else others)
+        yield replace(layer, values={**others, "train": train} if train else others)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -194,14 +216,21 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield path, value
 
 
-def _check_key(key: str, origin: str) -> None:
+def check_key(key: str, layer: Layer) -> None:
+    """Raise `UsageError`, with the nearest known keys, for a key that recipes do not have."""
     known = dict(flatten(msgspec.to_builtins(Recipe())))
     if key in known or key.startswith(OPEN_TABLES):
         return
     sections = {name.partition(".")[0] for name in known if "." in name}
     if key in sections:
-        raise UsageError(f"{key} is a section, not a key (from {origin})", f"Set {key}.KEY.")
-    raise unknown("key", key, known).within(origin)
+        raise UsageError(f"{layer.place(key)}: {key} is a section, not a key", f"Set {key}.KEY.")
+    raise unknown("key", key, known).within(layer.options.get(key) or layer.origin)
+
+
+def _names(value: Any, name: str) -> bool:
+    """Whether a recipe's value is a name, or a list that holds it; `NAME:ARGUMENT` counts."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return any(isinstance(one, str) and name in (one, one.partition(":")[0]) for one in values)
 
 
 def _set_value(values: dict[str, Any], key: str, value: Any) -> None:

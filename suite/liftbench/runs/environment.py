@@ -52,7 +52,7 @@ def environment() -> Environment:
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),
-        processor=_processor(),
+        processor=processor_name(),
         cpu_count=usable_cores(),
         memory_bytes=psutil.virtual_memory().total,
         threads=torch.get_num_threads() if torch is not None else None,
@@ -103,7 +103,8 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """The processor, as the system calls it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

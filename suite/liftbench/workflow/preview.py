@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from ..errors import LiftbenchError
+from ..errors import LiftbenchError, UsageError
 from ..measuring.plan import Measurement
-from ..measuring.systems import Loadable, planned_system, recipe_shots
+from ..measuring.systems import Loadable, NotDownloaded, planned_system, recipe_shots
+from ..models.references import require_obtainable
 from ..prompts.render import render
+from ..recipe.sections import Recipe
 from ..records.run import Protocol
 from ..records.system import Shot
 from ..text.html_table import html_table
@@ -75,6 +77,8 @@ class Preview(Struct, frozen=True, kw_only=True):
     """The seeds, where there are several trainings."""
     expected: Expectation | None = None
     """What the trainings would take, where it was asked for."""
+    problem: LiftbenchError | None = None
+    """Why the run could not be made: its model cannot be had, or its prompt not be rendered. None where it could."""
     launch: LaunchPreview | None = None
     """How the training is launched, where several processes train."""
     options: dict[str, Any] = {}
@@ -158,12 +162,23 @@ def expect_trainings(trainings: Sequence[Training]) -> Expectation:
     return Expectation(estimate=found, unknown=unknown, trainings=len(trainings))
 
 
+def require_model(recipe: Recipe) -> None:
+    """Raise `UsageError` if the recipe's model cannot be had; nothing is downloaded."""
+    try:
+        require_obtainable(recipe.model.reference)
+    except LiftbenchError as error:
+        raise UsageError(error.what, error.fix) from error
+
+
 def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[], Loadable] | None) -> Preview:
     """Preview the run of any system: `subject` finds the one whose prompt is shown; None where there is no prompt."""
+    problem = None
     try:
         prompt = _first_prompt(setup, measurement, subject()) if subject else {}
-    except LiftbenchError as error:
+    except NotDownloaded as error:
         prompt = {"not rendered": error.line}
+    except LiftbenchError as error:
+        prompt, problem = {"not rendered": error.line}, error
     values = msgspec.to_builtins(setup.recipe)
     scored = [measurement.conversations[id_] for id_ in measurement.scored]
     return Preview(
@@ -176,6 +191,7 @@ def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[],
             "references": sum(len(conversation.references) for conversation in scored),
         },
         prompt=prompt,
+        problem=problem,
     )
 
 

@@ -71,10 +71,17 @@ class Origins(NamedTuple):
     option: str
     settings: str
     seeds: str
+    named: str
+    """How an option is named where it is wrong: `--{}`."""
+    setting: str
+
+    def option_name(self, name: str) -> str:
+        """`--data-dir` of `data_dir`."""
+        return self.named.format(name.replace("_", "-") if self.named.startswith("-") else name)
 
 
-COMMAND_LINE = Origins("command line", "command line (--set)", "command line (--seeds)")
-PYTHON = Origins("Python call", "Python call (settings)", "Python call (seeds)")
+COMMAND_LINE = Origins("command line", "command line (--set)", "command line (--seeds)", "--{}", "--set {}")
+PYTHON = Origins("Python call", "Python call (settings)", "Python call (seeds)", "{}", "settings, {}")
 
 
 class Setup(Struct, frozen=True, kw_only=True):
@@ -156,15 +163,20 @@ def resolve_recipe(
     layers = [read_recipe(recipe)]
     if metrics:
         extra = layers[0].values.get("metrics", {}).get("extra", [])
-        layers.append(Layer(origins.option, nest_keys({"metrics.extra": [*extra, *metrics]})))
+        names = {"metrics.extra": origins.option_name("metrics" if origins is PYTHON else "metric")}
+        layers.append(Layer(origins.option, nest_keys({"metrics.extra": [*extra, *metrics]}), names))
     for option, key in OVERRIDES.items():
         variable = f"LIFTBENCH_{option.upper()}"
         if value := os.environ.get(variable):
-            layers.append(Layer(f"environment {variable}", nest_keys({key: _number(value, key, variable)})))
+            values = nest_keys({key: _number(value, key, variable)})
+            layers.append(Layer(f"environment {variable}", values, {key: variable}))
     given = {OVERRIDES[option]: value for option, value in (overrides or {}).items() if value is not None}
-    layers.append(Layer(origins.option, nest_keys(given)))
+    named = {key: origins.option_name(option) for option, key in OVERRIDES.items()}
+    layers.append(Layer(origins.option, nest_keys(given), named))
     pairs = settings.items() if isinstance(settings, Mapping) else map(assignment, settings)
-    layers += [Layer(origins.settings, nest_keys({key: value})) for key, value in pairs]
+    layers += [
+        Layer(origins.settings, nest_keys({key: value}), {key: origins.setting.format(key)}) for key, value in pairs
+    ]
     return resolve(recipe, layers)
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import RenderableType
-
 from ...runs.directory import Run
 from ...text.phrases import metric_label
 from .. import numbers
+from .tables import Table
 from .text import new_table, plain
 
 
-def runs_table(runs: Sequence[Run]) -> RenderableType:
+def runs_table(runs: Sequence[Run]) -> Table:
     """One line for each run: its id, what made it, how much was scored, and its headline, status or damage."""
     headlines = {metric_label(run.manifest.headlines[0]) for run in runs}
     one_headline = len(headlines) == 1

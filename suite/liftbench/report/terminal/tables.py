@@ -1,9 +1,10 @@
-"""A table that is still whole in a narrow terminal: rows become lists of their cells."""
+"""A table that is still whole in a narrow terminal, where rows become lists of their cells, and as plain columns."""
 
 from __future__ import annotations
 
 from itertools import zip_longest
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Column
@@ -41,6 +42,31 @@ class Table(WideTable):
                     yield Text.assemble(before, words, overflow="fold")
         if self.caption:
             yield _text(self.caption, console, "dim")
+
+
+def plain_columns(table: WideTable) -> list[str]:
+    """A table for other programs: the headings and each row on a line of its own, two spaces between columns.
+
+    Nothing is folded or cut off. An empty cell is `-`, so that every row has as many columns; inside of a cell, white
+    space is single spaces.
+    """
+    headings = [column.header for column in table.columns]
+    rows = [headings, *zip_longest(*(column.cells for column in table.columns))]
+    words = [[" ".join(_words(cell).split()) or "-" for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*words, strict=True)]
+    rights = [column.justify == "right" for column in table.columns]
+    lines = []
+    for row in words:
+        padded = []
+        for word, width, right in zip(row, widths, rights, strict=True):
+            gap = " " * (width - cell_len(word))
+            padded.append(f"{gap}{word}" if right else f"{word}{gap}")
+        lines.append("  ".join(padded).rstrip())
+    return lines
+
+
+def _words(cell: RenderableType) -> str:
+    return cell.plain if isinstance(cell, Text) else Text.from_markup(str(cell)).plain
 
 
 def _needs(column: Column, console: Console, options: ConsoleOptions) -> int:
