@@ -54,7 +54,7 @@ def test_the_path_leads_from_an_export_to_a_verdict(command_line: Any, tmp_path:
 def test_nothing_private_is_scored_or_trained_on(command_line: Any, tmp_path: Path) -> None:
     walk(command_line, tmp_path, commands("Your own conversations")[:3])
     splits = {path.stem: read_jsonl(path) for path in (tmp_path / "tickets-redacted-split").glob("*.jsonl")}
-    assert sorted(splits) == ["test", "train", "validation"]
+    assert {"train", "validation"} <= splits.keys()
     conversations = [one for some in splits.values() for one in some]
     texts = [text for one in conversations for text in (*(turn.text for turn in one.turns), *one.references)]
     export = EXPORT.read_text(encoding="utf-8")
