@@ -52,7 +52,7 @@ def load_conversations(
     Example:
         >>> conversations = liftbench.load_conversations("helpdesk", split="train")
         >>> len(conversations), len(conversations[0].references)
-        (512, 2)
+        (500, 2)
     """
     setup = setup_for_call("load_conversations", recipe, options)
     section = setup.recipe.data
@@ -77,8 +77,8 @@ def preview(recipe: str | Path | None = None, *, plugin: str | None = None, **op
         PrerequisiteError: A data set or a package is missing.
 
     Example:
-        >>> liftbench.preview("helpdesk", plugin="qlora").counts["training"]  # doctest: +SKIP
-        460
+        >>> liftbench.preview("helpdesk", plugin="qlora").counts["scored"]  # doctest: +SKIP
+        104
     """
     setup = setup_for_call("preview", recipe, options, plugin)
     measurement = prepare(setup.resolved, setup.plugins)
