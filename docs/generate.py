@@ -1,4 +1,4 @@
-"""Writes `docs/reference/`: recipe keys, records, hooks, command line and Python API, from the code itself.
+"""Writes `docs/reference/` (recipe keys, records, hooks, command line, Python API) and `comparison.schema.json`.
 
 `python docs/generate.py` (or `make docs`) writes the pages; `tests/test_docs.py` fails where a page is out of date.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,8 +36,10 @@ from source import (
 
 from liftbench.cli.main import cli
 from liftbench.recipe.sections import Recipe
+from liftbench.report.document import json_schema
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+SCHEMA = Path(__file__).resolve().parent / "comparison.schema.json"
 
 NOTE = "<!-- Written by docs/generate.py: change the code or the script, then run `make docs`. -->"
 
@@ -302,12 +305,19 @@ def help_text(text: str) -> str:
     return "\n\n".join(parts)
 
 
+def comparison_schema() -> str:
+    """The JSON Schema of what `bench compare --json` prints."""
+    return json.dumps(json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
-    """Write every page."""
+    """Write every page, and the schema."""
     REFERENCE.mkdir(exist_ok=True)
     for name, text in pages().items():
         (REFERENCE / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"{REFERENCE / name}\n")
+    SCHEMA.write_text(comparison_schema(), encoding="utf-8")
+    sys.stdout.write(f"{SCHEMA}\n")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from liftbench.data.jsonl import read_jsonl
 from liftbench.files import write_lines
 from liftbench.records.conversation import Conversation, Turn
 
+from .support.browser import Browser, start_browser
 from .support.scripted import Bench, World
 from .support.tiny import build_tiny_llama
 
@@ -92,6 +93,13 @@ def scripted_tweetsumm(tweetsumm: Path, tmp_path_factory: pytest.TempPathFactory
 def world(scripted: Bench) -> World:
     """A baseline and an adapter as good as people, both promoted."""
     return World(scripted)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, one for all tests of a process; it is started by the first that needs it."""
+    with start_browser() as started:
+        yield started
 
 
 class Outcome(NamedTuple):

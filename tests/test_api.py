@@ -319,7 +319,7 @@ def test_results_are_readable_in_a_notebook_and_escaped(project: Any, world: Wor
     comparison = liftbench.compare()
     [candidate] = comparison.candidates
     shown = comparison._repr_html_()
-    assert shown.index("Undecided" if candidate.verdict.outcome == "undecided" else "Verified") < shown.index("<table>")
+    assert shown.index("Undecided" if candidate.verdict.outcome == "undecided" else "Proven") < shown.index("<table>")
     assert shown.count("<tr>") == 1 + len(comparison.headlines)
     report = liftbench.gate(rules=["rougeL >= 0.1"], baseline="untuned")
     shown = report._repr_html_()

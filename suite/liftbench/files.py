@@ -51,6 +51,11 @@ def write_atomic(path: Path, value: Any) -> None:
     _replace(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file atomically."""
+    _replace(path, data)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a text file atomically."""
     _replace(path, text.encode())

@@ -248,8 +248,9 @@ def test_the_demo_measures_trains_and_compares_and_continues_with_what_is_done(b
     done = bench("demo", *options, "--html", "demo.html")
     assert done.code == 0, done.err
     assert "scoring 4 conversations of support validation, training on 7 others with qlora" in done.err
-    assert "Undecided: " in done.out or "Unproven: " in done.out
-    assert done.err.rstrip().endswith("report: demo.html")
+    assert done.out.startswith(("? Undecided: ", "○ Not proven: "))
+    assert "\nreport: demo.html\n" in done.out
+    assert len(done.out.splitlines()) <= 8
     assert Path("demo.html").read_text().startswith("<!doctype html>")
     baseline, candidate = runs_in(Path("reports/runs"))
     assert (baseline.manifest.command, candidate.manifest.command) == ("baseline", "train")

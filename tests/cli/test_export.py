@@ -209,7 +209,7 @@ def test_the_command_prints_the_drift_and_the_offer(
     assert command_line(*arguments, "--dtype", "float16", "--force", "--conversations", "1").code == 0
     half = command_line(*arguments, "--dtype", "float16", "--baseline", made.baseline.id)
     assert "--score --dtype float16 --runs" in half.out
-    assert "what the training left: Unproven: " in half.out
+    assert "what the training left: Not proven: " in half.out
     assert json.loads((tmp_path / "out" / "export.json").read_text())["dtype"] == "float16"
 
 

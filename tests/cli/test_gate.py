@@ -52,6 +52,7 @@ def test_json_is_the_report(bench: Bench, world: World) -> None:
     done = gate(bench, "--proven", "adapter", "--rule", "drop(rougeL) <= 2%", "--json")
     report = json.loads(done.out)
     assert (done.code, report["passed"], report["runs"]) == (0, True, [world.good.id])
+    assert (report["state"], report["sentence"]) == ("passed", "Passed: all 2 rules hold.")
     assert [result["state"] for result in report["results"]] == ["passed", "passed"]
     assert report["results"][1]["value"] == 0
     assert sorted(report["trend"]) == ["adapter", "untuned"]
@@ -87,15 +88,20 @@ def test_the_recipes_proven_adapter_goes_with_its_baseline_and_its_rules_with_th
 
 def test_what_a_recipe_says_beside_its_gates_is_not_taken_for_what_was_measured(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(
-        "[guards]\nfaults = 0.5\n[generation]\nmax_new_tokens = 10\nmin_words = 9\n[metrics]\nextra = []\n"
+        '[guards]\nfaults = 0.5\nslices = ["turns", "length", "references"]\n'
+        "[generation]\nmax_new_tokens = 10\nmin_words = 9\n[metrics]\nextra = []\n"
         '[gates]\nbaseline = "untuned"\nrules = ["rougeL >= 0.1"]\n'
     )
     # The baseline is from before there were decoding rules.
     path = tmp_path / "baselines" / "untuned.json"
     text = path.read_text("utf-8")
-    found = re.search(r'\s*"min_words": 0,?', text)
-    assert found, "the baseline has the recipe's keys"
-    path.write_text(re.sub(r",(\s*})", r"\1", text.replace(found[0], "")), encoding="utf-8")
+    # And from before there were extra metrics and slices, whose defaults are tuples, and lists in a file.
+    slices = r'\s*"slices": \[\s*"turns",\s*"length",\s*"references"\s*\],?'
+    for younger in (r'\s*"min_words": 0,?', r'\s*"extra": \[\],?', slices):
+        found = re.search(younger, text)
+        assert found, "the baseline has the recipe's keys"
+        text = text.replace(found[0], "")
+    path.write_text(re.sub(r",(\s*})", r"\1", text), encoding="utf-8")
     assert sorted(json.loads(bench("gate", "mine.toml", "--json").out)["notes"]) == [
         "The recipe says generation.max_new_tokens = 10, but the baseline was measured with 80, which is used.",
         "The recipe says generation.min_words = 9, but the baseline was measured with 0, which is used.",
@@ -141,7 +147,7 @@ def test_a_step_summary_is_appended(bench: Bench, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     assert gate(bench, "--rule", "rougeL >= 0.9").code == 1
     text = summary.read_text(encoding="utf-8")
-    assert text.startswith("before\n### liftbench gate: Failed: 1 of 2 rules did not pass.\n")
+    assert text.startswith("before\n### ✗ liftbench gate: Failed: 1 of 2 rules did not pass.\n")
     assert "| ✗ failed | `rougeL >= 0.9` | ROUGE-L 0.51" in text
 
 

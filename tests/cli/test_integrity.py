@@ -153,4 +153,6 @@ def test_a_reader_that_has_gone_gets_neither_0_nor_1() -> None:
 def test_a_run_that_is_whole_is_still_verified(bench: Bench) -> None:
     done = bench("compare", "untuned", "good")
     assert (done.code, Run(RUNS / "good").changed) == (0, [])
-    assert re.search(r"Verified.* guards passed\.", " ".join(done.out.split()))
+    assert re.match(
+        r"✓ Proven: ready to ship on this evidence.* every check \(\d+\) passes", " ".join(done.out.split())
+    )

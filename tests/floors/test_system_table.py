@@ -43,7 +43,9 @@ def test_the_consensus_is_no_end_of_a_position(candidate: Run, consensus: float)
 
 
 def test_the_consensus_stands_before_the_humans_and_is_never_the_best_rival(candidate: Run) -> None:
-    systems = system_table(candidate, None, [candidate], controls(candidate, consensus=0.99))
+    systems = system_table(
+        candidate, None, [candidate], controls(candidate, consensus=0.99), Bootstrap(seed=0), ["rougeL"]
+    )
     assert [one.role for one in systems] == ["floor", "baseline", "candidate", "bound", "consensus", "humans"]
     assert systems[-2].note == "optimistic"
     (table,) = group_systems([ROUGE], systems)

@@ -212,7 +212,7 @@ def test_missing_scores_never_pass(
     comparison = compare(baseline, [corrupt(candidate(scores=gained(0.9)), change)])
     judged = verdict(comparison)
     assert judged.outcome == "unproven"
-    assert judged.sentence.startswith("Unproven: ")
+    assert judged.sentence.startswith("Not proven: ")
     assert any(reason in words for words in judged.not_proven)
     assert isinstance(comparison.candidates[0].lifts[0], NoLift)
     assert exit_code(comparison) == 1

@@ -30,7 +30,7 @@ def test_loosened_guards_stand_in_the_sentence(scripted: Bench, good: Run) -> No
     loose = doctored(scripted.baseline, "loose", limits=Limits(faults=0.9, unsupported=3.0, slices=("turns",)))
     (result,) = compare(loose, [good], scripted.background).candidates
     start = (
-        "Verified (guards loosened: faults 90% (default 2%), invented details 3 a summary (default 0.1), slices by "
+        "Proven (guards loosened: faults 90% (default 2%), invented details 3 a summary (default 0.1), slices by "
         "length and references not checked; no best prompt was searched for): "
     )
     assert result.verdict.sentence.startswith(start)
@@ -40,7 +40,7 @@ def test_loosened_guards_stand_in_the_sentence(scripted: Bench, good: Run) -> No
 def test_a_low_target_and_a_single_headline_stand_in_the_sentence(scripted: Bench, good: Run) -> None:
     verdict = scripted.judge(good, target=0.05, headlines=["rougeL"]).verdict
     assert verdict.conditions[:2] == ["the target is only +5%", "judged on ROUGE-L alone"]
-    assert verdict.sentence.startswith("Verified (the target is only +5%; judged on ROUGE-L alone; ")
+    assert verdict.sentence.startswith("Proven (the target is only +5%; judged on ROUGE-L alone; ")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_seeds_that_cannot_be_seen_are_a_caveat(scripted: Bench) -> None:
 
 def test_the_verdict_of_the_untuned_texts_has_no_conditions_where_it_is_unproven(scripted: Bench) -> None:
     verdict = scripted.judge(scripted.measure(untuned())).verdict
-    assert verdict.sentence.startswith("Unproven: ")
+    assert verdict.sentence.startswith("Not proven: ")
 
 
 # ------------------------------------------------------------------------------------------- what a recipe may require

@@ -50,7 +50,7 @@ def caught(result: CandidateResult, guard: str, *words: str) -> None:
     """The verdict is unproven, its sentence names the guard, and what the guard found is told."""
     verdict = result.verdict
     assert verdict.outcome == "unproven"
-    assert verdict.sentence.startswith("Unproven:")
+    assert verdict.sentence.startswith("Not proven:")
     assert guard in states(verdict)
     assert guard in verdict.sentence
     found = next(one for one in verdict.guards if one.name == guard)

@@ -129,6 +129,9 @@ def only(verdict: Verdict, name: str, state: str, words: str) -> Guard:
     found = open_guards(verdict)
     assert {key: guard.state for key, guard in found.items()} == {name: state}
     assert words in found[name].words
+    brief = found[name].brief
+    assert brief
+    assert not brief.endswith(".")
     return found[name]
 
 
@@ -136,7 +139,7 @@ def test_a_candidate_that_passes_every_guard_is_verified(bench: Bench) -> None:
     verdict = bench.verdict()
     assert (verdict.outcome, verdict.lift, open_guards(verdict)) == ("verified", "verified", {})
     assert verdict.sentence.startswith(
-        "Verified (judged on ROUGE-L alone; no best prompt was searched for): All 13 guards passed."
+        "Proven (judged on ROUGE-L alone; no best prompt was searched for): All 13 guards passed."
     )
     assert verdict.sentence.endswith("(overlap only).")
     assert [guard.name for guard in verdict.guards] == [name for name in GUARDS if name != PEOPLE]
@@ -159,7 +162,7 @@ def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -
     verdict = bench.verdict()
     guard = only(verdict, "controls", "failed", "The candidate scores lower than the best control on ROUGE-L")
     assert (verdict.outcome, verdict.lift) == ("unproven", "verified")
-    assert verdict.sentence.startswith("Unproven: 1 of 13 guards did not pass: controls (failed). ")
+    assert verdict.sentence.startswith("Not proven: 1 of 13 guards did not pass: controls (failed). ")
     assert f"{guard.question} {guard.words}" in verdict.not_proven
     assert f"controls: {guard.fix}" in verdict.settle
     assert any("at least" in words and "higher than the untuned model" in words for words in verdict.proven)
@@ -384,7 +387,7 @@ def test_of_few_seeds_the_worst_decides(bench: Bench) -> None:
     assert together.runs == [run.id for run in runs]
     assert [result.verdict.outcome for result in comparison.candidates] == ["verified", "not met", "verified"]
     assert together.verdict.outcome == "not met"
-    assert together.verdict.sentence.startswith("Not met: The worst of 3 seeds decides: seed 1. ")
+    assert together.verdict.sentence.startswith("Target not reached: The worst of 3 seeds decides: seed 1. ")
     assert as_lift(together.lifts[0]).lift == pytest.approx(0.3)
     assert exit_code(comparison) == 1
     assert exit_code(compare(baseline, family(bench, 0.9, 0.8), bench.background(baseline))) == 0

@@ -1,4 +1,4 @@
-"""`bench compare`: the table, the verdict, and the HTML report."""
+"""`bench compare`: the answer in a few lines, and the HTML report."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import click
 from ..extension.loader import load_plugins
 from ..judging.compare import exit_code
 from ..records.run import Against
+from ..report.plots import write_plots
 from ..runs.directory import find_run
 from ..workflow.compare import choose_runs, compare_runs
 from .options import json_option, run_argument, runs_option
 from .show import FEEDBACK, say
-from .show_comparison import show_comparison
+from .show_comparison import Form, show_comparison
 
 
 @click.command("compare")
@@ -34,6 +35,14 @@ from .show_comparison import show_comparison
     help="A metadata field whose slices must not get worse, in addition to the recipe's (guards.slices).",
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the HTML report.")
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write the plot of each headline there, as SVG and PNG.",
+)
+@click.option("--verbose", is_flag=True, help="Print all tables and findings before the answer.")
+@click.option("--markdown", is_flag=True, help="Print the answer as Markdown, for a pull request.")
 @json_option
 @runs_option
 def command(
@@ -43,10 +52,13 @@ def command(
     against: Against | None,
     slices: tuple[str, ...],
     html: Path | None,
+    plots: Path | None,
+    verbose: bool,
+    markdown: bool,
     as_json: bool,
     runs: Path,
 ) -> int:
-    """Compare runs by folder, id or a part of an id: floors and ceilings, the verdict and an HTML report.
+    """Compare runs by folder, id or a part of an id: whether to ship the candidate, why, and an HTML report.
 
     A single run is compared with its newest comparable counterpart; without arguments, the newest comparable pair is
     compared. Other seeds of a candidate's training (`bench train --seeds`) are always judged with it.
@@ -65,6 +77,9 @@ def command(
         against=against,
         slices=slices,
     )
-    page = show_comparison(found, plugins, runs, html, as_json=as_json)
-    say(f"report: {page}")
+    if plots:
+        write_plots(found.comparison, plots)
+        say(f"plots: {plots}")
+    form: Form = "json" if as_json else "markdown" if markdown else "verbose" if verbose else "short"
+    show_comparison(found, plugins, runs, html, form)
     return exit_code(found.comparison)

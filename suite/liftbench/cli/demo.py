@@ -39,7 +39,7 @@ def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> No
         return
     baseline, candidate = run_demo(trainings[0], measurement)
     found = compare_runs(baseline, [candidate], setup.plugins, setup.runs, FEEDBACK)
-    page = show_comparison(found, setup.plugins, setup.runs, html, as_json=as_json)
+    show_comparison(found, setup.plugins, setup.runs, html, "json" if as_json else "short")
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     say(f"\ntook {minutes} min {seconds} s and at most {peak_memory() / 1e9:.1f} GB of memory")
-    say(f"try the adapter: bench summarize --adapter {candidate.id} FILE\nreport: {page}")
+    say(f"try the adapter: bench summarize --adapter {candidate.id} FILE")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 from ..errors import LiftbenchError
 from ..gating.explain import describe_rule
@@ -87,7 +88,8 @@ def command(
         if summary:
             append_summary(found.report, summary, page)
     if as_json:
-        print_json(found.report)
+        report = found.report
+        print_json(msgspec.structs.asdict(report) | {"state": report.state, "sentence": report.sentence})
     else:
         from ..report.gate.terminal import gate_table
 

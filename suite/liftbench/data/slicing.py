@@ -136,7 +136,7 @@ def _by_name(given: Mapping[str, Scalar]) -> dict[str, list[str]]:
     """Label → ids, one entry per value, the largest first."""
     parts = defaultdict(list)
     for id_, value in given.items():
-        parts[_name(value)].append(id_)
+        parts[label_value(value)].append(id_)
     return dict(sorted(parts.items(), key=lambda part: (-len(part[1]), part[0])))
 
 
@@ -200,7 +200,7 @@ def _most_parts(numbers: Sequence[_Number], fewest: int) -> int:
 
 def _range(part: Sequence[_Number], place: int, parts: int) -> str:
     """`up to 7`, `8 to 9`, `10 or more`, or the only value."""
-    low, high = _name(part[0].value), _name(part[-1].value)
+    low, high = label_value(part[0].value), label_value(part[-1].value)
     if len(part) == 1:
         return low
     if place == 0:
@@ -208,7 +208,12 @@ def _range(part: Sequence[_Number], place: int, parts: int) -> str:
     return f"{low} or more" if place == parts - 1 else f"{low} to {high}"
 
 
-def _name(value: Scalar) -> str:
+def label_value(value: Scalar) -> str:
+    """A value of the metadata in words.
+
+    >>> label_value(True), label_value(3.0), label_value("Acme")
+    ('yes', '3', 'Acme')
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

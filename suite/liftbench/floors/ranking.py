@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..records.system import PromptSpec
 from ..runs.measured import MeasuredRun
@@ -48,6 +49,8 @@ class SystemMeans(Struct, frozen=True, kw_only=True):
     note: str = ""
     means: dict[str, float | None]
     """Metric name → mean over the conversations that have a value; empty where nothing could be measured."""
+    intervals: dict[str, tuple[float, float]] = {}
+    """Headline → its mean's 95% interval, where there are enough conversations for one."""
 
 
 def positions(
@@ -125,26 +128,53 @@ def _mean(column: Column, places: Sequence[int]) -> float:
 
 
 def system_table(
-    baseline: MeasuredRun, best: MeasuredRun | None, candidates: Sequence[MeasuredRun], controls: ControlScores | None
+    baseline: MeasuredRun,
+    best: MeasuredRun | None,
+    candidates: Sequence[MeasuredRun],
+    controls: ControlScores | None,
+    bootstrap: Bootstrap,
+    headlines: Sequence[str],
 ) -> list[SystemMeans]:
-    """The means of all systems, in the order of a report."""
-    rows = controls.rows if controls else []
+    """The means of all systems, in the order of a report, with 95% intervals on the headlines."""
+    single = replace(bootstrap, comparisons=1)
+    known = {
+        row.name: replace(system_means(row), intervals=_intervals(row, controls.ids, headlines, single))
+        for row in (controls.rows if controls else [])
+    }
     measured: list[tuple[Literal["baseline", "best-prompted", "candidate"], MeasuredRun]] = [("baseline", baseline)]
     measured += [("best-prompted", best)] if best else []
     measured += [("candidate", run) for run in candidates]
     return [
-        *(system_means(row) for row in rows if row.role == "floor"),
+        *(row for row in known.values() if row.role == "floor"),
         *(
             SystemMeans(
                 name=run.manifest.system.name,
                 role=role,
                 note=_prompt_words(run.manifest.system.prompt) if role == "best-prompted" else "",
                 means={row.name: row.mean for row in run.summary.metrics},
+                intervals={
+                    row.name: (row.low, row.high)
+                    for row in run.summary.metrics
+                    if row.name in headlines and row.low is not None and row.high is not None
+                },
             )
             for role, run in measured
         ),
-        *(system_means(row) for role in ("bound", "consensus", "humans") for row in rows if row.role == role),
+        *(row for role in ("bound", "consensus", "humans") for row in known.values() if row.role == role),
     ]
+
+
+def _intervals(
+    row: SystemScores, ids: Sequence[str], headlines: Sequence[str], bootstrap: Bootstrap
+) -> dict[str, tuple[float, float]]:
+    found = {}
+    for name in headlines:
+        column = row.scores.get(name, [])
+        whole = _whole(column)
+        _, low, high = bootstrap.mean(_some(column, whole), [ids[at] for at in whole])
+        if low is not None and high is not None and 10 * len(whole) >= len(column):
+            found[name] = (low, high)
+    return found
 
 
 def _prompt_words(prompt: PromptSpec | None) -> str:

@@ -67,6 +67,8 @@ class RuleResult(Struct, frozen=True, kw_only=True):
     """Where the rule failed: the conversations of its broken parts that lost most against `over` or the baseline."""
     guards: list[str] = []
     """Names of the verdict's guards that keep the rule from being *verified*."""
+    waived: list[str] = []
+    """Names of the guards that did not pass and that the rule leaves out: it passes in spite of them."""
 
 
 class GateContext(Struct, frozen=True, kw_only=True):

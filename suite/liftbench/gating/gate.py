@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -49,6 +50,16 @@ ALIKE = "measured alike"
 """The rule that every gate has."""
 
 
+GateState = Literal["passed", "passed with waivers", "failed"]
+
+GATE_BADGES: Mapping[GateState, str] = {
+    "passed": "Passed",
+    "passed with waivers": "Passed with waivers",
+    "failed": "Failed",
+}
+"""Each state in the plain words of its badge."""
+
+
 class GateReport(Struct, frozen=True, kw_only=True):
     """What `bench gate --json` prints."""
 
@@ -77,13 +88,38 @@ class GateReport(Struct, frozen=True, kw_only=True):
     """Promoted name → its versions."""
 
     @property
+    def state(self) -> GateState:
+        """A gate whose rules leave guards out has not simply passed, even where the run passes those guards."""
+        return "failed" if not self.passed else "passed with waivers" if self.waived else "passed"
+
+    @property
+    def badge(self) -> str:
+        """`Passed`, `Passed with waivers` or `Failed`."""
+        return GATE_BADGES[self.state]
+
+    @property
+    def reason(self) -> str:
+        """`all 5 rules hold.`, with what the waivers amount to."""
+        rules = pluralize(len(self.results), "rule")
+        if not self.passed:
+            failing = sum(result.state != "passed" for result in self.results)
+            return f"{failing} of {rules} did not pass."
+        return f"all {rules} hold{self._describe_waivers()}."
+
+    @property
     def sentence(self) -> str:
-        """`Passed: all 5 rules hold.`, or `Passed with 2 guards waived (controls and facts): all 5 rules hold.`"""
-        failing = [result for result in self.results if result.state != "passed"]
+        """`Passed: all 5 rules hold.`: the same on page, in the terminal, in JUnit XML and in a step's summary."""
+        return f"{self.badge}: {self.reason}"
+
+    def _describe_waivers(self) -> str:
+        if not self.waived:
+            return ""
+        failing = [guard.name for guard in not_passed(self.guards) if guard.name in self.waived]
+        others = [name for name in self.waived if name not in failing]
         if not failing:
-            waived = f" with {pluralize(len(self.waived), 'guard')} waived ({join_words(self.waived)})"
-            return f"Passed{waived if self.waived else ''}: all {pluralize(len(self.results), 'rule')} hold."
-        return f"Failed: {len(failing)} of {pluralize(len(self.results), 'rule')} did not pass."
+            return f"; the rules waive {_name_guards(others)}, which the run passes"
+        also = f"; the rules also waive {join_words(others)}" if others else ""
+        return f", but the run does not pass the waived {_name_guards(failing)}, so its lift is not proven{also}"
 
     def __repr__(self) -> str:
         return "\n".join([self.sentence, *(f"{one.state}: {one.rule}: {one.found}" for one in self.results)])
@@ -211,7 +247,7 @@ def _context(run: Run, against: Against, scored: ScoredSplit, selection: Selecti
 
 def _remarks(context: GateContext, against: Against) -> list[str]:
     if against.proven and against.proven.measured.manifest.id == context.run.id:
-        return ["The run is the proven one itself: a rule that it breaks asks for more than was proven."]
+        return ["The run is the promoted one itself: a rule that it breaks asks for more than it showed."]
     own, theirs = context.run.manifest.system.model, context.baseline.manifest.system.model
     if own and theirs and (own.sha256, own.settings_sha256) != (theirs.sha256, theirs.settings_sha256):
         return [f"The run is of another base model ({own.reference}) than the baseline ({theirs.reference})."]
@@ -244,7 +280,9 @@ def _judge(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, l
         return found
     try:
         excepted = [guard_name(name) for name in rule.excepted]
-        failing = [guard for guard in not_passed(guards()[context.run.id]) if guard.name not in excepted]
+        unpassed = not_passed(guards()[context.run.id])
+        failing = [guard for guard in unpassed if guard.name not in excepted]
+        found = replace(found, waived=[guard.name for guard in unpassed if guard.name in excepted])
     except CannotJudge as error:
         return replace(found, state="not run", found=f"{found.found} {error.what}", fix=error.fix)
     except UsageError as error:
@@ -252,8 +290,7 @@ def _judge(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, l
     if not failing:
         return found
     names = [guard.name for guard in failing]
-    which = "guard" if len(names) == 1 else "guards"
-    words = f"{found.found} Not verified: the {which} {join_words(names)} did not pass."
+    words = f"{found.found} Not verified: the {_name_guards(names)} did not pass."
     return replace(found, state="failed", found=words, guards=names)
 
 
@@ -262,6 +299,10 @@ def guard_name(asked: str) -> str:
     if _with_spaces(asked) not in GUARDS:
         raise unknown("guard", asked, GUARDS)
     return _with_spaces(asked)
+
+
+def _name_guards(names: Sequence[str]) -> str:
+    return f"{'guard' if len(names) == 1 else 'guards'} {join_words(names)}"
 
 
 def _with_spaces(guard: str) -> str:

@@ -16,7 +16,7 @@ from ..floors.separation import Separation
 from ..floors.validity import Validity
 from ..metrics.base import Metric
 from ..records.preferences import Preference
-from ..records.run import SCHEMA, Against, Limits, MetricInfo, Protocol, Terms
+from ..records.run import Against, Limits, MetricInfo, Protocol, Terms
 from ..runs.differences import Difference, system_differences
 from ..runs.measured import MeasuredRun
 from ..runs.seed_groups import group_by_training, seed_of
@@ -29,10 +29,14 @@ from .evidence import Basis, Evidence, Selection, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
 from .lifts import SEEDS_TO_RESAMPLE, LiftTable, measure_lifts
+from .output_faults import Fault
 from .rescoring import ScoredOnce, ScoreMismatch, check_scores
 from .sensitivity import Alternative, alternatives
-from .slices import SliceResult
-from .verdict import SEVERITY, Verdict, judge
+from .slices import SliceResult, Slicing, number_slices
+from .verdict import BADGES, SEVERITY, Verdict, judge
+
+COMPARISON_SCHEMA = 4
+"""Raised when a field of `bench compare --json` is dropped or changes its meaning; new fields do not raise it."""
 
 
 class CandidateResult(Struct, frozen=True, kw_only=True):
@@ -51,6 +55,8 @@ class CandidateResult(Struct, frozen=True, kw_only=True):
     """How its system differs from the baseline's."""
     slices: list[SliceResult] = []
     leaks: list[Leak] = []
+    faults: dict[Fault, list[str] | None] = {}
+    """Fault → ids of the conversations whose summary has it; None where that cannot be known."""
     preferences: list[Preference] = []
     """What judges preferred, people first."""
     alternatives: list[Alternative] = []
@@ -70,9 +76,10 @@ class SeedsResult(Struct, frozen=True, kw_only=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
-    """What `bench compare --json` prints."""
+    """Candidates against a baseline; `bench compare --json` prints it with its answers (`docs/comparison-json.md`)."""
 
-    schema: int = SCHEMA
+    schema: int = COMPARISON_SCHEMA
+    """`COMPARISON_SCHEMA` of the suite that made it."""
     baseline: str
     """MeasuredRun id."""
     best_prompted: str | None
@@ -96,6 +103,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     candidates: list[CandidateResult]
     seeds: list[SeedsResult] = []
     """Seeds of one training, judged together: this verdict counts, not that of a single seed."""
+    slicing: list[Slicing] = []
+    """Which slices the conversations belong to."""
 
     def __repr__(self) -> str:
         return "\n".join(self._sentences())
@@ -117,9 +126,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
             for lift in lifts[: len(self.headlines)]:
                 means = ["–" if mean is None else f"{mean:.3f}" for mean in (lift.baseline, lift.candidate)]
                 label = metric_label(lift.metric)
-                rows.append(
-                    [name_run(one.run), label, *means, describe_gain(lift, one.verdict.target), one.verdict.outcome]
-                )
+                gain = describe_gain(lift, one.verdict.target)
+                rows.append([name_run(one.run), label, *means, gain, BADGES[one.verdict.outcome]])
         against = self.candidates[0].verdict.against if self.candidates else "baseline"
         return html_table(
             self._sentences(), ["candidate", "metric", against, "candidate's mean", "lift", "outcome"], rows
@@ -196,11 +204,12 @@ def compare(
         limits=terms.limits,
         looks=basis.selection.looks,
         separations=basis.separations,
-        systems=system_table(baseline, best_prompted, ordered, background.controls),
+        systems=system_table(baseline, best_prompted, ordered, background.controls, basis.bootstrap, terms.headlines),
         validity=background.validity,
         missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=[result for _, result in judged],
         seeds=[_judge_seeds([by_id[run.id] for run in runs], lifts) for runs in trainings if len(runs) > 1],
+        slicing=number_slices(basis.slices, [one.id for one in baseline.conversations], scored.clusters),
     )
 
 
@@ -294,6 +303,7 @@ def _judge_candidate(
         differences=system_differences(basis.baseline, candidate),
         slices=evidence.slices,
         leaks=evidence.leaks,
+        faults=evidence.faults,
         preferences=list(evidence.preferences),
     )
     return evidence, result
@@ -354,5 +364,8 @@ def _merge_guards(guards: Sequence[Sequence[Guard]], seeds: Sequence[int]) -> li
     merged = []
     for found in zip(*guards, strict=True):
         seed, guard = min(zip(seeds, found, strict=True), key=lambda pair: STATES.index(pair[1].state))
-        merged.append(guard if guard.state == "passed" else replace(guard, words=f"Seed {seed}: {guard.words}"))
+        if guard.state != "passed":
+            brief = guard.brief and f"{guard.brief} (seed {seed})"
+            guard = replace(guard, words=f"Seed {seed}: {guard.words}", brief=brief)
+        merged.append(guard)
     return merged

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Literal
 
@@ -42,6 +42,15 @@ class SliceResult(Struct, frozen=True, kw_only=True):
     """`not judged`: even together, the small slices have too few conversations. `undecided`: a score is missing."""
 
 
+class Slicing(Struct, frozen=True, kw_only=True):
+    """Which slice of a field each conversation belongs to, as the slices are judged."""
+
+    field: str
+    labels: list[str]
+    of: list[int]
+    """For each conversation, in the order of the data, the number of its slice's label, from 0."""
+
+
 LEVEL = 0.05
 """A slice is worse where its corrected p-value is below this."""
 
@@ -72,6 +81,18 @@ def slice_results(
     ]
     corrected = iter(holm([one.p for one in results if one.p is not None]))
     return [one if one.p is None else _with_state(one, next(corrected)) for one in results]
+
+
+def number_slices(found: Iterable[Slice], ids: Sequence[str], clusters: Mapping[str, str]) -> list[Slicing]:
+    """For each field, which of the slices that `slice_results` judges each of `ids` belongs to."""
+    by_field: dict[str, list[Slice]] = {}
+    for part in pool_small(found, clusters):
+        by_field.setdefault(part.field, []).append(part)
+    numbered = []
+    for field, parts in by_field.items():
+        holders = {id_: number for number, part in enumerate(parts) for id_ in part.ids}
+        numbered.append(Slicing(field=field, labels=[part.label for part in parts], of=[holders[id_] for id_ in ids]))
+    return numbered
 
 
 # ------------------------------------------------------------------------------------------------------------ comparing

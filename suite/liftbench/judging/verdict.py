@@ -3,7 +3,7 @@ and what would settle it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -20,6 +20,15 @@ from .guards import Guard, not_passed
 Outcome = Literal["verified", "undecided", "not met", "unproven"]
 
 
+BADGES: Mapping[Outcome, str] = {
+    "verified": "Proven",
+    "undecided": "Undecided",
+    "not met": "Target not reached",
+    "unproven": "Not proven",
+}
+"""Each outcome in the plain words of its badge."""
+
+
 class Verdict(Struct, frozen=True, kw_only=True):
     """The judgment of one candidate's lift."""
 
@@ -33,8 +42,12 @@ class Verdict(Struct, frozen=True, kw_only=True):
     target: float
     conditions: list[str] = []
     """What makes the outcome weaker than the same word elsewhere, as phrases: `no best prompt was searched for`."""
+    overlap_only: bool = False
+    """Whether nothing but shared words was measured: no faithfulness checker ran."""
+    about: str = ""
+    """How several seeds were judged, as a clause: `The worst of 3 seeds decides: seed 1`; empty for one candidate."""
     sentence: str
-    """The verdict in a few sentences that a reader without statistics understands."""
+    """The verdict with all its figures, for records; pages and terminals show a `report.answer.Answer`."""
     guards: list[Guard] = []
     proven: list[str] = []
     """What the measurement shows, in sentences."""
@@ -88,6 +101,8 @@ def judge(evidence: Evidence, guards: Sequence[Guard], about: str = "") -> Verdi
         against=evidence.terms.against,
         target=target,
         conditions=conditions,
+        overlap_only=not _has_checker(evidence.candidate),
+        about=about,
         sentence=_sentence(evidence, outcome, lift, conditions, failing, len(guards), about),
         guards=list(guards),
         proven=_proven(evidence, guards),
@@ -148,7 +163,7 @@ def _sentence(
     if rival and others:
         clauses.append(_beside(rival, others, target))
     blind = "" if outcome == "unproven" or _has_checker(evidence.candidate) else " (overlap only)"
-    return f"{outcome.capitalize()}{weaker}: {'. '.join(clauses)}{blind}."
+    return f"{BADGES[outcome]}{weaker}: {'. '.join(clauses)}{blind}."
 
 
 def _failing(guards: Sequence[Guard], of: int) -> str:
@@ -276,13 +291,7 @@ def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> 
 
 def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list[str]:
     words = [f"{guard.name}: {guard.fix}" for guard in failing if guard.fix]
-    for lift in evidence.judged:
-        if isinstance(lift, Lift) and lift_outcome(lift, target) == "undecided" and lift.needed is not None:
-            needed = max(lift.needed, FEWEST)
-            words.append(
-                f"About {needed:,} conversations, were the true lift on {metric_label(lift.metric)} the measured one, "
-                "would most likely settle it."
-            )
+    words += [need for lift in evidence.judged if (need := describe_need(lift, target))]
     if evidence.best_prompted is None:
         words.append("`bench baseline --tune` measures what a prompt alone buys.")
     if not _has_checker(evidence.candidate):
@@ -290,6 +299,16 @@ def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list
     if _one_training(evidence):
         words.append("`bench train --seeds 5` judges the trainer.")
     return words
+
+
+def describe_need(lift: LiftResult, target: float) -> str:
+    """How many conversations would settle an undecided lift; empty where it is decided, or none would."""
+    if isinstance(lift, NoLift) or lift_outcome(lift, target) != "undecided" or lift.needed is None:
+        return ""
+    return (
+        f"About {max(lift.needed, FEWEST):,} conversations, were the true lift on {metric_label(lift.metric)} the "
+        "measured one, would most likely settle it."
+    )
 
 
 def _one_training(evidence: Evidence) -> bool:

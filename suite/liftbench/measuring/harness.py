@@ -12,7 +12,7 @@ from ..data.similarity.scored import ScoredSplit
 from ..extension.loader import Plugins
 from ..files import digest, recover_lines, write_atomic, write_lines
 from ..progress import Progress
-from ..recipe.resolve import ResolvedRecipe
+from ..recipe.resolve import ResolvedRecipe, as_recorded
 from ..records.run import Manifest, Prediction
 from ..records.system import System
 from ..runs.directory import Run
@@ -68,7 +68,7 @@ def new_manifest(
         family=family or (system.adapter.family if system.adapter else None) or "",
         seed=resolved.recipe.seed,
         training=measurement.training_fingerprint,
-        recipe=msgspec.to_builtins(resolved.recipe),
+        recipe=as_recorded(resolved.recipe),
         origins=resolved.origins,
         argv=list(argv),
         git=git_state(Path.cwd()),

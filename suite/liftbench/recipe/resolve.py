@@ -206,6 +206,12 @@ def _with_options_of_trainer(layers: Sequence[Layer]) -> Iterator[Layer]:
         yield replace(layer, values={**others, "train": train} if train else others)
 
 
+def as_recorded(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's values as a manifest on disk has them: a tuple is a list there, and the two are not equal."""
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(recipe))
+    return found
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The dotted keys and their values; an empty table counts as a value."""
     for key, value in values.items():

@@ -10,6 +10,7 @@ from ..judging.sensitivity import Alternative
 from ..statistics.lift import Lift
 from ..text.phrases import join_words, metric_label, pluralize
 from . import numbers
+from .outcomes import REACHED
 
 
 class AlternativeRow(Struct, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ def tabulate_alternatives(alternatives: Sequence[Alternative], headlines: Sequen
 
 
 def describe_alternatives(alternatives: Sequence[Alternative], headlines: Sequence[str], target: float) -> str:
-    """Whether the verdict depends on one choice, in two sentences; empty where no other choice was tried."""
+    """Whether reaching the target depends on one choice, in two sentences; empty where no other choice was tried."""
     rows = [row for row in tabulate_alternatives(alternatives, headlines) if row.kind != "as measured"]
     if not rows:
         return ""
@@ -50,15 +51,15 @@ def describe_alternatives(alternatives: Sequence[Alternative], headlines: Sequen
     over = f"{'With it' if len(rows) == 1 else 'Across them'} the lift is {join_words(spans) or numbers.UNKNOWN}."
     changing = [f"{row.name} ({_outcomes(row)})" for row in rows if row.changed]
     if not changing:
-        return f"No other choice changes the outcome of the lift ({len(rows)} tried). {over}"
+        return f"No other choice changes whether the lift reaches the target ({len(rows)} tried). {over}"
     verb = "changes" if len(changing) == 1 else "change"
     number = pluralize(len(rows), "other choice")
-    return f"{len(changing)} of {number} {verb} the outcome of the lift: {join_words(changing)}. {over}"
+    return f"{len(changing)} of {number} {verb} whether the lift reaches the target: {join_words(changing)}. {over}"
 
 
 def _outcomes(row: AlternativeRow) -> str:
-    """The outcomes that changed: `undecided on ROUGE-L and content-overlap`."""
+    """What changed: `open on ROUGE-L and content-overlap`."""
     places: dict[str, list[str]] = {}
     for choice in row.changed:
-        places.setdefault(choice.outcome, []).append(metric_label(choice.lift.metric))
-    return ", ".join(f"{outcome} on {join_words(metrics)}" for outcome, metrics in places.items())
+        places.setdefault(REACHED[choice.outcome], []).append(metric_label(choice.lift.metric))
+    return ", ".join(f"{state} on {join_words(metrics)}" for state, metrics in places.items())

@@ -43,6 +43,16 @@ class SystemsTable(Struct, frozen=True, kw_only=True):
     rows: list[tuple[SystemMeans, list[Mean]]]
 
 
+def name_roles(comparison: Comparison) -> list[str]:
+    """What each candidate is called beside its system's name: `candidate`, `candidate 2` or `seed 7`."""
+    seeds = {run: seed for family in comparison.seeds for run, seed in zip(family.runs, family.seeds, strict=True)}
+    runs = [result.run for result in comparison.candidates]
+    return [
+        f"seed {seeds[run]}" if run in seeds else "candidate" if len(runs) == 1 else f"candidate {number}"
+        for number, run in enumerate(runs, start=1)
+    ]
+
+
 def group_systems(metrics: Sequence[MetricInfo], systems: Sequence[SystemMeans]) -> list[SystemsTable]:
     """A table for each group of metrics; a mean that could not be measured is empty."""
     tables = []

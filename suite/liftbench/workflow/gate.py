@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 
 from ..errors import PrerequisiteError, UsageError
@@ -18,7 +17,7 @@ from ..gating.gate import gate as judge_rules
 from ..judging.evidence import Selection
 from ..measuring.plan import scorers_at_hand
 from ..preferences.folder import preferences_of
-from ..recipe.resolve import ResolvedRecipe, flatten
+from ..recipe.resolve import ResolvedRecipe, as_recorded, flatten
 from ..recipe.rules import Rule, parse
 from ..recipe.sections import GatesSection, Recipe
 from ..runs.directory import Run, find_run, runs_in
@@ -169,10 +168,9 @@ def read_against(baseline: str, proven: str, rules: Sequence[Rule], folder: Path
 
 def differing_values(resolved: ResolvedRecipe, baseline: Promoted) -> list[str]:
     """Notes on values of a recipe that differ from those the baseline was measured with: the baseline's count."""
-    # Through JSON, as the manifest was: a tuple is the same list there.
-    wanted = dict(flatten(msgspec.json.decode(msgspec.json.encode(resolved.recipe))))
+    wanted = dict(flatten(as_recorded(resolved.recipe)))
     # A key that is younger than the baseline had its default's effect.
-    recorded = dict(flatten(msgspec.to_builtins(Recipe()))) | dict(flatten(baseline.measured.manifest.recipe))
+    recorded = dict(flatten(as_recorded(Recipe()))) | dict(flatten(baseline.measured.manifest.recipe))
     return [
         f"The recipe says {key} = {wanted[key]!r}, but the baseline was measured with {recorded[key]!r}, which is used."
         for key, origin in resolved.origins.items()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
 from liftbench.gating.baselines import Promoted
 from liftbench.gating.gate import Against, gate
@@ -15,6 +17,7 @@ from liftbench.recipe.rules import parse
 from liftbench.report.gate.junit import write_junit
 from liftbench.report.gate.page import render_gate
 from liftbench.report.gate.step_summary import append_summary
+from liftbench.report.gate.terminal import gate_table
 from liftbench.runs.directory import Run
 
 from ...support.scripted import World, doctored, honest, untuned
@@ -62,6 +65,47 @@ def test_every_version_stands_in_the_trend_with_its_reason(world: World, tmp_pat
         world, None, "rougeL >= 0.33", Against(baseline=replace(promoted, versions=[older, promoted.versions[1]]))
     )
     assert "of plain: version 2" in page
+
+
+def test_waivers_are_named_alike_wherever_the_gate_is_shown(world: World, tmp_path: Path) -> None:
+    run = world.write(
+        {id_: f"{text} The order number is 4821{7000 + at}." for at, (id_, text) in enumerate(honest().items())}
+    )
+    report = gate([run], [parse("lift(rougeL) >= 1% verified except facts, endings")], world.against)
+    reason = (
+        "all 2 rules hold, but the run does not pass the waived guard facts, so its lift is not proven; the rules also "
+        "waive endings."
+    )
+    assert (report.state, report.sentence) == ("passed with waivers", f"Passed with waivers: {reason}")
+    assert report.results[1].waived == ["facts"]
+    found = f"facts (failed, waived): {next(guard.words for guard in report.guards if guard.name == 'facts')}"
+
+    page = render_gate(report, [run], world.against)
+    assert '<article class="answer passed-with-waivers">' in page
+    assert "<strong>Passed with waivers</strong>" in page
+    assert f"A{reason[1:]}" in page
+    waived = page[page.index("Waived guards") :]
+    assert (
+        waived.index("<strong>facts</strong>") < waived.index("<strong>endings</strong>") < waived.index("passed</h3>")
+    )
+    console = Console(width=400, force_terminal=False, color_system=None)
+    with console.capture() as capture:
+        console.print(gate_table(report))
+    lines = [line.strip() for line in capture.get().splitlines()]
+    assert lines[0] == f"! {report.sentence}"
+    assert any(line.startswith("! lift(rougeL) >= 1% verified except facts, endings") for line in lines)
+    assert any(found in line for line in lines)
+    write_junit(report, tmp_path / "gate.xml")
+    suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
+    properties = {one.attrib["name"]: one.attrib["value"] for one in suite.iter("property")}
+    assert properties["state"] == "passed with waivers"
+    assert (properties["outcome"], properties["waived"]) == (report.sentence, "endings, facts")
+    assert suite.findtext("system-out") == report.sentence
+    assert found in suite.findall("testcase")[1].findtext("system-out", "")
+    append_summary(report, tmp_path / "step.md", tmp_path / "gate.html")
+    summary = (tmp_path / "step.md").read_text(encoding="utf-8")
+    assert summary.startswith(f"### ! liftbench gate: {report.sentence}\n")
+    assert "| ! passed with waivers | `lift(rougeL) >= 1% verified except facts, endings` |" in summary
 
 
 def test_names_from_files_stay_text(world: World, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.run import Finding, GitState, MetricInfo, SampleScores
 from liftbench.records.system import AdapterRecord, PromptSpec
 from liftbench.records.training import CurvePoint
+from liftbench.report.answer import answer_comparison
 from liftbench.report.html.comparison import render_comparison
 from liftbench.report.html.runs import render_runs
 from liftbench.report.outcomes import SYMBOLS
@@ -131,9 +132,20 @@ def render(comparison: Comparison, runs: list[Run], **more: Any) -> str:
 
 def test_the_verdict_comes_first_in_words_and_before_any_figure(page: Page, comparison: Comparison) -> None:
     verdict = comparison.candidates[0].verdict
-    assert verdict.sentence in page.text
-    assert page.text.index(verdict.sentence) < page.text.index("Metrics")
-    assert f"{SYMBOLS[verdict.outcome]} {verdict.outcome.capitalize()}" in page.text
+    [answer] = answer_comparison(comparison)
+    order = [
+        f"{SYMBOLS[verdict.outcome]} {answer.badge}: {answer.advice}",
+        answer.reason,
+        f"{answer.lifts[0].lift} {answer.lifts[0].label}",
+        "Means with 95% intervals",
+        "guards passed" if not answer.chips else f"of {len(answer.chips)} passed",
+        "What would change the answer",
+        verdict.sentence,
+        "Metrics Mean over",
+    ]
+    assert sorted(order, key=page.text.index) == order
+    for words in order[:-2]:
+        assert page.text.count(words) == 1 or words.startswith("of ")
     for caveat in verdict.caveats:
         assert caveat in page.text
 
@@ -206,6 +218,7 @@ def test_tables_have_scoped_heads_and_charts_have_words(page: Page) -> None:
     assert len(heads) == len([1 for tag, name, _ in page.attributes if (tag, name) == ("th", "scope")])
     drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
     assert len(drawn) == page.tags.count("svg") == 1 + 2 * 3  # One small, and three wide and narrow.
+    assert page.tags.count("figure") == page.tags.count("figcaption") == 4
     assert all(drawn)
 
 
@@ -257,12 +270,12 @@ def test_floors_ceilings_prompts_and_sight_are_on_the_page(tmp_path: Path, runs:
         "best prompt",
         "roles swapped what it does",
         "ROUGE-L cannot see roles swapped; it sees half cut off.",
-        "Over the best-prompted baseline",
+        "over the best-prompted baseline",
         "best control: best-constant",
     ):
         assert words in page.text, words
     drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert any("plain baseline" in label and "humans 0.8" in label for label in drawn)
+    assert any("best control 0.1" in label and "humans 0.8" in label and "target +40%" in label for label in drawn)
 
 
 def test_a_lift_over_prompts_that_were_not_tried_is_not_the_one_over_the_plain_baseline(runs: list[Run]) -> None:

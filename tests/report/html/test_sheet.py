@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from liftbench.records.conversation import Conversation, Turn
 from liftbench.report.html.sheet import render_sheet
 from liftbench.report.pages import write_sheet_page
 
+from ...support.browser import Browser
 from ...support.build import write_conversations
 from ...support.sheets import build_sheet
 from .test_comparison import HOSTILE, Page
@@ -73,26 +72,7 @@ def test_the_page_goes_where_it_is_asked_for(tmp_path: Path) -> None:
     assert write_sheet_page(SHEET, tmp_path / "reports" / "runs", tmp_path / "out").read_bytes() == beside.read_bytes()
 
 
-def test_a_browser_shows_the_first_pair_alone(tmp_path: Path) -> None:
-    if (chromium := shutil.which("chromium")) is None:
-        pytest.skip("chromium is not installed")
-    page = write_sheet_page(SHEET, tmp_path / "runs")
-    done = subprocess.run(
-        [
-            chromium,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--user-data-dir={tmp_path}",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    shown = Page(done.stdout)
-    assert "Pair 1 of 5 · 0 judged" in shown.text, done.stderr
-    hidden = [tag for tag, name, _ in shown.attributes if name == "hidden"]
-    assert hidden == ["article"] * 4
+def test_a_browser_shows_the_first_pair_alone(browser: Browser, tmp_path: Path) -> None:
+    browser.open(write_sheet_page(SHEET, tmp_path / "runs"))
+    assert "Pair 1 of 5 · 0 judged" in browser.text()
+    assert [one.is_displayed() for one in browser.find_all("article")] == [True, False, False, False, False]

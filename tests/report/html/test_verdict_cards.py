@@ -26,9 +26,10 @@ from liftbench.judging.verdict import Outcome
 from liftbench.records.run import Limits
 from liftbench.report import numbers
 from liftbench.report.alternatives import describe_alternatives
+from liftbench.report.answer import answer_comparison
 from liftbench.report.html.comparison import render_comparison
 from liftbench.report.leaks import LEAKS
-from liftbench.report.outcomes import SYMBOLS, sort_guards
+from liftbench.report.outcomes import BADGES, SYMBOLS, sort_guards
 from liftbench.report.terminal.comparison import comparison_table
 from liftbench.runs.directory import Run
 from liftbench.statistics.lift import Lift, NoLift
@@ -128,17 +129,17 @@ def surplus(lift: Lift) -> Lift:
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_every_outcome_has_a_word_and_a_symbol(outcome: Outcome, bare: Comparison, runs: list[Run]) -> None:
-    comparison = with_verdict(bare, outcome=outcome, sentence=f"{outcome.capitalize()}: because.")
-    assert f"{SYMBOLS[outcome]} {outcome.capitalize()} ROUGE-L" in page_of(comparison, runs).text
-    assert f"{outcome.capitalize()}: because." in terminal_of(comparison, runs)
+    comparison = with_verdict(bare, outcome=outcome)
+    [answer] = answer_comparison(comparison)
+    page = page_of(comparison, runs)
+    assert f"{SYMBOLS[outcome]} {answer.badge}: {answer.advice} {answer.reason}" in page.text
+    assert f"answer {outcome.replace(' ', '-')}" in page.values("class")
 
 
-def test_what_is_proven_what_not_and_what_settles_it_are_three_lists(bare: Comparison, runs: list[Run]) -> None:
+def test_what_is_proven_and_what_not_are_two_lists(bare: Comparison, runs: list[Run]) -> None:
     comparison = with_verdict(bare, proven=["A is."], not_proven=["B is not.", "C is not."], settle=["Run `bench x`."])
-    assert "Proven A is. Not proven B is not. C is not. What would settle it Run bench x ." in (
-        page_of(comparison, runs).text
-    )
-    assert "Proven - A is. Not proven - B is not. - C is not. What would settle it - Run `bench x`." in (
+    assert "Proven A is. Not proven B is not. C is not. Caveats" in page_of(comparison, runs).text
+    assert "Proven - A is. Not proven - B is not. - C is not. What would change the answer - Run `bench x`." in (
         terminal_of(comparison, runs)
     )
 
@@ -153,18 +154,52 @@ def test_every_guard_is_shown_with_its_state_the_failed_ones_first(bare: Compari
     comparison = with_verdict(bare, guards=guards())
     ordered = sort_guards(guards())
     assert [guard.state for guard in ordered] == ["failed", "not run", "undecided", "passed"]
-    told = " ".join(
+    told = [
         f"{SYMBOLS[guard.state]} {guard.state.capitalize()} {guard.name} {guard.question} {guard.words}"
         for guard in ordered
-    )
-    assert f"Guards: 1 of 4 passed {told}" in page_of(comparison, runs).text
+    ]
+    page = page_of(comparison, runs)
+    chips = [f"{SYMBOLS[guard.state]} {guard.name} {guard.state}" for guard in ordered]
+    passed = "1 passed"
+    assert " ".join(["Guards: 1 of 4 passed", *chips[:3], passed, chips[3]]) in page.text
+    assert " ".join(["1 of 4 passed", *told[:3], "What the 1 that passed say", told[3]]) in page.text
+    rows = [f"guard-1-guard-{place}" for place in range(4)]
+    assert {f"#{row}" for row in rows} <= set(page.values("href"))
+    assert set(rows) <= set(page.values("id"))
     compact = " ".join(f"{SYMBOLS[guard.state]} {guard.name} {guard.words}" for guard in ordered)
     assert compact in terminal_of(comparison, runs)
 
 
+def test_a_guard_links_to_the_conversations_that_it_names_and_to_what_it_looked_at(
+    bare: Comparison, runs: list[Run]
+) -> None:
+    found = Guard(
+        name="endings", question="Do they end?", state="failed", words="2 do not, for example c003, c0031.",
+        fix="Read them.", ids=["c003", "c007"],
+    )  # fmt: skip
+    text = render_comparison(with_verdict(bare, guards=[found]), {run.id: run for run in runs})
+    assert 'for example <a href="#c4">c003</a>, c0031.' in text
+    assert '<a href="#conversations?guard=endings">See conversations</a>' in text
+    assert '<a href="#guard-1-endings">endings</a>: Read them.' in text
+
+
+def test_what_a_guard_says_is_not_said_again_among_what_is_not_proven(bare: Comparison, runs: list[Run]) -> None:
+    asked = [f"{guard.question} {guard.words}" for guard in guards()]
+    comparison = with_verdict(bare, guards=guards(), not_proven=[asked[2], "That it is true."])
+    text = page_of(comparison, runs).text
+    assert "Not proven That it is true." in text
+    assert all(text.count(guard.words) == 1 for guard in guards())
+
+
 def test_the_verdict_its_lists_and_guards_come_before_all_else(bare: Comparison, runs: list[Run]) -> None:
     text = page_of(with_verdict(bare, guards=guards()), runs).text
-    order = ["Proven", "Not proven", "What would settle it", "Guards:", "Figures behind the verdict", "Metrics"]
+    order = [
+        "Guards: 1 of 4",
+        "What would change",
+        "Figures, findings",
+        "Figures behind the verdict",
+        "Metrics Mean",
+    ]
     assert sorted(order, key=text.index) == order
 
 
@@ -197,11 +232,10 @@ def test_where_no_ratio_is_stable_the_difference_is_shown_and_said_to_decide(bar
     comparison = with_result(bare, lifts=[lift, *result.lifts[1:]])
     page = page_of(comparison, runs)
     interval = f"of the difference +0.079 to {lift.difference_high:+.3f}"
-    assert f"{lift.lift:+.0%} 95% interval {interval}" in page.text
-    assert "The baseline’s mean is too unstable to divide by" in page.text
+    assert f"95% interval {interval}" in page.text
+    assert "ROUGE-L: the baseline’s mean is too unstable to divide by" in page.text
     assert "the candidate minus 1.4 times the baseline is above zero; its interval is -0.012 to +0.046." in page.text
     assert "-0.012 to +0.046 decides" in page.text
-    assert "chart small" not in page.values("class")
     assert all(word in terminal_of(comparison, runs, 120) for word in interval.split())
 
 
@@ -209,7 +243,7 @@ def test_a_lift_without_any_number_has_no_figure(bare: Comparison, runs: list[Ru
     [result] = bare.candidates
     nothing = make_lift(None, None, None)
     comparison = with_result(bare, lifts=[nothing, *result.lifts[1:]])
-    assert "figure" not in page_of(comparison, runs).values("class")
+    assert "unknown ROUGE-L ○ No number 95% interval unknown" in page_of(comparison, runs).text
     assert "ROUGE-L: rougeL has no number" in terminal_of(comparison, runs)
 
 
@@ -268,9 +302,7 @@ def test_every_kind_of_leak_is_counted_explained_and_linked_to_its_conversation(
         assert f"{kind} 7 {LEAKS[kind]}" in page.text
         assert page.text.count(f"{kind} c004 t4 87% word for word") == 1
         assert f"{kind} c005" not in page.text  # Only five of a kind are examples.
-    marks = page.text.count(" ".join(KINDS))
-    assert marks == 7
-    assert set(re.findall(r"c\d+", " ".join(page.values("href")))) <= set(page.values("id"))
+    assert {"#c1", "#c5"} <= set(page.values("href"))
     assert ", ".join(f"7 {kind}" for kind in LEAKS) in terminal_of(comparison, runs)
 
 
@@ -285,7 +317,7 @@ def test_the_lift_without_leaks_stands_beside_them(bare: Comparison, runs: list[
     leak = Leak(kind="trained on", id="c003", other="t1", likeness=1.0)
     text = page_of(with_result(bare, leaks=[leak], alternatives=made), runs).text
     leakage = text[text.index("Conversations by kind") : text.index("Sensitivity: would another choice change")]
-    assert "without what was seen differs +12% +5% to +20%, n 20 ✗ Not met" in leakage
+    assert "without what was seen differs +12% +5% to +20%, n 20 ✗ Does not reach the target" in leakage
     assert "c003 t1 100% –" in leakage
 
 
@@ -307,17 +339,18 @@ def alternatives(lift: Lift, outcomes: Sequence[Outcome]) -> list[Alternative]:
         (["verified"], ""),
         (
             ["verified", "verified"],
-            "No other choice changes the outcome of the lift (1 tried). With it the lift is +10% to +10% on ROUGE-L.",
+            "No other choice changes whether the lift reaches the target (1 tried). With it the lift is +10% to +10% "
+            "on ROUGE-L.",
         ),
         (
             ["verified", "verified", "undecided"],
-            "1 of 2 other choices changes the outcome of the lift: choice 2 (undecided on ROUGE-L). "
+            "1 of 2 other choices changes whether the lift reaches the target: choice 2 (open on ROUGE-L). "
             "Across them the lift is +10% to +20% on ROUGE-L.",
         ),
         (
             ["undecided", "verified", "not met"],
-            "2 of 2 other choices change the outcome of the lift: choice 1 (verified on ROUGE-L) and choice 2 "
-            "(not met on ROUGE-L). Across them the lift is +10% to +20% on ROUGE-L.",
+            "2 of 2 other choices change whether the lift reaches the target: choice 1 (reaches the target on ROUGE-L) "
+            "and choice 2 (does not reach the target on ROUGE-L). Across them the lift is +10% to +20% on ROUGE-L.",
         ),
     ],
 )
@@ -394,17 +427,19 @@ def test_the_verdict_of_seeds_together_comes_before_those_of_single_seeds(
     comparison = of_seeds(bare, runs, number)
     text = page_of(comparison, runs).text
     assert f"smollm2-135m+qlora, {number} seeds, against smollm2-135m" in text
-    assert f"{number} seeds together smollm2-135m+qlora ✗ Not met ROUGE-L +33%" in text
-    order = ["Judged together.", "Of all seeds.", "Each seed on its own", "Single verdict 0.", "Single verdict 1."]
+    [answer] = answer_comparison(comparison)
+    assert f"✗ {answer.badge}: {answer.advice} {answer.reason}" in text
+    assert f"+33% {answer.lifts[0].label}" in text
+    order = [answer.reason, "Each seed on its own", "Judged together.", "Of all seeds."]
     assert sorted(order, key=text.index) == order
     words = terminal_of(comparison, runs)
-    order.remove("Each seed on its own")
+    order = ["Of all seeds.", "seed 7 on its own", "seed 8 on its own"]
     assert sorted(order, key=words.index) == order
     lift = comparison.candidates[0].lifts[0]
     for place in range(number):
         outcome = comparison.candidates[place].verdict.outcome
         row = f"{numbers.format_lift(lift, 0.4)} {numbers.format_lift_interval(lift, 0.4)}"
-        assert f"seed {7 + place} {row} {SYMBOLS[outcome]} {outcome.capitalize()}" in text
+        assert f"seed {7 + place} {row} {SYMBOLS[outcome]} {BADGES[outcome]}" in text
         assert re.search(
             rf"\b{7 + place} \{numbers.format_lift(lift, 0.4)} \(.*?\) \{SYMBOLS[outcome]} {outcome}", words
         )
@@ -417,7 +452,7 @@ def test_a_candidate_beside_seeds_keeps_its_whole_verdict(bare: Comparison, runs
     comparison = of_seeds(bare, runs, 3, more=1)
     text, words = page_of(comparison, runs).text, terminal_of(comparison, runs)
     assert "4 candidates against smollm2-135m" in text
-    assert "candidate 4 smollm2-135m+qlora ? Undecided" in text
+    assert "candidate 4 smollm2-135m+qlora ? Undecided:" in text
     assert "Proven by 3." in text
     assert "Proven by 3." in words
     assert text.index("Judged together.") < text.index("Single verdict 3.")
@@ -428,7 +463,7 @@ def test_seeds_judged_over_prompts_that_were_not_measured_have_no_figures(bare: 
     [family] = comparison.seeds
     family = replace(family, lifts=[], verdict=replace(family.verdict, against="best-prompted"))
     comparison = replace(comparison, seeds=[family])
-    assert "figure" not in page_of(comparison, runs).values("class")
+    assert "big" not in page_of(comparison, runs).values("class")
     assert "7 not measured" in terminal_of(comparison, runs)
 
 
@@ -447,8 +482,8 @@ def test_the_guards_limits_the_device_the_seed_and_its_family_are_on_the_page(
     assert "unsupported details beyond the humans' 0.25 per summary" in text
     assert "faulty summaries of each kind 12.5%" in text
     assert "decoding device differs cuda:0 unknown" in text
-    assert "seed 0 1" in text
-    assert f"seed group {'fa311' * 12} " in text
+    assert "seed differs 0 1" in text
+    assert f"seed group differs {'fa311' * 12} " in text
 
 
 def filled(record: Any, text: str, ids: frozenset[str]) -> Any:

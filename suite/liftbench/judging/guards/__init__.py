@@ -43,7 +43,16 @@ def check_guards(evidence: Evidence) -> list[Guard]:
     """Check every guard, in the order of a report; optional guards only where the recipe requires them."""
     left_out = {PEOPLE} if not evidence.terms.limits.judges else set()
     return [
-        Guard(name=name, question=question, state=found.state, words=found.words, fix=found.fix)
+        Guard(
+            name=name,
+            question=question,
+            state=found.state,
+            words=found.words,
+            fix=found.fix,
+            brief=found.brief,
+            figure=found.figure,
+            ids=list(found.ids),
+        )
         for name, (question, check) in GUARDS.items()
         if name not in left_out
         for found in [check(evidence)]

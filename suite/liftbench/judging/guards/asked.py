@@ -19,16 +19,31 @@ def check_people(evidence: Evidence) -> Check:
     enough = [one for one in found if len(one.judges) >= wanted]
     if not enough:
         most = max((len(one.judges) for one in found), default=0)
-        return Check("not run", f"{pluralize(most, 'person', 'people')} judged, and the recipe requires {wanted}.", fix)
+        return Check(
+            "not run",
+            f"{pluralize(most, 'person', 'people')} judged, and the recipe requires {wanted}.",
+            fix,
+            f"{pluralize(wanted, 'person', 'people')} should judge it, and {most or 'nobody'} did",
+            f"{most} of {wanted}",
+        )
     best = max(enough, key=lambda one: (len(one.judges), one.n))
     if best.win_rate is None or best.low is None or best.high is None:
-        return Check("not run", f"{pluralize(best.n, 'conversation')} were judged: too few for an interval.", fix)
+        return Check(
+            "not run",
+            f"{pluralize(best.n, 'conversation')} were judged: too few for an interval.",
+            fix,
+            "people judged too few of its summaries",
+            str(best.n),
+        )
     words = (
         f"{join_words(list(best.judges))} preferred the candidate in {percent(round(best.win_rate, 3))} of "
         f"{pluralize(best.n, 'conversation')}, ties counted half (95% interval {best.low:.0%} to {best.high:.0%})."
     )
+    figure = f"{best.win_rate:.0%}"
     if best.low > 0.5:
-        return Check("passed", words)
+        return Check("passed", words, figure=figure)
     if best.high < 0.5:
-        return Check("failed", words, "Read the pairs that the candidate lost, and train on what they show.")
-    return Check("undecided", words, "Let people judge more pairs.")
+        fix = "Read the pairs that the candidate lost, and train on what they show."
+        return Check("failed", words, fix, "people like it less than what it is compared with", figure)
+    brief = "it is open whether people prefer it"
+    return Check("undecided", words, "Let people judge more pairs.", brief, figure)

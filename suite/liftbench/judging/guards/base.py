@@ -23,6 +23,14 @@ class Guard(Struct, frozen=True, kw_only=True):
     """What was found, with its figures."""
     fix: str = ""
     """What would settle it; empty where the guard passed."""
+    brief: str = ""
+    """What is wrong, as a clause that continues a sentence about the candidate: `it invents 4 times as many details as
+    people do`. Empty where the guard passed."""
+    figure: str = ""
+    """The figure that the guard turns on, as short as it gets: `4 of 104`. Empty where there is none."""
+    ids: list[str] = []
+    """The conversations with what the guard looks for, whether it passed or not; empty where it is not about single
+    ones."""
 
 
 class Check(NamedTuple):
@@ -31,6 +39,9 @@ class Check(NamedTuple):
     state: GuardState
     words: str
     fix: str = ""
+    brief: str = ""
+    figure: str = ""
+    ids: Sequence[str] = ()
 
 
 SEEN_HERE = "Generate the texts through this suite (`bench score SYSTEM`)."

@@ -8,7 +8,7 @@ from statistics import fmean
 from ...floors.control_scores import SystemScores
 from ...floors.ranking import Position
 from ...statistics.lift import FEWEST
-from ...text.phrases import join_words, metric_label
+from ...text.phrases import join_words, metric_label, pluralize
 from ..abstractiveness import NOBODY_COPIES
 from ..evidence import Evidence
 from ..slices import SliceResult
@@ -30,6 +30,7 @@ def check_controls(evidence: Evidence) -> Check:
             "not run",
             f"Not measured: {which}.",
             "`bench controls` says why; most learn from human summaries of a training split (data.train_split).",
+            "it was not compared with systems that need no model",
         )
     states = {one.metric: one.state for one in evidence.basis.separations}
     deciding = [metric for metric in headlines if states.get(metric, "not measured") != "does not separate"]
@@ -54,6 +55,7 @@ def check_controls(evidence: Evidence) -> Check:
         f"{verb} the best control on {where} ({words}).{aside}",
         "Train a better adapter, or take a larger model: it must score clearly above "
         f"{join_words([f'{one.floor_mean:.3f} on {metric_label(one.metric)}' for one in unbeaten])}.",
+        f"it {'scores lower than' if worse else 'does not clearly beat'} {_name_control(unbeaten[0].floor)}",
     )
 
 
@@ -64,7 +66,24 @@ def _no_deciding_headline(evidence: Evidence, headlines: Sequence[str]) -> Check
         if others
         else "Judge on a headline that does (metrics.headlines): content-overlap, bertscore or embedding often do."
     )
-    return Check("not run", _cannot_tell(headlines), fix)
+    brief = "the metrics that it is judged on cannot tell people from a fixed template"
+    return Check("not run", _cannot_tell(headlines), fix, brief)
+
+
+_CONTROLS = {
+    "best-constant": "one fixed sentence",
+    "slot-template": "a fixed template",
+    "random-summary": "a random human summary",
+    "lead-1": "the conversation's first turn",
+    "lead-2": "the conversation's first two turns",
+    "longest-turn": "the conversation's longest turn",
+    "whole-conversation": "the conversation itself",
+}
+"""Controls in words that need no explanation; others are named."""
+
+
+def _name_control(name: str) -> str:
+    return _CONTROLS.get(name, f"the control {name}")
 
 
 def _cannot_tell(metrics: Sequence[str]) -> str:
@@ -96,16 +115,19 @@ def check_writing(evidence: Evidence) -> Check:
         return Check("passed", "Not asked here, because people copy as much from the conversations as the controls do.")
     if found.value is None or found.low is None or found.high is None:
         fix = "`bench controls` says why; promote older baselines again."
-        return Check("not run", f"Not measured: {found.problem}.", fix)
+        return Check("not run", f"Not measured: {found.problem}.", fix, "it is not known whether it writes or pastes")
     words = (
         f"{found.candidate_mean:.1%} of the word pairs are not in the conversation ({found.control} "
         f"{found.control_mean:.1%}, the humans {found.humans_mean:.1%}): {found.value:.2f} of the way from pasting to "
         f"people ({found.low:.2f} to {found.high:.2f}); the limit is {limit:g}."
     )
+    figure = f"{found.value:.2f}, limit {limit:g}"
     if found.low >= limit:
-        return Check("passed", words)
+        return Check("passed", words, figure=figure)
     fix = "Train on summaries that people wrote; set guards.abstraction lower only if you want extracts."
-    return Check("failed" if found.high < limit else "undecided", words, fix)
+    if found.high < limit:
+        return Check("failed", words, fix, "it pastes from the conversation where people write", figure)
+    return Check("undecided", words, fix, "it is open whether it writes or pastes from the conversation", figure)
 
 
 def check_facts(evidence: Evidence) -> Check:
@@ -117,6 +139,7 @@ def check_facts(evidence: Evidence) -> Check:
             "not run",
             f"{FACTS} was not measured of the candidate and of the humans.",
             f"Give metrics.names {FACTS!r}, and a split with human summaries.",
+            "it is not known how many details it invents",
         )
     own = {id_: scores.get(FACTS) for id_, scores in evidence.candidate.scores.items()}
     pairs = {
@@ -131,9 +154,14 @@ def check_facts(evidence: Evidence) -> Check:
             "not run",
             f"{len(pairs)} of {evidence.n} conversations have a number for {FACTS} of the candidate and of the humans.",
             "Score conversations that all have a human summary.",
+            "it is not known how many details it invents",
         )
     if difference is None or high is None:
-        return Check("not run", "Too few conversations, or clusters of them, for an interval.", "Score more of them.")
+        words, brief = (
+            "Too few conversations, or clusters of them, for an interval.",
+            "too few conversations were scored",
+        )
+        return Check("not run", words, "Score more of them.", brief)
     human_mean = fmean(human for _, human in pairs.values())
     allowed = evidence.terms.limits.unsupported
     words = (
@@ -141,9 +169,25 @@ def check_facts(evidence: Evidence) -> Check:
         f"lacks), the humans {human_mean:.3f}; at most {max(high, 0):.3f} more (upper bound), and the limit is "
         f"{allowed:g}."
     )
+    figure = f"{human_mean + difference:.2f} a summary, people {human_mean:.2f}"
+    more = [id_ for id_, (found, human) in pairs.items() if found > human]
     if high <= allowed:
-        return Check("passed", words)
-    return Check("failed", words, "Look at the marked details in the report; more conversations narrow the figure.")
+        return Check("passed", words, figure=figure, ids=more)
+    fix = "Look at the marked details in the report; more conversations narrow the figure."
+    return Check("failed", words, fix, _describe_inventions(human_mean + difference, human_mean), figure, more)
+
+
+MUCH_MORE = 1.5
+"""From this many times the humans' invented details on, the ratio is said; below it, only the interval is too wide."""
+
+
+def _describe_inventions(candidate: float, humans: float) -> str:
+    """`it invents 4 times as many details as people do`: from means of a summary, where the guard failed."""
+    if humans and candidate >= MUCH_MORE * humans:
+        return f"it invents {candidate / humans:.2g} times as many details as people do"
+    if candidate > humans:
+        return "it invents more details than people do"
+    return "it is not shown to invent as few details as people do"
 
 
 def check_slices(evidence: Evidence) -> Check:
@@ -154,16 +198,17 @@ def check_slices(evidence: Evidence) -> Check:
             "failed",
             f"The candidate is worse than the baseline on {join_words([_part(one) for one in worse])}.",
             "Train with more conversations of that kind.",
+            f"it is worse than before on {_shorten([f'{one.field}: {one.label}' for one in worse])}",
+            pluralize(len({(one.field, one.label) for one in worse}), "slice"),
         )
     lacking = list(dict.fromkeys(_part(one) for one in evidence.slices if one.state == "undecided"))
     if lacking:
-        shown = (
-            join_words(lacking[:3]) if len(lacking) <= 3 else f"{', '.join(lacking[:3])} and {len(lacking) - 3} more"
-        )
         return Check(
             "undecided",
-            f"Scores are missing on {shown}.",
+            f"Scores are missing on {_shorten(lacking)}.",
             "Fix or replace what gives no number, and measure again.",
+            "scores are missing on some slices of the conversations",
+            pluralize(len(lacking), "slice"),
         )
     # One result per slice: the results of its metrics cover the same conversations.
     by_slice = {(one.field, one.label, one.pooled): one for one in evidence.slices}.values()
@@ -179,6 +224,12 @@ def check_slices(evidence: Evidence) -> Check:
     by = join_words(list(dict.fromkeys(one.field for one in whole)))
     checked = "; ".join([f"{len(whole)} checked: {by}"] * bool(whole) + together)
     return Check("passed", f"No slice is worse than the baseline ({checked}).{unseen}")
+
+
+def _shorten(names: Sequence[str]) -> str:
+    """The names as one phrase, at most three of them."""
+    names = list(dict.fromkeys(names))
+    return join_words(names) if len(names) <= 3 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def _pool(one: SliceResult) -> str:

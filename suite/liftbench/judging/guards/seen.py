@@ -14,6 +14,14 @@ _SEEN: dict[LeakKind, str] = {
     "shown in the prompt": "scored conversations, or nearly the same ones, or their summaries, stand in the prompt",
 }
 
+_BRIEF: dict[LeakKind, str] = {
+    "trained on": "test conversations were in its training data",
+    "chose the checkpoint": "test conversations were used to choose its checkpoint",
+    "shown in the prompt": "test conversations stand in its prompt",
+    "copied from training": "summaries are copied from the training data",
+    "copied reference": "summaries are copies of the human summaries that they are scored against",
+}
+
 
 def check_leakage(evidence: Evidence) -> Check:
     """Whether no scored conversation was seen in training or in the prompt, and few texts copy a summary."""
@@ -34,10 +42,18 @@ def check_leakage(evidence: Evidence) -> Check:
             "failed",
             f"{'; '.join(found.values())} (for example {ids[kind][0]}).",
             "Train without them, or score conversations that are like none of the training.",
+            f"{len(ids[kind])} of {evidence.n} {_BRIEF[kind]}",
+            f"{len(ids[kind])} of {evidence.n}",
+            list(dict.fromkeys(id_ for each in found for id_ in ids[each])),
         )
     # Checked after the leaks, because a leak that was found outranks what is unknown.
     if unknown := _unknown_training(evidence):
-        return Check("not run", unknown, "Train it through `bench train`, which records what an adapter has seen.")
+        return Check(
+            "not run",
+            unknown,
+            "Train it through `bench train`, which records what an adapter has seen.",
+            "it is not known what it was trained on",
+        )
     rows = evidence.candidate.training_rows
     seen = f"None of the {len(rows):,} conversations used in training is" if rows else "Nothing was trained on that is"
     copied = len(ids.get("copied from training", ()))

@@ -7,6 +7,15 @@ from ..evidence import Evidence
 from ..output_faults import Fault
 from .base import SEEN_HERE, Check
 
+_BRIEF: dict[Fault, str] = {
+    "empty": "are empty",
+    "never-ending": "are cut off",
+    "degenerate": "go in circles or are no language",
+    "repeated": "repeat another summary",
+    "shortened": "were read only in part",
+    "other language": "are in the wrong language",
+}
+
 
 def check_truncation(evidence: Evidence) -> Check:
     """Whether the model was shown whole conversations."""
@@ -16,11 +25,13 @@ def check_truncation(evidence: Evidence) -> Check:
     shortened = evidence.over.summary.shortened
     if shortened > evidence.terms.limits.faults * evidence.n:
         words = f"With the {name}, the model was shown only a part of {shortened} of {evidence.n} conversations."
-        return Check("failed", words, fix)
+        brief = f"{shortened} of {evidence.n} conversations were read only in part with the {name}"
+        return Check("failed", words, fix, brief, f"{shortened} of {evidence.n}")
     return _rare(
         evidence,
         {"shortened": "were read only in part"},
         of="conversations",
+        unclear="it is not known whether it read whole conversations",
         unknown=("Whether the whole conversations were read was not recorded.", SEEN_HERE),
         fix=fix,
     )
@@ -32,6 +43,7 @@ def check_endings(evidence: Evidence) -> Check:
         evidence,
         {"empty": "are empty", "never-ending": "had no end at the token limit"},
         unknown=("Whether the texts ended by themselves was not recorded.", SEEN_HERE),
+        unclear="it is not known whether its summaries are cut off",
         fix="Read them in the report; raise generation.max_new_tokens for both runs if good summaries were cut.",
     )
 
@@ -54,6 +66,7 @@ def check_language(evidence: Evidence) -> Check:
             "Could not detect the conversations' language.",
             "Score conversations whose language can be detected; very short ones are not enough.",
         ),
+        unclear="it is not known whether its summaries are in the right language",
         fix="Train on summaries in the language that is wanted.",
     )
 
@@ -65,11 +78,12 @@ def _rare(
     fix: str,
     of: str = "summaries",
     unknown: tuple[str, str] = ("Not known.", "Measure it again."),
+    unclear: str = "it is not known whether its summaries are sound",
 ) -> Check:
     """Whether each fault occurs at most as often as the limit allows, added to its share in human summaries."""
     found = {fault: ids for fault in faults if (ids := evidence.faults[fault]) is not None}
     if len(found) < len(faults):
-        return Check("not run", *unknown)
+        return Check("not run", *unknown, unclear)
     some = {fault: ids for fault, ids in found.items() if ids}
     if not some:
         return Check("passed", f"None of {evidence.n} {of} {join_words(list(faults.values()), 'or')}.")
@@ -78,7 +92,11 @@ def _rare(
         f"{len(ids)} of {evidence.n} {of} {faults[fault]}; the limit is {percent(allowed[fault])}"
         for fault, ids in some.items()
     )
-    many = [ids for fault, ids in some.items() if len(ids) > allowed[fault] * evidence.n]
+    many = {fault: ids for fault, ids in some.items() if len(ids) > allowed[fault] * evidence.n}
+    concerned = list(dict.fromkeys(id_ for ids in (many or some).values() for id_ in ids))
+    figure = f"{len(concerned)} of {evidence.n}"
     if many:
-        return Check("failed", f"{words}; for example {many[0][0]}.", fix)
-    return Check("passed", f"{words}.")
+        fault, ids = next(iter(many.items()))
+        words = f"{words}; for example {ids[0]}."
+        return Check("failed", words, fix, f"{len(ids)} of {evidence.n} {of} {_BRIEF[fault]}", figure, concerned)
+    return Check("passed", f"{words}.", figure=figure, ids=concerned)

@@ -3,43 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from markupsafe import Markup
-from msgspec import Struct
 
 from .theme import ACCENT, INK, WORSE, Padding, make_titled_axis, render_wide_and_narrow
-from .vega import combine_layers, draw_layer, name, number, value
+from .vega import combine_layers, draw_layer, number, value
+
+BARS = 240
+"""The most bars: with more, they are thinner than the gap between them, and their elements slow the page down."""
+
+PADDING = Padding(46, 26, 8, 12)
 
 
-class Bar(Struct, frozen=True):
-    """One conversation's gain."""
+def draw_gains(gains: Sequence[float], description: str) -> Markup:
+    """Draw a bar for each conversation, the worst first; the dashed line is the mean.
 
-    gain: float
-    anchor: str
-    """Id of the page element about this conversation."""
-
-
-def draw_gains(bars: Sequence[Bar], description: str) -> Markup:
-    """Draw a bar for each conversation, the worst first, with a link to it; the dashed line is the mean."""
-    if not bars:
+    Of more than `BARS` conversations, neighbours share a bar of their mean gain.
+    """
+    if not gains:
         return Markup()
-    ordered = sorted(bars, key=lambda bar: bar.gain)
-    mean = sum(bar.gain for bar in ordered) / len(ordered)
+    ordered = sorted(gains)
+    mean = sum(ordered) / len(ordered)
+    count = min(len(ordered), BARS)
+    cuts = [round(place * len(ordered) / count) for place in range(count + 1)]
     rows = [
         {
-            "place": place,
-            "next": place + (0.8 if len(ordered) <= 240 else 1),
-            "gain": bar.gain,
-            "href": f"#{bar.anchor}",
+            "place": start,
+            "next": end if len(ordered) > BARS else end - 0.2,
+            "gain": sum(ordered[start:end]) / (end - start),
         }
-        for place, bar in enumerate(ordered)
+        for start, end in pairwise(cuts)
     ]
-    x = number("place", scale={"domain": [-0.5, len(ordered) + 0.3], "nice": False}, axis=None)
+    x = number("place", scale={"domain": [0, len(ordered)], "nice": False}, axis=None)
     y = number(
         "gain", title="gain", axis=make_titled_axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '+')")
     )
     colour = {"condition": {"test": "datum.gain < 0", **value(WORSE)}, **value(ACCENT)}
-    bar = {"x": x, "x2": {"field": "next"}, "y": y, "y2": {"datum": 0}, "href": name("href"), "color": colour}
+    bar = {"x": x, "x2": {"field": "next"}, "y": y, "y2": {"datum": 0}, "color": colour}
     levels = [{"gain": 0.0}, {"gain": mean}]
     zero = {"type": "rule", "color": INK, "strokeWidth": 1}
     dashed = {"type": "rule", "color": INK, "strokeWidth": 1.25, "strokeDash": [5, 4]}
@@ -48,6 +49,4 @@ def draw_gains(bars: Sequence[Bar], description: str) -> Markup:
         draw_layer(levels, zero, {"y": y}, {"filter": "datum.gain == 0"}),
         draw_layer(levels, dashed, {"y": y}, {"filter": "datum.gain != 0"}),
     ]
-    return render_wide_and_narrow(
-        lambda inner: combine_layers(layers, width=inner, height=200), Padding(46, 26, 8, 12), description
-    )
+    return render_wide_and_narrow(lambda inner: combine_layers(layers, width=inner, height=200), PADDING, description)

@@ -18,7 +18,6 @@ from msgspec import Struct
 from .vega import Json
 
 SVG = "{http://www.w3.org/2000/svg}"
-XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 ElementTree.register_namespace("", SVG[1:-1])
 
 INK, MUTED, RULE, WASH = "var(--ink)", "var(--muted)", "var(--rule)", "var(--wash)"
@@ -80,8 +79,4 @@ def render_svg(drawing: Json, padding: Padding, outer: int, kind: str, descripti
     for element in root.iter():
         for name in ("aria-roledescription", "role", "aria-hidden", "aria-label") if element is not root else ():
             element.attrib.pop(name, None)
-        if XLINK_HREF in element.attrib:
-            # Vega makes the address absolute. The list below the chart has the same links for the keyboard.
-            element.set("href", "#" + element.attrib.pop(XLINK_HREF).rpartition("#")[2])
-            element.set("tabindex", "-1")
     return Markup(ElementTree.tostring(root, encoding="unicode"))

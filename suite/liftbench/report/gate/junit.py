@@ -20,6 +20,7 @@ def write_junit(report: GateReport, path: Path) -> None:
     )
     properties = ElementTree.SubElement(suite, "properties")
     values = {
+        "state": report.state,
         "outcome": report.sentence,
         "waived": ", ".join(report.waived),
         "runs": " ".join(report.runs),
@@ -30,12 +31,15 @@ def write_junit(report: GateReport, path: Path) -> None:
         ElementTree.SubElement(properties, "property", name=name, value=value)
     for result in report.results:
         case = ElementTree.SubElement(suite, "testcase", classname=f"gate.{report.baseline}", name=result.rule)
-        words = "\n".join([result.found, *list_details(result), *describe_guards(report, result.guards)])
+        guards = describe_guards(report, [*result.guards, *result.waived])
+        words = "\n".join([result.found, *list_details(result), *guards])
         if result.state == "passed":
             ElementTree.SubElement(case, "system-out").text = _xml(words)
         else:
             kind = "failure" if result.state == "failed" else "error"
             ElementTree.SubElement(case, kind, message=_xml(result.found), type=result.state).text = _xml(words)
+    if report.waived:
+        ElementTree.SubElement(suite, "system-out").text = _xml(report.sentence)
     ElementTree.indent(suites)
     write_text(path, ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n")
 

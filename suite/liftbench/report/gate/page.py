@@ -14,10 +14,10 @@ from ...runs.directory import Run
 from ...text.phrases import metric_label
 from .. import numbers
 from ..charts.trend import Point, draw_trend
-from ..html.conversations import Entry, Subject, list_entries
+from ..html.conversations import Listing, Subject, list_conversations
 from ..html.metrics import tabulate_metrics
 from ..html.page import get_template
-from ..outcomes import gate_state
+from ..outcomes import rule_state
 from .sentences import compared_system, describe_baselines, find_machine_changes, sort_results
 
 
@@ -44,12 +44,14 @@ def render_gate(report: GateReport, runs: Sequence[Run], against: Against) -> st
     page: str = get_template("gate.html.j2").render(
         title=f"{report.system} against {report.baseline}",
         report=report,
-        state=gate_state(report),
+        rule_state=rule_state,
         against=describe_baselines(report),
         results=sort_results(report.results),
         compared_system=compared_system,
         lost=lost,
-        anchors={(one.result.rule, entry.conversation.id): entry.anchor for one in lost for entry in one.entries},
+        anchors={
+            (one.result.rule, entry.conversation.id): entry.anchor for one in lost for entry in one.listing.entries
+        },
         metrics=tabulate_metrics(
             [*promoted, *gated], against.baseline.measured.manifest.headlines, [None] * (len(promoted) + len(gated))
         ),
@@ -64,7 +66,7 @@ class Lost(Struct, frozen=True, kw_only=True):
     """The conversations that a broken rule names, with what was written."""
 
     result: RuleResult
-    entries: list[Entry]
+    listing: Listing
 
 
 def _lost(report: GateReport, against: Against, gated: Sequence[Subject]) -> list[Lost]:
@@ -76,11 +78,16 @@ def _lost(report: GateReport, against: Against, gated: Sequence[Subject]) -> lis
         name = compared_system(result)
         other = against.systems(run.run.conversations)[name]
         wanted = {loss.id for loss in result.losses}
-        sign = -1 if result.losses[0].after > result.losses[0].before else 1
-        rows = list_entries(
-            [Subject(role=name, name=other.manifest.system.name, run=other), run], [result.metric], sign, f"r{number}c"
+        lower = result.losses[0].after > result.losses[0].before
+        listing = list_conversations(
+            [Subject(role=name, name=other.manifest.system.name, run=other), run],
+            [(result.metric, "lower" if lower else "higher")],
+            name=f"rule-{number}",
+            prefix=f"r{number}c",
+            ids=wanted,
+            controls=False,
         )
-        found.append(Lost(result=result, entries=[row for row in rows if row.conversation.id in wanted]))
+        found.append(Lost(result=result, listing=listing))
     return found
 
 

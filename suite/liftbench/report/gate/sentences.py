@@ -15,8 +15,9 @@ MACHINE = ("python", "processor", "threads", "GPU", "driver", "decoding device")
 
 
 def describe_baselines(report: GateReport) -> str:
-    """The names of the promoted baselines."""
-    proven = f", proven {report.proven}" if report.proven else ""
+    """The names of the promoted baselines; `proven` means no more than the rules ask."""
+    waived = f" (with {join_words(report.waived)} waived)" if report.waived else ""
+    proven = f", proven {report.proven}{waived}" if report.proven else ""
     return f"baseline {report.baseline}{proven}"
 
 
@@ -46,7 +47,7 @@ def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> l
     lines = []
     for guard in not_passed(report.guards):
         if names is None or guard.name in names:
-            excluded = ", waived by the rules" if guard.name in report.waived else ""
+            excluded = ", waived" if guard.name in report.waived else ""
             fix = f" How to fix it: {guard.fix}" if guard.fix else ""
             lines.append(f"{guard.name} ({guard.state}{excluded}): {guard.words}{fix}")
     return lines

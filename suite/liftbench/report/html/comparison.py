@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ...floors.validity import describe_validity
 from ...judging.compare import Comparison, SeedsResult
 from ...runs.directory import Run
 from ...text.phrases import metric_label
-from ..systems import group_systems
+from ..plots import draw_plots
+from ..systems import group_systems, name_roles
 from ..validity import group_validity
-from .conversations import Subject, list_entries, make_subject
+from .conversations import Subject, list_conversations, make_subject
 from .gains import summarize_gains
+from .lengths import plot_lengths
 from .metrics import tabulate_metrics
 from .page import get_template
 from .preferences import list_preferences
 from .trainings import list_trainings
 from .verdict_cards import build_judgements, find_shared_caveats
-from .waterfalls import draw_waterfalls
 
 
 def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections: Iterable[tuple[str, str]] = ()) -> str:
@@ -28,16 +30,17 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
     baseline = runs[comparison.baseline]
     names = {id_: run.manifest.system.name for id_, run in runs.items()}
     results = comparison.candidates
-    seeds = {run: seed for family in comparison.seeds for run, seed in zip(family.runs, family.seeds, strict=True)}
     subjects = [make_subject("baseline", baseline)] + [
-        make_subject(_role(number, len(results), seeds.get(result.run)), runs[result.run])
-        for number, result in enumerate(results, start=1)
+        make_subject(role, runs[result.run]) for role, result in zip(name_roles(comparison), results, strict=True)
     ]
     rivals = [make_subject("best prompt", runs[comparison.best_prompted])] if comparison.best_prompted else []
     metrics = tabulate_metrics(subjects, comparison.headlines, [None, *(result.lifts for result in results)])
-    sign = -1 if metrics and metrics[0].direction == "lower" else 1
-    leaks = [leak for result in results for leak in result.leaks]
-    listed = list_entries(subjects, [metric.name for metric in metrics], sign, leaks=leaks)
+    listing = list_conversations(
+        subjects,
+        [(metric.name, metric.direction) for metric in metrics],
+        results=results,
+        slicing=comparison.slicing,
+    )
     page: str = get_template("comparison.html.j2").render(
         title=_title(subjects, comparison.seeds),
         comparison=comparison,
@@ -45,27 +48,27 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         measured=[subjects[0], *rivals, *subjects[1:]],
         judgements=build_judgements(subjects[1:], comparison),
         judged=list(zip(subjects[1:], results, strict=True)),
-        waterfalls=draw_waterfalls(comparison),
+        plots=draw_plots(comparison),
         systems=group_systems(comparison.metrics, comparison.systems),
         validity=group_validity(comparison.validity) if comparison.validity else [],
+        seen=[describe_validity(comparison.validity, name) for name in comparison.headlines]
+        if comparison.validity
+        else [],
         shared_caveats=find_shared_caveats(comparison),
         metrics=metrics,
         headline=metric_label(comparison.headlines[0]),
-        labels=[metric_label(name) for name in comparison.headlines],
         trainings=list_trainings(subjects),
-        gains=[summarize_gains(listed, subject, place) for place, subject in enumerate(subjects[1:])],
-        entries=listed,
-        anchors={entry.conversation.id: entry.anchor for entry in listed},
+        gains=[summarize_gains(listing.entries, subject, place) for place, subject in enumerate(subjects[1:])],
+        lengths=[
+            plot_lengths([(entry.conversation, entry.gains[place]) for entry in listing.entries])
+            for place in range(len(results))
+        ],
+        listing=listing,
+        anchors={entry.conversation.id: entry.anchor for entry in listing.entries},
         preferences=list_preferences([one for result in results for one in result.preferences], names),
         sections=list(sections),
     )
     return page
-
-
-def _role(number: int, of: int, seed: int | None) -> str:
-    if seed is not None:
-        return f"seed {seed}"
-    return "candidate" if of == 1 else f"candidate {number}"
 
 
 def _title(subjects: Sequence[Subject], families: Sequence[SeedsResult]) -> str:

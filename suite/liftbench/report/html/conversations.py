@@ -1,17 +1,37 @@
-"""The scored conversations side by side: what each system wrote, its scores, and its gains over the baseline."""
+"""The scored conversations as data for the page's script, which lists, filters and opens them.
+
+The data lie in the page as inert JSON: five thousand conversations as elements would take seconds to open. What a
+script cannot compute as cheaply (gains with their sign, tags, the ends of sentences) is in the data.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import TypeVar
 
+import msgspec
+from markupsafe import Markup
 from msgspec import Struct
 
-from ...judging.leakage import Leak, LeakKind
+from ...data.slicing import label_value
+from ...judging.compare import CandidateResult
+from ...judging.leakage import LeakKind
+from ...judging.output_faults import Fault
+from ...judging.slices import Slicing
 from ...records.conversation import Conversation
-from ...records.run import Finding, Prediction
+from ...records.run import Direction, Finding
 from ...runs.measured import MeasuredRun
-from .. import numbers
+from ...text.phrases import metric_label
+from ...text.sentences import split_sentences
+from .tags import Tag, find_tags
+
+Word = TypeVar("Word")
+
+LONG = 20_000
+"""Texts with more characters are shown without sentences and marks."""
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -28,104 +48,312 @@ def make_subject(role: str, run: MeasuredRun) -> Subject:
     return Subject(role=role, name=run.manifest.system.name, run=run)
 
 
-class Piece(Struct, frozen=True):
-    """A part of a text, with what metrics found in it."""
+class Text(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One system's summary of one conversation. All places count UTF-16 units, as scripts do."""
+
+    text: str | None
+    """None where the run holds no prediction."""
+    scores: list[float | None]
+    """One for each metric of the listing, with six significant digits."""
+    ends: list[int] = []
+    """Where its sentences end."""
+    marks: list[tuple[int, int, int]] = []
+    """What metrics found: start, end, and the kind's number."""
+    tags: list[tuple[int, int]] = []
+    """What is wrong with it: a tag's number, and how often."""
+    tokens: int | None = None
+    """Generated tokens."""
+    dropped: int = 0
+    """Turns left out of the prompt."""
+
+
+class Reference(Struct, frozen=True, omit_defaults=True):
+    """A human summary, with the ends of its sentences."""
 
     text: str
-    kind: str = ""
-    """`unsupported number`, …; empty where nothing was found."""
+    ends: list[int] = []
 
 
-class Text(Struct, frozen=True, kw_only=True):
-    """One system's summary of one conversation."""
+class Row(Struct, frozen=True, kw_only=True):
+    """One conversation as the script gets it."""
 
-    subject: Subject
-    pieces: list[Piece] | None
-    """The text, in pieces; None where the run holds no prediction."""
-    facts: list[str]
-    """What a reader must know about it: its length, that it was cut at the limit, …"""
-    scores: list[float | None]
-    """One for each metric, in the order of the page's metrics."""
+    id: str
+    place: int
+    turns: list[tuple[int, str]]
+    """The number of the speaker's role, and what was said."""
+    references: list[Reference]
+    metadata: list[str | None]
+    """One for each field of the listing."""
+    texts: list[Text]
+    """One for each system."""
+    gains: list[float | None]
+    """One for each candidate: how much better (+) or worse (-) it is than the baseline on the headline."""
+
+
+class MetricHead(Struct, frozen=True):
+    """A metric as the script gets it."""
+
+    name: str
+    label: str
+    direction: Direction
+
+
+class SystemHead(Struct, frozen=True, kw_only=True):
+    """A system as the script gets it."""
+
+    role: str
+    name: str
+    run: str
+    guards: list[tuple[str, str]]
+    """Guard → state; empty for what is not judged."""
+    worse: list[tuple[str, str]]
+    """Field and label of each slice on which it is worse than the baseline."""
+
+
+class Data(Struct, frozen=True, kw_only=True):
+    """Everything that the script gets."""
+
+    name: str
+    """The list's name in the page's address."""
+    prefix: str
+    """Each conversation's anchor is this and its place in the data, from 1; an id may hold any character."""
+    controls: bool
+    """Whether the list has filters, search and sorting."""
+    metrics: list[MetricHead]
+    """The headline first."""
+    systems: list[SystemHead]
+    """The baseline first."""
+    roles: list[str]
+    fields: list[str]
+    kinds: list[str]
+    """What metrics found in texts: `unsupported number`, …"""
+    tags: list[Tag]
+    slicing: list[Slicing]
+    rows: list[Row]
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """One conversation."""
+    """One conversation as templates name and link it."""
 
     anchor: str
-    """Made from its place in the data, because an id may hold any character."""
     place: int
     conversation: Conversation
-    texts: list[Text]
     gains: list[float | None]
-    """One for each candidate: how much better (+) or worse (-) it is than the baseline on the headline, in points."""
-    leaks: list[LeakKind]
-    """The leaks that concern this conversation."""
+    """One for each candidate, in points of the headline."""
 
 
-def list_entries(
-    subjects: Sequence[Subject], metrics: Sequence[str], sign: int, prefix: str = "c", leaks: Sequence[Leak] = ()
-) -> list[Entry]:
+class Listing(Struct, frozen=True, kw_only=True):
+    """A list of conversations on a page."""
+
+    name: str
+    run: str
+    """The run that a reader without a script is told to look into."""
+    entries: list[Entry]
+    data: Markup
+    """`Data` as JSON that is harmless inside of a script element."""
+
+
+def list_conversations(
+    subjects: Sequence[Subject],
+    metrics: Sequence[tuple[str, Direction]],
+    *,
+    name: str = "conversations",
+    prefix: str = "c",
+    results: Sequence[CandidateResult] = (),
+    slicing: Sequence[Slicing] = (),
+    ids: Iterable[str] | None = None,
+    controls: bool = True,
+) -> Listing:
     """The conversations of runs with the same protocol, the smallest gain of the first candidate first.
 
-    The first subject is the baseline and the first metric the headline; `sign` is -1 where lower is better. For a
-    single run the lowest score comes first. Conversations without a score come last.
+    The first subject is the baseline and the first metric the headline. For a single run the worst score comes first.
+    Conversations without a score come last. `results` are what a comparison found about the subjects after the first;
+    `ids` restricts the list.
     """
-    kinds: dict[str, dict[LeakKind, None]] = defaultdict(dict)
-    for leak in leaks:
-        kinds[leak.id][leak.kind] = None
-    listed = []
-    for place, conversation in enumerate(subjects[0].run.conversations):
-        texts = [_text(subject, conversation.id, metrics) for subject in subjects]
-        before, *after = (text.scores[0] if text.scores else None for text in texts)
-        gains = [None if before is None or value is None else sign * (value - before) for value in after]
-        listed.append(
-            Entry(
-                anchor=f"{prefix}{place + 1}",
-                place=place,
-                conversation=conversation,
-                texts=texts,
-                gains=gains,
-                leaks=list(kinds[conversation.id]),
-            )
+    wanted = None if ids is None else set(ids)
+    numbers = _Numbers(subjects, metrics, results)
+    rows = [
+        numbers.make_row(place, conversation)
+        for place, conversation in enumerate(subjects[0].run.conversations)
+        if wanted is None or conversation.id in wanted
+    ]
+    sign = -1 if metrics and metrics[0][1] == "lower" else 1
+    rows.sort(key=lambda row: _rank(row, sign))
+    found = [
+        Entry(
+            anchor=f"{prefix}{row.place + 1}",
+            place=row.place,
+            conversation=subjects[0].run.conversations[row.place],
+            gains=row.gains,
         )
-    return sorted(listed, key=lambda entry: _rank(entry, sign))
+        for row in rows
+    ]
+    data = Data(
+        name=name,
+        prefix=prefix,
+        controls=controls,
+        metrics=[MetricHead(one, metric_label(one), direction) for one, direction in metrics],
+        systems=[_head(subject, result) for subject, result in _pair(subjects, results)],
+        roles=list(numbers.roles),
+        fields=list(numbers.fields),
+        kinds=list(numbers.kinds),
+        tags=list(numbers.tags),
+        slicing=list(slicing),
+        rows=rows,
+    )
+    return Listing(name=name, run=subjects[-1].run.id, entries=found, data=write_inert(data))
 
 
-def _rank(entry: Entry, sign: int) -> tuple[bool, float, int]:
-    value = entry.gains[0] if entry.gains else next(iter(entry.texts[0].scores), None)
-    if value is None:
-        return True, 0.0, entry.place
-    return False, value if entry.gains else sign * value, entry.place
+def write_inert(data: object) -> Markup:
+    """JSON in which no text can end the script element around it, begin a comment, or break a line of a script.
+
+    >>> write_inert(["</script><!-- &amp;"])
+    Markup('["\\\\u003c/script\\\\u003e\\\\u003c!-- \\\\u0026amp;"]')
+    """
+    text = msgspec.json.encode(data).decode()
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
 
 
-def _text(subject: Subject, id_: str, metrics: Sequence[str]) -> Text:
-    prediction = subject.run.predictions.get(id_)
-    scores = subject.run.scores.get(id_, {})
-    return Text(
-        subject=subject,
-        pieces=_pieces(prediction.text, subject.run.findings.get(id_, [])) if prediction else None,
-        facts=_facts(prediction) if prediction else ["no text recorded"],
-        scores=[scores.get(metric) for metric in metrics],
+class _Numbers:
+    """Makes rows, and gives a number to each word that many rows share."""
+
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        metrics: Sequence[tuple[str, Direction]],
+        results: Sequence[CandidateResult],
+    ) -> None:
+        self.roles: dict[str, int] = {}
+        self.kinds: dict[str, int] = {}
+        self.tags: dict[Tag, int] = {}
+        conversations = subjects[0].run.conversations
+        self.fields = list(dict.fromkeys(field for one in conversations for field in one.metadata))
+        self._subjects, self._metrics = subjects, [name for name, _ in metrics]
+        self._sign = -1 if metrics and metrics[0][1] == "lower" else 1
+        self._leaks: list[Mapping[str, list[LeakKind]]] = []
+        self._faults: list[Mapping[str, list[Fault]]] = []
+        for _, result in _pair(subjects, results):
+            leaks: dict[str, list[LeakKind]] = defaultdict(list)
+            faults: dict[str, list[Fault]] = defaultdict(list)
+            for leak in result.leaks if result else ():
+                leaks[leak.id].append(leak.kind)
+            for fault, ids in result.faults.items() if result else ():
+                for id_ in ids or ():
+                    faults[id_].append(fault)
+            self._leaks.append(leaks)
+            self._faults.append(faults)
+
+    def make_row(self, place: int, conversation: Conversation) -> Row:
+        texts = [self._make_text(number, conversation.id) for number in range(len(self._subjects))]
+        before, *after = (
+            subject.run.scores.get(conversation.id, {}).get(self._metrics[0]) if self._metrics else None
+            for subject in self._subjects
+        )
+        return Row(
+            id=conversation.id,
+            place=place,
+            turns=[(_number(self.roles, turn.role), turn.text) for turn in conversation.turns],
+            references=[Reference(text, find_ends(text)) for text in conversation.references],
+            metadata=[
+                None if (value := conversation.metadata.get(field)) is None else label_value(value)
+                for field in self.fields
+            ],
+            texts=texts,
+            gains=[
+                None if before is None or value is None else _round(self._sign * (value - before)) for value in after
+            ],
+        )
+
+    def _make_text(self, number: int, id_: str) -> Text:
+        run = self._subjects[number].run
+        prediction, scores, findings = run.predictions.get(id_), run.scores.get(id_, {}), run.findings.get(id_, [])
+        before = self._subjects[0].run.predictions.get(id_) if number else None
+        tags = find_tags(
+            prediction,
+            scores,
+            findings,
+            headline=self._metrics[0] if self._metrics else None,
+            faults=self._faults[number].get(id_, ()),
+            leaks=self._leaks[number].get(id_, ()),
+            before=before.text if before else None,
+        )
+        return Text(
+            text=prediction.text if prediction else None,
+            scores=[_round(scores.get(metric)) for metric in self._metrics],
+            ends=find_ends(prediction.text) if prediction else [],
+            marks=self._find_marks(prediction.text, findings) if prediction else [],
+            tags=[(_number(self.tags, tag), count) for tag, count in tags],
+            tokens=prediction.new_tokens if prediction else None,
+            dropped=prediction.turns_dropped if prediction else 0,
+        )
+
+    def _find_marks(self, text: str, findings: Sequence[Finding]) -> list[tuple[int, int, int]]:
+        """Start, end and kind of each finding; where findings overlap, the first one counts."""
+        if len(text) > LONG:
+            return []
+        places, marks, at = _units(text), [], 0
+        for finding in findings:
+            if at <= finding.start < finding.end <= len(text):
+                marks.append((places[finding.start], places[finding.end], _number(self.kinds, finding.kind)))
+                at = finding.end
+        return marks
+
+
+def find_ends(text: str) -> list[int]:
+    """Where the sentences of a text end, in UTF-16 units; nothing for a text of one sentence, and for a long one.
+
+    >>> find_ends("It broke. 🙂 Twice."), find_ends("It broke.")
+    ([9, 19], [])
+    """
+    sentences = split_sentences(text) if len(text) <= LONG else []
+    if len(sentences) < 2:
+        return []
+    places, ends, at = _units(text), [], 0
+    for sentence in sentences:
+        at = text.index(sentence, at) + len(sentence)
+        ends.append(places[at])
+    return ends
+
+
+def _units(text: str) -> Sequence[int]:
+    """For each place between characters, as many UTF-16 units as there are before it."""
+    if text.isascii():
+        return range(len(text) + 1)
+    return list(accumulate((1 + (character > "\uffff") for character in text), initial=0))
+
+
+def _head(subject: Subject, result: CandidateResult | None) -> SystemHead:
+    worse = [one for one in result.slices if one.state == "worse"] if result else []
+    return SystemHead(
+        role=subject.role,
+        name=subject.name,
+        run=subject.run.id,
+        guards=[(guard.name, guard.state) for guard in result.verdict.guards] if result else [],
+        worse=list(dict.fromkeys((one.field, one.label) for one in worse)),
     )
 
 
-def _pieces(text: str, findings: Sequence[Finding]) -> list[Piece]:
-    """The text in pieces, cut at its findings; where findings overlap, the first one counts."""
-    pieces, at = [], 0
-    for finding in findings:
-        if finding.start >= at:
-            pieces += [Piece(text[at : finding.start]), Piece(text[finding.start : finding.end], finding.kind)]
-            at = finding.end
-    return [piece for piece in (*pieces, Piece(text[at:])) if piece.text]
+def _pair(
+    subjects: Sequence[Subject], results: Sequence[CandidateResult]
+) -> Iterable[tuple[Subject, CandidateResult | None]]:
+    """Each subject with what a comparison found about it."""
+    by_run = {result.run: result for result in results}
+    return [(subject, by_run.get(subject.run.id)) for subject in subjects]
 
 
-def _facts(prediction: Prediction) -> list[str]:
-    words = len(prediction.text.split())
-    facts = [f"{words} {'word' if words == 1 else 'words'}" if prediction.text.strip() else "empty"]
-    if prediction.new_tokens is not None:
-        facts.append(f"{numbers.format_count(prediction.new_tokens)} tokens")
-    if prediction.finish_reason == "length":
-        facts.append("cut at the token limit")
-    if prediction.turns_dropped:
-        facts.append(f"{prediction.turns_dropped} turns left out of the prompt")
-    return facts
+def _rank(row: Row, sign: int) -> tuple[bool, float, int]:
+    value = row.gains[0] if row.gains else next(iter(row.texts[0].scores), None)
+    if value is None:
+        return True, 0.0, row.place
+    return False, value if row.gains else sign * value, row.place
+
+
+def _number(known: dict[Word, int], word: Word) -> int:
+    return known.setdefault(word, len(known))
+
+
+def _round(value: float | None) -> float | None:
+    """Six significant digits: enough for any figure on the page, and no sign is lost."""
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from msgspec import Struct
 
-from ..charts.gains import Bar, draw_gains
+from ..charts.gains import PADDING, draw_gains
 from .conversations import Entry, Subject
 
 
@@ -20,6 +20,8 @@ class Gains(Struct, frozen=True, kw_only=True):
     same: int
     missing: int
     chart: Markup
+    margins: tuple[int, int]
+    """What lies left and right of the plot in the chart, by which a script finds the conversation under a click."""
     most_worsened: list[Entry]
     most_improved: list[Entry]
     place: int
@@ -38,7 +40,8 @@ def summarize_gains(listed: Sequence[Entry], subject: Subject, place: int, shown
         worse=worse,
         same=len(known) - better - worse,
         missing=len(listed) - len(known),
-        chart=draw_gains([Bar(gain, entry.anchor) for gain, entry in known], words),
+        chart=draw_gains([gain for gain, _ in known], words),
+        margins=(PADDING.left, PADDING.right),
         most_worsened=[entry for gain, entry in ordered[:shown] if gain < 0],
         most_improved=[entry for gain, entry in ordered[: -shown - 1 : -1] if gain > 0],
         place=place,

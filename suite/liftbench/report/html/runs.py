@@ -9,7 +9,7 @@ from msgspec import Struct
 from ...runs.differences import protocol_differences
 from ...runs.directory import Run
 from ...text.phrases import join_words
-from .conversations import Entry, Subject, list_entries, make_subject
+from .conversations import Listing, Subject, list_conversations, make_subject
 from .metrics import Metric, tabulate_metrics
 from .page import get_template
 from .trainings import list_trainings
@@ -40,7 +40,7 @@ class Group(Struct, frozen=True, kw_only=True):
     differences: list[str]
     """How its protocol differs from the first group's."""
     metrics: list[Metric]
-    entries: list[Entry]
+    listing: Listing
 
 
 def group_by_protocol(numbered: Mapping[int, Subject]) -> list[Group]:
@@ -64,11 +64,15 @@ def _differing(one: Subject, other: Subject) -> list[str]:
 def _group(place: int, numbered: Mapping[int, Subject], first: Subject) -> Group:
     members = list(numbered.values())
     metrics = tabulate_metrics(members, members[0].run.manifest.headlines, [None] * len(members))
-    sign = -1 if metrics and metrics[0].direction == "lower" else 1
     return Group(
         title=f"{'Runs' if len(numbered) > 1 else 'Run'} {join_words([str(number) for number in numbered])}",
         subjects=members,
         differences=_differing(first, members[0]),
         metrics=metrics,
-        entries=list_entries(members, [metric.name for metric in metrics], sign, prefix=f"g{place}c"),
+        listing=list_conversations(
+            members,
+            [(metric.name, metric.direction) for metric in metrics],
+            name="conversations" if place == 1 else f"conversations-{place}",
+            prefix="c" if place == 1 else f"g{place}c",
+        ),
     )

@@ -1,15 +1,13 @@
-"""The verdicts as the page shows them: figures, charts and what they rest on; seeds of one training together."""
+"""The verdicts as the page shows them: the answer and the figures that it rests on; seeds of one training together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from markupsafe import Markup
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ...floors.ranking import Position
-from ...floors.validity import describe_validity
 from ...judging.compare import CandidateResult, Comparison, SeedsResult
 from ...judging.verdict import Verdict
 from ...records.run import Against
@@ -17,24 +15,11 @@ from ...runs.differences import Difference
 from ...statistics.lift import Lift, LiftResult
 from ...text.phrases import metric_label, pluralize
 from .. import numbers
-from ..charts.lift import draw_lift, find_lift_domain
-from ..separations import describe_separation
+from ..answer import Answer, answer_candidate, answer_comparison
 from .appendix import Cell, Row
 from .conversations import Subject
 
 OVER: dict[Against, str] = {"baseline": "baseline", "best-prompted": "best-prompted baseline"}
-
-
-class Headline(Struct, frozen=True, kw_only=True):
-    """One metric that a candidate is judged on."""
-
-    lift: LiftResult
-    """The lift that is judged."""
-    chart: Markup
-    validity: str
-    """What the metric can and cannot see, as measured; empty where it was not."""
-    separation: str
-    """Whether the metric tells people from the controls; empty where there are no controls."""
 
 
 class Column(Struct, frozen=True):
@@ -53,13 +38,17 @@ class Card(Struct, frozen=True, kw_only=True):
     """`candidate`, `candidate 2`, `seed 7`, or `3 seeds together`."""
     name: str
     """The system's name."""
+    answer: Answer
     verdict: Verdict
-    headlines: list[Headline]
+    lifts: list[LiftResult]
+    """The judged lift on each headline."""
     columns: list[Column]
     behind: list[Row]
     """The figures behind the verdict: a cell for each column."""
     differences: list[Difference]
     """How its system differs from the baseline's."""
+    not_proven: list[str]
+    """What the measurement does not show, beside what the guards say."""
     caveats: list[str]
     """The caveats that not all cards share."""
 
@@ -73,18 +62,18 @@ class Judgement(Struct, frozen=True, kw_only=True):
 
 
 def build_judgements(candidates: Sequence[Subject], comparison: Comparison) -> list[Judgement]:
-    """The verdicts that count, seeds judged together first; all intervals of one metric share a scale."""
+    """The verdicts that count, seeds judged together first."""
     shared = find_shared_caveats(comparison)
     by_run = {result.run: result for result in comparison.candidates}
     single = {
-        run: _card(comparison, subject.role, subject.name, result, shared)
+        run: _card(comparison, subject.role, answer_candidate(comparison, result, subject.name), result, shared)
         for subject, (run, result) in zip(candidates, by_run.items(), strict=True)
     }
     families = []
-    for family in comparison.seeds:
+    for family, answer in zip(comparison.seeds, answer_comparison(comparison), strict=False):
         role = f"{pluralize(len(family.seeds), 'seed')} together"
         result = _together(family, by_run[family.runs[0]])
-        card = _card(comparison, role, family.name, result, shared)
+        card = _card(comparison, role, answer, result, shared)
         families.append(Judgement(card=card, seeds=[single[run] for run in family.runs]))
     together = {run for family in comparison.seeds for run in family.runs}
     return families + [Judgement(card=card, seeds=[]) for run, card in single.items() if run not in together]
@@ -111,7 +100,7 @@ def find_shared_caveats(comparison: Comparison) -> list[str]:
     return [caveat for caveat in first if all(caveat in other for other in others)]
 
 
-def _card(comparison: Comparison, role: str, name: str, result: CandidateResult, shared: Sequence[str]) -> Card:
+def _card(comparison: Comparison, role: str, answer: Answer, result: CandidateResult, shared: Sequence[str]) -> Card:
     verdict = result.verdict
     over: dict[Against, list[LiftResult]] = {"baseline": result.lifts, "best-prompted": result.prompted}
     lifts = [
@@ -120,33 +109,18 @@ def _card(comparison: Comparison, role: str, name: str, result: CandidateResult,
         for against, some in over.items()
         if place < len(some)
     ]
+    told = [f"{guard.question} {guard.words}" for guard in verdict.guards]
     return Card(
         role=role,
-        name=name,
+        name=answer.name,
+        answer=answer,
         verdict=verdict,
-        headlines=[_headline(comparison, lift, verdict) for against, lift in lifts if against == verdict.against],
+        lifts=[lift for against, lift in lifts if against == verdict.against],
         columns=[Column(metric_label(lift.metric), f"over the {OVER[against]}") for against, lift in lifts],
         behind=_behind([lift for _, lift in lifts], result.positions, verdict.target),
         differences=result.differences,
+        not_proven=[words for words in verdict.not_proven if words not in told],
         caveats=[caveat for caveat in verdict.caveats if caveat not in shared],
-    )
-
-
-def _headline(comparison: Comparison, lift: LiftResult, verdict: Verdict) -> Headline:
-    target = verdict.target
-    everybody = [one.prompted if verdict.against == "best-prompted" else one.lifts for one in comparison.candidates]
-    everybody += [family.lifts for family in comparison.seeds]
-    on_it = [one for some in everybody for one in some if one.metric == lift.metric]
-    words = (
-        f"{metric_label(lift.metric)}: lift {numbers.format_lift(lift, target)} over the {OVER[verdict.against]}, "
-        f"{numbers.describe_level(lift)} {numbers.format_lift_interval(lift, target)}, "
-        f"target {numbers.format_target(target)}."
-    )
-    return Headline(
-        lift=lift,
-        chart=draw_lift(lift, target, find_lift_domain(on_it, target), words),
-        validity=describe_validity(comparison.validity, lift.metric) if comparison.validity else "",
-        separation=next((describe_separation(one) for one in comparison.separations if one.metric == lift.metric), ""),
     )
 
 

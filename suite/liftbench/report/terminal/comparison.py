@@ -1,4 +1,4 @@
-"""A comparison in the terminal: all systems, then each candidate with its verdict."""
+"""A comparison in the terminal, in full (`--verbose`): all systems, then what led to each verdict."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from ...runs.directory import Run
 from ...statistics.lift import Lift, LiftResult, NoLift
 from ...text.phrases import metric_label
 from .. import numbers
+from ..answer import Answer, answer_candidate, answer_comparison
 from ..metric_groups import label_metric
+from ..outcomes import SYMBOLS
 from ..separations import describe_separation
 from ..systems import list_steps
 from .preferences import preferences_table
 from .systems import systems_table
-from .text import new_table, plain
+from .text import STYLES, new_table, plain
 from .verdict import list_checks, list_verdict, tabulate_seeds
 
 
@@ -41,21 +43,33 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
         parts.append(plain(f"There is no candidate to judge; the baseline is {baseline.id}."))
     seeds = {run: seed for family in comparison.seeds for run, seed in zip(family.runs, family.seeds, strict=True)}
     by_run = {result.run: result for result in comparison.candidates}
+    answers = answer_comparison(comparison)
+    several = {run: answer for answer in answers for run in answer.runs if len(answers) > 1}
     for family in comparison.seeds:
-        parts += [Text(), *list_verdict(family.verdict), Text(), tabulate_seeds(family, by_run)]
+        parts += [Text(), *_say_answer(several.get(family.runs[0])), *list_verdict(family.verdict)]
+        parts += [Text(), tabulate_seeds(family, by_run)]
     for result in comparison.candidates:
         seed = seeds.get(result.run)
         if seed is None:
             parts += [Text(), _candidate(baseline, runs[result.run], comparison, result), Text()]
-            parts += [*list_verdict(result.verdict), Text()]
+            parts += [*_say_answer(several.get(result.run)), *list_verdict(result.verdict), Text()]
             if result.preferences:
                 names = {id_: run.manifest.system.name for id_, run in runs.items()}
                 parts += [preferences_table(result.preferences, names), Text()]
         else:
             name = runs[result.run].manifest.system.name
-            parts += [Text(), plain(f"{name}, seed {seed} on its own", "bold"), plain(result.verdict.sentence, "dim")]
+            parts += [Text(), plain(f"{name}, seed {seed} on its own", "bold")]
+            parts += _say_answer(answer_candidate(comparison, result, name))
         parts += list_checks(comparison, result)
     return Group(*parts)
+
+
+def _say_answer(answer: Answer | None) -> list[RenderableType]:
+    """The badge and the reasons, where the answer at the end does not say them."""
+    if answer is None:
+        return []
+    badge = Text(f"{SYMBOLS[answer.outcome]} {answer.headline}", STYLES[answer.outcome])
+    return [badge, plain(". ".join(filter(None, [answer.about, answer.reason])))]
 
 
 def _candidate(baseline: Run, candidate: Run, comparison: Comparison, result: CandidateResult) -> RenderableType:

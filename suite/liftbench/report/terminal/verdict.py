@@ -1,4 +1,4 @@
-"""A verdict in the terminal: its sentence, findings, guards, seeds and checks."""
+"""A verdict in the terminal, in full: its findings, guards, seeds and checks."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from ...text.phrases import metric_label
 from .. import numbers
 from ..alternatives import describe_alternatives
 from ..leaks import count_leaks
-from ..outcomes import SYMBOLS, sort_guards
+from ..outcomes import BADGES, SYMBOLS, sort_guards
 from .tables import Table
 from .text import STYLES, new_table, plain
 
 
 def list_verdict(verdict: Verdict) -> Iterator[RenderableType]:
-    """The sentence, what is proven, what is not, what would settle it, and the guards."""
-    sentence = Table.grid(padding=(0, 1))
-    sentence.add_row(Text(SYMBOLS[verdict.outcome], STYLES[verdict.outcome]), plain(verdict.sentence, "bold"))
-    yield sentence
+    """What is proven, what is not, what would change that, and the guards with what they found."""
     for title, words in (
         ("Proven", verdict.proven),
         ("Not proven", verdict.not_proven),
-        ("What would settle it", verdict.settle),
+        ("What would change the answer", verdict.settle),
     ):
         yield from _list_items(title, words, "")
     passed = sum(guard.state == "passed" for guard in verdict.guards)
@@ -66,7 +63,7 @@ def tabulate_seeds(family: SeedsResult, by_run: Mapping[str, CandidateResult]) -
         gains = [describe_gain(lift, verdict.target) for lift in lifts[: len(verdict.headlines)]]
         gains += ["not measured"] * (len(verdict.headlines) - len(gains))
         outcome = result.verdict.outcome
-        table.add_row(str(seed), *map(plain, gains), Text(f"{SYMBOLS[outcome]} {outcome}", STYLES[outcome]))
+        table.add_row(str(seed), *map(plain, gains), Text(f"{SYMBOLS[outcome]} {BADGES[outcome]}", STYLES[outcome]))
     return table
 
 

@@ -1,43 +1,90 @@
-// Finding and sorting of conversations. The page is complete without it.
-for (const controls of document.querySelectorAll(".controls")) {
-  const list = controls.nextElementSibling;
-  const items = [...list.children];
-  const words = new Map();
-  const act = (name) => controls.querySelector(`[data-act="${name}"]`);
-  const shown = controls.querySelector("output");
+// Starts the lists of conversations; links, keys, and clicks on charts lead into them.
 
-  const find = () => {
-    const wanted = act("find").value.trim().toLowerCase();
-    let found = 0;
-    for (const item of items) {
-      if (!words.has(item)) words.set(item, item.textContent.toLowerCase());
-      item.hidden = !words.get(item).includes(wanted);
-      found += item.hidden ? 0 : 1;
+const lists = [...document.querySelectorAll(".talks")].map((box) => new List(box));
+const views = lists.map((list) => new View(list));
+
+// `#c12` opens a conversation, `#conversations?guard=endings` sets filters, `#c12?sort=rougeL` does both.
+const follow = () => {
+  const [target, query] = [location.hash.slice(1).split("?")[0], location.hash.split("?").slice(1).join("?")];
+  for (const list of lists) {
+    const row = list.find(target);
+    if (!row && (target !== list.name || !query)) continue;
+    clearTimeout(list.view.later);
+    if (query || !list.data.controls) {
+      list.read(query);
+      list.view.close();
+      list.view.update();
     }
-    shown.textContent = wanted ? `${found} of ${items.length}` : "";
-  };
-  const orders = {
-    order: () => items,
-    reverse: () => [...items].reverse(),
-    place: () => [...items].sort((one, other) => one.dataset.place - other.dataset.place),
-  };
-  const open = (on) => items.forEach((item) => { if (!item.hidden) item.open = on; });
+    if (row) list.view.open(row, { scroll: true });
+    else {
+      list.box.scrollIntoView();
+      list.view.status.focus({ preventScroll: true });
+    }
+    return;
+  }
+};
+addEventListener("hashchange", follow);
+document.addEventListener("click", (event) => {
+  // A link to the address that is shown already changes no hash.
+  const link = event.target.closest?.("a[href^='#']");
+  if (link && link.getAttribute("href") === location.hash) follow();
+});
 
-  act("find").addEventListener("input", find);
-  act("sort").addEventListener("change", (event) => list.replaceChildren(...orders[event.target.value]()));
-  act("open").addEventListener("click", () => open(true));
-  act("close").addEventListener("click", () => open(false));
-  controls.hidden = false;
+// Another part of the page asks for the conversations with one value of a field; no value takes the filter away.
+document.addEventListener("filter-conversations", ({ detail: { field, value } }) => {
+  const [list] = lists;
+  if (!list) return;
+  if (value === null || value === undefined || value === "") delete list.state.fields[field];
+  else list.state.fields[field] = String(value);
+  list.view.update();
+  list.view.remember(true);
+});
+
+const typing = (element) => element.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]") !== null;
+addEventListener("keydown", (event) => {
+  const list = lists.find(({ box }) => box.contains(document.activeElement)) ?? lists.find((one) => one.open) ?? lists[0];
+  if (!list || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { view } = list;
+  if (event.key === "Escape") {
+    if (event.target.matches?.("input[type=search]") && event.target.value) return;
+    if (typing(event.target)) event.target.blur();
+    else if (list.open) view.close(true);
+    return;
+  }
+  if (typing(event.target) || !(view.keys?.checked ?? true)) return;
+  if (event.key === "j" || event.key === "k") view.step(event.key === "j" ? 1 : -1);
+  else if (event.key === "/" && list.data.controls) list.box.querySelector("input[type=search]").focus();
+  else return;
+  event.preventDefault();
+});
+
+// A click on a bar of the gains opens its conversation; the lists below the chart, and sorting, lead there without a mouse.
+for (const figure of document.querySelectorAll("figure.gains")) {
+  const [list] = lists;
+  const about = Number(figure.dataset.candidate);
+  figure.addEventListener("click", (event) => {
+    const chart = event.target.closest("svg");
+    if (!chart || !list) return;
+    const [left, right] = figure.dataset.plot.split(" ").map(Number);
+    const { width } = chart.viewBox.baseVal;
+    const box = chart.getBoundingClientRect();
+    const across = ((event.clientX - box.left) / box.width) * width;
+    const known = list.rows.filter((row) => row.gains[about - 1] !== null)
+      .sort((one, other) => one.gains[about - 1] - other.gains[about - 1] || one.place - other.place);
+    const place = Math.floor(((across - left) / (width - left - right)) * known.length);
+    if (place >= 0 && place < known.length) {
+      list.state.about = about;
+      list.view.update();
+      list.view.open(known[place], { scroll: true });
+    }
+  });
 }
 
-// A link to a conversation opens it, also in browsers that do not do so by themselves.
-const reveal = () => {
-  const target = document.getElementById(location.hash.slice(1));
-  const around = target && target.closest("details");
-  if (!around) return;
-  around.hidden = false;
-  around.open = true;
-  around.scrollIntoView();
-};
-addEventListener("hashchange", reveal);
-reveal();
+follow();
+
+// The first search need not wait: its words are made while nothing else happens.
+const prepare = (list, from = 0) => (globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50)))(() => {
+  for (const row of list.rows.slice(from, from + 200)) list.words(row);
+  if (from + 200 < list.rows.length) prepare(list, from + 200);
+});
+for (const list of lists) if (list.data.controls) prepare(list);

@@ -1,0 +1,354 @@
+"""The answer to `may we ship it?` that page, terminal, Markdown and JSON give alike, made from a verdict's typed facts.
+
+It reads from the top: the badge with its advice, one sentence of reasons, the lifts, the figures that decide, the
+guards, and what would change the answer. Nothing is in it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from ..floors.ranking import Position
+from ..floors.separation import Separation
+from ..judging.compare import CandidateResult, Comparison
+from ..judging.guards import Guard, GuardState, not_passed
+from ..judging.verdict import Outcome, Verdict, describe_need, lift_outcome
+from ..records.run import Against
+from ..statistics.lift import FEWEST, Lift, LiftResult, NoLift
+from ..text.phrases import join_words, metric_label, percent, pluralize
+from . import numbers
+from .outcomes import BADGES, REACHED, advise, sort_guards
+
+MOST_REASONS = 3
+"""Reasons that a sentence holds; the others are counted."""
+
+EVIDENCE = {
+    "scores": "metrics",
+    "same base": "systems",
+    "effect": "conversations",
+    "seeds": "runs",
+    "leakage": "leakage",
+    "truncation": "conversations",
+    "endings": "conversations",
+    "degeneration": "conversations",
+    "language": "conversations",
+    "controls": "floors",
+    "writing": "floors",
+    "facts": "conversations",
+    "slices": "slices",
+    "people": "preferences",
+}
+"""Guard → the section of a comparison's page that shows what it looked at."""
+
+
+class LiftAnswer(Struct, frozen=True, kw_only=True):
+    """One judged lift."""
+
+    metric: str
+    label: str
+    """The metric as people write it: `ROUGE-L`."""
+    lift: str
+    """`+79%`, or `unknown`."""
+    interval: str
+    """`+68% to +92%`, or `unknown`."""
+    level: str
+    """`95% interval`."""
+    state: str
+    """`reaches the target`, `does not reach the target`, `open` or `no number`."""
+
+
+class Decider(Struct, frozen=True, kw_only=True):
+    """The candidate minus the best control on a headline that decides whether the candidate beats it."""
+
+    metric: str
+    label: str
+    """The metric as people write it."""
+    control: str
+    """Name of the best control."""
+    difference: str
+    """`+0.020`: candidate minus control."""
+    interval: str
+    """`+0.001 to +0.039`."""
+    state: Literal["beats it", "does not clearly beat it", "scores lower"]
+
+
+class Chip(Struct, frozen=True, kw_only=True):
+    """One guard in a word or two, with the place of its evidence."""
+
+    guard: str
+    state: GuardState
+    figure: str
+    """`4 of 104`; empty where no figure says it."""
+    anchor: str
+    """The section of the page that shows the evidence, without `#`."""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a team lead needs to know about a candidate, in words."""
+
+    name: str
+    """Name of the system."""
+    runs: list[str]
+    """Id of the candidate's run, or of the runs of all seeds that were judged together."""
+    seeds: list[int] = []
+    """The seeds of `runs`, where several were judged together."""
+    outcome: Outcome
+    badge: str
+    """The outcome in plain words: `Not proven`."""
+    advice: str
+    """What to do: `do not ship`."""
+    reason: str
+    """The main reasons, in one sentence: made of the three fields that follow."""
+    gain: str
+    """What the scores do, as the beginning of the sentence: `Scores rise 79%`; empty where there is no number."""
+    reasons: list[str]
+    """What stands against it, a clause each, the worst first; empty where it is proven."""
+    conditions: list[str]
+    """What makes a proven or undecided outcome weaker than the same word elsewhere, as phrases."""
+    about: str
+    """How several seeds were judged, in a clause; empty for a single candidate."""
+    against: Against
+    target: str
+    """`+40%`."""
+    lifts: list[LiftAnswer]
+    """The judged lift on each headline."""
+    deciders: list[Decider]
+    """The comparison with the best control, on each headline where it decides."""
+    chips: list[Chip]
+    """All guards, those that did not pass first."""
+    changes: list[str]
+    """What would change the answer, in sentences with commands between backticks."""
+
+    @property
+    def headline(self) -> str:
+        """`Not proven: do not ship`."""
+        return f"{self.badge}: {self.advice}"
+
+
+def answer_comparison(comparison: Comparison) -> list[Answer]:
+    """The answers that count, seeds of one training together, in the order of the page; empty without candidates."""
+    by_run = {result.run: result for result in comparison.candidates}
+    names = iter([one.name for one in comparison.systems if one.role == "candidate"])
+    name_of = {result.run: next(names, result.run) for result in comparison.candidates}
+    together = {run for family in comparison.seeds for run in family.runs}
+    separations = comparison.separations
+    answers = [
+        answer_verdict(
+            family.verdict,
+            family.lifts,
+            name=family.name,
+            runs=family.runs,
+            seeds=family.seeds,
+            deciders=find_deciders(_least([by_run[run].positions for run in family.runs]), separations),
+        )
+        for family in comparison.seeds
+    ]
+    return answers + [
+        answer_candidate(comparison, result, name_of[result.run])
+        for result in comparison.candidates
+        if result.run not in together
+    ]
+
+
+def answer_candidate(comparison: Comparison, result: CandidateResult, name: str) -> Answer:
+    """The answer on one candidate, or on one seed of a training by itself."""
+    lifts = result.prompted if result.verdict.against == "best-prompted" else result.lifts
+    return answer_verdict(
+        result.verdict,
+        lifts[: len(comparison.headlines)],
+        name=name,
+        runs=[result.run],
+        deciders=find_deciders(result.positions, comparison.separations),
+    )
+
+
+def answer_verdict(
+    verdict: Verdict,
+    judged: Sequence[LiftResult],
+    *,
+    name: str = "",
+    runs: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    deciders: Sequence[Decider] = (),
+) -> Answer:
+    """The answer of a verdict; `judged` are its lifts on the headlines."""
+    gain = _describe_gain([lift for lift in judged if isinstance(lift, Lift)], verdict.target)
+    if verdict.outcome == "verified":
+        goal = f"clearly more than the target of {percent(verdict.target)}"
+        gain = f"{gain}, {goal}, and every check ({len(verdict.guards)}) passes"
+    reasons = [*_doubt_lifts(verdict, judged), *explain_guards(not_passed(verdict.guards))]
+    conditions = _list_conditions(verdict)
+    return Answer(
+        name=name,
+        runs=list(runs),
+        seeds=list(seeds),
+        outcome=verdict.outcome,
+        badge=BADGES[verdict.outcome],
+        advice=advise(verdict.outcome, verdict.guards),
+        reason=write_reason(gain, reasons, conditions),
+        gain=gain,
+        reasons=reasons,
+        conditions=conditions,
+        about=verdict.about,
+        against=verdict.against,
+        target=numbers.format_target(verdict.target),
+        lifts=[_describe_lift(lift, verdict.target) for lift in judged],
+        deciders=list(deciders),
+        chips=[
+            Chip(guard=one.name, state=one.state, figure=one.figure, anchor=EVIDENCE.get(one.name, "verdict"))
+            for one in sort_guards(verdict.guards)
+        ],
+        changes=_list_changes(verdict, judged),
+    )
+
+
+def _describe_lift(lift: LiftResult, target: float) -> LiftAnswer:
+    return LiftAnswer(
+        metric=lift.metric,
+        label=metric_label(lift.metric),
+        lift=numbers.format_lift(lift, target),
+        interval=numbers.format_lift_interval(lift, target),
+        level=numbers.describe_level(lift),
+        state=REACHED[lift_outcome(lift, target)],
+    )
+
+
+def find_deciders(positions: Sequence[Position], separations: Sequence[Separation]) -> list[Decider]:
+    """The candidate minus the best control on each metric that can tell people from the controls, as far as known."""
+    blind = {one.metric for one in separations if one.state == "does not separate"}
+    found = [_describe_gap(one) for one in positions if one.metric not in blind]
+    return [one for one in found if one is not None]
+
+
+def _describe_gap(position: Position) -> Decider | None:
+    low, high = position.gap_low, position.gap_high
+    if low is None or high is None:
+        return None
+    return Decider(
+        metric=position.metric,
+        label=metric_label(position.metric),
+        control=position.floor,
+        difference=numbers.format_difference(position.candidate_mean - position.floor_mean),
+        interval=numbers.format_difference_interval(low, high),
+        state="beats it" if low > 0 else "scores lower" if high < 0 else "does not clearly beat it",
+    )
+
+
+def _least(positions: Sequence[Sequence[Position]]) -> list[Position]:
+    """Of several seeds, the position on each metric that is least above the best control."""
+    by_metric: dict[str, Position] = {}
+    for one in (one for some in positions for one in some):
+        before = by_metric.get(one.metric)
+        if before is None or (one.gap_low or 0.0) < (before.gap_low or 0.0):
+            by_metric[one.metric] = one
+    return list(by_metric.values())
+
+
+# ---------------------------------------------------------------------------------------------------------- the reason
+
+
+def write_reason(gain: str, reasons: Sequence[str], conditions: Sequence[str], most: int = MOST_REASONS) -> str:
+    """Why the outcome is what it is, in one sentence that a reader without statistics understands.
+
+    Of more than `most` reasons the last ones are only counted.
+
+    >>> write_reason("Scores rise 79%", ["4 of 104 summaries are cut off", "it copies"], [])
+    'Scores rise 79%, but 4 of 104 summaries are cut off, and it copies.'
+    """
+    some = _limit(reasons, most)
+    words = f"{gain}, but {_join(some)}" if gain and some else gain or _join(some)
+    weaker = f" ({'; '.join(conditions)})" if conditions else ""
+    return f"{words[:1].upper()}{words[1:]}{weaker}."
+
+
+def explain_guards(guards: Sequence[Guard]) -> list[str]:
+    """What is wrong with each of some guards that did not pass, a clause each."""
+    return [guard.brief or f"the check {guard.name} did not pass" for guard in guards]
+
+
+def _describe_gain(lifts: Sequence[Lift], target: float) -> str:
+    """`Scores rise 79% to 142%`; empty where there is no number."""
+    if not lifts:
+        return ""
+    shares = [
+        (lift, numbers.format_lift(lift, target).lstrip("+-")) for lift in sorted(lifts, key=lambda one: one.lift)
+    ]
+    if all(lift.lift == 0 for lift in lifts):
+        return "Scores stay the same"
+    if all(lift.lift > 0 for lift in lifts):
+        return f"Scores rise {' to '.join(dict.fromkeys(share for _, share in shares))}"
+    if all(lift.lift < 0 for lift in lifts):
+        fall = " to ".join(dict.fromkeys(share for _, share in reversed(shares)))
+        return f"Scores fall {fall}, and the target is a rise of {percent(target)}"
+    each = [
+        f"{'rise' if lift.lift > 0 else 'fall'} {share} on {metric_label(lift.metric)}" for lift, share in shares[::-1]
+    ]
+    return f"Scores {join_words(each)}"
+
+
+def _doubt_lifts(verdict: Verdict, judged: Sequence[LiftResult]) -> list[str]:
+    """What keeps the lifts themselves from reaching the target, a clause each."""
+    found: dict[Outcome, list[Lift]] = {}
+    for lift in judged:
+        if isinstance(lift, Lift):
+            found.setdefault(lift_outcome(lift, verdict.target), []).append(lift)
+    goal = f"the target of {percent(verdict.target)}"
+    clauses = []
+    missed = found.get("not met", [])
+    if missed and len(missed) < len(judged):
+        clauses.append(f"{goal} is not reached on {_name(missed)}")
+    elif any(lift.lift >= 0 for lift in missed):
+        clauses.append(f"that is clearly less than {goal}")
+    if unsettled := found.get("undecided"):
+        where = "" if len(unsettled) == len(judged) else f" on {_name(unsettled)}"
+        n = unsettled[0].n
+        few = f" ({FEWEST} are needed)" if unsettled[0].units < FEWEST else ""
+        clauses.append(f"{pluralize(n, 'conversation')} are too few to tell whether they reach {goal}{where}{few}")
+    return clauses
+
+
+def _name(lifts: Sequence[Lift]) -> str:
+    return join_words([metric_label(lift.metric) for lift in lifts])
+
+
+def _list_conditions(verdict: Verdict) -> list[str]:
+    if verdict.outcome not in ("verified", "undecided"):
+        return []
+    return [*verdict.conditions, *(["only shared words were counted"] if verdict.overlap_only else [])]
+
+
+def _limit(reasons: Sequence[str], most: int) -> list[str]:
+    if len(reasons) <= most:
+        return list(reasons)
+    others = pluralize(len(reasons) - most + 1, "more reason")
+    return (
+        [*reasons[: most - 1], f"there are {others}"] if most > 1 else [f"there are {len(reasons)} reasons against it"]
+    )
+
+
+def _join(clauses: Sequence[str]) -> str:
+    """Clauses with a comma before the last `and`, since each has its own subject and verb."""
+    *others, last = clauses or ["nothing was judged"]
+    return f"{', '.join(others)}, and {last}" if others else last
+
+
+# ------------------------------------------------------------------------------------------------- what would change it
+
+
+def _list_changes(verdict: Verdict, judged: Sequence[LiftResult]) -> list[str]:
+    """What would change the answer; where it is proven, what would still strengthen it."""
+    changes = [f"{guard.name}: {guard.fix}" for guard in not_passed(verdict.guards) if guard.fix]
+    for lift in judged:
+        if isinstance(lift, NoLift):
+            continue
+        if lift_outcome(lift, verdict.target) == "not met":
+            goal = numbers.format_target(verdict.target)
+            changes.append(
+                f"A lift of {goal} on {metric_label(lift.metric)}: train on more conversations, or a larger model."
+            )
+        elif need := describe_need(lift, verdict.target):
+            changes.append(need)
+    return changes or list(verdict.settle)

@@ -1,0 +1,132 @@
+"""The answers of a comparison in the terminal, with the report and the next command: at most eight lines."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ...judging.compare import Comparison
+from ...judging.guards import Guard, not_passed
+from ...workflow.setup import RUNS
+from ..answer import MOST_REASONS, Answer, LiftAnswer, answer_comparison, write_reason
+from ..outcomes import SYMBOLS
+from .text import STYLES, plain
+
+COLUMNS = 80
+MOST_LINES = 8
+MOST_ANSWERS = 5
+"""Answers of which each has a line; the others are counted."""
+
+
+def list_answers(comparison: Comparison, page: Path, runs: Path) -> RenderableType:
+    """The badge, the reasons, the lifts, the report's path and the next command; a line each for several candidates."""
+    answers = answer_comparison(comparison)
+    lines = [*_show_answer(answers[0])] if len(answers) == 1 else [*_show_several(answers)]
+    lines.append(_fold(f"report: {page}"))
+    if command := suggest_command(comparison, runs):
+        lines.append(_fold(f"next:   {command}"))
+    return Group(*lines)
+
+
+def _fold(words: str) -> Text:
+    """A line that a terminal may fold, but that is copied as one."""
+    made = plain(words)
+    made.no_wrap, made.overflow = True, "ignore"
+    return made
+
+
+def _show_answer(answer: Answer) -> Iterator[RenderableType]:
+    badge = _badge(answer)
+    about = "; ".join(filter(None, [answer.name, answer.about]))
+    if len(badge) + len(about) + 3 <= COLUMNS:
+        badge.append_text(plain(f" ({about})", "dim"))
+    lifts = [*map(_describe_lift, answer.lifts), *_show_unbeaten(answer)]
+    yield badge
+    yield plain(_shorten_reason(answer, MOST_LINES - 3 - len(lifts)))
+    yield from map(plain, lifts)
+
+
+def _badge(answer: Answer) -> Text:
+    return Text(f"{SYMBOLS[answer.outcome]} {answer.headline}", STYLES[answer.outcome])
+
+
+def _describe_lift(lift: LiftAnswer) -> str:
+    """`ROUGE-L +108% (+88% to +132%): reaches the target`."""
+    interval = f" ({lift.interval})" if lift.state != "no number" else ""
+    return f"{lift.label} {lift.lift}{interval}: {lift.state}"
+
+
+def _show_unbeaten(answer: Answer) -> list[str]:
+    """The comparison with the best control, where it decides against the candidate: on one line."""
+    unbeaten = [one for one in answer.deciders if one.state != "beats it"]
+    if not unbeaten:
+        return []
+    figures = ", ".join(f"{one.label} {one.difference} ({one.interval})" for one in unbeaten)
+    return [textwrap.shorten(f"minus {unbeaten[0].control}: {figures}", COLUMNS, placeholder=" …")]
+
+
+def _shorten_reason(answer: Answer, lines: int) -> str:
+    """The longest sentence of reasons, then of conditions, that fits into so many lines."""
+    few = [f"{len(answer.conditions)} conditions: see the report"] if answer.conditions else []
+    for conditions in (answer.conditions, few):
+        for most in range(MOST_REASONS, 0, -1):
+            words = write_reason(answer.gain, answer.reasons, conditions, most)
+            if len(textwrap.wrap(words, COLUMNS)) <= lines:
+                return words
+    return textwrap.shorten(words, COLUMNS * lines - COLUMNS // 4, placeholder=" …")
+
+
+def _show_several(answers: Sequence[Answer]) -> Iterator[RenderableType]:
+    """A line for each answer: its badge, its name and its lifts."""
+    if not answers:
+        yield plain("There is no candidate to judge.")
+    names = [answer.name for answer in answers]
+    for answer in answers[:MOST_ANSWERS]:
+        name = answer.name if names.count(answer.name) == 1 else f"{answer.name} {short_id(answer.runs[0])}"
+        name += f", {len(answer.seeds)} seeds" if answer.seeds else ""
+        lifts = ", ".join(f"{lift.label} {lift.lift}" for lift in answer.lifts)
+        words = f"{SYMBOLS[answer.outcome]} {answer.badge}: {name}, {lifts}"
+        yield plain(textwrap.shorten(words, COLUMNS, placeholder=" …"), STYLES[answer.outcome])
+    if len(answers) > MOST_ANSWERS:
+        yield plain(f"… and {len(answers) - MOST_ANSWERS} more: --verbose shows all", "dim")
+
+
+# ------------------------------------------------------------------------------------------------------------ what next
+
+
+def suggest_command(comparison: Comparison, runs: Path) -> str:
+    """The command that comes next: it depends on the first answer that is not proven, or on the first one."""
+    answers = answer_comparison(comparison)
+    answer = next((one for one in answers if one.outcome != "verified"), answers[0] if answers else None)
+    if answer is None:
+        return ""
+    words = _next_words(comparison, answer)
+    return shlex.join([*words, *(["--runs", str(runs)] if runs != RUNS else [])])
+
+
+def _next_words(comparison: Comparison, answer: Answer) -> list[str]:
+    run = short_id(answer.runs[0])
+    if answer.outcome == "verified":
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{comparison.protocol.dataset}-{answer.name}")
+        return ["bench", "promote", run, name.strip("-.")]
+    failing = not_passed(_guards_of(comparison, answer))
+    shown = next((guard for guard in failing if guard.ids), None)
+    if shown is not None:
+        return ["bench", "show", run, shown.ids[0]]
+    return ["bench", "compare", short_id(comparison.baseline), run, "--verbose"]
+
+
+def _guards_of(comparison: Comparison, answer: Answer) -> list[Guard]:
+    results = [one for one in comparison.candidates if one.run in answer.runs]
+    return results[0].verdict.guards
+
+
+def short_id(run: str) -> str:
+    """The part of a run's id by which commands find it."""
+    return run.rpartition("-")[2]
