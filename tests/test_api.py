@@ -7,12 +7,13 @@ import json
 import shutil
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-from IPython.lib.pretty import pretty
 from msgspec.structs import replace
 
 import liftbench
@@ -38,6 +39,8 @@ FUNCTIONS = (
     "train",
     "write_report",
 )
+
+STARS: dict[Any, str] = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}
 
 SETTINGS: dict[str, Any] = {
     "generation.max_new_tokens": 4,
@@ -103,7 +106,7 @@ def test_every_parameter_is_documented(name: str) -> None:
     for section in ("Parameters:", "Returns:", "Raises:", "Example:"):
         assert f"\n{section}\n" in documented
     for parameter in inspect.signature(function).parameters.values():
-        stars = {parameter.VAR_KEYWORD: "**", parameter.VAR_POSITIONAL: "*"}.get(parameter.kind, "")
+        stars = STARS.get(parameter.kind, "")
         assert f"    {stars}{parameter.name}: " in documented
         if stars == "**" and name not in ("summarize", "load_conversations"):
             assert all(f"`{option}`" in documented for option in liftbench.RunOptions.__optional_keys__)
@@ -239,7 +242,7 @@ def test_the_environment_is_what_a_run_would_record() -> None:
 def test_conversations_are_those_that_a_run_would_use(world: World) -> None:
     assert liftbench.load_conversations("helpdesk") == list(corpus("test"))
     assert liftbench.load_conversations("helpdesk", split="train") == list(corpus("train"))
-    [folder] = {run.manifest.recipe["data"]["dataset"] for run in (world.baseline, world.good)}
+    folder = str(world.bench.folder)
     assert liftbench.load_conversations(dataset=folder, settings=["data.split=test"]) == world.baseline.conversations
     with pytest.raises(liftbench.UsageError, match="unknown split 'tset'"):
         liftbench.load_conversations("helpdesk", split="tset")
@@ -346,7 +349,9 @@ def test_a_conversation_shows_its_turns_and_summaries() -> None:
         shown.index("c1") < shown.index("&lt;script&gt;") < shown.index("Sorry.") < shown.index("A customer complains.")
     )
     assert "<script" not in shown
-    assert pretty(conversation).splitlines()[2:] == ["agent: Sorry.", "human summary: A customer complains."]
+    printed = StringIO()
+    conversation._repr_pretty_(SimpleNamespace(text=printed.write), cycle=False)
+    assert printed.getvalue().splitlines()[2:] == ["agent: Sorry.", "human summary: A customer complains."]
 
 
 def test_a_training_is_shown_in_a_sentence() -> None:

@@ -32,15 +32,13 @@ def environment() -> Environment:
     return record_environment()
 
 
-def load_conversations(
-    recipe: str | Path | None = None, *, split: str | None = None, **options: Unpack[RunOptions]
-) -> list[Conversation]:
+def load_conversations(recipe: str | Path | None = None, **options: Unpack[RunOptions]) -> list[Conversation]:
     """Load a split of a recipe's data set, cleaned as a run cleans it.
 
     Parameters:
         recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
-        split: The split, for example `train` (default: the one that the recipe scores).
-        **options: See `RunOptions`: `dataset`, `data_dir`, `settings`, `plugins`; the others have no effect.
+        **options: See `RunOptions`: `split` (default: the one that the recipe scores), `dataset`, `data_dir`,
+            `settings`, `plugins`; the others have no effect.
 
     Returns:
         All conversations of the split, in its order; in a notebook each shows its turns and its human summaries.
@@ -56,7 +54,7 @@ def load_conversations(
     """
     setup = setup_for_call("load_conversations", recipe, options)
     section = setup.recipe.data
-    return read_split(open_dataset(section, setup.plugins), section, split or section.split)
+    return read_split(open_dataset(section, setup.plugins), section, section.split)
 
 
 def preview(recipe: str | Path | None = None, *, plugin: str | None = None, **options: Unpack[RunOptions]) -> Preview:
