@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from ..data.sources import open_dataset, read_split
+from ..extension.loader import Plugins, load_plugins
 from ..measuring.plan import prepare
 from ..records.conversation import Conversation
 from ..records.run import Environment
@@ -32,13 +34,24 @@ def environment() -> Environment:
     return record_environment()
 
 
-def load_conversations(recipe: str | Path | None = None, **options: Unpack[RunOptions]) -> list[Conversation]:
+def load_conversations(
+    recipe: str | Path | None = None,
+    *,
+    split: str | None = None,
+    dataset: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    plugins: Plugins | None = None,
+) -> list[Conversation]:
     """Load a split of a recipe's data set, cleaned as a run cleans it.
 
     Parameters:
         recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
-        **options: See `RunOptions`: `split` (default: the one that the recipe scores), `dataset`, `data_dir`,
-            `settings`, `plugins`; the others have no effect.
+        split: The split, for example `train` (default: the one that the recipe scores).
+        dataset: A registered name, or a folder with `<split>.jsonl` files (default: the recipe's).
+        data_dir: Where a registered data set is: a folder, or `hub:org/name`.
+        settings: Any keys of the recipe: `{"data.clean": False}`, or `["data.clean=false"]`.
+        plugins: Plugins that are loaded already (default: the installed ones).
 
     Returns:
         All conversations of the split, in its order; in a notebook each shows its turns and its human summaries.
@@ -52,9 +65,14 @@ def load_conversations(recipe: str | Path | None = None, **options: Unpack[RunOp
         >>> len(conversations), len(conversations[0].references)
         (500, 2)
     """
-    setup = setup_for_call("load_conversations", recipe, options)
-    section = setup.recipe.data
-    return read_split(open_dataset(section, setup.plugins), section, section.split)
+    loaded = plugins or load_plugins()
+    options = RunOptions(settings=settings, plugins=loaded)
+    if dataset is not None:
+        options["dataset"] = dataset
+    if data_dir is not None:
+        options["data_dir"] = data_dir
+    section = setup_for_call("load_conversations", recipe, options).recipe.data
+    return read_split(open_dataset(section, loaded), section, split or section.split)
 
 
 def preview(recipe: str | Path | None = None, *, plugin: str | None = None, **options: Unpack[RunOptions]) -> Preview:
