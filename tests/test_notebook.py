@@ -70,8 +70,7 @@ def test_the_output_is_that_of_the_cells(notebooks: ModuleType, committed: Any) 
     assert committed.metadata["liftbench"]["source_sha256"] == notebooks.source_sha256(committed), "run `make notebook`"
     cells = [cell for cell in committed.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]
-    silent = [cell.source.splitlines()[0] for cell in cells if not cell.outputs]
-    assert silent == ["import os"], "only the configuration shows nothing"
+    assert all(cell.outputs for cell in cells)
     kinds = {output.output_type for cell in cells for output in cell.outputs}
     assert kinds == {"stream", "execute_result"}
     assert {output.name for cell in cells for output in cell.outputs if output.output_type == "stream"} == {"stdout"}
