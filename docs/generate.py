@@ -286,6 +286,8 @@ def describe_command(path: str, command: click.Command, common: Sequence[tuple[s
     own = [row for row in rows if row not in common]
     taken = [row[0].split(" ")[0].strip("`") for row in rows if row in common]
     parts = [f"## {path}", f"```console\n$ {path} {usage}\n```", help_text(command.help or "")]
+    if command.epilog:
+        parts.append(help_text(command.epilog.replace("\nExamples:", "", 1)))
     if own:
         parts.append(options_table(own))
     if taken:

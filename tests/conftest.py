@@ -46,6 +46,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip("there is no GPU here")
 
 
+@pytest.fixture(autouse=True)
+def own_training_pace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep what tests train out of the user's notes on this machine's pace."""
+    monkeypatch.setattr("liftbench.training.pace.notes_path", lambda: tmp_path / "cache" / "training-pace.json")
+
+
 @pytest.fixture(scope="session")
 def tweetsumm() -> Path:
     """The folder of real TweetSumm conversations, where it is present."""

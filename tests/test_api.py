@@ -66,7 +66,7 @@ def bench(tiny_command_line: Any) -> Any:
 def project(command_line: Any, world: World, tmp_path: Path) -> Any:
     """Runs a command in a project with promoted baselines, two runs and their controls."""
     shutil.copytree(world.folder, tmp_path / "baselines")
-    shutil.copytree(world.bench.runs.parent / "yardsticks", tmp_path / "reports" / "yardsticks")
+    shutil.copytree(world.bench.runs / "yardsticks", tmp_path / "reports" / "runs" / "yardsticks")
     for run in (world.baseline, world.good):
         shutil.copytree(run.folder, tmp_path / "reports" / "runs" / run.id)
     return command_line

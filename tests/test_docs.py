@@ -125,9 +125,8 @@ def commands(text: str) -> Iterator[str]:
 
 def problem(command: str) -> str:
     """What is wrong with a command as it is written, or an empty string."""
-    words = [
-        word for word in shlex.split(command, comments=True)[1:] if not re.fullmatch(r"\[.*|.*\](\.\.\.)?|…", word)
-    ]
+    alone = re.split(r" [>|] ", command)[0]  # without what becomes of its output
+    words = [word for word in shlex.split(alone, comments=True)[1:] if not re.fullmatch(r"\[.*|.*\](\.\.\.)?|…", word)]
     group: click.Command = cli
     context = click.Context(cli)
     while isinstance(group, click.Group):
@@ -146,8 +145,8 @@ def problem(command: str) -> str:
         _, rest, _ = group.make_parser(context).parse_args([*words])
     except click.BadOptionUsage as error:
         # `bench train --seeds` in a sentence names the option alone.
-        alone = words[-1:] == [error.option_name] and "requires an argument" in error.message
-        return "" if alone else error.format_message()
+        named_alone = words[-1:] == [error.option_name] and "requires an argument" in error.message
+        return "" if named_alone else error.format_message()
     except click.UsageError as error:
         return error.format_message()
     return f"not understood: {' '.join(rest)}" if rest else ""

@@ -33,14 +33,29 @@ def test_an_error_survives_pickling() -> None:
 @pytest.mark.parametrize(
     ("name", "known", "fix"),
     [
-        ("tset", ["train", "test"], "Did you mean 'test'? Known: test, train."),
+        ("tset", ["train", "test"], "Did you mean 'test' or 'train'?"),
+        ("tset", ["test"], "Did you mean 'test'?"),
+        ("validaton", ["dev", "test", "train", "valid", "validation"], "Did you mean 'validation', 'valid' or 't"),
+        (
+            "target",
+            ["metrics.target", "generation.target", "seed"],
+            "Did you mean 'generation.target', 'metrics.target'",
+        ),
         ("x", ["train", "test"], "Known: test, train."),
+        ("x", ["a", "b", "c", "d", "e"], "Known: a, b, c, … (5 in all)."),
         ("x", [], "Known: none."),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(name: str, known: list[str], fix: str) -> None:
     error = unknown("split", name, known)
-    assert (error.what, error.fix) == (f"unknown split {name!r}", fix)
+    assert (error.what, error.fix[: len(fix)], error.name) == (f"unknown split {name!r}", fix, name)
+    assert error.fix.count("'") <= 6
+
+
+def test_a_place_and_more_advice_keep_what_an_error_is_about() -> None:
+    error = unknown("split", "tset", ["test"]).within("--split").also(" Or none.")
+    assert str(error) == "--split: unknown split 'tset'\nDid you mean 'test'? Or none."
+    assert error.name == "tset"
 
 
 class _Inner(msgspec.Struct):

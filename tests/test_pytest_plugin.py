@@ -81,7 +81,7 @@ def test_without_the_baseline_it_is_an_error_that_says_how_to_make_one(project: 
     done = project(EXAMPLE.replace("untuned", "untuend"))
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(
-        ["*there is no promoted baseline 'untuend' in /*baselines", "*Did you mean 'untuned'?*`bench promote RUN*"]
+        ["*there is no promoted baseline 'untuend' in /*baselines", "*Did you mean 'untuned'*`bench promote RUN*"]
     )
     done.stdout.no_fnmatch_line("*Traceback*")
 

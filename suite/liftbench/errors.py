@@ -68,6 +68,13 @@ class RunFailed(LiftbenchError):
     exit_code = 4
 
 
+def as_usage_error(error: LiftbenchError) -> UsageError:
+    """The same as wrong usage: a dry run that finds something missing has exit code 2, whatever is missing."""
+    if isinstance(error, UsageError):
+        return error
+    return UsageError(error.what, error.fix)
+
+
 NEAREST = 3
 """How many known names an error suggests."""
 

@@ -40,7 +40,7 @@ from .text.sentences import SPLITTER, split_sentences
 from .text.transcript import transcript
 from .training.programs import start_program
 from .training.ranks import Ranks
-from .training.trainer import Trainer, TrainingEstimate, TrainRequest, TrainResult
+from .training.trainer import Trainer, TrainingEstimate, TrainingSize, TrainRequest, TrainResult
 
 __all__ = [
     "API_VERSION",
@@ -87,6 +87,7 @@ __all__ = [
     "TrainResult",
     "Trainer",
     "TrainingEstimate",
+    "TrainingSize",
     "TrainingSummary",
     "Turn",
     "UnclearSpeakers",

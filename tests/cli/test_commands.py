@@ -57,13 +57,17 @@ def test_help_lists_every_command(bench: Any) -> None:
         (["basline"], 2, "Did you mean 'baseline'"),
         (["baseline", "--limt", "3"], 2, "--limit"),
         (["baseline", "smollm"], 2, "'smollm2-135m'"),
-        (["baseline", "--dataset", "tweetsum"], 2, "Did you mean 'tweetsumm'"),
+        (["baseline", "--dataset", "tweetsum"], 2, "--dataset: unknown dataset"),
         (["baseline", "--dataset", "DATA", "--split", "validaton"], 2, "Did you mean 'validation'"),
         (["baseline", "--dataset", "DATA", "--model", "smolm2"], 2, "smollm2-135m"),
         (["baseline", "--dataset", "DATA", "--set", "generation.batchsize=2"], 2, "generation.batch_size"),
-        (["baseline", "--dataset", "DATA", "--limit", "0"], 2, "data.limit"),
+        (["baseline", "--dataset", "DATA", "--limit", "0"], 2, "error: --limit: "),
+        (["baseline", "--dataset", "DATA", "--set", "data.limit=0"], 2, "error: --set data.limit: "),
+        (["baseline", "--dataset", "DATA", "--seed", "-1"], 2, "error: --seed: "),
+        (["baseline", "--dataset", "DATA", "--metric", "rougel"], 2, "error: --metric: unknown metric"),
+        (["score", "--dataset", "DATA", "--precision", "nf3", "m"], 2, "Did you mean 'nf4'"),
         (["baseline", "--data-dir", "absent"], 3, "absent"),
-        (["train", "--dataset", "DATA", "--plugin", "qlor"], 2, "Did you mean 'qlora'"),
+        (["train", "--dataset", "DATA", "--plugin", "qlor"], 2, "--plugin: unknown trainer plugin"),
         (["train", "--dataset", "DATA", "--set", "train.options.rnak=4"], 2, "Did you mean 'rank'"),
         (["train", "--seeds", "0"], 2, "--seeds"),
         (["score"], 2, "SYSTEM"),
@@ -98,7 +102,7 @@ def test_a_bug_keeps_its_traceback_and_is_not_taken_for_a_verdict(bench: Any, mo
     def broken(_: Path) -> list[Run]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("liftbench.cli.runs.runs_in", broken)
+    monkeypatch.setattr("liftbench.cli.runs_list.runs_in", broken)
     done = bench("runs")
     assert done.code == 4
     assert "ZeroDivisionError" in done.err
@@ -253,6 +257,7 @@ def test_the_demo_measures_trains_and_compares_and_continues_with_what_is_done(b
     assert len(done.out.splitlines()) <= 8
     assert Path("demo.html").read_text().startswith("<!doctype html>")
     baseline, candidate = runs_in(Path("reports/runs"))
+    assert done.err.splitlines()[-1] == f"try the adapter: bench summarize --adapter {candidate.id} FILE"
     assert (baseline.manifest.command, candidate.manifest.command) == ("baseline", "train")
     again = bench("demo", *options, "--json")
     assert again.err.count("already measured") == 2

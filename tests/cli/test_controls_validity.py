@@ -10,6 +10,7 @@ import pytest
 
 from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation
+from liftbench.runs.directory import runs_in
 
 from ..conftest import Outcome
 
@@ -43,7 +44,9 @@ def test_controls_are_shown_with_the_humans_and_kept(command_line: Bench, data: 
     assert done.code == 0, done.err
     assert all(name in done.out for name in ("best-constant", "slot-template", "extractive-oracle", "leave one out"))
     assert "content-overlap" in done.out.replace("-\n", "-") or "content-" in done.out
-    [kept] = Path("reports/yardsticks").glob("*/controls.json")
+    [kept] = Path("reports/runs/yardsticks").glob("*/controls.json")
+    assert runs_in(Path("reports/runs")) == []
+    assert [one.name for one in Path("reports").iterdir()] == ["runs"]
     before = kept.stat().st_mtime_ns
     again = command_line("controls", "--dataset", str(data), "--json")
     assert json.loads(again.out) == json.loads(kept.read_text())
@@ -100,7 +103,13 @@ def test_compare_shows_floors_ceilings_and_what_is_missing(
     table = command_line("compare", before, after, "--headline", "rouge1", "--verbose")
     assert "best-constant" in table.out
     assert "bench baseline --tune" in table.out
-    over = command_line("compare", before, after, "--against", "best-prompted")
+    over = command_line("compare", before, after, "--against", "best-prompted", "--plots", "plots")
+    assert sorted(path.name for path in Path("plots").iterdir()) == [
+        "content-overlap.png",
+        "content-overlap.svg",
+        "rougeL.png",
+        "rougeL.svg",
+    ]
     assert (over.code, "Not proven: do not ship" in over.out) == (1, True)
 
 

@@ -91,7 +91,7 @@ def test_a_messy_export_becomes_a_data_set(bench: Any, tickets: str) -> None:
         "note: tickets.csv: not UTF-8; read as Windows-1252 (cp1252); where letters look wrong, name the encoding "
         "(--encoding)",
         "note: read as the customer (--others): 'Jörg Müller' (3), 'j.smith@mail.example' (2)",
-        "out/conversations.jsonl and a data card are written; next: bench data check out",
+        "out/conversations.jsonl and a data card are written",
     ]
 
 

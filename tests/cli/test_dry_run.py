@@ -14,6 +14,7 @@ from liftbench.plugin_api import TrainingEstimate
 from liftbench.workflow.preview import Expectation
 
 from ..conftest import Outcome
+from ..support.hub_stand_in import Hub, ask
 from ..training.test_estimate import ESTIMATE
 
 Bench = Callable[..., Outcome]
@@ -60,10 +61,39 @@ def test_a_program_of_ones_own_cannot_be_predicted(bench: Bench) -> None:
     assert "time and memory are unknown: the trainer 'command' cannot say it" in done.out
 
 
-def test_a_model_that_is_not_here_is_not_downloaded_for_it(bench: Bench) -> None:
-    done = bench("--model", "hub:org/name")
-    assert done.code == 0, done.err
-    assert "time and memory are unknown: a dry run does not download models" in done.out
+ASK = """
+import sys
+from liftbench.cli.main import main
+sys.argv = ["bench", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_model_that_is_not_here_is_not_downloaded_for_it(tiny_chat_model: Path, tmp_path: Path) -> None:
+    hub = Hub(models={"org/tiny": tiny_chat_model})
+    try:
+        done = ask(ASK, "baseline", "--dry-run", "--model", "hub:org/tiny", endpoint=hub.url, home=tmp_path / "hf")
+        missing = ask(ASK, "baseline", "--dry-run", "--model", "hub:org/no", endpoint=hub.url, home=tmp_path / "hf")
+    finally:
+        hub.close()
+    assert done.code == 0, done.errors
+    assert "a dry run does not download models from the hub" in " ".join(done.lines)
+    assert missing.code == 2
+    assert "error: the hub has no model 'org/no'" in missing.errors
+    assert not any(asked.endswith(".safetensors") for asked in hub.asked)
+
+
+@pytest.mark.parametrize("command", ["baseline", "train", "sweep", "baseline --tune"])
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_dry_run_whose_model_cannot_be_had_says_so_and_exits_with_2(
+    command: str, form: tuple[str, ...], tiny_command_line: Bench
+) -> None:
+    done = tiny_command_line(*command.split(), "--dry-run", "--model", "nosuch", *form)
+    assert done.code == 2
+    assert done.out
+    assert "unknown model 'nosuch'" in done.err
+    assert "time and memory" not in done.out
 
 
 def test_what_a_training_would_refuse_a_dry_run_refuses(bench: Bench) -> None:

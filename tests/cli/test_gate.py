@@ -166,7 +166,7 @@ def test_a_rule_is_explained_with_and_without_a_run(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--baseline", "untunde"], 3, "Did you mean 'untuned'?"),
+        (["--baseline", "untunde"], 3, "Did you mean 'untuned'"),
         (["--baseline", "untuned", "--proven", "gone"], 3, "`bench promote RUN gone`"),
         (["--baseline", "untuned", "--run", "nowhere"], 2, "unknown run 'nowhere'"),
         (["--baseline", "untuned", "--rule", "rougeL >= "], 2, "expected a number"),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -202,11 +205,29 @@ def test_closed_standard_streams_are_no_failure(project: Path) -> None:
 # --------------------------------------------------------------------------------------------------------------- width
 
 
-@pytest.mark.parametrize("columns", ["0", "5", "20", "40"])
+def at_terminal(project: Path, *arguments: str, **changes: str) -> str:
+    """What a command prints on a terminal."""
+    ours, theirs = pty.openpty()
+    attributes = termios.tcgetattr(theirs)
+    attributes[1] &= ~termios.OPOST
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+    command = [sys.executable, "-m", "liftbench", *arguments]
+    with subprocess.Popen(
+        command, cwd=project, env=environment(**changes), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        printed = b""
+        with suppress(OSError):  # the other end is closed
+            while block := os.read(ours, 1 << 16):
+                printed += block
+        os.close(ours)
+    assert process.returncode == 0, printed
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.decode())
+
+
+@pytest.mark.parametrize("columns", ["5", "20", "40"])
 def test_nothing_is_lost_in_a_narrow_terminal(columns: str, project: Path) -> None:
-    codes, out, _ = several(project, [["runs"], ["recipes"]], COLUMNS=columns)
-    assert codes == [0, 0]
-    text = out.decode()
+    text = "".join(at_terminal(project, name, COLUMNS=columns, TERM="xterm") for name in ("runs", "recipes"))
     joined = "".join(text.split())
     for words in ("ROUGE-L", "madeby", "hub:meta-llama/Llama-3.1-8B-Instruct"):
         assert words in joined
@@ -214,6 +235,26 @@ def test_nothing_is_lost_in_a_narrow_terminal(columns: str, project: Path) -> No
     if columns != "40":  # There the ids are folded beside the other columns.
         assert all(run.name in joined for run in (project / "reports" / "runs").glob("2*"))
     assert max(map(len, text.splitlines())) <= max(20, int(columns))
+
+
+@pytest.mark.parametrize("columns", ["5", "80"])
+@pytest.mark.parametrize(
+    "arguments", [["runs"], ["recipes"], ["plugins"], ["plugins", "--kind", "metric"]], ids="-".join
+)
+def test_piped_lists_are_plain_columns_whatever_the_width(arguments: list[str], columns: str, project: Path) -> None:
+    lines = bench(project, *arguments, COLUMNS=columns, FORCE_COLOR="1").stdout.decode().splitlines()
+    rows = [re.split(r"  +", line.strip()) for line in lines]
+    assert len({len(row) for row in rows}) == 1, "every row has every column"
+    whole = json.loads(bench(project, *arguments, "--json").stdout)
+    names = {
+        "runs": lambda: [run["manifest"]["id"] for run in whole],
+        "recipes": lambda: list(whole),
+        "plugins": lambda: [spec["name"] for spec in whole["specs"]],
+    }[arguments[0]]()
+    assert len(rows) == len(names) + 1
+    cells = [cell.removesuffix(" (default)") for row in rows for cell in row]
+    assert set(names) <= set(cells)
+    assert not {"…", "│", "\x1b"} & set("".join(lines))
 
 
 # -------------------------------------------------------------------------------------------------------------- colours

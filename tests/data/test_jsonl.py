@@ -66,6 +66,16 @@ def test_bytes_that_are_not_utf8_are_an_error(tmp_path: Path) -> None:
         read_jsonl(path)
 
 
+def test_half_a_character_is_an_error_with_its_line(tmp_path: Path) -> None:
+    """JSON can write one half of a surrogate pair, which is no text and could not be written again."""
+    path = tmp_path / "x.jsonl"
+    for text in ("\\ud83d", "\\ude00", "\\ude00\\ud83d", "\\ud83dx"):
+        row = json.dumps({**GOOD, "references": ["HALF"]}).replace("HALF", text)
+        path.write_text(row + "\n")
+        with pytest.raises(UsageError, match="line 1"):
+            read_jsonl(path)
+
+
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no conversation"):
         read_jsonl(write(tmp_path / "x.jsonl"))

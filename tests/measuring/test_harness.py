@@ -479,7 +479,7 @@ def test_a_declared_slice_that_nothing_scored_has_is_refused_before_anything_is_
     rows = [replace(conversation, metadata={"channel": "chat"}) for conversation in conversations]
     write_lines(folder / "validation.jsonl", rows)
     assert prepare(recipe(folder, "guards.slices=['turns', 'channel']"), plugins).scored
-    with pytest.raises(UsageError, match=r"unknown field to slice by 'chanel'\nDid you mean 'channel'\?"):
+    with pytest.raises(UsageError, match=r"unknown field to slice by 'chanel'\nDid you mean 'channel'"):
         prepare(recipe(folder, "guards.slices=['turns', 'chanel']"), plugins)
 
 

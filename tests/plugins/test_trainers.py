@@ -98,6 +98,10 @@ def test_a_training_leaves_an_adapter_its_counts_and_its_curve(request_for: Call
 
     losses = [point for point in points if point.loss is not None]
     validations = [point for point in points if point.validation_loss is not None]
+    tokens = [point.tokens or 0 for point in losses]
+    assert tokens == sorted(set(tokens))
+    assert tokens[-1] == summary.tokens
+    assert all(0 < (point.memory_bytes or 0) <= (summary.peak_memory_bytes or 0) for point in points)
     assert [point.step for point in losses] == [1, 2, 3, 4]
     assert losses[-1].epoch == pytest.approx(rows / 9)
     assert max(point.learning_rate or 0 for point in losses) == pytest.approx(1e-2)

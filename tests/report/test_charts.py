@@ -10,25 +10,16 @@ from xml.etree import ElementTree
 import pytest
 from markupsafe import Markup
 
-from liftbench.records.training import CurvePoint
 from liftbench.report.charts.dots import Dot, draw_dots
-from liftbench.report.charts.gains import draw_gains
+from liftbench.report.charts.gains import BARS, draw_gains
 from liftbench.report.charts.lengths import MOST_POINTS, draw_lengths
 from liftbench.report.charts.picture import make_picture, make_png
 from liftbench.report.charts.theme import NARROW
-from liftbench.report.charts.training_curve import draw_training_curve
 
 STYLE = (resources.files("liftbench.report.html") / "templates" / "style.css").read_text(encoding="utf-8")
 LIGHT, DARK = (
     dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)[:2]
 )
-
-
-def curve() -> list[CurvePoint]:
-    return [
-        CurvePoint(step=step, epoch=step / 9, loss=3 / step, validation_loss=3.1 / step if step % 3 == 0 else None)
-        for step in range(1, 10)
-    ]
 
 
 DESCRIBED = 'lift <of> "72%"'
@@ -45,8 +36,6 @@ SMALL = {
     "negative": draw_dots([Dot(row="candidate", value=-0.3, low=-0.4, high=-0.2)], None, "", DESCRIBED),
 }
 LARGE = {
-    "training": draw_training_curve(curve(), None, DESCRIBED),
-    "one point": draw_training_curve(curve()[:1], None, DESCRIBED),
     "gains": draw_gains([-0.1, 0.2], DESCRIBED),
     "lengths": draw_lengths([(120, -0.1), (80, 0.2)], DESCRIBED),
 }
@@ -102,11 +91,23 @@ def test_a_chart_has_no_tab_stops() -> None:
         assert "tabindex" not in drawn
 
 
-def test_losses_stand_before_gains_in_their_own_colour() -> None:
-    for drawing in drawings(DRAWN["gains"]):
-        [loss], [gain] = shapes(drawing, "worse"), shapes(drawing, "accent")
-        everything = list(drawing.iter())
-        assert everything.index(loss) < everything.index(gain)
+def bars(drawn: Markup) -> list[list[str | None]]:
+    colours = ("var(--worse)", "var(--accent)")
+    return [
+        [colour for element in drawing.iter() if (colour := element.get("fill")) in colours]
+        for drawing in drawings(drawn)
+    ]
+
+
+def test_bars_stand_in_order_and_are_no_links() -> None:
+    assert bars(DRAWN["gains"]) == [["var(--worse)", "var(--accent)"]] * 2
+    assert "href" not in DRAWN["gains"]
+
+
+def test_many_gains_share_bars() -> None:
+    for drawing in bars(draw_gains([place / 5000 - 0.2 for place in range(5000)], "many")):
+        assert len(drawing) == BARS
+        assert drawing.count("var(--worse)") == BARS // 5
 
 
 def words_of(drawing: ElementTree.Element) -> list[str]:
@@ -161,7 +162,6 @@ def test_a_negative_number_is_written_as_in_the_text() -> None:
 def test_where_there_is_nothing_to_draw_there_is_no_chart() -> None:
     assert draw_dots([], 0.4, "x", "x") == ""
     assert draw_lengths([], "x") == ""
-    assert draw_training_curve([CurvePoint(step=1, epoch=0.1)], None, "x") == ""
     assert draw_gains([], "x") == ""
 
 

@@ -1,7 +1,7 @@
 """A page in a real browser: Chromium, without a window and without a network, driven by Selenium.
 
-The fixture `browser` (`tests/conftest.py`) is one browser for all tests of a process. A test opens a file and asks what a
-reader would see or do: requests, errors, tab stops, widths, and what axe-core finds.
+The fixture `browser` (`tests/conftest.py`) is one browser for all tests of a process. A test opens a file and asks what
+a reader would see or do: requests, errors, tab stops, widths, and what axe-core finds.
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ return wide.map((element) => element.outerHTML.slice(0, 120));
 """
 
 RECORD_FOCUS = """
+// The next Tab goes on from what had the focus last, even if that is gone: so the body has it first.
+document.body.tabIndex = -1;
+document.body.focus();
+document.body.removeAttribute("tabindex");
 window.focused = [];
 addEventListener("focusin", ({ target }) => window.focused.push(target), true);
 """
@@ -67,9 +71,31 @@ return window.focused.findIndex((element) => element.matches(arguments[0]));
 
 
 BROKEN_LINKS = """
-const leads = (href) => href.startsWith("#") && document.getElementById(decodeURIComponent(href.slice(1)));
+const place = (href) => document.getElementById(decodeURIComponent(href.slice(1).split("?")[0]));
 return [...document.querySelectorAll("a")].map((link) => link.getAttribute("href") ?? link.outerHTML)
-  .filter((href) => !leads(href));
+  .filter((href) => !href.startsWith("#") || !place(href));
+"""
+
+
+IS_SEEN = """
+const target = document.getElementById(decodeURIComponent(arguments[0].split("?")[0]));
+if (!target || !target.checkVisibility()) return false;
+const box = target.getBoundingClientRect();
+return box.bottom > 0 && box.top < innerHeight;
+"""
+
+
+FOLLOW = """
+const [place, done] = arguments;
+history.replaceState(null, "", location.href.split("#")[0]);
+addEventListener("hashchange", () => requestAnimationFrame(() => requestAnimationFrame(() => done())), {once: true});
+location.hash = place;
+"""
+
+RUN_AXE = """
+const [context, done] = arguments;
+axe.run(context, {resultTypes: ["violations"], iframes: false, preload: false})
+  .then(done, (error) => done({error: String(error)}));
 """
 
 
@@ -127,6 +153,25 @@ class Browser:
         """The page as it would be printed."""
         return base64.b64decode(self.driver.print_page())
 
+    def follow(self, place: str) -> bool:
+        """Go to a place on the page (`#metrics`), as a link does; whether it can then be seen."""
+        self.driver.execute_async_script(FOLLOW, place)
+        return self.is_seen(place)
+
+    def show_all(self) -> None:
+        """Open what is folded because it is long."""
+        self.run(
+            "for (const one of document.querySelectorAll('main button'))"
+            " if (/^show all/i.test(one.textContent.trim()) && one.checkVisibility()) one.click();"
+        )
+        self.settle()
+
+    def download_to(self, folder: Path) -> None:
+        """Keep the files that a page hands out."""
+        self.driver.execute_cdp_cmd(
+            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder.resolve())}
+        )
+
     # -------------------------------------------------------------------------------------------------------- asking
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -153,6 +198,20 @@ class Browser:
         """Press keys, wherever the focus is."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def is_seen(self, place: str) -> bool:
+        """Whether an element is displayed within the window."""
+        return bool(self.run(IS_SEEN, place.removeprefix("#")))
+
+    def brightness(self) -> float:
+        """Of the paper that the page is on, from 0 (black) to 1 (white)."""
+        colour = self.run("return getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number)")
+        return float(sum(colour[:3])) / (3 * 255)
+
+    def wait_for_file(self, path: Path) -> str:
+        """The text of a file that the page hands out."""
+        WebDriverWait(self.driver, PATIENCE, poll_frequency=0.05).until(lambda _: path.exists())
+        return path.read_text(encoding="utf-8")
+
     # ------------------------------------------------------------------------------------------------------- judging
 
     def requests(self) -> list[str]:
@@ -175,11 +234,7 @@ class Browser:
         """What axe-core finds in the whole page, or in some elements: a line for each rule."""
         axe = Axe(self.driver)
         axe.inject()
-        found = self.driver.execute_async_script(
-            "const done = arguments[arguments.length - 1];"
-            "axe.run(arguments[0], {resultTypes: ['violations']}).then(done, (error) => done({error: String(error)}));",
-            {"include": [[one] for one in selectors or ("html",)]},
-        )
+        found = self.driver.execute_async_script(RUN_AXE, {"include": [[one] for one in selectors or ("html",)]})
         if "error" in found:
             raise AssertionError(found["error"])
         return [
@@ -189,7 +244,6 @@ class Browser:
 
     def tab(self, times: int) -> list[str]:
         """Press Tab some times from the page's beginning, and describe what had the focus."""
-        self.run("document.activeElement?.blur(); getSelection()?.removeAllRanges(); scrollTo(0, 0);")
         self.run(RECORD_FOCUS)
         self.press(Keys.TAB * times)
         return list(self.run(DESCRIBE_FOCUS))

@@ -36,6 +36,14 @@ INSTEAD = (
 class TweetSumm(Dataset):
     """TweetSumm from a folder, or from a data set repository on the hub (DialogStudio's by default)."""
 
+    def is_at_hand(self) -> bool:
+        """Whether its folder exists, or the hub's files were downloaded before."""
+        place = str(self.data_dir or DEFAULT)
+        if not place.startswith(hub.HUB):
+            return Path(place).is_dir()
+        snapshot = hub.cached_snapshot(place, kind="dataset")
+        return snapshot is not None and any("tweetsum" in path.name.casefold() for path in snapshot.rglob("*"))
+
     def splits(self) -> list[str]:
         return sort_splits(self._readers)
 

@@ -18,6 +18,7 @@ from liftbench.plugin_api import CurvePoint, RunFailed, TrainRequest
 
 from . import ranks
 from .checkpoints import drop_old_optimizers, out_of_patience
+from .device_memory import device_memory
 from .rows import Schedule
 
 SAVE_SECONDS = 120
@@ -31,6 +32,8 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         self._request = request
         self._plan = plan
         self._evaluations = evaluations
+        self._tokens = plan.count_tokens()
+        self._memory = device_memory()
         self._began = self._saved = time.monotonic()
         self._before = 0.0
         self._last = math.inf
@@ -39,6 +42,7 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
         """Start the clock at the time that an interrupted training had reached."""
         self._began = self._saved = time.monotonic()
         self._before = seconds(state)
+        self._request.progress(state.global_step, state.max_steps, "training")
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         """Evaluate where planned; save at every evaluation, at the end, and if the last save is long ago."""
@@ -79,6 +83,8 @@ class TrainingMonitor(TrainerCallback):  # type: ignore[misc]  # mypy does not f
                 validation_loss=validation_loss,
                 learning_rate=logs.get("learning_rate"),
                 seconds=elapsed,
+                tokens=self._tokens[step],
+                memory_bytes=self._memory.peak(),
             )
         )
         name, value = ("loss", loss) if loss is not None else ("validation loss", validation_loss)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -126,6 +127,12 @@ class Schedule(Struct, frozen=True, kw_only=True):
     def first_rows(self, steps: int) -> list[Row]:
         """The rows of the first `steps` steps. A conversation has a row for each pass."""
         return self.rows[: steps * self.batch_size]
+
+    def count_tokens(self) -> list[int]:
+        """The number of tokens in the forward passes of the first 0, 1, … steps: (steps + 1,)."""
+        size = self.batch_size
+        steps = [sum(row.tokens for row in self.rows[at : at + size]) for at in range(0, len(self.rows), size)]
+        return [0, *accumulate(steps)]
 
     def count_unused(self, steps: int) -> dict[str, int]:
         """Reason → number of references that are not in the first `steps` steps."""

@@ -15,6 +15,7 @@ from liftbench.plugin_api import (
     RunFailed,
     Trainer,
     TrainingEstimate,
+    TrainingSize,
     TrainingSummary,
     TrainRequest,
     TrainResult,
@@ -55,6 +56,14 @@ class TRLTrainer(Trainer):
         if request.ranks.is_main:
             checkpoints.delete(folder)
         return TrainResult(adapter=adapter, precision=self.precision, summary=summary)
+
+    def size(self, options: TrainingOptions, conversations: int) -> TrainingSize:
+        """Steps and conversations, if each conversation has a usable summary."""
+        whole, fraction = divmod(options.epochs, 1)
+        passed = int(whole) * conversations + round(fraction * conversations)
+        if options.max_steps is not None:
+            passed = min(passed, options.max_steps * options.batch_size)
+        return TrainingSize(-(-passed // options.batch_size), passed)
 
     def estimate(self, request: TrainRequest) -> TrainingEstimate:
         """What a training takes, predicted from a few steps over a sample of its rows."""

@@ -10,6 +10,7 @@ from ..measuring.plan import prepare
 from ..prompt_search.plan import plan_tuning
 from ..workflow.measure import measure_baseline, measure_best_prompt, say_problems
 from ..workflow.preview import preview_baseline, require_model
+from .next_steps import after_dry_run, after_measuring
 from .options import run_options, setup_of
 from .show import say, show_preview, show_run
 from .show_prompts import show_search, show_search_plan
@@ -34,11 +35,16 @@ def command(tune: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
                 show_preview(preview_baseline(setup, measurement, shots), as_json=False)
             show_search_plan(plan, as_json=as_json)
             require_model(setup.recipe)
+            after_dry_run(as_json=as_json)
             return
-        show_search(measure_best_prompt(setup, measurement, plan), as_json=as_json)
+        run = measure_best_prompt(setup, measurement, plan)
+        show_search(run, as_json=as_json)
     elif dry_run:
         show_preview(preview_baseline(setup, measurement), as_json=as_json)
+        after_dry_run(as_json=as_json)
         return
     else:
-        show_run(measure_baseline(setup, measurement), as_json=as_json)
+        run = measure_baseline(setup, measurement)
+        show_run(run, as_json=as_json)
     say_problems(setup.plugins, say)
+    after_measuring(setup, run, as_json=as_json)

@@ -10,6 +10,7 @@ from ..floors import control_scores
 from ..floors.ranking import system_means
 from ..measuring.plan import prepare
 from ..report.terminal.systems import systems_table
+from .next_steps import after_yardsticks
 from .options import recipe_argument, recipe_options, setup_of
 from .output import console
 from .progress import progress_bar
@@ -41,3 +42,4 @@ def command(as_json: bool, **given: Any) -> None:
         if one.note:
             out.print(f"{one.name}: {one.note}", highlight=False, markup=False)
     say(f"written: {place.controls}")
+    after_yardsticks(setup)

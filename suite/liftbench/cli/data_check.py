@@ -31,6 +31,7 @@ from ..statistics.lift import FEWEST
 from ..text.phrases import pluralize
 from ..workflow.setup import resolve_recipe
 from .data_split import boilerplate_note
+from .next_steps import after_check
 from .options import json_option
 from .output import console
 from .progress import progress_bar
@@ -90,6 +91,10 @@ def command(
         _show(inspection)
     if redact:
         _write_redacted(folder, files, target)
+    if not as_json and (redact or not inspection.faulty):
+        personal = any(finding.kind.startswith("personal data") for finding in inspection.findings)
+        splits = [split.name for split in inspection.splits]
+        after_check(folder, splits, target if redact else None, personal=personal)
     return UsageError.exit_code if inspection.faulty else 0
 
 

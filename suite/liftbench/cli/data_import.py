@@ -24,6 +24,7 @@ from ..records.conversation import Conversation
 from ..text.phrases import pluralize
 from .import_columns import Mapping, column_options
 from .import_desk import Source, desk_option, source_of
+from .next_steps import after_import
 from .options import json_option
 from .output import console, echo
 from .progress import progress_bars
@@ -134,7 +135,8 @@ def _show(to: Path, mapping: Mapping, report: ImportReport, as_json: bool) -> No
         return
     for line in (*_counts(report), *map(str, report.left_out), *(f"note: {note}" for note in report.notes)):
         echo(line)
-    echo(f"{to / FILE} and a data card are written; next: bench data check {to}")
+    echo(f"{to / FILE} and a data card are written")
+    after_import(to)
 
 
 def _show_first(source: Source, as_json: bool) -> None:

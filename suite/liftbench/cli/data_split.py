@@ -13,6 +13,7 @@ from ..data.folders import jsonl_files, new_folder, require_free, sibling
 from ..data.similarity.clusters import CLUSTER
 from ..report.terminal.tables import Table
 from ..text.phrases import pluralize
+from .next_steps import after_split
 from .options import json_option
 from .output import console
 from .progress import progress_bar
@@ -68,7 +69,8 @@ def command(
     if dry_run:
         say("nothing was written (--dry-run)")
     else:
-        say(f"written: {target}\nnext: bench baseline --dataset {target}")
+        say(f"written: {target}")
+        after_split(target)
 
 
 def _card_entry(partition: Partition, source: Path, files: Sequence[Path], seed: int) -> CardEntry:

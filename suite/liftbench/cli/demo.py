@@ -9,11 +9,13 @@ from typing import Any
 import click
 
 from ..measuring.plan import prepare
+from ..recipe.measured import DEMO
 from ..runs.environment import peak_memory
 from ..workflow.compare import compare_runs
 from ..workflow.demo import run_demo
 from ..workflow.preview import preview_trainings
 from ..workflow.train import plan_trainings
+from .next_steps import after_dry_run
 from .options import run_options, setup_of, trainer_option
 from .show import FEEDBACK, say, show_preview
 from .show_comparison import show_comparison
@@ -26,9 +28,8 @@ from .show_comparison import show_comparison
 def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Measure the untuned model, train an adapter, measure it the same way, and compare.
 
-    It runs on helpdesk, the corpus that ships with the package, unless --dataset names another, and takes a quarter of
-    an hour on two CPU cores. If it was stopped, the same command continues it. Exits with 0 once it has finished,
-    whatever the verdict.
+    It runs on helpdesk, the corpus that ships with the package, unless --dataset names another, and takes {demo}.
+    If it was stopped, the same command continues it. Exits with 0 once it has finished, whatever the verdict.
     """
     started = time.monotonic()
     setup = setup_of({**given, "recipe": given["recipe"] or "helpdesk"})
@@ -36,6 +37,7 @@ def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> No
     trainings = plan_trainings(setup, measurement, 1)
     if dry_run:
         show_preview(preview_trainings(trainings, measurement), as_json=as_json)
+        after_dry_run(as_json=as_json)
         return
     baseline, candidate = run_demo(trainings[0], measurement)
     found = compare_runs(baseline, [candidate], setup.plugins, setup.runs, FEEDBACK)
@@ -43,3 +45,6 @@ def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> No
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     say(f"\ntook {minutes} min {seconds} s and at most {peak_memory() / 1e9:.1f} GB of memory")
     say(f"try the adapter: bench summarize --adapter {candidate.id} FILE")
+
+
+command.help = (command.help or "").replace("{demo}", DEMO)

@@ -73,16 +73,27 @@ EXAMPLES = {
         "bench gate tickets.toml --junit gate.xml --html gate.html",
         'bench gate --explain "lift(rougeL) >= 40% verified"',
     ),
-    "runs": (
+    "runs_list": (
         "bench runs",
+        "bench runs --kind train --since 2026-11-01",
         "bench runs --runs elsewhere/runs --json",
     ),
-    "show": ("bench show RUN ID",),
+    "runs_show": ("bench runs show RUN",),
+    "runs_delete": (
+        "bench runs delete RUN",
+        "bench runs delete --incomplete --until 2026-10-31",
+        "bench runs delete --damaged --yes",
+    ),
+    "show": (
+        "bench show RUN ID",
+        "bench show RUN ID --beside OTHER --json",
+    ),
     "view": ("bench view",),
     "report": ("bench report RUN OTHER --html report.html",),
     "summarize": (
         "bench summarize chat.txt",
         "bench summarize --adapter RUN < chat.txt",
+        "bench summarize chats.jsonl --adapter RUN --to summaries.jsonl",
     ),
     "export": (
         "bench export --to adapter",

@@ -12,6 +12,7 @@ from ..extension.loader import load_plugins
 from ..records.export import Dtype, Form
 from ..workflow.export import CONVERSATIONS, Export, ExportRequest, export_run, find_baseline, find_trained
 from ..workflow.measure import say_problems
+from .next_steps import after_export
 from .options import json_option, run_argument, runs_option
 from .output import echo
 from .show import FEEDBACK, print_json, say
@@ -91,6 +92,7 @@ def command(
         print_json({"folder": str(done.folder), **_as_dict(done)})
     else:
         _show(done)
+        after_export(form, done.folder)
 
 
 def _as_dict(done: Export) -> dict[str, object]:

@@ -12,8 +12,10 @@ from ..gating.explain import describe_rule
 from ..gating.gate import explain_rule
 from ..workflow.gate import plan_gate, run_gate
 from . import complete
+from .next_steps import after_gate
 from .options import baselines_option, json_option, recipe_argument, runs_option
 from .output import console, echo
+from .progress import progress_bar
 from .show import print_json, say
 
 
@@ -74,7 +76,9 @@ def command(
             echo(describe_rule(rule))
             say(f"without the figures of a run: {error.line}")
         return 0
-    found = run_gate(plan, run_name, runs, baselines)
+    with progress_bar("") as progress:
+        progress(0, 0, "checking the rules")
+        found = run_gate(plan, run_name, runs, baselines)
     # Imported late: it loads charts and templates, which `--explain` does not need.
     from ..report.pages import write_gate_page
 
@@ -95,4 +99,6 @@ def command(
 
         console().print(gate_table(found.report))
     say(f"report: {page}")
+    if not as_json:
+        after_gate(found.runs[0], runs, passed=found.report.passed)
     return 0 if found.report.passed else 1

@@ -10,6 +10,7 @@ from ..records.preferences import Rival
 from ..report.pages import write_sheet_page
 from ..text.phrases import pluralize
 from .judge_options import sheet_for, sheet_options
+from .next_steps import after_sheet
 from .options import json_option, runs_option
 from .show import print_json, say
 
@@ -57,3 +58,4 @@ def command(
         are = "summaries are identical" if len(identical) > 1 else "summary is identical"
         say(f"left out: {pluralize(len(identical), 'pair')} whose {are} on both sides; they count as ties")
     say(f"page: {page}\nkey:  {prepared.key_path} (not for the judges)")
+    after_sheet(runs)

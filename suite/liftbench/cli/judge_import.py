@@ -9,6 +9,7 @@ import click
 from ..preferences.folder import result_path
 from ..report.terminal.preferences import preference_table
 from ..workflow.judge import import_judgments
+from .next_steps import after_judging
 from .options import json_option, runs_option
 from .output import console
 from .show import print_json, say
@@ -30,3 +31,5 @@ def command(files: tuple[Path, ...], as_json: bool, runs: Path) -> None:
     else:
         console().print(preference_table(found))
     say(f"result: {result_path(runs, found.sheet)}")
+    if not as_json:
+        after_judging(runs)

@@ -10,6 +10,7 @@ from ..records.preferences import Rival
 from ..report.terminal.preferences import preference_table
 from ..workflow.judge import judge_by_model
 from .judge_options import sheet_for, sheet_options
+from .next_steps import after_judging
 from .options import json_option, runs_option
 from .output import console
 from .show import FEEDBACK, print_json
@@ -53,3 +54,4 @@ def command(
         print_json(found)
     else:
         console().print(preference_table(found))
+        after_judging(runs)

@@ -14,6 +14,9 @@ from ..errors import LiftbenchError, RunFailed, unknown
 from .examples import examples_of
 from .output import echo, results_apart
 
+MODULES = {"show": "show_conversation"}
+"""Commands whose module has another name; `cli/show.py` is what all commands print with."""
+
 RESOLVED = "liftbench.resolved"
 """Where a command leaves its resolved recipe in the context, so that an error can say where a wrong name was given."""
 
@@ -33,7 +36,7 @@ class LazyGroup(click.Group):
         sections: Mapping[str, Sequence[str]] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(*arguments, invoke_without_command=True, **options)
+        super().__init__(*arguments, **{**options, "invoke_without_command": True})
         self._help = commands_help
         self._prefix = prefix
         self._sections = sections or {}
@@ -118,9 +121,10 @@ class NearChoice(click.Choice[str]):
 @cache
 def _load(prefix: str, name: str) -> click.Command:
     """A command, with its examples below its help, which has standard output for its results alone."""
-    module = f"{prefix}{name.replace('-', '_')}"
+    own = f"{prefix}{name.replace('-', '_')}"
+    module = MODULES.get(own, own)
     command: click.Command = importlib.import_module(f"liftbench.cli.{module}").command
-    command.epilog = examples_of(module)
+    command.epilog = examples_of(own)
     for parameter in command.params:
         if type(parameter.type) is click.Choice:
             parameter.type = NearChoice(parameter.type.choices)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..extension.loader import load_plugins
-from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup, resolve_recipe
+from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup, name_default, resolve_recipe
 from . import complete
 from .lazy import RESOLVED
 from .show import FEEDBACK
@@ -104,14 +104,15 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def setup_of(given: dict[str, Any]) -> Setup:
-    """A setup from the values of `recipe_options` or `run_options`."""
-    resolved = resolve_recipe(
-        given["recipe"], {name: given.get(name) for name in OVERRIDES}, given["metrics"], given["settings"]
-    )
+    """A setup from the values of `recipe_options` or `run_options`; says which recipe it is where none is named."""
+    overrides = {name: given.get(name) for name in OVERRIDES}
+    plugins = load_plugins(given["no_plugin"])
+    recipe = given["recipe"] or name_default(overrides, given["settings"], plugins, FEEDBACK.say)
+    resolved = resolve_recipe(recipe, overrides, given["metrics"], given["settings"])
     click.get_current_context().meta[RESOLVED] = resolved
     return Setup(
         resolved=resolved,
-        plugins=load_plugins(given["no_plugin"]),
+        plugins=plugins,
         runs=given["runs"],
         fresh=given.get("fresh", False),
         argv=sys.argv,

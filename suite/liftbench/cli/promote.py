@@ -10,6 +10,7 @@ from ..gating.promote import Promotion
 from ..runs.directory import find_run
 from ..text.phrases import pluralize
 from ..workflow.promote import promote_run
+from .next_steps import after_promotion
 from .options import baselines_option, json_option, run_argument, runs_option
 from .output import echo
 from .show import FEEDBACK, print_json, say
@@ -55,6 +56,8 @@ def command(
             "warning: no lift over this baseline can be verified, because controls and human summaries are missing: "
             f"{missing['controls']}"
         )
+    if not as_json:
+        after_promotion(name, run, runs, baselines)
 
 
 def _words(done: Promotion) -> str:

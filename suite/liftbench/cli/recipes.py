@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from ..recipe.resolve import read_recipe, recipe_names, resolve
-from ..recipe.sections import DEFAULT_RECIPE
+from ..recipe.sections import DEFAULT_RECIPE, OFFLINE_RECIPE
 from ..report.terminal.tables import Table
 from .options import json_option
 from .output import print_list
 from .show import print_json
+
+DEFAULTS = {DEFAULT_RECIPE: " (default with TweetSumm)", OFFLINE_RECIPE: " (default)"}
+"""What is taken where no recipe is named: see `workflow.default_recipe`."""
 
 
 @click.command("recipes")
@@ -24,7 +27,7 @@ def command(as_json: bool) -> None:
     for column in ("recipe", "model", "data", "trainer", "what"):
         table.add_column(column, overflow="fold")
     for item in resolved:
-        name = f"{item.name} (default)" if item.name == DEFAULT_RECIPE else item.name
+        name = f"{item.name}{DEFAULTS.get(item.name, '')}"
         recipe = item.recipe
         data = f"{recipe.data.dataset} {recipe.data.split}"
         table.add_row(name, recipe.model.reference, data, recipe.train.plugin, recipe.description)

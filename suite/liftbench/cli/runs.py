@@ -1,34 +1,38 @@
-"""`bench runs`: lists the runs."""
+"""`bench runs`: which runs there are, what one of them is, and deleting some."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import click
 
-from ..report.terminal.runs import runs_table
-from ..runs.directory import runs_in, unreadable_in
-from .options import json_option, runs_option
-from .output import echo, print_list
-from .show import print_json, say
+from .lazy import LazyGroup
 
 
-@click.command("runs")
-@json_option
-@runs_option
-def command(as_json: bool, runs: Path) -> None:
-    """List the runs, oldest first.
+class RunsGroup(LazyGroup):
+    """`bench runs` is `bench runs list`."""
 
-    A run is damaged if a file is missing or is not the one that it was completed with. Runs that cannot be read, such
-    as those of an older version, are named with the reason.
+    def full_arguments(self, args: Sequence[str]) -> list[str]:
+        helps = bool(args) and args[0] in ("-h", "--help")
+        return ["list", *args] if not args or (args[0].startswith("-") and not helps) else list(args)
+
+
+@click.group(
+    "runs",
+    cls=RunsGroup,
+    prefix="runs_",
+    commands_help={
+        "list": "List the runs, or some of them, with what they take on the disk.",
+        "show": "Show what one run is, its figures and its files.",
+        "delete": "Delete runs.",
+    },
+)
+def command() -> None:
+    """Which runs are there, and which of them are still needed?
+
+    \b
+    bench runs                              list them
+    bench runs --kind train --since 2026-11-01
+    bench runs show RUN                     what it is, its figures and its files
+    bench runs delete --damaged             delete those that are damaged; it asks first
     """
-    found = runs_in(runs)
-    for reason in unreadable_in(runs):
-        say(f"warning: {reason}")
-    if as_json:
-        print_json([{"folder": str(run.folder), "manifest": run.manifest, "changed": run.changed} for run in found])
-        return
-    if not found:
-        echo(f"no runs in {runs}; `bench baseline` makes one")
-        return
-    print_list(runs_table(found))

@@ -14,6 +14,7 @@ from ..measuring.systems import Loadable, require_here
 from ..recipe.sections import Precision
 from ..workflow.measure import find_system, measure_subject, say_problems, score_texts
 from ..workflow.preview import preview_system
+from .next_steps import after_dry_run, after_measuring
 from .options import run_options, setup_of
 from .show import say, show_preview, show_run
 
@@ -56,6 +57,7 @@ def command(
         texts = read_texts(predictions, measurement)
         if dry_run:
             show_preview(preview_system(setup, measurement, None), as_json=as_json)
+            after_dry_run(as_json=as_json)
             return
         run = score_texts(setup, measurement, texts, name or predictions.stem)
     elif system is None:
@@ -71,8 +73,10 @@ def command(
                 return find()[0]
 
             show_preview(preview_system(setup, measurement, find_here), as_json=as_json)
+            after_dry_run(as_json=as_json)
             return
         subject, parent = find()
         run = measure_subject(setup, measurement, subject, parent)
     say_problems(setup.plugins, say)
     show_run(run, as_json=as_json)
+    after_measuring(setup, run, as_json=as_json)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.text import Text
 
-from ..errors import UsageError
+from ..errors import as_usage_error
 from ..report.terminal.tables import Table
 from ..text.phrases import join_words, metric_label
 from ..workflow.feedback import Feedback
@@ -114,7 +114,7 @@ def show_preview(preview: Preview, *, as_json: bool) -> None:
     """
     _show_preview(preview, as_json=as_json)
     if preview.problem:
-        raise UsageError(preview.problem.what, preview.problem.fix)
+        raise as_usage_error(preview.problem)
 
 
 def _show_preview(preview: Preview, *, as_json: bool) -> None:

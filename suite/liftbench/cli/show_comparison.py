@@ -14,6 +14,7 @@ from ..report.terminal.comparison import comparison_table
 from ..workflow.compare import RunComparison
 from ..workflow.measure import say_problems
 from .output import console, results
+from .progress import progress_bar
 from .show import print_json, say
 
 Form = Literal["short", "verbose", "markdown", "json"]
@@ -21,7 +22,9 @@ Form = Literal["short", "verbose", "markdown", "json"]
 
 def show_comparison(found: RunComparison, plugins: Plugins, runs: Path, html: Path | None, form: Form) -> Path:
     """Print a comparison, write its page, and return the page's path."""
-    page = write_comparison_page(found.comparison, found.runs, plugins, runs, html)
+    with progress_bar("") as progress:
+        progress(0, 0, "writing the page")
+        page = write_comparison_page(found.comparison, found.runs, plugins, runs, html)
     say_problems(plugins, say)
     if form == "json":
         print_json(answer_in_full(found.comparison))

@@ -16,6 +16,7 @@ from ..training.sweep import LOSS, SweepPlan
 from ..workflow.measure import say_problems
 from ..workflow.preview import require_model
 from ..workflow.sweep import TRIALS, plan_for, run_sweep, value_words
+from .next_steps import after_sweep
 from .options import run_options, setup_of, trainer_option
 from .output import console, echo
 from .show import print_json, say
@@ -78,6 +79,7 @@ def command(
         print_json(found)
     else:
         _show(found)
+        after_sweep(found.recipe, setup.runs)
 
 
 def _show_plan(plan: SweepPlan, trials: int, *, as_json: bool) -> None:
@@ -127,7 +129,6 @@ def _show(found: Sweep) -> None:
         table.add_row(str(trial.number), *cells, Text(state), value, f"{trial.seconds / 60:.1f}")
     console().print(table)
     echo(found.recipe)
-    say(f"next: bench train {found.recipe}")
 
 
 def best_first(found: Sweep) -> list[SweepTrial]:

@@ -9,10 +9,12 @@ import click
 import msgspec
 
 from ..measuring.plan import Measurement, prepare
+from ..recipe.measured import TRAININGS
 from ..runs.directory import Run
 from ..workflow.measure import say_problems
 from ..workflow.preview import expect_trainings, preview_trainings
 from ..workflow.train import Training, plan_trainings, train_adapters, with_launch
+from .next_steps import after_dry_run, after_measuring, after_training_alone
 from .options import run_options, setup_of, trainer_option
 from .output import echo
 from .show import print_json, say, show_preview, show_run, show_seeds
@@ -49,6 +51,9 @@ def command(
 ) -> None:
     """Train an adapter for RECIPE's model through a trainer plugin, then score it.
 
+    Without --plugin the recipe's trainer is taken. Before it begins, the command says what it will cost. Measured:
+    {measured}.
+
     A training that was stopped continues from its newest checkpoint when the same command is given again. With --seeds
     each adapter is a run of its own, and `bench compare` judges them together. With --launch several processes share
     the conversations of every step; the adapter is that of one process but for rounding. With --dry-run a few steps are
@@ -59,16 +64,22 @@ def command(
     trainings = plan_trainings(setup, measurement, seeds)
     if dry_run:
         _preview(trainings, measurement, calibrate=not no_calibration, as_json=as_json)
+        after_dry_run(as_json=as_json)
         return
     runs = train_adapters(trainings, measurement, score=not no_score)
     if no_score:
         _show_adapters(runs, as_json=as_json)
+        after_training_alone(as_json=as_json)
         return
     say_problems(setup.plugins, say)
     if seeds == 1:
         show_run(runs[0], as_json=as_json)
     else:
         show_seeds(runs, as_json=as_json)
+    after_measuring(setup, runs[-1], as_json=as_json)
+
+
+command.help = (command.help or "").replace("{measured}", TRAININGS)
 
 
 def _preview(trainings: Sequence[Training], measurement: Measurement, *, calibrate: bool, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from ..floors import control_scores
 from ..floors.validity import measure_validity
 from ..measuring.plan import prepare
 from ..report.terminal.systems import validity_table
+from .next_steps import after_yardsticks
 from .options import recipe_argument, recipe_options, setup_of
 from .output import console
 from .progress import progress_bar
@@ -37,3 +38,4 @@ def command(as_json: bool, **given: Any) -> None:
         return
     console().print(validity_table(found))
     say(f"written: {place.validity}")
+    after_yardsticks(setup)

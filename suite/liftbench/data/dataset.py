@@ -19,6 +19,10 @@ class Dataset(ABC):
         self.options = options
         """An instance of the spec's options type; None if the spec has no options type."""
 
+    def is_at_hand(self) -> bool:
+        """Whether it can be read without a download."""
+        return True
+
     @abstractmethod
     def splits(self) -> list[str]:
         """The names of the splits that can be read."""

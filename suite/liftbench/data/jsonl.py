@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -29,25 +29,40 @@ def read_jsonl(path: Path) -> list[Conversation]:
 def each_in_jsonl(path: Path, *, references_needed: bool = True) -> Iterator[Conversation]:
     """The conversations of a file, one at a time, so that memory holds only the ids.
 
-    Raises `UsageError` with file, line and reason: not JSON, a field missing or of a wrong type, a conversation
-    without turns, a turn or reference without text, no references although they are needed, a repeated id.
+    Raises `UsageError` as `each_in_lines` does, and for a repeated id.
     """
     seen: dict[str, int] = {}
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                conversation = _decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise UsageError(f"{path}, line {number}: {error}") from error
-            reason = _fault(conversation, references_needed=references_needed) or (
-                f"id {conversation.id!r} was seen on line {seen[conversation.id]}" if conversation.id in seen else None
-            )
-            if reason:
-                raise UsageError(f"{path}, line {number}: {reason}")
+        for number, conversation in _numbered(lines, str(path), references_needed=references_needed):
+            if conversation.id in seen:
+                raise UsageError(
+                    f"{path}, line {number}: id {conversation.id!r} was seen on line {seen[conversation.id]}"
+                )
             seen[conversation.id] = number
             yield conversation
+
+
+def each_in_lines(lines: Iterable[bytes], source: str) -> Iterator[Conversation]:
+    """The conversations of JSON Lines, one at a time; references are not needed, and memory holds one of them.
+
+    Raises `UsageError` with source, line and reason: not JSON, a field missing or of a wrong type, a conversation
+    without turns, a turn or reference without text.
+    """
+    for _, conversation in _numbered(lines, source, references_needed=False):
+        yield conversation
+
+
+def _numbered(lines: Iterable[bytes], source: str, *, references_needed: bool) -> Iterator[tuple[int, Conversation]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            conversation = _decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{source}, line {number}: {error}") from error
+        if reason := _fault(conversation, references_needed=references_needed):
+            raise UsageError(f"{source}, line {number}: {reason}")
+        yield number, conversation
 
 
 def parse_conversation(raw: bytes, source: str) -> Conversation:

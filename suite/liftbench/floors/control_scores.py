@@ -1,7 +1,7 @@
 """What a score is compared with: controls and the humans, on every metric of a protocol.
 
-Their scores depend on the data set and its metrics alone, not on any model, so they are measured once and kept beside
-the runs, with the validity table (see `validity`): `yardsticks/<key>/controls.json` and `validity.json`.
+Their scores depend on the data set and its metrics alone, not on any model, so they are measured once and kept in
+the folder of the runs, with the validity table (see `validity`): `yardsticks/<key>/controls.json` and `validity.json`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ class ControlScores(Struct, frozen=True, kw_only=True):
 
 T = TypeVar("T")
 
+YARDSTICKS = "yardsticks"
+"""The subfolder of the runs that keeps controls and validity tables."""
+
 VERSION = 3
 """Incremented when the same data and metrics would give other figures than before."""
 
@@ -97,7 +100,7 @@ def floor_cache(protocol: Protocol, training: str, seed: int, plugins: Plugins, 
     # The key leaves out token budgets, because no model generates the controls.
     how = (protocol.fingerprint, protocol.conversations, protocol.postprocess, protocol.metrics)
     about = (*how, training, controls, seed, VERSION, SCHEMA)
-    return FloorCache(folder=runs.resolve().parent / "yardsticks", key=digest(*about))
+    return FloorCache(folder=runs.resolve() / YARDSTICKS, key=digest(*about))
 
 
 def floor_cache_of(measurement: Measurement, seed: int, plugins: Plugins, runs: Path) -> FloorCache:

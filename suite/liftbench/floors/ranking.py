@@ -137,15 +137,15 @@ def system_table(
 ) -> list[SystemMeans]:
     """The means of all systems, in the order of a report, with 95% intervals on the headlines."""
     single = replace(bootstrap, comparisons=1)
-    known = {
-        row.name: replace(system_means(row), intervals=_intervals(row, controls.ids, headlines, single))
-        for row in (controls.rows if controls else [])
-    }
+    intervals = _intervals(controls, headlines, single) if controls else {}
+    known = [
+        replace(system_means(row), intervals=intervals.get(row.name, {})) for row in (controls.rows if controls else [])
+    ]
     measured: list[tuple[Literal["baseline", "best-prompted", "candidate"], MeasuredRun]] = [("baseline", baseline)]
     measured += [("best-prompted", best)] if best else []
     measured += [("candidate", run) for run in candidates]
     return [
-        *(row for row in known.values() if row.role == "floor"),
+        *(row for row in known if row.role == "floor"),
         *(
             SystemMeans(
                 name=run.manifest.system.name,
@@ -160,20 +160,28 @@ def system_table(
             )
             for role, run in measured
         ),
-        *(row for role in ("bound", "consensus", "humans") for row in known.values() if row.role == role),
+        *(row for role in ("bound", "consensus", "humans") for row in known if row.role == role),
     ]
 
 
 def _intervals(
-    row: SystemScores, ids: Sequence[str], headlines: Sequence[str], bootstrap: Bootstrap
-) -> dict[str, tuple[float, float]]:
-    found = {}
-    for name in headlines:
-        column = row.scores.get(name, [])
-        whole = _whole(column)
-        _, low, high = bootstrap.mean(_some(column, whole), [ids[at] for at in whole])
-        if low is not None and high is not None and 10 * len(whole) >= len(column):
-            found[name] = (low, high)
+    controls: ControlScores, headlines: Sequence[str], bootstrap: Bootstrap
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """System → headline → the interval of its mean; systems with a score on the same conversations share the draws."""
+    groups: dict[tuple[int, ...], list[tuple[str, str, Column]]] = {}
+    for row in controls.rows:
+        for name in headlines:
+            column = row.scores.get(name, [])
+            whole = tuple(_whole(column))
+            if 10 * len(whole) >= len(column) > 0:
+                groups.setdefault(whole, []).append((row.name, name, column))
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for whole, cells in groups.items():
+        ids = [controls.ids[at] for at in whole]
+        means = bootstrap.means([_some(column, whole) for _, _, column in cells], ids)
+        for (system, name, _), (_, low, high) in zip(cells, means, strict=True):
+            if low is not None and high is not None:
+                found.setdefault(system, {})[name] = (low, high)
     return found
 
 

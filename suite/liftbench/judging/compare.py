@@ -30,6 +30,7 @@ from .guards import STATES, Guard, check_guards
 from .leakage import Leak
 from .lifts import SEEDS_TO_RESAMPLE, LiftTable, measure_lifts
 from .output_faults import Fault
+from .ranking import Ranking, rank_trainings
 from .rescoring import ScoredOnce, ScoreMismatch, check_scores
 from .sensitivity import Alternative, alternatives
 from .slices import SliceResult, Slicing, number_slices
@@ -103,6 +104,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     candidates: list[CandidateResult]
     seeds: list[SeedsResult] = []
     """Seeds of one training, judged together: this verdict counts, not that of a single seed."""
+    ranking: Ranking | None = None
+    """The trainings against each other; None for fewer than two."""
     slicing: list[Slicing] = []
     """Which slices the conversations belong to."""
 
@@ -195,6 +198,7 @@ def compare(
         scorers,
     )
     by_id = {evidence.candidate.id: (evidence, result) for evidence, result in judged}
+    seeds = [_judge_seeds([by_id[run.id] for run in runs], lifts) for runs in trainings if len(runs) > 1]
     return Comparison(
         baseline=baseline.id,
         best_prompted=best_prompted.id if best_prompted else None,
@@ -208,7 +212,15 @@ def compare(
         validity=background.validity,
         missing=background.missing | ({} if best_prompted else {"best-prompted": NO_PROMPTS}),
         candidates=[result for _, result in judged],
-        seeds=[_judge_seeds([by_id[run.id] for run in runs], lifts) for runs in trainings if len(runs) > 1],
+        seeds=seeds,
+        ranking=rank_trainings(
+            trainings,
+            {info.name: info.direction for info in infos if info.name in terms.headlines},
+            Bootstrap(seed=basis.bootstrap.seed, clusters=scored.clusters),
+            {run: result.verdict.outcome for run, (_, result) in by_id.items()}
+            | {run: together.verdict.outcome for together in seeds for run in together.runs},
+            selection.trainings,
+        ),
         slicing=number_slices(basis.slices, [one.id for one in baseline.conversations], scored.clusters),
     )
 

@@ -18,6 +18,7 @@ from ..floors.ranking import Position, positions, unmeasured
 from ..floors.separation import Separation, separate
 from ..records.preferences import Preference
 from ..records.run import Direction, Terms
+from ..records.training import TrainingSummary
 from ..runs.measured import MeasuredRun
 from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import LiftResult
@@ -40,6 +41,8 @@ class Selection(Struct, frozen=True, kw_only=True):
     """What a reader must know about the choice, in sentences."""
     preferences: Mapping[str, Sequence[Preference]] = {}
     """Run id → what judges preferred, people first."""
+    trainings: Mapping[str, TrainingSummary] = {}
+    """Run id → the training of its adapter, where another run of the folder made it."""
 
 
 class Basis(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import msgspec
 from ..data.similarity.scored import ScoredSplit
 from ..extension.loader import Plugins
 from ..files import digest, recover_lines, write_atomic, write_lines
-from ..progress import Progress
+from ..progress import Progress, no_progress
 from ..recipe.resolve import ResolvedRecipe, as_recorded
 from ..records.run import Manifest, Prediction
 from ..records.system import System
@@ -84,14 +84,20 @@ def measure(run: OpenRun, measurement: Measurement, subject: Loadable, plugins: 
     done = read_predictions(run, measurement)
     if len(done) < len(measurement.scored):
         generate_missing(run, measurement, subject, plugins, progress, done)
-    return finish(run, measurement, plugins)
+    return finish(run, measurement, plugins, progress)
 
 
-def measure_texts(run: OpenRun, measurement: Measurement, texts: dict[str, str], plugins: Plugins) -> Run:
+def measure_texts(
+    run: OpenRun,
+    measurement: Measurement,
+    texts: dict[str, str],
+    plugins: Plugins,
+    progress: Progress = no_progress,
+) -> Run:
     """Score texts made elsewhere (id → text, see `read_texts`)."""
     rows = [Prediction(id=id_, text=postprocess(texts[id_])) for id_ in measurement.scored]
     write_lines(run.folder / "predictions.jsonl", rows)
-    return finish(run, measurement, plugins)
+    return finish(run, measurement, plugins, progress)
 
 
 def read_predictions(run: OpenRun, measurement: Measurement) -> dict[str, Prediction]:
@@ -107,11 +113,11 @@ def read_predictions(run: OpenRun, measurement: Measurement) -> dict[str, Predic
     return {row.id: row for row in rows if row.id in wanted}
 
 
-def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
+def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: Progress = no_progress) -> Run:
     """Score the run's predictions, write scores and summary, and last of all the status `complete` with all sums."""
     done = read_predictions(run, measurement)
     predictions = [done[id_] for id_ in measurement.scored]
-    scores = score(predictions, measurement)
+    scores = score(predictions, measurement, progress)
     if run.manifest.status == "complete":
         # The status changes first: a kill from here on must not leave new scores under the signatures of the old ones.
         run.update(status="trained" if run.manifest.command == "train" else "running")
@@ -122,7 +128,9 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins) -> Run:
     )
     misread = misreadings(measurement)
     run.note(*describe_misreadings(misread))
+    progress(0, 0, "scoring: intervals of the means")
     summary = summarize(predictions, scores, measurement.metrics, bootstrap, misread)
+    progress(len(predictions), len(predictions), "scored")
     write_atomic(run.folder / "summary.json", summary)
     run.update(**run.requested_changes, status="complete", finished=now(), sums=file_sums(run.folder))
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from ..errors import RunFailed
 from ..metrics.base import Metric, Misreading
+from ..progress import Progress, no_progress
 from ..records.conversation import Conversation
 from ..records.run import MetricInfo, MetricSummary, Prediction, RunSummary, SampleScores
 from ..statistics.bootstrap import Bootstrap
@@ -15,11 +16,18 @@ from ..text.phrases import join_words, metric_label
 from .plan import Measurement
 
 
-def score(predictions: Sequence[Prediction], measurement: Measurement) -> list[SampleScores]:
+def score(
+    predictions: Sequence[Prediction], measurement: Measurement, progress: Progress = no_progress
+) -> list[SampleScores]:
     """Every metric on every prediction, each computed once, with the places in the text that it points at."""
     texts = [prediction.text for prediction in predictions]
     conversations = [measurement.conversations[prediction.id] for prediction in predictions]
-    columns = {metric.name: values(metric, texts, conversations) for metric in measurement.metrics}
+    columns = {}
+    for number, metric in enumerate(measurement.metrics, start=1):
+        # Metrics differ by orders of magnitude in what they take, so no share of them tells the time left.
+        progress(0, 0, f"scoring: {metric_label(metric.name)} ({number} of {len(measurement.metrics)} metrics)")
+        columns[metric.name] = values(metric, texts, conversations)
+    progress(0, 0, "scoring: places in the texts")
     return [
         SampleScores(
             id=prediction.id,

@@ -41,7 +41,7 @@ def parse(reference: str) -> tuple[str, str | None]:
     return matched[1], matched[2]
 
 
-def cached_snapshot(reference: str) -> Path | None:
+def cached_snapshot(reference: str, kind: Kind = "model") -> Path | None:
     """The folder of an earlier download of a `hub:` reference; None if there is none. The hub is not asked."""
     if find_spec("huggingface_hub") is None:
         return None
@@ -50,7 +50,7 @@ def cached_snapshot(reference: str) -> Path | None:
 
     repository, revision = parse(reference)
     try:
-        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
+        return Path(snapshot_download(repository, revision=revision, repo_type=kind, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError):
         return None
 

@@ -46,6 +46,7 @@ def search(
     folder = run.folder / "tuning"
     trials = recover_lines(folder / "trials.jsonl", TuneTrial)
     if not (folder / "summary.json").exists():
+        progress(0, 0, "loading the model")
         backend = open_backend(plain, run.recipe, plugins)
         searching = _Search(run, plan, plain.system.prompt, measurement)
         try:

@@ -157,8 +157,8 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
     required = (*recipe.metrics.names, *recipe.metrics.extra)
     for headline in recipe.metrics.headlines:
         if headline not in required:
-            error = unknown("headline", headline, required).within(places.get("metrics.headlines", "metrics.headlines"))
-            raise error.also(" A headline has to be in metrics.names or metrics.extra.")
+            wrong = unknown("headline", headline, required).within(places.get("metrics.headlines", "metrics.headlines"))
+            raise wrong.also(" A headline has to be in metrics.names or metrics.extra.")
     if recipe.generation.min_words >= recipe.generation.max_new_tokens:
         raise UsageError(
             f"generation.min_words is {recipe.generation.min_words}, but generation.max_new_tokens "

@@ -10,6 +10,9 @@ from ..records.run import RULES, Against, DecodingRules, Limits
 
 DEFAULT_RECIPE = "smollm2-135m"
 
+OFFLINE_RECIPE = "helpdesk"
+"""The default where TweetSumm is not at hand: its conversations ship with the package."""
+
 Count = Annotated[int, Meta(ge=1)]
 CountOrZero = Annotated[int, Meta(ge=0)]
 Precision = Literal["float32", "bfloat16", "float16", "nf4"]

@@ -26,6 +26,10 @@ class CurvePoint(Struct, frozen=True, kw_only=True):
     """Learning rate at this step."""
     seconds: float | None = None
     """Wall time since this process began to train."""
+    tokens: int | None = None
+    """Number of tokens in the forward passes of all training steps so far, those before a resume included."""
+    memory_bytes: int | None = None
+    """The most memory so far, as in `TrainingSummary.peak_memory_bytes`."""
 
 
 class TrainingSummary(Struct, frozen=True, kw_only=True):

@@ -127,6 +127,19 @@ def format_bytes(count_of_bytes: int | None) -> str:
     return UNKNOWN if count_of_bytes is None else f"{count_of_bytes / 1e9:.1f} GB"
 
 
+def format_size(count_of_bytes: int) -> str:
+    """What files take on the disk, in decimal units.
+
+    >>> format_size(812), format_size(52_400), format_size(25_900_000), format_size(3_850_000_000)
+    ('812 B', '52 kB', '26 MB', '3.9 GB')
+    """
+    if count_of_bytes < 1000:
+        return f"{count_of_bytes} B"
+    if count_of_bytes < 999_500:
+        return f"{count_of_bytes / 1e3:.0f} kB"
+    return f"{count_of_bytes / 1e6:.0f} MB" if count_of_bytes < 999_500_000 else f"{count_of_bytes / 1e9:.1f} GB"
+
+
 def format_speed(tokens: int | None, seconds: float | None) -> str:
     """`245 tokens/s`."""
     return f"{tokens / seconds:,.0f} tokens/s" if tokens and seconds else UNKNOWN

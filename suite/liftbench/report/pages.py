@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from ..extension.loader import Plugins
 from ..files import digest, write_text
@@ -11,8 +13,10 @@ from ..gating.gate import Against, GateReport
 from ..judging.compare import Comparison
 from ..preferences.sheet import Sheet
 from ..runs.directory import Run
+from ..workflow.index import Index
 from .gate.page import render_gate
 from .html.comparison import render_comparison
+from .html.index import Links, render_index
 from .html.runs import render_runs
 from .html.sheet import render_sheet
 
@@ -42,6 +46,17 @@ def write_runs_page(shown: Sequence[Run], runs: Path, html: Path | None = None) 
     """Write the page of any complete runs, without a verdict."""
     page = html or runs.parent / f"report-{digest(*(run.id for run in shown))[:8]}.html"
     write_text(page, render_runs(shown))
+    return page
+
+
+def write_index_page(index: Index, runs: Path, html: Path | None = None) -> Path:
+    """Write the index of all runs, as `index.html` beside their folder."""
+    page = html or runs.parent / "index.html"
+
+    def link(name: str) -> str:
+        return quote(Path(os.path.relpath(runs.parent / name, page.parent)).as_posix())
+
+    write_text(page, render_index(index, Links(page=link)))
     return page
 
 

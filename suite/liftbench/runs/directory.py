@@ -205,6 +205,12 @@ def unreadable_in(folder: Path) -> list[str]:
     return found
 
 
+def unreadable_folders(folder: Path) -> list[Path]:
+    """The runs of a folder that `runs_in` leaves out."""
+    readable = {run.folder for run in runs_in(folder)}
+    return [one.parent for one in sorted(folder.glob("*/manifest.json")) if one.parent not in readable]
+
+
 def run_at(name: str, runs: Path) -> Run | None:
     """The run with this folder or this whole id; None where there is none."""
     folders = (Path(name), runs / name)

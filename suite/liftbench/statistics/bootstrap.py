@@ -59,17 +59,24 @@ class Bootstrap(Resampling, frozen=True, kw_only=True):
         The mean is None without values, and the bounds are None with fewer units than `resampling.LEAST_UNITS`. Raises
         `ValueError` for NaN and infinities.
         """
-        array = np.asarray(values, dtype=np.float64)
-        if not np.isfinite(array).all():
+        return self.means([values], ids)[0]
+
+    def means(self, columns: Sequence[Sequence[float]], ids: Sequence[str] | None = None) -> list[MeanInterval]:
+        """`mean` of several columns over the same conversations, for the cost of one draw."""
+        arrays = [np.asarray(values, dtype=np.float64) for values in columns]
+        if not all(np.isfinite(array).all() for array in arrays):
             raise ValueError("a mean needs finite values")
-        if array.size == 0:
-            return MeanInterval(None, None, None)
-        units = units_of(array.size, self.labels(ids))
-        mean = float(array.mean())
+        if not arrays or arrays[0].size == 0:
+            return [MeanInterval(None, None, None)] * len(arrays)
+        units = units_of(arrays[0].size, self.labels(ids))
         if too_few(units):
-            return MeanInterval(mean, None, None)
-        (means,) = resampled_means([array], units, seed=self.seed, resamples=self.resamples)
-        return MeanInterval(mean, *bounds(means, tail(self.level, units.number)))
+            return [MeanInterval(float(array.mean()), None, None) for array in arrays]
+        drawn = resampled_means(arrays, units, seed=self.seed, resamples=self.resamples)
+        beyond = tail(self.level, units.number)
+        return [
+            MeanInterval(float(array.mean()), *bounds(means, beyond))
+            for array, means in zip(arrays, drawn, strict=True)
+        ]
 
     def test(
         self,

@@ -53,6 +53,17 @@ def student_quantile(degrees: float, probability: float) -> float:
                 return float(t)
 
 
+def student_tails(degrees: float, t: float) -> float:
+    """The two-sided p-value of `t`, in [0, 1], with `degrees` (at least 1) of freedom."""
+    if not t:
+        return 1.0
+    if math.isinf(t):
+        return 0.0
+    with localcontext(prec=DIGITS):
+        nu = Decimal(degrees)
+        return float(1 - _within(nu, abs(Decimal(t)), _gamma_ratio(nu / 2) / (PI * nu).sqrt()))
+
+
 def _within(nu: Decimal, t: Decimal, peak: Decimal) -> Decimal:
     """The share of values between -t and t, by the power series of the incomplete beta function that converges fast.
 

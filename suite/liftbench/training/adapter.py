@@ -22,13 +22,14 @@ from ..models.adapters import PROVENANCE, ROWS, adapter_sha256, seal
 from ..models.references import ResolvedModel
 from ..progress import Progress
 from ..recipe.sections import Recipe
-from ..records.training import CurvePoint, Provenance, TrainingRow
+from ..records.training import CurvePoint, Provenance, TrainingRow, TrainingSummary
 from ..runs.environment import versions
 from ..runs.open_run import OpenRun, now
 from ..runs.sums import TRAINED, file_sums
 from .launch import Launch
 from .launched import train_launched
-from .trainer import Trainer, TrainRequest, TrainResult
+from .pace import TrainingPace, count_characters, machine, note_pace
+from .trainer import Trainer, TrainingEstimate, TrainRequest, TrainResult
 
 
 class TrainingPlan(Struct, frozen=True, kw_only=True):
@@ -116,7 +117,7 @@ def train(
     """
     folder = run.folder / "training"
     adapter = folder / "adapter"
-    if not (folder / "summary.json").exists():
+    if not is_trained(run.folder):
         # The environment is recorded after the first step, when torch is loaded and its threads and GPU are known.
         record = Curve(folder / "curve.jsonl", run.record_environment).record
         request = train_request(run.recipe, plan, base, folder, record, progress)
@@ -125,10 +126,36 @@ def train(
             raise RunFailed(f"the trainer {plan.spec.name!r} left its adapter in {result.adapter}, not in {adapter}")
         _write_provenance(run, plan, base, model, result)
         write_atomic(folder / "summary.json", result.summary)
+        if launch is None:
+            remember_pace(plan, base, result.summary)
     subject = with_adapter(run.recipe, model, adapter)
     if run.manifest.status == "running":
         run.update(status="trained", system=subject.system, sums=run.manifest.sums | file_sums(run.folder, TRAINED))
     return subject
+
+
+def is_trained(run: Path) -> bool:
+    """Whether the training of a run is done."""
+    return (run / "training" / "summary.json").exists()
+
+
+def remember_pace(plan: TrainingPlan, base: Loadable, took: TrainingSummary | TrainingEstimate) -> None:
+    """Keep how fast this machine trains, for the estimate before the next training."""
+    size = plan.trainer.size(plan.options, len(plan.split.train))
+    if size is None or not took.steps or base.system.model is None:
+        return
+    passed = round(size.conversations * min(1.0, took.steps / size.steps))
+    note_pace(
+        TrainingPace(
+            trainer=plan.spec.name,
+            base=base.system.model.sha256,
+            machine=machine(),
+            device=took.device or "unknown",
+            characters=count_characters(plan.split.train, passed),
+            seconds=took.seconds,
+            peak_memory_bytes=took.peak_memory_bytes,
+        )
+    )
 
 
 def request_path(runs: Path, recipe: Recipe | Mapping[str, Any], plan: TrainingPlan) -> Path:
@@ -197,6 +224,7 @@ def _call_trainer(run: OpenRun, plan: TrainingPlan, request: TrainRequest, launc
     write_lines(request.folder / ROWS, rows)
     if plan.split.left_out:
         run.note(_left_out(plan.split))
+    request.progress(0, 0, "loading the model and preparing the conversations")
     if launch is None:
         return plan.trainer.train(request)
     # The recipe that is asked for, as in a preview; the run may have been begun with other metrics.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from msgspec import Struct
 
@@ -52,6 +52,15 @@ class TrainResult(Struct, frozen=True, kw_only=True):
     precision: str
     """The precision of the base in training, or of the whole model; it is scored in the same precision."""
     summary: TrainingSummary
+
+
+class TrainingSize(NamedTuple):
+    """How much a training does, if no evaluation stops it early."""
+
+    steps: int
+    """Number of optimizer steps."""
+    conversations: int
+    """Number of conversations over all passes."""
 
 
 class TrainingEstimate(Struct, frozen=True, kw_only=True):
@@ -107,6 +116,13 @@ class Trainer(ABC):
     @abstractmethod
     def train(self, request: TrainRequest) -> TrainResult:
         """Train, or continue an interrupted training of the same request, and leave the best result behind."""
+
+    def size(self, options: Any, conversations: int) -> TrainingSize | None:  # noqa: ARG002 - for trainers that can say
+        """How much a training of a number of conversations does; None if this trainer cannot say.
+
+        It is asked before each training, so that people know what they begin; it must cost nothing.
+        """
+        return None
 
     def estimate(self, request: TrainRequest) -> TrainingEstimate | None:  # noqa: ARG002 - for trainers that can say
         """What `train` would take with this request; None if this trainer cannot say.

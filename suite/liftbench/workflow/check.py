@@ -146,9 +146,9 @@ class _Check:
             self._note("metrics", f"the checker {name} is left out: {reason}")
         wanted = sample_ids((one.id for one in data.scored), recipe.data.limit)
         rows = [one for one in data.scored if one.id in wanted]
-        if self._try("metrics", lambda: require_visible(rows, metrics) or True):
+        if self._passes("metrics", lambda: require_visible(rows, metrics)):
             self._ok("metrics", f"{len(metrics)} metrics; judged on {' and '.join(section.headlines)}")
-        if recipe.guards.slices and self._try("guards", lambda: require_fields(rows, recipe.guards.slices) or True):
+        if recipe.guards.slices and self._passes("guards", lambda: require_fields(rows, recipe.guards.slices)):
             self._ok("guards", f"slices by {', '.join(recipe.guards.slices)}")
 
     def _prompt(self, recipe: Recipe) -> None:
@@ -185,6 +185,7 @@ class _Check:
     # ---------------------------------------------------------------------------------------------------- findings
 
     def _try(self, part: str, look: Callable[[], T]) -> T | None:
+        """What `look` finds; None, and a finding, where it raises."""
         try:
             return look()
         except LiftbenchError as error:
@@ -192,6 +193,11 @@ class _Check:
         except OSError as error:
             self._wrong(part, UsageError(str(error)))
         return None
+
+    def _passes(self, part: str, require: Callable[[], None]) -> bool:
+        before = len(self.findings)
+        self._try(part, require)
+        return len(self.findings) == before
 
     def _wrong(self, part: str, error: LiftbenchError) -> None:
         located = self._resolved.located(error) if self._resolved else error

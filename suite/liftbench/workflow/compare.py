@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from ..metrics.base import Metric
 from ..preferences.folder import preferences_of
 from ..progress import Progress
 from ..records.run import Against
+from ..records.training import TrainingSummary
 from ..runs.directory import Run, find_run, runs_in
 from ..runs.seed_groups import count_looks, name_seeds, near_trainings, other_seeds, seed_of, unscored_seeds
 from ..runs.selection import best_prompted, newest_pair
@@ -148,24 +150,40 @@ def compare_runs(
         background = replace(background, missing=background.missing | {"seeds": left_out})
     given = {run.id for run in (baseline, *candidates)}
     best = best_prompted(baseline, [run for run in there if run.id not in given])
-    comparison = judge_runs(
-        baseline,
-        candidates,
-        background,
-        best_prompted=best,
-        target=target,
-        headlines=headlines,
-        against=against,
-        slices=slices,
-        metrics=metrics,
-        selection=Selection(
-            unscored_seeds=left_out,
-            looks=count_looks(baseline, [*there, *candidates]),
-            notes=_notes(candidates, there),
-            preferences=preferences_of(runs, [run.id for run in candidates]),
-        ),
-    )
+    with feedback.bars([("verdict", "")]) as (on_verdict,):
+        on_verdict(0, 0, "intervals, guards and slices")
+        comparison = judge_runs(
+            baseline,
+            candidates,
+            background,
+            best_prompted=best,
+            target=target,
+            headlines=headlines,
+            against=against,
+            slices=slices,
+            metrics=metrics,
+            selection=Selection(
+                unscored_seeds=left_out,
+                looks=count_looks(baseline, [*there, *candidates]),
+                notes=_notes(candidates, there),
+                preferences=preferences_of(runs, [run.id for run in candidates]),
+                trainings=_find_trainings(candidates, there),
+            ),
+        )
     return RunComparison(comparison, {run.id: run for run in (baseline, *([best] if best else []), *candidates)})
+
+
+def _find_trainings(candidates: Sequence[Run], there: Sequence[Run]) -> dict[str, TrainingSummary]:
+    """The trainings of candidates whose adapter another run made; what cannot be read is left out."""
+    by_id = {run.id: run for run in there}
+    found = {}
+    for run in candidates:
+        adapter = run.manifest.system.adapter
+        maker = by_id.get(run.manifest.parent or (adapter.run if adapter else None) or "")
+        with suppress(LiftbenchError):
+            if run.training is None and maker is not None and maker.training is not None:
+                found[run.id] = maker.training
+    return found
 
 
 def _notes(candidates: Sequence[Run], there: Sequence[Run]) -> list[str]:

@@ -124,7 +124,7 @@ def _collect(name: str, probe: Probe) -> list[Finding]:
 
 def _python() -> Iterator[Finding]:
     version = platform.python_version()
-    required = metadata.metadata(PROJECT).get("Requires-Python", "")
+    required = metadata.metadata(PROJECT)["Requires-Python"]
     if version not in SpecifierSet(required):
         yield finding("python", "wrong", f"{version} is not {required}", f"Install Python {required}.")
     else:

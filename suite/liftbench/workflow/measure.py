@@ -38,7 +38,8 @@ def baseline(recipe: str | Path | None = None, *, tune: bool = False, **options:
     An existing run is reused, and one that was stopped is continued.
 
     Parameters:
-        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
+        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`, or
+            `helpdesk` where TweetSumm is not at hand).
         tune: Search for the best prompt on development data (`[tune]` in the recipe), and measure that one.
         **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`, `settings`,
             `runs`, `fresh`, `plugins`, `progress`, `say`.
@@ -79,7 +80,8 @@ def score(
     Parameters:
         system: A model reference, the folder of an adapter, or a run (as an object, a folder or an id). An adapter is
             scored on the base and in the precision that it was trained on.
-        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
+        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`, or
+            `helpdesk` where TweetSumm is not at hand).
         predictions: Texts to score instead of a system: a file of JSON Lines `{"id": …, "text": …}`, or a mapping from
             conversation ids to texts.
         name: What to call these texts (default: the file's name without its ending, or `predictions`).
@@ -231,7 +233,8 @@ def score_texts(setup: Setup, measurement: Measurement, texts: tuple[dict[str, s
         announce_run(run, manifest, setup)
         if is_measured(run, measurement):
             return Run(run.folder)
-        return measure_texts(run, measurement, by_id, setup.plugins)
+        with setup.feedback.bars([("", "texts")]) as (progress,):
+            return measure_texts(run, measurement, by_id, setup.plugins, progress)
 
 
 def finish_run(run: OpenRun, measurement: Measurement, subject: Loadable, setup: Setup, progress: Progress) -> Run:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from ..errors import LiftbenchError, UsageError
+from ..errors import LiftbenchError, as_usage_error
 from ..measuring.plan import Measurement
 from ..measuring.systems import Loadable, NotDownloaded, planned_system, recipe_shots
 from ..models.references import require_obtainable
@@ -18,7 +18,7 @@ from ..recipe.sections import Recipe
 from ..records.run import Protocol
 from ..records.system import Shot
 from ..text.html_table import html_table
-from ..training.adapter import TrainingPlan, request_path
+from ..training.adapter import TrainingPlan, remember_pace, request_path
 from ..training.estimate import estimate
 from ..training.launch import command, found_at
 from ..training.trainer import TrainingEstimate
@@ -158,6 +158,8 @@ def expect_trainings(trainings: Sequence[Training]) -> Expectation:
         return Expectation(unknown=error.line, trainings=len(trainings))
     with setup.feedback.bars([("", "passes")]) as (bar,):
         found = estimate(setup.recipe, plan, base, bar)
+    if found:
+        remember_pace(plan, base, found)
     unknown = "" if found else f"the trainer {plan.spec.name!r} cannot say it"
     return Expectation(estimate=found, unknown=unknown, trainings=len(trainings))
 
@@ -167,7 +169,7 @@ def require_model(recipe: Recipe) -> None:
     try:
         require_obtainable(recipe.model.reference)
     except LiftbenchError as error:
-        raise UsageError(error.what, error.fix) from error
+        raise as_usage_error(error) from error
 
 
 def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[], Loadable] | None) -> Preview:

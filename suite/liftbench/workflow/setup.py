@@ -16,6 +16,7 @@ from ..progress import Progress
 from ..recipe.resolve import Layer, ResolvedRecipe, assignment, nest_keys, read_recipe, resolve
 from ..recipe.sections import DEFAULT_RECIPE, Recipe
 from ..training.launch import Launch
+from .default_recipe import choose_default
 from .feedback import SILENT, Feedback, Say, feedback_to
 
 RUNS = Path("reports/runs")
@@ -60,7 +61,7 @@ class RunOptions(TypedDict, total=False):
     plugins: Plugins
     """Plugins that are loaded already (default: the installed ones)."""
     progress: Progress
-    """Called as `progress(done, total, message)` (default: nothing is shown)."""
+    """Called as `progress(done, total, message)`; a total of 0 is not known (default: nothing is shown)."""
     say: Say
     """Called with each message, for example `print` (default: messages are dropped)."""
 
@@ -129,21 +130,37 @@ def setup_for_call(function: str, recipe: str | Path | None, options: RunOptions
     overrides: dict[str, Any] = {name: given[name] for name in OVERRIDES if name in given} | {"plugin": plugin}
     overrides = {name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()}
     shown = {name: value for name, value in given.items() if name not in ("plugins", "progress", "say")}
+    plugins = given["plugins"] if "plugins" in given else load_plugins()
+    feedback = feedback_to(given.get("progress"), given.get("say"))
+    settings = given.get("settings", ())
+    # The conversations of a recipe have no effect on a summary.
+    name = str(recipe) if recipe else DEFAULT_RECIPE if function == "summarize" else None
     return Setup(
         resolved=resolve_recipe(
-            None if recipe is None else str(recipe),
+            name or name_default(overrides, settings, plugins, feedback.say),
             overrides,
             given.get("metrics", ()),
-            given.get("settings", ()),
+            settings,
             PYTHON,
         ),
-        plugins=given["plugins"] if "plugins" in given else load_plugins(),
+        plugins=plugins,
         runs=Path(given.get("runs", RUNS)),
         fresh=given.get("fresh", False),
         argv=[f"liftbench.{function}", *([str(recipe)] if recipe else []), *(f"{k}={v}" for k, v in shown.items())],
         origins=PYTHON,
-        feedback=feedback_to(given.get("progress"), given.get("say")),
+        feedback=feedback,
     )
+
+
+def name_default(
+    overrides: Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str], plugins: Plugins, say: Say
+) -> str:
+    """The recipe to take where none is named; `say` is called with the choice (see `choose_default`)."""
+    keys = settings if isinstance(settings, Mapping) else [assignment(text)[0] for text in settings]
+    chosen = choose_default(overrides, keys, plugins)
+    if chosen.why:
+        say(chosen.why)
+    return chosen.name
 
 
 def resolve_recipe(
@@ -153,7 +170,7 @@ def resolve_recipe(
     settings: Mapping[str, Any] | Sequence[str] = (),
     origins: Origins = COMMAND_LINE,
 ) -> ResolvedRecipe:
-    """A recipe (the default one where none is named) with its overrides. Settings win over `overrides`, which win over
+    """A recipe (`DEFAULT_RECIPE` where none is named) with its overrides. Settings win over `overrides`, which win over
     the environment, which wins over the recipe, which wins over the defaults.
 
     `overrides` are options by name (see `OVERRIDES`), None where one is not given; `metrics` are added to the recipe's

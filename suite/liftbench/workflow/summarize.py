@@ -1,14 +1,16 @@
-"""Summarizing one conversation with any system."""
+"""Summarizing one conversation, or a stream of them, with any system."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
 from ..data.cleaning import clean
 from ..data.jsonl import parse_conversation
 from ..errors import UsageError
-from ..measuring.generate import summarize_one
+from ..measuring.generate import generate_batch, open_backend, summarize_one
 from ..records.conversation import Conversation
 from ..records.run import Prediction
 from ..records.system import System
@@ -26,7 +28,7 @@ def summarize(
 ) -> Prediction:
     """Summarize one conversation, as `bench summarize` does.
 
-    Each call loads the model; for many conversations, make a data set of them and use `baseline` or `score`.
+    Each call loads the model; `bench summarize FILE.jsonl` loads it once for many conversations.
 
     Parameters:
         conversation: The text itself (`Customer: …` and `Agent: …`, a turn a line, or JSON with `turns`), a `Path` of
@@ -71,6 +73,59 @@ def summarize_conversation(conversation: Conversation, adapter: str | None, setu
     for note in subject.notes:
         setup.feedback.say(f"note: {note}")
     return Summary(subject.system, summarize_one(conversation, subject, setup.recipe, setup.plugins))
+
+
+def summarize_each(
+    conversations: Iterable[Conversation], total: int, adapter: str | None, setup: Setup
+) -> Iterator[list[Prediction]]:
+    """The summaries of a stream of conversations, a batch at a time and in their order; memory holds one batch.
+
+    `total` is the number of conversations, 0 where it is not known. The model is loaded once, and not before the first
+    batch was read. An error in the stream is raised after the summaries of the conversations before it.
+    """
+    recipe = setup.recipe
+    batches = _batches(conversations, recipe.generation.batch_size)
+    first = next(batches, None)
+    if first is None:
+        return
+    subject, _ = find_system(setup, adapter or recipe.model.reference)
+    notes = [*subject.notes]
+    with setup.feedback.bars([("", "conversations")]) as (progress,):
+        progress(0, 0, "loading the model")
+        backend = open_backend(subject, recipe, setup.plugins)
+        try:
+            assert subject.system.prompt is not None
+            message, done, told = f"summarizing on {backend.device}", 0, 0
+            progress(done, total, message)
+            for batch in chain([first], batches):
+                read = [clean(one) for one in batch] if recipe.data.clean else batch
+                made = generate_batch(backend, read, subject.system.prompt, recipe, notes)
+                for note in notes[told:]:
+                    setup.feedback.say(f"note: {note}")
+                told, done = len(notes), done + len(made)
+                progress(done, total, message)
+                yield made
+        finally:
+            backend.close()
+
+
+def _batches(conversations: Iterable[Conversation], size: int) -> Iterator[list[Conversation]]:
+    """Batches in order; what was read before an error comes before the error."""
+    stream, batch = iter(conversations), []
+    while True:
+        try:
+            batch.append(next(stream))
+        except StopIteration:
+            break
+        except UsageError:
+            if batch:
+                yield batch
+            raise
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def read_file(path: Path) -> bytes:

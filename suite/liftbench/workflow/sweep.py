@@ -51,7 +51,8 @@ def sweep(
     that was stopped continues; more trials continue a finished one.
 
     Parameters:
-        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
+        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`, or
+            `helpdesk` where TweetSumm is not at hand).
         plugin: Name of the trainer plugin, for example `lora` (default: the recipe's).
         trials: The number of trainings, those of an earlier call included.
         params: The options to vary: `{"train.options.learning_rate": "1e-4..3e-3:log", "train.options.rank": "8,16"}`

@@ -19,9 +19,10 @@ from ..models.references import context_length, resolve
 from ..progress import Progress
 from ..runs.directory import Run
 from ..runs.open_run import OpenRun, open_run
-from ..training.adapter import TrainingPlan, plan_training
+from ..training.adapter import TrainingPlan, is_trained, plan_training
 from ..training.adapter import train as run_trainer
 from ..training.launch import parse_launch, require_first_machine, require_launchable
+from .announcement import describe_training
 from .measure import announce_run, finish_run, say_problems, scored
 from .setup import RunOptions, Setup, setup_for_call
 
@@ -66,7 +67,8 @@ def train(
     A training that was stopped continues from its newest checkpoint; a finished one is reused.
 
     Parameters:
-        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
+        recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`, or
+            `helpdesk` where TweetSumm is not at hand).
         plugin: Name of the trainer plugin, for example `qlora` (default: the recipe's).
         seeds: Train this many adapters, with the recipe's seed and those that follow it, each in its own run.
         score: Measure each adapter after its training; without it the runs stay unscored (`status` is `trained`).
@@ -129,12 +131,12 @@ def train_adapters(trainings: Sequence[Training], measurement: Measurement, *, s
     runs = []
     if launch := trainings[0].setup.launch:
         require_first_machine(launch)
-    for setup, plan, title in trainings:
+    for number, (setup, plan, title) in enumerate(trainings):
         stages = [(f"{title} training".strip(), "steps"), (f"{title} scoring".strip(), "conversations")]
         with (
             _name_failure(title, setup),
             setup.feedback.bars(stages) as (steps, scoring),
-            open_training(setup, measurement, plan, steps) as (run, subject),
+            open_training(setup, measurement, plan, steps, len(trainings) - number) as (run, subject),
         ):
             runs.append(finish_run(run, measurement, subject, setup, scoring) if score else Run(run.folder))
     return runs
@@ -142,9 +144,12 @@ def train_adapters(trainings: Sequence[Training], measurement: Measurement, *, s
 
 @contextmanager
 def open_training(
-    setup: Setup, measurement: Measurement, plan: TrainingPlan, progress: Progress
+    setup: Setup, measurement: Measurement, plan: TrainingPlan, progress: Progress, trainings: int = 1
 ) -> Iterator[tuple[OpenRun, Loadable]]:
-    """Open the run of a training (continued, reused or new) for scoring, with its adapter as a system."""
+    """Open the run of a training (continued, reused or new) for scoring, with its adapter as a system.
+
+    `trainings` is the number of trainings like this one that follow each other, this one included.
+    """
     recipe = setup.recipe
     model = resolve(recipe.model.reference)
     # Checked before the training, not when the adapter is scored, which would waste a training.
@@ -162,6 +167,8 @@ def open_training(
     )
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
+        if not is_trained(run.folder):
+            setup.feedback.say(describe_training(setup, plan, system, trainings))
         yield run, run_trainer(run, plan, base, model, progress, setup.launch)
 
 

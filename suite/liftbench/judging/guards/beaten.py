@@ -173,7 +173,7 @@ def check_facts(evidence: Evidence) -> Check:
     more = [id_ for id_, (found, human) in pairs.items() if found > human]
     if high <= allowed:
         return Check("passed", words, figure=figure, ids=more)
-    fix = "Look at the marked details in the report; more conversations narrow the figure."
+    fix = "Read the marked details; training on more conversations may leave fewer, scoring more narrows the figure."
     return Check("failed", words, fix, _describe_inventions(human_mean + difference, human_mean), figure, more)
 
 

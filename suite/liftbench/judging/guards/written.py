@@ -44,7 +44,7 @@ def check_endings(evidence: Evidence) -> Check:
         {"empty": "are empty", "never-ending": "had no end at the token limit"},
         unknown=("Whether the texts ended by themselves was not recorded.", SEEN_HERE),
         unclear="it is not known whether its summaries are cut off",
-        fix="Read them in the report; raise generation.max_new_tokens for both runs if good summaries were cut.",
+        fix="Read them; if good summaries were cut, raise generation.max_new_tokens for both runs.",
     )
 
 
@@ -53,7 +53,7 @@ def check_degeneration(evidence: Evidence) -> Check:
     return _rare(
         evidence,
         {"degenerate": "repeat themselves or are not language", "repeated": "are another conversation's text again"},
-        fix="Read them in the report: longer training, more conversations or a larger model may help.",
+        fix="Read them: longer training, more conversations or a larger model may help.",
     )
 
 

@@ -22,6 +22,7 @@ ElementTree.register_namespace("", SVG[1:-1])
 
 INK, MUTED, RULE, WASH = "var(--ink)", "var(--muted)", "var(--rule)", "var(--wash)"
 ACCENT, WORSE, PAPER = "var(--accent)", "var(--worse)", "var(--paper)"
+VERIFIED, UNDECIDED = "var(--verified)", "var(--undecided)"
 WIDE, NARROW = 704, 336
 """Widths in CSS pixels, paddings included."""
 

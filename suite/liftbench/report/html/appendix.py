@@ -63,41 +63,41 @@ def tabulate_outputs(subjects: Sequence[Subject]) -> list[Row]:
     return _rows(columns)
 
 
-def tabulate_training(run: Run) -> list[Row]:
-    """What a training used and chose."""
+def tabulate_trainings(runs: Sequence[Run]) -> list[Row]:
+    """What each training used and chose."""
+    return _rows([_training(run) for run in runs])
+
+
+def _training(run: Run) -> dict[str, str]:
     facts, system = run.training, run.manifest.system
     if facts is None:
-        return []
+        return {}
     left_out = sum(facts.rows_reported.values())
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in facts.rows_reported.items() if number)
-    return _rows(
-        [
-            {
-                "trainer": facts.trainer,
-                "precision of the base": (system.adapter.precision if system.adapter else None) or UNKNOWN,
-                "device": facts.device or UNKNOWN,
-                "conversations": f"{facts.conversations:,} to train on, {facts.validation_conversations:,} to choose "
-                "the checkpoint",
-                "rows trained": numbers.format_count(facts.rows_trained),
-                "rows left out": f"{left_out:,} ({reasons})" if reasons else numbers.format_count(left_out),
-                "rows shortened to fit": numbers.format_count(facts.shortened),
-                "optimizer steps": numbers.format_count(facts.steps)
-                + (", stopped early" if facts.stopped_early else ""),
-                "best checkpoint": f"step {numbers.format_count(facts.best_step)}, validation loss "
-                f"{numbers.format_score(facts.best_validation_loss)}",
-                "tokens": f"{numbers.format_count(facts.tokens)} processed, "
-                f"{numbers.format_count(facts.target_tokens)} of them targets",
-                "trainable parameters": numbers.format_count(facts.trainable_parameters),
-                "time": numbers.format_duration(facts.seconds),
-                "peak memory": numbers.format_bytes(facts.peak_memory_bytes),
-            }
-        ]
-    )
+    return {
+        "trainer": facts.trainer,
+        "precision of the base": (system.adapter.precision if system.adapter else None) or UNKNOWN,
+        "device": facts.device or UNKNOWN,
+        "conversations": f"{facts.conversations:,} to train on, {facts.validation_conversations:,} to choose "
+        "the checkpoint",
+        "rows trained": numbers.format_count(facts.rows_trained),
+        "rows left out": f"{left_out:,} ({reasons})" if reasons else numbers.format_count(left_out),
+        "rows shortened to fit": numbers.format_count(facts.shortened),
+        "optimizer steps": numbers.format_count(facts.steps) + (", stopped early" if facts.stopped_early else ""),
+        "best checkpoint": f"step {numbers.format_count(facts.best_step)}, validation loss "
+        f"{numbers.format_score(facts.best_validation_loss)}",
+        "tokens": f"{numbers.format_count(facts.tokens)} processed, "
+        f"{numbers.format_count(facts.target_tokens)} of them targets",
+        "trainable parameters": numbers.format_count(facts.trainable_parameters),
+        "time": numbers.format_duration(facts.seconds),
+        "speed, validation included": numbers.format_speed(facts.tokens, facts.seconds),
+        "peak memory": numbers.format_bytes(facts.peak_memory_bytes),
+    }
 
 
-def tabulate_options(run: Run) -> list[Row]:
-    """The trainer's options, defaults included; empty where none are recorded."""
-    return _rows([{key: _plain(value) for key, value in run.training_options.items()}])
+def tabulate_options(runs: Sequence[Run]) -> list[Row]:
+    """The trainers' options, defaults included."""
+    return _rows([{key: _plain(value) for key, value in run.training_options.items()} for run in runs])
 
 
 def tabulate_protocol(subjects: Sequence[Subject]) -> list[Row]:

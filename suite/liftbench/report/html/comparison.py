@@ -17,7 +17,8 @@ from .lengths import plot_lengths
 from .metrics import tabulate_metrics
 from .page import get_template
 from .preferences import list_preferences
-from .trainings import list_trainings
+from .ranking import lay_out_ranking
+from .trainings import lay_out_trainings
 from .verdict_cards import build_judgements, find_shared_caveats
 
 
@@ -48,6 +49,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         measured=[subjects[0], *rivals, *subjects[1:]],
         judgements=build_judgements(subjects[1:], comparison),
         judged=list(zip(subjects[1:], results, strict=True)),
+        ranking=lay_out_ranking(comparison),
         plots=draw_plots(comparison),
         systems=group_systems(comparison.metrics, comparison.systems),
         validity=group_validity(comparison.validity) if comparison.validity else [],
@@ -57,7 +59,7 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         shared_caveats=find_shared_caveats(comparison),
         metrics=metrics,
         headline=metric_label(comparison.headlines[0]),
-        trainings=list_trainings(subjects),
+        trainings=lay_out_trainings(subjects),
         gains=[summarize_gains(listing.entries, subject, place) for place, subject in enumerate(subjects[1:])],
         lengths=[
             plot_lengths([(entry.conversation, entry.gains[place]) for entry in listing.entries])

@@ -19,6 +19,7 @@ from ..alternatives import describe_alternatives, tabulate_alternatives
 from ..answer import EVIDENCE
 from ..leaks import LEAKS, count_leaks
 from ..outcomes import BADGES, REACHED, SYMBOLS, sort_guards
+from ..ranking import format_chance
 from ..validity import classify_cost
 from . import appendix
 from .tags import link_evidence
@@ -87,6 +88,7 @@ def _environment() -> Environment:
         "lift": numbers.format_lift,
         "lift_interval": numbers.format_lift_interval,
         "level": numbers.describe_level,
+        "chance": format_chance,
         "count": numbers.format_count,
         "share": numbers.format_share,
     }

@@ -12,7 +12,7 @@ from ...text.phrases import join_words
 from .conversations import Listing, Subject, list_conversations, make_subject
 from .metrics import Metric, tabulate_metrics
 from .page import get_template
-from .trainings import list_trainings
+from .trainings import lay_out_trainings
 
 
 def render_runs(runs: Sequence[Run]) -> str:
@@ -27,7 +27,7 @@ def render_runs(runs: Sequence[Run]) -> str:
         title=subjects[0].name if len(runs) == 1 else f"{len(runs)} runs",
         subjects=subjects,
         groups=groups,
-        trainings=list_trainings(subjects),
+        trainings=lay_out_trainings(subjects),
     )
     return page
 

@@ -83,10 +83,14 @@ def find_tags(
         "degenerate": is_degenerate(prediction.text),
         "shortened": prediction.turns_dropped > 0,
     }
+    kinds = [finding.kind for finding in findings]
+    sentences = kinds.count("unsupported sentence")
+    details = sum(kind.startswith("unsupported ") for kind in kinds) - sentences
+    invented = scores.get(FACTS)
     counted = {
-        INVENTED: round(scores.get(FACTS) or 0),
-        SWAPPED: sum(finding.kind.startswith("not what ") for finding in findings),
-        SENTENCE: sum(finding.kind == "unsupported sentence" for finding in findings),
+        INVENTED: details if invented is None else round(invented),
+        SWAPPED: sum(kind.startswith("not what ") for kind in kinds),
+        SENTENCE: sentences,
     }
     return [
         *((tag, 1) for fault, tag in FAULTS.items() if own.get(fault) or fault in faults),

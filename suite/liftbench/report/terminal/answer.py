@@ -13,14 +13,17 @@ from rich.text import Text
 
 from ...judging.compare import Comparison
 from ...judging.guards import Guard, not_passed
+from ...judging.ranking import Ranking
 from ...workflow.setup import RUNS
 from ..answer import MOST_REASONS, Answer, LiftAnswer, answer_comparison, write_reason
-from ..outcomes import SYMBOLS
+from ..outcomes import REACHED, SYMBOLS
+from ..ranking import say_best
 from .text import STYLES, plain
 
 COLUMNS = 80
 MOST_LINES = 8
-MOST_ANSWERS = 5
+MOST_LIFTS = 3
+MOST_ANSWERS = 4
 """Answers of which each has a line; the others are counted."""
 
 
@@ -28,6 +31,8 @@ def list_answers(comparison: Comparison, page: Path, runs: Path) -> RenderableTy
     """The badge, the reasons, the lifts, the report's path and the next command; a line each for several candidates."""
     answers = answer_comparison(comparison)
     lines = [*_show_answer(answers[0])] if len(answers) == 1 else [*_show_several(answers)]
+    if ranking := comparison.ranking:
+        lines.append(_say_best(ranking))
     lines.append(_fold(f"report: {page}"))
     if command := suggest_command(comparison, runs):
         lines.append(_fold(f"next:   {command}"))
@@ -46,7 +51,7 @@ def _show_answer(answer: Answer) -> Iterator[RenderableType]:
     about = "; ".join(filter(None, [answer.name, answer.about]))
     if len(badge) + len(about) + 3 <= COLUMNS:
         badge.append_text(plain(f" ({about})", "dim"))
-    lifts = [*map(_describe_lift, answer.lifts), *_show_unbeaten(answer)]
+    lifts = [*_list_lifts(answer), *_show_unbeaten(answer)]
     yield badge
     yield plain(_shorten_reason(answer, MOST_LINES - 3 - len(lifts)))
     yield from map(plain, lifts)
@@ -56,10 +61,22 @@ def _badge(answer: Answer) -> Text:
     return Text(f"{SYMBOLS[answer.outcome]} {answer.headline}", STYLES[answer.outcome])
 
 
-def _describe_lift(lift: LiftAnswer) -> str:
-    """`ROUGE-L +108% (+88% to +132%): reaches the target`."""
-    interval = f" ({lift.interval})" if lift.state != "no number" else ""
-    return f"{lift.label} {lift.lift}{interval}: {lift.state}"
+def _list_lifts(answer: Answer) -> list[str]:
+    shown = answer.lifts if len(answer.lifts) <= MOST_LIFTS else answer.lifts[: MOST_LIFTS - 1]
+    lines = [_describe_lift(lift, answer.target) for lift in shown]
+    others = len(answer.lifts) - len(shown)
+    return [*lines, f"… and {others} more headlines: see the report"] if others else lines
+
+
+def _describe_lift(lift: LiftAnswer, target: str) -> str:
+    """`ROUGE-L +108% (+88% to +132%): reaches the target of +40%`."""
+    interval = f" ({lift.interval})" if lift.state != REACHED["unproven"] else ""
+    state = lift.state
+    if state in (REACHED["verified"], REACHED["not met"]):
+        state = f"{state} of {target}"
+    elif state == REACHED["undecided"]:
+        state = f"{state}, the target is {target}"
+    return textwrap.shorten(f"{lift.label} {lift.lift}{interval}: {state}", COLUMNS, placeholder=" …")
 
 
 def _show_unbeaten(answer: Answer) -> list[str]:
@@ -95,6 +112,12 @@ def _show_several(answers: Sequence[Answer]) -> Iterator[RenderableType]:
         yield plain(textwrap.shorten(words, COLUMNS, placeholder=" …"), STYLES[answer.outcome])
     if len(answers) > MOST_ANSWERS:
         yield plain(f"… and {len(answers) - MOST_ANSWERS} more: --verbose shows all", "dim")
+
+
+def _say_best(ranking: Ranking) -> Text:
+    names = [rival.name for rival in ranking.rivals]
+    labels = {one.id: one.name if names.count(one.name) == 1 else short_id(one.id) for one in ranking.rivals}
+    return plain(textwrap.shorten(say_best(ranking, labels), COLUMNS, placeholder=" …"))
 
 
 # ------------------------------------------------------------------------------------------------------------ what next

@@ -21,6 +21,7 @@ from ..outcomes import SYMBOLS
 from ..separations import describe_separation
 from ..systems import list_steps
 from .preferences import preferences_table
+from .ranking import ranking_table
 from .systems import systems_table
 from .text import STYLES, new_table, plain
 from .verdict import list_checks, list_verdict, tabulate_seeds
@@ -41,6 +42,8 @@ def comparison_table(comparison: Comparison, runs: Mapping[str, Run]) -> Rendera
     parts += [plain(f"{name}: {why}", "dim") for name, why in comparison.missing.items()]
     if not comparison.candidates:
         parts.append(plain(f"There is no candidate to judge; the baseline is {baseline.id}."))
+    if comparison.ranking is not None:
+        parts += [Text(), ranking_table(comparison, comparison.ranking)]
     seeds = {run: seed for family in comparison.seeds for run, seed in zip(family.runs, family.seeds, strict=True)}
     by_run = {result.run: result for result in comparison.candidates}
     answers = answer_comparison(comparison)

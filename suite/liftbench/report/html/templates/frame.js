@@ -1,7 +1,7 @@
 // The frame around the page: folded sections open when a link leads to them, and the contents close after a choice.
 {
   const unfold = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1).split("?")[0]));
+    const target = document.getElementById(location.hash.slice(1).split("?")[0]);
     const fold = target && (target.querySelector(":scope > details.fold") || target.closest("details"));
     if (!fold || fold.open) return;
     fold.open = true;

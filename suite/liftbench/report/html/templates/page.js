@@ -81,10 +81,15 @@ for (const figure of document.querySelectorAll("figure.gains")) {
 }
 
 follow();
+// Once loaded, the browser itself goes to the place in the address, and takes the focus away.
+addEventListener("load", () => setTimeout(() => lists.find((list) => list.open)?.view.focusOpen()));
 
 // The first search need not wait: its words are made while nothing else happens.
 const prepare = (list, from = 0) => (globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50)))(() => {
-  for (const row of list.rows.slice(from, from + 200)) list.words(row);
+  for (const row of list.rows.slice(from, from + 200)) {
+    list.words(row);
+    list.length(row);
+  }
   if (from + 200 < list.rows.length) prepare(list, from + 200);
 });
 for (const list of lists) if (list.data.controls) prepare(list);

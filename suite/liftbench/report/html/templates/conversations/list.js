@@ -146,10 +146,20 @@ class List {
     this.shown = this.sorted().filter((row) => tests.every((test) => test(row)));
   }
 
-  get filtered() {
-    const { search, guard, problem, change, fields, metric, min, max } = this.state;
-    return Boolean(search.trim() || guard || problem || change || Object.keys(fields).length || (metric && (min !== "" || max !== "")));
+  // The filters that are set, in words, except the search.
+  describeFilters() {
+    const { guard, problem, change, fields, metric, of, min, max } = this.state;
+    const number = this.metrics.indexOf(metric);
+    const whose = { gain: "gain in ", baseline: `${this.data.systems[0].role}’s `, candidate: "" }[of];
+    return [
+      guard && `guard ${guard}`, problem, change && `${this.data.metrics[0]?.label ?? "score"} ${change}`,
+      ...Object.entries(fields).map(([field, label]) => `${field} ${label}`),
+      number >= 0 && min !== "" && `${whose}${this.data.metrics[number].label} at least ${min}`,
+      number >= 0 && max !== "" && `${whose}${this.data.metrics[number].label} at most ${max}`,
+    ].filter(Boolean);
   }
+
+  get filtered() { return Boolean(this.state.search.trim()) || this.describeFilters().length > 0; }
 
   // ------------------------------------------------------------------------------------------------ state as a link
 

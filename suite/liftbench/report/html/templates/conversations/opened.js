@@ -132,6 +132,9 @@ class Opened {
     let from = 0;
     cuts.forEach((end, place) => {
       const to = place === cuts.length - 1 ? text.length : end;
+      const space = text.slice(from, to).match(/^\s*/)[0];
+      paragraph.append(space);
+      from += space.length;
       const sentence = text.slice(from, to);
       const choose = (event) => {
         event.preventDefault();

@@ -10,8 +10,9 @@ class View {
     this.status = make("output", { class: "talk-status", tabindex: "-1" });
     this.said = make("span", { class: "unseen", role: "status" });
     this.columns = make("p", { class: "talk-columns" });
+    this.before = make("button", { type: "button", class: "talk-more", onclick: () => this.showBefore() });
     this.more = make("button", { type: "button", class: "talk-more", onclick: () => this.showMore() });
-    list.box.append(...(list.data.controls ? [this.makeControls()] : []), this.status, this.said, this.columns, this.rows, this.more);
+    list.box.append(...(list.data.controls ? [this.makeControls()] : []), this.status, this.said, this.columns, this.before, this.rows, this.more);
     this.update();
   }
 
@@ -138,14 +139,8 @@ class View {
       if (control.tagName === "SELECT" && ![...control.options].some((option) => option.value === value)) control.append(make("option", { value }, value));
       control.value = value;
     }
-    const inside = list.filtered && Object.keys({ ...state, search: "" }).length && this.hasFoldedFilter();
-    if (inside) this.details.open = true;
-  }
-
-  hasFoldedFilter() {
-    const { search, ...rest } = this.list.state;
-    const standard = this.list.defaults();
-    return ["guard", "problem", "change", "metric"].some((name) => rest[name] !== standard[name]) || Object.keys(rest.fields).length > 0;
+    const folded = list.describeFilters().length;
+    this.details.firstChild.textContent = folded ? `Filters (${folded})` : "Filters";
   }
 
   // ---------------------------------------------------------------------------------------------------------- rows
@@ -155,24 +150,11 @@ class View {
     list.select();
     if (list.data.controls) this.showState();
     if (list.open && !list.shown.includes(list.open)) this.close();
-    this.made = 0;
-    this.items.clear();
-    this.rows.replaceChildren();
-    this.showMore(list.open ? list.shown.indexOf(list.open) + 1 : 0);
-    const [found, all] = [list.shown.length, list.rows.length];
-    this.status.replaceChildren(found === all ? plural(all, "conversation") : `${count(found)} of ${plural(all, "conversation")}`, ...this.describeFilters());
+    this.startAt(list.open ? list.shown.indexOf(list.open) : 0);
+    const [found, all, words] = [list.shown.length, list.rows.length, list.describeFilters()];
+    this.status.replaceChildren(found === all ? plural(all, "conversation") : `${count(found)} of ${plural(all, "conversation")}`,
+      ...(list.data.controls && list.filtered ? [shorten(words.length ? `: ${words.join(", ")}` : "", 200), " ", this.reset] : []));
     this.showColumns();
-  }
-
-  describeFilters() {
-    const { list } = this;
-    if (!list.filtered || !list.data.controls) return [];
-    const { guard, problem, change, fields } = list.state;
-    const words = [
-      guard && `guard: ${guard}`, problem, change,
-      ...Object.entries(fields).map(([field, label]) => `${field}: ${label}`),
-    ].filter(Boolean);
-    return [words.length ? ` with ${words.join(", ").slice(0, 200)}` : "", " ", this.reset];
   }
 
   showColumns() {
@@ -189,17 +171,45 @@ class View {
     return sort === "place" ? Math.min(0, this.list.metrics.length - 1) : this.list.metrics.indexOf(sort);
   }
 
-  showMore(atLeast = 0) {
-    const { shown } = this.list;
-    const upTo = Math.min(shown.length, Math.max(this.made + STEP, Math.ceil(atLeast / STEP) * STEP));
-    const made = shown.slice(this.made, upTo).map((row) => this.makeRow(row));
+  // Only a part of the rows is there, from `from` to before `upTo`: thousands would take seconds.
+  startAt(place) {
+    this.from = this.upTo = Math.floor(Math.max(0, place) / STEP) * STEP;
+    this.items.clear();
+    this.rows.replaceChildren();
+    this.showMore();
+  }
+
+  showMore() {
+    const end = Math.min(this.list.shown.length, this.upTo + STEP);
+    const made = this.list.shown.slice(this.upTo, end).map((row) => this.makeRow(row));
     this.rows.append(...made);
-    const focused = document.activeElement === this.more;
-    this.made = upTo;
-    const left = shown.length - upTo;
-    this.more.hidden = !left;
-    this.more.textContent = `Show ${count(Math.min(left, STEP))} more of ${count(left)}`;
-    if (focused && made.length) made[0].querySelector("button").focus({ preventScroll: true });
+    this.upTo = end;
+    this.count(this.more, made[0]);
+  }
+
+  showBefore() {
+    const start = Math.max(0, this.from - STEP);
+    const made = this.list.shown.slice(start, this.from).map((row) => this.makeRow(row));
+    this.rows.prepend(...made);
+    this.from = start;
+    this.count(this.before, made[0]);
+  }
+
+  // Say what the buttons would show; where one was used, the first new row has the focus.
+  count(used, first) {
+    const focused = document.activeElement === used;
+    for (const [button, left, words] of [[this.before, this.from, "before"], [this.more, this.list.shown.length - this.upTo, "more"]]) {
+      button.hidden = !left;
+      button.textContent = `Show ${count(Math.min(left, STEP))} ${words} of ${count(left)}`;
+    }
+    if (focused) first?.firstChild.focus({ preventScroll: true });
+  }
+
+  // See to it that the row at a place is there.
+  reach(place) {
+    if (place >= this.upTo && place < this.upTo + STEP) this.showMore();
+    else if (place < this.from && place >= this.from - STEP) this.showBefore();
+    else if (place < this.from || place >= this.upTo) this.startAt(place);
   }
 
   makeRow(row) {
@@ -242,8 +252,7 @@ class View {
       list.state = { ...list.defaults(), about: list.state.about, diff: list.state.diff };
       this.update();
     }
-    const place = list.shown.indexOf(row);
-    if (place >= this.made) this.showMore(place + 1);
+    this.reach(list.shown.indexOf(row));
     const item = this.items.get(row);
     const before = item.getBoundingClientRect().top;
     if (list.open !== row) {
@@ -256,9 +265,11 @@ class View {
     }
     if (scroll) item.scrollIntoView();
     else scrollBy(0, item.getBoundingClientRect().top - before); // A row above that closes does not move this one.
-    if (focus) item.firstChild.focus({ preventScroll: true });
+    if (focus) this.focusOpen();
     this.remember(true);
   }
+
+  focusOpen() { this.items.get(this.list.open)?.firstChild.focus({ preventScroll: true }); }
 
   close(byHand = false) {
     const { list } = this;
@@ -286,7 +297,7 @@ class View {
       if (list.open !== row) this.open(row, { scroll: true });
       return;
     }
-    if (place >= this.made) this.showMore(place + 1);
+    this.reach(list.shown.indexOf(row));
     const button = this.items.get(row).firstChild;
     button.focus({ preventScroll: true });
     button.scrollIntoView({ block: "nearest" });

@@ -23,7 +23,7 @@ const plural = (number, one, many = `${one}s`) => `${count(number)} ${number ===
 // Scripts without spaces between words: each letter counts as a word there.
 const WORD = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|\p{N}+(?:[.,:]\p{N}+)*|[\p{L}\p{M}\p{N}]+/gu;
 const COMMON = new Set(
-  ("a about after again all also am an and any are as asked asks at be because been before being both but by can could customer agent "
+  ("a about after again all also am an and any are as ask asked asks at be because been before being both but by can could customer agent "
   + "did do does doing done for from get gets got had has have having he her hers him his how i if in into is it its just me more my "
   + "no not now of off on once one or other our out over own said says she should so some such than that the their them then there "
   + "these they this those to too told tells up us very was we were what when where which while who will with would yes you your").split(" "));

@@ -1,0 +1,182 @@
+"""What to do next: the line at the end of a command, and the one place that makes it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from ..errors import LiftbenchError
+from ..runs.differences import protocol_differences
+from ..runs.directory import Run, runs_in
+from ..runs.selection import newest_pair
+from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup
+from .show import say
+
+
+def say_next(*command: str | Path) -> None:
+    """Say which command comes next."""
+    say(f"next: {shlex.join(str(part) for part in command)}")
+
+
+# ------------------------------------------------------------------------------------------------------------ measuring
+
+
+def after_measuring(setup: Setup, run: Run, *, as_json: bool) -> None:
+    """After a baseline, a training or a score: what its verdict lacks, or the verdict."""
+    if as_json:
+        return
+    there = [one for one in runs_in(setup.runs) if one.manifest.status == "complete"]
+    alike = [one for one in there if not protocol_differences(run.manifest.protocol, one.manifest.protocol)]
+    baselines = [one for one in alike if one.manifest.command == "baseline" and not one.manifest.tuned]
+    candidates = [one for one in alike if one.manifest.command != "baseline"]
+    if not baselines:
+        say_next("bench", "baseline", *recipe_arguments(setup, plugin=False))
+    elif not candidates:
+        say_next("bench", "train", *recipe_arguments(setup, plugin=False), "--plugin", setup.recipe.train.plugin)
+    elif run.manifest.command == "baseline" or _is_newest(run, there):
+        say_next("bench", "compare", *runs_arguments(setup.runs))
+    else:
+        say_next("bench", "compare", run.id, *runs_arguments(setup.runs))
+
+
+def after_training_alone(*, as_json: bool) -> None:
+    """After `bench train --no-score`: the same, with its score."""
+    if not as_json:
+        say_next(*_again("--no-score"))
+
+
+def after_run(run: Run, runs: Path) -> None:
+    """After a look at a run: to finish it, or one of its conversations."""
+    if run.manifest.status == "complete" and not run.changed:
+        say_next("bench", "show", run.id, run.conversations[0].id, *runs_arguments(runs))
+    elif run.manifest.argv[0].endswith(("bench", "__main__.py")):
+        say_next("bench", *run.manifest.argv[1:])
+
+
+def after_yardsticks(setup: Setup) -> None:
+    """After controls or the validity of metrics: a system to hold beside them."""
+    say_next("bench", "baseline", *recipe_arguments(setup))
+
+
+def after_dry_run(*, as_json: bool) -> None:
+    """After `--dry-run`: the same command, in earnest."""
+    if not as_json:
+        say_next(*_again("--dry-run", "--no-calibration"))
+
+
+def after_sweep(recipe: str | Path, runs: Path) -> None:
+    """After a sweep: a training with the options that it found."""
+    say_next("bench", "train", recipe, *runs_arguments(runs))
+
+
+def after_promotion(name: str, run: Run, runs: Path, baselines: Path) -> None:
+    """After a promotion: the gate that it serves."""
+    option = "--proven" if run.manifest.system.adapter or run.manifest.command == "train" else "--baseline"
+    place = () if baselines == BASELINES else ("--baselines", baselines)
+    say_next("bench", "gate", _recipe_of(run), option, name, *place, *runs_arguments(runs))
+
+
+def after_gate(run: Run, runs: Path, *, passed: bool) -> None:
+    """After a gate: what was proven is shipped; what was not is looked at."""
+    if not passed:
+        say_next("bench", "compare", run.id, *runs_arguments(runs))
+    elif run.adapter is not None:
+        say_next("bench", "export", run.id, "--to", "FOLDER", *runs_arguments(runs))
+
+
+def after_export(form: str, folder: Path) -> None:
+    """After an export: a first summary by what was exported."""
+    say_next("bench", "summarize", "--adapter" if form == "adapter" else "--model", folder, "FILE")
+
+
+# ----------------------------------------------------------------------------------------------------------------- data
+
+
+def after_import(folder: Path) -> None:
+    """After an import: what is wrong with the data."""
+    say_next("bench", "data", "check", folder)
+
+
+def after_check(folder: Path, splits: Sequence[str], redacted: Path | None, *, personal: bool) -> None:
+    """After a check: without personal data, split, to be measured."""
+    if redacted is not None:
+        folder = redacted
+    elif personal:
+        say_next("bench", "data", "check", folder, "--redact")
+        return
+    if "train" in splits:
+        after_split(folder)
+    else:
+        say_next("bench", "data", "split", folder)
+
+
+def after_split(folder: Path) -> None:
+    """After a split: the untuned model on it."""
+    say_next("bench", "baseline", "--dataset", folder)
+
+
+# -------------------------------------------------------------------------------------------------------------- judging
+
+
+def after_judging(runs: Path) -> None:
+    """After judgments were read: the verdict that they are a part of."""
+    say_next("bench", "compare", *runs_arguments(runs))
+
+
+def after_sheet(runs: Path) -> None:
+    """After a sheet for judges: their answers."""
+    say_next("bench", "judge", "import", "FILE...", *runs_arguments(runs))
+
+
+# ------------------------------------------------------------------------------------------------------------ arguments
+
+
+def recipe_arguments(setup: Setup, *, plugin: bool = True) -> list[str]:
+    """The recipe with what the command line changed in it, as the next command has to name them again."""
+    resolved = setup.resolved
+    typed = setup.origins.option
+    found = [resolved.name]
+    values = {key: _value(setup, key) for key in resolved.origins}
+    for option, key in OVERRIDES.items():
+        if resolved.origins.get(key) == typed and (plugin or option != "plugin"):
+            found += [f"--{option.replace('_', '-')}", str(values[key])]
+    found += [part for name in ("--metric", "--set") for text in _typed(setup.argv, name) for part in (name, text)]
+    return [*found, *runs_arguments(setup.runs)]
+
+
+def runs_arguments(runs: Path) -> list[str]:
+    """`--runs DIR`, where the folder is not the usual one."""
+    return [] if runs == RUNS else ["--runs", str(runs)]
+
+
+def _value(setup: Setup, key: str) -> object:
+    found: object = setup.recipe
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, dict) else getattr(found, part, None)
+    return found
+
+
+def _typed(argv: Sequence[str], option: str) -> list[str]:
+    """The values of an option that may be repeated."""
+    apart = [value for name, value in pairwise(argv) if name == option]
+    return apart + [one.removeprefix(f"{option}=") for one in argv if one.startswith(f"{option}=")]
+
+
+def _recipe_of(run: Run) -> str:
+    """The recipe that a run was made with, as its origins name it."""
+    origins = run.manifest.origins.values()
+    return next((one.removeprefix("recipe ") for one in origins if one.startswith("recipe ")), "RECIPE")
+
+
+def _again(*left_out: str) -> list[str]:
+    return ["bench", *(argument for argument in sys.argv[1:] if argument not in left_out)]
+
+
+def _is_newest(run: Run, there: Sequence[Run]) -> bool:
+    try:
+        return newest_pair(there)[1].id == run.id
+    except LiftbenchError:
+        return False

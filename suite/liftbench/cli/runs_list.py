@@ -1,0 +1,59 @@
+"""`bench runs list`: the runs, with what they take on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..report import numbers
+from ..report.terminal.runs import runs_table
+from ..runs.directory import runs_in, unreadable_in
+from ..runs.removal import disk_use
+from ..text.phrases import pluralize
+from .options import json_option, runs_option
+from .output import console, echo, print_list
+from .runs_options import filter_of, filter_options
+from .show import print_json, say
+
+WIDE = 104
+"""Columns of a terminal in which the sizes fit beside whole ids."""
+
+
+@click.command("list")
+@filter_options
+@json_option
+@runs_option
+def command(as_json: bool, runs: Path, **given: Any) -> None:
+    """List the runs, oldest first, with what they take on the disk.
+
+    A run is damaged if a file is missing or is not the one that it was completed with. Runs that cannot be read, such
+    as those of an older version, are named with the reason.
+    """
+    there = runs_in(runs)
+    found = filter_of(given).choose(there)
+    for reason in unreadable_in(runs):
+        say(f"warning: {reason}")
+    sizes = {run.id: disk_use(run.folder) for run in found}
+    if as_json:
+        print_json(
+            [
+                {"folder": str(run.folder), "manifest": run.manifest, "changed": run.changed, "bytes": sizes[run.id]}
+                for run in found
+            ]
+        )
+        return
+    if not there:
+        echo(f"no runs in {runs}; `bench baseline` makes one")
+        return
+    if not found:
+        echo(f"none of {pluralize(len(there), 'run')} in {runs} is so")
+        return
+    out = console()
+    print_list(runs_table(found, sizes if out.width >= WIDE or not out.file.isatty() else None))
+    largest = max(found, key=lambda run: sizes[run.id])
+    say(
+        f"{pluralize(len(found), 'run')}, {numbers.format_size(sum(sizes.values()))} (the largest: {largest.id}, "
+        f"{numbers.format_size(sizes[largest.id])}); all of {runs} takes {numbers.format_size(disk_use(runs))}"
+    )

@@ -1,0 +1,62 @@
+"""Deleting runs, and what they take on the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import RunFailed, UsageError
+from ..files import writing
+from .directory import Run, unreadable_folders
+from .lock import hold_lock
+
+
+def disk_use(folder: Path) -> int:
+    """The bytes of all files in a folder; 0 where it does not exist. A link counts, what it leads to does not."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+
+
+def find_folder(name: str, runs: Path) -> Path | None:
+    """The folder of a run that cannot be read, by its whole name; None where there is none."""
+    return next((folder for folder in unreadable_folders(runs) if folder.name == Path(name).name), None)
+
+
+def require_inside(folder: Path, runs: Path) -> None:
+    """Raise `UsageError` unless a run lies in the folder of the runs itself."""
+    if folder.is_symlink() or folder.resolve().parent != runs.resolve():
+        raise UsageError(f"{folder} is not in {runs}, so it is not deleted", "Name its folder with --runs.")
+
+
+def dependents(run: Run, others: Iterable[Run]) -> list[str]:
+    """The ids of runs whose adapter or texts came from a run."""
+    return [one.id for one in others if one.manifest.parent == run.id and one.id != run.id]
+
+
+def delete_run(folder: Path, runs: Path, key: str | None) -> None:
+    """Delete a run's folder. `key` is the run's, None for one that cannot be read.
+
+    The folder loses its name first, so that a kill in between leaves no half of a run. Raises `RunFailed` where another
+    process works on the run.
+    """
+    require_inside(folder, runs)
+    if key is None:
+        _delete(folder)
+        return
+    try:
+        with hold_lock(runs / f".{key[:16]}.lock", "this run"):
+            _delete(folder)
+    except RunFailed as error:
+        if "another process" not in error.what:
+            raise
+        raise RunFailed(
+            f"{folder.name} is not deleted: another process is working on it", "Wait until it is done, or stop it."
+        ) from error
+
+
+def _delete(folder: Path) -> None:
+    doomed = folder.with_name(f".{folder.name}.deleted")
+    with writing(folder):
+        shutil.rmtree(doomed, ignore_errors=True)  # left by a process that was killed
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
