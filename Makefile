@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # Processes that `make test` runs in.
 WORKERS ?= 2
 
-.PHONY: setup demo test test-all check format docs performance performance-cuda clean
+.PHONY: setup demo test test-all check format docs notebook performance performance-cuda clean
 
 # Build backends, too, come in the versions that are pinned.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
@@ -45,6 +45,10 @@ format: setup
 
 docs: setup
 	$(BIN)/python docs/generate.py
+
+# Trains the default model for some minutes.
+notebook: setup
+	$(BIN)/python docs/notebook.py
 
 performance: setup
 	$(BIN)/python tests/benchmarks/performance.py

@@ -64,7 +64,20 @@ BASES = {
 }
 """The base classes that plugins implement, with the records that they take and return."""
 
-FUNCTIONS = ("baseline", "train", "score", "compare", "gate", "summarize", "load_run")
+FUNCTIONS = (
+    "environment",
+    "load_conversations",
+    "preview",
+    "baseline",
+    "train",
+    "score",
+    "compare",
+    "write_report",
+    "side_by_side",
+    "gate",
+    "summarize",
+    "load_run",
+)
 OPTIONS_TYPE = "RunOptions"
 """The functions and options of `import liftbench`, in the order of the page; other names follow in a table."""
 

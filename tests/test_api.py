@@ -7,7 +7,9 @@ import json
 import shutil
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -16,10 +18,29 @@ from msgspec.structs import replace
 
 import liftbench
 from liftbench.files import write_lines
+from liftbench.records.training import TrainingSummary
+from liftbench.runs.directory import describe_training
+from liftbench.text.phrases import name_run
 
-from .support.scripted import World, untuned
+from .support.scripted import World, corpus, untuned
 
-FUNCTIONS = ("baseline", "compare", "export", "gate", "load_run", "score", "summarize", "sweep", "train")
+FUNCTIONS = (
+    "baseline",
+    "compare",
+    "export",
+    "gate",
+    "load_conversations",
+    "load_run",
+    "preview",
+    "score",
+    "side_by_side",
+    "summarize",
+    "sweep",
+    "train",
+    "write_report",
+)
+
+STARS: dict[Any, str] = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}
 
 SETTINGS: dict[str, Any] = {
     "generation.max_new_tokens": 4,
@@ -85,9 +106,9 @@ def test_every_parameter_is_documented(name: str) -> None:
     for section in ("Parameters:", "Returns:", "Raises:", "Example:"):
         assert f"\n{section}\n" in documented
     for parameter in inspect.signature(function).parameters.values():
-        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+        stars = STARS.get(parameter.kind, "")
         assert f"    {stars}{parameter.name}: " in documented
-        if stars and name != "summarize":
+        if stars == "**" and name != "summarize":
             assert all(f"`{option}`" in documented for option in liftbench.RunOptions.__optional_keys__)
 
 
@@ -190,6 +211,82 @@ def test_a_gate_is_the_one_that_the_command_prints(project: Any, world: World) -
     assert as_json(liftbench.gate("mine.toml")) == printed
 
 
+def test_pages_are_those_that_the_commands_write(project: Any, world: World) -> None:
+    project("compare", "--html", "by-command.html")
+    comparison = liftbench.compare()
+    assert liftbench.write_report(comparison, "by-call.html") == Path("by-call.html")
+    assert Path("by-call.html").read_bytes() == Path("by-command.html").read_bytes()
+    assert liftbench.write_report(comparison).parent == Path("reports")
+    assert project("report", world.baseline.id, world.good.id, "--html", "runs-by-command.html").code == 0
+    liftbench.write_report([world.baseline.id, liftbench.load_run(world.good.id)], "runs-by-call.html")
+    assert Path("runs-by-call.html").read_bytes() == Path("runs-by-command.html").read_bytes()
+    liftbench.write_report(world.good.id, Path("one.html"))
+    assert world.good.id in Path("one.html").read_text()
+    assert world.baseline.id not in Path("one.html").read_text()
+    with pytest.raises(liftbench.UsageError, match="unknown run 'nowhere'"):
+        liftbench.write_report("nowhere")
+
+
+# ------------------------------------------------------------------------------------------------------------- looking
+
+
+def test_the_environment_is_what_a_run_would_record() -> None:
+    import torch
+
+    found = liftbench.environment()
+    assert found.packages["torch"] == torch.__version__
+    assert found.threads == torch.get_num_threads()
+    assert (found.gpu is None) == (not torch.cuda.is_available())
+
+
+def test_conversations_are_those_that_a_run_would_use(world: World) -> None:
+    assert liftbench.load_conversations("helpdesk") == list(corpus("test"))
+    assert liftbench.load_conversations("helpdesk", split="train") == list(corpus("train"))
+    folder = str(world.bench.folder)
+    assert liftbench.load_conversations(dataset=folder, settings=["data.split=test"]) == world.baseline.conversations
+    with pytest.raises(liftbench.UsageError, match="unknown split 'tset'"):
+        liftbench.load_conversations("helpdesk", split="tset")
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_preview_tells_what_a_training_would_do() -> None:
+    found = liftbench.preview(plugin="qlora", settings=SETTINGS | {"train.options.rank": 3, "prompt.system": HOSTILE})
+    assert (found.counts["scored"], found.counts["training"] + found.counts["validation (carved from training)"]) == (
+        4,
+        8,
+    )
+    assert (found.options["rank"], found.options["max_steps"], found.options["alpha"]) == (3, 1, 32)
+    shown = repr(found)
+    assert "train.options.rank = 3 (Python call (settings))" in shown
+    assert "generation.repetition_stop" not in shown, "a default value is not shown"
+    assert "\n\nprompt of conversation c" in shown
+    assert "<script" not in found._repr_html_()
+    assert "<td>rank</td><td>3</td>" in found._repr_html_()
+    with pytest.raises(liftbench.UsageError, match="rnak"):
+        liftbench.preview(plugin="qlora", settings=SETTINGS | {"train.options.rnak": 3})
+
+
+def test_summaries_stand_side_by_side_with_those_of_people(world: World) -> None:
+    found = liftbench.side_by_side(world.baseline, world.good, limit=2)
+    first, second = world.baseline.conversations[:2]
+    assert found.conversations == [first, second]
+    people, base, good = found.summaries[1]
+    assert (people.by, people.text, people.score) == ("human", second.references[0], None)
+    assert (base.by, good.by) == (world.baseline.manifest.system.name, world.good.manifest.system.name)
+    assert good.text == world.good.predictions[second.id].text
+    assert good.score == world.good.scores[second.id]["rougeL"]
+    again = liftbench.side_by_side(world.good, ids=[second.id, first.id])
+    assert [one.id for one in again.conversations] == [second.id, first.id]
+    assert f"human: {second.references[0]}" in repr(again)
+    assert repr(again).index(second.id) < repr(again).index(first.id)
+    hostile = replace(found, conversations=[replace(first, id=HOSTILE), second], summaries=[[people, base], [good]])
+    assert "<script" not in hostile._repr_html_()
+    with pytest.raises(liftbench.UsageError, match="unknown conversation 'nowhere'"):
+        liftbench.side_by_side(world.good, ids=["nowhere"])
+    with pytest.raises(liftbench.UsageError, match="one run or several"):
+        liftbench.side_by_side()
+
+
 # ------------------------------------------------------------------------------------------------------------ mistakes
 
 
@@ -231,6 +328,9 @@ def test_results_are_readable_in_a_notebook_and_escaped(project: Any, world: Wor
     shown = report._repr_html_()
     assert shown.startswith("<p>Passed: all 2 rules hold.</p>")
     assert "<td>rougeL &gt;= 0.1</td>" in shown
+    assert repr(comparison) == f"{name_run(candidate.run)}: {candidate.verdict.sentence}"
+    assert repr(report).startswith("Passed: all 2 rules hold.\npassed: measured alike: ")
+    assert "\npassed: rougeL >= 0.1: " in repr(report)
 
     run.manifest = replace(run.manifest, id=HOSTILE, system=replace(run.manifest.system, name=HOSTILE))
     comparison = replace(comparison, candidates=[replace(candidate, run=HOSTILE)])
@@ -241,9 +341,31 @@ def test_results_are_readable_in_a_notebook_and_escaped(project: Any, world: Wor
         assert "<script" not in shown
 
 
+def test_a_conversation_shows_its_turns_and_summaries() -> None:
+    turns = (liftbench.Turn(role="customer", text=HOSTILE), liftbench.Turn(role="agent", text="Sorry."))
+    conversation = liftbench.Conversation(id="c1", turns=turns, references=("A customer complains.",))
+    shown = conversation._repr_html_()
+    assert (
+        shown.index("c1") < shown.index("&lt;script&gt;") < shown.index("Sorry.") < shown.index("A customer complains.")
+    )
+    assert "<script" not in shown
+    printed = StringIO()
+    conversation._repr_pretty_(SimpleNamespace(text=printed.write), cycle=False)
+    assert printed.getvalue().splitlines()[2:] == ["agent: Sorry.", "human summary: A customer complains."]
+
+
+def test_a_training_is_shown_in_a_sentence() -> None:
+    training = TrainingSummary(
+        trainer="qlora", steps=58, conversations=460, validation_conversations=40, trainable_parameters=1, seconds=9
+    )
+    assert describe_training(training) == "trained 58 steps on 460 conversations"
+    chosen = replace(training, best_step=29, best_validation_loss=1.849)
+    assert describe_training(chosen).endswith("; the best validation loss, 1.85, is that of step 29")
+
+
 def test_an_unfinished_run_shows_its_status(project: Any, world: World) -> None:
     del project
     run = liftbench.load_run(world.good.id)
     run.manifest = replace(run.manifest, status="trained")
     assert "<table>" not in run._repr_html_()
-    assert repr(run) == f"<Run {run.id}: trained>"
+    assert repr(run) == f"<Run {name_run(run.id)}: trained>"

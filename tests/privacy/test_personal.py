@@ -60,6 +60,7 @@ SENTENCES = [
     "The receipt shows **** **** **** [CARD:1881].",
     "My IBAN is [IBAN:GB29 NWBK 6016 1331 9268 19], thanks.",
     "Send it to [IBAN:DE89370400440532013000].",
+    "Here: [IBAN:BE68 5390 0754 7034], of a bank that is on no list.",
     "The number 4242 4242 4242 4243 is not a card of mine.",
     # Addresses
     "I live at [ADDRESS:14 Oak Street, Leeds LS1 4AP] now.",

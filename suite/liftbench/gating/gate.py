@@ -121,6 +121,9 @@ class GateReport(Struct, frozen=True, kw_only=True):
         also = f"; the rules also waive {join_words(others)}" if others else ""
         return f", but the run does not pass the waived {_name_guards(failing)}, so its lift is not proven{also}"
 
+    def __repr__(self) -> str:
+        return "\n".join([self.sentence, *(f"{one.state}: {one.rule}: {one.found}" for one in self.results)])
+
     def _repr_html_(self) -> str:
         """Shows the outcome and what was checked, then the rules, in a notebook."""
         about = f"{self.system} ({', '.join(self.runs)}) against baseline {self.baseline}"

@@ -24,7 +24,7 @@ from ..runs.selection import protocol_of, require_comparable
 from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import Lift, LiftResult, describe_gain
 from ..text.html_table import html_table
-from ..text.phrases import metric_label, pluralize
+from ..text.phrases import metric_label, name_run, pluralize
 from .evidence import Basis, Evidence, Selection, gather_evidence, lay_basis
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
@@ -109,13 +109,20 @@ class Comparison(Struct, frozen=True, kw_only=True):
     slicing: list[Slicing] = []
     """Which slices the conversations belong to."""
 
-    def _repr_html_(self) -> str:
-        """Shows the verdicts that count, then each candidate's lift on each headline, in a notebook."""
+    def __repr__(self) -> str:
+        return "\n".join(self._sentences())
+
+    def _sentences(self) -> list[str]:
+        """The verdicts that count, a sentence each."""
         together = {run for group in self.seeds for run in group.runs}
         words = [
             f"{group.name}, {pluralize(len(group.seeds), 'seed')}: {group.verdict.sentence}" for group in self.seeds
         ]
-        words += [f"{one.run}: {one.verdict.sentence}" for one in self.candidates if one.run not in together]
+        alone = [one for one in self.candidates if one.run not in together]
+        return words + [f"{name_run(one.run)}: {one.verdict.sentence}" for one in alone]
+
+    def _repr_html_(self) -> str:
+        """Shows the verdicts that count, then each candidate's lift on each headline, in a notebook."""
         rows = []
         for one in self.candidates:
             lifts = one.prompted if one.verdict.against == "best-prompted" else one.lifts
@@ -123,9 +130,11 @@ class Comparison(Struct, frozen=True, kw_only=True):
                 means = ["–" if mean is None else f"{mean:.3f}" for mean in (lift.baseline, lift.candidate)]
                 label = metric_label(lift.metric)
                 gain = describe_gain(lift, one.verdict.target)
-                rows.append([one.run, label, *means, gain, BADGES[one.verdict.outcome]])
+                rows.append([name_run(one.run), label, *means, gain, BADGES[one.verdict.outcome]])
         against = self.candidates[0].verdict.against if self.candidates else "baseline"
-        return html_table(words, ["candidate", "metric", against, "candidate's mean", "lift", "outcome"], rows)
+        return html_table(
+            self._sentences(), ["candidate", "metric", against, "candidate's mean", "lift", "outcome"], rows
+        )
 
 
 NOTHING_MEASURED = Background(missing={"controls": "not measured", "validity": "not measured"})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from html import escape
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -57,3 +58,16 @@ class Conversation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a good summary tells; empty where nobody wrote it down."""
     false_facts: tuple[FalseFact, ...] = ()
     """False statements, for testing metrics."""
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """In a notebook without HTML: the turns, then the human summaries, a line each."""
+        del cycle
+        turns = [f"{turn.role}: {turn.text}" for turn in self.turns]
+        printer.text("\n".join([self.id, *turns, *(f"human summary: {one}" for one in self.references)]))
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the same as paragraphs."""
+        said = [(turn.role, turn.text) for turn in self.turns]
+        said += [("human summary", reference) for reference in self.references]
+        lines = "".join(f"<p><b>{escape(by)}</b>: {escape(text)}</p>" for by, text in said)
+        return f"<p>{escape(self.id)}</p>{lines}"

@@ -22,7 +22,7 @@ from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import SCHEMA, Environment, Finding, Manifest, Prediction, RunSummary, SampleScores
 from ..records.training import CurvePoint, TrainingRow, TrainingSummary
 from ..text.html_table import html_table
-from ..text.phrases import metric_label, pluralize
+from ..text.phrases import metric_label, name_run, pluralize
 from .sums import changed_files, require_unchanged
 
 
@@ -135,10 +135,10 @@ class Run:
         return path if any((path / name).exists() for name in ("adapter_config.json", "config.json")) else None
 
     def __repr__(self) -> str:
-        return f"<Run {self.id}: {self.manifest.status}>"
+        return f"<Run {name_run(self.id)}: {self.manifest.status}>"
 
     def _repr_html_(self) -> str:
-        """In a notebook: the system, its data and the status, then the metrics."""
+        """In a notebook: the system, its data, the status and what was trained, then the metrics."""
         manifest, protocol = self.manifest, self.manifest.protocol
         about = (
             f"{manifest.system.name} on {pluralize(protocol.n, 'conversation')} of {protocol.dataset} {protocol.split}"
@@ -153,7 +153,11 @@ class Run:
                 )
                 rows.append([metric_label(metric.name), mean, interval, str(metric.n)])
         return html_table(
-            [about, f"run {self.id}: {status}"],
+            [
+                about,
+                f"run {name_run(self.id)}: {status}",
+                *([describe_training(self.training)] if self.training else []),
+            ],
             ["metric", "mean", "95% interval", "conversations"],
             rows,
         )
@@ -166,6 +170,17 @@ class Run:
                 f"run {self.id} {verb}", f"Run the same `bench {self.manifest.command}` command again to continue it."
             )
         return self
+
+
+def describe_training(training: TrainingSummary) -> str:
+    """`trained 58 steps on 460 conversations; the best validation loss, 1.85, is that of step 58`."""
+    steps = "trained" if training.steps is None else f"trained {pluralize(training.steps, 'step')}"
+    words = f"{steps} on {pluralize(training.conversations, 'conversation')}"
+    if training.best_validation_loss is None or training.best_step is None:
+        return words
+    return (
+        f"{words}; the best validation loss, {training.best_validation_loss:.2f}, is that of step {training.best_step}"
+    )
 
 
 def runs_in(folder: Path) -> list[Run]:

@@ -50,6 +50,16 @@ def pluralize(count: int, singular: str, plural: str = "") -> str:
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
+def name_run(id_: str) -> str:
+    """A run's id without the time that it begins with: a part of the id that finds the run, and is the same again when
+    the same is measured again.
+
+    >>> name_run("20260101T120000Z-smollm2-135m-helpdesk-af7f5fbc")
+    'smollm2-135m-helpdesk-af7f5fbc'
+    """
+    return re.sub(r"^\d{8}T\d{6}Z-", "", id_)
+
+
 def percent(share: float) -> str:
     """A share, such as 0.95, in percent with at most two decimals: `95%`, `98.33%`."""
     return f"{100 * share:.2f}".rstrip("0").rstrip(".") + "%"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from ..prompts.render import render
 from ..recipe.sections import Recipe
 from ..records.run import Protocol
 from ..records.system import Shot
+from ..text.html_table import html_table
 from ..training.adapter import TrainingPlan, remember_pace, request_path
 from ..training.estimate import estimate
 from ..training.launch import command, found_at
@@ -79,6 +81,30 @@ class Preview(Struct, frozen=True, kw_only=True):
     """Why the run could not be made: its model cannot be had, or its prompt not be rendered. None where it could."""
     launch: LaunchPreview | None = None
     """How the training is launched, where several processes train."""
+    options: dict[str, Any] = {}
+    """The trainer's options, defaults included; empty where nothing is trained."""
+
+    def __repr__(self) -> str:
+        values = [f"{key} = {value!r} ({origin})" for key, value, origin in self._given()]
+        options = [f"{key} = {value!r}" for key, value in self.options.items()]
+        prompt = [f"{name}:\n{text}" for name, text in self.prompt.items()]
+        return "\n\n".join(["\n".join(part) for part in (values, [self._counts()], options, prompt) if part])
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the values that are not defaults, the counts, the trainer's options, and the first prompt."""
+        values = [[key, repr(value), origin] for key, value, origin in self._given()]
+        options = [[key, repr(value)] for key, value in self.options.items()]
+        prompt = "".join(f"<p>{escape(name)}</p><pre>{escape(text)}</pre>" for name, text in self.prompt.items())
+        tables = html_table([f"recipe {self.name}"], ["key", "value", "origin"], values)
+        return tables + html_table([self._counts()], ["trainer's option", "value"], options) + prompt
+
+    def _given(self) -> list[Value]:
+        """The values that are not defaults, without those that only describe or gate."""
+        changed = [value for value in self.recipe if value.origin != "default"]
+        return [value for value in changed if not value.key.startswith(("description", "gates."))]
+
+    def _counts(self) -> str:
+        return ", ".join(f"{count} {name}" for name, count in self.counts.items())
 
 
 def preview_baseline(setup: Setup, measurement: Measurement, shots: tuple[Shot, ...] | None = None) -> Preview:
@@ -97,7 +123,10 @@ def preview_trainings(trainings: Sequence[Training], measurement: Measurement) -
     }
     found = preview_system(setup, measurement, lambda: planned_system(setup.recipe))
     seeds = [training.setup.recipe.seed for training in trainings] if len(trainings) > 1 else []
-    return msgspec.structs.replace(found, counts=found.counts | counts, seeds=seeds, launch=_launch(setup, plan))
+    options = msgspec.to_builtins(plan.options) or {}
+    return msgspec.structs.replace(
+        found, counts=found.counts | counts, seeds=seeds, launch=_launch(setup, plan), options=options
+    )
 
 
 def _launch(setup: Setup, plan: TrainingPlan) -> LaunchPreview | None:
