@@ -9,9 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..errors import LiftbenchError
-from ..runs.differences import protocol_differences
 from ..runs.directory import Run, runs_in
-from ..runs.selection import newest_pair
+from ..runs.selection import complete_like, is_plain_baseline, newest_pair
 from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup
 from .show import say
 
@@ -28,11 +27,10 @@ def after_measuring(setup: Setup, run: Run, *, as_json: bool) -> None:
     """After a baseline, a training or a score: what its verdict lacks, or the verdict."""
     if as_json:
         return
-    there = [one for one in runs_in(setup.runs) if one.manifest.status == "complete"]
-    alike = [one for one in there if not protocol_differences(run.manifest.protocol, one.manifest.protocol)]
-    baselines = [one for one in alike if one.manifest.command == "baseline" and not one.manifest.tuned]
+    there = runs_in(setup.runs)
+    alike = complete_like(run, there)
     candidates = [one for one in alike if one.manifest.command != "baseline"]
-    if not baselines:
+    if not any(map(is_plain_baseline, alike)):
         say_next("bench", "baseline", *recipe_arguments(setup, plugin=False))
     elif not candidates:
         say_next("bench", "train", *recipe_arguments(setup, plugin=False), "--plugin", setup.recipe.train.plugin)

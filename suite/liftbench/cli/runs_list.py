@@ -9,7 +9,7 @@ import click
 
 from ..report import numbers
 from ..report.terminal.runs import runs_table
-from ..runs.directory import runs_in, unreadable_in
+from ..runs.directory import read_runs
 from ..runs.removal import disk_use
 from ..text.phrases import pluralize
 from .options import json_option, runs_option
@@ -31,10 +31,10 @@ def command(as_json: bool, runs: Path, **given: Any) -> None:
     A run is damaged if a file is missing or is not the one that it was completed with. Runs that cannot be read, such
     as those of an older version, are named with the reason.
     """
-    there = runs_in(runs)
+    there, unreadable = read_runs(runs)
     found = filter_of(given).choose(there)
-    for reason in unreadable_in(runs):
-        say(f"warning: {reason}")
+    for one in unreadable:
+        say(f"warning: {one.why}")
     sizes = {run.id: disk_use(run.folder) for run in found}
     if as_json:
         print_json(

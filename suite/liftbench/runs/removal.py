@@ -8,18 +8,13 @@ from pathlib import Path
 
 from ..errors import RunFailed, UsageError
 from ..files import writing
-from .directory import Run, unreadable_folders
+from .directory import Run
 from .lock import hold_lock
 
 
 def disk_use(folder: Path) -> int:
     """The bytes of all files in a folder; 0 where it does not exist. A link counts, what it leads to does not."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_symlink() or path.is_file())
-
-
-def find_folder(name: str, runs: Path) -> Path | None:
-    """The folder of a run that cannot be read, by its whole name; None where there is none."""
-    return next((folder for folder in unreadable_folders(runs) if folder.name == Path(name).name), None)
 
 
 def require_inside(folder: Path, runs: Path) -> None:
