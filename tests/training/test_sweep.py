@@ -444,7 +444,7 @@ def test_people_see_the_time_left_and_the_result_of_each_trial(sweep: Callable[.
     sweep(trials=3, say=said.append, progress=lambda done, total, _: shown.append((done, total)))
     assert said[0].startswith("sweep ")
     assert said[1].startswith("trial 1 of 3: loss ")
-    assert "after 1.0 min (learning_rate 0.001, rank 8); about 2 min left" in said[1]
+    assert "after 1 min (learning_rate 0.001, rank 8); about 2 min left" in said[1]
     assert "left" not in said[3]
     assert shown[:STEPS] == [(step, STEPS) for step in range(1, STEPS + 1)]
     sweep(trials=3, say=said.append)
