@@ -13,7 +13,7 @@ from ..text.phrases import pluralize
 from ..workflow.check import check_recipe
 from .findings import show_findings
 from .options import baselines_option, json_option, recipe_argument
-from .show import print_json, say
+from .show import say
 
 
 @click.command("check")
@@ -30,12 +30,8 @@ def command(recipe: str | None, baselines: Path, as_json: bool, no_plugin: tuple
     """
     name = recipe or DEFAULT_RECIPE
     found = check_recipe(name, load_plugins(no_plugin), baselines)
-    if as_json:
-        print_json({"recipe": name, "ok": not found.wrong, "findings": found.findings})
-    else:
-        show_findings((one.part, one.state, one.what, one.fix) for one in found.findings)
-    if found.wrong:
-        say(f"{pluralize(found.wrong, 'thing')} in {name} would stop a run")
+    if wrong := show_findings(name, found, as_json=as_json):
+        say(f"{pluralize(wrong, 'thing')} in {name} would stop a run")
         return UsageError.exit_code
     say(f"next: bench baseline {name} --dry-run; bench baseline {name}")
     return 0

@@ -13,7 +13,7 @@ from ..workflow.doctor import examine
 from ..workflow.setup import resolve_recipe
 from .findings import show_findings
 from .options import json_option, recipe_argument, runs_option
-from .show import print_json, say
+from .show import say
 
 
 @click.command("doctor")
@@ -29,12 +29,7 @@ def command(recipe: str | None, as_json: bool, runs: Path) -> int:
     """
     resolved = resolve_recipe(recipe)
     found = examine(resolved.recipe, load_plugins(), runs)
-    blocking = sum(one.state == "wrong" for one in found)
-    if as_json:
-        print_json({"recipe": resolved.name, "ok": not blocking, "findings": found})
-    else:
-        show_findings((one.part, one.state, one.what, one.fix) for one in found)
-    if blocking:
+    if blocking := show_findings(resolved.name, found, as_json=as_json):
         say(f"{pluralize(blocking, 'problem')} to be fixed first")
         return PrerequisiteError.exit_code
     say("next: bench demo, or bench init FOLDER for conversations of your own")

@@ -43,24 +43,12 @@ class Finding(Struct, frozen=True, kw_only=True):
     """How to fix it, in whole sentences."""
 
 
-class Checked(Struct, frozen=True, kw_only=True):
-    """What is right and wrong with a recipe."""
-
-    recipe: str
-    findings: list[Finding]
-
-    @property
-    def wrong(self) -> int:
-        """How many findings would stop a run."""
-        return sum(finding.state == "wrong" for finding in self.findings)
-
-
-def check_recipe(name: str, plugins: Plugins, baselines: Path = BASELINES) -> Checked:
+def check_recipe(name: str, plugins: Plugins, baselines: Path = BASELINES) -> list[Finding]:
     """Everything that is right and wrong with a recipe, by name or path. Nothing is downloaded, apart from the data of
     a data set on the hub."""
     check = _Check(plugins, baselines)
     check.run(name)
-    return Checked(recipe=name, findings=check.findings)
+    return check.findings
 
 
 class _Check:
