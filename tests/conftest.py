@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +36,15 @@ LONGEST = "test_end_to_end.py"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the longest file: as the last, it would keep one worker of xdist busy while the others wait."""
     items.sort(key=lambda item: item.path.name != LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of garbage collections what was imported to read the tests: three quarters of a million objects.
+
+    A collection takes a second with them, and each model that is closed and each trial of a sweep asks for one.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
