@@ -27,25 +27,16 @@ def bench(tiny_command_line: Bench) -> Bench:
 
 
 def test_a_dry_run_tells_time_memory_and_the_micro_batch_and_writes_nothing(bench: Bench) -> None:
-    done = bench("--seeds", "2", "--set", "train.options={batch_size=2, epochs=1}")
+    done = bench("--json", "--seeds", "2", "--set", "train.options={batch_size=4, epochs=1}")
     assert done.code == 0, done.err
-    told = done.out[done.out.rindex("\n\n") :].strip().splitlines()
-    assert "4 steps, " in told[0]
-    assert "for each of 2 trainings" in told[0]
-    assert " in all and " in told[1]
-    assert "GB are the weights" in told[1]
-    assert "with micro_batch 1" in told[2]
-    assert "other work on the machine makes a training slower" in told[3]
-    assert not Path("reports").exists()
-
-
-def test_a_dry_run_as_json(bench: Bench) -> None:
-    expected = json.loads(bench("--json", "--set", "train.options={batch_size=4, epochs=1}").out)["expected"]
+    expected = json.loads(done.out)["expected"]
     estimate = expected["estimate"]
     assert (estimate["steps"], estimate["micro_batch"], estimate["proposed_micro_batch"]) == (2, 1, 1)
     assert sorted(estimate["peaks"]) == ["1", "2", "4"]
     assert estimate["seconds"] > 0
-    assert expected["trainings"] == 1
+    assert estimate["weights_bytes"] > 0
+    assert expected["trainings"] == 2
+    assert not Path("reports").exists()
 
 
 def test_without_calibration_nothing_is_predicted(bench: Bench) -> None:
@@ -131,3 +122,10 @@ def test_the_words(changes: dict[str, object], words: str, capsys: pytest.Captur
     estimate: TrainingEstimate = replace(ESTIMATE, **changes)
     show_expectation(Expectation(estimate=estimate))
     assert words in capsys.readouterr().out
+
+
+def test_several_trainings_are_added_up(capsys: pytest.CaptureFixture[str]) -> None:
+    show_expectation(Expectation(estimate=ESTIMATE, trainings=3))
+    told = capsys.readouterr().out
+    assert "3 steps, 40 target tokens of 200 tokens for each of 3 trainings\n" in told
+    assert "about 4 min in all and 2.0 GB of memory" in told
