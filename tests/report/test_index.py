@@ -102,11 +102,14 @@ def test_only_pages_of_ours_are_found(place: Path) -> None:
 
 Get = Callable[..., tuple[int, str]]
 
+POLL = 0.02
+"""Seconds that `shutdown` waits at the most; half a second by default, for each test."""
+
 
 @pytest.fixture
 def get(place: Path) -> Iterator[Get]:
     server = make_server(place / "runs", place / "baselines")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL,), daemon=True)
     thread.start()
 
     def fetch(path: str, method: str = "GET", host: str = "") -> tuple[int, str]:
