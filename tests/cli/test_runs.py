@@ -159,7 +159,7 @@ def test_a_run_at_work_stays(command_line: Bench, runs: dict[str, Run]) -> None:
     with FileLock(RUNS / f".{stopped.manifest.key[:16]}.lock"):
         done = command_line("runs", "delete", stopped.id, runs["base"].id, "--yes")
     assert done.code == 4
-    assert f"{stopped.id} is not deleted: another process is working on it" in done.err
+    assert f"another process is working on {stopped.id}, so it is not deleted" in done.err
     assert stopped.id in there()
     assert runs["base"].id not in there()
 

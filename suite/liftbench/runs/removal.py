@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import RunFailed, UsageError
+from ..errors import UsageError
 from ..files import writing
 from .directory import Run
-from .lock import hold_lock
+from .lock import hold_lock, run_lock
 
 
 def disk_use(folder: Path) -> int:
@@ -38,15 +38,8 @@ def delete_run(folder: Path, runs: Path, key: str | None) -> None:
     if key is None:
         _delete(folder)
         return
-    try:
-        with hold_lock(runs / f".{key[:16]}.lock", "this run"):
-            _delete(folder)
-    except RunFailed as error:
-        if "another process" not in error.what:
-            raise
-        raise RunFailed(
-            f"{folder.name} is not deleted: another process is working on it", "Wait until it is done, or stop it."
-        ) from error
+    with hold_lock(run_lock(runs, key), f"{folder.name}, so it is not deleted", "Wait until it is done, or stop it."):
+        _delete(folder)
 
 
 def _delete(folder: Path) -> None:
