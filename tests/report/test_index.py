@@ -186,7 +186,14 @@ def test_the_command_writes_the_index_and_prints_it_as_json(place: Path, command
 def test_the_command_serves_until_it_is_interrupted(place: Path) -> None:
     options = ("--runs", str(place / "runs"), "--baselines", str(place / "baselines"))
     command = [sys.executable, "-m", "liftbench", "view", "--serve", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in the background of a shell ignores it, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         try:
             address = process.stdout.readline().strip()
