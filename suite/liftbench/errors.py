@@ -46,7 +46,7 @@ class LiftbenchError(Exception):
     def also(self, more: str) -> Self:
         """The same error with more of how to fix it."""
         error = type(self)(self.what, f"{self.fix}{more}")
-        error.name = self.name
+        error.name, error.key = self.name, self.key
         return error
 
 

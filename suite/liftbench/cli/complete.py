@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def runs(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> li
         names = sorted((path.parent.name for path in _runs_folder(ctx).glob("*/manifest.json")), reverse=True)
     except OSError:
         return []
-    return _items((name for name in names if incomplete in name), "")
+    # A name that would have to be quoted is none of ours, and a shell would run what is in it.
+    return _items((name for name in names if incomplete in name and shlex.quote(name) == name), "")
 
 
 def conversations(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -8,15 +8,23 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import click
+
 from ..errors import LiftbenchError
 from ..runs.directory import Run, runs_in
 from ..runs.selection import complete_like, is_plain_baseline, newest_pair
 from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup
 from .show import say
 
+STEP = "liftbench.step"
+"""Set in the context while a command is a step of another one, which says itself what comes next."""
+
 
 def say_next(*command: str | Path) -> None:
     """Say which command comes next."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None and ctx.meta.get(STEP):
+        return
     say(f"next: {shlex.join(str(part) for part in command)}")
 
 
@@ -52,6 +60,14 @@ def after_run(run: Run, runs: Path) -> None:
         say_next("bench", "show", run.id, run.conversations[0].id, *runs_arguments(runs))
     elif run.manifest.argv[0].endswith(("bench", "__main__.py")):
         say_next("bench", *run.manifest.argv[1:])
+
+
+def after_runs(listed: Sequence[Run], runs: Path) -> None:
+    """After a list of runs: damaged ones are deleted; else a look at the newest."""
+    if any(run.changed for run in listed):
+        say_next("bench", "runs", "delete", "--damaged", *runs_arguments(runs))
+    else:
+        say_next("bench", "runs", "show", listed[-1].id, *runs_arguments(runs))
 
 
 def after_yardsticks(setup: Setup) -> None:

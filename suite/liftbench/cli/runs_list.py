@@ -12,6 +12,7 @@ from ..report.terminal.runs import runs_table
 from ..runs.directory import read_runs
 from ..runs.removal import disk_use
 from ..text.phrases import pluralize
+from .next_steps import after_runs
 from .options import json_option, runs_option
 from .output import console, echo, error_console, print_list, results
 from .runs_options import filter_of, filter_options
@@ -48,7 +49,7 @@ def command(as_json: bool, runs: Path, **given: Any) -> None:
         echo(f"no runs in {runs}; `bench baseline` makes one")
         return
     if not found:
-        echo(f"none of {pluralize(len(there), 'run')} in {runs} is so")
+        echo(f"none of {pluralize(len(there), 'run')} in {runs} is meant by these options")
         return
     out = console()
     print_list(runs_table(found, sizes if out.width >= WIDE or not out.file.isatty() else None))
@@ -62,3 +63,4 @@ def command(as_json: bool, runs: Path, **given: Any) -> None:
         markup=False,
         soft_wrap=not errors.file.isatty(),
     )
+    after_runs(found, runs)
