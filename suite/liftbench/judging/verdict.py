@@ -302,7 +302,7 @@ def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list
 
 
 def describe_need(lift: LiftResult, target: float) -> str:
-    """How many conversations would settle an undecided lift, in a sentence; empty where it is decided, or none would."""
+    """How many conversations would settle an undecided lift, as a sentence; empty where none would."""
     needed = count_needed(lift, target)
     if needed is None:
         return ""

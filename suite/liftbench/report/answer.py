@@ -413,7 +413,7 @@ def _join(clauses: Sequence[str]) -> str:
 
 
 def _list_changes(verdict: Verdict, judged: Sequence[LiftResult]) -> list[Change]:
-    """What would change the answer, what to do first at the front; where it is proven, what would still strengthen it."""
+    """What would change the answer, what to do first at the front; or what would strengthen a proven one."""
     changes = [
         Change(words=guard.fix, step=guard.step or guard.fix, guard=guard.name, label=guard.label or guard.name)
         for guard in not_passed(verdict.guards)
@@ -425,7 +425,9 @@ def _list_changes(verdict: Verdict, judged: Sequence[LiftResult]) -> list[Change
         if lift_outcome(lift, verdict.target) == "not met":
             goal = numbers.format_target(verdict.target)
             step = "Train on more conversations, or a larger model."
-            changes.append(Change(words=f"{step} The lift on {metric_label(lift.metric)} must reach {goal}.", step=step))
+            changes.append(
+                Change(words=f"{step} The lift on {metric_label(lift.metric)} must reach {goal}.", step=step)
+            )
         elif needed := count_needed(lift, verdict.target):
             step = f"Measure about {needed:,} conversations."
             changes.append(Change(words=describe_need(lift, verdict.target), step=step))

@@ -38,7 +38,13 @@ def _list_lines(answer: Answer) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     controls = {one.metric: f"{one.difference} ({one.interval}) {one.control}: {one.state}" for one in answer.deciders}
     for lift in answer.lifts:
-        cells = [f"{lift.label} ({lift.meaning})" if lift.meaning else lift.label, lift.lift, lift.interval, lift.state, controls.get(lift.metric, "–")]
+        cells = [
+            f"{lift.label} ({lift.meaning})" if lift.meaning else lift.label,
+            lift.lift,
+            lift.interval,
+            lift.state,
+            controls.get(lift.metric, "–"),
+        ]
         yield f"| {' | '.join(map(escape, cells))} |"
     yield ""
     open_guards = [chip for chip in answer.chips if chip.state != "passed"]

@@ -24,7 +24,7 @@ LABELS = {
 }
 """Role → label of the row, in words that need no glossary; candidates are named by what they are, or their number."""
 
-BEST_CONTROL, CONTROLS = "best without a model", "others without a model"
+BEST_CONTROL, CONTROLS = "best no-model system", "no-model systems"
 
 
 class Plot(Struct, frozen=True, kw_only=True):

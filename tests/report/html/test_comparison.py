@@ -137,10 +137,12 @@ def test_the_verdict_comes_first_in_words_and_before_any_figure(page: Page, comp
     order = [
         f"{SYMBOLS[verdict.outcome]} {answer.badge}: {answer.advice}",
         answer.reason,
+        f"What to do next: {answer.next.words}".replace("`", ""),
         f"{answer.lifts[0].lift} {answer.lifts[0].label}",
-        "Means with 95% intervals",
-        "guards passed" if not answer.chips else f"of {len(answer.chips)} passed",
-        "What would change the answer",
+        answer.lifts[0].meaning,
+        "Dots are means, bars their 95% intervals",
+        f"of {len(answer.chips)} passed",
+        "What else would change the answer",
         "Metrics Mean over",
     ]
     assert sorted(order, key=page.text.index) == order

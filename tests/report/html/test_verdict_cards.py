@@ -94,9 +94,19 @@ def terminal_of(comparison: Comparison, runs: Sequence[Run], width: int = 80) ->
     return words
 
 
+FIGURES = {"not run": ": not known", "undecided": ": open"}
+"""What a chip says in place of a figure."""
+
+
 def guards() -> list[Guard]:
     return [
-        Guard(name=f"guard {place}", question=f"Question {place}?", state=state, words=f"Found {place}.")
+        Guard(
+            name=f"guard {place}",
+            label=f"label {place}",
+            question=f"Question {place}?",
+            state=state,
+            words=f"Found {place}.",
+        )
         for place, state in enumerate(STATES)
     ]
 
@@ -155,18 +165,18 @@ def test_every_guard_is_shown_with_its_state_the_failed_ones_first(bare: Compari
     ordered = sort_guards(guards())
     assert [guard.state for guard in ordered] == ["failed", "not run", "undecided", "passed"]
     told = [
-        f"{SYMBOLS[guard.state]} {guard.state.capitalize()} {guard.name} {guard.question} {guard.words}"
+        f"{SYMBOLS[guard.state]} {guard.state.capitalize()} {guard.title} {guard.question} {guard.words}"
         for guard in ordered
     ]
     page = page_of(comparison, runs)
-    chips = [f"{SYMBOLS[guard.state]} {guard.name} {guard.state}" for guard in ordered]
+    chips = [f"{SYMBOLS[guard.state]} {guard.label}{FIGURES.get(guard.state, '')} {guard.state}" for guard in ordered]
     passed = "1 passed"
-    assert " ".join(["Guards: 1 of 4 passed", *chips[:3], passed, chips[3]]) in page.text
+    assert " ".join(["Checks: 1 of 4 passed", *chips[:3], passed, chips[3]]) in page.text
     assert " ".join(["1 of 4 passed", *told[:3], "What the 1 that passed say", told[3]]) in page.text
     rows = [f"guard-1-guard-{place}" for place in range(4)]
     assert {f"#{row}" for row in rows} <= set(page.values("href"))
     assert set(rows) <= set(page.values("id"))
-    compact = " ".join(f"{SYMBOLS[guard.state]} {guard.name} {guard.words}" for guard in ordered)
+    compact = " ".join(f"{SYMBOLS[guard.state]} {guard.title} {guard.words}" for guard in ordered)
     assert compact in terminal_of(comparison, runs)
 
 

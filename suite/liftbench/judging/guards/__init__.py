@@ -21,6 +21,7 @@ __all__ = ["FACTS", "FAULT_LABELS", "GUARDS", "PEOPLE", "STATES", "Guard", "Guar
 PEOPLE = "people"
 """The guard that is checked only where the recipe requires judges."""
 
+
 class Kind(NamedTuple):
     """One of the guards."""
 
@@ -33,19 +34,59 @@ class Kind(NamedTuple):
 
 
 GUARDS: dict[str, Kind] = {
-    "scores": Kind("Is there a number to judge, from every conversation?", "no complete scores", "scores complete", check_scores),
-    "same base": Kind("Is it compared with its own untuned model, under the same prompt?", "not compared with its own base", "compared with its own base", check_same_base),
-    "effect": Kind("Does it write anything else than the baseline, and than a control?", "writes nothing of its own", "writes texts of its own", check_effect),
+    "scores": Kind(
+        "Is there a number to judge, from every conversation?", "no complete scores", "scores complete", check_scores
+    ),
+    "same base": Kind(
+        "Is it compared with its own untuned model, under the same prompt?",
+        "not compared with its own base",
+        "compared with its own base",
+        check_same_base,
+    ),
+    "effect": Kind(
+        "Does it write anything else than the baseline, and than a control?",
+        "writes nothing of its own",
+        "writes texts of its own",
+        check_effect,
+    ),
     "seeds": Kind("Were all seeds of its training judged?", "seeds left out", "all seeds judged", check_seeds),
-    "leakage": Kind("Was nothing that is scored seen in training or in the prompt, and no summary copied?", "has seen test data", "has not seen test data", check_leakage),
-    "truncation": Kind("Were the whole conversations read?", "read only in part", "whole conversations read", check_truncation),
+    "leakage": Kind(
+        "Was nothing that is scored seen in training or in the prompt, and no summary copied?",
+        "has seen test data",
+        "has not seen test data",
+        check_leakage,
+    ),
+    "truncation": Kind(
+        "Were the whole conversations read?", "read only in part", "whole conversations read", check_truncation
+    ),
     "endings": Kind("Does every summary have words, and an end?", "cut off", "summaries complete", check_endings),
-    "degeneration": Kind("Is every summary a text of its own, that does not go in circles?", "repeats itself", "no repetition", check_degeneration),
-    "language": Kind("Is every summary in the conversation's language?", "other language", "right language", check_language),
-    "controls": Kind("Does it beat what needs no model at all?", "no better than a template", "beats systems without a model", check_controls),
-    "writing": Kind("Is it written, and not pasted together?", "pastes from the conversation", "writes in its own words", check_writing),
-    "facts": Kind("Does it invent hardly more details than people do?", "invented details", "few invented details", check_facts),
-    "slices": Kind("Is it worse on no slice of the conversations?", "worse on a slice", "worse on no slice", check_slices),
+    "degeneration": Kind(
+        "Is every summary a text of its own, that does not go in circles?",
+        "repeats itself",
+        "no repetition",
+        check_degeneration,
+    ),
+    "language": Kind(
+        "Is every summary in the conversation's language?", "other language", "right language", check_language
+    ),
+    "controls": Kind(
+        "Does it beat what needs no model at all?",
+        "no better than a template",
+        "beats systems without a model",
+        check_controls,
+    ),
+    "writing": Kind(
+        "Is it written, and not pasted together?",
+        "pastes from the conversation",
+        "writes in its own words",
+        check_writing,
+    ),
+    "facts": Kind(
+        "Does it invent hardly more details than people do?", "invented details", "few invented details", check_facts
+    ),
+    "slices": Kind(
+        "Is it worse on no slice of the conversations?", "worse on a slice", "worse on no slice", check_slices
+    ),
     PEOPLE: Kind("Do people prefer it?", "people do not prefer it", "people prefer it", check_people),
 }
 """Guard → its question, its words, and the function that checks it."""

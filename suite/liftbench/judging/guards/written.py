@@ -64,7 +64,8 @@ def check_endings(evidence: Evidence) -> Check:
         },
         fix={
             "empty": "Train on more conversations like them, or for longer.",
-            "never-ending": "If they were good, allow longer ones (`generation.max_new_tokens`) and measure both again.",
+            "never-ending": "If they were good, allow longer ones (`generation.max_new_tokens`) "
+            "and measure both again.",
         },
     )
 
@@ -101,7 +102,7 @@ def _rare(
     faults: dict[Fault, str],
     *,
     fix: str | Mapping[Fault, str],
-    step: Mapping[Fault, str] = {},  # noqa: B006 - it is only read
+    step: Mapping[Fault, str] = {},
     of: str = "summaries",
     unknown: tuple[str, str] = ("Not known.", "Measure it again."),
     unclear: str = "it is not known whether its summaries are sound",

@@ -48,7 +48,7 @@ def draw_dots(dots: Sequence[Dot], target: float | None, words: str, description
     ends = [float(one[end]) for one in drawn for end in ("low", "high")] + ([] if target is None else [target])
     margin = 0.06 * ((max(ends) - min(ends)) or 1.0)
     domain = [max(0.0, min(ends) - margin) if min(ends) >= 0 else min(ends) - margin, max(ends) + margin]
-    padding = Padding(134, 22, 46, 40)
+    padding = Padding(148, 22, 46, 40)
     width, height = NARROW - padding.left - padding.right, 20 * len(rows)
     judged = [dot.row for dot in dots if dot.judged]
     labels = {
