@@ -119,6 +119,13 @@ def test_the_best_control_is_named_where_it_decides(measured: Comparison) -> Non
     assert not any("slot-template" in line for line in lines(beaten))
 
 
+def test_the_next_command_is_about_what_is_said(measured: Comparison) -> None:
+    first, second = failing(FAILED, ["c007"])
+    silent = replace(first, ids=[], fix="Train.", step="Train.")
+    shown = lines(judged(measured, outcome="unproven", guards=[silent, second]))
+    assert shown[-1].startswith("next:   Train: bench compare ")
+
+
 def test_several_candidates_have_a_line_each(measured: Comparison) -> None:
     [result] = measured.candidates
     many: list[CandidateResult] = [replace(result, run=f"{number}-{number}abc") for number in range(9)]
@@ -142,6 +149,12 @@ def test_markdown_has_the_answer_in_the_order_of_the_page(measured: Comparison) 
     order += ["What else would change", "label of facts: ", PAGE.name]
     assert sorted(order, key=text.index) == order
     assert len(text.splitlines()) < 25
+
+
+def test_markdown_of_several_candidates_names_the_best(measured: Comparison, tmp_path: Path) -> None:
+    runs = [write_run(tmp_path), *(write_run(tmp_path, command="train", name=name) for name in ("one", "two"))]
+    assert "\nRanking: best: one; not told apart from two.\n" in write_markdown(compare(runs[0], runs[1:]), PAGE)
+    assert "Ranking" not in write_markdown(measured, PAGE)
 
 
 def test_markdown_from_files_stays_text(measured: Comparison) -> None:

@@ -29,7 +29,7 @@ def test_a_plot_has_a_row_for_each_system_and_the_target_over_the_judged_baselin
     rows = [
         "best no-model system 0.100", f"untuned model {means['baseline']:.3f}",
         f"untuned, best prompt {means['best-prompted']:.3f}",
-        f"candidate {means['candidate']:.3f}", f"people {means['humans']:.3f}",
+        f"fine-tuned model {means['candidate']:.3f}", f"people {means['humans']:.3f}",
         f"target +40% at {1.4 * means['baseline']:.3f}",
     ]  # fmt: skip
     assert sorted(rows, key=plot.chart.index) == rows

@@ -118,7 +118,7 @@ class GateReport(Struct, frozen=True, kw_only=True):
         others = [name for name in self.waived if name not in {guard.name for guard in failing}]
         if not failing:
             guards = "guard" if len(others) == 1 else "guards"
-            return f"; the rules waive the {guards} {join_words(others)}, which the run passes"
+            return f"; the rules waive {guards} {join_words(others)}, which the run passes"
         also = f"; the rules also waive {join_words(others)}" if others else ""
         return f", but the run does not pass the waived {_name_guards(failing)}, so its lift is not proven{also}"
 

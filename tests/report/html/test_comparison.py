@@ -266,11 +266,13 @@ def test_floors_ceilings_prompts_and_sight_are_on_the_page(tmp_path: Path, runs:
         "roles swapped what it does",
         "ROUGE-L cannot see roles swapped; it sees half cut off.",
         "ROUGE-L over the best-prompted baseline",
-        "best control: best-constant",
+        "best no-model system: best-constant",
     ):
         assert words in page.text, words
     drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert any("best control 0.1" in label and "humans 0.8" in label and "target +40%" in label for label in drawn)
+    assert any(
+        "best no-model system 0.1" in label and "people 0.8" in label and "target +40%" in label for label in drawn
+    )
 
 
 def test_a_lift_over_prompts_that_were_not_tried_is_not_the_one_over_the_plain_baseline(runs: list[Run]) -> None:
