@@ -59,8 +59,8 @@ LOW, WIDE, LOSS = lift(0.12, 0.02, 0.21), lift(0.45, 0.3, 0.6), lift(-0.03, -0.1
         (
             verdict("unproven", [CUT, INVENTED, UNBEATEN, FINE]),
             [GOOD, MORE],
-            "Both scores rise (by 79% and 142%), but 4 of 104 summaries are cut off, it invents 4 times as many details as people "
-            "do, and it does not clearly beat a fixed template.",
+            "Both scores rise (by 79% and 142%), but 4 of 104 summaries are cut off, it invents 4 times as many "
+            "details as people do, and it does not clearly beat a fixed template.",
         ),
         (
             verdict("unproven", [CUT, INVENTED, UNBEATEN, UNKNOWN]),

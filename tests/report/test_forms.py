@@ -129,9 +129,11 @@ def test_the_next_command_is_about_what_is_said(measured: Comparison) -> None:
 def test_several_candidates_have_a_line_each(measured: Comparison) -> None:
     [result] = measured.candidates
     many: list[CandidateResult] = [replace(result, run=f"{number}-{number}abc") for number in range(9)]
-    shown = lines(replace(measured, candidates=many))
+    shown = lines(replace(measured, candidates=many), Path("other runs"))
     assert len(shown) <= 8
-    assert any("more: --verbose shows all" in line for line in shown)
+    assert any("6 more: --verbose shows all" in line for line in shown)
+    assert shown[-2].startswith("next:   ")
+    assert shown[-1].endswith("--runs 'other runs'")
 
 
 # ------------------------------------------------------------------------------------------------------------ Markdown

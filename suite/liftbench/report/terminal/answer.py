@@ -27,7 +27,7 @@ LEAST_REASON = 2
 NEXT = "next:   "
 MOST_LIFTS = 3
 MOST_ANSWERS = 4
-"""Answers of which each has a line; the others are counted."""
+"""Answers of which each has a line; of more, the last ones are counted on one of these lines."""
 
 
 def list_answers(comparison: Comparison, page: Path, runs: Path) -> RenderableType:
@@ -124,14 +124,15 @@ def _show_several(answers: Sequence[Answer]) -> Iterator[RenderableType]:
     if not answers:
         yield plain("There is no candidate to judge.")
     names = [answer.name for answer in answers]
-    for answer in answers[:MOST_ANSWERS]:
+    shown = answers if len(answers) <= MOST_ANSWERS else answers[: MOST_ANSWERS - 1]
+    for answer in shown:
         name = answer.name if names.count(answer.name) == 1 else f"{answer.name} {short_id(answer.runs[0])}"
         name += f", {len(answer.seeds)} seeds" if answer.seeds else ""
         lifts = ", ".join(f"{lift.label} {lift.lift}" for lift in answer.lifts)
         words = f"{SYMBOLS[answer.outcome]} {answer.badge}: {name}, {lifts}"
         yield plain(textwrap.shorten(words, COLUMNS, placeholder=" …"), STYLES[answer.outcome])
-    if len(answers) > MOST_ANSWERS:
-        yield plain(f"… and {len(answers) - MOST_ANSWERS} more: --verbose shows all", "dim")
+    if len(answers) > len(shown):
+        yield plain(f"… and {len(answers) - len(shown)} more: --verbose shows all", "dim")
 
 
 def _say_best(ranking: Ranking) -> Text:
