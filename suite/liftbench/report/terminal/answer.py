@@ -42,7 +42,7 @@ def list_answers(comparison: Comparison, page: Path, runs: Path) -> RenderableTy
     lines.append(_fold(f"report: {page}"))
     if command:
         first = _first_open(answers)
-        lines += _say_next(f"{first.next.step} ({first.name})", command, MOST_LINES - len(lines))
+        lines += _say_next(f"{first.next.step.rstrip('.')} ({first.name}).", command, MOST_LINES - len(lines))
     return Group(*lines)
 
 
