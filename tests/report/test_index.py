@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import signal
@@ -202,13 +203,10 @@ def test_a_port_that_is_taken_is_said(place: Path, command_line: Callable[..., O
 def test_the_command_serves_until_it_is_interrupted(place: Path) -> None:
     options = ("--runs", str(place / "runs"), "--baselines", str(place / "baselines"))
     command = [sys.executable, "-m", "liftbench", "view", "--serve", *options]
+    # A shell's background jobs ignore SIGINT, and so would what they start.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A job in the background of a shell ignores it, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
     ) as process:
         assert process.stdout is not None
         try:
