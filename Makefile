@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/bench demo
 
-# A worker takes whole files, so that what a file's tests share is made once; the longest file goes first (conftest.py).
+# A worker takes whole files, so that what a file's tests share is made once; the longest files go first (conftest.py).
 # With one thread each, workers do not take each other's processors.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n $(WORKERS) --dist loadfile --no-loadscope-reorder

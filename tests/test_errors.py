@@ -78,3 +78,17 @@ def test_a_value_of_a_wrong_type_is_found_by_its_path(values: object, expected: 
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert(values, _Outer)
     assert invalid_value(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("Expected `int | null`, got `str`", "must be a whole number, not text"),
+        ("Expected `float` > 0.0", "must be a number > 0.0"),
+        ("Expected `array` of length >= 1", "must be a list of length >= 1"),
+        ("Expected `str | array`, got `bool`", "must be text or a list, not true or false"),
+        ("Invalid enum value 'int3'", "Invalid enum value 'int3'"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_told_in_words(reason: str, words: str) -> None:
+    assert InvalidValue("data.limit", reason).words == words

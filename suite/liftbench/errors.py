@@ -46,7 +46,7 @@ class LiftbenchError(Exception):
     def also(self, more: str) -> Self:
         """The same error with more of how to fix it."""
         error = type(self)(self.what, f"{self.fix}{more}")
-        error.name = self.name
+        error.name, error.key = self.name, self.key
         return error
 
 
@@ -106,10 +106,13 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
 
 
 def _likeness(name: str, known: str) -> float:
-    """From 0 to 1. The last part of a key is compared alone, too: `target` is like `metrics.target`."""
+    """From 0 to 1. The last part of a key is compared alone, too: `target` is like `metrics.target`, and `lr` like
+    `learning_rate`."""
     one, other = name.casefold(), known.casefold()
     whole = difflib.SequenceMatcher(None, one, other).ratio()
-    ends = difflib.SequenceMatcher(None, one.rpartition(".")[2], other.rpartition(".")[2]).ratio()
+    last, known_last = one.rpartition(".")[2], other.rpartition(".")[2]
+    initials = "".join(word[:1] for word in known_last.replace("-", "_").split("_"))
+    ends = 1.0 if last == initials else difflib.SequenceMatcher(None, last, known_last).ratio()
     # A little less than the whole, so that of two keys with one end the one that was written in full comes first.
     return max(whole, 0.95 * ends)
 

@@ -24,6 +24,25 @@ class InvalidValue(NamedTuple):
     """The path to the value: `metrics.names[0]`; empty for the whole record."""
     reason: str
 
+    @property
+    def words(self) -> str:
+        """The reason for people who do not program: `must be a whole number >= 1`."""
+        expected, _, got = self.reason.partition(", got ")
+        if not expected.startswith("Expected `"):
+            return self.reason
+        return f"must be {_name_types(expected.removeprefix('Expected '))}{f', not {_name_types(got)}' if got else ''}"
+
+
+TYPES = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list"}
+TYPES |= {"object": "a table", "date": "a date", "datetime": "a date"}
+"""What a recipe's reader calls the types of msgspec."""
+
+
+def _name_types(text: str) -> str:
+    """A text with types in backticks, in words: `` `int | null` >= 1 `` becomes `a whole number >= 1`."""
+    types, _, rest = text.removeprefix("`").partition("`")
+    return " or ".join(TYPES.get(one, one) for one in types.split(" | ") if one != "null") + rest
+
 
 def invalid_value(error: msgspec.ValidationError) -> InvalidValue:
     """Where a conversion failed, and why.

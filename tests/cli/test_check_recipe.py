@@ -49,7 +49,7 @@ def test_a_good_recipe_is_right_in_every_part(check: Any, tiny_chat_model: Path)
     assert str(tiny_chat_model) in found["model"][0]["what"]
     assert "4 conversations in validation" in found["data"][0]["what"]
     assert "8 in train" in found["data"][0]["what"]
-    assert "too few for a verdict; it needs 30" in found["data"][1]["what"]
+    assert "too few for a verdict, which needs 30" in found["data"][1]["what"]
     assert found["guards"][0]["what"] == "slices by company"
     assert found["gates"][0]["what"] == "2 of 2 rules can be read"
     assert "`bench promote RUN plain`" in found["gates"][1]["fix"]
@@ -117,3 +117,34 @@ def test_a_recipe_that_is_not_there_and_the_lines_for_people(check: Any, tiny_co
     done = tiny_command_line("check", "mine.toml")
     assert done.code == 0
     assert "next: bench baseline mine.toml" in done.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[train.options]\nx = " + "[" * 3000 + "]" * 3000, f"[{'.'.join('a' * 900)}]\nb = 1"],
+    ids=["list", "table"],
+)
+def test_values_that_are_nested_without_end_are_an_error(text: str, check: Any) -> None:
+    code, found = check(text)
+    assert code == 2
+    assert "more than 12 levels" in found["recipe"][0]["what"]
+
+
+def test_a_folder_is_no_recipe_but_can_get_one(command_line: Any) -> None:
+    Path("my chats").mkdir()
+    done = command_line("check", "my chats")
+    assert done.code == 2
+    assert "my chats is a folder, not a recipe" in done.out
+    assert "bench init 'my chats'" in done.out
+
+
+def test_without_a_recipe_the_one_that_a_baseline_takes_is_checked(
+    command_line: Any, monkeypatch: pytest.MonkeyPatch, tiny_chat_model: Path
+) -> None:
+    monkeypatch.setenv("LIFTBENCH_MODEL", str(tiny_chat_model))
+    monkeypatch.delenv("LIFTBENCH_DATASET", raising=False)
+    monkeypatch.delenv("LIFTBENCH_DATA_DIR", raising=False)
+    done = command_line("check")
+    assert done.code == 0, done.out
+    assert "no recipe is named: taking helpdesk" in done.err
+    assert done.err.splitlines()[-1] == "next: bench baseline helpdesk --dry-run"

@@ -104,7 +104,7 @@ def test_a_bug_keeps_its_traceback_and_is_not_taken_for_a_verdict(bench: Any, mo
     def broken(_: Path) -> list[Run]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("liftbench.cli.runs_list.runs_in", broken)
+    monkeypatch.setattr("liftbench.cli.runs_list.read_runs", broken)
     done = bench("runs")
     assert done.code == 4
     assert "ZeroDivisionError" in done.err

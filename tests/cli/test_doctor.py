@@ -117,6 +117,21 @@ def test_torch_is_told_as_it_is(
     assert words in told[part]
 
 
+def test_features_of_the_processor_are_said_once(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del machine
+    monkeypatch.setattr(doctor, "_cpu_flags", lambda: {"avx2", "avx512f", "amx_bf16"})
+    [told] = list(doctor._processor())
+    assert told.what.endswith("; has AVX2, AVX-512 and AMX BF16, lacks AVX-512 BF16")
+
+
+def test_without_torch_the_next_step_installs_it(
+    machine: Path, command_line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liftbench.cli.doctor.missing_packages", list)
+    done = command_line("doctor", "helpdesk", "--runs", str(machine / "runs"))
+    assert done.err.splitlines()[-1] == "next: pip install 'liftbench[train]'"
+
+
 def test_a_torch_that_cannot_be_imported_blocks(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     del machine
     monkeypatch.setattr(doctor, "TORCH", "raise ImportError('libcudart.so is missing')")

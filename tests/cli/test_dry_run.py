@@ -27,26 +27,16 @@ def bench(tiny_command_line: Bench) -> Bench:
 
 
 def test_a_dry_run_tells_time_memory_and_the_micro_batch_and_writes_nothing(bench: Bench) -> None:
-    done = bench("--seeds", "2", "--set", "train.options={batch_size=2, epochs=1}")
+    done = bench("--json", "--seeds", "2", "--set", "train.options={batch_size=4, epochs=1}")
     assert done.code == 0, done.err
-    told = done.out[done.out.rindex("\n\n") :].strip().splitlines()
-    assert "4 steps, " in told[0]
-    assert "for each of 2 trainings" in told[0]
-    assert told[1].startswith("about ")
-    assert " in all and " in told[1]
-    assert "GB are the weights" in told[1]
-    assert "with micro_batch 1" in told[2]
-    assert "other work on the machine makes a training slower" in told[3]
-    assert not Path("reports").exists()
-
-
-def test_a_dry_run_as_json(bench: Bench) -> None:
-    expected = json.loads(bench("--json", "--set", "train.options={batch_size=4, epochs=1}").out)["expected"]
+    expected = json.loads(done.out)["expected"]
     estimate = expected["estimate"]
     assert (estimate["steps"], estimate["micro_batch"], estimate["proposed_micro_batch"]) == (2, 1, 1)
     assert sorted(estimate["peaks"]) == ["1", "2", "4"]
     assert estimate["seconds"] > 0
-    assert expected["trainings"] == 1
+    assert estimate["weights_bytes"] > 0
+    assert expected["trainings"] == 2
+    assert not Path("reports").exists()
 
 
 def test_without_calibration_nothing_is_predicted(bench: Bench) -> None:
@@ -86,7 +76,9 @@ def test_a_model_that_is_not_here_is_not_downloaded_for_it(tiny_chat_model: Path
     assert not any(asked.endswith(".safetensors") for asked in hub.asked)
 
 
-@pytest.mark.parametrize("command", ["baseline", "train", "sweep", "baseline --tune"])
+@pytest.mark.parametrize(
+    "command", ["baseline", "train", "sweep", "baseline --tune", "demo --split validation", "score nosuch"]
+)
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_dry_run_whose_model_cannot_be_had_says_so_and_exits_with_2(
     command: str, form: tuple[str, ...], tiny_command_line: Bench
@@ -95,6 +87,7 @@ def test_a_dry_run_whose_model_cannot_be_had_says_so_and_exits_with_2(
     assert done.code == 2
     assert done.out
     assert "unknown model 'nosuch'" in done.err
+    assert form or "unknown model" not in done.out  # it is said once, in the error
     assert "time and memory" not in done.out
 
 
@@ -125,10 +118,17 @@ def test_what_a_training_would_refuse_a_dry_run_refuses(bench: Bench) -> None:
         ),
         ({"device": "NVIDIA L4"}, "2.0 GB of memory of the NVIDIA L4 (1.0 GB are the weights)"),
         ({}, "3 steps, 40 target tokens of 200 tokens\nabout 2 min and 2.0 GB of memory (1.0 GB are the weights)"),
-        ({}, "predicted from 4 forward and backward passes in 20.0 s; other work on the machine makes"),
+        ({}, "predicted from 4 forward and backward passes in 20 s; other work on the machine makes"),
     ],
 )
 def test_the_words(changes: dict[str, object], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     estimate: TrainingEstimate = replace(ESTIMATE, **changes)
     show_expectation(Expectation(estimate=estimate))
     assert words in capsys.readouterr().out
+
+
+def test_several_trainings_are_added_up(capsys: pytest.CaptureFixture[str]) -> None:
+    show_expectation(Expectation(estimate=ESTIMATE, trainings=3))
+    told = capsys.readouterr().out
+    assert "3 steps, 40 target tokens of 200 tokens for each of 3 trainings\n" in told
+    assert "about 4 min in all and 2.0 GB of memory" in told

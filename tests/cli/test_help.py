@@ -111,6 +111,12 @@ def test_commands_recipes_runs_plugins_and_keys_are_completed(tmp_path: Path) ->
     assert complete("nosuch", "x", folder=tmp_path) == []
 
 
+def test_a_run_whose_name_a_shell_would_run_is_not_offered(tmp_path: Path) -> None:
+    for name in ("$(touch pwned)", "two words", "a\nb", "plain"):
+        write_run(tmp_path / "reports" / "runs").folder.rename(tmp_path / "reports" / "runs" / name)
+    assert complete("compare", "", folder=tmp_path) == ["plain"]
+
+
 def test_completing_a_command_imports_no_command() -> None:
     code = (
         "import sys, click\nfrom liftbench.cli.main import cli\n"

@@ -56,6 +56,7 @@ def test_an_export_is_imported_split_and_becomes_a_recipe(bench: Any) -> None:
             rows.writerow([one.id, turns, one.references[0], one.metadata["channel"]])
     done = bench("init", "chats.csv", "--out", "recipes/mine.toml")
     assert done.code == 0, done.err
+    assert done.err.count("next: ") == 1  # of what it does in between, it says no next step
     assert sorted(path.name for path in Path("chats-split").glob("*.jsonl")) == ["train.jsonl", "validation.jsonl"]
     # Of so few conversations, three tenths are scored.
     assert len(Path("chats-split/validation.jsonl").read_text().splitlines()) == 9
@@ -67,13 +68,26 @@ def test_an_export_is_imported_split_and_becomes_a_recipe(bench: Any) -> None:
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [("absent", "there is no folder and no file absent"), ("odd", "no split to score (it has other)")],
+    [
+        ("absent", "there is no folder and no file absent"),
+        ("odd", "no split to score, such as validation or test (it has other)\nRun: bench data split odd,"),
+        (".", ". has no .jsonl file"),
+    ],
 )
 def test_what_cannot_be_used_is_said(source: str, words: str, bench: Any) -> None:
     write_lines(Path("odd/other.jsonl"), write_conversations(2))
     done = bench("init", source)
     assert (done.code, words in done.err) == (2, True), done.err
     assert not list(Path().glob("*.toml"))
+
+
+def test_an_export_without_summaries_is_told_how_to_name_their_column(bench: Any) -> None:
+    Path("my chats.csv").write_text("id,transcript\n" + '1,"Customer: hello\nAgent: hi"\n' * 2)
+    done = bench("init", "my chats.csv")
+    assert done.code == 2
+    assert "no conversation in my chats has a human summary" in done.err
+    assert "bench data import FILE --to 'my chats' --reference COLUMN --force; then: bench init 'my chats'" in done.err
+    assert not Path("my chats-split").exists()
 
 
 def test_names_with_quotes_and_many_conversations_make_a_recipe_too(tmp_path: Path) -> None:

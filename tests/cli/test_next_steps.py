@@ -11,7 +11,7 @@ from liftbench.cli import next_steps
 from liftbench.extension.loader import load_plugins
 from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation
-from liftbench.runs.directory import Run
+from liftbench.runs.directory import Run, runs_in
 from liftbench.workflow.setup import RUNS, Setup, resolve_recipe
 
 from ..conftest import Outcome
@@ -55,6 +55,25 @@ def test_after_a_measurement_comes_what_the_verdict_lacks(
     run = measured(tmp_path, *commands)[-1]
     next_steps.after_measuring(setup_in(tmp_path), run, as_json=False)
     assert said() == expected.replace("RUNS", str(tmp_path))
+
+
+def test_after_a_list_comes_the_newest_run_or_the_removal_of_damaged_ones(
+    tmp_path: Path, said: Callable[[], str]
+) -> None:
+    runs = measured(tmp_path, "baseline", "train")
+    next_steps.after_runs(runs, tmp_path)
+    assert said() == f"bench runs show {runs[1].id} --runs {tmp_path}"
+    (runs[0].folder / "scores.jsonl").unlink()
+    next_steps.after_runs(runs_in(tmp_path), tmp_path)
+    assert said() == f"bench runs delete --damaged --runs {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [(["recipes"], "bench check helpdesk"), (["plugins", "--kind", "trainer"], "bench plugins show command")],
+)
+def test_after_a_list_comes_a_look_at_one_of_it(arguments: list[str], expected: str, command_line: Bench) -> None:
+    assert command_line(*arguments).err.splitlines()[-1] == f"next: {expected}"
 
 
 def test_an_older_candidate_is_named(tmp_path: Path, said: Callable[[], str]) -> None:

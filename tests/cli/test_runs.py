@@ -74,7 +74,8 @@ def test_the_list_tells_what_is_on_the_disk(command_line: Bench, runs: dict[str,
     (RUNS / "yardsticks" / "x" / "controls.json").write_bytes(b"x" * 3_000_000)
     done = command_line("runs", "--kind", "baseline")
     assert f"{disk_use(runs['base'].folder) / 1000:.0f} kB" in done.out
-    [told] = done.err.splitlines()
+    told, following = done.err.splitlines()
+    assert following == f"next: bench runs show {runs['base'].id}"
     assert told.startswith("1 run, ")
     assert told.endswith(f"all of reports/runs takes {round(disk_use(RUNS) / 1e6)} MB")
     assert json.loads(command_line("runs", "--json").out)[0]["bytes"] == disk_use(runs["base"].folder)
@@ -82,7 +83,7 @@ def test_the_list_tells_what_is_on_the_disk(command_line: Bench, runs: dict[str,
 
 def test_nothing_that_matches_is_said(command_line: Bench, runs: dict[str, Run]) -> None:
     assert runs
-    assert command_line("runs", "--system", "gpt").out == "none of 4 runs in reports/runs is so\n"
+    assert command_line("runs", "--system", "gpt").out == "none of 4 runs in reports/runs is meant by these options\n"
     wrong = command_line("runs", "--since", "yesterday")
     assert (wrong.code, "write it as 2026-11-30" in wrong.err) == (2, True)
 
@@ -159,7 +160,7 @@ def test_a_run_at_work_stays(command_line: Bench, runs: dict[str, Run]) -> None:
     with FileLock(RUNS / f".{stopped.manifest.key[:16]}.lock"):
         done = command_line("runs", "delete", stopped.id, runs["base"].id, "--yes")
     assert done.code == 4
-    assert f"{stopped.id} is not deleted: another process is working on it" in done.err
+    assert f"another process is working on {stopped.id}, so it is not deleted" in done.err
     assert stopped.id in there()
     assert runs["base"].id not in there()
 

@@ -47,7 +47,7 @@ def test_the_best_options_become_a_recipe_and_their_number_of_trials_reaches_the
     assert lines[0].strip() == "2 trials on 3 conversations of train"
     assert lines[-1] == "best.toml"
     assert "trial 1 of 2: loss " in done.err
-    assert "min left" in done.err
+    assert " left\n" in done.err
     assert done.err.splitlines()[-1] == "next: bench train best.toml"
     assert runs_in(Path("reports/runs")) == [], "a trial is no run"
 

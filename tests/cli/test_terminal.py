@@ -94,7 +94,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "runs": (["runs"], 0),
     "recipes": (["recipes"], 0),
     "plugins": (["plugins"], 0),
-    "compare": (COMPARE, 1),
+    "compare": ([*COMPARE, "--verbose"], 1),
     "report": (["report", "mod-le", "--html", "report.html"], 0),
     "mistake": (["runs", "--nothing"], 2),
     "explain": (["gate", "--explain", "lift(rougeL) >= 40% verified"], 0),
@@ -156,7 +156,9 @@ def test_commands_print_through_their_own_streams() -> None:
     """Else a result would go to standard error, and a table would lose words in a narrow terminal."""
     for path in Path(liftbench.cli.__file__).parent.glob("*.py"):
         if path.name not in ("output.py", "main.py"):
-            assert not re.search(r"click\.echo|\bConsole\(|from rich.table", path.read_text()), path.name
+            assert not re.search(r"click\.echo|\bConsole\(|from rich.table import .*\bTable", path.read_text()), (
+                path.name
+            )
 
 
 # -------------------------------------------------------------------------------------------------------- closed pipes
@@ -234,7 +236,25 @@ def test_nothing_is_lost_in_a_narrow_terminal(columns: str, project: Path) -> No
     assert "…" not in text
     if columns != "40":  # There the ids are folded beside the other columns.
         assert all(run.name in joined for run in (project / "reports" / "runs").glob("2*"))
-    assert max(map(len, text.splitlines())) <= max(20, int(columns))
+    lines = [line for line in text.splitlines() if not line.startswith("next: ")]  # which is copied as one
+    assert max(map(len, lines)) <= max(20, int(columns))
+
+
+def test_the_report_and_the_next_command_are_whole_however_narrow_the_terminal_is(project: Path) -> None:
+    page = project / "a folder with a long name" / "compare.html"
+    lines = bench(project, *COMPARE[:-1], str(page), COLUMNS="20").stdout.decode().splitlines()
+    assert f"report: {page}" in lines
+    wide = bench(project, *COMPARE[:-1], str(page), COLUMNS="200").stdout.decode().splitlines()
+    assert lines[-1] == wide[-1]
+    assert lines[-1].startswith("next:   bench ")
+
+
+def test_results_and_messages_in_one_file_are_in_their_order(project: Path) -> None:
+    line = [sys.executable, "-m", "liftbench", "runs"]
+    done = subprocess.run(line, cwd=project, env=environment(), stdout=-1, stderr=subprocess.STDOUT, check=False)
+    printed = done.stdout.decode().splitlines()
+    assert printed[0].startswith("run ")
+    assert printed[-1].startswith("next: ")
 
 
 @pytest.mark.parametrize("columns", ["5", "80"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from liftbench.files import write_atomic
 from liftbench.plugin_api import Conversation, TrainingSize
 from liftbench.recipe.measured import MEASURED, measured_cost
 from liftbench.training import pace
@@ -80,6 +81,8 @@ def test_broken_notes_cost_an_estimate_and_nothing_else(broken: bytes, monkeypat
     pace.notes_path().write_bytes(broken)
     assert expect_pace("qlora", "b" * 64, 10) is None
     monkeypatch.setattr(pace, "machine", lambda: "here")
+    write_atomic(pace.notes_path(), [msgspec.structs.replace(NOTE, characters=0)])
+    assert expect_pace("qlora", "b" * 64, 10) is None
     note_pace(NOTE)
     assert expect_pace("qlora", "b" * 64, 1000) is not None
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,10 @@ def test_captions_are_a_conversation_in_text() -> None:
         ("agent", "Hello"),
         ("customer", "Hi"),
     ]
+
+
+def test_a_file_of_windows_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    lines = [json.dumps({**GOOD, "id": id_}).encode() + b"\r\n" for id_ in "ab"]
+    path.write_bytes(codecs.BOM_UTF8 + b"".join(lines))
+    assert [one.id for one in read_jsonl(path)] == ["a", "b"]

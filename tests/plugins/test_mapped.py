@@ -346,7 +346,7 @@ def test_a_dry_run_of_a_recipe_with_columns(bench: Any) -> None:
         ("data.options.pth=x", "Did you mean 'path'"),
         ("data.options.unusable=ignore", "data.options.unusable: Invalid enum value 'ignore'"),
         ("data.options.columns.transcrip=x", "transcrip"),
-        ("data.options.columns.references=gist", "data.options.columns.references: Expected `array`"),
+        ("data.options.columns.references=gist", "data.options.columns.references: must be a list"),
         ("data.options.columns.transcript=dialog", "Did you mean 'dialogue'"),
         ("data.split=validaton", "Did you mean 'validation'"),
     ],

@@ -58,7 +58,7 @@ def test_the_stronger_origin_wins_and_is_recorded(monkeypatch: pytest.MonkeyPatc
         ({"model": {"refrence": "x"}}, ["recipe r", "model.refrence", "'model.reference'"]),
         ({"modle": {"reference": "x"}}, ["modle.reference", "model.reference"]),
         ({"model": "x"}, ["model is a section"]),
-        ({"data": {"limit": "many"}}, ["data.limit", "int", "recipe r"]),
+        ({"data": {"limit": "many"}}, ["data.limit", "a whole number, not text", "recipe r"]),
         ({"data": {"limit": 0}}, ["data.limit", ">= 1"]),
         ({"model": {"precision": "int3"}}, ["model.precision", "int3"]),
         ({"metrics": {"names": []}}, ["metrics.names"]),

@@ -6,6 +6,7 @@ import functools
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -103,11 +104,14 @@ def test_only_pages_of_ours_are_found(place: Path) -> None:
 
 Get = Callable[..., tuple[int, str]]
 
+POLL = 0.02
+"""Seconds that `shutdown` waits at the most; half a second by default, for each test."""
+
 
 @pytest.fixture
 def get(place: Path) -> Iterator[Get]:
     server = make_server(place / "runs", place / "baselines")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL,), daemon=True)
     thread.start()
 
     def fetch(path: str, method: str = "GET", host: str = "") -> tuple[int, str]:
@@ -179,6 +183,21 @@ def test_the_command_writes_the_index_and_prints_it_as_json(place: Path, command
     assert (place / "index.html").is_file()
     listed = json.loads(command_line("view", "--json", *options).out)
     assert [run["status"] for run in listed["runs"]] == ["damaged", "complete", "trained", "complete"]
+
+
+def test_without_runs_and_baselines_nothing_is_written(command_line: Callable[..., Outcome], tmp_path: Path) -> None:
+    done = command_line("view", "--runs", str(tmp_path / "absent"), "--baselines", str(tmp_path / "none"))
+    assert done.code == 2
+    assert f"there are no runs in {tmp_path / 'absent'}" in done.err
+    assert not (tmp_path / "index.html").exists()
+
+
+def test_a_port_that_is_taken_is_said(place: Path, command_line: Callable[..., Outcome]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = command_line("view", "--serve", "--port", port, "--runs", str(place / "runs"))
+    assert done.code == 2
+    assert f"--port {port} cannot be used" in done.err
 
 
 def test_the_command_serves_until_it_is_interrupted(place: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_lift_shows_on_which_side_of_the_target_its_bounds_are(judged: LiftRes
         (numbers.format_count(None), "unknown"),
         (numbers.format_duration(None), "unknown"),
         (numbers.format_duration(59.99), "1 min"),
-        (numbers.format_duration(3599), "1 h 0 min"),
+        (numbers.format_duration(3599), "59 min 59 s"),
         (numbers.format_bytes(4_294_967_296), "4.3 GB"),
         (numbers.format_bytes(None), "unknown"),
         (numbers.format_speed(600, 10.0), "60 tokens/s"),

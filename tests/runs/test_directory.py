@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
 from liftbench.files import write_lines
 from liftbench.records.run import SCHEMA, Prediction
-from liftbench.runs.directory import Run, find_run, runs_in, unreadable_in
+from liftbench.runs.directory import Run, find_run, read_runs, runs_in
 from liftbench.runs.open_run import open_run, run_id, slug
 from liftbench.runs.sums import SCORED, SUMMED, require_sealed, seal
 
@@ -61,7 +61,7 @@ def test_a_newer_schema_says_to_upgrade_and_hides_no_other_run(tmp_path: Path) -
     with pytest.raises(PrerequisiteError, match="Upgrade liftbench"):
         edit(newer, schema=SCHEMA + 1)
     assert runs_in(tmp_path / "runs") == []
-    assert unreadable_in(tmp_path / "runs") == [
+    assert [one.why for one in read_runs(tmp_path / "runs")[1]] == [
         f"{newer.folder.name} was made by a newer liftbench (run schema {SCHEMA + 1}, this one reads up to {SCHEMA}). "
         "Upgrade liftbench."
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -13,12 +14,23 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 def runs(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Ids of runs, the newest first; no run is read."""
-    folder = Path(ctx.params.get("runs") or "reports/runs")
     try:
-        names = sorted((path.parent.name for path in folder.glob("*/manifest.json")), reverse=True)
+        names = sorted((path.parent.name for path in _runs_folder(ctx).glob("*/manifest.json")), reverse=True)
     except OSError:
         return []
-    return _items((name for name in names if incomplete in name), "")
+    # A name that would have to be quoted is none of ours, and a shell would run what is in it.
+    return _items((name for name in names if incomplete in name and shlex.quote(name) == name), "")
+
+
+def conversations(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids of the conversations of the run that was named."""
+    from ..runs.directory import find_run
+
+    try:
+        run = find_run(ctx.params["name"], _runs_folder(ctx))
+        return _items((one.id for one in run.conversations), incomplete)
+    except Exception:
+        return []  # A shell is completed silently or not at all.
 
 
 def recipes(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -60,6 +72,10 @@ def recipe_keys(_ctx: click.Context, _parameter: click.Parameter, incomplete: st
     from ..recipe.sections import Recipe
 
     return _items((f"{key}=" for key, _ in flatten(to_builtins(Recipe()))), incomplete)
+
+
+def _runs_folder(ctx: click.Context) -> Path:
+    return Path(ctx.params.get("runs") or "reports/runs")
 
 
 def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:

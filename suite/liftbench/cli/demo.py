@@ -10,6 +10,7 @@ import click
 
 from ..measuring.plan import prepare
 from ..recipe.measured import DEMO
+from ..report import numbers
 from ..runs.environment import peak_memory
 from ..workflow.compare import compare_runs
 from ..workflow.demo import run_demo
@@ -42,8 +43,8 @@ def command(html: Path | None, dry_run: bool, as_json: bool, **given: Any) -> No
     baseline, candidate = run_demo(trainings[0], measurement)
     found = compare_runs(baseline, [candidate], setup.plugins, setup.runs, FEEDBACK)
     show_comparison(found, setup.plugins, setup.runs, html, "json" if as_json else "short")
-    minutes, seconds = divmod(round(time.monotonic() - started), 60)
-    say(f"\ntook {minutes} min {seconds} s and at most {peak_memory() / 1e9:.1f} GB of memory")
+    taken = numbers.format_duration(time.monotonic() - started)
+    say(f"\ntook {taken} and at most {numbers.format_bytes(peak_memory())} of memory")
     say(f"try the adapter: bench summarize --adapter {candidate.id} FILE")
 
 

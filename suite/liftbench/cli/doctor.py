@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from ..errors import PrerequisiteError
+from ..errors import PrerequisiteError, missing_packages
 from ..extension.loader import load_plugins
 from ..text.phrases import pluralize
 from ..workflow.doctor import examine
-from ..workflow.setup import resolve_recipe
+from ..workflow.setup import name_default, resolve_recipe
 from .findings import show_findings
+from .next_steps import say_next
 from .options import json_option, recipe_argument, runs_option
-from .show import print_json, say
+from .show import say
 
 
 @click.command("doctor")
@@ -23,19 +24,18 @@ from .show import print_json, say
 def command(recipe: str | None, as_json: bool, runs: Path) -> int:
     """Check this machine: Python, packages, processor, GPU, memory, disk, hub and plugins.
 
-    Memory and disk are compared with what RECIPE (default: the default recipe) needs. Each line is right, or says how
-    to fix it. Nothing is downloaded, and a probe that takes longer than a minute is left. The exit code is 3 if
-    something would stop every measurement, else 0.
+    Memory and disk are compared with what RECIPE needs (default: the recipe that `bench baseline` takes). Each line is
+    right, or says how to fix it. Nothing is downloaded, and a probe that takes longer than a minute is left. The exit
+    code is 3 if something would stop every measurement, else 0.
     """
-    resolved = resolve_recipe(recipe)
-    found = examine(resolved.recipe, load_plugins(), runs)
-    blocking = sum(one.state == "wrong" for one in found)
-    if as_json:
-        print_json({"recipe": resolved.name, "ok": not blocking, "findings": found})
-    else:
-        show_findings((one.part, one.state, one.what, one.fix) for one in found)
-    if blocking:
+    plugins = load_plugins()
+    resolved = resolve_recipe(recipe or name_default({}, (), plugins, say))
+    found = examine(resolved.recipe, plugins, runs)
+    if blocking := show_findings(resolved.name, found, as_json=as_json):
         say(f"{pluralize(blocking, 'problem')} to be fixed first")
         return PrerequisiteError.exit_code
-    say("next: bench demo, or bench init FOLDER for conversations of your own")
+    if missing_packages(["torch"]):
+        say_next("pip", "install", "liftbench[train]")
+    else:
+        say("next: bench demo, or bench init FOLDER for conversations of your own")
     return 0

@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from ..data.folders import count_lines
+from ..data.jsonl import each_in_lines
 from ..errors import UsageError
 from ..files import write_text, writing
 from ..recipe.sections import DEFAULT_RECIPE
 from ..workflow.new_recipe import compose, survey
 from . import complete
+from .next_steps import STEP
 from .output import echo
 from .show import say
 
@@ -46,6 +48,7 @@ def command(ctx: click.Context, source: Path, out: Path | None, model: str) -> N
         raise UsageError(f"{out} is there already", "Name another file with --out, or remove it.")
     if not source.exists():
         raise UsageError(f"there is no folder and no file {source}", "Name your conversations: a folder, or an export.")
+    ctx.meta[STEP] = True
     folder = _split(ctx, source if source.is_dir() else _import(ctx, source))
     text = compose(survey(folder), model)
     with writing(out):
@@ -74,6 +77,12 @@ def _split(ctx: click.Context, folder: Path) -> Path:
 
     if [path.stem for path in folder.glob("*.jsonl")] != [IMPORTED]:
         return folder
+    if not _has_references(folder):
+        raise UsageError(
+            f"no conversation in {folder} has a human summary, so nothing can be scored",
+            "Name their column: bench data import FILE --to "
+            f"{shlex.quote(str(folder))} --reference COLUMN --force; then: bench init {shlex.quote(str(folder))}",
+        )
     target = folder.with_name(f"{folder.resolve().name}-split")
     _require_new(target)
     say(f"splitting {folder} to {target}")
@@ -81,6 +90,14 @@ def _split(ctx: click.Context, folder: Path) -> Path:
     shares = {"train": 0.7, "validation": 0.3, "test": 0.0} if few else {}
     ctx.invoke(split, folder=folder, target=target, **shares)
     return target
+
+
+def _has_references(folder: Path) -> bool:
+    for path in folder.glob("*.jsonl"):
+        with path.open("rb") as lines:
+            if any(one.references for one in each_in_lines(lines, str(path))):
+                return True
+    return False
 
 
 def _require_new(folder: Path) -> None:

@@ -128,5 +128,8 @@ def _require_readable(arguments: Sequence[str]) -> None:
 
 
 def _stop(message: str, code: int) -> int:
-    click.echo(message, err=True)
+    try:
+        sys.stdout.flush()  # The results before the error: both may go to one file.
+    finally:
+        click.echo(message, err=True)
     return code

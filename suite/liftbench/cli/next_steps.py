@@ -8,16 +8,23 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import click
+
 from ..errors import LiftbenchError
-from ..runs.differences import protocol_differences
 from ..runs.directory import Run, runs_in
-from ..runs.selection import newest_pair
+from ..runs.selection import complete_like, is_plain_baseline, newest_pair
 from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup
 from .show import say
+
+STEP = "liftbench.step"
+"""Set in the context while a command is a step of another one, which says itself what comes next."""
 
 
 def say_next(*command: str | Path) -> None:
     """Say which command comes next."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None and ctx.meta.get(STEP):
+        return
     say(f"next: {shlex.join(str(part) for part in command)}")
 
 
@@ -28,11 +35,10 @@ def after_measuring(setup: Setup, run: Run, *, as_json: bool) -> None:
     """After a baseline, a training or a score: what its verdict lacks, or the verdict."""
     if as_json:
         return
-    there = [one for one in runs_in(setup.runs) if one.manifest.status == "complete"]
-    alike = [one for one in there if not protocol_differences(run.manifest.protocol, one.manifest.protocol)]
-    baselines = [one for one in alike if one.manifest.command == "baseline" and not one.manifest.tuned]
+    there = runs_in(setup.runs)
+    alike = complete_like(run, there)
     candidates = [one for one in alike if one.manifest.command != "baseline"]
-    if not baselines:
+    if not any(map(is_plain_baseline, alike)):
         say_next("bench", "baseline", *recipe_arguments(setup, plugin=False))
     elif not candidates:
         say_next("bench", "train", *recipe_arguments(setup, plugin=False), "--plugin", setup.recipe.train.plugin)
@@ -54,6 +60,14 @@ def after_run(run: Run, runs: Path) -> None:
         say_next("bench", "show", run.id, run.conversations[0].id, *runs_arguments(runs))
     elif run.manifest.argv[0].endswith(("bench", "__main__.py")):
         say_next("bench", *run.manifest.argv[1:])
+
+
+def after_runs(listed: Sequence[Run], runs: Path) -> None:
+    """After a list of runs: damaged ones are deleted; else a look at the newest."""
+    if any(run.changed for run in listed):
+        say_next("bench", "runs", "delete", "--damaged", *runs_arguments(runs))
+    else:
+        say_next("bench", "runs", "show", listed[-1].id, *runs_arguments(runs))
 
 
 def after_yardsticks(setup: Setup) -> None:

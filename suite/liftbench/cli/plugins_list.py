@@ -9,6 +9,7 @@ import click
 from ..extension.loader import load_plugins
 from ..extension.registry import Kind
 from ..report.terminal.tables import Table
+from .next_steps import say_next
 from .options import json_option
 from .output import print_list
 from .show import print_json, say
@@ -28,8 +29,11 @@ def command(as_json: bool, no_plugin: tuple[str, ...], kind: Kind | None) -> Non
     table = Table()
     for column in ("kind", "name", "what", "plugin", "from"):
         table.add_column(column, overflow="fold")
-    for spec in sorted(specs, key=lambda spec: (spec.kind, spec.name)):
+    specs.sort(key=lambda spec: (spec.kind, spec.name))
+    for spec in specs:
         table.add_row(spec.kind, spec.name, spec.summary, spec.plugin, spec.distribution)
     print_list(table)
     for problem in plugins.problems:
         say(f"not loaded: {problem.plugin} ({problem.distribution}): {problem.reason}")
+    if specs:
+        say_next("bench", "plugins", "show", specs[0].name)

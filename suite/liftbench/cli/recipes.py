@@ -7,6 +7,7 @@ import click
 from ..recipe.resolve import read_recipe, recipe_names, resolve
 from ..recipe.sections import DEFAULT_RECIPE, OFFLINE_RECIPE
 from ..report.terminal.tables import Table
+from .next_steps import say_next
 from .options import json_option
 from .output import print_list
 from .show import print_json
@@ -32,3 +33,4 @@ def command(as_json: bool) -> None:
         data = f"{recipe.data.dataset} {recipe.data.split}"
         table.add_row(name, recipe.model.reference, data, recipe.train.plugin, recipe.description)
     print_list(table)
+    say_next("bench", "check", OFFLINE_RECIPE)

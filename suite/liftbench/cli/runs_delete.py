@@ -10,9 +10,9 @@ import click
 
 from ..errors import LiftbenchError, UsageError
 from ..report import numbers
-from ..runs.directory import find_run, runs_in, unreadable_folders
+from ..runs.directory import find_run, read_runs, runs_in
 from ..runs.filtering import RunFilter
-from ..runs.removal import delete_run, dependents, disk_use, find_folder, require_inside
+from ..runs.removal import delete_run, dependents, disk_use, require_inside
 from ..text.phrases import join_words, pluralize
 from .options import json_option, run_argument, runs_option
 from .runs_options import filter_of, filter_options
@@ -75,8 +75,9 @@ def command(
 
 def _named(names: tuple[str, ...], runs: Path) -> list[Doomed]:
     found = {}
+    unreadable = {one.folder.name: one.folder for one in read_runs(runs)[1]}
     for name in names:
-        folder, key = find_folder(name, runs), None
+        folder, key = unreadable.get(Path(name).name), None
         if folder is None:
             run = find_run(name, runs)
             folder, key = run.folder, run.manifest.key
@@ -87,12 +88,13 @@ def _named(names: tuple[str, ...], runs: Path) -> list[Doomed]:
 
 def _chosen(chosen: RunFilter, runs: Path, *, damaged: bool, incomplete: bool) -> list[Doomed]:
     found = []
-    for run in chosen.choose(runs_in(runs)):
+    there, unreadable = read_runs(runs)
+    for run in chosen.choose(there):
         is_meant = not (damaged or incomplete) or (damaged and run.changed)
         if is_meant or (incomplete and run.manifest.status != "complete"):
             found.append(Doomed(run.folder, run.manifest.key, disk_use(run.folder)))
     if damaged and chosen == RunFilter():
-        found += [Doomed(folder, None, disk_use(folder)) for folder in unreadable_folders(runs)]
+        found += [Doomed(one.folder, None, disk_use(one.folder)) for one in unreadable]
     return found
 
 

@@ -9,9 +9,10 @@ import click
 
 from ..report import numbers
 from ..report.terminal.runs import runs_table
-from ..runs.directory import runs_in, unreadable_in
+from ..runs.directory import read_runs
 from ..runs.removal import disk_use
 from ..text.phrases import pluralize
+from .next_steps import after_runs
 from .options import json_option, runs_option
 from .output import console, echo, error_console, print_list, results
 from .runs_options import filter_of, filter_options
@@ -31,10 +32,10 @@ def command(as_json: bool, runs: Path, **given: Any) -> None:
     A run is damaged if a file is missing or is not the one that it was completed with. Runs that cannot be read, such
     as those of an older version, are named with the reason.
     """
-    there = runs_in(runs)
+    there, unreadable = read_runs(runs)
     found = filter_of(given).choose(there)
-    for reason in unreadable_in(runs):
-        say(f"warning: {reason}")
+    for one in unreadable:
+        say(f"warning: {one.why}")
     sizes = {run.id: disk_use(run.folder) for run in found}
     if as_json:
         print_json(
@@ -48,7 +49,7 @@ def command(as_json: bool, runs: Path, **given: Any) -> None:
         echo(f"no runs in {runs}; `bench baseline` makes one")
         return
     if not found:
-        echo(f"none of {pluralize(len(there), 'run')} in {runs} is so")
+        echo(f"none of {pluralize(len(there), 'run')} in {runs} is meant by these options")
         return
     out = console()
     print_list(runs_table(found, sizes if out.width >= WIDE or not out.file.isatty() else None))
@@ -62,3 +63,4 @@ def command(as_json: bool, runs: Path, **given: Any) -> None:
         markup=False,
         soft_wrap=not errors.file.isatty(),
     )
+    after_runs(found, runs)

@@ -28,8 +28,8 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--system", default="", metavar="TEXT", help="Only systems with this in their name."),
         click.option("--dataset", default="", metavar="TEXT", help="Only data sets with this in their name."),
-        click.option("--status", type=click.Choice(get_args(Status)), help="Only runs that are so far."),
-        click.option("--kind", type=click.Choice(get_args(Kind)), help="Only runs that this made."),
+        click.option("--status", type=click.Choice(get_args(Status)), help="Only runs with this status."),
+        click.option("--kind", type=click.Choice(get_args(Kind)), help="Only runs of this kind."),
         click.option("--since", type=Day(), metavar="DATE", help="Only runs of this day or later (UTC)."),
         click.option("--until", type=Day(), metavar="DATE", help="Only runs of this day or earlier (UTC)."),
     ]

@@ -11,7 +11,7 @@ from ..report.terminal.text import new_table, plain
 from ..runs.directory import Run, find_run
 from ..runs.filtering import kind_of
 from ..runs.removal import disk_use
-from ..text.phrases import exact_duration, join_words, pluralize
+from ..text.phrases import join_words, pluralize
 from .next_steps import after_run
 from .options import json_option, run_argument, runs_option
 from .output import console
@@ -53,7 +53,9 @@ def _facts(run: Run) -> dict[str, str]:
     if manifest.parent:
         found["adapter of"] = manifest.parent
     if (training := run.training) is not None:
-        took = f"{exact_duration(training.seconds)}, {numbers.format_bytes(training.peak_memory_bytes)} of memory"
+        took = (
+            f"{numbers.format_duration(training.seconds)}, {numbers.format_bytes(training.peak_memory_bytes)} of memory"
+        )
         steps = f", {pluralize(training.steps, 'step')}" if training.steps else ""
         found["training"] = f"{training.trainer}, {took}{steps}"
     files = sorted((path for path in run.folder.iterdir()), key=lambda path: path.name)

@@ -26,7 +26,8 @@ _console = error_console()
 
 
 def say(message: str) -> None:
-    """Print a line for people on standard error."""
+    """Print a line for people on standard error, after the results so far: both may go to one file."""
+    results().flush()
     _console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -145,7 +146,8 @@ def _show_preview(preview: Preview, *, as_json: bool) -> None:
         )
     if preview.launch:
         _show_launch(preview.launch)
-    for name, value in preview.prompt.items():
+    # A problem becomes the error that follows, which says it in full.
+    for name, value in ({} if preview.problem else preview.prompt).items():
         out.print(f"\n{name}:", highlight=False, markup=False, style="bold")
         out.print(value, highlight=False, markup=False)
 

@@ -35,7 +35,8 @@ def show_comparison(found: RunComparison, plugins: Plugins, runs: Path, html: Pa
         if form == "verbose":
             out.print(comparison_table(found.comparison, found.runs))
             out.print()
-        out.print(list_answers(found.comparison, page, runs))
+        # Whole lines: a path or a command that is cut at the terminal's edge cannot be copied.
+        out.print(list_answers(found.comparison, page, runs), crop=False)
     if form in ("json", "markdown"):
         say(f"report: {page}")
     return page

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
@@ -18,9 +17,10 @@ from ..records.conversation import Conversation
 from ..records.run import Finding
 from ..report import numbers
 from ..report.terminal.text import new_table, plain
-from ..runs.differences import protocol_differences
 from ..runs.directory import Run, find_run, runs_in
+from ..runs.selection import complete_like, is_plain_baseline
 from ..text.phrases import metric_label
+from . import complete
 from .options import json_option, run_argument, runs_option
 from .output import console
 from .show import print_json
@@ -29,18 +29,9 @@ ENDINGS = {"length": "cut off at the limit of tokens", "stop": "", "unknown": ""
 """What ended a text → what a reader must know of it."""
 
 
-def _ids(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The ids of the run that was named."""
-    try:
-        run = find_run(ctx.params["name"], Path(ctx.params.get("runs") or "reports/runs"))
-        return [CompletionItem(one.id) for one in run.conversations if one.id.startswith(incomplete)]
-    except Exception:
-        return []  # A shell is completed silently or not at all.
-
-
 @click.command("show")
 @run_argument("name", metavar="RUN")
-@click.argument("conversation_id", metavar="ID", shell_complete=_ids)
+@click.argument("conversation_id", metavar="ID", shell_complete=complete.conversations)
 @click.option(
     "--beside",
     "others",
@@ -73,17 +64,9 @@ def command(name: str, conversation_id: str, others: tuple[str, ...], as_json: b
 
 def _baseline_of(run: Run, runs: Path) -> list[Run]:
     """The newest plain baseline with the run's protocol; none for a baseline itself."""
-    if run.manifest.command == "baseline" and not run.manifest.tuned:
+    if is_plain_baseline(run):
         return []
-    found = [
-        other
-        for other in runs_in(runs)
-        if other.manifest.command == "baseline"
-        and not other.manifest.tuned
-        and other.manifest.status == "complete"
-        and not protocol_differences(run.manifest.protocol, other.manifest.protocol)
-    ]
-    return found[-1:]
+    return [other for other in complete_like(run, runs_in(runs)) if is_plain_baseline(other)][-1:]
 
 
 def _find(wanted: str, run: Run) -> Conversation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..report import numbers
-from ..text.phrases import join_words, pluralize
+from ..text.phrases import join_words, pluralize, rough_duration
 from ..training.trainer import TrainingEstimate
 from ..workflow.preview import Expectation
 from .output import echo
@@ -26,8 +26,8 @@ def show_expectation(expected: Expectation) -> None:
 
 
 def _time(estimate: TrainingEstimate, trainings: int) -> str:
-    total = numbers.format_duration(estimate.seconds * trainings)
-    return f"about {total}" if trainings == 1 else f"about {total} in all"
+    total = rough_duration(estimate.seconds * trainings)
+    return total if trainings == 1 else f"{total} in all"
 
 
 def _memory(estimate: TrainingEstimate) -> str:

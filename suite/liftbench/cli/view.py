@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import UsageError
 from ..report.pages import write_index_page
 from ..report.serve import make_server
 from ..workflow.index import gather_index
@@ -29,6 +30,10 @@ def command(html: Path | None, serve: bool, port: int, as_json: bool, baselines:
     if serve:
         _serve(runs, baselines, port)
         return
+    if not runs.is_dir() and not baselines.is_dir():
+        raise UsageError(
+            f"there are no runs in {runs}, and no baselines in {baselines}", "`bench baseline` makes a run."
+        )
     index = gather_index(runs, baselines)
     if as_json:
         print_json(index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -54,10 +55,11 @@ def each_in_lines(lines: Iterable[bytes], source: str) -> Iterator[Conversation]
 
 def _numbered(lines: Iterable[bytes], source: str, *, references_needed: bool) -> Iterator[tuple[int, Conversation]]:
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line  # Windows programs write the mark.
+        if not text.strip():
             continue
         try:
-            conversation = _decoder.decode(line)
+            conversation = _decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{source}, line {number}: {error}") from error
         if reason := _fault(conversation, references_needed=references_needed):

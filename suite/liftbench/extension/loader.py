@@ -134,10 +134,10 @@ class Plugins:
         try:
             return msgspec.convert(values, kind)
         except msgspec.ValidationError as error:
-            path, reason = invalid_value(error)
+            found = invalid_value(error)
             section = {"trainer": "train", "dataset": "data"}[spec.kind]
-            key = ".".join(filter(None, (section, "options", path)))
-            wrong = UsageError(f"{key}: {reason}")
+            key = ".".join(filter(None, (section, "options", found.path)))
+            wrong = UsageError(f"{key}: {found.words}")
             wrong.key = key
             raise wrong from error
 

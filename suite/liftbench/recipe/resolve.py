@@ -4,6 +4,7 @@ The command line comes before the environment, the environment before the recipe
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -18,6 +19,9 @@ from ..errors import LiftbenchError, UsageError, unknown
 from ..files import invalid_value
 from .rules import parse
 from .sections import Recipe, TrainSection
+
+DEEPEST = 12
+"""Levels of tables and lists in a recipe; its own keys need four."""
 
 OPEN_TABLES = ("train.options.", "data.options.", "prompt.template_arguments.")
 """Tables whose keys are not the suite's: a plugin checks its options, a chat template its arguments."""
@@ -76,6 +80,11 @@ def recipe_text(name: str) -> str:
     path = Path(name)
     if name in recipe_names():
         return (resources.files("liftbench") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    if path.is_dir():
+        raise UsageError(
+            f"{name} is a folder, not a recipe",
+            f"For a recipe of its conversations, run: bench init {shlex.quote(name)}",
+        )
     if path.suffix != ".toml" and not path.is_file():
         raise unknown("recipe", name, recipe_names())
     try:
@@ -92,7 +101,23 @@ def read_recipe(name: str) -> Layer:
         values = tomllib.loads(recipe_text(name))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"the recipe {name} is not TOML: {error}") from error
+    except RecursionError:
+        raise _too_deep(name) from None
+    if _is_deeper(values, DEEPEST):
+        raise _too_deep(name)
     return Layer(f"recipe {name}", values)
+
+
+def _too_deep(name: str) -> UsageError:
+    return UsageError(f"the recipe {name} has values in more than {DEEPEST} levels of tables and lists")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether tables and lists are nested in more than some levels; it looks no deeper."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner)
 
 
 def assignment(text: str) -> tuple[str, Any]:
@@ -108,7 +133,7 @@ def assignment(text: str) -> tuple[str, Any]:
         )
     try:
         parsed = tomllib.loads(f"value = {value.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         parsed = value.strip()
     return key.strip(), parsed
 
@@ -151,13 +176,14 @@ def resolve(name: str, layers: Sequence[Layer]) -> ResolvedRecipe:
     try:
         recipe = msgspec.convert(merged, Recipe)
     except msgspec.ValidationError as error:
-        path, reason = invalid_value(error)
-        key = path.partition("[")[0]
-        raise UsageError(f"{places.get(key, key) or name}: {reason}") from error
+        found = invalid_value(error)
+        key = found.path.partition("[")[0]
+        raise UsageError(f"{places.get(key, key) or name}: {found.words}") from error
     required = (*recipe.metrics.names, *recipe.metrics.extra)
     for headline in recipe.metrics.headlines:
         if headline not in required:
-            wrong = unknown("headline", headline, required).within(places.get("metrics.headlines", "metrics.headlines"))
+            place = places.get("metrics.headlines", "metrics.headlines")
+            wrong = unknown("headline", headline, required).within(place)
             raise wrong.also(" A headline has to be in metrics.names or metrics.extra.")
     if recipe.generation.min_words >= recipe.generation.max_new_tokens:
         raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..statistics.lift import Lift, LiftResult, NoLift, lift_digits
-from ..text.phrases import percent, pluralize
+from ..text.phrases import exact_duration, percent, pluralize
 
 UNKNOWN = "unknown"
 
@@ -116,10 +116,7 @@ def format_duration(seconds: float | None) -> str:
     """
     if seconds is None or _missing(seconds):
         return UNKNOWN
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return f"{seconds:.1f} s" if round(seconds, 1) < 10 else exact_duration(seconds)
 
 
 def format_bytes(count_of_bytes: int | None) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -152,15 +152,10 @@ class Run:
                     "–" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
                 )
                 rows.append([metric_label(metric.name), mean, interval, str(metric.n)])
-        return html_table(
-            [
-                about,
-                f"run {name_run(self.id)}: {status}",
-                *([describe_training(self.training)] if self.training else []),
-            ],
-            ["metric", "mean", "95% interval", "conversations"],
-            rows,
-        )
+        lines = [about, f"run {name_run(self.id)}: {status}"]
+        if not changed and self.training:
+            lines.append(describe_training(self.training))
+        return html_table(lines, ["metric", "mean", "95% interval", "conversations"], rows)
 
     def require_complete(self) -> Self:
         """The run itself. Raises `UsageError`, with the way to finish it, where it is not complete."""
@@ -183,32 +178,28 @@ def describe_training(training: TrainingSummary) -> str:
     )
 
 
-def runs_in(folder: Path) -> list[Run]:
-    """All readable runs of a folder, oldest first; other folders and broken runs are left out."""
-    found = []
+class UnreadableRun(NamedTuple):
+    """A run whose manifest cannot be read."""
+
+    folder: Path
+    why: str
+    """In one line."""
+
+
+def read_runs(folder: Path) -> tuple[list[Run], list[UnreadableRun]]:
+    """All readable runs of a folder, oldest first, and the others; folders without a manifest are no runs."""
+    found, unreadable = [], []
     for manifest in sorted(folder.glob("*/manifest.json")):
         try:
             found.append(Run(manifest.parent))
-        except LiftbenchError:
-            continue
-    return sorted(found, key=lambda run: (run.manifest.created, run.id))
-
-
-def unreadable_in(folder: Path) -> list[str]:
-    """Why each run of a folder that `runs_in` leaves out cannot be read, in one line each."""
-    found = []
-    for manifest in sorted(folder.glob("*/manifest.json")):
-        try:
-            Run(manifest.parent)
         except LiftbenchError as error:
-            found.append(error.line)
-    return found
+            unreadable.append(UnreadableRun(manifest.parent, error.line))
+    return sorted(found, key=lambda run: (run.manifest.created, run.id)), unreadable
 
 
-def unreadable_folders(folder: Path) -> list[Path]:
-    """The runs of a folder that `runs_in` leaves out."""
-    readable = {run.folder for run in runs_in(folder)}
-    return [one.parent for one in sorted(folder.glob("*/manifest.json")) if one.parent not in readable]
+def runs_in(folder: Path) -> list[Run]:
+    """All readable runs of a folder, oldest first."""
+    return read_runs(folder)[0]
 
 
 def run_at(name: str, runs: Path) -> Run | None:

@@ -12,8 +12,13 @@ from ..errors import RunFailed
 from ..files import writing
 
 
+def run_lock(runs: Path, key: str) -> Path:
+    """The lock file of the run with a key."""
+    return runs / f".{key[:16]}.lock"
+
+
 @contextmanager
-def hold_lock(path: Path, work: str) -> Iterator[None]:
+def hold_lock(path: Path, work: str, fix: str = "Wait until it is done, or choose another --runs.") -> Iterator[None]:
     """Hold a lock file, whose folder is made if it is missing.
 
     Raises `RunFailed` if another process holds it; `work` says on what (`this run`).
@@ -24,9 +29,7 @@ def hold_lock(path: Path, work: str) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise RunFailed(
-                f"another process is working on {work}", "Wait until it is done, or choose another --runs."
-            ) from error
+            raise RunFailed(f"another process is working on {work}", fix) from error
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from ..records.conversation import Conversation
 from ..records.run import Environment, Manifest
 from .directory import runs_in
 from .environment import environment
-from .lock import hold_lock
+from .lock import hold_lock, run_lock
 from .sums import file_sums
 
 
@@ -117,7 +117,7 @@ def open_run(
     A complete run is yielded as it is; nothing is generated twice unless `fresh` is true. The key's lock is held
     meanwhile. Raises `RunFailed` if another process holds it.
     """
-    with hold_lock(runs / f".{manifest.key[:16]}.lock", "this run"):
+    with hold_lock(run_lock(runs, manifest.key), "this run"):
         same = [] if fresh else [run for run in runs_in(runs) if run.manifest.key == manifest.key]
         if same:
             run = OpenRun(same[-1].folder, same[-1].manifest)

@@ -6,20 +6,15 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import RunFailed, UsageError
+from ..errors import UsageError
 from ..files import writing
-from .directory import Run, unreadable_folders
-from .lock import hold_lock
+from .directory import Run
+from .lock import hold_lock, run_lock
 
 
 def disk_use(folder: Path) -> int:
     """The bytes of all files in a folder; 0 where it does not exist. A link counts, what it leads to does not."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_symlink() or path.is_file())
-
-
-def find_folder(name: str, runs: Path) -> Path | None:
-    """The folder of a run that cannot be read, by its whole name; None where there is none."""
-    return next((folder for folder in unreadable_folders(runs) if folder.name == Path(name).name), None)
 
 
 def require_inside(folder: Path, runs: Path) -> None:
@@ -43,15 +38,8 @@ def delete_run(folder: Path, runs: Path, key: str | None) -> None:
     if key is None:
         _delete(folder)
         return
-    try:
-        with hold_lock(runs / f".{key[:16]}.lock", "this run"):
-            _delete(folder)
-    except RunFailed as error:
-        if "another process" not in error.what:
-            raise
-        raise RunFailed(
-            f"{folder.name} is not deleted: another process is working on it", "Wait until it is done, or stop it."
-        ) from error
+    with hold_lock(run_lock(runs, key), f"{folder.name}, so it is not deleted", "Wait until it is done, or stop it."):
+        _delete(folder)
 
 
 def _delete(folder: Path) -> None:

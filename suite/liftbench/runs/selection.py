@@ -29,6 +29,21 @@ def protocol_of(run: MeasuredRun) -> Protocol:
     return run.require_complete().manifest.protocol
 
 
+def is_plain_baseline(run: Run) -> bool:
+    """Whether a run is a baseline with the prompt that its recipe says, not one that was searched for."""
+    return run.manifest.command == "baseline" and not run.manifest.tuned
+
+
+def complete_like(run: Run, there: Sequence[Run]) -> list[Run]:
+    """The complete ones of some runs that were measured like a run, in their order."""
+    protocol = run.manifest.protocol
+    return [
+        one
+        for one in there
+        if one.manifest.status == "complete" and not protocol_differences(protocol, one.manifest.protocol)
+    ]
+
+
 def best_prompted(baseline: Run, runs: Sequence[Run]) -> Run | None:
     """The strongest run of the baseline's own model with a prompt that was searched for, judged on its headlines.
 
@@ -38,11 +53,8 @@ def best_prompted(baseline: Run, runs: Sequence[Run]) -> Run | None:
     """
     found = [
         run
-        for run in runs
-        if run.manifest.tuned
-        and run.manifest.status == "complete"
-        and _bare(run) == _bare(baseline)
-        and not protocol_differences(protocol_of(baseline), protocol_of(run))
+        for run in complete_like(baseline.require_complete(), runs)
+        if run.manifest.tuned and _bare(run) == _bare(baseline)
     ]
 
     def strength(run: Run) -> tuple[float, str]:
@@ -67,11 +79,10 @@ def newest_pair(runs: Sequence[Run]) -> tuple[Run, Run]:
     """
     newest_first = sorted(runs, key=lambda run: (run.manifest.created, run.id), reverse=True)
     complete = [run for run in newest_first if run.manifest.status == "complete"]
-    baselines = [run for run in complete if run.manifest.command == "baseline" and not run.manifest.tuned]
+    baselines = [run for run in complete if is_plain_baseline(run)]
     candidates = [run for run in complete if run.manifest.command != "baseline"]
     for candidate in candidates:
-        matching = [run for run in baselines if not protocol_differences(protocol_of(run), protocol_of(candidate))]
-        if matching:
+        if matching := complete_like(candidate, baselines):
             return min(matching, key=lambda run: _model(run) != _model(candidate)), candidate
 
     unfinished = [run for run in newest_first if run.manifest.status != "complete"]

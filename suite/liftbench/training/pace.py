@@ -69,11 +69,17 @@ def note_pace(pace: TrainingPace) -> None:
 def expect_pace(trainer: str, base: str, characters: int) -> TrainingPace | None:
     """What a training of this many characters takes on this machine; None where no training like it was noted."""
     here = machine()
-    found = [one for one in _notes() if (one.trainer, one.base, one.machine) == (trainer, base, here)]
+    found = [one for one in _notes() if _fits(one, trainer, base, here)]
     if not found:
         return None
     last = found[-1]
     return msgspec.structs.replace(last, characters=characters, seconds=last.seconds * characters / last.characters)
+
+
+def _fits(note: TrainingPace, trainer: str, base: str, here: str) -> bool:
+    # A damaged note may say that nothing took no time.
+    sensible = note.characters > 0 and note.seconds > 0
+    return sensible and (note.trainer, note.base, note.machine) == (trainer, base, here)
 
 
 def _key(pace: TrainingPace) -> tuple[str, ...]:

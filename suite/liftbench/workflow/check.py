@@ -43,24 +43,12 @@ class Finding(Struct, frozen=True, kw_only=True):
     """How to fix it, in whole sentences."""
 
 
-class Checked(Struct, frozen=True, kw_only=True):
-    """What is right and wrong with a recipe."""
-
-    recipe: str
-    findings: list[Finding]
-
-    @property
-    def wrong(self) -> int:
-        """How many findings would stop a run."""
-        return sum(finding.state == "wrong" for finding in self.findings)
-
-
-def check_recipe(name: str, plugins: Plugins, baselines: Path = BASELINES) -> Checked:
+def check_recipe(name: str, plugins: Plugins, baselines: Path = BASELINES) -> list[Finding]:
     """Everything that is right and wrong with a recipe, by name or path. Nothing is downloaded, apart from the data of
     a data set on the hub."""
     check = _Check(plugins, baselines)
     check.run(name)
-    return Checked(recipe=name, findings=check.findings)
+    return check.findings
 
 
 class _Check:
@@ -84,6 +72,7 @@ class _Check:
             return
         resolved = self._resolved = self._try("recipe", lambda: resolve_recipe(name))
         if resolved is None:
+            self._note("recipe", "the rest was not checked")
             return
         given = sum(1 for _ in flatten(layer.values))
         self._ok("recipe", f"{pluralize(given, 'key')}, all known, with values of the right type")
@@ -114,8 +103,8 @@ class _Check:
         training = "none" if data.training is None else f"{len(data.training):,}"
         self._ok(
             "data",
-            f"{section.dataset}: {len(data.scored):,} conversations in {section.split} ({references:,} references; "
-            f"{scored:,} are scored), {training} in {section.train_split}",
+            f"{section.dataset}: {pluralize(len(data.scored), 'conversation')} in {section.split} "
+            f"({pluralize(references, 'reference')}; scored: {scored:,}), {training} in {section.train_split}",
         )
         if data.training is None:
             self._note(
@@ -124,7 +113,9 @@ class _Check:
                 "Name it with data.train_split, or make one with `bench data split`.",
             )
         if scored < FEWEST:
-            self._note("data", f"{scored} scored conversations are too few for a verdict; it needs {FEWEST}")
+            self._note(
+                "data", f"{pluralize(scored, 'scored conversation')}: too few for a verdict, which needs {FEWEST}"
+            )
 
     def _metrics(self, recipe: Recipe, data: SplitData | None) -> None:
         section = recipe.metrics
@@ -222,7 +213,7 @@ def _wrong_values(layer: Layer) -> Iterator[UsageError]:
             check_key(key, layer)
             msgspec.convert(nest_keys({key: value}), Recipe)
         except msgspec.ValidationError as error:
-            yield UsageError(f"{layer.place(key)}: {invalid_value(error).reason}")
+            yield UsageError(f"{layer.place(key)}: {invalid_value(error).words}")
         except UsageError as error:
             yield error
     gates = layer.values.get("gates")

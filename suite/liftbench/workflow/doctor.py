@@ -28,7 +28,7 @@ from ..models.cache import cache_folder
 from ..models.references import require_obtainable
 from ..recipe.sections import Recipe
 from ..runs.environment import processor_name, usable_cores
-from ..text.phrases import pluralize
+from ..text.phrases import join_words, pluralize
 from .check import Finding, State
 from .packages import check_packages
 
@@ -143,7 +143,9 @@ def _processor() -> Iterator[Finding]:
     known = {"AVX2": "avx2", "AVX-512": "avx512f", "AVX-512 BF16": "avx512_bf16", "AMX BF16": "amx_bf16"}
     has = [words for words, flag in known.items() if flag in flags]
     lacks = [words for words, flag in known.items() if flag not in flags]
-    words = f"{name}; has {', '.join(has) or 'none'} of {', '.join(known)}"
+    words = f"{name}; " + ", ".join(
+        f"{verb} {join_words(names)}" for verb, names in (("has", has), ("lacks", lacks)) if names
+    )
     if "avx2" not in flags and platform.machine() in ("x86_64", "AMD64"):
         yield finding("processor", "note", words, "Models will be slow: torch's fast kernels need AVX2.")
     elif {"AVX-512 BF16", "AMX BF16"} <= set(lacks):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ..errors import LiftbenchError
 from ..files import digest
 from ..gating.baselines import Mean, Version, promoted_in, read_promoted
-from ..runs.directory import Run
+from ..runs.directory import Run, read_runs
 from ..text.phrases import join_words
 
 PAGE = re.compile(r"(compare|gate|report|judge)-[\w.-]+\.html")
@@ -93,14 +93,14 @@ class Index(Struct, frozen=True, kw_only=True):
 
 def gather_index(runs: Path, baselines: Path) -> Index:
     """Read the runs of a folder, the pages beside it and the promoted baselines; what cannot be read is listed, too."""
-    found, damaged = _read_runs(runs)
+    found, unreadable = read_runs(runs)
     promoted, broken = _read_baselines(baselines)
     pages = sorted(_find_pages(runs.parent), key=lambda page: (page[0].written, page[0].name), reverse=True)
     indexed = [_index_run(run, pages) for run in found]
     return Index(
         folder=str(runs),
         runs=sorted(indexed, key=lambda run: (run.created, run.id), reverse=True),
-        damaged=[*damaged, *broken],
+        damaged=[*(Unreadable(name=one.folder.name, problem=one.why) for one in unreadable), *broken],
         pages=[page for page, _ in pages],
         baselines=promoted,
     )
@@ -110,16 +110,6 @@ def find_page(name: str, runs: Path) -> Path | None:
     """The file of a page beside the runs; None for any other name."""
     path = runs.parent / name
     return path if PAGE.fullmatch(name) and path.is_file() and not path.is_symlink() else None
-
-
-def _read_runs(folder: Path) -> tuple[list[Run], list[Unreadable]]:
-    found, damaged = [], []
-    for manifest in sorted(folder.glob("*/manifest.json")):
-        try:
-            found.append(Run(manifest.parent))
-        except LiftbenchError as error:
-            damaged.append(Unreadable(name=manifest.parent.name, problem=error.line))
-    return found, damaged
 
 
 def _read_baselines(folder: Path) -> tuple[list[IndexedBaseline], list[Unreadable]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -59,12 +60,14 @@ def survey(folder: Path) -> Survey:
     dataset = JsonLinesFolder(str(folder))
     names = dataset.splits()
     if names == [IMPORTED]:
-        raise UsageError(f"{folder} is not split yet", f"Run: bench data split {folder}")
+        raise UsageError(f"{folder} is not split yet", f"Run: bench data split {shlex.quote(str(folder))}")
     split = next((name for name in SCORED if name in names), None)
     if split is None:
-        found = f"it has {', '.join(names)}" if names else "it has no .jsonl file"
+        if not names:
+            raise UsageError(f"{folder} has no .jsonl file", "Name a folder with conversations, or an export.")
         raise UsageError(
-            f"{folder} has no split to score ({found})", f"Split it with `bench data split`: {SCORED[0]}, test, …"
+            f"{folder} has no split to score, such as {SCORED[0]} or test (it has {', '.join(names)})",
+            f"Run: bench data split {shlex.quote(str(folder))}, and then bench init with the folder that it writes.",
         )
     train_split = next((name for name in TRAINING if name in names), None)
     scored = dataset.read(split)

@@ -20,7 +20,7 @@ from ..recipe.rewrite import rewrite
 from ..records.sweep import Sweep, SweepTrial
 from ..runs.lock import hold_lock
 from ..runs.open_run import now, slug
-from ..text.phrases import join_words, pluralize
+from ..text.phrases import exact_duration, join_words, pluralize, rough_duration
 from ..training.sweep import LOSS, SweepPlan, best_trial, clean, plan_sweep, try_next
 from .setup import RunOptions, Setup, setup_for_call
 
@@ -189,13 +189,12 @@ def _describe(plan: SweepPlan, done: Sequence[SweepTrial], trials: int) -> str:
         "pruned": "stopped, worse than the median at this point",
         "failed": f"failed: {trial.problem}",
     }[trial.state]
-    line = (
-        f"trial {trial.number} of {trials}: {found} after {trial.seconds / 60:.1f} min ({option_words(trial.options)})"
-    )
+    taken = exact_duration(trial.seconds)
+    line = f"trial {trial.number} of {trials}: {found} after {taken} ({option_words(trial.options)})"
     left = trials - len(done)
     if left:
         mean = sum(one.seconds for one in done) / len(done)
-        line += f"; about {mean * left / 60:.0f} min left"
+        line += f"; {rough_duration(mean * left)} left"
     return line
 
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from .theme import ACCENT, INK, WORSE, Padding, make_titled_axis, render_wide_and_narrow
-from .vega import combine_layers, draw_layer, number, value
+from .theme import GAIN_COLOUR, INK, Padding, gain_axis, render_wide_and_narrow
+from .vega import combine_layers, draw_layer, number
 
 BARS = 240
 """The most bars: with more, they are thinner than the gap between them, and their elements slow the page down."""
@@ -36,11 +36,8 @@ def draw_gains(gains: Sequence[float], description: str) -> Markup:
         for start, end in pairwise(cuts)
     ]
     x = number("place", scale={"domain": [0, len(ordered)], "nice": False}, axis=None)
-    y = number(
-        "gain", title="gain", axis=make_titled_axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '+')")
-    )
-    colour = {"condition": {"test": "datum.gain < 0", **value(WORSE)}, **value(ACCENT)}
-    bar = {"x": x, "x2": {"field": "next"}, "y": y, "y2": {"datum": 0}, "color": colour}
+    y = gain_axis()
+    bar = {"x": x, "x2": {"field": "next"}, "y": y, "y2": {"datum": 0}, "color": GAIN_COLOUR}
     levels = [{"gain": 0.0}, {"gain": mean}]
     zero = {"type": "rule", "color": INK, "strokeWidth": 1}
     dashed = {"type": "rule", "color": INK, "strokeWidth": 1.25, "strokeDash": [5, 4]}

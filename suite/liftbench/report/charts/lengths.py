@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from .theme import ACCENT, INK, WORSE, Padding, make_titled_axis, render_wide_and_narrow
-from .vega import combine_layers, draw_layer, number, value
+from .theme import GAIN_COLOUR, INK, Padding, gain_axis, render_wide_and_narrow
+from .vega import combine_layers, draw_layer, number
 
 MOST_POINTS = 300
 """Of more conversations, as many are drawn, at even distances in the order of their lengths."""
@@ -30,13 +30,13 @@ def draw_lengths(points: Sequence[tuple[int, float]], description: str) -> Marku
         scale={"domain": [0, longest], "nice": False},
         axis={"grid": False, "tickCount": 6, "labelOverlap": "greedy"},
     )
-    signed = "datum.value == 0 ? '0' : format(datum.value, '+')"
-    y = number("gain", title="gain", axis=make_titled_axis(labelExpr=signed, tickCount=4))
-    colour = {"condition": {"test": "datum.gain < 0", **value(WORSE)}, **value(ACCENT)}
+    y = gain_axis(tickCount=4)
     layers = [
         draw_layer([{"gain": 0.0}], {"type": "rule", "color": INK, "strokeWidth": 1}, {"y": y}),
         draw_layer(
-            rows, {"type": "point", "filled": True, "size": 26, "opacity": 0.75}, {"x": x, "y": y, "color": colour}
+            rows,
+            {"type": "point", "filled": True, "size": 26, "opacity": 0.75},
+            {"x": x, "y": y, "color": GAIN_COLOUR},
         ),
     ]
     return render_wide_and_narrow(lambda inner: combine_layers(layers, width=inner, height=110), PADDING, description)

@@ -15,13 +15,13 @@ import vl_convert
 from markupsafe import Markup
 from msgspec import Struct
 
-from .vega import Json
+from .vega import Json, number, value
 
 SVG = "{http://www.w3.org/2000/svg}"
 ElementTree.register_namespace("", SVG[1:-1])
 
 INK, MUTED, RULE, WASH = "var(--ink)", "var(--muted)", "var(--rule)", "var(--wash)"
-ACCENT, WORSE, PAPER = "var(--accent)", "var(--worse)", "var(--paper)"
+ACCENT, WORSE = "var(--accent)", "var(--worse)"
 VERIFIED, UNDECIDED = "var(--verified)", "var(--undecided)"
 WIDE, NARROW = 704, 336
 """Widths in CSS pixels, paddings included."""
@@ -42,6 +42,16 @@ def make_titled_axis(**options: Any) -> Json:
         "titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": -38, "titleY": -12,
         "titleBaseline": "bottom", "tickCount": 5, **options,
     }  # fmt: skip
+
+
+def gain_axis(**options: Any) -> Json:
+    """The vertical axis of gains: with their sign, and 0 without one."""
+    signed = "datum.value == 0 ? '0' : format(datum.value, '+')"
+    return number("gain", title="gain", axis=make_titled_axis(labelExpr=signed, **options))
+
+
+GAIN_COLOUR = {"condition": {"test": "datum.gain < 0", **value(WORSE)}, **value(ACCENT)}
+"""The colour of a row by the sign of its gain."""
 
 
 def render_wide_and_narrow(draw: Callable[[int], Json], padding: Padding, description: str) -> Markup:

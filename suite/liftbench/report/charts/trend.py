@@ -24,7 +24,13 @@ class Point(Struct, frozen=True):
 def draw_trend(points: Sequence[Point], description: str) -> Markup:
     """Draw the mean of each version with its interval, in order; the gated run is ringed."""
     rows = [
-        {"place": place, "label": one.label, "mean": one.mean, "low": one.low or one.mean, "high": one.high or one.mean}
+        {
+            "place": place,
+            "label": one.label,
+            "mean": one.mean,
+            "low": one.mean if one.low is None else one.low,
+            "high": one.mean if one.high is None else one.high,
+        }
         for place, one in enumerate(points)
     ]
     ringed = [row for row, one in zip(rows, points, strict=True) if one.gated]
