@@ -86,7 +86,9 @@ def test_a_model_that_is_not_here_is_not_downloaded_for_it(tiny_chat_model: Path
     assert not any(asked.endswith(".safetensors") for asked in hub.asked)
 
 
-@pytest.mark.parametrize("command", ["baseline", "train", "sweep", "baseline --tune", "demo --split validation", "score nosuch"])
+@pytest.mark.parametrize(
+    "command", ["baseline", "train", "sweep", "baseline --tune", "demo --split validation", "score nosuch"]
+)
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_dry_run_whose_model_cannot_be_had_says_so_and_exits_with_2(
     command: str, form: tuple[str, ...], tiny_command_line: Bench

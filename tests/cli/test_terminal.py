@@ -156,7 +156,9 @@ def test_commands_print_through_their_own_streams() -> None:
     """Else a result would go to standard error, and a table would lose words in a narrow terminal."""
     for path in Path(liftbench.cli.__file__).parent.glob("*.py"):
         if path.name not in ("output.py", "main.py"):
-            assert not re.search(r"click\.echo|\bConsole\(|from rich.table import .*\bTable", path.read_text()), path.name
+            assert not re.search(r"click\.echo|\bConsole\(|from rich.table import .*\bTable", path.read_text()), (
+                path.name
+            )
 
 
 # -------------------------------------------------------------------------------------------------------- closed pipes
