@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from liftbench.extension.loader import load_plugins
 from liftbench.files import write_lines
 from liftbench.plugin_api import Conversation
 from liftbench.runs.directory import Run, runs_in
-from liftbench.workflow.setup import RUNS, Setup, resolve_recipe
+from liftbench.workflow.setup import BASELINES, RUNS, Setup, resolve_recipe
 
 from ..conftest import Outcome
 from ..support.build import write_run
@@ -98,6 +99,24 @@ def test_what_was_typed_is_named_again(tmp_path: Path, said: Callable[[], str]) 
         "--set generation.max_new_tokens=60 --set seed=3"
     )
     del tmp_path
+
+
+def test_after_a_promotion_comes_a_gate_that_has_both_sides(
+    tmp_path: Path, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, trained = measured(tmp_path, "baseline", "train")
+    promoted: dict[str, Run] = {}
+    monkeypatch.setattr(next_steps, "promoted_in", lambda folder: list(promoted))
+    monkeypatch.setattr(next_steps, "read_promoted", lambda name, folder: SimpleNamespace(measured=promoted[name]))
+    next_steps.after_promotion("chats-qlora", trained, tmp_path, BASELINES)
+    assert said() == f"bench promote {plain.id} chats-qlora-plain --runs {tmp_path}"
+    promoted["chats-qlora"] = trained
+    next_steps.after_promotion("chats-plain", plain, tmp_path, BASELINES)
+    both = "--baseline chats-plain --proven chats-qlora"
+    assert both in said()
+    promoted["chats-plain"] = plain
+    next_steps.after_promotion("chats-qlora", trained, tmp_path, BASELINES)
+    assert both in said()
 
 
 def test_json_ends_without_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

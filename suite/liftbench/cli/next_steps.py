@@ -11,6 +11,9 @@ from pathlib import Path
 import click
 
 from ..errors import LiftbenchError
+from ..gating.baselines import promoted_in, read_promoted
+from ..records.run import Manifest
+from ..runs.differences import protocol_differences
 from ..runs.directory import Run, runs_in
 from ..runs.selection import complete_like, is_plain_baseline, newest_pair
 from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup
@@ -87,10 +90,38 @@ def after_sweep(recipe: str | Path, runs: Path) -> None:
 
 
 def after_promotion(name: str, run: Run, runs: Path, baselines: Path) -> None:
-    """After a promotion: the gate that it serves."""
-    option = "--proven" if run.manifest.system.adapter or run.manifest.command == "train" else "--baseline"
+    """After a promotion: the gate that it serves, or the promotion that the gate needs as well."""
     place = () if baselines == BASELINES else ("--baselines", baselines)
-    say_next("bench", "gate", _recipe_of(run), option, name, *place, *runs_arguments(runs))
+    trained = _is_trained(run.manifest)
+    other = _promoted_beside(name, run, baselines)
+    if other is not None:
+        plain, proven = (other, name) if trained else (name, other)
+        names = ("--baseline", plain, "--proven", proven)
+        say_next("bench", "gate", _recipe_of(run), *names, *place, *runs_arguments(runs))
+    elif not trained:
+        say_next("bench", "gate", _recipe_of(run), "--baseline", name, *place, *runs_arguments(runs))
+    else:
+        plain = next((one.id for one in complete_like(run, runs_in(runs)) if is_plain_baseline(one)), "RUN")
+        say_next("bench", "promote", plain, f"{name}-plain", *place, *runs_arguments(runs))
+
+
+def _promoted_beside(name: str, run: Run, baselines: Path) -> str | None:
+    """What was promoted of the same measurement in the other role: the untuned model, or what was trained."""
+    for other in promoted_in(baselines):
+        if other == name:
+            continue
+        try:
+            manifest = read_promoted(other, baselines).measured.manifest
+        except LiftbenchError:
+            continue
+        alike = not protocol_differences(run.manifest.protocol, manifest.protocol)
+        if alike and _is_trained(manifest) != _is_trained(run.manifest):
+            return other
+    return None
+
+
+def _is_trained(manifest: Manifest) -> bool:
+    return manifest.system.adapter is not None or manifest.command == "train"
 
 
 def after_gate(run: Run, runs: Path, *, passed: bool) -> None:
