@@ -102,14 +102,14 @@ class View {
       this.otherFields.map(([field], place) => make("option", { value: String(place) }, field.slice(0, 60))));
     this.other = chosen;
     this.fillValues = () => {
-      const [field, counts] = this.otherFields[Number(chosen.value)] ?? [];
-      this.value.disabled = chosen.value === "";
-      this.value.value = chosen.value === "" ? "" : this.list.state.fields[field] ?? "";
+      const [field, counts] = this.otherFields[chosen.value || -1] ?? [];
+      this.value.disabled = !counts;
+      this.value.value = this.list.state.fields[field] ?? "";
       values.replaceChildren(...[...counts ?? []].slice(0, 500).map(([value, times]) => make("option", { value }, `${value.slice(0, 60)} (${times})`)));
     };
     chosen.addEventListener("input", this.fillValues);
     const take = (sure) => {
-      const [field, counts] = this.otherFields[Number(chosen.value)];
+      const [field, counts] = this.otherFields[chosen.value];
       const value = this.value.value;
       // Half a value is no value yet.
       if (value && !sure && !counts.has(value)) return;
@@ -175,7 +175,8 @@ class View {
     }
     if (this.other) {
       const wanted = this.otherFields.findIndex(([field]) => field in state.fields);
-      if (wanted >= 0 && !(this.otherFields[Number(this.other.value)]?.[0] in state.fields)) this.other.value = String(wanted);
+      const [chosen] = this.otherFields[this.other.value || -1] ?? [];
+      if (wanted >= 0 && !(chosen in state.fields)) this.other.value = String(wanted);
       if (document.activeElement !== this.value) this.fillValues();
     }
     const folded = list.describeFilters().length;
