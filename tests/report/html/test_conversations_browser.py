@@ -471,3 +471,15 @@ def test_a_row_without_scores_says_so_once(browser: Browser, odd: Path) -> None:
         "return [...document.querySelectorAll('.talk')].find(({id}) => id === 'c1').querySelector('.talk-figures')"
     )
     assert browser.run(f"{figures}.textContent.trim()") == "unknown"
+
+
+def test_paper_shows_the_rows_and_turns_that_no_screen_showed(browser: Browser, page: Path) -> None:
+    browser.open(page, "c1")
+    drawn = (
+        "return [...document.querySelectorAll('.talk > button, .talk-turn > div')]"
+        ".every((one) => one.checkVisibility({contentVisibilityAuto: true}))"
+    )
+    assert not browser.run(drawn)
+    browser.emulate(media="print")
+    browser.settle()
+    assert browser.run(drawn)

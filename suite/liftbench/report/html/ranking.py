@@ -15,8 +15,6 @@ class RankingPart(Struct, frozen=True, kw_only=True):
     ranking: Ranking
     summary: str
     rows: list[RankRow]
-    answers: list[int]
-    """For each row, the number of its answer on the page, from 1."""
     pairs: list[PairRow]
     how: str
     """How to read the table."""
@@ -29,17 +27,10 @@ def lay_out_ranking(comparison: Comparison) -> RankingPart | None:
     ranking = comparison.ranking
     if ranking is None:
         return None
-    together = {run for family in comparison.seeds for run in family.runs}
-    alone = [result.run for result in comparison.candidates if result.run not in together]
-    answered = [set(family.runs) for family in comparison.seeds] + [{run} for run in alone]
     return RankingPart(
         ranking=ranking,
         summary=summarize_ranking(comparison, ranking),
         rows=tabulate_ranking(comparison, ranking),
-        answers=[
-            next(number for number, runs in enumerate(answered, start=1) if rival.id in runs)
-            for rival in ranking.rivals
-        ],
         pairs=tabulate_pairs(ranking),
         how=HOW,
         costs=any(rival.cost for rival in ranking.rivals),
