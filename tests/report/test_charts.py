@@ -147,7 +147,7 @@ def test_of_many_conversations_some_are_drawn() -> None:
 
 
 def test_a_plot_becomes_a_file_of_its_own() -> None:
-    picture = make_picture(DRAWN["dots"])
+    picture = make_picture(DRAWN["dots"], "ROUGE-L")
     root = ElementTree.fromstring(picture)
     assert (root.get("width"), next(iter(root)).get("fill")) == (str(NARROW), LIGHT["paper"])
     assert "var(" not in picture
