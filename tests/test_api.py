@@ -76,6 +76,16 @@ def as_json(value: Any) -> Any:
     return json.loads(msgspec.json.encode(value))
 
 
+def contains(printed: dict[str, Any], result: Any) -> bool:
+    """Whether a command printed this result; it adds words for people."""
+    found = as_json(result)
+    return {key: printed.get(key) for key in found} == found and set(printed) - set(found) <= {
+        "answers",
+        "state",
+        "sentence",
+    }
+
+
 # -------------------------------------------------------------------------------------------------------- the package
 
 
@@ -179,7 +189,7 @@ def test_trainings_are_scored_compared_and_used(bench: Any) -> None:
     comparison = liftbench.compare(baseline, first, target=0.3)
     assert comparison.seeds[0].runs == [first.id, second.id]
     done = bench("compare", baseline.id, first.id, "--target", "0.3", "--json")
-    assert json.loads(done.out) == as_json(comparison)
+    assert contains(json.loads(done.out), comparison)
 
 
 def test_a_comparison_is_the_one_that_the_command_prints(project: Any, world: World) -> None:
@@ -188,10 +198,10 @@ def test_a_comparison_is_the_one_that_the_command_prints(project: Any, world: Wo
     assert printed["missing"].keys() == {"best-prompted"}
     baseline, candidate = world.baseline, liftbench.load_run(world.good.id)
     for runs in ((), (baseline,), (None, candidate), (baseline.id, candidate), (Path(baseline.folder), [candidate.id])):
-        assert as_json(liftbench.compare(*runs)) == printed
+        assert contains(printed, liftbench.compare(*runs))
     options: dict[str, Any] = {"target": 0.9, "headlines": ["rouge1"]}
     printed = json.loads(project("compare", "--target", "0.9", "--headline", "rouge1", "--json").out)
-    assert as_json(liftbench.compare(**options)) == printed
+    assert contains(printed, liftbench.compare(**options))
 
 
 def test_a_gate_is_the_one_that_the_command_prints(project: Any, world: World) -> None:
@@ -202,13 +212,14 @@ def test_a_gate_is_the_one_that_the_command_prints(project: Any, world: World) -
     for given, arguments in cases:
         done = project("gate", "--baseline", "untuned", *options, *arguments, "--json")
         report = liftbench.gate(rules=rules, baseline="untuned", run=given)
-        assert (as_json(report), report.passed) == (json.loads(done.out), done.code == 0)
+        assert contains(json.loads(done.out), report)
+        assert report.passed == (done.code == 0)
     Path("mine.toml").write_text(
         '[guards]\nfaults = 0.5\n[gates]\nbaseline = "untuned"\nproven = "adapter"\nrules = ["rougeL >= 0.1"]\n'
     )
     printed = json.loads(project("gate", "mine.toml", "--json").out)
     assert printed["notes"]
-    assert as_json(liftbench.gate("mine.toml")) == printed
+    assert contains(printed, liftbench.gate("mine.toml"))
 
 
 def test_pages_are_those_that_the_commands_write(project: Any, world: World) -> None:

@@ -206,6 +206,8 @@ def test_a_redacted_copy_with_its_table_beside_it(bench: Any, tmp_path: Path) ->
     ).items()
     assert stat.S_IMODE(table.stat().st_mode) == 0o600
     assert "tickets-redacted.replaced.jsonl" in done.err
+    assert "the redacted copy has placeholders instead" in done.out
+    assert "--redact" not in done.out  # It does not advise what it has just done.
     assert [entry.heading.split(" on ")[0] for entry in read_card(target)] == ["Imported", "Redacted"]
     assert "example.com" not in (target / "card.md").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -43,7 +43,7 @@ def test_a_broken_rule_is_exit_code_1_and_is_explained(bench: Bench, world: Worl
     done = gate(bench, "--run", str(run.folder), "--rule", RULE, "--rule", "cut <= 2%")
     assert done.code == 1
     assert "Failed: 1 of 3 rules did not pass." in done.out
-    assert "effect (failed)" in done.out
+    assert "writes nothing of its own (effect), failed" in " ".join(done.out.split())
     assert "How to fix it: " in done.out
     assert done.out.index(RULE) < done.out.index("cut <= 2%")
 

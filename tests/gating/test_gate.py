@@ -161,7 +161,10 @@ def test_of_a_broken_part_only_its_own_conversations_are_named(world: World) -> 
 def test_a_run_that_writes_the_baselines_texts_fails_by_the_guard_that_sees_it(world: World) -> None:
     (lift,) = (one for one in gated(world, passed_off(world)).results if one.rule == RULES[0])
     assert lift.guards == ["effect", "controls", "writing"]
-    assert lift.found.endswith("Not verified: the guards effect, controls and writing did not pass.")
+    assert lift.found.endswith(
+        "Not verified: the guards effect (writes nothing of its own), controls (no better than a template) and "
+        "writing (pastes from the conversation) did not pass."
+    )
 
 
 def test_the_very_run_of_the_baseline_is_judged_and_fails(world: World) -> None:

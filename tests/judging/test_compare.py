@@ -331,7 +331,7 @@ def test_judging_over_prompts_that_were_not_tried_proves_nothing(baseline: Run, 
     assert verdict(comparison).outcome == verdict(comparison).lift == "unproven"
     told = " ".join(verdict(comparison).not_proven)
     assert "The lift is judged over the best prompt, and none was searched for." in told
-    assert "scores: Search for it: `bench baseline --tune`." in verdict(comparison).settle
+    assert "no complete scores (scores): Search for it: `bench baseline --tune`." in verdict(comparison).settle
     assert "best-prompted" in comparison.missing
 
 

@@ -144,7 +144,7 @@ def test_a_candidate_that_passes_every_guard_is_verified(bench: Bench) -> None:
     assert verdict.sentence.endswith("(overlap only).")
     assert [guard.name for guard in verdict.guards] == [name for name in GUARDS if name != PEOPLE]
     assert all(guard.question.endswith("?") and not guard.fix for guard in verdict.guards)
-    assert "13 of 13 guards passed" in verdict.proven[-1]
+    assert "13 of 13 checks passed" in verdict.proven[-1]
 
 
 def test_a_lift_that_is_not_met_stays_so_when_all_guards_pass(bench: Bench) -> None:
@@ -164,7 +164,7 @@ def test_a_failed_guard_makes_any_lift_unproven_and_names_itself(bench: Bench) -
     assert (verdict.outcome, verdict.lift) == ("unproven", "verified")
     assert verdict.sentence.startswith("Not proven: 1 of 13 guards did not pass: controls (failed). ")
     assert f"{guard.question} {guard.words}" in verdict.not_proven
-    assert f"controls: {guard.fix}" in verdict.settle
+    assert f"no better than a template (controls): {guard.fix}" in verdict.settle
     assert any("at least" in words and "higher than the untuned model" in words for words in verdict.proven)
 
 
@@ -435,4 +435,4 @@ def test_a_guard_that_one_seed_fails_fails_for_all_of_them(bench: Bench) -> None
 
 def test_the_page_of_guards_lists_every_guard_with_its_question() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "guards.md").read_text(encoding="utf-8")
-    assert "\n".join(f"| {name} | {question} |" for name, (question, _) in GUARDS.items()) in page
+    assert "\n".join(f"| {name} | {one.label} | {one.question} |" for name, one in GUARDS.items()) in page

@@ -12,6 +12,7 @@ import pytest
 from liftbench.data.helpdesk import Helpdesk
 from liftbench.data.jsonl import JsonLinesFolder
 from liftbench.data.similarity import fingerprints, scored
+from liftbench.errors import UsageError
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.files import write_lines
@@ -98,6 +99,18 @@ def test_a_comparison_of_three_candidates_reads_each_split_once(measured: list[R
     assert Counted.reads == {"test": 1, "train": 1}
     assert len(found.comparison.candidates) == 3
     assert all(result.alternatives for result in found.comparison.candidates)
+
+
+def test_an_unknown_headline_is_told_before_anything_is_measured(
+    measured: list[Run], plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(*_: object) -> None:
+        raise AssertionError("controls were measured")
+
+    monkeypatch.setattr("liftbench.workflow.compare.measure_background", measure)
+    baseline, *candidates = measured
+    with pytest.raises(UsageError, match="rougel"):
+        compare_runs(baseline, candidates, plugins, baseline.folder.parent, headlines=["rougel"])
 
 
 def test_a_scored_conversation_is_hashed_once_for_all_candidates(

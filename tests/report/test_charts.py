@@ -23,6 +23,7 @@ LIGHT, DARK = (
 
 
 DESCRIBED = 'lift <of> "72%"'
+AXIS = "score, higher is better"
 DOTS = [
     Dot(row="other controls", value=0.1, low=0.05, high=0.15),
     Dot(row="other controls", value=0.2),
@@ -30,10 +31,10 @@ DOTS = [
     Dot(row="humans", value=0.6),
 ]
 SMALL = {
-    "dots": draw_dots(DOTS, 0.35, "target +40%", DESCRIBED),
-    "target beyond": draw_dots(DOTS, 0.9, "target +40%", DESCRIBED),
-    "no target": draw_dots(DOTS[2:], None, "", DESCRIBED),
-    "negative": draw_dots([Dot(row="candidate", value=-0.3, low=-0.4, high=-0.2)], None, "", DESCRIBED),
+    "dots": draw_dots(DOTS, 0.35, "target +40%", DESCRIBED, AXIS),
+    "target beyond": draw_dots(DOTS, 0.9, "target +40%", DESCRIBED, AXIS),
+    "no target": draw_dots(DOTS[2:], None, "", DESCRIBED, AXIS),
+    "negative": draw_dots([Dot(row="candidate", value=-0.3, low=-0.4, high=-0.2)], None, "", DESCRIBED, AXIS),
 }
 LARGE = {
     "gains": draw_gains([-0.1, 0.2], DESCRIBED),
@@ -160,7 +161,7 @@ def test_a_negative_number_is_written_as_in_the_text() -> None:
 
 
 def test_where_there_is_nothing_to_draw_there_is_no_chart() -> None:
-    assert draw_dots([], 0.4, "x", "x") == ""
+    assert draw_dots([], 0.4, "x", "x", "x") == ""
     assert draw_lengths([], "x") == ""
     assert draw_gains([], "x") == ""
 

@@ -37,9 +37,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     return compare(write_run(runs), [write_run(runs, command="train")])
 
 
-def failing(briefs: Sequence[str], ids: Sequence[str] = ()) -> list[Guard]:
+STEP = "Read the summaries that were cut off by the limit."
+
+
+def failing(briefs: Sequence[str], ids: Sequence[str] = (), step: str = STEP) -> list[Guard]:
+    more: Any = {"question": "?", "state": "failed", "words": "Found.", "fix": f"{step} Mend it.", "step": step}
     return [
-        Guard(name=name, question="?", state="failed", words="Found.", fix="Mend it.", brief=brief, ids=list(ids))
+        Guard(name=name, label=f"label of {name}", brief=brief, ids=list(ids), **more)
         for name, brief in zip(("endings", "facts", "controls", "writing", "slices"), briefs, strict=False)
     ]
 
@@ -64,10 +68,13 @@ def test_the_terminal_says_badge_reasons_lifts_report_and_what_next(measured: Co
     [candidate] = measured.candidates
     assert shown[0] == "○ Not proven: do not ship (smollm2-135m+qlora)"
     assert "but 4 of 104 summaries are cut off, and it invents 4 times" in " ".join(shown[1:3])
-    assert shown[-3].startswith("ROUGE-L +")
-    assert shown[-3].endswith(": reaches the target of +40%")
-    assert shown[-2] == f"report: {PAGE}"
-    assert shown[-1] == f"next:   bench show {candidate.run.rpartition('-')[2]} c007 --runs 'other runs'"
+    assert shown[-4].startswith("ROUGE-L +")
+    assert shown[-4].endswith(": reaches the target of +40%")
+    assert shown[-3] == f"report: {PAGE}"
+    assert shown[-2] == "next:   Read the summaries that were cut off by the limit."
+    assert shown[-1].strip() == f"bench show {candidate.run.rpartition('-')[2]} c007 --runs 'other runs'"
+    usual = lines(judged(measured, outcome="unproven", guards=failing(FAILED, ["c007"], "Read them.")))
+    assert usual[-1] == f"next:   Read them: bench show {candidate.run.rpartition('-')[2]} c007"
 
 
 @pytest.mark.parametrize("headlines", [1, 3, 7])
@@ -93,7 +100,8 @@ def test_it_is_never_longer_than_eight_lines(
     shown = lines(comparison)
     assert len(shown) <= 8
     assert all(len(line) <= 80 for line in shown)
-    assert shown[-2].startswith("report: ")
+    [place] = [number for number, line in enumerate(shown) if line.startswith("report: ")]
+    assert shown[place + 1].startswith("next:   ")
 
 
 def test_the_best_control_is_named_where_it_decides(measured: Comparison) -> None:
@@ -111,12 +119,21 @@ def test_the_best_control_is_named_where_it_decides(measured: Comparison) -> Non
     assert not any("slot-template" in line for line in lines(beaten))
 
 
+def test_the_next_command_is_about_what_is_said(measured: Comparison) -> None:
+    first, second = failing(FAILED, ["c007"])
+    silent = replace(first, ids=[], fix="Train.", step="Train.")
+    shown = lines(judged(measured, outcome="unproven", guards=[silent, second]))
+    assert shown[-1].startswith("next:   Train: bench compare ")
+
+
 def test_several_candidates_have_a_line_each(measured: Comparison) -> None:
     [result] = measured.candidates
     many: list[CandidateResult] = [replace(result, run=f"{number}-{number}abc") for number in range(9)]
-    shown = lines(replace(measured, candidates=many))
+    shown = lines(replace(measured, candidates=many), Path("other runs"))
     assert len(shown) <= 8
-    assert any("more: --verbose shows all" in line for line in shown)
+    assert any("6 more: --verbose shows all" in line for line in shown)
+    assert shown[-2].startswith("next:   ")
+    assert shown[-1].endswith("--runs 'other runs'")
 
 
 # ------------------------------------------------------------------------------------------------------------ Markdown
@@ -124,9 +141,22 @@ def test_several_candidates_have_a_line_each(measured: Comparison) -> None:
 
 def test_markdown_has_the_answer_in_the_order_of_the_page(measured: Comparison) -> None:
     text = write_markdown(judged(measured, outcome="unproven", guards=failing(FAILED)), PAGE)
-    order = ["### ○ Not proven: do not ship", FAILED[0], "| ROUGE-L | +", "✗ endings", "What would change", PAGE.name]
+    order = [
+        "### ○ Not proven: do not ship",
+        FAILED[0],
+        "What to do next:",
+        "| ROUGE-L (words",
+        "✗ label of endings (endings)",
+    ]
+    order += ["What else would change", "label of facts: ", PAGE.name]
     assert sorted(order, key=text.index) == order
     assert len(text.splitlines()) < 25
+
+
+def test_markdown_of_several_candidates_names_the_best(measured: Comparison, tmp_path: Path) -> None:
+    runs = [write_run(tmp_path), *(write_run(tmp_path, command="train", name=name) for name in ("one", "two"))]
+    assert "\nRanking: best: one; not told apart from two.\n" in write_markdown(compare(runs[0], runs[1:]), PAGE)
+    assert "Ranking" not in write_markdown(measured, PAGE)
 
 
 def test_markdown_from_files_stays_text(measured: Comparison) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import signal
@@ -183,7 +184,11 @@ def test_the_command_writes_the_index_and_prints_it_as_json(place: Path, command
 def test_the_command_serves_until_it_is_interrupted(place: Path) -> None:
     options = ("--runs", str(place / "runs"), "--baselines", str(place / "baselines"))
     command = [sys.executable, "-m", "liftbench", "view", "--serve", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background jobs ignore SIGINT, and so would what they start.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    ) as process:
         assert process.stdout is not None
         try:
             address = process.stdout.readline().strip()

@@ -27,12 +27,13 @@ def test_a_plot_has_a_row_for_each_system_and_the_target_over_the_judged_baselin
     [plot] = draw_plots(comparison)
     means = {one.role: one.means.get("rougeL") or 0.0 for one in comparison.systems}
     rows = [
-        "best control 0.100", f"baseline {means['baseline']:.3f}", f"best prompt {means['best-prompted']:.3f}",
-        f"candidate {means['candidate']:.3f}", f"humans {means['humans']:.3f}",
+        "best no-model system 0.100", f"untuned model {means['baseline']:.3f}",
+        f"untuned, best prompt {means['best-prompted']:.3f}",
+        f"fine-tuned model {means['candidate']:.3f}", f"people {means['humans']:.3f}",
         f"target +40% at {1.4 * means['baseline']:.3f}",
     ]  # fmt: skip
     assert sorted(rows, key=plot.chart.index) == rows
-    assert plot.words == f"best control: best-constant, target: {1.4 * means['baseline']:.3f}"
+    assert plot.words == f"best no-model system: best-constant, target: {1.4 * means['baseline']:.3f}"
     verdict = replace(comparison.candidates[0].verdict, against="best-prompted")
     other = replace(comparison, candidates=[replace(comparison.candidates[0], verdict=verdict)])
     assert f"target +40% at {1.4 * means['best-prompted']:.3f}" in draw_plots(other)[0].chart
@@ -50,7 +51,7 @@ def test_without_controls_or_candidates_the_rest_is_drawn(comparison: Comparison
     models = [one for one in comparison.systems if one.role == "baseline"]
     [plot] = draw_plots(replace(comparison, candidates=[], systems=models))
     assert plot.words == ""
-    assert "baseline" in plot.chart
+    assert "untuned model" in plot.chart
     assert "target" not in plot.chart
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 from rich.text import Text
 
 from ..curation.findings import DataFinding
@@ -85,6 +86,8 @@ def command(
     search = _personal_data_search()
     with progress_bar("conversations") as progress:
         inspection = inspect(folder, files, metrics, tokens, search, progress)
+    if redact:
+        inspection = replace(inspection, findings=[*map(_note_redaction, inspection.findings)])
     if as_json:
         print_json(inspection)
     else:
@@ -92,7 +95,7 @@ def command(
     if redact:
         _write_redacted(folder, files, target)
     if not as_json and (redact or not inspection.faulty):
-        personal = any(finding.kind.startswith("personal data") for finding in inspection.findings)
+        personal = any(map(_is_personal, inspection.findings))
         splits = [split.name for split in inspection.splits]
         after_check(folder, splits, target if redact else None, personal=personal)
     return UsageError.exit_code if inspection.faulty else 0
@@ -120,6 +123,15 @@ def _token_counter(resolved: ResolvedRecipe, plugins: Plugins) -> TokenCounter |
         context=max(0, context_length(model.path) - recipe.generation.max_new_tokens),
         count=lambda conversation: len(render(prompt, conversation, tokenizer, sys.maxsize).token_ids),
     )
+
+
+def _note_redaction(finding: DataFinding) -> DataFinding:
+    """A finding of a check that redacts: it does not advise what it does itself."""
+    return replace(finding, advice="the redacted copy has placeholders instead") if _is_personal(finding) else finding
+
+
+def _is_personal(finding: DataFinding) -> bool:
+    return finding.kind.startswith("personal data")
 
 
 def _personal_data_search() -> Search | None:

@@ -114,10 +114,11 @@ class GateReport(Struct, frozen=True, kw_only=True):
     def _describe_waivers(self) -> str:
         if not self.waived:
             return ""
-        failing = [guard.name for guard in not_passed(self.guards) if guard.name in self.waived]
-        others = [name for name in self.waived if name not in failing]
+        failing = [guard for guard in not_passed(self.guards) if guard.name in self.waived]
+        others = [name for name in self.waived if name not in {guard.name for guard in failing}]
         if not failing:
-            return f"; the rules waive {_name_guards(others)}, which the run passes"
+            guards = "guard" if len(others) == 1 else "guards"
+            return f"; the rules waive {guards} {join_words(others)}, which the run passes"
         also = f"; the rules also waive {join_words(others)}" if others else ""
         return f", but the run does not pass the waived {_name_guards(failing)}, so its lift is not proven{also}"
 
@@ -289,9 +290,8 @@ def _judge(rule: Rule, context: GateContext, guards: Callable[[], Mapping[str, l
         return replace(found, state="not run", found=f"Not checked: {error.what}.", fix=error.fix)
     if not failing:
         return found
-    names = [guard.name for guard in failing]
-    words = f"{found.found} Not verified: the {_name_guards(names)} did not pass."
-    return replace(found, state="failed", found=words, guards=names)
+    words = f"{found.found} Not verified: the {_name_guards(failing)} did not pass."
+    return replace(found, state="failed", found=words, guards=[guard.name for guard in failing])
 
 
 def guard_name(asked: str) -> str:
@@ -301,7 +301,9 @@ def guard_name(asked: str) -> str:
     return _with_spaces(asked)
 
 
-def _name_guards(names: Sequence[str]) -> str:
+def _name_guards(guards: Sequence[Guard]) -> str:
+    """`guards endings (cut off) and facts (invented details)`: rules know them by name."""
+    names = [f"{one.name} ({one.label})" if one.label else one.name for one in guards]
     return f"{'guard' if len(names) == 1 else 'guards'} {join_words(names)}"
 
 

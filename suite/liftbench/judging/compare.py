@@ -166,11 +166,9 @@ def compare(
     given twice or without a headline metric. Where a number cannot be trusted, the verdict is *unproven*, with the
     reason: a missing score never passes.
     """
-    _require_distinct(baseline, candidates)
-    terms = _terms(baseline, target, headlines, against, slices)
+    terms = agree_on_terms(baseline, candidates, target=target, headlines=headlines, against=against, slices=slices)
     for run in (*([best_prompted] if best_prompted else []), *candidates):
         require_comparable(baseline, run)
-    _require_whole(baseline, terms)
 
     trainings = group_by_training(candidates)
     scored = ScoredSplit(baseline.conversations)
@@ -234,6 +232,25 @@ def exit_code(comparison: Comparison) -> int:
 
 
 # ----------------------------------------------------------------------------------------------------- what is compared
+
+
+def agree_on_terms(
+    baseline: MeasuredRun,
+    candidates: Sequence[MeasuredRun],
+    *,
+    target: float | None = None,
+    headlines: Sequence[str] = (),
+    against: Against | None = None,
+    slices: Sequence[str] = (),
+) -> Terms:
+    """By which terms candidates are judged; the arguments are those of `compare`, which agrees on them first.
+
+    Raises `UsageError` where there is nothing to judge, which costs nothing to find out before anything is measured.
+    """
+    _require_distinct(baseline, candidates)
+    terms = _terms(baseline, target, headlines, against, slices)
+    _require_whole(baseline, terms)
+    return terms
 
 
 def _require_distinct(baseline: MeasuredRun, candidates: Sequence[MeasuredRun]) -> None:

@@ -265,8 +265,8 @@ def _proven(evidence: Evidence, guards: Sequence[Guard]) -> list[str]:
                 words.append(f"In {gloss(lift.metric)} it scores higher than {name}.")
     if any(guard.name in DISCREDITING and guard.state == "failed" for guard in guards):
         words = []
-    passed = [guard.name for guard in guards if guard.state == "passed"]
-    return [*words, f"{len(passed)} of {len(guards)} guards passed: {join_words(passed)}."] if passed else words
+    passed = [guard.label or guard.name for guard in guards if guard.state == "passed"]
+    return [*words, f"{len(passed)} of {len(guards)} checks passed: {join_words(passed)}."] if passed else words
 
 
 def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> list[str]:
@@ -290,7 +290,7 @@ def _not_proven(evidence: Evidence, failing: Sequence[Guard], target: float) -> 
 
 
 def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list[str]:
-    words = [f"{guard.name}: {guard.fix}" for guard in failing if guard.fix]
+    words = [f"{guard.title}: {guard.fix}" for guard in failing if guard.fix]
     words += [need for lift in evidence.judged if (need := describe_need(lift, target))]
     if evidence.best_prompted is None:
         words.append("`bench baseline --tune` measures what a prompt alone buys.")
@@ -302,13 +302,21 @@ def _settle(evidence: Evidence, failing: Sequence[Guard], target: float) -> list
 
 
 def describe_need(lift: LiftResult, target: float) -> str:
-    """How many conversations would settle an undecided lift; empty where it is decided, or none would."""
-    if isinstance(lift, NoLift) or lift_outcome(lift, target) != "undecided" or lift.needed is None:
+    """How many conversations would settle an undecided lift, as a sentence; empty where none would."""
+    needed = count_needed(lift, target)
+    if needed is None:
         return ""
     return (
-        f"About {max(lift.needed, FEWEST):,} conversations, were the true lift on {metric_label(lift.metric)} the "
-        "measured one, would most likely settle it."
+        f"Measure about {needed:,} conversations: they most likely settle it, if the true lift on "
+        f"{metric_label(lift.metric)} is the measured one."
     )
+
+
+def count_needed(lift: LiftResult, target: float) -> int | None:
+    """How many conversations would most likely settle an undecided lift; None where it is decided, or none would."""
+    if isinstance(lift, NoLift) or lift_outcome(lift, target) != "undecided" or lift.needed is None:
+        return None
+    return max(lift.needed, FEWEST)
 
 
 def _one_training(evidence: Evidence) -> bool:

@@ -1,7 +1,7 @@
 """The answer to `may we ship it?` that page, terminal, Markdown and JSON give alike, made from a verdict's typed facts.
 
 It reads from the top: the badge with its advice, one sentence of reasons, the lifts, the figures that decide, the
-guards, and what would change the answer. Nothing is in it twice.
+guards, what to do next, and what else would change the answer. Nothing is in it twice.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from ..floors.ranking import Position
 from ..floors.separation import Separation
 from ..judging.compare import CandidateResult, Comparison
 from ..judging.guards import Guard, GuardState, not_passed
-from ..judging.verdict import Outcome, Verdict, describe_need, lift_outcome
+from ..judging.verdict import Outcome, Verdict, count_needed, describe_need, lift_outcome
 from ..records.run import Against
 from ..statistics.lift import FEWEST, Lift, LiftResult, NoLift
-from ..text.phrases import join_words, metric_label, percent, pluralize
+from ..text.phrases import GLOSSES, join_words, metric_label, percent, pluralize
 from . import numbers
 from .outcomes import BADGES, REACHED, advise, sort_guards
 
@@ -50,6 +50,8 @@ class LiftAnswer(Struct, frozen=True, kw_only=True):
     metric: str
     label: str
     """The metric as people write it: `ROUGE-L`."""
+    meaning: str
+    """What it counts, for readers who do not know its name: `words shared, in order, with …`; empty if not known."""
     lift: str
     """`+79%`, or `unknown`."""
     interval: str
@@ -73,17 +75,46 @@ class Decider(Struct, frozen=True, kw_only=True):
     interval: str
     """`+0.001 to +0.039`."""
     state: Literal["beats it", "does not clearly beat it", "scores lower"]
+    words: str
+    """All of it as a sentence."""
 
 
 class Chip(Struct, frozen=True, kw_only=True):
     """One guard in a word or two, with the place of its evidence."""
 
     guard: str
+    """The name that rules use: `endings`."""
+    label: str
+    """What was found: `cut off`, or `summaries complete` where the guard passed."""
     state: GuardState
     figure: str
-    """`4 of 104`; empty where no figure says it."""
+    """`4 of 104 (limit 2%)`; empty where no figure says it."""
     anchor: str
     """The section of the page that shows the evidence, without `#`."""
+
+    @property
+    def words(self) -> str:
+        """`cut off: 4 of 104 (limit 2%)`."""
+        figure = self.figure or {"not run": "not known", "undecided": "open"}.get(self.state, "")
+        return f"{self.label}: {figure}" if figure else self.label
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One thing that would change the answer, or strengthen a proven one."""
+
+    words: str
+    """What to do, in sentences with commands between backticks."""
+    step: str
+    """The first of it, as a sentence that fits into a line."""
+    guard: str = ""
+    """The guard that it is about; empty where it is about a lift."""
+    label: str = ""
+    """What the guard found, as on its chip."""
+
+    @property
+    def sentence(self) -> str:
+        """`cut off: Read the 4 summaries …`; without a label, the words."""
+        return f"{self.label}: {self.words}" if self.label else self.words
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -103,7 +134,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     reason: str
     """The main reasons, in one sentence: made of the three fields that follow."""
     gain: str
-    """What the scores do, as the beginning of the sentence: `Scores rise 79%`; empty where there is no number."""
+    """What the scores do, as the beginning of the sentence: `Both scores rise (by 79% and 142%)`; empty where there is
+    no number."""
     reasons: list[str]
     """What stands against it, a clause each, the worst first; empty where it is proven."""
     conditions: list[str]
@@ -119,8 +151,10 @@ class Answer(Struct, frozen=True, kw_only=True):
     """The comparison with the best control, on each headline where it decides."""
     chips: list[Chip]
     """All guards, those that did not pass first."""
-    changes: list[str]
-    """What would change the answer, in sentences with commands between backticks."""
+    next: Change
+    """The first thing to do."""
+    changes: list[Change]
+    """What would change the answer beside that, or strengthen a proven one."""
 
     @property
     def headline(self) -> str:
@@ -175,6 +209,7 @@ def answer_verdict(
     deciders: Sequence[Decider] = (),
 ) -> Answer:
     """The answer of a verdict; `judged` are its lifts on the headlines."""
+    first, *changes = _list_changes(verdict, judged)
     gain = _describe_gain([lift for lift in judged if isinstance(lift, Lift)], verdict.target)
     if verdict.outcome == "verified":
         goal = f"clearly more than the target of {percent(verdict.target)}"
@@ -198,10 +233,17 @@ def answer_verdict(
         lifts=[_describe_lift(lift, verdict.target) for lift in judged],
         deciders=list(deciders),
         chips=[
-            Chip(guard=one.name, state=one.state, figure=one.figure, anchor=EVIDENCE.get(one.name, "verdict"))
+            Chip(
+                guard=one.name,
+                label=one.label or one.name,
+                state=one.state,
+                figure=one.figure,
+                anchor=EVIDENCE.get(one.name, "verdict"),
+            )
             for one in sort_guards(verdict.guards)
         ],
-        changes=_list_changes(verdict, judged),
+        next=first,
+        changes=changes,
     )
 
 
@@ -209,6 +251,7 @@ def _describe_lift(lift: LiftResult, target: float) -> LiftAnswer:
     return LiftAnswer(
         metric=lift.metric,
         label=metric_label(lift.metric),
+        meaning=GLOSSES.get(lift.metric, ""),
         lift=numbers.format_lift(lift, target),
         interval=numbers.format_lift_interval(lift, target),
         level=numbers.describe_level(lift),
@@ -227,13 +270,25 @@ def _describe_gap(position: Position) -> Decider | None:
     low, high = position.gap_low, position.gap_high
     if low is None or high is None:
         return None
+    label = metric_label(position.metric)
+    difference = numbers.format_difference(position.candidate_mean - position.floor_mean)
+    interval = numbers.format_difference_interval(low, high)
+    control = f"the best system without a model ({position.floor})"
+    by = f"by {difference.lstrip('+-')} on {label} (95% interval"
+    if low > 0:
+        words = f"It beats {control} {by} {interval.replace('+', '')})."
+    elif high < 0:
+        words = f"It falls behind {control} {by} of the difference {interval})."
+    else:
+        words = f"It does not clearly beat {control} on {label}: {difference} (95% interval {interval})."
     return Decider(
         metric=position.metric,
-        label=metric_label(position.metric),
+        label=label,
         control=position.floor,
-        difference=numbers.format_difference(position.candidate_mean - position.floor_mean),
-        interval=numbers.format_difference_interval(low, high),
+        difference=difference,
+        interval=interval,
         state="beats it" if low > 0 else "scores lower" if high < 0 else "does not clearly beat it",
+        words=words,
     )
 
 
@@ -266,27 +321,46 @@ def write_reason(gain: str, reasons: Sequence[str], conditions: Sequence[str], m
 
 def explain_guards(guards: Sequence[Guard]) -> list[str]:
     """What is wrong with each of some guards that did not pass, a clause each."""
-    return [guard.brief or f"the check {guard.name} did not pass" for guard in guards]
+    return [guard.brief or f"the check {guard.title} did not pass" for guard in guards]
 
 
 def _describe_gain(lifts: Sequence[Lift], target: float) -> str:
-    """`Scores rise 79% to 142%`; empty where there is no number."""
+    """`Scores rise 79%`, `Both scores rise (by 79% and 142%)`; empty where there is no number."""
     if not lifts:
         return ""
-    shares = [
-        (lift, numbers.format_lift(lift, target).lstrip("+-")) for lift in sorted(lifts, key=lambda one: one.lift)
-    ]
     if all(lift.lift == 0 for lift in lifts):
         return "Scores stay the same"
     if all(lift.lift > 0 for lift in lifts):
-        return f"Scores rise {' to '.join(dict.fromkeys(share for _, share in shares))}"
+        return _move("rise", lifts, target)
     if all(lift.lift < 0 for lift in lifts):
-        fall = " to ".join(dict.fromkeys(share for _, share in reversed(shares)))
-        return f"Scores fall {fall}, and the target is a rise of {percent(target)}"
+        return f"{_move('fall', lifts, target)}, and the target is a rise of {percent(target)}"
     each = [
-        f"{'rise' if lift.lift > 0 else 'fall'} {share} on {metric_label(lift.metric)}" for lift, share in shares[::-1]
+        f"{'rise' if lift.lift > 0 else 'fall'} {_share(lift, target)} on {metric_label(lift.metric)}"
+        for lift in sorted(lifts, key=lambda one: -one.lift)
     ]
     return f"Scores {join_words(each)}"
+
+
+MOST_SHARES = 3
+"""Scores of which each one's share is said; of more, only the least and the most."""
+
+
+def _move(verb: str, lifts: Sequence[Lift], target: float) -> str:
+    """`Both scores rise (by 79% and 142%)`: two figures never look like a range."""
+    shares = [_share(lift, target) for lift in lifts]
+    if len(shares) == 1:
+        return f"Scores {verb} {shares[0]}"
+    several = "Both" if len(shares) == 2 else f"All {len(shares)}"
+    if len(set(shares)) == 1:
+        return f"{several} scores {verb} by {shares[0]}"
+    if len(shares) > MOST_SHARES:
+        least, *_, most = [_share(lift, target) for lift in sorted(lifts, key=lambda one: abs(one.lift))]
+        return f"{several} scores {verb} (by {least} at least, and {most} at most)"
+    return f"{several} scores {verb} (by {join_words(shares)})"
+
+
+def _share(lift: Lift, target: float) -> str:
+    return numbers.format_lift(lift, target).lstrip("+-")
 
 
 def _doubt_lifts(verdict: Verdict, judged: Sequence[LiftResult]) -> list[str]:
@@ -338,17 +412,32 @@ def _join(clauses: Sequence[str]) -> str:
 # ------------------------------------------------------------------------------------------------- what would change it
 
 
-def _list_changes(verdict: Verdict, judged: Sequence[LiftResult]) -> list[str]:
-    """What would change the answer; where it is proven, what would still strengthen it."""
-    changes = [f"{guard.name}: {guard.fix}" for guard in not_passed(verdict.guards) if guard.fix]
+def _list_changes(verdict: Verdict, judged: Sequence[LiftResult]) -> list[Change]:
+    """What would change the answer, what to do first at the front; or what would strengthen a proven one."""
+    changes = [
+        Change(words=guard.fix, step=guard.step or guard.fix, guard=guard.name, label=guard.label or guard.name)
+        for guard in not_passed(verdict.guards)
+        if guard.fix
+    ]
     for lift in judged:
         if isinstance(lift, NoLift):
             continue
         if lift_outcome(lift, verdict.target) == "not met":
             goal = numbers.format_target(verdict.target)
+            step = "Train on more conversations, or a larger model."
             changes.append(
-                f"A lift of {goal} on {metric_label(lift.metric)}: train on more conversations, or a larger model."
+                Change(words=f"{step} The lift on {metric_label(lift.metric)} must reach {goal}.", step=step)
             )
-        elif need := describe_need(lift, verdict.target):
-            changes.append(need)
-    return changes or list(verdict.settle)
+        elif needed := count_needed(lift, verdict.target):
+            step = f"Measure about {needed:,} conversations."
+            changes.append(Change(words=describe_need(lift, verdict.target), step=step))
+    if verdict.outcome == "verified":
+        return [KEEP, *(Change(words=words, step=words) for words in verdict.settle)]
+    return changes or [Change(words=words, step=words) for words in verdict.settle] or [READ]
+
+
+KEEP = Change(
+    words="Keep it as proven (`bench promote`), so that later runs are compared with it.",
+    step="Keep it as proven, so that later runs are compared with it.",
+)
+READ = Change(words="Read the figures and caveats of the report.", step="Read the figures and caveats of the report.")

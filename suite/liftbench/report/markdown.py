@@ -9,14 +9,18 @@ from pathlib import Path
 from ..judging.compare import Comparison
 from .answer import Answer, answer_comparison
 from .outcomes import SYMBOLS
+from .ranking import summarize_ranking
 
 
 def write_markdown(comparison: Comparison, page: Path) -> str:
-    """The answers in the order of the page: badge, reasons, lifts, guards, and what would change the answer."""
+    """The answers in the order of the page: badge, reasons, what to do next, lifts, guards, and what else would change
+    the answer; of several candidates which is the best."""
     protocol = comparison.protocol
     lines = [line for answer in answer_comparison(comparison) for line in _list_lines(answer)]
     if not lines:
         lines = ["### There is no candidate to judge", ""]
+    if comparison.ranking is not None:
+        lines += [f"Ranking: {escape(summarize_ranking(comparison, comparison.ranking))}.", ""]
     about = f"{protocol.n:,} conversations of {escape(protocol.dataset)} {escape(protocol.split)}"
     return "\n".join([*lines, f"<sub>liftbench, {about}; the whole report is {code(page.name)}.</sub>", ""])
 
@@ -27,23 +31,32 @@ def _list_lines(answer: Answer) -> Iterator[str]:
     about = f" ({escape(answer.about)})" if answer.about else ""
     yield f"**{escape(answer.name)}**{about}. {escape(answer.reason)}"
     yield ""
+    yield f"**What to do next:** {escape_words(answer.next.words)}"
+    yield ""
     over = "best prompt" if answer.against == "best-prompted" else "baseline"
     yield f"| metric | lift over the {over} | interval | target {answer.target} | candidate minus best control |"
     yield "|---|---|---|---|---|"
     controls = {one.metric: f"{one.difference} ({one.interval}) {one.control}: {one.state}" for one in answer.deciders}
     for lift in answer.lifts:
-        cells = [lift.label, lift.lift, lift.interval, lift.state, controls.get(lift.metric, "–")]
+        cells = [
+            f"{lift.label} ({lift.meaning})" if lift.meaning else lift.label,
+            lift.lift,
+            lift.interval,
+            lift.state,
+            controls.get(lift.metric, "–"),
+        ]
         yield f"| {' | '.join(map(escape, cells))} |"
     yield ""
     open_guards = [chip for chip in answer.chips if chip.state != "passed"]
     if open_guards:
-        shown = [f"{SYMBOLS[one.state]} {one.guard} ({one.figure or one.state})" for one in open_guards]
-        yield f"Guards that did not pass ({len(open_guards)} of {len(answer.chips)}): {escape(', '.join(shown))}"
+        shown = [f"{SYMBOLS[one.state]} {one.words} ({one.guard})" for one in open_guards]
+        passed = len(answer.chips) - len(open_guards)
+        yield f"Checks: {passed} of {len(answer.chips)} passed. {escape(', '.join(shown))}"
         yield ""
     if answer.changes:
-        yield "What would change the answer:"
+        yield "What would strengthen it:" if answer.outcome == "verified" else "What else would change the answer:"
         yield ""
-        yield from (f"- {escape_words(change)}" for change in answer.changes)
+        yield from (f"- {escape_words(change.sentence)}" for change in answer.changes)
         yield ""
 
 

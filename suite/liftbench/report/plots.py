@@ -16,8 +16,15 @@ from .charts.dots import Dot, draw_dots
 from .charts.picture import make_picture, make_png
 from .systems import name_roles
 
-LABELS = {"baseline": "baseline", "best-prompted": "best prompt", "consensus": "consensus", "humans": "humans"}
-"""Role → label of the row; candidates are named by the caller, controls by how they rank."""
+LABELS = {
+    "baseline": "untuned model",
+    "best-prompted": "untuned, best prompt",
+    "consensus": "people, most agreed",
+    "humans": "people",
+}
+"""Role → label of the row, in words that need no glossary; candidates are named by what they are, or their number."""
+
+BEST_CONTROL, CONTROLS = "best no-model system", "no-model systems"
 
 
 class Plot(Struct, frozen=True, kw_only=True):
@@ -50,25 +57,39 @@ def _draw_plot(comparison: Comparison, metric: str) -> Plot:
     sign = -1 if any(one.name == metric and one.direction == "lower" for one in comparison.metrics) else 1
     known = [one for one in comparison.systems if one.means.get(metric) is not None]
     controls = sorted((one for one in known if one.role == "floor"), key=lambda one: sign * (one.means[metric] or 0.0))
-    names = iter(name_roles(comparison))
+    names = iter(_name_candidates(comparison))
     labels = {
         id(one): LABELS.get(one.role) or next(names, one.name)
         for one in comparison.systems
         if one.role in (*LABELS, "candidate")
     }
-    dots = [_dot(one, metric, "best control" if one is controls[-1] else "other controls") for one in controls]
+    dots = [_dot(one, metric, BEST_CONTROL if one is controls[-1] else CONTROLS) for one in controls]
     dots += [_dot(one, metric, labels[id(one)]) for one in known if id(one) in labels]
     target = _find_target(comparison, metric)
     goal = f"target {numbers.format_target(target[1])}" if target else ""
-    told = ", ".join(f"{dot.row} {numbers.format_score(dot.value)}" for dot in dots if dot.row != "other controls")
+    told = ", ".join(f"{dot.row} {numbers.format_score(dot.value)}" for dot in dots if dot.row != CONTROLS)
     described = f"{metric_label(metric)}: {told}" + (f"; {goal} at {numbers.format_score(target[0])}" if target else "")
-    words = [f"best control: {controls[-1].name}"] if controls else []
+    words = [f"{BEST_CONTROL}: {controls[-1].name}"] if controls else []
     words += [f"target: {numbers.format_score(target[0])}"] if target else []
     return Plot(
         metric=metric,
-        chart=draw_dots(dots, target[0] if target else None, goal, f"{described}."),
+        chart=draw_dots(
+            dots,
+            target[0] if target else None,
+            goal,
+            f"{described}.",
+            f"score, {'higher' if sign > 0 else 'lower'} is better",
+        ),
         words=", ".join(words),
     )
+
+
+def _name_candidates(comparison: Comparison) -> list[str]:
+    """`fine-tuned model` for a single candidate that adds an adapter to the baseline's model; else as elsewhere."""
+    candidates = comparison.candidates
+    if len(candidates) == 1 and any(one.key == "adapter" for one in candidates[0].differences):
+        return ["fine-tuned model"]
+    return name_roles(comparison)
 
 
 def _dot(one: SystemMeans, metric: str, row: str) -> Dot:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ..errors import LiftbenchError
 from ..extension.loader import Plugins, load_plugins
 from ..floors.background import Background, measure_background
-from ..judging.compare import Comparison
+from ..judging.compare import Comparison, agree_on_terms
 from ..judging.compare import compare as judge_runs
 from ..judging.evidence import Selection
 from ..judging.sensitivity import scorers
@@ -138,6 +138,7 @@ def compare_runs(
     Other seeds of a candidate's training are judged with it even where they are not given: the best of three seeds
     alone would flatter it. Controls and the validity table are measured now where no earlier ones are kept.
     """
+    agree_on_terms(baseline, candidates, target=target, headlines=headlines, against=against, slices=slices)
     there = runs_in(runs)
     candidates = [*candidates, *_other_seeds(baseline, candidates, there, feedback.say)]
     read = read_data_once()

@@ -80,12 +80,13 @@ def test_waivers_are_named_alike_wherever_the_gate_is_shown(world: World, tmp_pa
     )
     report = gate([run], [parse("lift(rougeL) >= 1% verified except facts, endings")], world.against)
     reason = (
-        "all 2 rules hold, but the run does not pass the waived guard facts, so its lift is not proven; the rules also "
-        "waive endings."
+        "all 2 rules hold, but the run does not pass the waived guard facts (invented details), so its lift is not "
+        "proven; the rules also waive endings."
     )
     assert (report.state, report.sentence) == ("passed with waivers", f"Passed with waivers: {reason}")
     assert report.results[1].waived == ["facts"]
-    found = f"facts (failed, waived): {next(guard.words for guard in report.guards if guard.name == 'facts')}"
+    words = next(guard.words for guard in report.guards if guard.name == "facts")
+    found = f"invented details (facts), failed, waived: {words}"
 
     page = render_gate(report, [run], world.against)
     assert '<article class="answer passed-with-waivers">' in page
@@ -93,14 +94,16 @@ def test_waivers_are_named_alike_wherever_the_gate_is_shown(world: World, tmp_pa
     assert f"A{reason[1:]}" in page
     waived = page[page.index("Waived guards") :]
     assert (
-        waived.index("<strong>facts</strong>") < waived.index("<strong>endings</strong>") < waived.index("passed</h3>")
+        waived.index("<strong>invented details (facts)</strong>")
+        < waived.index("<strong>summaries complete (endings)</strong>")
+        < waived.index("passed</h3>")
     )
     # The waived guard leads to its conversations, and the run to its record.
     [data] = read_lists(page)
     assert {row["id"] for row in data["rows"]} == {
         id_ for guard in report.guards if guard.state != "passed" for id_ in guard.ids
     }
-    assert 'href="#evidence">See conversations' in waived[: waived.index("<strong>endings")]
+    assert 'href="#evidence">See conversations' in waived[: waived.index("<strong>summaries complete")]
     assert f'href="#run-{run.id}"' in page
     assert f'id="run-{run.id}"' in page
 

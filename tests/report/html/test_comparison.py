@@ -137,10 +137,12 @@ def test_the_verdict_comes_first_in_words_and_before_any_figure(page: Page, comp
     order = [
         f"{SYMBOLS[verdict.outcome]} {answer.badge}: {answer.advice}",
         answer.reason,
+        f"What to do next: {answer.next.words}".replace("`", ""),
         f"{answer.lifts[0].lift} {answer.lifts[0].label}",
-        "Means with 95% intervals",
-        "guards passed" if not answer.chips else f"of {len(answer.chips)} passed",
-        "What would change the answer",
+        answer.lifts[0].meaning,
+        "Dots are means, bars their 95% intervals",
+        f"of {len(answer.chips)} passed",
+        "What else would change the answer",
         "Metrics Mean over",
     ]
     assert sorted(order, key=page.text.index) == order
@@ -264,11 +266,13 @@ def test_floors_ceilings_prompts_and_sight_are_on_the_page(tmp_path: Path, runs:
         "roles swapped what it does",
         "ROUGE-L cannot see roles swapped; it sees half cut off.",
         "ROUGE-L over the best-prompted baseline",
-        "best control: best-constant",
+        "best no-model system: best-constant",
     ):
         assert words in page.text, words
     drawn = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
-    assert any("best control 0.1" in label and "humans 0.8" in label and "target +40%" in label for label in drawn)
+    assert any(
+        "best no-model system 0.1" in label and "people 0.8" in label and "target +40%" in label for label in drawn
+    )
 
 
 def test_a_lift_over_prompts_that_were_not_tried_is_not_the_one_over_the_plain_baseline(runs: list[Run]) -> None:

@@ -32,7 +32,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     runs = [write_run(folder), write_run(folder, command="train", created="2026-01-05T11:00:00Z")]
     comparison = compare(runs[0], runs[1:], background(runs), slices=["turns"])
-    found = Guard(name="endings", question="Do they end?", state="failed", words="1 does not: c003.", ids=["c003"])
+    found = Guard(
+        name="endings",
+        question="Do they end?",
+        state="failed",
+        words="1 does not: c003.",
+        fix="Read the summary that was cut off.",
+        ids=["c003"],
+    )
     [result] = comparison.candidates
     guards = [found, *(one for one in result.verdict.guards if one.name != "endings")]
     comparison = replace(comparison, candidates=[replace(result, verdict=replace(result.verdict, guards=guards))])
@@ -43,9 +50,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_badge_reason_and_lifts_are_seen_without_scrolling(size: tuple[int, int], browser: Browser, page: Path) -> None:
+def test_badge_reason_next_step_and_lifts_are_seen_without_scrolling(
+    size: tuple[int, int], browser: Browser, page: Path
+) -> None:
     browser.open(page, size=size)
-    for part in (".badge", ".reason", ".lifts"):
+    for part in (".badge", ".reason", ".next", ".lifts"):
         assert browser.run(SEEN, part), part
 
 

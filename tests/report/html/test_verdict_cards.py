@@ -94,9 +94,19 @@ def terminal_of(comparison: Comparison, runs: Sequence[Run], width: int = 80) ->
     return words
 
 
+FIGURES = {"not run": ": not known", "undecided": ": open"}
+"""What a chip says in place of a figure."""
+
+
 def guards() -> list[Guard]:
     return [
-        Guard(name=f"guard {place}", question=f"Question {place}?", state=state, words=f"Found {place}.")
+        Guard(
+            name=f"guard {place}",
+            label=f"label {place}",
+            question=f"Question {place}?",
+            state=state,
+            words=f"Found {place}.",
+        )
         for place, state in enumerate(STATES)
     ]
 
@@ -155,18 +165,18 @@ def test_every_guard_is_shown_with_its_state_the_failed_ones_first(bare: Compari
     ordered = sort_guards(guards())
     assert [guard.state for guard in ordered] == ["failed", "not run", "undecided", "passed"]
     told = [
-        f"{SYMBOLS[guard.state]} {guard.state.capitalize()} {guard.name} {guard.question} {guard.words}"
+        f"{SYMBOLS[guard.state]} {guard.state.capitalize()} {guard.title} {guard.question} {guard.words}"
         for guard in ordered
     ]
     page = page_of(comparison, runs)
-    chips = [f"{SYMBOLS[guard.state]} {guard.name} {guard.state}" for guard in ordered]
+    chips = [f"{SYMBOLS[guard.state]} {guard.label}{FIGURES.get(guard.state, '')} {guard.state}" for guard in ordered]
     passed = "1 passed"
-    assert " ".join(["Guards: 1 of 4 passed", *chips[:3], passed, chips[3]]) in page.text
+    assert " ".join(["Checks: 1 of 4 passed", *chips[:3], passed, chips[3]]) in page.text
     assert " ".join(["1 of 4 passed", *told[:3], "What the 1 that passed say", told[3]]) in page.text
     rows = [f"guard-1-guard-{place}" for place in range(4)]
     assert {f"#{row}" for row in rows} <= set(page.values("href"))
     assert set(rows) <= set(page.values("id"))
-    compact = " ".join(f"{SYMBOLS[guard.state]} {guard.name} {guard.words}" for guard in ordered)
+    compact = " ".join(f"{SYMBOLS[guard.state]} {guard.title} {guard.words}" for guard in ordered)
     assert compact in terminal_of(comparison, runs)
 
 
@@ -175,12 +185,17 @@ def test_a_guard_links_to_the_conversations_that_it_names_and_to_what_it_looked_
 ) -> None:
     found = Guard(
         name="endings", question="Do they end?", state="failed", words="2 do not, for example c003, c0031.",
-        fix="Read them.", ids=["c003", "c007"],
+        label="cut off", fix="Read them.", ids=["c003", "c007"],
     )  # fmt: skip
-    text = render_comparison(with_verdict(bare, guards=[found]), {run.id: run for run in runs})
+    other = replace(found, name="facts", label="invented details", fix="Read `these`.", ids=[])
+    text = render_comparison(with_verdict(bare, guards=[found, other]), {run.id: run for run in runs})
     assert 'for example <a href="#c4">c003</a>, c0031.' in text
     assert '<a href="#conversations?guard=endings">See conversations</a>' in text
-    assert '<a href="#guard-1-endings">endings</a>: Read them.' in text
+    assert "<strong>What to do next:</strong> Read them.</p>" in text
+    assert "<strong>invented details</strong>: Read <code>these</code>." in text
+    for name in ("endings", "facts"):  # One tab stop for each guard, which tells the name that rules use.
+        assert text.count(f'href="#guard-1-{name}"') == 1
+        assert text.count(f'href="#guard-1-{name}" title="the guard {name}"') == 1
 
 
 def test_what_a_guard_says_is_not_said_again_among_what_is_not_proven(bare: Comparison, runs: list[Run]) -> None:
@@ -194,8 +209,8 @@ def test_what_a_guard_says_is_not_said_again_among_what_is_not_proven(bare: Comp
 def test_the_verdict_its_lists_and_guards_come_before_all_else(bare: Comparison, runs: list[Run]) -> None:
     text = page_of(with_verdict(bare, guards=guards()), runs).text
     order = [
-        "Guards: 1 of 4",
-        "What would change",
+        "What to do next",
+        "Checks: 1 of 4",
         "Figures, findings",
         "Figures behind the verdict",
         "Metrics Mean",
@@ -243,7 +258,10 @@ def test_a_lift_without_any_number_has_no_figure(bare: Comparison, runs: list[Ru
     [result] = bare.candidates
     nothing = make_lift(None, None, None)
     comparison = with_result(bare, lifts=[nothing, *result.lifts[1:]])
-    assert "unknown ROUGE-L ○ No number 95% interval unknown" in page_of(comparison, runs).text
+    assert (
+        "unknown ROUGE-L ○ No number words shared, in order, with the human summaries 95% interval unknown"
+        in page_of(comparison, runs).text
+    )
     assert "ROUGE-L: rougeL has no number" in terminal_of(comparison, runs)
 
 

@@ -29,8 +29,9 @@ def check_controls(evidence: Evidence) -> Check:
         return Check(
             "not run",
             f"Not measured: {which}.",
-            "`bench controls` says why; most learn from human summaries of a training split (data.train_split).",
+            "Most learn from human summaries of a training split (data.train_split).",
             "it was not compared with systems that need no model",
+            step="Ask `bench controls` why they were not measured.",
         )
     states = {one.metric: one.state for one in evidence.basis.separations}
     deciding = [metric for metric in headlines if states.get(metric, "not measured") != "does not separate"]
@@ -53,21 +54,23 @@ def check_controls(evidence: Evidence) -> Check:
     return Check(
         "failed",
         f"{verb} the best control on {where} ({words}).{aside}",
-        "Train a better adapter, or take a larger model: it must score clearly above "
+        "It must score clearly above "
         f"{join_words([f'{one.floor_mean:.3f} on {metric_label(one.metric)}' for one in unbeaten])}.",
         f"it {'scores lower than' if worse else 'does not clearly beat'} {_name_control(unbeaten[0].floor)}",
+        step="Train a better adapter, or take a larger model.",
     )
 
 
 def _no_deciding_headline(evidence: Evidence, headlines: Sequence[str]) -> Check:
     others = evidence.basis.find_separating()
     fix = (
-        f"Judge on a headline that does: {join_words(list(map(metric_label, others)), 'or')} (metrics.headlines)."
+        f"Here {join_words(list(map(metric_label, others)), 'or')} can (metrics.headlines)."
         if others
-        else "Judge on a headline that does (metrics.headlines): content-overlap, bertscore or embedding often do."
+        else "content-overlap, bertscore or embedding often can (metrics.headlines)."
     )
     brief = "the metrics that it is judged on cannot tell people from a fixed template"
-    return Check("not run", _cannot_tell(headlines), fix, brief)
+    step = "Judge on a metric that can tell people from a template."
+    return Check("not run", _cannot_tell(headlines), fix, brief, step=step)
 
 
 _CONTROLS = {
@@ -124,10 +127,11 @@ def check_writing(evidence: Evidence) -> Check:
     figure = f"{found.value:.2f}, limit {limit:g}"
     if found.low >= limit:
         return Check("passed", words, figure=figure)
-    fix = "Train on summaries that people wrote; set guards.abstraction lower only if you want extracts."
+    fix, step = "Set guards.abstraction lower only if you want extracts.", "Train on summaries that people wrote."
     if found.high < limit:
-        return Check("failed", words, fix, "it pastes from the conversation where people write", figure)
-    return Check("undecided", words, fix, "it is open whether it writes or pastes from the conversation", figure)
+        return Check("failed", words, fix, "it pastes from the conversation where people write", figure, step=step)
+    brief = "it is open whether it writes or pastes from the conversation"
+    return Check("undecided", words, fix, brief, figure, step=step)
 
 
 def check_facts(evidence: Evidence) -> Check:
@@ -173,8 +177,9 @@ def check_facts(evidence: Evidence) -> Check:
     more = [id_ for id_, (found, human) in pairs.items() if found > human]
     if high <= allowed:
         return Check("passed", words, figure=figure, ids=more)
-    fix = "Read the marked details; training on more conversations may leave fewer, scoring more narrows the figure."
-    return Check("failed", words, fix, _describe_inventions(human_mean + difference, human_mean), figure, more)
+    fix = "If they are really invented, train on more conversations or take a larger model; then measure again."
+    brief = _describe_inventions(human_mean + difference, human_mean)
+    return Check("failed", words, fix, brief, figure, more, "Read the marked details.")
 
 
 MUCH_MORE = 1.5

@@ -46,8 +46,9 @@ def check_scores(evidence: Evidence) -> Check:
         return Check(
             "failed",
             f"The references are not read as they are written: {join_words(shares)}; the limit is a third.",
-            "Judge on a metric that reads every letter, such as chrf (metrics.names and metrics.headlines).",
+            "They are named in the recipe: metrics.names and metrics.headlines.",
             f"{metric_label(next(iter(misread)))} cannot read the language of these summaries",
+            step="Judge on a metric that reads every letter, such as chrf.",
         )
     return Check("passed", f"Every headline has a number for each of {evidence.n} conversations, in both runs.")
 
@@ -84,8 +85,9 @@ def check_same_base(evidence: Evidence) -> Check:
         return Check(
             "failed",
             "The baseline has another prompt than the candidate, so the gain may come from the prompt.",
-            "Measure the baseline with the candidate's recipe; `bench baseline --tune` says what a prompt buys.",
+            "`bench baseline --tune` says what a prompt buys.",
             "it has another prompt than the baseline, which may be all there is to the gain",
+            step="Measure the baseline with the candidate's recipe.",
         )
     adapter = candidate.adapter
     if adapter is not None and adapter.chat_template_sha256:
@@ -93,8 +95,9 @@ def check_same_base(evidence: Evidence) -> Check:
             "failed",
             "The candidate is scored with the chat template saved beside its adapter, the baseline with the model's: "
             "the gain may come from the template.",
-            "Give the base's folder that tokenizer and template, and measure baseline and adapter on it (--model).",
+            "For that, copy its tokenizer into the base's folder, and name this folder with --model.",
             "it has another chat template than the baseline, which may be all there is to the gain",
+            step="Measure baseline and adapter with the same chat template.",
         )
     if adapter is None:
         return Check("passed", "Both are the same weights without an adapter; what differs is listed with the systems.")
@@ -123,20 +126,22 @@ def check_effect(evidence: Evidence) -> Check:
             return Check(
                 "failed",
                 f"{same} of {len(after)} texts are those of {name}, character by character.",
-                "Check that the adapter was applied, and that it is not another system under a new name.",
+                "It may also be another system under a new name.",
                 f"{same} of {len(after)} summaries are exactly those of {name}",
-                f"{same} of {len(after)}",
+                f"{same} of {len(after)} (limit half)",
                 [id_ for id_, text in after.items() if before.get(id_) == text],
+                "Check that the adapter was applied.",
             )
     for copies in evidence.near_copies:
         if copies.ids is not None and 2 * len(copies.ids) > copies.n:
             return Check(
                 "failed",
                 f"{len(copies.ids)} of {copies.n} texts are those of {copies.control}, but for a few words.",
-                "A control needs no model, and neither does one that is edited: train a model that writes.",
+                "A text that needs no model proves nothing, even when it is edited a little.",
                 f"{len(copies.ids)} of {copies.n} summaries are nearly those of {copies.control}, which needs no model",
-                f"{len(copies.ids)} of {copies.n}",
+                f"{len(copies.ids)} of {copies.n} (limit half)",
                 list(copies.ids),
+                "Train a model that writes by itself.",
             )
     unknown = [copies.control for copies in evidence.near_copies if copies.ids is None]
     aside = f" What {join_words(unknown)} wrote is not known, so copies of it were not looked for." if unknown else ""

@@ -38,13 +38,18 @@ def check_leakage(evidence: Evidence) -> Check:
             found[kind] = f"{len(ids[kind])} of {evidence.n} texts are copies of {what}; the limit is {percent(share)}"
     if found:
         kind = next(iter(found))
+        limit = f" (limit {percent(allowed[kind][0])})" if kind in allowed else ""
         return Check(
             "failed",
             f"{'; '.join(found.values())} (for example {ids[kind][0]}).",
             "Train without them, or score conversations that are like none of the training.",
-            f"{len(ids[kind])} of {evidence.n} {_BRIEF[kind]}",
-            f"{len(ids[kind])} of {evidence.n}",
+            f"{len(ids[kind])} of {evidence.n} {_BRIEF[kind]}{limit}",
+            f"{len(ids[kind])} of {evidence.n}{limit}",
             list(dict.fromkeys(id_ for each in found for id_ in ids[each])),
+            f"Look at {pluralize(len(ids[kind]), 'conversation')} that it has seen."
+            if kind in _SEEN
+            else f"Look at {pluralize(len(ids[kind]), 'summary', 'summaries')} that it has copied.",
+            "" if kind in _SEEN else "copied summaries",
         )
     # Checked after the leaks, because a leak that was found outranks what is unknown.
     if unknown := _unknown_training(evidence):

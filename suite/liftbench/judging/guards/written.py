@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...text.phrases import join_words, percent
 from ..evidence import Evidence
 from ..output_faults import Fault
 from .base import SEEN_HERE, Check
+
+FAULT_LABELS: dict[Fault, str] = {
+    "empty": "empty",
+    "never-ending": "cut off",
+    "degenerate": "repeats itself",
+    "repeated": "same text as elsewhere",
+    "shortened": "read only in part",
+    "other language": "other language",
+}
+"""What is wrong with a summary, in a word or two."""
 
 _BRIEF: dict[Fault, str] = {
     "empty": "are empty",
@@ -19,20 +31,22 @@ _BRIEF: dict[Fault, str] = {
 
 def check_truncation(evidence: Evidence) -> Check:
     """Whether the model was shown whole conversations."""
-    fix = "Raise generation.max_input_tokens, and measure both again."
+    step, fix = "Allow longer conversations, and measure both again.", "The limit is `generation.max_input_tokens`."
     # Only the run that the lift is judged over counts: a longer prompt measured beside it must not worsen the verdict.
     name = "best prompt" if evidence.over.manifest.tuned else "baseline"
     shortened = evidence.over.summary.shortened
     if shortened > evidence.terms.limits.faults * evidence.n:
         words = f"With the {name}, the model was shown only a part of {shortened} of {evidence.n} conversations."
-        brief = f"{shortened} of {evidence.n} conversations were read only in part with the {name}"
-        return Check("failed", words, fix, brief, f"{shortened} of {evidence.n}")
+        figure, limit = f"{shortened} of {evidence.n}", f"(limit {percent(evidence.terms.limits.faults)})"
+        brief = f"{figure} conversations were read only in part with the {name} {limit}"
+        return Check("failed", words, fix, brief, f"{figure} {limit}", step=step)
     return _rare(
         evidence,
         {"shortened": "were read only in part"},
         of="conversations",
         unclear="it is not known whether it read whole conversations",
         unknown=("Whether the whole conversations were read was not recorded.", SEEN_HERE),
+        step={"shortened": step},
         fix=fix,
     )
 
@@ -44,7 +58,15 @@ def check_endings(evidence: Evidence) -> Check:
         {"empty": "are empty", "never-ending": "had no end at the token limit"},
         unknown=("Whether the texts ended by themselves was not recorded.", SEEN_HERE),
         unclear="it is not known whether its summaries are cut off",
-        fix="Read them; if good summaries were cut, raise generation.max_new_tokens for both runs.",
+        step={
+            "empty": "Read the conversations behind {them} left empty.",
+            "never-ending": "Read {them} that {were} cut off.",
+        },
+        fix={
+            "empty": "Train on more conversations like them, or for longer.",
+            "never-ending": "If they were good, allow longer ones (`generation.max_new_tokens`) "
+            "and measure both again.",
+        },
     )
 
 
@@ -53,7 +75,11 @@ def check_degeneration(evidence: Evidence) -> Check:
     return _rare(
         evidence,
         {"degenerate": "repeat themselves or are not language", "repeated": "are another conversation's text again"},
-        fix="Read them: longer training, more conversations or a larger model may help.",
+        step={
+            "degenerate": "Read {them} going in circles.",
+            "repeated": "Read {them} that {were} written twice.",
+        },
+        fix="Longer training, more conversations or a larger model may help.",
     )
 
 
@@ -75,7 +101,8 @@ def _rare(
     evidence: Evidence,
     faults: dict[Fault, str],
     *,
-    fix: str,
+    fix: str | Mapping[Fault, str],
+    step: Mapping[Fault, str] = {},
     of: str = "summaries",
     unknown: tuple[str, str] = ("Not known.", "Measure it again."),
     unclear: str = "it is not known whether its summaries are sound",
@@ -94,9 +121,19 @@ def _rare(
     )
     many = {fault: ids for fault, ids in some.items() if len(ids) > allowed[fault] * evidence.n}
     concerned = list(dict.fromkeys(id_ for ids in (many or some).values() for id_ in ids))
-    figure = f"{len(concerned)} of {evidence.n}"
-    if many:
-        fault, ids = next(iter(many.items()))
-        words = f"{words}; for example {ids[0]}."
-        return Check("failed", words, fix, f"{len(ids)} of {evidence.n} {of} {_BRIEF[fault]}", figure, concerned)
-    return Check("passed", f"{words}.", figure=figure, ids=concerned)
+    if not many:
+        return Check("passed", f"{words}.", figure=f"all but {len(concerned)} of {evidence.n}", ids=concerned)
+    fault, ids = next(iter(many.items()))
+    limit = f"(limit {percent(allowed[fault])})"
+    return Check(
+        "failed",
+        f"{words}; for example {ids[0]}.",
+        fix if isinstance(fix, str) else fix[fault],
+        f"{len(ids)} of {evidence.n} {of} {_BRIEF[fault]} {limit}",
+        f"{len(ids)} of {evidence.n} {limit}",
+        concerned,
+        step.get(fault, "").format(
+            them=f"the {len(ids)} summaries" if len(ids) > 1 else "the summary", were="were" if len(ids) > 1 else "was"
+        ),
+        FAULT_LABELS[fault],
+    )

@@ -24,8 +24,11 @@ class Dot(Struct, frozen=True, kw_only=True):
     """Whether it is a candidate."""
 
 
-def draw_dots(dots: Sequence[Dot], target: float | None, words: str, description: str) -> Markup:
-    """Draw a row for each system, in the order given; the area from `target` on is shaded, and `words` stand above."""
+def draw_dots(dots: Sequence[Dot], target: float | None, words: str, description: str, axis: str) -> Markup:
+    """Draw a row for each system, in the order given; the area from `target` on is shaded, and `words` stand above.
+
+    `axis` is the title of the axis.
+    """
     if not dots:
         return Markup()
     rows = list(dict.fromkeys(dot.row for dot in dots))
@@ -45,7 +48,7 @@ def draw_dots(dots: Sequence[Dot], target: float | None, words: str, description
     ends = [float(one[end]) for one in drawn for end in ("low", "high")] + ([] if target is None else [target])
     margin = 0.06 * ((max(ends) - min(ends)) or 1.0)
     domain = [max(0.0, min(ends) - margin) if min(ends) >= 0 else min(ends) - margin, max(ends) + margin]
-    padding = Padding(102, 22, 46, 22)
+    padding = Padding(148, 22, 46, 40)
     width, height = NARROW - padding.left - padding.right, 20 * len(rows)
     judged = [dot.row for dot in dots if dot.judged]
     labels = {
@@ -53,7 +56,7 @@ def draw_dots(dots: Sequence[Dot], target: float | None, words: str, description
         "labelFontWeight": {"condition": {"test": {"field": "value", "oneOf": judged}, "value": 700}, "value": 400},
     }  # fmt: skip
     scale = {"domain": domain, "nice": False, "zero": False}
-    at = {"scale": scale, "axis": {"tickCount": 4, "grid": False, "title": None, "labelOverlap": "greedy"}}
+    at = {"scale": scale, "axis": {"tickCount": 3, "grid": False, "title": axis, "labelOverlap": "greedy"}}
     y = {"field": "row", "type": "ordinal", "sort": rows, "title": None, "axis": labels}
     colour = name("colour", scale=None)
     point = {"type": "point", "filled": True, "opacity": 1}

@@ -49,7 +49,7 @@ def describe_guards(report: GateReport, names: Sequence[str] | None = None) -> l
         if names is None or guard.name in names:
             excluded = ", waived" if guard.name in report.waived else ""
             fix = f" How to fix it: {guard.fix}" if guard.fix else ""
-            lines.append(f"{guard.name} ({guard.state}{excluded}): {guard.words}{fix}")
+            lines.append(f"{guard.title}, {guard.state}{excluded}: {guard.words}{fix}")
     return lines
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
-from ...judging.guards.beaten import FACTS
+from ...judging.guards import FACTS, FAULT_LABELS
 from ...judging.leakage import LeakKind
 from ...judging.output_faults import Fault, is_degenerate, is_empty
 from ...records.run import Finding, Prediction
@@ -31,12 +31,12 @@ NO_SCORE = Tag("no score", guard="scores")
 UNCHANGED = Tag("same text as the baseline", guard="effect")
 
 FAULTS: dict[Fault, Tag] = {
-    "empty": Tag("empty", guard="endings"),
-    "never-ending": Tag("cut off", guard="endings"),
-    "degenerate": Tag("repeats itself", guard="degeneration"),
-    "repeated": Tag("same text as elsewhere", guard="degeneration"),
-    "shortened": Tag("read only in part", guard="truncation"),
-    "other language": Tag("other language", guard="language"),
+    "empty": Tag(FAULT_LABELS["empty"], guard="endings"),
+    "never-ending": Tag(FAULT_LABELS["never-ending"], guard="endings"),
+    "degenerate": Tag(FAULT_LABELS["degenerate"], guard="degeneration"),
+    "repeated": Tag(FAULT_LABELS["repeated"], guard="degeneration"),
+    "shortened": Tag(FAULT_LABELS["shortened"], guard="truncation"),
+    "other language": Tag(FAULT_LABELS["other language"], guard="language"),
 }
 
 LEAKS: dict[LeakKind, Tag] = {

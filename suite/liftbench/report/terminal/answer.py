@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ...judging.compare import Comparison
-from ...judging.guards import Guard, not_passed
+from ...judging.guards import Guard
 from ...judging.ranking import Ranking
 from ...workflow.setup import RUNS
 from ..answer import MOST_REASONS, Answer, LiftAnswer, answer_comparison, write_reason
@@ -22,20 +22,27 @@ from .text import STYLES, plain
 
 COLUMNS = 80
 MOST_LINES = 8
+LEAST_REASON = 2
+"""Lines that the reasons get before the next command gets one of its own."""
+NEXT = "next:   "
 MOST_LIFTS = 3
 MOST_ANSWERS = 4
-"""Answers of which each has a line; the others are counted."""
+"""Answers of which each has a line; of more, the last ones are counted on one of these lines."""
 
 
 def list_answers(comparison: Comparison, page: Path, runs: Path) -> RenderableType:
-    """The badge, the reasons, the lifts, the report's path and the next command; a line each for several candidates."""
+    """The badge, the reasons, the lifts, the report's path and what to do next; a line each for several candidates."""
     answers = answer_comparison(comparison)
-    lines = [*_show_answer(answers[0])] if len(answers) == 1 else [*_show_several(answers)]
+    command = suggest_command(comparison, runs)
+    if len(answers) == 1:
+        return Group(*_show_answer(answers[0], page, command))
+    lines = [*_show_several(answers)]
     if ranking := comparison.ranking:
         lines.append(_say_best(ranking))
     lines.append(_fold(f"report: {page}"))
-    if command := suggest_command(comparison, runs):
-        lines.append(_fold(f"next:   {command}"))
+    if command:
+        first = _first_open(answers)
+        lines += _say_next(f"{first.next.step.rstrip('.')} ({first.name}).", command, MOST_LINES - len(lines))
     return Group(*lines)
 
 
@@ -46,15 +53,28 @@ def _fold(words: str) -> Text:
     return made
 
 
-def _show_answer(answer: Answer) -> Iterator[RenderableType]:
+def _show_answer(answer: Answer, page: Path, command: str) -> Iterator[RenderableType]:
     badge = _badge(answer)
     about = "; ".join(filter(None, [answer.name, answer.about]))
     if len(badge) + len(about) + 3 <= COLUMNS:
         badge.append_text(plain(f" ({about})", "dim"))
     lifts = [*_list_lifts(answer), *_show_unbeaten(answer)]
+    free = MOST_LINES - 2 - len(lifts)
+    steps = _say_next(answer.next.step, command, free - LEAST_REASON)
     yield badge
-    yield plain(_shorten_reason(answer, MOST_LINES - 3 - len(lifts)))
+    yield plain(_shorten_reason(answer, free - len(steps)))
     yield from map(plain, lifts)
+    yield _fold(f"report: {page}")
+    yield from steps
+
+
+def _say_next(step: str, command: str, lines: int) -> list[Text]:
+    """The first thing to do as a sentence, with the command for it where it fits into so many lines."""
+    together = f"{NEXT}{step.rstrip('.')}: {command}"
+    if len(together) <= COLUMNS:
+        return [_fold(together)]
+    sentence = plain(NEXT + textwrap.shorten(step, COLUMNS - len(NEXT), placeholder=" …"))
+    return [sentence, _fold(f"{' ' * len(NEXT)}{command}")] if lines > 1 else [sentence]
 
 
 def _badge(answer: Answer) -> Text:
@@ -104,14 +124,15 @@ def _show_several(answers: Sequence[Answer]) -> Iterator[RenderableType]:
     if not answers:
         yield plain("There is no candidate to judge.")
     names = [answer.name for answer in answers]
-    for answer in answers[:MOST_ANSWERS]:
+    shown = answers if len(answers) <= MOST_ANSWERS else answers[: MOST_ANSWERS - 1]
+    for answer in shown:
         name = answer.name if names.count(answer.name) == 1 else f"{answer.name} {short_id(answer.runs[0])}"
         name += f", {len(answer.seeds)} seeds" if answer.seeds else ""
         lifts = ", ".join(f"{lift.label} {lift.lift}" for lift in answer.lifts)
         words = f"{SYMBOLS[answer.outcome]} {answer.badge}: {name}, {lifts}"
         yield plain(textwrap.shorten(words, COLUMNS, placeholder=" …"), STYLES[answer.outcome])
-    if len(answers) > MOST_ANSWERS:
-        yield plain(f"… and {len(answers) - MOST_ANSWERS} more: --verbose shows all", "dim")
+    if len(answers) > len(shown):
+        yield plain(f"… and {len(answers) - len(shown)} more: --verbose shows all", "dim")
 
 
 def _say_best(ranking: Ranking) -> Text:
@@ -126,11 +147,15 @@ def _say_best(ranking: Ranking) -> Text:
 def suggest_command(comparison: Comparison, runs: Path) -> str:
     """The command that comes next: it depends on the first answer that is not proven, or on the first one."""
     answers = answer_comparison(comparison)
-    answer = next((one for one in answers if one.outcome != "verified"), answers[0] if answers else None)
-    if answer is None:
+    if not answers:
         return ""
-    words = _next_words(comparison, answer)
+    words = _next_words(comparison, _first_open(answers))
     return shlex.join([*words, *(["--runs", str(runs)] if runs != RUNS else [])])
+
+
+def _first_open(answers: Sequence[Answer]) -> Answer:
+    """The first answer that is not proven, else the first."""
+    return next((one for one in answers if one.outcome != "verified"), answers[0])
 
 
 def _next_words(comparison: Comparison, answer: Answer) -> list[str]:
@@ -138,10 +163,9 @@ def _next_words(comparison: Comparison, answer: Answer) -> list[str]:
     if answer.outcome == "verified":
         name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{comparison.protocol.dataset}-{answer.name}")
         return ["bench", "promote", run, name.strip("-.")]
-    failing = not_passed(_guards_of(comparison, answer))
-    shown = next((guard for guard in failing if guard.ids), None)
-    if shown is not None:
-        return ["bench", "show", run, shown.ids[0]]
+    ids = next((guard.ids for guard in _guards_of(comparison, answer) if guard.name == answer.next.guard), [])
+    if ids:
+        return ["bench", "show", run, ids[0]]
     return ["bench", "compare", short_id(comparison.baseline), run, "--verbose"]
 
 

@@ -30,11 +30,11 @@ def list_verdict(verdict: Verdict) -> Iterator[RenderableType]:
         yield from _list_items(title, words, "")
     passed = sum(guard.state == "passed" for guard in verdict.guards)
     yield Text()
-    yield Text(f"Guards: {passed} of {len(verdict.guards)} passed (✗ failed, ○ not run, ? undecided)", "bold")
+    yield Text(f"Checks: {passed} of {len(verdict.guards)} passed (✗ failed, ○ not run, ? undecided)", "bold")
     guards = Table.grid(padding=(0, 1))
     for guard in sort_guards(verdict.guards):
         style = "dim" if guard.state == "passed" else ""
-        guards.add_row(Text(SYMBOLS[guard.state], STYLES[guard.state]), plain(guard.name), plain(guard.words, style))
+        guards.add_row(Text(SYMBOLS[guard.state], STYLES[guard.state]), plain(guard.title), plain(guard.words, style))
     yield guards
     yield from _list_items("Caveats", verdict.caveats, "dim")
 
