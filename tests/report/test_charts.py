@@ -13,7 +13,7 @@ from markupsafe import Markup
 from liftbench.report.charts.dots import Dot, draw_dots
 from liftbench.report.charts.gains import BARS, draw_gains
 from liftbench.report.charts.lengths import MOST_POINTS, draw_lengths
-from liftbench.report.charts.picture import make_picture, make_png
+from liftbench.report.charts.picture import MARGIN, make_picture, make_png
 from liftbench.report.charts.theme import NARROW
 
 STYLE = (resources.files("liftbench.report.html") / "templates" / "style.css").read_text(encoding="utf-8")
@@ -148,9 +148,9 @@ def test_of_many_conversations_some_are_drawn() -> None:
 
 
 def test_a_plot_becomes_a_file_of_its_own() -> None:
-    picture = make_picture(DRAWN["dots"])
+    picture = make_picture(DRAWN["dots"], "ROUGE-L")
     root = ElementTree.fromstring(picture)
-    assert (root.get("width"), next(iter(root)).get("fill")) == (str(NARROW), LIGHT["paper"])
+    assert (root.get("width"), next(iter(root)).get("fill")) == (str(NARROW + 2 * MARGIN), LIGHT["paper"])
     assert "var(" not in picture
     assert make_png(picture).startswith(b"\x89PNG")
 

@@ -59,6 +59,7 @@ def test_the_files_are_named_by_the_headline(comparison: Comparison, tmp_path: P
     written = write_plots(comparison, tmp_path / "plots")
     assert [path.name for path in written] == ["rougeL.svg", "rougeL.png"]
     assert written[0].read_text().startswith("<svg")
+    assert ">ROUGE-L</text>" in written[0].read_text()
     assert written[1].read_bytes().startswith(b"\x89PNG")
 
 

@@ -78,6 +78,16 @@ def test_the_page_shows_the_ranking_only_of_several(comparison: Comparison, runs
     assert 'id="ranking"' not in render_comparison(compare(baseline, candidates[:1]), runs)
 
 
+def test_what_is_said_about_each_of_many_is_folded(comparison: Comparison, runs: dict[str, Run]) -> None:
+    page = render_comparison(comparison, runs)
+    assert page.count('<details class="more part">') == 5 * len(comparison.candidates)
+    # One stop of the keyboard, not one for each candidate, lies between the ranking and the guards.
+    rest = page[page.index("What each answer rests on") : page.index('<section id="guards"')]
+    assert rest.count('<details class="support">') == len(comparison.candidates)
+    baseline, *candidates = runs.values()
+    assert '<details class="more part">' not in render_comparison(compare(baseline, candidates[:2]), runs)
+
+
 @pytest.mark.parametrize("width", [80, 40])
 def test_the_terminal_shows_all_of_it_at_any_width(comparison: Comparison, width: int) -> None:
     assert comparison.ranking is not None

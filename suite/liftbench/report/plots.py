@@ -46,7 +46,7 @@ def write_plots(comparison: Comparison, folder: Path) -> list[Path]:
     written = []
     for plot in draw_plots(comparison):
         if plot.chart:
-            picture = make_picture(plot.chart)
+            picture = make_picture(plot.chart, metric_label(plot.metric))
             written += [folder / f"{plot.metric}.svg", folder / f"{plot.metric}.png"]
             write_text(written[-2], picture)
             write_bytes(written[-1], make_png(picture))

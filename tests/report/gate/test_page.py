@@ -98,6 +98,15 @@ def test_waivers_are_named_alike_wherever_the_gate_is_shown(world: World, tmp_pa
         < waived.index("<strong>summaries complete (endings)</strong>")
         < waived.index("passed</h3>")
     )
+    # The waived guard leads to its conversations, and the run to its record.
+    [data] = read_lists(page)
+    assert {row["id"] for row in data["rows"]} == {
+        id_ for guard in report.guards if guard.state != "passed" for id_ in guard.ids
+    }
+    assert 'href="#evidence">See conversations' in waived[: waived.index("<strong>summaries complete")]
+    assert f'href="#run-{run.id}"' in page
+    assert f'id="run-{run.id}"' in page
+
     console = Console(width=400, force_terminal=False, color_system=None)
     with console.capture() as capture:
         console.print(gate_table(report))

@@ -110,21 +110,20 @@ def click(browser: Browser, selector: str, place: int = 0) -> None:
 # ------------------------------------------------------------------------------------------------------- the list
 
 
-def test_a_hundred_rows_are_there_and_the_others_a_click_away(browser: Browser, page: Path) -> None:
+def test_a_few_rows_are_there_and_the_others_some_clicks_away(browser: Browser, page: Path) -> None:
     browser.open(page)
     shown = browser.run(SHOWN)
-    assert shown == [f"c{place}" for place in range(1, 101)]
-    click(browser, ".talk-rows + .talk-more")
-    assert len(browser.run(SHOWN)) == 200
-    click(browser, ".talk-rows + .talk-more")
-    assert len(browser.run(SHOWN)) == SIZE
+    assert shown == [f"c{place}" for place in range(1, 26)]
+    for number in (50, 100, 200, SIZE):
+        click(browser, ".talk-rows + .talk-more")
+        assert len(browser.run(SHOWN)) == number
     assert not browser.find(".talk-rows + .talk-more").is_displayed()
     assert browser.errors() == browser.requests() == []
 
 
 def test_each_row_says_what_is_wrong_with_it(browser: Browser, page: Path) -> None:
     browser.open(page)
-    tags = browser.run("return [0, 5, 30].map((at) => document.querySelectorAll('.talk-tags')[at].textContent.trim())")
+    tags = browser.run("return [0, 5, 22].map((at) => document.querySelectorAll('.talk-tags')[at].textContent.trim())")
     assert tags[0].startswith("cut off 1 invented detail")
     assert tags[1].startswith("1 invented detail")
     assert "cut off" not in tags[1]
@@ -234,12 +233,12 @@ def test_keys_lead_through_the_list(browser: Browser, page: Path) -> None:
 def test_a_link_opens_its_conversation_wherever_it_is(browser: Browser, page: Path) -> None:
     browser.open(page, f"c{SIZE}")
     assert (browser.run(OPEN), browser.run(FOCUS)) == (f"c{SIZE}", f"c{SIZE}")
-    assert browser.run(SHOWN)[0] == "c201"
+    assert browser.run(SHOWN)[0] == "c226"
     browser.press("k")
     browser.run("location.hash = '#c201'")
     browser.wait_for("return document.querySelector('.talk.open')?.id === 'c201'")
     browser.press("k")
-    assert (browser.run(OPEN), browser.run(SHOWN)[0]) == ("c200", "c101")
+    assert (browser.run(OPEN), browser.run(SHOWN)[0]) == ("c200", "c171")
     # A filter that leaves the conversation out gives way.
     browser.open(page, "conversations?guard=endings")
     click(browser, f".extremes a[href='#c{SIZE}']")
@@ -398,3 +397,98 @@ def test_a_page_of_runs_has_a_list_for_each_protocol(browser: Browser, runs: lis
         f"{SIZE} conversations",
         "1 of 7 conversations",
     ]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with many fields of metadata, summaries that have nothing in common, and a conversation without scores."""
+    folder = tmp_path_factory.mktemp("odd")
+    rows = [
+        replace(
+            conversation(place),
+            metadata={**{f"field {number}": "ab"[place * number % 2] for number in range(20)}, "case": f"case {place}"},
+        )
+        for place in range(1, 151)
+    ]
+    texts = {
+        "baseline": "The parcel of a person is lost and the agent pays for it.",
+        "train": "Penguins of the south eat the fish in a very cold sea, and it snows.",
+    }
+    runs = [
+        write_run(
+            folder,
+            command=command,  # type: ignore[arg-type]
+            conversations=rows,
+            texts=[text] * len(rows),
+            scores={"rougeL": [None, *(0.5 for _ in rows[1:])]},
+        )
+        for command, text in texts.items()
+    ]
+    path = folder / "odd.html"
+    path.write_text(render_comparison(compare(runs[0], runs[1:]), {run.id: run for run in runs}), encoding="utf-8")
+    return path
+
+
+def test_every_field_of_the_metadata_filters(browser: Browser, odd: Path) -> None:
+    browser.open(odd)
+    click(browser, ".talk-filters > summary")
+    assert len(browser.find_all("[data-state^='field:']")) == 8
+    enter = (
+        "const value = document.querySelector('#conversations-value'); value.value = arguments[0];"
+        "value.dispatchEvent(new Event('input', {bubbles: true}));"
+    )
+    pick = (
+        "const other = document.querySelector('#conversations-other');"
+        "other.value = [...other.options].find((option) => option.text === arguments[0]).value;"
+        "other.dispatchEvent(new Event('input', {bubbles: true}));"
+    )
+    browser.run(pick, "field 19")
+    assert browser.run("return document.querySelectorAll('#conversations-values option').length") == 2
+    browser.run(enter, "b")
+    assert browser.text(STATUS).startswith("75 of 150 conversations: field 19 b")
+    browser.run(pick, "case")
+    browser.run(enter, "case 1")
+    assert browser.text(STATUS).startswith("1 of 150 conversations")
+    browser.run(enter, "cas")  # Half a value changes nothing.
+    assert browser.text(STATUS).startswith("1 of 150 conversations")
+    browser.run(enter, "")
+    assert browser.text(STATUS).startswith("75 of 150 conversations: field 19 b")
+    browser.open(odd, "conversations?field+17=b")
+    assert browser.run("return document.querySelector('#conversations-value').value") == "b"
+    assert browser.violations(".talk-controls") == []
+
+
+def test_many_fields_are_folded_in_an_opened_conversation(browser: Browser, odd: Path) -> None:
+    browser.open(odd, "c3")
+    assert "13 more fields" in browser.text(".talk-inside")
+    assert "field 7: " in browser.text(".talk-inside")
+    assert "case: case 3" not in browser.text(".talk-inside")
+    click(browser, "details.talk-id > summary")
+    assert "case: case 3" in browser.text(".talk-inside")
+
+
+def test_words_that_unlike_texts_share_by_chance_are_not_common(browser: Browser, odd: Path) -> None:
+    browser.open(odd, "c3?diff=baseline")
+    marked = browser.run("return [...document.querySelectorAll('.talk-summaries ins')].map((one) => one.textContent)")
+    assert len(marked) == 1
+    assert "0% of the words are in both, in the same order." in browser.text(".talk-support")
+
+
+def test_a_row_without_scores_says_so_once(browser: Browser, odd: Path) -> None:
+    browser.open(odd, "conversations?search=%22id%2F1+%3Cb%3E%22")
+    figures = (
+        "return [...document.querySelectorAll('.talk')].find(({id}) => id === 'c1').querySelector('.talk-figures')"
+    )
+    assert browser.run(f"{figures}.textContent.trim()") == "unknown"
+
+
+def test_paper_shows_the_rows_and_turns_that_no_screen_showed(browser: Browser, page: Path) -> None:
+    browser.open(page, "c1")
+    drawn = (
+        "return [...document.querySelectorAll('.talk > button, .talk-turn > div')]"
+        ".every((one) => one.checkVisibility({contentVisibilityAuto: true}))"
+    )
+    assert not browser.run(drawn)
+    browser.emulate(media="print")
+    browser.settle()
+    assert browser.run(drawn)

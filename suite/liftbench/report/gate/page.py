@@ -1,4 +1,4 @@
-"""The page of a gate: its rules, the conversations that lost most, the trend of its baselines, and the machines."""
+"""The page of a gate: its rules, the conversations that it names, the trend of its baselines, and the machines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from msgspec import Struct
 from ...gating.baselines import Version
 from ...gating.context import RuleResult
 from ...gating.gate import Against, GateReport
+from ...judging.guards import not_passed
 from ...runs.directory import Run
 from ...text.phrases import metric_label
 from .. import numbers
@@ -41,6 +42,18 @@ def render_gate(report: GateReport, runs: Sequence[Run], against: Against) -> st
     ]
     subjects = [*promoted, *gated]
     lost = _lost(report, against, gated)
+    metrics = tabulate_metrics(
+        subjects, against.baseline.measured.manifest.headlines, [None] * (len(promoted) + len(gated))
+    )
+    wanted = {id_ for guard in not_passed(report.guards) for id_ in guard.ids}
+    evidence = list_conversations(
+        [promoted[0], *gated],
+        [(metric.name, metric.direction) for metric in metrics],
+        name="evidence",
+        prefix="e",
+        ids=wanted,
+        controls=False,
+    )
     page: str = get_template("gate.html.j2").render(
         title=f"{report.system} against {report.baseline}",
         report=report,
@@ -52,9 +65,10 @@ def render_gate(report: GateReport, runs: Sequence[Run], against: Against) -> st
         anchors={
             (one.result.rule, entry.conversation.id): entry.anchor for one in lost for entry in one.listing.entries
         },
-        metrics=tabulate_metrics(
-            [*promoted, *gated], against.baseline.measured.manifest.headlines, [None] * (len(promoted) + len(gated))
-        ),
+        evidence=evidence if evidence.entries else None,
+        found={entry.conversation.id: entry.anchor for entry in evidence.entries},
+        metrics=metrics,
+        gated=gated,
         trends=[_trend(one.name, one.versions, runs) for _, one in held],
         changes=find_machine_changes(report),
         subjects=subjects,

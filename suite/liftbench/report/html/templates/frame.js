@@ -2,10 +2,12 @@
 {
   const unfold = () => {
     const target = document.getElementById(location.hash.slice(1).split("?")[0]);
-    const fold = target && (target.querySelector(":scope > details.fold") || target.closest("details"));
-    if (!fold || fold.open) return;
-    fold.open = true;
-    target.scrollIntoView();
+    let closed = false;
+    for (let at = target && (target.querySelector(":scope > details.fold") ?? target.closest("details")); at; at = at.parentElement.closest("details")) {
+      closed ||= !at.open;
+      at.open = true;
+    }
+    if (closed) target.scrollIntoView();
   };
   addEventListener("hashchange", unfold);
   unfold();

@@ -1,6 +1,6 @@
 // A list of conversations: what is in it, which of them are shown, and in which order.
 
-const STEP = 100; // Rows that are made at once.
+const STEP = 25; // Rows that are made at first.
 
 const score = (value) => (value === null || value === undefined ? "unknown" : value.toFixed(3));
 const difference = (value) => {

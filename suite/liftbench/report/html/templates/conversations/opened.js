@@ -1,6 +1,7 @@
 // One opened conversation: references beside all summaries, what the metrics marked, differences, turns, scores.
 
 const TURNS = 40; // Turns that are shown at first.
+const FACTS = 8; // Fields of the metadata that are shown at first.
 
 const showSystem = (system) => [make("span", { class: "role" }, system.role), " ", make("span", { class: "name", dir: "auto" }, system.name)];
 
@@ -20,8 +21,9 @@ class Opened {
     const { list, row } = this;
     const facts = list.data.fields.flatMap((field, place) => {
       const value = row.metadata[place];
-      return value === null ? [] : [" · ", make("span", { dir: "auto" }, `${field}: ${value.slice(0, 200)}`)];
+      return value === null ? [] : [[" · ", make("span", { dir: "auto" }, `${field}: ${value.slice(0, 200)}`)]];
     });
+    const more = facts.length > FACTS + 1 ? facts.splice(FACTS).map((fact, place) => (place ? fact : fact[1])) : [];
     const choices = [["", "not marked"], ["reference", "each summary and the closest human one"]];
     if (list.several) choices.splice(1, 0, ["baseline", `${list.data.systems[0].role} and ${list.data.systems.length > 2 ? "each other" : list.data.systems[1].role}`]);
     const differences = make("select", {
@@ -34,6 +36,7 @@ class Opened {
     const copy = make("button", { type: "button", onclick: () => this.copyLink() }, "Copy link");
     return [
       make("p", { class: "talk-id" }, make("code", { dir: "auto" }, row.id), ...facts),
+      more.length ? make("details", { class: "talk-id" }, make("summary", {}, `${count(more.length)} more fields`), make("p", {}, more)) : null,
       make("p", { class: "talk-actions" }, make("label", {}, "Differences ", differences), copy),
     ];
   }
@@ -63,6 +66,7 @@ class Opened {
     const inReferences = row.references.map(() => []);
     let closest = null;
     let tooLong = false;
+    let shared = null;
     const compareWith = (before, after, place) => {
       const found = compareWords(before, after);
       tooLong ||= found === null;
@@ -72,7 +76,10 @@ class Opened {
     if (diff === "baseline" && list.several && texts[0] !== null) {
       for (let place = 1; place < texts.length; place += 1) {
         const found = texts[place] === null ? null : compareWith(texts[0], texts[place], place);
-        if (found && place === about) changes[0] = found.removed;
+        if (found && place === about) {
+          changes[0] = found.removed;
+          shared = found.shared;
+        }
       }
     } else if (diff === "reference") {
       texts.forEach((text, place) => {
@@ -85,6 +92,7 @@ class Opened {
         if (place === about) {
           closest = best;
           inReferences[best] = all[best].removed;
+          shared = all[best].shared;
         }
       });
     }
@@ -100,6 +108,7 @@ class Opened {
     const legend = { baseline: [make("ins", {}, "Only in this summary"), ", ", make("del", {}, `only in the ${list.data.systems[0].role}’s`), "."],
       reference: [make("ins", {}, "Not in the closest human summary"), ", ", make("del", {}, "only there"), "."] }[diff] ?? [];
     this.rest = [...legend, legend.length ? " " : "",
+      shared === null ? "" : `${Math.round(100 * shared)}% of the words are in both, in the same order. `,
       tooLong ? "Some texts are too long to compare word by word. " : "",
       "Choose a sentence of a summary to see which turns share its words."];
     this.showSupport(null);

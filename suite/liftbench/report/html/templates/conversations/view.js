@@ -1,5 +1,7 @@
 // What a list looks like: its controls and rows, and the row that is open.
 
+const FIELDS = 8; // Fields of the metadata that have a filter of their own; one more filter serves all others.
+
 class View {
   constructor(list) {
     this.list = list;
@@ -67,8 +69,9 @@ class View {
     const { list } = this;
     const { fields, slicing } = list.data;
     this.fieldNames = [];
+    this.otherFields = []; // Those without a control of their own.
     const names = [...new Set([...slicing.map(({ field }) => field), ...fields])];
-    return names.map((field) => {
+    const own = names.map((field) => {
       const place = fields.indexOf(field);
       const counts = new Map();
       const add = (label) => counts.set(label, (counts.get(label) ?? 0) + 1);
@@ -77,13 +80,47 @@ class View {
       const labels = new Set(sliced?.labels);
       // A value that is the name of a slice is counted there.
       if (place >= 0) for (const row of list.rows) if (row.metadata[place] !== null && !labels.has(row.metadata[place])) add(row.metadata[place]);
-      if (counts.size < 2 || counts.size > 100 || this.fieldNames.length >= 12) return null;
+      if (counts.size < 2) return null;
+      if (counts.size > 100 || this.fieldNames.length >= FIELDS) {
+        this.otherFields.push([field, counts]);
+        return null;
+      }
       this.fieldNames.push(field);
       const label = this.makeSelect(`field:${field}`, field.slice(0, 40), [["", "any"], ...[...counts].map(([value, times]) => [value, `${value.slice(0, 60)} (${times})`])]);
       label.lastChild.id = this.id(`field-${this.fieldNames.length}`);
       label.firstChild.dir = "auto";
       return label;
     }).filter(Boolean);
+    return this.otherFields.length ? [...own, ...this.makeOtherFields()] : own;
+  }
+
+  // One control for all other fields, and one for a value of theirs.
+  makeOtherFields() {
+    const values = make("datalist", { id: this.id("values") });
+    this.value = make("input", { id: this.id("value"), list: values.id, autocomplete: "off", disabled: true });
+    const chosen = make("select", { id: this.id("other") }, make("option", { value: "" }, "none"),
+      this.otherFields.map(([field], place) => make("option", { value: String(place) }, field.slice(0, 60))));
+    this.other = chosen;
+    this.fillValues = () => {
+      const [field, counts] = this.otherFields[chosen.value || -1] ?? [];
+      this.value.disabled = !counts;
+      this.value.value = this.list.state.fields[field] ?? "";
+      values.replaceChildren(...[...counts ?? []].slice(0, 500).map(([value, times]) => make("option", { value }, `${value.slice(0, 60)} (${times})`)));
+    };
+    chosen.addEventListener("input", this.fillValues);
+    const take = (sure) => {
+      const [field, counts] = this.otherFields[chosen.value];
+      const value = this.value.value;
+      // Half a value is no value yet.
+      if (value && !sure && !counts.has(value)) return;
+      if (value) this.list.state.fields[field] = value;
+      else delete this.list.state.fields[field];
+      this.update();
+      this.remember();
+    };
+    this.value.addEventListener("input", () => take(false));
+    this.value.addEventListener("change", () => take(true));
+    return [make("label", {}, make("span", {}, "Another field"), chosen), make("label", {}, make("span", {}, "has the value"), this.value, values)];
   }
 
   change(target) {
@@ -136,6 +173,12 @@ class View {
       if (control.tagName === "SELECT" && ![...control.options].some((option) => option.value === value)) control.append(make("option", { value }, value));
       control.value = value;
     }
+    if (this.other) {
+      const wanted = this.otherFields.findIndex(([field]) => field in state.fields);
+      const [chosen] = this.otherFields[this.other.value || -1] ?? [];
+      if (wanted >= 0 && !(chosen in state.fields)) this.other.value = String(wanted);
+      if (document.activeElement !== this.value) this.fillValues();
+    }
     const folded = list.describeFilters().length;
     this.details.firstChild.textContent = folded ? `Filters (${folded})` : "Filters";
   }
@@ -176,8 +219,11 @@ class View {
     this.showMore();
   }
 
+  // Each click shows as many rows again as there are, up to 400.
+  get portion() { return Math.max(STEP, Math.min(400, this.upTo - this.from)); }
+
   showMore() {
-    const end = Math.min(this.list.shown.length, this.upTo + STEP);
+    const end = Math.min(this.list.shown.length, this.upTo + this.portion);
     const made = this.list.shown.slice(this.upTo, end).map((row) => this.makeRow(row));
     this.rows.append(...made);
     this.upTo = end;
@@ -185,7 +231,7 @@ class View {
   }
 
   showBefore() {
-    const start = Math.max(0, this.from - STEP);
+    const start = Math.max(0, this.from - this.portion);
     const made = this.list.shown.slice(start, this.from).map((row) => this.makeRow(row));
     this.rows.prepend(...made);
     this.from = start;
@@ -197,15 +243,15 @@ class View {
     const focused = document.activeElement === used;
     for (const [button, left, words] of [[this.before, this.from, "before"], [this.more, this.list.shown.length - this.upTo, "more"]]) {
       button.hidden = !left;
-      button.textContent = `Show ${count(Math.min(left, STEP))} ${words} of ${count(left)}`;
+      button.textContent = `Show ${count(Math.min(left, this.portion))} ${words} of ${count(left)}`;
     }
     if (focused) first?.firstChild.focus({ preventScroll: true });
   }
 
   // See to it that the row at a place is there.
   reach(place) {
-    if (place >= this.upTo && place < this.upTo + STEP) this.showMore();
-    else if (place < this.from && place >= this.from - STEP) this.showBefore();
+    if (place >= this.upTo && place < this.upTo + this.portion) this.showMore();
+    else if (place < this.from && place >= this.from - this.portion) this.showBefore();
     else if (place < this.from || place >= this.upTo) this.startAt(place);
   }
 
@@ -217,8 +263,10 @@ class View {
       const after = make("span", {}, score(row.texts[list.state.about].scores[metric]));
       if (list.several) {
         const gain = list.value(row, metric, "gain");
-        figures.push(make("span", {}, score(row.texts[0].scores[metric])), make("span", { class: "muted", "aria-hidden": "true" }, " → "), after,
-          make("span", { class: `talk-gain ${trend(gain)}` }, difference(gain)));
+        const before = row.texts[0].scores[metric];
+        if (before === null && row.texts[list.state.about].scores[metric] === null) figures.push(after);
+        else figures.push(make("span", {}, score(before)), make("span", { class: "muted", "aria-hidden": "true" }, " → "), after);
+        figures.push(" ", make("span", { class: `talk-gain ${trend(gain)}` }, gain === null ? "" : difference(gain)));
       } else figures.push(after);
     }
     const anchor = list.anchor(row);

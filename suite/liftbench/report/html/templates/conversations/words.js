@@ -2,6 +2,7 @@
 
 const LONG = 20000; // Characters above which a text is shown without sentences and marks; as LONG in conversations.py.
 const FOLDED = 3000; // Characters of a long text that are shown at first.
+const UNLIKE = 1 / 3; // Likeness below which words that two texts share by chance are not common.
 const CELLS = 4e6; // Pairs of words above which no differences are looked for: 2,000 words against 2,000.
 
 const make = (tag, attributes = {}, ...children) => {
@@ -78,8 +79,21 @@ const joinRanges = (words, common, kind) => {
   return ranges;
 };
 
-// The longest common subsequence of words: what only one of two texts has, and their likeness from 0 to 1.
-// null where the texts are too long to compare.
+// Where two texts have little in common, words such as `the` or `is` stand in both by chance: a run of fewer than three
+// of them says nothing, and is not common. `places` holds the places of the common words, in pairs.
+const dropChance = (words, places, inOne, inTwo) => {
+  const says = (key) => !COMMON.has(key) && (key.length > 2 || /\p{N}/u.test(key) || unspaced.test(key));
+  for (let from = 0; from < places.length;) {
+    let to = from + 1;
+    while (to < places.length && places[to][0] === places[to - 1][0] + 1 && places[to][1] === places[to - 1][1] + 1) to += 1;
+    const run = places.slice(from, to);
+    if (run.length < 3 && !run.some(([place]) => says(words[place].key))) for (const [one, two] of run) inOne[one] = inTwo[two] = false;
+    from = to;
+  }
+};
+
+// The longest common subsequence of words: what only one of two texts has, their likeness from 0 to 1, and the share of
+// words that is shown as common. null where the texts are too long to compare.
 const compareWords = (before, after) => {
   if (before.length > 40 * FOLDED || after.length > 40 * FOLDED) return null;
   const [one, two] = [splitWords(before), splitWords(after)];
@@ -102,20 +116,26 @@ const compareWords = (before, after) => {
   }
   const inOne = one.map((_, place) => place < head || place >= one.length - tail);
   const inTwo = two.map((_, place) => place < head || place >= two.length - tail);
+  const places = Array.from({ length: head }, (_, place) => [place, place]);
   for (let row = 0, column = 0; row < rows && column < columns;) {
     const at = row * width + column;
     if (one[head + row].key === two[head + column].key) {
       inOne[head + row] = inTwo[head + column] = true;
+      places.push([head + row, head + column]);
       row += 1;
       column += 1;
     } else if (longest[at + width] >= longest[at + 1]) row += 1;
     else column += 1;
   }
+  for (let place = tail; place > 0; place -= 1) places.push([one.length - place, two.length - place]);
   const total = one.length + two.length;
+  const likeness = total ? (2 * (head + tail + longest[0])) / total : 1;
+  if (likeness < UNLIKE) dropChance(one, places, inOne, inTwo);
   return {
     removed: joinRanges(one, inOne, "del"),
     added: joinRanges(two, inTwo, "ins"),
-    likeness: total ? (2 * (head + tail + longest[0])) / total : 1,
+    likeness,
+    shared: total ? (2 * inTwo.filter(Boolean).length) / total : 1,
   };
 };
 
