@@ -106,8 +106,8 @@ def test_after_a_promotion_comes_a_gate_that_has_both_sides(
 ) -> None:
     plain, trained = measured(tmp_path, "baseline", "train")
     promoted: dict[str, Run] = {}
-    monkeypatch.setattr(next_steps, "promoted_in", lambda folder: list(promoted))
-    monkeypatch.setattr(next_steps, "read_promoted", lambda name, folder: SimpleNamespace(measured=promoted[name]))
+    monkeypatch.setattr(next_steps, "promoted_in", lambda _: list(promoted))
+    monkeypatch.setattr(next_steps, "read_promoted", lambda name, _: SimpleNamespace(measured=promoted[name]))
     next_steps.after_promotion("chats-qlora", trained, tmp_path, BASELINES)
     assert said() == f"bench promote {plain.id} chats-qlora-plain --runs {tmp_path}"
     promoted["chats-qlora"] = trained
