@@ -54,9 +54,9 @@ def test_the_example_fails_on_the_baseline_passed_off_as_an_adapter(project: Run
         [
             "*Failed: 2 of 3 rules did not pass.*",
             "*lift(rougeL) >= 40% verified",
-            "*+0.0%*at least +40% is required, verified. Not verified: the guards effect*",
+            "*+0.0%*at least +40% is required, verified. Not verified: the guards effect (writes nothing of its own)*",
             "*How to fix it: *",
-            "*effect (failed): 104 of 104 texts are those of the baseline*",
+            "*writes nothing of its own (effect), failed: 104 of 104 texts are those of the baseline*",
             "report: *gate-*.html",
         ]
     )

@@ -11,6 +11,7 @@ import pytest
 from liftbench.cli import next_steps
 from liftbench.extension.loader import load_plugins
 from liftbench.files import write_lines
+from liftbench.gating import baselines
 from liftbench.plugin_api import Conversation
 from liftbench.runs.directory import Run, runs_in
 from liftbench.workflow.setup import BASELINES, RUNS, Setup, resolve_recipe
@@ -106,8 +107,8 @@ def test_after_a_promotion_comes_a_gate_that_has_both_sides(
 ) -> None:
     plain, trained = measured(tmp_path, "baseline", "train")
     promoted: dict[str, Run] = {}
-    monkeypatch.setattr(next_steps, "promoted_in", lambda _: list(promoted))
-    monkeypatch.setattr(next_steps, "read_promoted", lambda name, _: SimpleNamespace(measured=promoted[name]))
+    monkeypatch.setattr(baselines, "promoted_in", lambda _: list(promoted))
+    monkeypatch.setattr(baselines, "read_promoted", lambda name, _: SimpleNamespace(measured=promoted[name]))
     next_steps.after_promotion("chats-qlora", trained, tmp_path, BASELINES)
     assert said() == f"bench promote {plain.id} chats-qlora-plain --runs {tmp_path}"
     promoted["chats-qlora"] = trained

@@ -169,7 +169,8 @@ def test_what_keeps_a_plugin_from_use_is_said(
 
 
 @pytest.mark.parametrize(
-    ("values", "words"), [({"rnak": 4}, "Did you mean 'rank'"), ({"rank": "four"}, r"train\.options\.rank.*int")]
+    ("values", "words"),
+    [({"rnak": 4}, "Did you mean 'rank'"), ({"rank": "four"}, r"train\.options\.rank.*a whole number")],
 )
 def test_bad_options_are_named(values: dict[str, Any], words: str) -> None:
     plugins = plugins_of(registering())

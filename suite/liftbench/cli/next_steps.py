@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from ..errors import LiftbenchError
-from ..gating.baselines import promoted_in, read_promoted
 from ..records.run import Manifest
 from ..runs.differences import protocol_differences
 from ..runs.directory import Run, runs_in
@@ -107,6 +106,8 @@ def after_promotion(name: str, run: Run, runs: Path, baselines: Path) -> None:
 
 def _promoted_beside(name: str, run: Run, baselines: Path) -> str | None:
     """What was promoted of the same measurement in the other role: the untuned model, or what was trained."""
+    from ..gating.baselines import promoted_in, read_promoted  # it loads the statistics, which lists do without
+
     for other in promoted_in(baselines):
         if other == name:
             continue

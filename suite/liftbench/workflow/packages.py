@@ -17,6 +17,8 @@ from .check import Finding
 EXTRAS = ("models", "train", "data", "metrics", "judge")
 """The extras that users install, those that others include before them."""
 
+PINS = "constraints.txt"
+
 MOST = 6
 """How many packages are named."""
 
@@ -79,10 +81,12 @@ def installed(name: str) -> str | None:
 
 
 def pins_file() -> Path | None:
-    """The file of pinned versions: in the package as it is installed, or beside the sources of a clone."""
-    package = Path(str(resources.files(PROJECT)))
-    files = (package / "constraints.txt", package.parents[1] / "constraints.txt")
-    return next((file for file in files if file.is_file()), None)
+    """The file of pinned versions: beside the sources of a clone, or in the metadata of the installed package."""
+    clone = Path(str(resources.files(PROJECT))).parents[1] / PINS
+    if clone.is_file():
+        return clone
+    files = metadata.files(PROJECT) or []
+    return next((Path(str(file.locate())) for file in files if file.name == PINS), None)
 
 
 def read_pins() -> dict[str, str]:
