@@ -105,7 +105,7 @@ def test_what_was_typed_is_named_again(tmp_path: Path, said: Callable[[], str]) 
 def test_after_a_promotion_comes_a_gate_that_has_both_sides(
     tmp_path: Path, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, trained = measured(tmp_path, "baseline", "train")
+    _, plain, trained = measured(tmp_path, "baseline", "baseline", "train")
     promoted: dict[str, Run] = {}
     monkeypatch.setattr(baselines, "promoted_in", lambda _: list(promoted))
     monkeypatch.setattr(baselines, "read_promoted", lambda name, _: SimpleNamespace(measured=promoted[name]))

@@ -73,8 +73,17 @@ class Pages:
         """Write all pages."""
         by_id = {run.id: run for run in (self.baseline, self.prompted, self.candidate, self.rival)}
         plugins = load_plugins()
-        one = compare(self.baseline, [self.candidate], self._background(), best_prompted=self.prompted)
-        several = compare(self.baseline, [self.candidate, self.rival], self._background())
+        one = compare(
+            self.baseline,
+            [self.candidate],
+            self._background(),
+            best_prompted=self.prompted,
+        )
+        several = compare(
+            self.baseline,
+            [self.candidate, self.rival],
+            self._background(),
+        )
         folder = self.folder
         elsewhere = self._write("baseline", 14, protocol={"max_new_tokens": 40})
         return {
@@ -96,7 +105,9 @@ class Pages:
                 self.baseline,
                 "untuned",
                 baselines,
-                controls=self._background().controls,
+                controls=make_background(
+                    [one.id for one in self.conversations], f"Customer complains. {self.attack}"
+                ).controls,
                 best_prompted=self.prompted,
                 texts=True,
             ).promoted,
@@ -140,42 +151,45 @@ class Pages:
         return reseal(run)
 
     def _background(self) -> Background:
-        """A control, people, and what corruptions cost."""
-        ids = [one.id for one in self.conversations]
-        info = MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap")
-        rows = [
-            SystemScores(
-                name="best-constant",
-                role="floor",
-                note=f"Customer complains. {self.attack}",
-                scores={"rougeL": [0.1] * len(ids)},
-            ),
-            SystemScores(name="slot-template", role="floor", missing="there is no training split"),
-            SystemScores(name=HUMANS, role="humans", scores={"rougeL": [0.9, *[0.8] * (len(ids) - 1)]}),
-        ]
-        costs = [
-            Cost(
-                corruption=name,
-                metric="rougeL",
-                n=9,
-                human=0.9,
-                corrupted=0.8,
-                cost=cost,
-                low=cost - 0.02,
-                high=cost + 0.02,
-            )
-            for name, cost in (("another-conversation", 1.0), ("roles-swapped", 0.04), ("half-cut-off", 0.7))
-        ]
-        return Background(
-            controls=ControlScores(key="k", dataset="d", split="s", metrics=[info], ids=ids, rows=rows),
-            validity=Validity(
-                key="k",
-                dataset="d",
-                split="s",
-                n=9,
-                against_itself=False,
-                metrics=[info],
-                corruptions={cost.corruption: "what it does" for cost in costs},
-                costs=costs,
-            ),
+        return make_background([one.id for one in self.conversations], f"Customer complains. {self.attack}")
+
+
+def make_background(ids: Sequence[str], note: str) -> Background:
+    """A control with a note, people, and what corruptions cost."""
+    info = MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap")
+    rows = [
+        SystemScores(
+            name="best-constant",
+            role="floor",
+            note=note,
+            scores={"rougeL": [0.1] * len(ids)},
+        ),
+        SystemScores(name="slot-template", role="floor", missing="there is no training split"),
+        SystemScores(name=HUMANS, role="humans", scores={"rougeL": [0.9, *[0.8] * (len(ids) - 1)]}),
+    ]
+    costs = [
+        Cost(
+            corruption=name,
+            metric="rougeL",
+            n=9,
+            human=0.9,
+            corrupted=0.8,
+            cost=cost,
+            low=cost - 0.02,
+            high=cost + 0.02,
         )
+        for name, cost in (("another-conversation", 1.0), ("roles-swapped", 0.04), ("half-cut-off", 0.7))
+    ]
+    return Background(
+        controls=ControlScores(key="k", dataset="d", split="s", metrics=[info], ids=list(ids), rows=rows),
+        validity=Validity(
+            key="k",
+            dataset="d",
+            split="s",
+            n=9,
+            against_itself=False,
+            metrics=[info],
+            corruptions={cost.corruption: "what it does" for cost in costs},
+            costs=costs,
+        ),
+    )

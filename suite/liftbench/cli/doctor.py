@@ -12,7 +12,7 @@ from ..text.phrases import pluralize
 from ..workflow.doctor import examine
 from ..workflow.setup import name_default, resolve_recipe
 from .findings import show_findings
-from .next_steps import say_next
+from .next_steps import after_doctor
 from .options import json_option, recipe_argument, runs_option
 from .show import say
 
@@ -34,8 +34,5 @@ def command(recipe: str | None, as_json: bool, runs: Path) -> int:
     if blocking := show_findings(resolved.name, found, as_json=as_json):
         say(f"{pluralize(blocking, 'problem')} to be fixed first")
         return PrerequisiteError.exit_code
-    if missing_packages(["torch"]):
-        say_next("pip", "install", "liftbench[train]")
-    else:
-        say("next: bench demo, or bench init FOLDER for conversations of your own")
+    after_doctor(with_torch=not missing_packages(["torch"]))
     return 0

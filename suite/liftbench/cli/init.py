@@ -14,7 +14,7 @@ from ..files import write_text, writing
 from ..recipe.sections import DEFAULT_RECIPE
 from ..workflow.new_recipe import compose, survey
 from . import complete
-from .next_steps import STEP
+from .next_steps import STEP, after_init
 from .output import echo
 from .show import say
 
@@ -55,8 +55,7 @@ def command(ctx: click.Context, source: Path, out: Path | None, model: str) -> N
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, text)
     echo(out)
-    recipe = shlex.quote(str(out))
-    say(f"next: bench check {recipe}\n      bench baseline {recipe}\n      bench train {recipe}\n      bench compare")
+    after_init(out)
 
 
 def _import(ctx: click.Context, file: Path) -> Path:

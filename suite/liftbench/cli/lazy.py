@@ -26,7 +26,7 @@ class LazyGroup(click.Group):
     """A group whose commands are `command` in `liftbench/cli/<prefix><name>.py`, with `_` for `-`.
 
     `sections` are the headings of its help, each with the names of its commands; the others come last. Alone, the group
-    prints its help.
+    prints its help, or is its command `default`: `bench runs --json` is `bench runs list --json`.
     """
 
     def __init__(
@@ -35,12 +35,14 @@ class LazyGroup(click.Group):
         commands_help: Mapping[str, str],
         prefix: str = "",
         sections: Mapping[str, Sequence[str]] | None = None,
+        default: str = "",
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **{**options, "invoke_without_command": True})
         self._help = commands_help
         self._prefix = prefix
         self._sections = sections or {}
+        self._default = default
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(self._help)
@@ -52,6 +54,9 @@ class LazyGroup(click.Group):
 
     def full_arguments(self, args: Sequence[str]) -> list[str]:
         """The arguments in full: where a group has a short form, with the command that it stands for."""
+        asks_for_help = bool(args) and args[0] in ("-h", "--help")
+        if self._default and (not args or (args[0].startswith("-") and not asks_for_help)):
+            return [self._default, *args]
         return list(args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from ..errors import LiftbenchError
 from ..records.run import Manifest
 from ..runs.differences import protocol_differences
 from ..runs.directory import Run, runs_in
-from ..runs.selection import complete_like, is_plain_baseline, newest_pair
+from ..runs.selection import complete_like, is_plain_baseline, newest_pair, plain_baseline_of
 from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup
 from .show import say
 
@@ -100,8 +100,8 @@ def after_promotion(name: str, run: Run, runs: Path, baselines: Path) -> None:
     elif not trained:
         say_next("bench", "gate", _recipe_of(run), "--baseline", name, *place, *runs_arguments(runs))
     else:
-        plain = next((one.id for one in complete_like(run, runs_in(runs)) if is_plain_baseline(one)), "RUN")
-        say_next("bench", "promote", plain, f"{name}-plain", *place, *runs_arguments(runs))
+        baseline = plain_baseline_of(run, runs_in(runs))
+        say_next("bench", "promote", baseline.id if baseline else "RUN", f"{name}-plain", *place, *runs_arguments(runs))
 
 
 def _promoted_beside(name: str, run: Run, baselines: Path) -> str | None:
@@ -159,6 +159,12 @@ def after_check(folder: Path, splits: Sequence[str], redacted: Path | None, *, p
         say_next("bench", "data", "split", folder)
 
 
+def after_init(recipe: Path) -> None:
+    """After a recipe was written: to check it, and the way to its verdict."""
+    name = shlex.quote(str(recipe))
+    say(f"next: bench check {name}\n      bench baseline {name}\n      bench train {name}\n      bench compare")
+
+
 def after_split(folder: Path) -> None:
     """After a split: the untuned model on it."""
     say_next("bench", "baseline", "--dataset", folder)
@@ -175,6 +181,17 @@ def after_judging(runs: Path) -> None:
 def after_sheet(runs: Path) -> None:
     """After a sheet for judges: their answers."""
     say_next("bench", "judge", "import", "FILE...", *runs_arguments(runs))
+
+
+# -------------------------------------------------------------------------------------------------------------- machine
+
+
+def after_doctor(*, with_torch: bool) -> None:
+    """After a look at the machine: what is missing to train on it, or the first verdict."""
+    if with_torch:
+        say("next: bench demo, or bench init FOLDER for conversations of your own")
+    else:
+        say_next("pip", "install", "liftbench[train]")
 
 
 # ------------------------------------------------------------------------------------------------------------ arguments

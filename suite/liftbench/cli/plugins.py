@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from .lazy import LazyGroup
 
 
-class PluginsGroup(LazyGroup):
-    """`bench plugins` is `bench plugins list`."""
-
-    def full_arguments(self, args: Sequence[str]) -> list[str]:
-        helps = bool(args) and args[0] in ("-h", "--help")
-        return ["list", *args] if not args or (args[0].startswith("-") and not helps) else list(args)
-
-
 @click.group(
     "plugins",
-    cls=PluginsGroup,
+    cls=LazyGroup,
     prefix="plugins_",
+    default="list",
     commands_help={
         "list": "List everything that plugins register.",
         "show": "Show what one plugin is and which options it takes.",

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from .lazy import LazyGroup
 
 
-class RunsGroup(LazyGroup):
-    """`bench runs` is `bench runs list`."""
-
-    def full_arguments(self, args: Sequence[str]) -> list[str]:
-        helps = bool(args) and args[0] in ("-h", "--help")
-        return ["list", *args] if not args or (args[0].startswith("-") and not helps) else list(args)
-
-
 @click.group(
     "runs",
-    cls=RunsGroup,
+    cls=LazyGroup,
     prefix="runs_",
+    default="list",
     commands_help={
         "list": "List the runs, or some of them, with what they take on the disk.",
         "show": "Show what one run is, its figures and its files.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import click
 
 from ..errors import LiftbenchError, UsageError
 from ..report import numbers
-from ..runs.directory import find_run, read_runs, runs_in
+from ..runs.directory import Run, UnreadableRun, find_run, read_runs
 from ..runs.filtering import RunFilter
 from ..runs.removal import delete_run, dependents, disk_use, require_inside
 from ..text.phrases import join_words, pluralize
@@ -49,13 +50,17 @@ def command(
         raise UsageError("name runs, or choose them by options, not both")
     if not names and not damaged and not incomplete and chosen == RunFilter():
         raise UsageError("name the runs to delete, or choose them: --damaged, --incomplete, --kind, --until, …")
-    found = _named(names, runs) if names else _chosen(chosen, runs, damaged=damaged, incomplete=incomplete)
+    there, unreadable = read_runs(runs)
+    if names:
+        found = _named(names, runs, unreadable)
+    else:
+        found = _chosen(chosen, there, unreadable, damaged=damaged, incomplete=incomplete)
     if not found:
         say("there is no such run; nothing was deleted")
         if as_json:
             print_json({"deleted": [], "kept": {}, "bytes": 0})
         return 0
-    _confirm(found, runs, yes=yes)
+    _confirm(found, there, yes=yes)
     deleted: list[Doomed] = []
     kept: dict[str, str] = {}
     for doomed in found:
@@ -73,11 +78,11 @@ def command(
     return LiftbenchError.exit_code if kept else 0
 
 
-def _named(names: tuple[str, ...], runs: Path) -> list[Doomed]:
+def _named(names: tuple[str, ...], runs: Path, unreadable: Sequence[UnreadableRun]) -> list[Doomed]:
     found = {}
-    unreadable = {one.folder.name: one.folder for one in read_runs(runs)[1]}
+    unread = {one.folder.name: one.folder for one in unreadable}
     for name in names:
-        folder, key = unreadable.get(Path(name).name), None
+        folder, key = unread.get(Path(name).name), None
         if folder is None:
             run = find_run(name, runs)
             folder, key = run.folder, run.manifest.key
@@ -86,9 +91,15 @@ def _named(names: tuple[str, ...], runs: Path) -> list[Doomed]:
     return list(found.values())
 
 
-def _chosen(chosen: RunFilter, runs: Path, *, damaged: bool, incomplete: bool) -> list[Doomed]:
+def _chosen(
+    chosen: RunFilter,
+    there: Sequence[Run],
+    unreadable: Sequence[UnreadableRun],
+    *,
+    damaged: bool,
+    incomplete: bool,
+) -> list[Doomed]:
     found = []
-    there, unreadable = read_runs(runs)
     for run in chosen.choose(there):
         is_meant = not (damaged or incomplete) or (damaged and run.changed)
         if is_meant or (incomplete and run.manifest.status != "complete"):
@@ -98,10 +109,9 @@ def _chosen(chosen: RunFilter, runs: Path, *, damaged: bool, incomplete: bool) -
     return found
 
 
-def _confirm(found: list[Doomed], runs: Path, *, yes: bool) -> None:
+def _confirm(found: list[Doomed], there: Sequence[Run], *, yes: bool) -> None:
     """Name what is deleted, and ask. Raises `UsageError` where nobody can answer, and `Abort` for a no."""
     folders = {doomed.folder.resolve() for doomed in found}
-    there = runs_in(runs)
     for doomed in found:
         say(f"{doomed.folder.name}  {numbers.format_size(doomed.size)}")
     for run in there:

@@ -18,7 +18,7 @@ from ..records.run import Finding
 from ..report import numbers
 from ..report.terminal.text import new_table, plain
 from ..runs.directory import Run, find_run, runs_in
-from ..runs.selection import complete_like, is_plain_baseline
+from ..runs.selection import is_plain_baseline, plain_baseline_of
 from ..text.phrases import metric_label
 from . import complete
 from .options import json_option, run_argument, runs_option
@@ -66,7 +66,8 @@ def _baseline_of(run: Run, runs: Path) -> list[Run]:
     """The newest plain baseline with the run's protocol; none for a baseline itself."""
     if is_plain_baseline(run):
         return []
-    return [other for other in complete_like(run, runs_in(runs)) if is_plain_baseline(other)][-1:]
+    found = plain_baseline_of(run, runs_in(runs))
+    return [found] if found else []
 
 
 def _find(wanted: str, run: Run) -> Conversation:

@@ -10,12 +10,12 @@ from rich.text import Text
 
 from ..records.sweep import Sweep, SweepTrial
 from ..report.terminal.tables import Table
-from ..text.phrases import pluralize
+from ..text.phrases import pluralize, value_words
 from ..training.search_space import OPTIONS
 from ..training.sweep import LOSS, SweepPlan
 from ..workflow.measure import say_problems
 from ..workflow.preview import require_model
-from ..workflow.sweep import TRIALS, plan_for, run_sweep, value_words
+from ..workflow.sweep import TRIALS, plan_for, run_sweep
 from .next_steps import after_sweep
 from .options import run_options, setup_of, trainer_option
 from .output import console, echo

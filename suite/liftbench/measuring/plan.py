@@ -155,7 +155,7 @@ def load_metrics(
     """
     metrics: list[Metric] = []
     skipped = {}
-    for name in dict.fromkeys((*section.names, *section.extra, *section.checkers)):
+    for name in section.asked_for:
         registered, _, argument = name.partition(":")
         request = MetricRequest(argument=argument, training=tuple(training), training_split=training_split)
         spec = plugins.find("metric", registered)

@@ -132,6 +132,11 @@ class MetricsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     against: Against = "baseline"
     """The baseline that the lift is judged over. The lift over the other one is always shown too."""
 
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """All metrics of the recipe, each once."""
+        return tuple(dict.fromkeys((*self.names, *self.extra, *self.checkers)))
+
 
 class TrainSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an adapter is trained."""

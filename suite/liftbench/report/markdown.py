@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..judging.compare import Comparison
+from ..text.phrases import printable
 from .answer import Answer, answer_comparison
 from .outcomes import SYMBOLS
 from .ranking import summarize_ranking
@@ -69,7 +70,7 @@ def escape(text: str) -> str:
     >>> escape("a|b *c* <img> @me")
     'a\\\\|b \\\\*c\\\\* &lt;img&gt; @\\u200bme'
     """
-    flat = " ".join(_printable(text).split())
+    flat = " ".join(printable(text, "\n\t").split())
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", flat)
 
@@ -88,9 +89,5 @@ def escape_part(text: str) -> str:
 
 def code(text: str) -> str:
     """Text as code, also in a cell of a table; entities would be shown as they are written, so backticks become `'`."""
-    flat = " ".join(_printable(text).split())
+    flat = " ".join(printable(text, "\n\t").split())
     return "`" + flat.replace("`", "'").replace("|", "\\|") + "`"
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() or each in "\n\t" else "\N{REPLACEMENT CHARACTER}" for each in text)

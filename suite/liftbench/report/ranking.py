@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..judging.compare import Comparison
 from ..judging.ranking import Ranking, Rival, RivalDifference, RivalScore
 from ..judging.verdict import Outcome
-from ..text.phrases import join_words, metric_label, pluralize
+from ..text.phrases import join_words, metric_label, pluralize, value_words
 from . import numbers
 
 
@@ -114,7 +114,7 @@ def _row(rival: Rival, ranking: Ranking, numbered: dict[str, int], role: str) ->
         name=rival.name,
         outcome=rival.outcome,
         choices=[
-            f"{key.removeprefix('train.').removeprefix('options.')} {_plain(value)}"
+            f"{key.removeprefix('train.').removeprefix('options.')} {value_words(value)}"
             for key, value in rival.choices.items()
         ],
         scores=rival.scores,
@@ -180,7 +180,3 @@ def _letter(number: int) -> str:
     """a to z, then a1, b1, …"""
     turn, place = divmod(number, len(ascii_lowercase))
     return ascii_lowercase[place] + (str(turn) if turn else "")
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -44,6 +44,11 @@ def complete_like(run: Run, there: Sequence[Run]) -> list[Run]:
     ]
 
 
+def plain_baseline_of(run: Run, there: Sequence[Run]) -> Run | None:
+    """The last of some runs that is a plain baseline and was measured like a run; None where there is none."""
+    return next((one for one in reversed(complete_like(run, there)) if is_plain_baseline(one)), None)
+
+
 def best_prompted(baseline: Run, runs: Sequence[Run]) -> Run | None:
     """The strongest run of the baseline's own model with a prompt that was searched for, judged on its headlines.
 

@@ -60,6 +60,16 @@ def name_run(id_: str) -> str:
     return re.sub(r"^\d{8}T\d{6}Z-", "", id_)
 
 
+def value_words(value: object) -> str:
+    """The value of an option, as people write it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def printable(text: str, kept: str = "\n") -> str:
+    """A text in which a sign stands for each control character but those in `kept`: names and notes come from files."""
+    return "".join(each if each.isprintable() or each in kept else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 def percent(share: float) -> str:
     """A share, such as 0.95, in percent with at most two decimals: `95%`, `98.33%`."""
     return f"{100 * share:.2f}".rstrip("0").rstrip(".") + "%"

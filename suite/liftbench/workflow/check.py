@@ -120,10 +120,10 @@ class _Check:
     def _metrics(self, recipe: Recipe, data: SplitData | None) -> None:
         section = recipe.metrics
         found = 0
-        for name in dict.fromkeys((*section.names, *section.extra, *section.checkers)):
+        for name in section.asked_for:
             spec = self._try("metrics", lambda name=name: self._plugins.find("metric", name.partition(":")[0]))  # type: ignore[misc]
             found += spec is not None
-        if found < len({*section.names, *section.extra, *section.checkers}):
+        if found < len(section.asked_for):
             return
         if data is None:
             self._ok("metrics", f"{found} metrics, all known; not tried without data")
@@ -158,7 +158,7 @@ class _Check:
 
     def _gates(self, recipe: Recipe) -> None:
         section = recipe.gates
-        measured = {*recipe.metrics.names, *recipe.metrics.extra, *recipe.metrics.checkers}
+        measured = set(recipe.metrics.asked_for)
         known = 0
         for text in section.rules:
             known += bool(self._try("gates", lambda text=text: _check_rule(text, measured)))  # type: ignore[misc]

@@ -20,7 +20,7 @@ from ..recipe.rewrite import rewrite
 from ..records.sweep import Sweep, SweepTrial
 from ..runs.lock import hold_lock
 from ..runs.open_run import now, slug
-from ..text.phrases import exact_duration, join_words, pluralize, rough_duration
+from ..text.phrases import exact_duration, join_words, pluralize, rough_duration, value_words
 from ..training.sweep import LOSS, SweepPlan, best_trial, clean, plan_sweep, try_next
 from .setup import RunOptions, Setup, setup_for_call
 
@@ -175,11 +175,6 @@ def _require_free(path: Path) -> None:
 def option_words(options: Mapping[str, Any]) -> str:
     """Some options and their values."""
     return ", ".join(f"{name} {value_words(value)}" for name, value in options.items())
-
-
-def value_words(value: Any) -> str:
-    """The value of an option, as people write it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _describe(plan: SweepPlan, done: Sequence[SweepTrial], trials: int) -> str:

@@ -17,11 +17,9 @@ from hypothesis import strategies as st
 
 from liftbench.files import write_atomic, write_lines
 from liftbench.floors.background import Background
-from liftbench.floors.control_scores import HUMANS, ControlScores, SystemScores
-from liftbench.floors.validity import Cost, Validity
 from liftbench.judging.compare import Comparison, compare
 from liftbench.records.conversation import Conversation, Turn
-from liftbench.records.run import Finding, GitState, MetricInfo, SampleScores
+from liftbench.records.run import Finding, GitState, SampleScores
 from liftbench.records.system import AdapterRecord, PromptSpec
 from liftbench.records.training import CurvePoint
 from liftbench.report.answer import answer_candidate, answer_comparison
@@ -34,6 +32,7 @@ from liftbench.runs.directory import Run
 from ...support.build import BASE, ENVIRONMENT, reseal, write_conversations, write_run
 from ...support.inert import read_lists, read_rows
 from ...support.lifts import as_lift
+from ...support.pages import make_background
 
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=https://x.example/a onerror=alert(1)></style></details>{{ 7 * 7 }}&lt;<!--"
@@ -221,35 +220,7 @@ def test_tables_have_scoped_heads_and_charts_have_words(page: Page) -> None:
 
 
 def background(runs: list[Run]) -> Background:
-    ids = [one.id for one in runs[0].conversations]
-    info = MetricInfo(name="rougeL", signature="s", direction="higher", sees="overlap")
-    rows = [
-        SystemScores(
-            name="best-constant", role="floor", note="Customer <b>complains</b>.", scores={"rougeL": [0.1] * len(ids)}
-        ),
-        SystemScores(name="slot-template", role="floor", missing="there is no training split"),
-        SystemScores(name=HUMANS, role="humans", scores={"rougeL": [0.9, *[0.8] * (len(ids) - 1)]}),
-    ]
-    costs = [
-        Cost(
-            corruption=name,
-            metric="rougeL",
-            n=9,
-            human=0.9,
-            corrupted=0.8,
-            cost=cost,
-            low=cost - 0.02,
-            high=cost + 0.02,
-        )
-        for name, cost in (("another-conversation", 1.0), ("roles-swapped", 0.04), ("half-cut-off", 0.7))
-    ]
-    return Background(
-        controls=ControlScores(key="k", dataset="d", split="s", metrics=[info], ids=ids, rows=rows),
-        validity=Validity(
-            key="k", dataset="d", split="s", n=9, against_itself=False, metrics=[info],
-            corruptions={cost.corruption: "what it does" for cost in costs}, costs=costs,
-        ),
-    )  # fmt: skip
+    return make_background([one.id for one in runs[0].conversations], "Customer <b>complains</b>.")
 
 
 def test_floors_ceilings_prompts_and_sight_are_on_the_page(tmp_path: Path, runs: list[Run]) -> None:

@@ -15,7 +15,7 @@ from ...runs.differences import Difference
 from ...statistics.lift import Lift, LiftResult
 from ...text.phrases import metric_label, pluralize
 from .. import numbers
-from ..answer import Answer, answer_candidate, answer_comparison
+from ..answer import Answer, answer_candidate, answer_families
 from .appendix import Cell, Row
 from .conversations import Subject
 
@@ -70,7 +70,7 @@ def build_judgements(candidates: Sequence[Subject], comparison: Comparison) -> l
         for subject, (run, result) in zip(candidates, by_run.items(), strict=True)
     }
     families = []
-    for family, answer in zip(comparison.seeds, answer_comparison(comparison), strict=False):
+    for family, answer in zip(comparison.seeds, answer_families(comparison), strict=True):
         role = f"{pluralize(len(family.seeds), 'seed')} together"
         result = _together(family, by_run[family.runs[0]])
         card = _card(comparison, role, answer, result, shared)

@@ -15,9 +15,10 @@ from ...judging.compare import Comparison
 from ...judging.guards import Guard
 from ...judging.ranking import Ranking
 from ...workflow.setup import RUNS
-from ..answer import MOST_REASONS, Answer, LiftAnswer, answer_comparison, write_reason
+from ..answer import Answer, LiftAnswer, answer_comparison
 from ..outcomes import REACHED, SYMBOLS
 from ..ranking import say_best
+from ..reasons import MOST_REASONS, write_reason
 from .text import STYLES, plain
 
 COLUMNS = 80
@@ -33,7 +34,7 @@ MOST_ANSWERS = 4
 def list_answers(comparison: Comparison, page: Path, runs: Path) -> RenderableType:
     """The badge, the reasons, the lifts, the report's path and what to do next; a line each for several candidates."""
     answers = answer_comparison(comparison)
-    command = suggest_command(comparison, runs)
+    command = suggest_command(comparison, answers, runs)
     if len(answers) == 1:
         return Group(*_show_answer(answers[0], page, command))
     lines = [*_show_several(answers)]
@@ -144,9 +145,8 @@ def _say_best(ranking: Ranking) -> Text:
 # ------------------------------------------------------------------------------------------------------------ what next
 
 
-def suggest_command(comparison: Comparison, runs: Path) -> str:
+def suggest_command(comparison: Comparison, answers: Sequence[Answer], runs: Path) -> str:
     """The command that comes next: it depends on the first answer that is not proven, or on the first one."""
-    answers = answer_comparison(comparison)
     if not answers:
         return ""
     words = _next_words(comparison, _first_open(answers))

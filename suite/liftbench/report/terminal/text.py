@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich import box
 from rich.text import Text
 
+from ...text.phrases import printable
 from .tables import Table
 
 STYLES = {
@@ -27,7 +28,5 @@ def new_table() -> Table:
 
 
 def plain(words: str, style: str = "") -> Text:
-    """Text without markup and control characters: names and notes come from files."""
-    return Text(
-        "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in words), style
-    )
+    """Text without markup and control characters."""
+    return Text(printable(words), style)

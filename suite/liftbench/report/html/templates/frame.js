@@ -22,11 +22,7 @@ for (const figure of document.querySelectorAll("figure.brush")) {
   let chart = null;
   let mark = null;
   let from = 0;
-  const place = ({ clientX }) => {
-    const box = chart.getBoundingClientRect();
-    const width = chart.viewBox.baseVal.width;
-    return Math.min(width - right, Math.max(left, ((clientX - box.left) / box.width) * width));
-  };
+  const place = (event) => Math.min(chart.viewBox.baseVal.width - right, Math.max(left, across(chart, event)));
   figure.addEventListener("pointerdown", (event) => {
     chart = event.target.closest("svg");
     if (!chart || event.button) return;

@@ -58,6 +58,12 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// Where a pointer is over a chart, in the chart's own units from its left edge.
+const across = (chart, { clientX }) => {
+  const box = chart.getBoundingClientRect();
+  return ((clientX - box.left) / box.width) * chart.viewBox.baseVal.width;
+};
+
 // A click on a bar of the gains opens its conversation; the lists below the chart, and sorting, lead there without a mouse.
 for (const figure of document.querySelectorAll("figure.gains")) {
   const [list] = lists;
@@ -67,11 +73,9 @@ for (const figure of document.querySelectorAll("figure.gains")) {
     if (!chart || !list) return;
     const [left, right] = figure.dataset.plot.split(" ").map(Number);
     const { width } = chart.viewBox.baseVal;
-    const box = chart.getBoundingClientRect();
-    const across = ((event.clientX - box.left) / box.width) * width;
     const known = list.rows.filter((row) => row.gains[about - 1] !== null)
       .sort((one, other) => one.gains[about - 1] - other.gains[about - 1] || one.place - other.place);
-    const place = Math.floor(((across - left) / (width - left - right)) * known.length);
+    const place = Math.floor(((across(chart, event) - left) / (width - left - right)) * known.length);
     if (place >= 0 && place < known.length) {
       list.state.about = about;
       list.view.update();
