@@ -1,6 +1,7 @@
 """Loads a causal language model from a local folder in a given precision, for scoring and for training.
 
-Nothing is fetched, no code of the folder is run, and nothing is asked. Importing this module imports no torch.
+Nothing is downloaded, code in the folder is never run, and the user is not prompted. Importing this module does not
+import torch.
 """
 
 from __future__ import annotations

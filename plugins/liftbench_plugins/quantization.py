@@ -209,7 +209,7 @@ def check_computes(model: Any) -> None:
 def cast_plain_weights(model: Any, dtype: Any) -> None:
     """Cast the weights that are not quantized, in place; those that the architecture keeps in float32 stay.
 
-    transformers leaves them in the type of the file if a base is quantized, whichever type it is asked for.
+    With a quantized base, transformers leaves them in the type of the file, whichever type was requested.
     """
     kept = {*(getattr(model, "_keep_in_fp32_modules", None) or ())}
     kept |= {*(getattr(model, "_keep_in_fp32_modules_strict", None) or ())}

@@ -83,7 +83,7 @@ def test_the_list_tells_what_is_on_the_disk(command_line: Bench, runs: dict[str,
 
 def test_nothing_that_matches_is_said(command_line: Bench, runs: dict[str, Run]) -> None:
     assert runs
-    assert command_line("runs", "--system", "gpt").out == "none of 4 runs in reports/runs is meant by these options\n"
+    assert command_line("runs", "--system", "gpt").out == "none of 4 runs in reports/runs fits these options\n"
     wrong = command_line("runs", "--since", "yesterday")
     assert (wrong.code, "write it as 2026-11-30" in wrong.err) == (2, True)
 

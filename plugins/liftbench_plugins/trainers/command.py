@@ -81,7 +81,7 @@ class CommandRow(Struct, frozen=True, kw_only=True):
 
     id: str
     prompt: str
-    """The conversation as the model is asked about it, control tokens included."""
+    """The rendered prompt with the conversation, control tokens included."""
     prompt_ids: list[int]
     """The tokens of the prompt when the adapter is scored; train on these."""
     references: list[str]

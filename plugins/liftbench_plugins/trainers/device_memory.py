@@ -17,7 +17,7 @@ from liftbench_plugins.loading import device
 
 
 class Memory(Protocol):
-    """What is asked of a device's memory. All figures are bytes."""
+    """What a training reads of a device's memory. All figures are bytes."""
 
     def room(self) -> int:
         """What this process could hold in all, beside what others hold now."""

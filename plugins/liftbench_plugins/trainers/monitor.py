@@ -101,7 +101,7 @@ def divergence(loss: float, before: float, vocabulary: int) -> str:
 
     A sum of squares that overflows makes a normalized layer 0, so all logits are alike: every token then costs the
     logarithm of the vocabulary's size, now and in every later step. A single loss may pass this value. A loss of more
-    than ten times of it is no language model's either.
+    than ten times this value counts as diverged, too.
     """
     guessed = math.log(vocabulary)
     if not math.isfinite(loss):

@@ -49,7 +49,7 @@ def command(as_json: bool, runs: Path, **given: Any) -> None:
         echo(f"no runs in {runs}; `bench baseline` makes one")
         return
     if not found:
-        echo(f"none of {pluralize(len(there), 'run')} in {runs} is meant by these options")
+        echo(f"none of {pluralize(len(there), 'run')} in {runs} fits these options")
         return
     out = console()
     print_list(runs_table(found, sizes if out.width >= WIDE or not out.file.isatty() else None))

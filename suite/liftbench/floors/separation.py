@@ -26,7 +26,7 @@ class Separation(Struct, frozen=True, kw_only=True):
 
     metric: str
     state: SeparationState
-    """`separates`: the humans surely beat every control. `not measured`: too few conversations, or clusters of them,
+    """`separates`: the humans clearly beat every control. `not measured`: too few conversations, or clusters of them,
     have a second reference (see `FEWEST`)."""
     n: int
     """Conversations on which the humans and every control have a score."""

@@ -22,7 +22,7 @@ FAULT_LABELS: dict[Fault, str] = {
 _BRIEF: dict[Fault, str] = {
     "empty": "are empty",
     "never-ending": "are cut off",
-    "degenerate": "go in circles or are no language",
+    "degenerate": "repeat themselves or are not language",
     "repeated": "repeat another summary",
     "shortened": "were read only in part",
     "other language": "are in the wrong language",
