@@ -309,6 +309,24 @@ def test_a_batch_that_was_cut_in_the_middle_is_generated_whole_again(
     assert len(lines(path)) == 12
 
 
+def test_a_backend_of_independent_texts_gets_what_is_missing_in_batches_of_its_own_size(
+    folder: Path, plugins: Plugins, tmp_path: Path, conversations: list[Conversation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EchoBackend, "independent", True)
+    monkeypatch.setattr(EchoBackend, "most_rows", 5)
+    monkeypatch.setattr(EchoBackend, "fail_after", 1)
+    resolved = recipe(folder, "generation.batch_size=2")
+    with pytest.raises(KeyboardInterrupt):
+        run_once(resolved, plugins, tmp_path / "runs")
+    monkeypatch.setattr(EchoBackend, "fail_after", 10**9)
+    run = run_once(resolved, plugins, tmp_path / "runs")
+    # Planned batches of two are joined to five; after the interruption only what is missing is generated.
+    total = len(conversations)
+    assert EchoBackend.batches == [5] * (total // 5) + [total % 5] * (total % 5 > 0)
+    assert [len(batch) for batch in run.manifest.plan] == [2] * (total // 2) + [1] * (total % 2)
+    assert sorted(run.predictions) == sorted(one.id for one in conversations)
+
+
 def test_a_text_that_was_edited_under_a_running_run_stops_it_because_it_was_scored_as_generated(
     folder: Path, plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.run import DecodingRules
 from liftbench_plugins import loading
 from liftbench_plugins.backends.decoding_rules import RuleKeeper
+from liftbench_plugins.backends.padded_steps import PaddedSteps
 from liftbench_plugins.backends.transformers import TransformersBackend, unpack_nf4
 
 CHAT = prompt_spec("Summarize this:\n{conversation}", "", "chat")
@@ -117,16 +118,24 @@ def test_a_gpu_decodes_what_the_cpu_does(tiny_chat_model: Path, conversations: l
     assert pairs(backend.generate(prompts, 24)) == on_cpu
 
 
+@pytest.mark.parametrize("independent", [True, False])
 def test_rows_that_end_leave_the_batch_and_the_others_do_not_notice(
-    stopping: tuple[Path, int], conversations: list[Conversation]
+    stopping: tuple[Path, int],
+    conversations: list[Conversation],
+    independent: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder, stop = stopping
     backend = open_backend(folder)
+    if not independent:
+        backend._steps, backend.independent = PaddedSteps(backend._model, backend._pad), False
     prompts = prompts_for(backend, conversations)
     sizes: list[int] = []
-    backend._model.register_forward_pre_hook(
-        lambda _module, _args, given: sizes.append(len(given["input_ids"])), with_kwargs=True
-    )
+    for name in ("begin", "step"):
+        whole = getattr(backend._steps, name)
+        monkeypatch.setattr(
+            backend._steps, name, lambda rows, *given, call=whole: sizes.append(len(rows)) or call(rows, *given)
+        )
     generations = backend.generate(prompts, 40)
     assert pairs(generations) == by_generate(folder, prompts, 40, [stop, backend.tokenizer.eos_token_id])
     assert {generation.finish_reason for generation in generations} == {"stop", "length"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,17 @@ from liftbench_plugins.quantization import unpacked_weight
 from .adapter import with_adapter
 from .decoding_rules import RuleKeeper
 from .embeddings import fit_embeddings
+
+CACHE_BYTES = 2 * 1024**3
+"""What the keys and values of one batch may take where a batch can have any size."""
+
+
+def rows_of(parameters: int) -> int:
+    """How many texts are decoded together where a batch can have any size: 64 of a small model, 16 of a large one.
+
+    More rows read the weights less often; but what is decoded together is lost together in an interruption.
+    """
+    return max(16, min(64, 32_000_000_000 // parameters))
 
 
 class TransformersBackend(Backend):
@@ -65,7 +76,22 @@ class TransformersBackend(Backend):
         self._ending = ending(request.prompt, self.tokenizer)
         self._stops = stop_tokens(model.generation_config, self.tokenizer) | set(self._ending.tokens)
         self._pad = valid_pad(self.tokenizer, model)
+        self._steps = self._find_steps()
+        self.independent = self._steps.independent
+        self.most_rows = rows_of(model.num_parameters())
         self._rules = RuleKeeper(request.rules, self._stops, self._ending, self.tokenizer)
+
+    def _find_steps(self) -> Any:
+        import torch
+
+        from .independent_steps import independent_steps
+        from .padded_steps import PaddedSteps
+
+        found = None
+        if self.device == "cpu":
+            with quiet(), torch.inference_mode():
+                found = independent_steps(self._model, self._pad)
+        return found or PaddedSteps(self._model, self._pad)
 
     @classmethod
     def open_tokenizer(cls, model: Path) -> Any:
@@ -77,7 +103,7 @@ class TransformersBackend(Backend):
         check_ids([max(prompt.token_ids) for prompt in prompts], self.tokenizer, self._model)
         try:
             with quiet(), torch.inference_mode():
-                rows = self._decode([prompt.token_ids for prompt in prompts], max_new_tokens)
+                rows = self._decode_all([prompt.token_ids for prompt in prompts], max_new_tokens)
         except torch.OutOfMemoryError as error:
             # The first sentence of torch's message; the others are advice about its allocator.
             reason = str(error).partition(". ")[0]
@@ -113,33 +139,32 @@ class TransformersBackend(Backend):
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _decode(self, prompts: list[list[int]], max_new_tokens: int) -> list[list[int]]:
+    def _decode_all(self, prompts: list[list[int]], max_new_tokens: int) -> list[list[int]]:
+        """`_decode`, in as many batches as the memory asks for where rows are independent; in one batch elsewhere."""
+        if not self.independent:
+            return self._decode(prompts, max_new_tokens)
+        order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+        made: dict[int, list[int]] = {}
+        for places in self._batches(order, [len(prompt) + max_new_tokens for prompt in prompts]):
+            made.update(zip(places, self._decode([prompts[place] for place in places], max_new_tokens), strict=True))
+        return [made[place] for place in range(len(prompts))]
+
+    def _batches(self, order: Sequence[int], tokens: Sequence[int]) -> Iterator[list[int]]:
+        """The places in batches of rows whose keys and values fit `CACHE_BYTES`."""
+        most = min(self.most_rows, max(1, CACHE_BYTES // (self._steps.bytes_per_token * max(tokens))))
+        for start in range(0, len(order), most):
+            yield list(order[start : start + most])
+
+    def _decode(self, prompts: Sequence[list[int]], max_new_tokens: int) -> list[list[int]]:
         """Greedy continuations as token ids, each with its stop token. Finished rows leave the batch.
 
         This loop replaces transformers' `generate`, which computes finished rows until the longest one ends, and which
         would sample if a chat model's generation config says so.
         """
-        import torch
-        from transformers import DynamicCache
-
-        width = max(map(len, prompts))
-        padded = [[self._pad] * (width - len(prompt)) + prompt for prompt in prompts]
-        real = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        tokens = torch.tensor(padded, device=self.device)
-        mask = torch.tensor(real, device=self.device)
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self._model.config)
         made: list[list[int]] = [[] for _ in prompts]
         alive = list(range(len(prompts)))
-        for _ in range(max_new_tokens):
-            logits = self._model(
-                input_ids=tokens,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1]
+        logits = self._steps.begin(prompts, max_new_tokens)
+        while True:
             chosen = self._rules.forbid(logits, [made[row] for row in alive]).argmax(dim=-1)
             # NaN counts as the largest value, so a row with one has it here.
             if not logits.gather(-1, chosen[:, None]).isfinite().all():
@@ -147,17 +172,12 @@ class TransformersBackend(Backend):
             for row, token in zip(alive, chosen.tolist(), strict=True):
                 made[row].append(token)
             going = [place for place, row in enumerate(alive) if not self._has_ended(made[row])]
-            if not going:
-                break
-            positions = positions[:, -1:] + 1
+            if not going or len(made[alive[going[0]]]) == max_new_tokens:
+                return made
             if len(going) < len(alive):
-                index = torch.tensor(going, device=self.device)
-                cache.batch_select_indices(index)
-                chosen, mask, positions = chosen[index], mask[index], positions[index]
                 alive = [alive[place] for place in going]
-            tokens = chosen[:, None]
-            mask = torch.cat([mask, mask.new_ones((len(alive), 1))], dim=1)
-        return made
+                self._steps.keep(going)
+            logits = self._steps.step([made[row][-1] for row in alive])
 
     def _has_ended(self, ids: list[int]) -> bool:
         if ids[-1] in self._stops or self._rules.repeats(ids):

@@ -16,15 +16,13 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
+from liftbench_plugins.block_attention import QUERY_BLOCK, Block, attend_blocks
+
 from .flex import BLOCK, FLEX
 from .head_loss import applies, head_loss, without_head
 
 PAD_TO = 32
 """Sequences are padded to a multiple of this length: oneDNN keeps kernels for each shape."""
-
-QUERY_BLOCK = 128
-"""Queries of a prompt that are computed together. Their keys end with the block, so that about half of the products
-that a causal mask hides are not computed; smaller blocks lose more time between products than they save."""
 
 ATTENTION = "liftbench_shared_prefix"
 """Name of the attention in transformers' registry."""
@@ -52,17 +50,6 @@ class Span(NamedTuple):
     def end(self) -> int:
         """Index after the conversation's last token."""
         return self.targets_start + sum(self.targets)
-
-
-class Block(NamedTuple):
-    """Consecutive queries, and the consecutive keys that they may see."""
-
-    first: int
-    end: int
-    first_key: int
-    end_key: int
-    mask: torch.Tensor
-    """(queries, keys): what is added to the scores, 0 or minus infinity."""
 
 
 def padding_of(model: Any) -> int:
@@ -221,10 +208,10 @@ def attention(
 
 
 class _Attention(torch.autograd.Function):  # type: ignore[misc]  # mypy does not follow torch
-    """Softmax attention by plain matrix products, block by block.
+    """Attention by blocks with its gradients.
 
-    PyTorch's own kernel for CPUs computes what a mask hides, and its products are slower than oneDNN's: one layer of
-    SmolLM2-135M over 300 + 3 x 45 tokens takes 13 ms forward and backward, this 5 ms (2 cores, bfloat16).
+    One layer of SmolLM2-135M over 300 + 3 x 45 tokens takes PyTorch's own kernel 13 ms forward and backward, this 5 ms
+    (2 cores, bfloat16).
     """
 
     @staticmethod
@@ -240,17 +227,7 @@ class _Attention(torch.autograd.Function):  # type: ignore[misc]  # mypy does no
         groups, shared = key.shape[1], heads // key.shape[1]
         queries = query.view(groups, shared, length, width)
         keys, values = key[0], value[0]
-        made = torch.zeros_like(queries)
-        kept = []
-        for first, end, first_key, end_key, mask in blocks:
-            # The query heads that share a key head are rows of one product.
-            rows = (queries[:, :, first:end] * scale).reshape(groups, -1, width)
-            scores = torch.matmul(rows, keys[:, first_key:end_key].transpose(1, 2))
-            scores = scores.view(groups, shared, end - first, -1).add_(mask)
-            weights = torch.softmax(scores, dim=-1)
-            product = torch.matmul(weights.view(groups, rows.shape[1], -1), values[:, first_key:end_key])
-            made[:, :, first:end] = product.view(groups, shared, end - first, width)
-            kept.append(weights)
+        made, kept = attend_blocks(queries, keys, values, blocks, scale)
         ctx.save_for_backward(query, key, value, made, *kept)
         ctx.blocks, ctx.scale = blocks, scale
         return made.view(query.shape)

@@ -51,6 +51,11 @@ class Backend(ABC):
     context_length: int
     """The model's largest number of positions, prompt and new tokens together."""
 
+    independent: bool = False
+    """Whether a text depends on its own prompt only, to the last bit, and on no other prompt of its batch."""
+    most_rows: int = 0
+    """How many prompts a backend with independent texts wants at once; the harness then joins planned batches."""
+
     @abstractmethod
     def __init__(self, request: BackendRequest) -> None: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from ..errors import RunFailed, UsageError
 from ..extension.loader import Plugins
@@ -110,19 +110,31 @@ def generate_missing(
     notes = [note for note in told if note]
     try:
         progress(count, total, f"generating on {backend.device}")
-        for batch in measurement.plan:
-            missing = {id_ for id_ in batch if id_ in wanted and id_ not in done}
-            if not missing:
-                continue
+        missing = wanted - done.keys()
+        for batch in batches(backend, measurement.plan, missing):
             rows = generate_batch(backend, [measurement.conversations[id_] for id_ in batch], prompt, recipe, notes)
             kept = [seal(row, run.manifest.id) for row in rows if row.id in missing]
             append_lines(run.folder / "predictions.jsonl", kept)
-            count += len(missing)
+            count += len(kept)
             progress(count, total, f"generating on {backend.device}")
     finally:
         backend.close()
         if notes:
             run.note(*notes)
+
+
+def batches(backend: Backend, plan: Sequence[Sequence[str]], missing: Set[str]) -> Iterator[list[str]]:
+    """The ids to generate together, so that all missing ones are made, with the texts of the planned batches.
+
+    Where texts depend on their batch, each planned batch that has a missing id is generated whole. Where they do not,
+    only what is missing is, in batches of the size that the backend wants.
+    """
+    if not backend.independent:
+        yield from (list(batch) for batch in plan if not missing.isdisjoint(batch))
+        return
+    left = [id_ for batch in plan for id_ in batch if id_ in missing]
+    for start in range(0, len(left), backend.most_rows):
+        yield left[start : start + backend.most_rows]
 
 
 def generate_batch(

@@ -20,7 +20,7 @@ from ..errors import RunFailed, UsageError
 from ..extension.loader import Plugins
 from ..files import append_lines, recover_lines, write_atomic, write_lines
 from ..measuring.backend import Backend
-from ..measuring.generate import generate_batch, open_backend
+from ..measuring.generate import batches, generate_batch, open_backend
 from ..measuring.plan import Measurement, restrict
 from ..measuring.score import score
 from ..measuring.systems import Loadable, with_best_prompt
@@ -152,7 +152,7 @@ class _Search:
         uncut = self._plan.spec(choice, Cut(), self._plain)
         rows: list[Prediction] = []
         try:
-            for batch in self._development.plan:
+            for batch in batches(backend, self._development.plan, self._development.conversations.keys()):
                 conversations = [self._development.conversations[id_] for id_ in batch]
                 rows += generate_batch(backend, conversations, uncut, self._recipe, self.notes)
                 self._show(progress, len(rows), message)

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from ..errors import RunFailed, UsageError, require_packages
 from ..extension.loader import Plugins
 from ..files import digest, read_record, recover_lines, write_atomic
-from ..measuring.generate import generate_batch, open_backend
+from ..measuring.generate import batches, generate_batch, open_backend
 from ..measuring.plan import Measurement, restrict
 from ..measuring.score import score
 from ..measuring.systems import Loadable, with_adapter
@@ -321,7 +321,7 @@ def _mean_on_texts(plan: SweepPlan, result: TrainResult, model: ResolvedModel, p
     try:
         rows = [
             row
-            for batch in plan.measurement.plan
+            for batch in batches(backend, plan.measurement.plan, plan.measurement.conversations.keys())
             for row in generate_batch(
                 backend, [plan.measurement.conversations[id_] for id_ in batch], prompt, plan.recipe, []
             )
