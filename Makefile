@@ -53,6 +53,7 @@ notebook: setup
 performance: setup
 	$(BIN)/python tests/benchmarks/performance.py
 	$(BIN)/python -m tests.benchmarks.training_rivals
+	$(BIN)/python -m tests.benchmarks.scoring_rivals
 	$(BIN)/python -m tests.benchmarks.conversations_page
 
 # On a machine with a GPU, in an environment with CUDA wheels (the script lists them): make performance-cuda BIN=…/bin

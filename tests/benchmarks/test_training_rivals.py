@@ -26,7 +26,8 @@ from .rivals.matrix_products import (  # noqa: E402
     total,
     training_flops,
 )
-from .training_rivals import interpreter_without_liftbench, show, tiny_job  # noqa: E402
+from .rivals.processes import interpreter_without_liftbench  # noqa: E402
+from .training_rivals import show, tiny_job  # noqa: E402
 
 
 def test_the_operations_are_those_that_pytorch_counts(tmp_path: Path) -> None:

@@ -17,10 +17,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +36,9 @@ from tests.support.tiny import build_tiny_llama
 from .rivals.jobs import Job, Report, write
 from .rivals.matrix_products import separate_rows, shape_of, shared_prefix, total, training_flops
 from .rivals.own_training import Texts, token_rows
+from .rivals.processes import ROOT, interpreter_without_liftbench, run_side
 from .rivals.trl_training import SHIPPED
 
-ROOT = Path(__file__).resolve().parents[2]
 TWEETSUMM = ROOT.parent / "shared" / "data" / "tweetsumm" / "train.jsonl"
 HELPDESK = ROOT / "suite" / "liftbench" / "corpora" / "helpdesk" / "train.jsonl"
 OUT = ROOT / "baselines" / "performance" / "training-cpu.json"
@@ -206,21 +204,6 @@ def supervised(job: Job) -> int:
     return sum(len(target) for row in job["rows"] for target in row["targets"])
 
 
-# ----------------------------------------------------------------------------------------------------------- processes
-
-
-def interpreter_without_liftbench(folder: Path) -> Path:
-    """A virtual environment with the packages that are installed here, by their folder.
-
-    Its `.pth` file is not read for the `.pth` files in that folder, which is how liftbench itself is installed.
-    """
-    venv.create(folder, symlinks=True)
-    [site] = folder.glob("lib/python*/site-packages")
-    installed = Path(msgspec.__file__).resolve().parents[1]
-    (site / "installed.pth").write_text(f"{installed}\n")
-    return folder / "bin" / "python"
-
-
 def run(
     python: str | Path,
     side: str,
@@ -232,28 +215,12 @@ def run(
 ) -> Any:
     """Run one side as a process, with as many threads as the job has, and return what it reported."""
     given, report = work / "job.json", work / "report.json"
-    report.unlink(missing_ok=True)
     write(given, job)
     own = side == "own_training"
     arguments = [*([] if own else [task]), str(given), *more, str(report)]
     if setting is not None:
         arguments.append(json.dumps(setting))
-    paths = [str(ROOT), *([str(ROOT / "suite"), str(ROOT / "plugins")] if own else [])]
-    code = f"import sys; sys.path[:0] = {paths!r}; from tests.benchmarks.rivals.{side} import main; main()"
-    variables = os.environ | {"OMP_NUM_THREADS": str(job["threads"]), "HF_HUB_OFFLINE": "1"}
-    variables |= {"TRL_EXPERIMENTAL_SILENCE": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [str(python), "-I", "-c", code, *arguments],
-        env=variables,
-        cwd=work,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode or not report.is_file():
-        sys.exit(f"{side} ended with code {done.returncode}:\n{done.stdout[-3000:]}")
-    return json.loads(report.read_text())
+    return run_side(python, side, arguments, report, threads=job["threads"], own=own)
 
 
 if __name__ == "__main__":

@@ -206,12 +206,17 @@ def test_texts_do_not_depend_on_order_and_memory(backend: TransformersBackend, m
     prompts = [prompt_of(length) for length in (200, 4, 90, 60, 150)]
     expected = backend._decode_all(prompts, 12)
     assert backend._decode_all(prompts[::-1], 12) == expected[::-1]
-    began = []
+    began: list[list[int]] = []
     begin = IndependentSteps.begin
-    monkeypatch.setattr(IndependentSteps, "begin", lambda steps, *given: began.append(given[0]) or begin(steps, *given))
+
+    def noted(steps: IndependentSteps, prompts: list[list[int]], new_tokens: int) -> Any:
+        began.append([len(prompt) for prompt in prompts])
+        return begin(steps, prompts, new_tokens)
+
+    monkeypatch.setattr(IndependentSteps, "begin", noted)
     monkeypatch.setattr("liftbench_plugins.backends.transformers.CACHE_BYTES", 450 * backend._steps.bytes_per_token)
     assert backend._decode_all(prompts, 12) == expected
-    assert [[len(prompt) for prompt in batch] for batch in began] == [[4, 60], [90, 150], [200]]
+    assert began == [[4, 60], [90, 150], [200]]
 
 
 def test_padded_steps_give_the_same_tokens_in_full_precision(tiny_chat_model: Path) -> None:

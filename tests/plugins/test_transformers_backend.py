@@ -133,9 +133,12 @@ def test_rows_that_end_leave_the_batch_and_the_others_do_not_notice(
     sizes: list[int] = []
     for name in ("begin", "step"):
         whole = getattr(backend._steps, name)
-        monkeypatch.setattr(
-            backend._steps, name, lambda rows, *given, call=whole: sizes.append(len(rows)) or call(rows, *given)
-        )
+
+        def noted(rows: list[Any], *more: Any, call: Any = whole) -> Any:
+            sizes.append(len(rows))
+            return call(rows, *more)
+
+        monkeypatch.setattr(backend._steps, name, noted)
     generations = backend.generate(prompts, 40)
     assert pairs(generations) == by_generate(folder, prompts, 40, [stop, backend.tokenizer.eos_token_id])
     assert {generation.finish_reason for generation in generations} == {"stop", "length"}

@@ -69,7 +69,7 @@ class IndependentSteps:
     @property
     def bytes_per_token(self) -> int:
         """What a token's keys and values take."""
-        return 2 * self._layers * self._groups * self._width * self._keys.element_size()
+        return int(2 * self._layers * self._groups * self._width * self._keys.element_size())
 
     def begin(self, prompts: Sequence[list[int]], new_tokens: int) -> torch.Tensor:
         """The logits (prompts, vocabulary) after each prompt; a new batch begins.

@@ -206,11 +206,12 @@ def batch_plan(conversations: Sequence[Conversation], batch_size: int) -> list[l
     """Ids in batches of conversations of similar length, in a fixed shuffled order.
 
     The plan depends only on the conversations and the batch size, not on tokenizer, prompt or seed. Half-precision
-    outputs depend on a batch's composition, so a batch is always generated whole, as planned, even after a kill. With
-    the same limit and batch size, texts are the same every time, and every system gets the same batches. A sample has
-    its own batches, since its conversations are scattered over those of the whole split. With another limit or batch
-    size, half precision may therefore round differently, and a text may differ in some words. The batches are shuffled
-    so that the first ones are like the rest, and the time left can be estimated from them.
+    outputs can depend on a batch's composition, so a batch is generated whole, as planned, even after a kill. With the
+    same limit and batch size, texts are the same every time, and every system gets the same batches. A sample has its
+    own batches, since its conversations are scattered over those of the whole split. With another limit or batch size,
+    half precision may therefore round differently, and a text may differ in some words. A backend whose texts depend on
+    their own prompts only (`Backend.independent`) has none of this, and takes from the plan only the order. The batches
+    are shuffled so that the first ones are like the rest, and the time left can be estimated from them.
     """
     by_length = sorted(conversations, key=lambda c: (len(transcript(c.turns)), c.id))
     batches = [[c.id for c in by_length[i : i + batch_size]] for i in range(0, len(by_length), batch_size)]
