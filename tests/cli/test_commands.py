@@ -304,7 +304,7 @@ def test_the_demo_runs_on_the_corpus_that_ships_with_the_package(bench: Any) -> 
 
 def test_recipes_and_plugins_are_listed(bench: Any) -> None:
     recipes = json.loads(bench("recipes", "--json").out)
-    assert set(recipes) == {"helpdesk", "smollm2-135m", "llama-2-7b", "llama-3.2-1b", "llama-3.1-8b"}
+    assert set(recipes) == {"helpdesk", "helpdesk-long", "smollm2-135m", "llama-2-7b", "llama-3.2-1b", "llama-3.1-8b"}
     assert "(default)" in bench("recipes").out
     plugins = json.loads(bench("plugins", "--json").out)
     assert plugins["problems"] == []
