@@ -85,6 +85,13 @@ def bench_register(registry: Registry) -> None:
         install="liftbench[models]",
         summary="greedy decoding in this process, CPU or CUDA",
     )
+    registry.backend(
+        "openai",
+        target="liftbench_plugins.backends.openai:OpenAIBackend",
+        requires=("openai",),
+        install="liftbench[served]",
+        summary="a model that a server runs (vLLM, llama.cpp, Ollama, a hosted one): --model openai:NAME@URL",
+    )
     registry.trainer(
         "qlora",
         target="liftbench_plugins.trainers.low_rank:QLoRATrainer",

@@ -25,8 +25,10 @@ from .judging.compare import Comparison
 from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
 from .metrics.base import Metric, MetricRequest, Misreading
 from .models import hub
+from .models.chat_server import Answer, ChatServer
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
+from .models.served import read_served
 from .progress import Progress, no_progress
 from .prompts.ending import Ending, end_token, ending
 from .prompts.render import completion_ids, encode, render
@@ -46,8 +48,10 @@ __all__ = [
     "API_VERSION",
     "SPLITTER",
     "SUFFIXES",
+    "Answer",
     "Backend",
     "BackendRequest",
+    "ChatServer",
     "Chatlog",
     "Columns",
     "Comparison",
@@ -108,6 +112,7 @@ __all__ = [
     "prompt_spec",
     "read_json",
     "read_jsonl",
+    "read_served",
     "render",
     "require_packages",
     "resolve_encoder",

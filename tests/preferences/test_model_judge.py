@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
-from liftbench.preferences.client import RETRIES, connect, host_of
+from liftbench.models.chat_server import RETRIES, host_of
+from liftbench.preferences.client import connect
 from liftbench.preferences.model_judge import (
     PROMPT,
     PROMPT_SHA256,
@@ -137,7 +138,7 @@ def test_a_server_that_needs_a_key_is_told_from_one_that_refuses_it(
 
 def test_a_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openai")
-    monkeypatch.setattr("liftbench.preferences.client.RETRIES", 0)
+    monkeypatch.setattr("liftbench.models.chat_server.RETRIES", 0)
     ask = connect("rules", "http://127.0.0.1:9/v1", KEY_VARIABLE)
     with pytest.raises(PrerequisiteError, match=r"127\.0\.0\.1:9 cannot be reached"):
         ask("?")

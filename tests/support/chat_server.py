@@ -1,4 +1,4 @@
-"""A server of OpenAI's chat completions in a process of its own, which judges two summaries by a rule.
+"""A server of OpenAI's chat completions in a process of its own, which judges two summaries, or writes one, by a rule.
 
 `python -m tests.support.chat_server RULE LOG [STATUS...]` prints its port, appends each request to the file LOG, and
 answers the first requests with the given statuses.
@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,27 @@ RULES: dict[str, Callable[[str, str], str]] = {
     "undecided": lambda _first, _second: "1 or 2, that depends.",
     "nothing": lambda _first, _second: "",
 }
+
+WRITTEN = "Customer wrote {words} words about {last}. Agent answers."
+
+USAGE: dict[str, Callable[[int, int], dict[str, int] | None]] = {
+    "writes": lambda read, wrote: {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote},
+    "lies": lambda _read, _wrote: {"prompt_tokens": 7, "completion_tokens": 10**9, "total_tokens": 10**9},
+    "counts nothing": lambda _read, _wrote: None,
+    "is slow": lambda _read, wrote: {"prompt_tokens": 7, "completion_tokens": wrote, "total_tokens": wrote + 7},
+    "runs over": lambda _read, wrote: {"prompt_tokens": 7, "completion_tokens": wrote, "total_tokens": wrote + 7},
+    "calls a tool": lambda _read, wrote: {"prompt_tokens": 7, "completion_tokens": wrote, "total_tokens": wrote + 7},
+    "hangs up": lambda _read, wrote: {"prompt_tokens": 7, "completion_tokens": wrote, "total_tokens": wrote + 7},
+}
+"""Rules of writing, and what each says about its tokens."""
+
+REASONS = {"runs over": "length", "calls a tool": "tool_calls"}
+
+
+def write(prompt: str) -> str:
+    """A summary that depends on the prompt only."""
+    words = prompt.split()
+    return WRITTEN.format(words=len(words), last=max(words, key=len)[:20])
 
 
 class Served(NamedTuple):
@@ -71,6 +93,8 @@ def serve(rule: str, log: Path, statuses: list[int]) -> None:
                 self.answer(404, {"error": {"message": "no such path"}})
             elif statuses:
                 self.answer(statuses.pop(0), {"error": {"message": "not now"}})
+            elif rule in USAGE:
+                self.write_summary(body)
             else:
                 prompt = body["messages"][-1]["content"]
                 first, second = re.findall(r'<summary number="\d">\n(.*?)\n</summary>', prompt, re.DOTALL)
@@ -81,14 +105,33 @@ def serve(rule: str, log: Path, statuses: list[int]) -> None:
                     {"id": "1", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [choice]},
                 )
 
-        def answer(self, status: int, value: object) -> None:
+        def write_summary(self, body: dict[str, Any]) -> None:
+            prompt = body["messages"][-1]["content"]
+            text = write(prompt)
+            if rule == "is slow":
+                time.sleep(0.3)
+            message = {"role": "assistant", "content": text}
+            choice = {"index": 0, "finish_reason": REASONS.get(rule, "stop"), "message": message}
+            answer = {
+                "id": "1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": body["model"],
+                "choices": [choice],
+                "system_fingerprint": "fp_1",
+                "usage": USAGE[rule](len(prompt.split()), len(text.split())),
+            }
+            self.answer(200, answer, cut=rule == "hangs up")
+
+        def answer(self, status: int, value: object, *, cut: bool = False) -> None:
             data = json.dumps(value).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.send_header("Retry-After-Ms", "1")
             self.end_headers()
-            self.wfile.write(data)
+            self.wfile.write(data[: len(data) // 2] if cut else data)
+            self.close_connection = cut
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)

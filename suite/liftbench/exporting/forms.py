@@ -109,7 +109,7 @@ def check_dtype(form: Form, dtype: Dtype) -> None:
 
 def _merge(source: Source, dtype: Dtype, folder: Path, plugins: Plugins) -> None:
     request = backend_request(source.subject, source.recipe)
-    find_backend(source.recipe, plugins).merge(request, dtype, folder)
+    find_backend(source.recipe.model.backend, plugins).merge(request, dtype, folder)
 
 
 def _write_provenance(source: Source, form: Form, dtype: Dtype, folder: Path) -> None:

@@ -16,8 +16,9 @@ MOSTLY = 0.5
 def list_conditions(evidence: Evidence) -> list[str]:
     """The conditions, as phrases that are shown in brackets after the outcome."""
     terms = evidence.terms
+    served = describe_served(evidence)
     loosened = describe_loosened(terms.limits)
-    found = [f"guards loosened: {', '.join(loosened)}"] if loosened else []
+    found = [*served, *([f"guards loosened: {', '.join(loosened)}"] if loosened else [])]
     if terms.target < LOW_TARGET:
         found.append(f"the target is only +{percent(terms.target)}")
     if len(terms.headlines) == 1:
@@ -35,6 +36,17 @@ def list_conditions(evidence: Evidence) -> list[str]:
     if looks > bootstrap.comparisons:
         found.append(f"one of {looks} candidates, each judged at {percent(bootstrap.level)}")
     return found
+
+
+def describe_served(evidence: Evidence) -> list[str]:
+    """What is not known of models that a server runs, as a phrase; empty if there are none."""
+    manifests = [run.manifest for run in (evidence.candidate, evidence.over)]
+    shown = dict.fromkeys(
+        f"{one.system.name} as it was served on {one.created[:10]}"
+        for one in manifests
+        if one.system.model is not None and one.system.model.served
+    )
+    return [f"{join_words(list(shown))}: weights, precision and training data are not known"] if shown else []
 
 
 def describe_loosened(limits: Limits) -> list[str]:

@@ -45,6 +45,8 @@ class Backend(ABC):
 
     rules: ClassVar[frozenset[str]] = frozenset()
     """The fields of `DecodingRules` that this backend follows; the harness refuses a recipe that sets others."""
+    cannot_reproduce: ClassVar[tuple[str, ...]] = ()
+    """What another run with the same system may do otherwise; each run records it."""
     tokenizer: Any
     """The model's own tokenizer (transformers' interface)."""
     device: str
@@ -84,6 +86,10 @@ class Backend(ABC):
         is only cast. Raises `UsageError` where the backend cannot, or the result would compute something else.
         """
         raise UsageError(f"the backend {cls.__name__} does not merge adapters", "Use the backend transformers.")
+
+    def notes(self) -> list[str]:
+        """What a reader of the run must know about how it was generated; asked for at the end."""
+        return []
 
     def close(self) -> None:
         """Free the model and everything else that was loaded."""

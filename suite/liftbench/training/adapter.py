@@ -20,6 +20,7 @@ from ..measuring.plan import Measurement
 from ..measuring.systems import Loadable, with_adapter
 from ..models.adapters import PROVENANCE, ROWS, adapter_sha256, seal
 from ..models.references import ResolvedModel
+from ..models.served import require_weights
 from ..progress import Progress
 from ..recipe.sections import Recipe
 from ..records.training import CurvePoint, Provenance, TrainingRow, TrainingSummary
@@ -52,6 +53,7 @@ def plan_training(recipe: Recipe, measurement: Measurement, plugins: Plugins) ->
     Raises `UsageError` for a prompt with a prefill, shots, stop texts or a word limit, because an adapter learns to
     write the whole summary.
     """
+    require_weights(recipe.model.reference, "a training")
     for key in ("prefill", "shots", "stop", "max_words"):
         if getattr(recipe.prompt, key):
             raise UsageError(

@@ -20,7 +20,8 @@ from ..floors.control_scores import (
 )
 from ..measuring.plan import prepare_again
 from ..measuring.score import metric_info, values
-from ..preferences.client import connect, host_of
+from ..models.chat_server import host_of
+from ..preferences.client import connect
 from ..preferences.folder import find_preferences, key_path, model_path, read_key, result_path, write_key
 from ..preferences.judgments import find_sheet, read_judgments, unblind
 from ..preferences.model_judge import PROMPT_SHA256, ask_all, model_preference

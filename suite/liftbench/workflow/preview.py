@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import LiftbenchError, as_usage_error
+from ..measuring.generate import find_backend
 from ..measuring.plan import Measurement
 from ..measuring.systems import Loadable, NotDownloaded, planned_system, recipe_shots
 from ..models.references import require_obtainable
@@ -199,7 +200,7 @@ def preview_system(setup: Setup, measurement: Measurement, subject: Callable[[],
 
 def _first_prompt(setup: Setup, measurement: Measurement, subject: Loadable) -> dict[str, str]:
     assert subject.system.prompt is not None
-    backend = setup.plugins.load(setup.plugins.find("backend", setup.recipe.model.backend))
+    backend = find_backend(subject.system.backend or setup.recipe.model.backend, setup.plugins)
     tokenizer = backend.open_tokenizer(subject.tokenizer or subject.model)
     conversation = measurement.conversations[measurement.scored[0]]
     prompt = render(subject.system.prompt, conversation, tokenizer, setup.recipe.generation.max_input_tokens)

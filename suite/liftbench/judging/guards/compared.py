@@ -72,6 +72,18 @@ def check_same_base(evidence: Evidence) -> Check:
             fix,
             "it is compared with another trained model, not with the untuned one",
         )
+    if candidate.model.served and baseline.model.served:
+        if candidate.prompt != baseline.prompt:
+            return Check(
+                "failed",
+                "The baseline has another prompt than the candidate, so the gain may come from the prompt.",
+                "Measure both with the same recipe.",
+                "it has another prompt than the baseline, which may be all there is to the gain",
+            )
+        return Check(
+            "passed",
+            "Both are models as they were served, with the same prompt: the gain is that of one over the other.",
+        )
     if (candidate.model.sha256, candidate.model.settings_sha256) != (
         baseline.model.sha256,
         baseline.model.settings_sha256,

@@ -82,6 +82,8 @@ def _unknown_training(evidence: Evidence) -> str:
             given = training.conversations
             return f"{listed}, {trained} of them to train on, and its training's summary says {given}."
         return ""
+    if candidate.model.served and baseline.model and baseline.model.served:
+        return ""  # Nobody outside can know; the verdict names it as a condition.
     if baseline.model is None or candidate.model.sha256 != baseline.model.sha256:
         return "The candidate's weights are not the baseline's, and what they were trained on is not known."
     return ""
