@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +38,7 @@ from liftbench_plugins.backends.openai import (
     read_messages,
 )
 
-from ..conftest import Bench
+from ..conftest import Outcome
 from ..support.chat_server import Served, chat_server, write
 
 PROMPT = prompt_spec("Summarize this:\n{conversation}", "Be brief.", "chat")
@@ -242,7 +248,7 @@ def measured(tmp_path: Path, conversations: list[Conversation]) -> Path:
 
 
 def test_a_served_model_is_measured_compared_and_never_asked_twice(
-    command_line: Bench, measured: Path, server: Served, tmp_path: Path
+    command_line: Callable[..., Outcome], measured: Path, server: Served, tmp_path: Path
 ) -> None:
     options = ("--dataset", str(measured), "--runs", str(tmp_path / "runs"))
     first = command_line("baseline", *options, "--model", f"openai:base@{server.base_url}")
@@ -272,7 +278,7 @@ def test_a_served_model_is_measured_compared_and_never_asked_twice(
 
 
 def test_an_interrupted_run_goes_on_without_asking_again(
-    command_line: Bench, measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: Callable[..., Outcome], measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(CONCURRENCY, "1")
     monkeypatch.setattr("liftbench.models.chat_server.RETRIES", 0)
@@ -286,7 +292,7 @@ def test_an_interrupted_run_goes_on_without_asking_again(
     assert (done.code, "continuing" in done.err) == (0, True)
 
 
-def test_a_served_model_cannot_be_trained(command_line: Bench, measured: Path, tmp_path: Path) -> None:
+def test_a_served_model_cannot_be_trained(command_line: Callable[..., Outcome], measured: Path, tmp_path: Path) -> None:
     told = command_line(
         "train",
         "--dataset",
@@ -298,3 +304,41 @@ def test_a_served_model_cannot_be_trained(command_line: Bench, measured: Path, t
     )
     assert told.code == 2
     assert "needs the weights of a model" in told.err
+
+
+@pytest.mark.slow
+def test_the_server_of_transformers_is_measured(
+    command_line: Callable[..., Outcome], measured: Path, tmp_path: Path, tiny_chat_model: Path
+) -> None:
+    pytest.importorskip("fastapi")
+    with transformers_server(tiny_chat_model, tmp_path / "log") as url:
+        options = ("--dataset", str(measured), "--runs", str(tmp_path / "runs"), "--limit", "3")
+        told = command_line(
+            "baseline", *options, "--model", f"openai:{tiny_chat_model}@{url}", "--set", "generation.max_new_tokens=8"
+        )
+    assert told.code == 0, told.err
+    [run] = map(liftbench.load_run, (tmp_path / "runs").glob("2*"))
+    assert [0 < one.new_tokens <= 8 for one in run.predictions.values() if one.new_tokens] == [True] * 3
+    assert any(note.startswith("the server counted") for note in run.manifest.notes)
+
+
+@contextmanager
+def transformers_server(model: Path, log: Path) -> Iterator[str]:
+    """transformers' own server for one model, on loopback and offline; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(sys.executable).parent / "transformers"
+    command = [str(program), "serve", str(model), "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+    try:
+        for _ in range(600):
+            if "Uvicorn running" in log.read_text():
+                break
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait()
