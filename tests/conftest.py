@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -39,6 +40,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
+def pytest_configure() -> None:
+    """Fixtures of a session run before those of a test, and must not read the user's cache either."""
+    os.environ["LIFTBENCH_GENERATION_CACHE"] = "off"
+
+
 def pytest_collection_finish() -> None:
     """Leave out of garbage collections what was imported to read the tests: three quarters of a million objects.
 
@@ -61,6 +67,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def own_training_pace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep what tests train out of the user's notes on this machine's pace."""
     monkeypatch.setattr("liftbench.training.pace.notes_path", lambda: tmp_path / "cache" / "training-pace.json")
+
+
+@pytest.fixture(autouse=True)
+def no_generation_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep tests, and what they start, from reading or writing the user's cache of generations."""
+    monkeypatch.setenv("LIFTBENCH_GENERATION_CACHE", "off")
 
 
 @pytest.fixture(scope="session")

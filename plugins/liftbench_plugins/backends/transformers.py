@@ -50,6 +50,7 @@ class TransformersBackend(Backend):
     """Runs a LLaMA, or any other causal language model of transformers, with or without a PEFT adapter."""
 
     rules = frozenset(DecodingRules.__struct_fields__)
+    cached = True
 
     def __init__(self, request: BackendRequest) -> None:
         import torch

@@ -31,6 +31,7 @@ VARIABLES = {
     "LIFTBENCH_RUNS": "the folder of the run directories",
     "LIFTBENCH_BASELINES": "the folder of the promoted baselines",
     "LIFTBENCH_CACHE": "the folder of converted models",
+    "LIFTBENCH_GENERATION_CACHE": "off: no text comes from the cache of generations; a number: its limit in megabytes",
     "LIFTBENCH_NO_PLUGIN": "plugins that are switched off, with commas between",
     "HF_HOME": "the cache of the model hub",
     "HF_HUB_CACHE": "the cache of the model hub's downloads",

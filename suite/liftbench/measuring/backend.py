@@ -47,6 +47,9 @@ class Backend(ABC):
     """The fields of `DecodingRules` that this backend follows; the harness refuses a recipe that sets others."""
     cannot_reproduce: ClassVar[tuple[str, ...]] = ()
     """What another run with the same system may do otherwise; each run records it."""
+    cached: ClassVar[bool] = False
+    """Whether the same request, prompts and machine always give the same texts, so that they may come from the cache of
+    generations."""
     tokenizer: Any
     """The model's own tokenizer (transformers' interface)."""
     device: str

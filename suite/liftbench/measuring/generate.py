@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence, Set
+from typing import Any
 
 from ..errors import RunFailed, UsageError
 from ..extension.loader import Plugins
@@ -21,8 +22,12 @@ from ..runs.open_run import OpenRun
 from ..runs.sums import seal
 from ..text.phrases import join_words
 from .backend import Backend, BackendRequest, Generation, OutOfMemory
+from .generation_cache import CachedBatches, open_cache, system_parts
 from .plan import Measurement, postprocess
 from .systems import Loadable
+
+SPLIT = "some batches were split because they did not fit in memory; half-precision texts can differ from the plan's"
+"""The note of a run whose batches are not the planned ones."""
 
 
 def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend:
@@ -101,34 +106,82 @@ def generate_missing(
     recipe = run.recipe
     prompt = _prompt_of(subject.system)
     total = len(measurement.scored)
-    wanted = set(measurement.scored)
+    missing = set(measurement.scored) - done.keys()
     count = len(done)
     progress(count, total, "loading the model")
+    require_rules(recipe, plugins, subject.system.backend or recipe.model.backend)
+    kind = find_backend(subject.system.backend or recipe.model.backend, plugins)
+    cached = open_cached(kind, subject, recipe, measurement)
+    found = cached.read(missing) if cached else None
+    notes: list[str] = []
+
+    def keep(rows: Sequence[Prediction]) -> None:
+        nonlocal count
+        kept = [seal(row, run.manifest.id) for row in rows if row.id in missing]
+        append_lines(run.folder / "predictions.jsonl", kept)
+        count += len(kept)
+        missing.difference_update(row.id for row in kept)
+
+    if cached and found:
+        run.record_environment()
+        run.update(device=found.device)
+        notes += _prompt_notes(measurement, prompt, cached.tokenizer)
+        keep(_predictions(found.conversations, found.prompts, found.generations, prompt, None))
+        notes.append(f"{len(found.generations)} texts came from the cache of generations; their time is not known")
+    if not missing:
+        run.note(*notes, *_limits_of(kind, subject))
+        return
     backend = open_backend(subject, recipe, plugins)
     # Now that torch is loaded, the environment has the threads and the GPU.
     run.record_environment()
     run.update(device=backend.device)
-    scored = [measurement.conversations[id_] for id_ in measurement.scored]
-    told = insulation_note(scored, backend.tokenizer), plain_marks_note(prompt, scored, backend.tokenizer)
-    notes = [note for note in told if note]
+    if not found:
+        notes += _prompt_notes(measurement, prompt, backend.tokenizer)
     try:
         progress(count, total, f"generating on {backend.device}")
-        missing = wanted - done.keys()
-        for batch in batches(backend, measurement.plan, missing):
-            rows = generate_batch(backend, [measurement.conversations[id_] for id_ in batch], prompt, recipe, notes)
-            kept = [seal(row, run.manifest.id) for row in rows if row.id in missing]
-            append_lines(run.folder / "predictions.jsonl", kept)
-            count += len(kept)
+        for batch in batches(backend, measurement.plan, set(missing)):
+            conversations = [measurement.conversations[id_] for id_ in batch]
+            prompts, generations, seconds = _generate(backend, conversations, prompt, recipe, notes)
+            if cached and SPLIT not in notes:
+                cached.add(dict(zip(batch, generations, strict=True)), backend.device)
+            keep(_predictions(conversations, prompts, generations, prompt, seconds))
             progress(count, total, f"generating on {backend.device}")
     finally:
         backend.close()
-        notes += backend.notes()
-        if backend.cannot_reproduce:
-            notes.append(
-                f"the backend {subject.system.backend} cannot reproduce {join_words(backend.cannot_reproduce)}"
-            )
+        notes += [*backend.notes(), *_limits_of(kind, subject)]
         if notes:
             run.note(*notes)
+
+
+def _prompt_notes(measurement: Measurement, prompt: PromptSpec, tokenizer: Any) -> list[str]:
+    scored = [measurement.conversations[id_] for id_ in measurement.scored]
+    told = insulation_note(scored, tokenizer), plain_marks_note(prompt, scored, tokenizer)
+    return [note for note in told if note]
+
+
+def _limits_of(kind: type[Backend], subject: Loadable) -> list[str]:
+    if not kind.cannot_reproduce:
+        return []
+    return [f"the backend {subject.system.backend} cannot reproduce {join_words(kind.cannot_reproduce)}"]
+
+
+def open_cached(
+    kind: type[Backend], subject: Loadable, recipe: Recipe, measurement: Measurement
+) -> CachedBatches | None:
+    """The cache for the planned batches of a run; None where nothing may come from it."""
+    cache = open_cache(kind)
+    if cache is None:
+        return None
+    request = backend_request(subject, recipe)
+    tokenizer = kind.open_tokenizer(request.tokenizer or request.model)
+    budget, spec = recipe.generation.max_input_tokens, _prompt_of(subject.system)
+    return CachedBatches(
+        cache,
+        system_parts(subject, request, recipe, kind),
+        tokenizer,
+        measurement,
+        lambda conversation: render(spec, conversation, tokenizer, budget),
+    )
 
 
 def batches(backend: Backend, plan: Sequence[Sequence[str]], missing: Set[str]) -> Iterator[list[str]]:
@@ -149,11 +202,28 @@ def generate_batch(
     backend: Backend, conversations: Sequence[Conversation], spec: PromptSpec, recipe: Recipe, notes: list[str]
 ) -> list[Prediction]:
     """The summaries of one batch, ready to be scored; what a reader of the run must know is added to `notes`."""
+    prompts, generations, seconds = _generate(backend, conversations, spec, recipe, notes)
+    return _predictions(conversations, prompts, generations, spec, seconds)
+
+
+def _generate(
+    backend: Backend, conversations: Sequence[Conversation], spec: PromptSpec, recipe: Recipe, notes: list[str]
+) -> tuple[list[Prompt], list[Generation], float]:
+    """The prompts and generations of one batch, and its seconds for each conversation."""
     budget = recipe.generation.max_input_tokens
     prompts = [render(spec, conversation, backend.tokenizer, budget) for conversation in conversations]
     started = time.perf_counter()
     generations = _generate_or_split(backend, prompts, recipe.generation.max_new_tokens, notes)
-    seconds = (time.perf_counter() - started) / len(prompts)
+    return prompts, generations, (time.perf_counter() - started) / len(prompts)
+
+
+def _predictions(
+    conversations: Sequence[Conversation],
+    prompts: Sequence[Prompt],
+    generations: Sequence[Generation],
+    spec: PromptSpec,
+    seconds: float | None,
+) -> list[Prediction]:
     texts = [postprocess(finish_text(spec, generation.text)) for generation in generations]
     return [
         Prediction(
@@ -187,9 +257,8 @@ def _generate_or_split(
                 "Lower generation.max_input_tokens or use --set model.precision=nf4.",
             ) from error
     half = len(prompts) // 2
-    note = "some batches were split because they did not fit in memory; half-precision texts can differ from the plan's"
-    if note not in notes:
-        notes.append(note)
+    if SPLIT not in notes:
+        notes.append(SPLIT)
     return [
         *_generate_or_split(backend, prompts[:half], max_new_tokens, notes),
         *_generate_or_split(backend, prompts[half:], max_new_tokens, notes),

@@ -102,7 +102,8 @@ def summarize(
         shortened=sum(prediction.turns_dropped > 0 for prediction in predictions),
         mean_words=sum(len(prediction.text.split()) for prediction in predictions) / len(predictions),
         new_tokens=sum(tokens) if tokens else None,
-        seconds=sum(seconds) if seconds else None,
+        # Texts from the cache took no time here, so a sum without them would fake a speed.
+        seconds=sum(seconds) if len(seconds) == len(predictions) else None,
     )
 
 
