@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from liftbench.measuring import generation_cache
-from liftbench.measuring.backend import BackendRequest, Generation
+from liftbench.measuring.backend import Backend, BackendRequest, Generation
 from liftbench.measuring.generation_cache import Entry, GenerationCache, batch_key, machine, parts
 from liftbench.prompts.spec import Prompt, prompt_spec
 from liftbench.records.run import DecodingRules
@@ -186,3 +187,40 @@ def test_a_fresh_run_of_the_same_system_loads_no_model(
     summary, manifest = (next(Path("two").glob(f"*/{name}.json")).read_text() for name in ("summary", "manifest"))
     assert '"seconds": null' in summary.replace(":null", ": null")
     assert "4 texts came from the cache" in manifest
+
+
+def test_no_cache_generates_anew(
+    tiny_command_line: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LIFTBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LIFTBENCH_GENERATION_CACHE", "10")
+    command = ("baseline", "--set", "generation.max_new_tokens=5")
+    assert tiny_command_line(*command, "--no-cache", "--runs", "one").code == 0
+    assert not (tmp_path / "cache" / "generations").exists()
+
+
+def test_config_shows_the_cache(
+    command_line: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LIFTBENCH_CACHE", str(tmp_path / "cache"))
+    GenerationCache(folder=tmp_path / "cache" / "generations", limit=10_000).write(entry())
+    found = json.loads(command_line("config", "--json").out)
+    assert found["places"]["generations"]["exists"]
+    assert 0 < found["generations_bytes"] < 1000
+
+
+def test_off_and_backends_that_did_not_ask_for_it_have_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Plain(Backend):
+        """Says nothing about caching."""
+
+    class Cached(Plain):
+        cached = True
+
+    class Telling(Cached):
+        def notes(self) -> list[str]:
+            return ["told"]
+
+    monkeypatch.delenv("LIFTBENCH_GENERATION_CACHE")
+    assert [generation_cache.open_cache(one) is not None for one in (Plain, Cached, Telling)] == [False, True, False]
+    monkeypatch.setenv("LIFTBENCH_GENERATION_CACHE", "off")
+    assert generation_cache.open_cache(Cached) is None

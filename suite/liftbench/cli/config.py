@@ -12,6 +12,7 @@ import click
 from rich.text import Text
 
 from ..extension.registry import PROJECT
+from ..measuring.generation_cache import user_cache
 from ..models.cache import cache_folder
 from ..recipe.resolve import recipe_names
 from ..recipe.sections import DEFAULT_RECIPE
@@ -65,7 +66,10 @@ def command(baselines: Path, as_json: bool, runs: Path) -> None:
     for heading in ("what", "value", "note"):
         table.add_column(heading, overflow="fold")
     for name, place in found["places"].items():
-        table.add_row(name, plain(place["path"]), "" if place["exists"] else "not there yet")
+        note = "" if place["exists"] else "not there yet"
+        if name == "generations" and place["exists"]:
+            note = f"{found['generations_bytes'] / 1e6:.1f} MB; delete the folder to clear it"
+        table.add_row(name, plain(place["path"]), note)
     for name, version in found["versions"].items():
         table.add_row(name, version, "version")
     for one in found["environment"]:
@@ -82,6 +86,7 @@ def _find(runs: Path, baselines: Path) -> dict[str, Any]:
         "runs": runs,
         "baselines": baselines,
         "models": cache_folder() / "models",
+        "generations": user_cache().folder,
         "hub": _hub_cache(),
         "recipes": package / "recipes",
         "package": package,
@@ -90,6 +95,7 @@ def _find(runs: Path, baselines: Path) -> dict[str, Any]:
         places["pinned versions"] = pins
     return {
         "places": {name: {"path": str(path.absolute()), "exists": path.exists()} for name, path in places.items()},
+        "generations_bytes": user_cache().size(),
         "recipes": {"shipped": recipe_names(), "default": DEFAULT_RECIPE},
         "versions": {"python": platform.python_version(), **versions()},
         "plugins": sorted(entry.name for entry in metadata.entry_points(group=PROJECT)),

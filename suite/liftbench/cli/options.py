@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -100,7 +101,21 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--dry-run", is_flag=True, help="Show what would be done, with the origin of each value; write nothing."
     )(command)
     command = click.option("--fresh", is_flag=True, help="Start over instead of continuing or reusing a run.")(command)
+    command = click.option(
+        "--no-cache",
+        is_flag=True,
+        expose_value=False,
+        callback=_switch_cache_off,
+        help="Generate every text anew, and keep none in the cache of generations.",
+    )(command)
     return recipe_argument(recipe_options(command))
+
+
+def _switch_cache_off(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+    """By the environment, so that it holds for the processes that a command starts, too."""
+    del context, parameter
+    if given:
+        os.environ[SWITCH] = "off"
 
 
 def setup_of(given: dict[str, Any]) -> Setup:

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from msgspec import Struct
 
 from ..files import digest
-from ..models.cache import cache_folder
+from ..models.cache import SWITCH, cache_folder
 from ..prompts.spec import Prompt
 from ..recipe.sections import Recipe
 from ..records.conversation import Conversation
@@ -28,9 +28,6 @@ from ..runs.environment import processor_name, versions
 from .backend import Backend, Generation
 from .plan import Measurement
 from .systems import Loadable
-
-SWITCH = "LIFTBENCH_GENERATION_CACHE"
-"""The environment variable that switches the cache off (`off`), or limits its size in megabytes."""
 
 DEFAULT_MEGABYTES = 512
 
@@ -191,6 +188,12 @@ def open_cache(backend: type[Backend]) -> GenerationCache | None:
     told = backend.notes is not Backend.notes
     if not backend.cached or told or setting in {"off", "0", "no", "false"}:
         return None
+    return user_cache()
+
+
+def user_cache() -> GenerationCache:
+    """The user's cache of generations, which need not exist yet."""
+    setting = os.environ.get(SWITCH, "").strip()
     megabytes = int(setting) if setting.isdecimal() else DEFAULT_MEGABYTES
     return GenerationCache(folder=cache_folder() / "generations", limit=megabytes * 1_000_000)
 

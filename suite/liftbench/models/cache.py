@@ -23,6 +23,9 @@ GGUF_PACKAGES = ("gguf", "torch", "transformers")
 
 MARKER = "conversion.json"
 
+SWITCH = "LIFTBENCH_GENERATION_CACHE"
+"""The environment variable that switches the cache of generations off (`off`), or limits its size in megabytes."""
+
 Say = Callable[[str], None]
 """Shows the user one line about work that takes a while."""
 
