@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from ..errors import UsageError
 from ..extension.loader import Plugins
 from ..measuring.harness import is_measured, measure, measure_texts, new_manifest
-from ..measuring.plan import Measurement, encode_texts, parse_texts, prepare, read_texts
+from ..measuring.plan import Measurement, prepare
 from ..measuring.systems import Loadable, recipe_shots, resolve_system, untuned, with_best_prompt
+from ..measuring.texts import Texts, encode_texts, parse_texts, read_texts
 from ..models.adapters import read_rows
 from ..models.references import resolve
 from ..progress import Progress
@@ -82,8 +83,8 @@ def score(
             scored on the base and in the precision that it was trained on.
         recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`, or
             `helpdesk` where TweetSumm is not at hand).
-        predictions: Texts to score instead of a system: a file of JSON Lines `{"id": …, "text": …}`, or a mapping from
-            conversation ids to texts.
+        predictions: Texts to score instead of a system: a file of JSON Lines `{"id": …, "text": …}`, the log of another
+            program (see `docs/foreign-predictions.md`), or a mapping from conversation ids to texts.
         name: What to call these texts (default: the file's name without its ending, or `predictions`).
         precision: Precision of the base model (default: that of the adapter's training, or the recipe's).
         allow_mismatch: Score an adapter on another base or in another precision than its own; the run says so.
@@ -218,23 +219,23 @@ def measure_system(
         return finish_run(run, measurement, subject, setup, progress)
 
 
-def score_texts(setup: Setup, measurement: Measurement, texts: tuple[dict[str, str], str], name: str) -> Run:
-    """The complete run of texts made elsewhere: id → text, and the sha256 of their file."""
-    by_id, sha256 = texts
-    system = System(kind="predictions", name=name, file_sha256=sha256, generation_verified=False)
+def score_texts(setup: Setup, measurement: Measurement, texts: Texts, name: str) -> Run:
+    """The complete run of texts made elsewhere."""
+    system = System(kind="predictions", name=name, file_sha256=texts.sha256, generation_verified=False)
     rules = setup.recipe.generation.rules
     notes = (
         [f"whether these texts follow the decoding rules ({rules.signature}) is not known"]
         if rules != DecodingRules()
         else []
     )
+    notes += texts.notes
     manifest = new_manifest("score", system, measurement, setup.resolved, argv=setup.argv, notes=notes)
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
         if is_measured(run, measurement):
             return Run(run.folder)
         with setup.feedback.bars([("", "texts")]) as (progress,):
-            return measure_texts(run, measurement, by_id, setup.plugins, progress)
+            return measure_texts(run, measurement, texts.by_id, setup.plugins, progress)
 
 
 def finish_run(run: OpenRun, measurement: Measurement, subject: Loadable, setup: Setup, progress: Progress) -> Run:
