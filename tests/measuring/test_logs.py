@@ -219,6 +219,13 @@ def test_every_shipped_mapping_is_whole() -> None:
         assert mapping.what
 
 
+def test_the_mapping_in_the_documentation_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "foreign-predictions.md"
+    (tmp_path / "mine.toml").write_text(page.read_text().partition("```text\n")[2].partition("```")[0])
+    mapping = read_mapping(str(tmp_path / "mine.toml"))
+    assert (mapping.title, mapping.pick) == ("our pipeline", {"model": "model"})
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"{}", b"nonsense", b"[" * 100_000, b"\xff\xfe{", b'{"samples": 3}', b"[1, 2]", b"null"]
 )
