@@ -103,6 +103,11 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return recipe_argument(recipe_options(command))
 
 
+shard_option = click.option(
+    "--shard", default="", metavar="I/N", help="Make the texts of the I-th of N parts; `bench merge` joins them."
+)
+
+
 def setup_of(given: dict[str, Any]) -> Setup:
     """A setup from the values of `recipe_options` or `run_options`; says which recipe it is where none is named."""
     overrides = {name: given.get(name) for name in OVERRIDES}

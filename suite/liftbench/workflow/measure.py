@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..extension.loader import Plugins
 from ..measuring.harness import is_measured, measure, measure_texts, new_manifest
 from ..measuring.plan import Measurement, prepare
+from ..measuring.shards import measure_shard, parse_shard, shard_of
 from ..measuring.systems import Loadable, recipe_shots, resolve_system, untuned, with_best_prompt
 from ..measuring.texts import Texts, encode_texts, parse_texts, read_texts
 from ..models.adapters import read_rows
@@ -146,10 +147,10 @@ def load_run(name: str | Path, *, runs: str | Path = RUNS) -> Run:
 # ------------------------------------------------------------------------------------------------------------- work
 
 
-def measure_baseline(setup: Setup, measurement: Measurement) -> Run:
-    """The complete run of the recipe's untuned model."""
+def measure_baseline(setup: Setup, measurement: Measurement, shard: str = "") -> Run:
+    """The complete run of the recipe's untuned model, or one shard of it."""
     with setup.feedback.bars([("", "conversations")]) as (progress,):
-        return measure_system(setup, "baseline", untuned_model(setup), measurement, progress)
+        return measure_system(setup, "baseline", untuned_model(setup), measurement, progress, shard=shard)
 
 
 def measure_best_prompt(setup: Setup, measurement: Measurement, plan: TuningPlan) -> Run:
@@ -193,10 +194,12 @@ def find_system(
     )
 
 
-def measure_subject(setup: Setup, measurement: Measurement, subject: Loadable, parent: str | None) -> Run:
-    """The complete run of a named system; `parent` is the id of the run that it came from."""
+def measure_subject(
+    setup: Setup, measurement: Measurement, subject: Loadable, parent: str | None, shard: str = ""
+) -> Run:
+    """The complete run of a named system, or one shard of it; `parent` is the id of the run that it came from."""
     with setup.feedback.bars([("", "conversations")]) as (progress,):
-        return measure_system(setup, "score", subject, measurement, progress, parent)
+        return measure_system(setup, "score", subject, measurement, progress, parent, shard=shard)
 
 
 def measure_system(
@@ -206,16 +209,28 @@ def measure_system(
     measurement: Measurement,
     progress: Progress,
     parent: str | None = None,
+    *,
+    shard: str = "",
 ) -> Run:
-    """The complete run of a system: continued, reused or new."""
+    """The complete run of a system, or the texts of one shard (`2/4`) of it: continued, reused or new."""
+    part = shard_of(measurement, *parse_shard(shard)) if shard else measurement
     manifest = new_manifest(
-        command, subject.system, measurement, setup.resolved, argv=setup.argv, parent=parent, notes=subject.notes
+        command,
+        subject.system,
+        measurement,
+        setup.resolved,
+        argv=setup.argv,
+        parent=parent,
+        shard=shard,
+        notes=subject.notes,
     )
     rows = read_rows(subject.trained) if subject.trained else None
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
         if rows is not None:
             copy_rows(run, rows)
+        if shard:
+            return measure_shard(run, part, subject, setup.plugins, progress)
         return finish_run(run, measurement, subject, setup, progress)
 
 
@@ -248,6 +263,9 @@ def finish_run(run: OpenRun, measurement: Measurement, subject: Loadable, setup:
 def announce_run(run: OpenRun, manifest: Manifest, setup: Setup) -> None:
     """Say whether the run is new, continued or reused, and let observers know."""
     say = setup.feedback.say
+    if run.manifest.status == "shard":
+        say(f"already made: shard {run.manifest.shard} in {run.folder} (--fresh makes it again)")
+        return
     if run.manifest.status == "complete":
         if changed := changed_files(run.folder, run.manifest):
             say(f"not what the run was completed with: {join_words(changed)}")
