@@ -86,6 +86,7 @@ def test_another_rule_is_another_key(name: str) -> None:
 
 
 def test_labels_and_folders_are_not_in_the_key() -> None:
+    assert SYSTEM.model is not None
     assert parts(replace(SYSTEM, name="two", model=replace(SYSTEM.model, reference="folder"))) == parts(SYSTEM)
     assert parts(replace(REQUEST, model=Path("elsewhere"))) == parts(REQUEST)
 
@@ -103,16 +104,15 @@ def test_another_machine_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None
     import torch
 
     found = [machine()]
-    for name, value in (
-        ("versions", lambda: {"torch": "0"}),
-        ("processor_name", lambda: "another"),
-    ):
+    changes: dict[str, Any] = {
+        "liftbench.measuring.generation_cache.versions": {"torch": "0"},
+        "liftbench.measuring.generation_cache.processor_name": "another",
+        "torch.get_num_threads": 77,
+        "torch.backends.cpu.get_cpu_capability": "another",
+    }
+    for name, value in changes.items():
         with monkeypatch.context() as patch:
-            patch.setattr(generation_cache, name, value)
-            found.append(machine())
-    for name, value in (("get_num_threads", lambda: 77), ("backends.cpu.get_cpu_capability", lambda: "another")):
-        with monkeypatch.context() as patch:
-            patch.setattr(f"torch.{name}", value)
+            patch.setattr(name, lambda value=value: value)
             found.append(machine())
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     found.append(machine())
@@ -170,11 +170,14 @@ def test_a_fresh_run_of_the_same_system_loads_no_model(
 
     monkeypatch.setenv("LIFTBENCH_GENERATION_CACHE", "10")
     monkeypatch.setenv("LIFTBENCH_CACHE", str(tmp_path / "cache"))
-    opened = []
+    opened: list[BackendRequest] = []
     load = TransformersBackend.__init__
-    monkeypatch.setattr(
-        TransformersBackend, "__init__", lambda self, request: (opened.append(1), load(self, request))[1]
-    )
+
+    def noted(backend: TransformersBackend, request: BackendRequest) -> None:
+        opened.append(request)
+        load(backend, request)
+
+    monkeypatch.setattr(TransformersBackend, "__init__", noted)
     for folder, budget in (("one", 5), ("two", 5), ("three", 6)):
         outcome = tiny_command_line("baseline", "--set", f"generation.max_new_tokens={budget}", "--runs", folder)
         assert outcome.code == 0, outcome.err
@@ -221,6 +224,7 @@ def test_off_and_backends_that_did_not_ask_for_it_have_no_cache(monkeypatch: pyt
             return ["told"]
 
     monkeypatch.delenv("LIFTBENCH_GENERATION_CACHE")
-    assert [generation_cache.open_cache(one) is not None for one in (Plain, Cached, Telling)] == [False, True, False]
+    kinds: list[Any] = [Plain, Cached, Telling]
+    assert [generation_cache.open_cache(one) is not None for one in kinds] == [False, True, False]
     monkeypatch.setenv("LIFTBENCH_GENERATION_CACHE", "off")
-    assert generation_cache.open_cache(Cached) is None
+    assert generation_cache.open_cache(kinds[1]) is None

@@ -23,8 +23,9 @@ from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.files import write_atomic, write_lines
 from liftbench.measuring import harness
-from liftbench.measuring.plan import batch_plan, prepare, read_texts, sample_ids
+from liftbench.measuring.plan import batch_plan, prepare, sample_ids
 from liftbench.measuring.systems import Loadable
+from liftbench.measuring.texts import read_texts
 from liftbench.plugin_api import (
     Backend,
     BackendRequest,
@@ -141,10 +142,11 @@ SUBJECT = Loadable(
 
 def run_once(resolved: ResolvedRecipe, plugins: Plugins, runs: Path, *, fresh: bool = False) -> Run:
     measurement = prepare(resolved, plugins)
-    manifest = harness.new_manifest("baseline", SUBJECT.system, measurement, resolved, argv=["bench", "baseline"])
+    system = replace(SUBJECT.system, backend=resolved.recipe.model.backend)
+    manifest = harness.new_manifest("baseline", system, measurement, resolved, argv=["bench", "baseline"])
     scored = [measurement.conversations[id_] for id_ in measurement.scored]
     with open_run(manifest, scored, runs, fresh=fresh) as run:
-        return harness.measure(run, measurement, SUBJECT, plugins, no_progress)
+        return harness.measure(run, measurement, replace(SUBJECT, system=system), plugins, no_progress)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -6,25 +6,29 @@ from typing import Any
 
 import click
 
+from ..errors import UsageError
 from ..measuring.plan import prepare
 from ..prompt_search.plan import plan_tuning
 from ..workflow.measure import measure_baseline, measure_best_prompt, say_problems
 from ..workflow.preview import preview_baseline, require_model
-from .next_steps import after_dry_run, after_measuring
-from .options import run_options, setup_of
-from .show import say, show_preview, show_run
+from .next_steps import after_dry_run, after_measuring, after_shard
+from .options import run_options, setup_of, shard_option
+from .show import say, show_preview, show_run, show_shard
 from .show_prompts import show_search, show_search_plan
 
 
 @click.command("baseline")
 @run_options
+@shard_option
 @click.option("--tune", is_flag=True, help="Search for the best prompt on development data, and measure that one.")
-def command(tune: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+def command(tune: bool, shard: str, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Measure the untuned model of RECIPE (a shipped recipe or a TOML file).
 
     With --tune, prompts that the recipe declares ([tune]) are tried on conversations of the training split, and the
     best of them is measured: what a prompt alone buys. A search that was stopped continues with the same command.
     """
+    if tune and shard:
+        raise UsageError("a search for the best prompt has no shards; leave --tune or --shard out")
     setup = setup_of(given)
     measurement = prepare(setup.resolved, setup.plugins)
     if tune:
@@ -44,7 +48,11 @@ def command(tune: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
         after_dry_run(as_json=as_json)
         return
     else:
-        run = measure_baseline(setup, measurement)
+        run = measure_baseline(setup, measurement, shard)
+        if shard:
+            show_shard(run, as_json=as_json)
+            after_shard(setup.runs, as_json=as_json)
+            return
         show_run(run, as_json=as_json)
     say_problems(setup.plugins, say)
     after_measuring(setup, run, as_json=as_json)

@@ -36,6 +36,14 @@ EXAMPLES = {
         "bench score hub:org/model helpdesk",
         "bench score helpdesk --predictions texts.jsonl --name rival",
     ),
+    "merge": (
+        "bench merge",
+        "bench merge SHARD_1 SHARD_2 --json",
+    ),
+    "plan": (
+        "bench plan",
+        "bench plan --assume 0.2 0.31 --seeds 3",
+    ),
     "controls": (
         "bench controls helpdesk",
         "bench controls --dataset tickets --metric chrf",

@@ -22,6 +22,8 @@ COMMANDS = {
     "sweep": "Find a trainer's best options on development data, and write them as a recipe.",
     "score": "Measure a model, an adapter, or texts made elsewhere.",
     "controls": "Measure systems without a model, and the humans.",
+    "merge": "Join the shards of a run.",
+    "plan": "Plan how many conversations, seeds and minutes a proven lift needs.",
     "validate-metrics": "Measure what each metric can and cannot see on your data.",
     "compare": "Compare runs: a table, the verdict and an HTML report.",
     "judge": "Let people, or a language model, judge pairs of summaries.",
@@ -46,7 +48,7 @@ COMMANDS = {
 SECTIONS = {
     "Start": ("demo", "init", "check"),
     "Data": ("data",),
-    "Measure": ("baseline", "score", "controls", "validate-metrics"),
+    "Measure": ("baseline", "score", "merge", "plan", "controls", "validate-metrics"),
     "Train": ("train", "sweep"),
     "Decide": ("compare", "judge", "promote", "gate"),
     "Look": ("runs", "show", "report", "view"),

@@ -50,6 +50,13 @@ def after_measuring(setup: Setup, run: Run, *, as_json: bool) -> None:
         say_next("bench", "compare", run.id, *runs_arguments(setup.runs))
 
 
+def after_shard(runs: Path, *, as_json: bool) -> None:
+    """After a shard: the run it is a part of."""
+    if as_json:
+        return
+    say_next("bench", "merge", *runs_arguments(runs))
+
+
 def after_training_alone(*, as_json: bool) -> None:
     """After `bench train --no-score`: the same, with its score."""
     if not as_json:

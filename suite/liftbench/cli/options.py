@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ..extension.loader import load_plugins
+from ..models.cache import SWITCH
 from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup, name_default, resolve_recipe
 from . import complete
 from .lazy import RESOLVED
@@ -116,6 +117,11 @@ def _switch_cache_off(context: click.Context, parameter: click.Parameter, given:
     del context, parameter
     if given:
         os.environ[SWITCH] = "off"
+
+
+shard_option = click.option(
+    "--shard", default="", metavar="I/N", help="Make the texts of the I-th of N parts; `bench merge` joins them."
+)
 
 
 def setup_of(given: dict[str, Any]) -> Setup:

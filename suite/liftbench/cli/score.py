@@ -9,14 +9,15 @@ from typing import Any, get_args
 import click
 
 from ..errors import UsageError
-from ..measuring.plan import prepare, read_texts
+from ..measuring.plan import prepare
 from ..measuring.systems import Loadable, require_here
+from ..measuring.texts import read_texts
 from ..recipe.sections import Precision
 from ..workflow.measure import find_system, measure_subject, say_problems, score_texts
 from ..workflow.preview import preview_system
-from .next_steps import after_dry_run, after_measuring
-from .options import run_options, setup_of
-from .show import say, show_preview, show_run
+from .next_steps import after_dry_run, after_measuring, after_shard
+from .options import run_options, setup_of, shard_option
+from .show import say, show_preview, show_run, show_shard
 
 
 @click.command("score")
@@ -25,8 +26,11 @@ from .show import say, show_preview, show_run
 @click.option(
     "--predictions",
     type=click.Path(dir_okay=False, path_type=Path),
-    help='Score these texts instead: JSON Lines of {"id": …, "text": …}.',
+    help='Score these texts instead: JSON Lines of {"id": …, "text": …}, a table, or the log of another program.',
 )
+@click.option("--format", "form", default="", metavar="NAME|FILE", help="The format of --predictions (default: found).")
+@click.option("--pick", multiple=True, metavar="KEY=VALUE", help="Choose among several texts of a conversation.")
+@shard_option
 @click.option("--name", help="What to call the texts of --predictions (default: the file's name).")
 @click.option(
     "--precision",
@@ -37,7 +41,10 @@ from .show import say, show_preview, show_run
 def command(
     system: str | None,
     predictions: Path | None,
+    form: str,
+    pick: tuple[str, ...],
     name: str | None,
+    shard: str,
     precision: str | None,
     allow_mismatch: bool,
     dry_run: bool,
@@ -50,16 +57,20 @@ def command(
     """
     if predictions is not None:
         # The texts are the system, so the first argument is the recipe.
-        if (system is not None and given["recipe"] is not None) or precision or allow_mismatch:
-            raise UsageError("name a SYSTEM (with --precision, --allow-mismatch) or give --predictions FILE, not both")
+        if (system is not None and given["recipe"] is not None) or precision or allow_mismatch or shard:
+            raise UsageError(
+                "name a SYSTEM (with --precision, --allow-mismatch, --shard) or give --predictions FILE, not both"
+            )
         setup = setup_of({**given, "recipe": system})
         measurement = prepare(setup.resolved, setup.plugins)
-        texts = read_texts(predictions, measurement)
+        texts = read_texts(predictions, measurement, form=form, picked=_picked(pick))
         if dry_run:
             show_preview(preview_system(setup, measurement, None), as_json=as_json)
             after_dry_run(as_json=as_json)
             return
         run = score_texts(setup, measurement, texts, name or predictions.stem)
+    elif form or pick:
+        raise UsageError("--format and --pick are for --predictions")
     elif system is None:
         raise UsageError("name a SYSTEM (a model, an adapter's folder or a run), or give --predictions FILE")
     else:
@@ -76,7 +87,21 @@ def command(
             after_dry_run(as_json=as_json)
             return
         subject, parent = find()
-        run = measure_subject(setup, measurement, subject, parent)
+        run = measure_subject(setup, measurement, subject, parent, shard)
+        if shard:
+            show_shard(run, as_json=as_json)
+            after_shard(setup.runs, as_json=as_json)
+            return
     say_problems(setup.plugins, say)
     show_run(run, as_json=as_json)
     after_measuring(setup, run, as_json=as_json)
+
+
+def _picked(given: tuple[str, ...]) -> dict[str, str]:
+    picked = {}
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not (key and equals):
+            raise UsageError(f"--pick {one}: write it as KEY=VALUE")
+        picked[key] = value
+    return picked

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..errors import as_usage_error
 from ..report.terminal.tables import Table
-from ..text.phrases import join_words, metric_label
+from ..text.phrases import join_words, metric_label, pluralize
 from ..workflow.feedback import Feedback
 from .output import console, echo, error_console, results
 from .progress import progress_bars
@@ -53,6 +53,14 @@ def remarks(run: Run) -> list[str]:
     """Remarks that a reader of a run's figures must know, a line each."""
     left_out = [f"left out: {name}: {reason}" for name, reason in run.manifest.skipped.items()]
     return [*left_out, *(f"note: {note}" for note in run.manifest.notes)]
+
+
+def show_shard(run: Run, *, as_json: bool) -> None:
+    """Print which texts a shard has."""
+    if as_json:
+        print_json({"run": run.id, "shard": run.manifest.shard, "texts": len(run.predictions)})
+        return
+    say(f"shard {run.manifest.shard}: {pluralize(len(run.predictions), 'text')} in {run.folder}")
 
 
 def show_run(run: Run, *, as_json: bool) -> None:

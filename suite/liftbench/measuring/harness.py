@@ -45,12 +45,13 @@ def new_manifest(
     extra_key: str = "",
     parent: str | None = None,
     family: str = "",
+    shard: str = "",
     notes: Sequence[str] = (),
 ) -> Manifest:
     """The manifest of a run that has not begun. Its key covers everything that determines the result."""
     # The key leaves out the metrics: for other ones, the run's texts are scored again, not generated again.
     how = msgspec.structs.replace(measurement.protocol, metrics={})
-    key = digest(command, system, how, measurement.plan, resolved.recipe.seed, extra_key)
+    key = digest(command, system, how, measurement.plan, resolved.recipe.seed, extra_key, *([shard] if shard else []))
     created = now()
     return Manifest(
         id=run_id(system.name, measurement.protocol.dataset, key, created),
@@ -58,6 +59,7 @@ def new_manifest(
         command=command,
         status="running",
         created=created,
+        shard=shard,
         system=system,
         protocol=measurement.protocol,
         plan=measurement.plan if system.kind == "model" else [],

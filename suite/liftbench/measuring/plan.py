@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -217,61 +217,6 @@ def batch_plan(conversations: Sequence[Conversation], batch_size: int) -> list[l
     batches = [[c.id for c in by_length[i : i + batch_size]] for i in range(0, len(by_length), batch_size)]
     random.Random(PLAN_SEED).shuffle(batches)
     return batches
-
-
-class TextRow(Struct, frozen=True):
-    """A line of a file of texts made elsewhere."""
-
-    id: str
-    text: str
-
-
-def read_texts(path: Path, measurement: Measurement) -> tuple[dict[str, str], str]:
-    """A JSON Lines file of `{"id": …, "text": …}` as id → text, and the file's sha256.
-
-    Raises `UsageError` where the file cannot be read, and as `parse_texts` does.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read the predictions {path}: {error.strerror}") from error
-    return parse_texts(data, str(path), measurement)
-
-
-def encode_texts(texts: Mapping[str, str]) -> bytes:
-    """Id → text as JSON Lines."""
-    return b"".join(msgspec.json.encode(TextRow(id_, text)) + b"\n" for id_, text in texts.items())
-
-
-def parse_texts(data: bytes, source: str, measurement: Measurement) -> tuple[dict[str, str], str]:
-    """JSON Lines of `{"id": …, "text": …}` as id → text, and their sha256; `source` names them in errors.
-
-    Raises `UsageError` for a malformed line, a repeated id, an id that the split does not have, or a missing id.
-    """
-    decoder = msgspec.json.Decoder(TextRow)
-    texts: dict[str, str] = {}
-    for number, line in enumerate(data.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{source}, line {number}: {error}", 'Write each line as {"id": …, "text": …}.') from error
-        if row.id in texts:
-            raise UsageError(f"{source}, line {number}: id {row.id!r} occurs twice")
-        if row.id not in measurement.conversations:
-            raise UsageError(
-                f"{source}, line {number}: the split has no conversation {row.id!r} (its first ids: "
-                f"{', '.join(list(measurement.conversations)[:2])})"
-            )
-        texts[row.id] = row.text
-    missing = [id_ for id_ in measurement.scored if id_ not in texts]
-    if missing:
-        raise UsageError(
-            f"{source} lacks {len(missing)} of {len(measurement.scored)} conversations (the first: {missing[0]})",
-            "Add a text for each, even an empty one.",
-        )
-    return texts, hashlib.sha256(data).hexdigest()
 
 
 def require_visible(conversations: Iterable[Conversation], metrics: Sequence[Metric]) -> None:

@@ -250,12 +250,14 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Hash of everything that determines the result; a command with the same key resumes the run or reuses it."""
     command: Literal["baseline", "train", "score"]
     """The command that made the run."""
-    status: Literal["running", "trained", "complete"]
-    """How far the run is: started, trained but not measured, or measured."""
+    status: Literal["running", "trained", "shard", "complete"]
+    """How far the run is: started, trained but not measured, a shard with all its texts (see `shard`), or measured."""
     created: str
     """When the run began: UTC, ISO 8601."""
     finished: str | None = None
     """When the run was complete: UTC, ISO 8601."""
+    shard: str = ""
+    """`2/4` for the second of four parts, which `bench merge` joins to one run; empty for a whole run."""
     sums: dict[str, str] = {}
     """File → sha256 at completion; before that, of the files that no longer change (see `runs.sums`)."""
     system: System

@@ -159,6 +159,11 @@ class Run:
 
     def require_complete(self) -> Self:
         """The run itself. Raises `UsageError`, with the way to finish it, where it is not complete."""
+        if self.manifest.shard:
+            raise UsageError(
+                f"run {self.id} is shard {self.manifest.shard} of a run, and has no scores",
+                "`bench merge` joins all shards to one run.",
+            )
         if self.manifest.status != "complete":
             verb = "was trained but not scored" if self.manifest.status == "trained" else "is not finished"
             raise UsageError(

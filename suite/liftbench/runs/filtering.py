@@ -12,7 +12,7 @@ from .directory import Run
 Kind = Literal["baseline", "best-prompt", "train", "score"]
 """What made a run; `best-prompt` is a baseline whose prompt was searched for."""
 
-Status = Literal["complete", "incomplete", "trained", "running", "damaged"]
+Status = Literal["complete", "incomplete", "trained", "running", "shard", "damaged"]
 """How far a run is; `running`: it was begun, whether or not it goes on; `incomplete`: it is not complete."""
 
 

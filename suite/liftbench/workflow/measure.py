@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from ..errors import UsageError
 from ..extension.loader import Plugins
 from ..measuring.harness import is_measured, measure, measure_texts, new_manifest
-from ..measuring.plan import Measurement, encode_texts, parse_texts, prepare, read_texts
+from ..measuring.plan import Measurement, prepare
+from ..measuring.shards import measure_shard, parse_shard, shard_of
 from ..measuring.systems import Loadable, recipe_shots, resolve_system, untuned, with_best_prompt
+from ..measuring.texts import Texts, encode_texts, parse_texts, read_texts
 from ..models.adapters import read_rows
 from ..models.references import resolve
 from ..progress import Progress
@@ -82,8 +84,8 @@ def score(
             scored on the base and in the precision that it was trained on.
         recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`, or
             `helpdesk` where TweetSumm is not at hand).
-        predictions: Texts to score instead of a system: a file of JSON Lines `{"id": …, "text": …}`, or a mapping from
-            conversation ids to texts.
+        predictions: Texts to score instead of a system: a file of JSON Lines `{"id": …, "text": …}`, the log of another
+            program (see `docs/foreign-predictions.md`), or a mapping from conversation ids to texts.
         name: What to call these texts (default: the file's name without its ending, or `predictions`).
         precision: Precision of the base model (default: that of the adapter's training, or the recipe's).
         allow_mismatch: Score an adapter on another base or in another precision than its own; the run says so.
@@ -145,10 +147,10 @@ def load_run(name: str | Path, *, runs: str | Path = RUNS) -> Run:
 # ------------------------------------------------------------------------------------------------------------- work
 
 
-def measure_baseline(setup: Setup, measurement: Measurement) -> Run:
-    """The complete run of the recipe's untuned model."""
+def measure_baseline(setup: Setup, measurement: Measurement, shard: str = "") -> Run:
+    """The complete run of the recipe's untuned model, or one shard of it."""
     with setup.feedback.bars([("", "conversations")]) as (progress,):
-        return measure_system(setup, "baseline", untuned_model(setup), measurement, progress)
+        return measure_system(setup, "baseline", untuned_model(setup), measurement, progress, shard=shard)
 
 
 def measure_best_prompt(setup: Setup, measurement: Measurement, plan: TuningPlan) -> Run:
@@ -192,10 +194,12 @@ def find_system(
     )
 
 
-def measure_subject(setup: Setup, measurement: Measurement, subject: Loadable, parent: str | None) -> Run:
-    """The complete run of a named system; `parent` is the id of the run that it came from."""
+def measure_subject(
+    setup: Setup, measurement: Measurement, subject: Loadable, parent: str | None, shard: str = ""
+) -> Run:
+    """The complete run of a named system, or one shard of it; `parent` is the id of the run that it came from."""
     with setup.feedback.bars([("", "conversations")]) as (progress,):
-        return measure_system(setup, "score", subject, measurement, progress, parent)
+        return measure_system(setup, "score", subject, measurement, progress, parent, shard=shard)
 
 
 def measure_system(
@@ -205,36 +209,48 @@ def measure_system(
     measurement: Measurement,
     progress: Progress,
     parent: str | None = None,
+    *,
+    shard: str = "",
 ) -> Run:
-    """The complete run of a system: continued, reused or new."""
+    """The complete run of a system, or the texts of one shard (`2/4`) of it: continued, reused or new."""
+    part = shard_of(measurement, *parse_shard(shard)) if shard else measurement
     manifest = new_manifest(
-        command, subject.system, measurement, setup.resolved, argv=setup.argv, parent=parent, notes=subject.notes
+        command,
+        subject.system,
+        measurement,
+        setup.resolved,
+        argv=setup.argv,
+        parent=parent,
+        shard=shard,
+        notes=subject.notes,
     )
     rows = read_rows(subject.trained) if subject.trained else None
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
         if rows is not None:
             copy_rows(run, rows)
+        if shard:
+            return measure_shard(run, part, subject, setup.plugins, progress)
         return finish_run(run, measurement, subject, setup, progress)
 
 
-def score_texts(setup: Setup, measurement: Measurement, texts: tuple[dict[str, str], str], name: str) -> Run:
-    """The complete run of texts made elsewhere: id → text, and the sha256 of their file."""
-    by_id, sha256 = texts
-    system = System(kind="predictions", name=name, file_sha256=sha256, generation_verified=False)
+def score_texts(setup: Setup, measurement: Measurement, texts: Texts, name: str) -> Run:
+    """The complete run of texts made elsewhere."""
+    system = System(kind="predictions", name=name, file_sha256=texts.sha256, generation_verified=False)
     rules = setup.recipe.generation.rules
     notes = (
         [f"whether these texts follow the decoding rules ({rules.signature}) is not known"]
         if rules != DecodingRules()
         else []
     )
+    notes += texts.notes
     manifest = new_manifest("score", system, measurement, setup.resolved, argv=setup.argv, notes=notes)
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
         if is_measured(run, measurement):
             return Run(run.folder)
         with setup.feedback.bars([("", "texts")]) as (progress,):
-            return measure_texts(run, measurement, by_id, setup.plugins, progress)
+            return measure_texts(run, measurement, texts.by_id, setup.plugins, progress)
 
 
 def finish_run(run: OpenRun, measurement: Measurement, subject: Loadable, setup: Setup, progress: Progress) -> Run:
@@ -247,6 +263,9 @@ def finish_run(run: OpenRun, measurement: Measurement, subject: Loadable, setup:
 def announce_run(run: OpenRun, manifest: Manifest, setup: Setup) -> None:
     """Say whether the run is new, continued or reused, and let observers know."""
     say = setup.feedback.say
+    if run.manifest.status == "shard":
+        say(f"already made: shard {run.manifest.shard} in {run.folder} (--fresh makes it again)")
+        return
     if run.manifest.status == "complete":
         if changed := changed_files(run.folder, run.manifest):
             say(f"not what the run was completed with: {join_words(changed)}")

@@ -1,0 +1,66 @@
+"""Joining shards of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from ..files import read_lines
+from ..measuring.harness import finish, is_measured
+from ..measuring.plan import prepare_again
+from ..measuring.shards import join_shards, require_all, whole_manifest
+from ..recipe.resolve import ResolvedRecipe
+from ..recipe.sections import Recipe
+from ..records.training import TrainingRow
+from ..runs.directory import Run, runs_in
+from ..runs.open_run import open_run
+from ..training.adapter import copy_rows
+from .measure import announce_run, scored
+from .setup import Setup
+
+
+def recipe_of(run: Run) -> ResolvedRecipe:
+    """The recipe that a run was made with."""
+    recipe = msgspec.convert(run.manifest.recipe, Recipe)
+    return ResolvedRecipe(name="", recipe=recipe, origins=run.manifest.origins)
+
+
+def gather_shards(runs: Path, named: Sequence[Run]) -> list[Run]:
+    """The named shards; without names, those of the folder's newest shard's run."""
+    if named:
+        return list(named)
+    there = [run for run in runs_in(runs) if run.manifest.shard]
+    if not there:
+        return []
+    newest = there[-1].manifest
+    count = newest.shard.partition("/")[2]
+    alike = [
+        run
+        for run in there
+        if (run.manifest.system, run.manifest.protocol, run.manifest.plan, run.manifest.seed)
+        == (newest.system, newest.protocol, newest.plan, newest.seed)
+        and run.manifest.shard.endswith(f"/{count}")
+    ]
+    # Of a shard that was made twice, the newest counts.
+    return sorted(
+        {run.manifest.shard: run for run in alike}.values(), key=lambda run: int(run.manifest.shard.split("/")[0])
+    )
+
+
+def merge_shards(setup: Setup, shards: Sequence[Run]) -> Run:
+    """The complete run that shards are parts of, scored now."""
+    require_all(shards)
+    measurement = prepare_again(shards[0], setup.plugins)
+    manifest = whole_manifest(shards, measurement, setup.resolved)
+    trained = shards[0].folder / "training" / "rows.jsonl"
+    with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
+        announce_run(run, manifest, setup)
+        if is_measured(run, measurement):
+            return Run(run.folder)
+        join_shards(run, shards, measurement)
+        if trained.is_file():
+            copy_rows(run, read_lines(trained, TrainingRow))
+        with setup.feedback.bars([("", "texts")]) as (progress,):
+            return finish(run, measurement, setup.plugins, progress)

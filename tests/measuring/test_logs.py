@@ -1,0 +1,281 @@
+"""Logs of other programs as texts: recognized, matched with the split's conversations, or refused with the reason."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import liftbench
+from liftbench.errors import UsageError
+from liftbench.files import write_lines
+from liftbench.measuring import logs
+from liftbench.measuring.logs import ReadLog, mapping_names, read_log, read_mapping
+from liftbench.records.conversation import Conversation
+from liftbench.text.transcript import transcript
+
+from ..conftest import Outcome
+
+Write = Callable[..., Path]
+
+
+def text_of(one: Conversation) -> str:
+    return f"Summary of {one.id}."
+
+
+def lm_eval(conversations: list[Conversation], *, ids: bool = True, filters: tuple[str, ...] = ("none",)) -> list[Any]:
+    """As `--log_samples` writes it."""
+    return [
+        {
+            "doc_id": number,
+            "doc": {"dialogue": transcript(one.turns), **({"id": one.id} if ids else {})},
+            "target": one.references[0],
+            "arguments": {"gen_args_0": {"arg_0": f"Summarize:\n{transcript(one.turns)}\n", "arg_1": {"until": []}}},
+            "resps": [[text_of(one)]],
+            "filtered_resps": [text_of(one) if name == "none" else f"{name} {text_of(one)}"],
+            "filter": name,
+            "doc_hash": "ab",
+        }
+        for number, one in enumerate(conversations)
+        for name in filters
+    ]
+
+
+def inspect(conversations: list[Conversation], *, epochs: int = 1, ids: bool = True) -> dict[str, Any]:
+    """As `inspect log convert --to json` writes it."""
+    return {
+        "version": 2,
+        "status": "success",
+        "eval": {"task": "summaries", "model": "openai/gpt-x", "packages": {"inspect_ai": "0.3.9"}},
+        "samples": [
+            {
+                "id": one.id if ids else number,
+                "epoch": epoch,
+                "input": f"Summarize: {transcript(one.turns)}",
+                "target": "",
+                "output": {
+                    "model": "gpt-x",
+                    "choices": [{"message": {"role": "assistant", "content": text_of(one)}, "stop_reason": "stop"}],
+                    "completion": text_of(one) if epoch == 1 else f"{epoch} {text_of(one)}",
+                },
+            }
+            for number, one in enumerate(conversations, start=1)
+            for epoch in range(1, epochs + 1)
+        ],
+    }
+
+
+def promptfoo(conversations: list[Conversation], *providers: str) -> list[Any]:
+    """The results of `promptfoo eval`."""
+    return [
+        {
+            "promptIdx": 0,
+            "testIdx": number,
+            "vars": {"id": one.id, "conversation": transcript(one.turns)},
+            "prompt": {"raw": f"Summarize {transcript(one.turns)}", "label": "p"},
+            "provider": {"id": provider, "label": ""},
+            "response": {"output": text_of(one) if provider == "a" else f"{provider} {text_of(one)}"},
+            "success": True,
+        }
+        for number, one in enumerate(conversations)
+        for provider in providers or ("a",)
+    ]
+
+
+def foo_document(results: list[Any]) -> dict[str, Any]:
+    return {"evalId": "eval-1", "results": {"version": 3, "results": results}, "metadata": {"promptfooVersion": "0.99"}}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_file(name: str, content: Any) -> Path:
+        path = tmp_path / name
+        if name.endswith(".jsonl"):
+            path.write_text("".join(json.dumps(row) + "\n" for row in content))
+        elif name.endswith(".csv"):
+            with path.open("w", newline="") as file:
+                writer = csv.DictWriter(file, content[0])
+                writer.writeheader()
+                writer.writerows(content)
+        else:
+            path.write_text(json.dumps(content))
+        return path
+
+    return write_file
+
+
+def read(path: Path, conversations: list[Conversation], **options: Any) -> ReadLog:
+    return read_log(path, {one.id: one for one in conversations}, [one.id for one in conversations], **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "title"),
+    [
+        ("samples_task.jsonl", lm_eval, "lm-evaluation-harness"),
+        ("samples_task.jsonl", lambda all_: lm_eval(all_, ids=False), "lm-evaluation-harness"),
+        ("log.json", inspect, "Inspect, model openai/gpt-x, task summaries, version 0.3.9"),
+        ("log.json", lambda all_: inspect(all_, ids=False), "Inspect"),
+        ("results.json", lambda all_: foo_document(promptfoo(all_)), "promptfoo, version 0.99, run eval-1"),
+        ("results.jsonl", promptfoo, "promptfoo"),
+        ("t.csv", lambda all_: [{"conversation_id": c.id, "summary": text_of(c), "x": 1} for c in all_], "a table"),
+        ("t.jsonl", lambda all_: [{"dialog_id": c.id, "generated_text": text_of(c)} for c in all_], "a table"),
+        ("t.json", lambda all_: {"predictions": [{"id": c.id, "prediction": text_of(c)} for c in all_]}, "a table"),
+        ("t.json", lambda all_: [{"id": c.id, "output": text_of(c)} for c in all_], "a table"),
+    ],
+)
+def test_a_log_is_recognized_and_every_text_finds_its_conversation(
+    name: str, make: Any, title: str, conversations: list[Conversation], write: Write
+) -> None:
+    content = make(conversations)
+    if isinstance(content, list):
+        random.Random(0).shuffle(content)
+    found = read(write(name, content), conversations)
+    assert found.texts == {one.id: text_of(one) for one in conversations}
+    assert found.notes[0].startswith(f"the texts are from {title}")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "several", "key", "values"),
+    [
+        ("s.jsonl", lambda all_: lm_eval(all_, filters=("none", "strict")), "filter=", "filter", ("none", "strict")),
+        ("log.json", lambda all_: inspect(all_, epochs=3), "epoch=1", "epoch", ("1", "3")),
+        ("r.jsonl", lambda all_: promptfoo(all_, "a", "b"), "provider=a", "provider", ("a", "b")),
+    ],
+)
+def test_several_texts_of_a_conversation_must_be_chosen_from(
+    name: str,
+    make: Any,
+    several: str,
+    key: str,
+    values: tuple[str, str],
+    conversations: list[Conversation],
+    write: Write,
+) -> None:
+    path = write(name, make(conversations))
+    with pytest.raises(UsageError, match="12 conversations have several records") as caught:
+        read(path, conversations)
+    assert f"--pick {several}" in (caught.value.fix or "")
+    plain, other = (read(path, conversations, picked={key: value}) for value in values)
+    assert plain.texts == {one.id: text_of(one) for one in conversations}
+    assert other.texts == {one.id: f"{values[1]} {text_of(one)}" for one in conversations}
+    assert plain.sha256 != other.sha256
+    with pytest.raises(UsageError, match="no record has the picked values"):
+        read(path, conversations, picked={key: "absent"})
+    with pytest.raises(UsageError, match="unknown key of --pick"):
+        read(path, conversations, picked={"wrong": "1"})
+
+
+def test_what_does_not_fit_the_split_is_named(conversations: list[Conversation], write: Write) -> None:
+    rows = lm_eval(conversations)
+    with pytest.raises(UsageError, match="lacks 2 of 12"):
+        read(write("a.jsonl", rows[:-2]), conversations)
+    foreign = lm_eval([Conversation(id="zz", turns=conversations[0].turns[:1], references=("x",))])
+    foreign[0]["doc"]["dialogue"] = foreign[0]["arguments"]["gen_args_0"]["arg_0"] = "Something else."
+    with pytest.raises(UsageError, match=r"1 record of 13 belong to no conversation of the split \(zz"):
+        read(write("b.jsonl", [*rows, *foreign]), conversations)
+
+
+def test_a_text_that_two_conversations_share_is_not_guessed(conversations: list[Conversation], write: Write) -> None:
+    both = [*conversations, Conversation(id="twin", turns=conversations[0].turns, references=("x",))]
+    with pytest.raises(UsageError, match="belong to no conversation"):
+        read(write("a.jsonl", lm_eval(both, ids=False)), both)
+
+
+def test_a_request_that_failed_is_no_empty_summary(conversations: list[Conversation], write: Write) -> None:
+    rows = promptfoo(conversations)
+    rows[3] |= {"response": {}, "error": "API error: 429"}
+    with pytest.raises(UsageError, match=rf"failed on 1 conversation \({conversations[3].id}"):
+        read(write("r.jsonl", rows), conversations)
+
+
+def test_a_mapping_of_ones_own_reads_any_log(conversations: list[Conversation], write: Write, tmp_path: Path) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text('title = "ours"\nrecords = "deep.rows"\nid = "who"\ntext = "said.last"\n')
+    document = {"deep": {"rows": [{"who": one.id, "said": {"last": text_of(one)}} for one in conversations]}}
+    path = write("log.json", document)
+    with pytest.raises(UsageError, match="was not recognized"):
+        read(path, conversations)
+    assert read(path, conversations, form=str(own)).texts == {one.id: text_of(one) for one in conversations}
+    own.write_text('title = "ours"\nid = "who"\ntext = "said"\ntypo = "x"\n')
+    with pytest.raises(UsageError, match="typo"):
+        read(path, conversations, form=str(own))
+    with pytest.raises(UsageError, match="unknown format 'inspct'"):
+        read(path, conversations, form="inspct")
+
+
+def test_every_shipped_mapping_is_whole() -> None:
+    assert mapping_names() == ["inspect", "lm-eval", "promptfoo", "table"]
+    for name in mapping_names():
+        mapping = read_mapping(name)
+        assert mapping.signature
+        assert mapping.source
+        assert mapping.what
+
+
+def test_the_mapping_in_the_documentation_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "foreign-predictions.md"
+    (tmp_path / "mine.toml").write_text(page.read_text().partition("```text\n")[2].partition("```")[0])
+    mapping = read_mapping(str(tmp_path / "mine.toml"))
+    assert (mapping.title, mapping.pick) == ("our pipeline", {"model": "model"})
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b"nonsense", b"[" * 100_000, b"\xff\xfe{", b'{"samples": 3}', b"[1, 2]", b"null"]
+)
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv"])
+def test_damaged_files_are_errors(data: bytes, name: str, conversations: list[Conversation], tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UsageError):
+        read(tmp_path / name, conversations)
+
+
+KEYS = st.sampled_from(["samples", "id", "text", "doc", "epoch", "output", "vars", "results", "doc_id", "testIdx"])
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.text() | st.integers(),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+    max_leaves=20,
+)
+
+
+@given(document=DOCUMENTS)
+def test_any_document_is_refused_in_words(tmp_path_factory: pytest.TempPathFactory, document: Any) -> None:
+    path = tmp_path_factory.mktemp("logs") / "log.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(UsageError):
+        read_log(path, {}, ["c1"])
+
+
+def test_a_file_that_is_too_large_is_not_read(
+    conversations: list[Conversation], write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "LARGEST", 10)
+    with pytest.raises(UsageError, match="is larger than"):
+        read(write("a.json", inspect(conversations)), conversations)
+
+
+def test_a_log_is_scored_on_the_command_line(
+    command_line: Callable[..., Outcome], conversations: list[Conversation], write: Write, tmp_path: Path
+) -> None:
+    folder = tmp_path / "support"
+    folder.mkdir()
+    write_lines(folder / "validation.jsonl", conversations)
+    options = ("--dataset", str(folder), "--runs", str(tmp_path / "runs"))
+    path = write("log.json", inspect(conversations, epochs=2))
+    told = command_line("score", "--predictions", str(path), *options)
+    assert (told.code, "--pick epoch=1" in told.err) == (2, True)
+    done = command_line("score", "--predictions", str(path), "--pick", "epoch=2", "--name", "gpt-x", *options)
+    assert done.code == 0, done.err
+    [run] = map(liftbench.load_run, (tmp_path / "runs").glob("2*"))
+    assert {id_: one.text for id_, one in run.predictions.items()} == {
+        one.id: f"2 {text_of(one)}" for one in conversations
+    }
+    assert "picked: epoch 2" in run.manifest.notes
+    wrong = command_line("score", "smollm2-135m", "--pick", "epoch=2", *options)
+    assert (wrong.code, "are for --predictions" in wrong.err) == (2, True)
