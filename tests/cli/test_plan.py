@@ -70,6 +70,9 @@ def test_a_lift_below_the_target_is_never_proven(command_line: Bench) -> None:
     ("arguments", "words"),
     [
         (("--assume", "0", "0.3"), "must be above 0"),
+        (("--assume", "0.2", "nan"), "must be finite"),
+        (("--assume", "0.2", "0.3", "--target", "nan"), "must be finite"),
+        (("--assume", "0.2", "0.3", "--deviations", "-1", "0.1"), "--deviations above 0"),
         (("--assume", "0.2", "0.3", "--conversations", "10"), "10 conversations are too few"),
         (("some-run", "--assume", "0.2", "0.3"), "not both"),
     ],

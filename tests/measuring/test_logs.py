@@ -188,6 +188,43 @@ def test_a_text_that_two_conversations_share_is_not_guessed(conversations: list[
         read(write("a.jsonl", lm_eval(both, ids=False)), both)
 
 
+def test_an_id_that_belongs_to_another_transcript_is_refused(conversations: list[Conversation], write: Write) -> None:
+    log = inspect(conversations)
+    first, second = log["samples"][:2]
+    first["id"], second["id"] = second["id"], first["id"]
+    with pytest.raises(UsageError, match="2 records of 12 have the id of one conversation and the transcript"):
+        read(write("log.json", log), conversations)
+
+
+@pytest.mark.parametrize(("column", "words"), [("summary", "summary and prediction"), ("output", "prediction and out")])
+def test_which_of_two_columns_the_model_wrote_is_not_guessed(
+    column: str, words: str, conversations: list[Conversation], write: Write
+) -> None:
+    rows = [{"id": one.id, column: one.references[0], "prediction": text_of(one)} for one in conversations]
+    with pytest.raises(UsageError, match=words):
+        read(write("t.csv", rows), conversations)
+
+
+def test_an_empty_answer_stays_empty_and_a_missing_one_is_refused(
+    conversations: list[Conversation], write: Write
+) -> None:
+    rows = lm_eval(conversations)
+    rows[0]["filtered_resps"] = [""]
+    assert read(write("a.jsonl", rows), conversations).texts[conversations[0].id] == ""
+    bare = [{"id": one.id, "prediction": text_of(one)} for one in conversations]
+    del bare[1]["prediction"]
+    with pytest.raises(UsageError, match=rf"1 conversation have a record without a text \({conversations[1].id}"):
+        read(write("b.jsonl", bare), conversations)
+
+
+def test_several_texts_in_one_record_are_refused(conversations: list[Conversation], write: Write) -> None:
+    rows = lm_eval(conversations)
+    for row in rows:
+        row["filtered_resps"] = [["one", "two"]]
+    with pytest.raises(UsageError, match="12 conversations have several texts in one record"):
+        read(write("a.jsonl", rows), conversations)
+
+
 def test_a_request_that_failed_is_no_empty_summary(conversations: list[Conversation], write: Write) -> None:
     rows = promptfoo(conversations)
     rows[3] |= {"response": {}, "error": "API error: 429"}

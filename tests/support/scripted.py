@@ -87,6 +87,7 @@ class TestPlugin:
     @hookimpl
     def bench_register(self, registry: Registry) -> None:
         registry.backend("scripted", target=f"{__name__}:Scripted")
+        registry.backend("other", target=f"{__name__}:Scripted")
         registry.metric("holey", target=f"{__name__}:Holey")
 
 

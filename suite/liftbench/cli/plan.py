@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -59,6 +60,8 @@ def command(
     if assume and names:
         raise UsageError("give a pilot of two runs or --assume, not both")
     of_seeds = seed_deviation if seeds > 1 else 0.0
+    if not all(map(math.isfinite, (*(assume or ()), *deviations, target or 0.0))) or min(deviations) <= 0:
+        raise UsageError("means and targets must be finite numbers, and --deviations above 0")
     if assume:
         before, after = assume
         if before <= 0:

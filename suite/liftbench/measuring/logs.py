@@ -51,8 +51,10 @@ class LogMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Paths that every record of this format has."""
     id: str
     text: str
+    one_of: bool = False
+    """A record may have one of the keys of `text` only: which of two columns the model wrote is not known."""
     input: str = ""
-    """What the model was given, for records whose id is none of the split's."""
+    """What the model was given: it finds the conversation where the id is none of the split's, and checks it."""
     problem: str = ""
     """An error that the program met; such a record has no text."""
     pick: dict[str, str] = {}
@@ -114,12 +116,14 @@ def read_log(
     records = _objects(document, mapping.records) or records
     chosen = _choose(path, mapping, records, picked or {})
     found = _assign(path, mapping, chosen, conversations)
+    texts = {id_: _answer(record, mapping) for id_, record in found.items()}
     failed = [id_ for id_, record in found.items() if mapping.problem and _text(record, mapping.problem)]
-    if failed := [id_ for id_ in failed if not _text(found[id_], mapping.text)]:
+    if failed := [id_ for id_ in failed if not texts[id_]]:
         raise UsageError(
             f"{path}: {mapping.title} failed on {pluralize(len(failed), 'conversation')} ({_some(failed)})",
             "Let it run again for them; a failed request is no summary.",
         )
+    _require_answers(path, mapping, found, texts)
     missing = [id_ for id_ in scored if id_ not in found]
     if missing:
         raise UsageError(
@@ -131,10 +135,52 @@ def read_log(
     notes += [f"picked: {', '.join(f'{key} {value}' for key, value in picked.items())}"] if picked else []
     notes.append("which weights, precision, prompt and decoding made them is what the log says, and was not checked")
     return ReadLog(
-        texts={id_: _text(record, mapping.text) for id_, record in found.items()},
+        texts={id_: text or "" for id_, text in texts.items()},
         sha256=digest(sha256, name, mapping, dict(picked or {})),
         notes=tuple(notes),
     )
+
+
+def _answer(record: Mapping[str, Any], mapping: LogMapping) -> str | None:
+    """The text behind the first key that is there, even an empty one; None where no key is there."""
+    there = [keys for keys in mapping.text.split("|") if _is_there(record, keys)]
+    return words(_at(record, there[0].split("."))) or "" if there else None
+
+
+def _require_answers(
+    path: Path, mapping: LogMapping, found: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str | None]
+) -> None:
+    """Raises `UsageError` for records without a text, or with several of which nothing says which one counts."""
+    if bare := [id_ for id_, text in texts.items() if text is None]:
+        raise UsageError(
+            f"{path}: {pluralize(len(bare), 'conversation')} have a record without a text ({_some(bare)})",
+            "Write an empty text where the program answered nothing.",
+        )
+    keys = mapping.text.split("|")
+    columns = {id_: [key for key in keys if _is_there(record, key)] for id_, record in found.items()}
+    if mapping.one_of and (both := next((there for there in columns.values() if len(there) > 1), None)):
+        raise UsageError(
+            f"{path}: {join_words(both)} could each be the text to score",
+            "Leave one of them, or name it in a mapping of your own: --format my-mapping.toml.",
+        )
+    several = [id_ for id_, record in found.items() if _has_several(record, columns[id_][0].split("."))]
+    if several:
+        raise UsageError(
+            f"{path}: {pluralize(len(several), 'conversation')} have several texts in one record ({_some(several)})",
+            "Let the program keep one text, as by its filter, or write one record for each.",
+        )
+
+
+def _has_several(value: Any, keys: Sequence[str]) -> bool:
+    """Whether a list with more than one item lies on the way to a value, or is it."""
+    for key in (*keys, None):
+        while isinstance(value, list):
+            if len(value) > 1:
+                return True
+            value = value[0] if value else None
+        if key is not None:
+            value = value.get(key) if isinstance(value, Mapping) else None
+    return False
 
 
 def _read(path: Path) -> tuple[Any, list[Mapping[str, Any]], str]:
@@ -220,18 +266,28 @@ def _assign(
     found: dict[str, Mapping[str, Any]] = {}
     twice: dict[str, Mapping[str, Any]] = {}
     strangers = []
-    transcripts: dict[str, str] = {}
+    crossed = []
+    transcripts = {one.id: _squeeze(transcript(one.turns)) for one in conversations.values()} if mapping.input else {}
     for number, record in enumerate(records, start=1):
         id_ = _text(record, mapping.id)
-        if id_ not in conversations and mapping.input:
-            transcripts = transcripts or {one.id: _squeeze(transcript(one.turns)) for one in conversations.values()}
-            id_ = _whose(_text(record, mapping.input), transcripts) or id_
+        given = _text(record, mapping.input) if mapping.input else ""
+        if given and (id_ not in conversations or transcripts[id_] not in _squeeze(given)):
+            whose = _whose(given, transcripts)
+            if whose and id_ in conversations:
+                crossed.append(f"{id_} is {whose}")
+            id_ = id_ if id_ in conversations else whose or id_
         if id_ not in conversations:
             strangers.append(id_ or f"record {number}")
         elif id_ in found:
             twice[id_] = record
         else:
             found[id_] = record
+    if crossed:
+        raise UsageError(
+            f"{path}: {pluralize(len(crossed), 'record')} of {len(records)} have the id of one conversation and the "
+            f"transcript of another ({_some(crossed)})",
+            "Numbers that the program gave are no ids: let each record carry the conversation's own.",
+        )
     if strangers:
         first = ", ".join(list(conversations)[:2])
         raise UsageError(
