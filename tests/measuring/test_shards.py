@@ -128,6 +128,12 @@ def test_what_is_no_whole_run_is_not_merged(
         assert told.code != 0
         assert "Traceback" not in told.err
     assert "is shard 1/2 of a run, and has no scores" in command_line("compare", first, second, *place).err
+    environment = shards["2/2"].folder / "environment.json"
+    before = environment.read_text()
+    value = json.loads(before)
+    environment.write_text(json.dumps(value | {"packages": value["packages"] | {"torch": "0.0"}}))
+    assert "was made with another version of torch" in refused(first, second)
+    environment.write_text(before)
     path = shards["2/2"].folder / "predictions.jsonl"
     path.write_text(path.read_text().replace('"new_tokens":', '"new_tokens":1', 1))
     assert "is not the one that run" in refused(first, second)

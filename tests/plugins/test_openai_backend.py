@@ -277,19 +277,30 @@ def test_a_served_model_is_measured_compared_and_never_asked_twice(
         assert not path.is_file() or path.name == "log" or SECRET.encode() not in path.read_bytes()
 
 
-def test_an_interrupted_run_goes_on_without_asking_again(
+def test_an_interrupted_run_goes_on_with_what_is_missing(
     command_line: Callable[..., Outcome], measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(CONCURRENCY, "1")
-    monkeypatch.setattr("liftbench.models.chat_server.RETRIES", 0)
+    monkeypatch.setenv(CONCURRENCY, "2")
     options = ("--dataset", str(measured), "--runs", str(tmp_path / "runs"))
-    with chat_server("writes", tmp_path / "log", [200, 200]) as served:
-        # Two first answers that cannot be read stop it at once.
-        stopped = command_line("baseline", *options, "--model", f"openai:base@{served.base_url}")
-        assert stopped.code != 0
-        assert "Traceback" not in stopped.err
-        done = command_line("baseline", *options, "--model", f"openai:base@{served.base_url}")
-    assert (done.code, "continuing" in done.err) == (0, True)
+    generate = OpenAIBackend.generate
+    rounds: list[int] = []
+
+    def stopped(backend: OpenAIBackend, prompts: Any, most: int) -> Any:
+        rounds.append(len(prompts))
+        if len(rounds) == 4:
+            raise KeyboardInterrupt
+        return generate(backend, prompts, most)
+
+    with chat_server("writes", tmp_path / "log") as served:
+        reference = f"openai:base@{served.base_url}"
+        monkeypatch.setattr(OpenAIBackend, "generate", stopped)
+        assert command_line("baseline", *options, "--model", reference).code == 130
+        assert len(served.requests) == 6
+        monkeypatch.setattr(OpenAIBackend, "generate", generate)
+        done = command_line("baseline", *options, "--model", reference)
+        assert (done.code, "continuing" in done.err) == (0, True)
+        # 12 conversations, each asked once.
+        assert len(served.requests) == 12
 
 
 def test_a_served_model_cannot_be_trained(command_line: Callable[..., Outcome], measured: Path, tmp_path: Path) -> None:

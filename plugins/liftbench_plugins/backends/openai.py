@@ -94,7 +94,8 @@ class OpenAIBackend(Backend):
         variable = OPENAI_KEY if official and not os.environ.get(KEY) else KEY
         self.tokenizer = MessagesTokenizer()
         self._workers = concurrency()
-        self.most_rows = 4 * self._workers
+        # What a round has made is kept when all of it is there, so a round is no larger than it must be.
+        self.most_rows = self._workers
         self._server = ChatServer(
             served.name,
             served.url,

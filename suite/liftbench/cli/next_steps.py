@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ..errors import LiftbenchError
+from ..models.served import PREFIX, is_served
 from ..records.run import Manifest
 from ..runs.differences import protocol_differences
 from ..runs.directory import Run, runs_in
@@ -42,6 +43,8 @@ def after_measuring(setup: Setup, run: Run, *, as_json: bool) -> None:
     candidates = [one for one in alike if one.manifest.command != "baseline"]
     if not any(map(is_plain_baseline, alike)):
         say_next("bench", "baseline", *recipe_arguments(setup, plugin=False))
+    elif not candidates and is_served(setup.recipe.model.reference):
+        say_next("bench", "score", f"{PREFIX}NAME@URL", *recipe_arguments(setup, plugin=False, model=False))
     elif not candidates:
         say_next("bench", "train", *recipe_arguments(setup, plugin=False), "--plugin", setup.recipe.train.plugin)
     elif run.manifest.command == "baseline" or _is_newest(run, there):
@@ -204,14 +207,15 @@ def after_doctor(*, with_torch: bool) -> None:
 # ------------------------------------------------------------------------------------------------------------ arguments
 
 
-def recipe_arguments(setup: Setup, *, plugin: bool = True) -> list[str]:
+def recipe_arguments(setup: Setup, *, plugin: bool = True, model: bool = True) -> list[str]:
     """The recipe with what the command line changed in it, as the next command has to name them again."""
     resolved = setup.resolved
     typed = setup.origins.option
     found = [resolved.name]
     values = {key: _value(setup, key) for key in resolved.origins}
     for option, key in OVERRIDES.items():
-        if resolved.origins.get(key) == typed and (plugin or option != "plugin"):
+        wanted = (plugin or option != "plugin") and (model or option != "model")
+        if wanted and resolved.origins.get(key) == typed:
             found += [f"--{option.replace('_', '-')}", str(values[key])]
     found += [part for name in ("--metric", "--set") for text in _typed(setup.argv, name) for part in (name, text)]
     return [*found, *runs_arguments(setup.runs)]

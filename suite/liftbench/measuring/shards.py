@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..extension.loader import Plugins
-from ..files import recover_lines, write_lines
+from ..files import read_record, recover_lines, write_lines
 from ..progress import Progress
 from ..recipe.resolve import ResolvedRecipe
-from ..records.run import Manifest, Prediction
+from ..records.run import Environment, Manifest, Prediction
 from ..runs.directory import Run
 from ..runs.open_run import OpenRun, now
 from ..runs.sums import file_sums, require_sealed, require_unchanged, seal
@@ -126,6 +126,19 @@ def require_all(shards: Sequence[Run]) -> None:
                 f"{run.id} is a shard of another run than {shards[0].id}: {join_words(differing)} differ",
                 "Merge shards of one command only.",
             )
+        if (run.manifest.device or "")[:4] != (first.device or "")[:4]:
+            raise UsageError(
+                f"{run.id} was made on {run.manifest.device}, and {shards[0].id} on {first.device}",
+                "Make all shards on one kind of device: texts can differ in some words between them.",
+            )
+        changed = sorted(
+            name for name, version in _packages(run).items() if version != _packages(shards[0]).get(name, version)
+        )
+        if changed:
+            raise UsageError(
+                f"{run.id} was made with another version of {join_words(changed)} than {shards[0].id}",
+                "Make all shards with the same versions.",
+            )
     numbers = [parse_shard(run.manifest.shard) for run in shards]
     counts = {count for _, count in numbers}
     if len(counts) > 1:
@@ -140,6 +153,10 @@ def require_all(shards: Sequence[Run]) -> None:
     if missing:
         shown = join_words([f"{number}/{count}" for number in missing[:5]])
         raise UsageError(f"{pluralize(len(missing), 'shard')} of {count} are missing: {shown}", "Make them first.")
+
+
+def _packages(run: Run) -> dict[str, str]:
+    return read_record(run.folder / ENVIRONMENT, Environment).packages
 
 
 def join_shards(run: OpenRun, shards: Sequence[Run], measurement: Measurement) -> None:
