@@ -51,6 +51,7 @@ class Weighted(Metric):
         documents = [one.references for one in request.training if one.references]
         self._frequencies = Counter(gram for references in documents for gram in self._distinct(references))
         self._documents = len(documents)
+        self._weights = {frequency: self._weight_of(frequency) for frequency in {0, *self._frequencies.values()}}
         known = f"{request.training_split}:{len(documents)}:{digest(sorted(documents))[:12]}"
         self.frequencies = known if len(documents) > 1 else "none"
         """Source of the document frequencies, for the signature: split, conversations, digest of the references."""
@@ -79,9 +80,10 @@ class Weighted(Metric):
 
     def weight(self, gram: Gram) -> float:
         """log(N / df), in [0, log N]."""
-        if self._documents < 2:
-            return 1.0
-        return log(self._documents / max(1, self._frequencies[gram]))
+        return self._weights[self._frequencies.get(gram, 0)]
+
+    def _weight_of(self, frequency: int) -> float:
+        return log(self._documents / max(1, frequency)) if self._documents > 1 else 1.0
 
     def _mean(self, text: str, references: Sequence[str]) -> float | None:
         if not references:

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import ClassVar
 
 from ..records.conversation import Conversation
@@ -137,13 +137,17 @@ def fragments(summary: Tokens, conversation: Tokens) -> tuple[int, ...]:
     lengths = []
     start = 0
     while start < len(summary):
-        longest = max((_run(summary[start:], conversation[place:]) for place in places[summary[start]]), default=0)
+        longest = max((_run(summary, start, conversation, place) for place in places.get(summary[start], ())), default=0)
         if longest:
             lengths.append(longest)
         start += max(longest, 1)
     return tuple(lengths)
 
 
-def _run(left: Tokens, right: Tokens) -> int:
-    """The number of words that two texts have in common at their beginning."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
+def _run(summary: Tokens, start: int, conversation: Tokens, place: int) -> int:
+    """The number of words that a summary from `start` and a conversation from `place` have in common."""
+    longest = min(len(summary) - start, len(conversation) - place)
+    for length in range(longest):
+        if summary[start + length] != conversation[place + length]:
+            return length
+    return longest

@@ -68,6 +68,11 @@ _WORDS = {**CARDINALS, **SCALES, **ORDINALS, **_OTHER_WORDS, "dozen": 12, "noon"
 _WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
 _RUN = regex.compile(rf"(?i)\b(?:{_WORD})s?(?:(?:-|,? |(?<=hundred|thousand),? and )(?:{_WORD}))*\b")
 _PART = regex.compile(rf"(?i)\b(?:{_WORD})")
+_TOKEN = regex.compile(r"\w+")
+_FIRST = frozenset((*_WORDS, *(f"{word}s" for word in _WORDS)))
+"""What a run begins with, as a whole token: most texts have none of them, which is faster to see than to search."""
+_ODD_CASES = frozenset("ſKİı")
+"""Letters that `regex` may take for ASCII letters where case is ignored, and `str.lower` does not."""
 
 
 class NumberWords(Struct, frozen=True):
@@ -91,6 +96,8 @@ def find_number_words(text: str) -> Iterator[NumberWords]:
     >>> [(run.values, run.digits) for run in find_number_words("two two six; a hundred and one; twenty twenty-six")]
     [((2, 2, 6), '226'), ((101,), '101'), ((20, 26), '2026')]
     """
+    if _FIRST.isdisjoint(_TOKEN.findall(text.lower())) and _ODD_CASES.isdisjoint(text):
+        return
     for run in _RUN.finditer(text):
         words = tuple(match[0].lower() for match in _PART.finditer(run[0]))
         yield NumberWords(*run.span(), words, tuple(_values(words)))

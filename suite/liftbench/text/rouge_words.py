@@ -56,6 +56,8 @@ TOKENIZERS: dict[Stemmer, Callable[[str], tuple[str, ...]]] = {"porter": stems, 
 def explain_unseen(references: Sequence[str]) -> str | None:
     """The reason why a metric of these words cannot read a reference in another script; None if it can read all."""
     for number, reference in enumerate(references, start=1):
+        if reference.isascii():
+            continue
         letters = [letter for letter in reference.lower() if letter.isalpha()]
         dropped = sum(not letter.isascii() for letter in letters)
         if 2 * dropped > len(letters):
