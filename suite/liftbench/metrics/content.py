@@ -93,9 +93,11 @@ class Weighted(Metric):
     def _vectors(self, text: str) -> tuple[Vector, ...]:
         """One vector for each length of n-grams."""
         words = self.words(text)
+        weights, frequency = self._weights, self._frequencies.get
         vectors = []
         for length in range(1, self.longest + 1):
-            values = {gram: count * self.weight(gram) for gram, count in Counter(_ngrams(words, length)).items()}
+            counts = Counter(_ngrams(words, length))
+            values = {gram: count * weights[frequency(gram, 0)] for gram, count in counts.items()}
             vectors.append(Vector(values, hypot(*values.values())))
         return tuple(vectors)
 
@@ -165,8 +167,9 @@ def _ngrams(words: Sequence[str], length: int) -> Iterable[Gram]:
 
 
 def _common_values(candidate: Vector, target: Vector) -> dict[Gram, float]:
-    """The n-grams that both have, each with the smaller of both values."""
-    return {gram: min(value, target.values[gram]) for gram, value in candidate.values.items() if gram in target.values}
+    """The n-grams that both have, each with the smaller of both values; their order is no fixed one."""
+    one, other = candidate.values, target.values
+    return {gram: min(one[gram], other[gram]) for gram in one.keys() & other.keys()}
 
 
 def _clipped_cosine(candidate: Vector, target: Vector) -> float:

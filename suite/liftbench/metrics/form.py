@@ -11,12 +11,12 @@ from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import ClassVar
 
-from ..records.conversation import Conversation
+from ..records.conversation import Conversation, Turn
 from ..records.run import Direction
-from ..text.words import words, words_of
+from ..text.words import words, words_of_turns
 from .base import Metric, MetricRequest
 
 Tokens = tuple[str, ...]
@@ -38,7 +38,8 @@ class Form(Metric):
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
         """One value per text; None if the figure is undefined (a share of nothing)."""
         return [
-            self.value(tuple(words(text)), tuple(words_of(one))) for text, one in zip(texts, conversations, strict=True)
+            self.value(_words_of_text(text), _words_of_turns(one.turns))
+            for text, one in zip(texts, conversations, strict=True)
         ]
 
     @abstractmethod
@@ -119,6 +120,17 @@ class Words(Form):
         """Depends on the summary alone."""
         del conversation
         return float(len(summary))
+
+
+# Cached, because all figures of a text and its conversation are computed one after the other.
+@lru_cache(maxsize=1 << 10)
+def _words_of_text(text: str) -> Tokens:
+    return tuple(words(text))
+
+
+@lru_cache(maxsize=1 << 10)
+def _words_of_turns(turns: tuple[Turn, ...]) -> Tokens:
+    return tuple(chain.from_iterable(words_of_turns(turns)))
 
 
 # Cached, because coverage and density need the same fragments.

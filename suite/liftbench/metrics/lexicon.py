@@ -83,8 +83,8 @@ def learn(training: Iterable[Conversation]) -> Lexicon:
         references = " \n".join(conversation.references)
         for text in (turns, references):
             small, capital = _count_capitals(text)
-            lower += small
-            upper += capital
+            lower.update(small)
+            upper.update(capital)
         said = fold(turns)
         own.update({word for word in map(fold, _WORD.findall(references)) if word not in said})
         speakers |= {fold(turn.role) for turn in conversation.turns}
