@@ -97,7 +97,7 @@ def _repeat_until_stable(step: Callable[[str], str], text: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether nothing in a text can need `_plain`: most turns are so, which is faster to see than to replace nothing."""
+    """Whether a text has nothing to be cleaned: most turns have not, which is faster to see than to replace nothing."""
     ordinary = text.isascii() and text.isprintable() and "&" not in text and "<" not in text
     return ordinary and "  " not in text and text == text.strip()
 

@@ -16,7 +16,6 @@ from ..statistics.bootstrap import Bootstrap, MeanInterval
 from ..text.phrases import join_words, metric_label
 from .plan import Measurement
 
-
 BLOCK = 512
 """Texts that all metrics score before the next ones: few enough that what metrics share of a conversation is still in
 their caches, enough for full batches of a metric with a model."""

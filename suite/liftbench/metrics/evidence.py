@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -170,6 +171,7 @@ _LONE_HOUR = regex.compile(
 _BARE_TIME = regex.compile(r"(?<![\d,])(?P<hour>\d{1,2})[.:]?(?P<minute>[0-5]\d)(?!\d)(?<!\b\d00)")
 """`0815`, `913` and `9.13`, not `600`."""
 _TOKEN = regex.compile(r"[^\W_]+")
+_ASCII_TOKEN = re.compile("[a-z0-9]+")
 
 
 def _numbers(text: str) -> Iterator[str]:
@@ -197,7 +199,7 @@ def _times(text: str) -> Iterator[str]:
 
 def _tokenize(text: str) -> list[str]:
     if text.isascii():
-        return _TOKEN.findall(text.lower())
+        return _ASCII_TOKEN.findall(text.lower())
     return [fold(token) for token in _TOKEN.findall(text)]
 
 

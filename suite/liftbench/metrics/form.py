@@ -149,7 +149,9 @@ def fragments(summary: Tokens, conversation: Tokens) -> tuple[int, ...]:
     lengths = []
     start = 0
     while start < len(summary):
-        longest = max((_run(summary, start, conversation, place) for place in places.get(summary[start], ())), default=0)
+        longest = max(
+            (_run(summary, start, conversation, place) for place in places.get(summary[start], ())), default=0
+        )
         if longest:
             lengths.append(longest)
         start += max(longest, 1)

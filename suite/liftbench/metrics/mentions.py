@@ -18,6 +18,7 @@ from ..text.numbers import (
     calendar_key,
     clock,
     find_number_words,
+    may_have,
     month_key,
     readings,
 )
@@ -83,13 +84,59 @@ _DATE = regex.compile(
     rf"|\b(?:{MONTH}|{WEEKDAY}|{_UNMISTAKABLE})\b"
     r"|(?<![\w/-])\d{1,2}(?P<mark>[/.-])\d{1,2}(?P=mark)\d{2}(?:\d{2})?(?![\w/-])|\b\d{4}-\d{2}-\d{2}\b"
 )
-_TOKEN = regex.compile(r"\w+")
 _CALENDAR_TOKENS = frozenset(
-    "jan january feb february mar march apr april may jun june jul july aug august sep sept september oct october nov "
-    "november dec december mon tue tues wed thu thur thurs fri sat sun monday tuesday wednesday thursday friday "
-    "saturday sunday mondays tuesdays wednesdays thursdays fridays saturdays sundays".split()
+    [
+        "jan",
+        "january",
+        "feb",
+        "february",
+        "mar",
+        "march",
+        "apr",
+        "april",
+        "may",
+        "jun",
+        "june",
+        "jul",
+        "july",
+        "aug",
+        "august",
+        "sep",
+        "sept",
+        "september",
+        "oct",
+        "october",
+        "nov",
+        "november",
+        "dec",
+        "december",
+        "mon",
+        "tue",
+        "tues",
+        "wed",
+        "thu",
+        "thur",
+        "thurs",
+        "fri",
+        "sat",
+        "sun",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "mondays",
+        "tuesdays",
+        "wednesdays",
+        "thursdays",
+        "fridays",
+        "saturdays",
+        "sundays",
+    ]
 )
-"""What a date without a digit is, as a whole token: most texts have none, which is faster to see than to search."""
+"""What a date without a digit is, as a whole token."""
 _DATE_PART = regex.compile(r"\d+|\p{L}{3,}")
 _TIME = regex.compile(
     r"(?<![\w.,:])(?P<hour>\d{1,2})"
@@ -100,7 +147,7 @@ _TIME = regex.compile(
 
 def dates(text: str) -> Iterator[Mention]:
     """Days, months, weekdays and years in any order and spelling. In `3/11`, either number may be the month."""
-    if not _DIGIT.search(text) and _CALENDAR_TOKENS.isdisjoint(_TOKEN.findall(text.lower())):
+    if not (_DIGIT.search(text) or may_have(_CALENDAR_TOKENS, text)):
         return
     for match in _DATE.finditer(text):
         written = _DATE_PART.findall(match[0])

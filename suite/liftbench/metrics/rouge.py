@@ -4,8 +4,8 @@ The mean, not the maximum: the maximum grows with the number of references, so c
 look easier.
 
 They are computed here with the same bits as in the package, but faster: each text is stemmed once, clipped counts are
-sizes of set intersections, and RapidFuzz finds common subsequences with bit-parallel operations, as `union_lcs` does for
-ROUGE-Lsum.
+sizes of set intersections, and RapidFuzz finds common subsequences with bit-parallel operations, as `union_lcs` does
+for ROUGE-Lsum.
 """
 
 from __future__ import annotations
