@@ -37,7 +37,7 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(text.lower()))
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 16)
 def stems(text: str) -> tuple[str, ...]:
     """The stemmed words of a text: the same as from `rouge-score`'s `DefaultTokenizer(use_stemmer=True)`.
 
