@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liftbench.data import cleaning as cleaning_module
 from liftbench.data.cleaning import CLEANING, clean, clean_summary, clean_turn, role
 from liftbench.data.jsonl import read_jsonl
 from liftbench.data.similarity.fingerprints import split_fingerprint
@@ -111,6 +112,18 @@ def test_cleaning_what_is_clean_changes_nothing(turns: list[tuple[str, str]], re
     assert clean(once) == once
     assert all(turn.text == turn.text.strip() and turn.text for turn in once.turns)
     assert all(one.role != other.role for one, other in zip(once.turns, once.turns[1:], strict=False))
+
+
+ordinary = st.text(st.sampled_from("aB1 .,&;<>/@:#wt\n\té"), max_size=20)
+pieces = st.lists(st.sampled_from(["www.", "WWW.x", "t.co/", "http://a", "&amp;", "<b>", "@12345", "  ", "fine", " "]))
+
+
+@given(ordinary | pieces.map("".join))
+def test_a_text_that_looks_clean_is_clean(text: str) -> None:
+    quickly = clean_turn(text), clean_summary(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cleaning_module, "_is_plain", lambda text: False)  # noqa: ARG005 - as the function that it replaces
+        assert (clean_turn(text), clean_summary(text)) == quickly
 
 
 def test_real_tweets_keep_their_words(tweetsumm: Path) -> None:

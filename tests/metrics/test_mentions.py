@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liftbench.metrics.evidence import ConversationEvidence
+from liftbench.metrics import evidence as evidence_module
+from liftbench.metrics import mentions as mentions_module
+from liftbench.metrics.evidence import HUMP, ConversationEvidence
 from liftbench.metrics.mentions import mentions
 from liftbench.records.conversation import Turn
-from liftbench.text.numbers import find_number_words
+from liftbench.text import numbers as numbers_module
+from liftbench.text.names import fold
+from liftbench.text.numbers import calendar_key, find_number_words, replace_number_words
 
 
 def lacking(text: str, *turns: str) -> list[str]:
@@ -66,6 +70,62 @@ def test_mentions_stand_where_they_say_and_never_overlap(text: str) -> None:
 def test_a_text_supports_itself(words: list[str]) -> None:
     text = " then ".join(words)
     assert lacking(text, text) == []
+
+
+# A quick look at the tokens of a text spares most searches; what it spares must have found nothing.
+
+WORDS = ["two", "Twos", "ones", "ſix", "ſixty", "dozen", "one²", "fi_ve", "hundred", "May", "sat", "SUNDAY", "Tuesdays"]
+WORDS += ["june", "maybe", "kilo", "twentieth", "twenty-one", "e\u0301ight", "eight\u0301", "mar_", "sept.", "4", "²"]
+phrases = st.lists(st.sampled_from(WORDS) | st.text(max_size=3), max_size=6).flatmap(
+    lambda words: st.sampled_from([" ", "-", "", ", ", " and "]).map(lambda mark: mark.join(words))
+)
+
+
+@given(phrases)
+@settings(max_examples=300)
+def test_no_search_is_spared_that_would_have_found_something(text: str) -> None:
+    quickly = mentions(text), list(find_number_words(text))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (numbers_module, mentions_module):
+            patch.setattr(module, "may_have", lambda tokens, text: True)  # noqa: ARG005 - as the function it replaces
+        assert (mentions(text), list(find_number_words(text))) == quickly
+
+
+SAID = [
+    "Play",
+    "station",
+    "4",
+    "GWRHelp",
+    "two",
+    "twenty-one",
+    "£5.50",
+    "at 9",
+    "0815",
+    "18:00",
+    "4 July",
+    "Inês",
+    "may",
+]
+SAID += ["on Sunday", "12,000.50", "20k", "x1", "fifty pounds ten", "<LINK>"]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(SAID), min_size=1, max_size=5).map(" ".join), min_size=1, max_size=3), st.data()
+)
+@settings(max_examples=200)
+def test_every_reading_of_the_turns_is_found_and_no_other(turns: list[str], data: st.DataObject) -> None:
+    there = {reading for text in turns for reading in evidence_module._spelled_numbers(text)}
+    there |= {reading for text in turns for reading in evidence_module._numbers(text)}
+    for text in map(replace_number_words, turns):
+        tokens = [fold(token) for token in evidence_module._TOKEN.findall(text)]
+        there.update(tokens, evidence_module._numbers(text), evidence_module._times(text))
+        there.update("".join(tokens[at : at + length]) for length in (2, 3) for at in range(len(tokens) - length + 1))
+        there.update(map(fold, HUMP.findall(text)))
+        there.update(calendar_key(match[0]) for match in evidence_module._CALENDAR.finditer(text))
+    evidence = ConversationEvidence([Turn(role="customer", text=turn) for turn in turns])
+    others = ["t9:00", "t8:15", "~may", "~sun", "815", "5", "550", "21", "gwr", "playstation4", "station4", "station42"]
+    for reading in data.draw(st.permutations([*sorted(there), *others])):
+        assert evidence._has(reading) == (reading in there), reading
 
 
 # ------------------------------------------------------------------------------------------------------- what supports
@@ -165,6 +225,10 @@ def test_something_else_does_not(detail: str, kind: str, turn: str) -> None:
 def test_number_words(text: str, values: tuple[int, ...], digits: str) -> None:
     (run,) = find_number_words(text)
     assert (run.values, run.digits) == (values, digits)
+
+
+def test_letters_that_only_a_pattern_takes_for_others_make_no_number() -> None:
+    assert list(find_number_words("ſix or ſixty")) == []
 
 
 def test_number_words_joined_by_and_are_two_numbers() -> None:

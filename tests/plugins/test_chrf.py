@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from sacrebleu.metrics import CHRF
 
 from liftbench.metrics.base import MetricRequest
 from liftbench.records.conversation import Conversation
-from liftbench_plugins.metrics.chrf import Chrf
+from liftbench_plugins.metrics.chrf import Chrf, count_matches
 
 METRIC = Chrf(MetricRequest())
 
@@ -25,6 +27,28 @@ def test_one_reference_gives_what_sacrebleu_gives_by_default(text: str, referenc
     assert value == pytest.approx(CHRF().sentence_score(text, [reference]).score / 100, abs=1e-12)
     assert value is not None
     assert 0.0 <= value <= 1 + 1e-12
+
+
+FEW, MANY = "ab ", "".join(map(chr, range(0x4E00, 0x5200)))
+
+
+@settings(max_examples=150)
+@given(
+    text=st.text(st.sampled_from(FEW), max_size=60) | st.text(st.sampled_from(MANY), max_size=60),
+    references=st.lists(st.text(st.sampled_from(FEW), max_size=60) | st.text(max_size=60), min_size=1, max_size=4),
+)
+def test_every_bit_is_sacrebleus(text: str, references: list[str]) -> None:
+    theirs = [CHRF().sentence_score(text, [reference]).score for reference in references]
+    assert METRIC.score([text], [conversation(*references)]) == [fmean(theirs) / 100]
+
+
+@pytest.mark.parametrize(
+    ("text", "references"), [(MANY, ["a", MANY[:700]]), ("abc", [f"ab{number}" for number in range(130)])]
+)
+def test_what_does_not_fit_into_numbers_is_left_to_sacrebleu(text: str, references: list[str]) -> None:
+    assert count_matches(text, references) is None
+    theirs = [CHRF().sentence_score(text, [reference]).score for reference in references]
+    assert METRIC.score([text], [conversation(*references)]) == [fmean(theirs) / 100]
 
 
 def test_several_references_give_their_mean_where_sacrebleu_takes_the_best() -> None:

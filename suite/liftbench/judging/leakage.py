@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Literal, NamedTuple, get_args
+from weakref import WeakKeyDictionary
 
+import msgspec
 from msgspec import Struct
 from rapidfuzz.distance import Indel
 
@@ -80,11 +83,50 @@ def leaks(
     """
     places = {conversation.id: place for place, conversation in enumerate(scored.conversations)}
     best: dict[tuple[int, int], Leak] = {}
-    for leak in (*_seen(scored, rows), *_shown(scored, prompt), *_find_copies(scored, texts, rows), *_twice(scored)):
+    training = _training_of(scored, rows)
+    for leak in (*training.seen, *_shown_once(scored, prompt), *_find_copies(scored, texts, training), *_twice(scored)):
         key = _ORDER.index(leak.kind), places[leak.id]
         if key not in best or leak.likeness > best[key].likeness:
             best[key] = leak
     return [best[key] for key in sorted(best)]
+
+
+class _Training(NamedTuple):
+    """What a check for leaks needs of the rows of a training."""
+
+    seen: list[Leak]
+    """The scored conversations among the rows."""
+    summaries: Mapping[int, list[str]]
+    """Hash of some words → the rows whose summaries have them."""
+    human_copies: float
+    """See `human_copies`."""
+
+
+# Many candidates of a comparison share their training rows, and nearly all share their prompt.
+_TRAININGS: WeakKeyDictionary[ScoredSplit, dict[bytes, _Training]] = WeakKeyDictionary()
+_PROMPTS: WeakKeyDictionary[ScoredSplit, dict[bytes, list[Leak]]] = WeakKeyDictionary()
+
+
+def _training_of(scored: ScoredSplit, rows: Sequence[TrainingRow]) -> _Training:
+    known = _TRAININGS.setdefault(scored, {})
+    key = sha256(msgspec.json.encode(rows)).digest()
+    if key not in known:
+        summaries = _holders((row.id, row.reference_ngrams) for row in rows)
+        copied = [
+            _from_training(reference, _ngrams(reference), summaries) is not None
+            for own in scored.reference_words
+            for reference in own
+        ]
+        known[key] = _Training(list(_seen(scored, rows)), summaries, sum(copied) / len(copied) if copied else 0.0)
+    return known[key]
+
+
+def _shown_once(scored: ScoredSplit, prompt: PromptSpec | None) -> list[Leak]:
+    known = _PROMPTS.setdefault(scored, {})
+    key = msgspec.json.encode(prompt)
+    if key not in known:
+        known[key] = list(_shown(scored, prompt))
+    return known[key]
 
 
 def _seen(scored: ScoredSplit, rows: Sequence[TrainingRow]) -> Iterator[Leak]:
@@ -138,37 +180,42 @@ def human_copies(scored: ScoredSplit, rows: Sequence[TrainingRow]) -> float:
 
     The rule finds summaries that are little more than a stock opening, whoever wrote them. 0.0 without summaries.
     """
-    training = _training_summaries(rows)
-    copied = [_from_training(reference, training) is not None for own in scored.reference_words for reference in own]
-    return sum(copied) / len(copied) if copied else 0.0
+    return _training_of(scored, rows).human_copies
 
 
-def _find_copies(scored: ScoredSplit, texts: Mapping[str, str], rows: Sequence[TrainingRow]) -> Iterator[Leak]:
-    training = _training_summaries(rows)
-    for conversation, references in zip(scored.conversations, scored.reference_words, strict=True):
+def _find_copies(scored: ScoredSplit, texts: Mapping[str, str], training: _Training) -> Iterator[Leak]:
+    for number, (conversation, references) in enumerate(zip(scored.conversations, scored.reference_words, strict=True)):
         tokens = words(texts.get(conversation.id, ""))
-        if run := _from_training(tokens, training):
+        grams = _ngrams(tokens)
+        if run := _from_training(tokens, grams, training.summaries):
             yield Leak(
                 kind="copied from training", id=conversation.id, other=run.holder, likeness=run.share, words=run.words
             )
-        if leak := _from_references(tokens, conversation.id, references):
+        own = {key: [conversation.id] for key in scored.reference_ngrams[number].intersection(grams)}
+        if leak := _from_references(tokens, grams, conversation.id, references, own):
             yield leak
 
 
-def _training_summaries(rows: Sequence[TrainingRow]) -> dict[int, list[str]]:
-    return _holders((row.id, row.reference_ngrams) for row in rows)
+def _ngrams(tokens: list[str]) -> list[int]:
+    return ngrams(tokens, REFERENCE_WORDS) if len(tokens) >= REFERENCE_WORDS else []
 
 
-def _from_training(tokens: list[str], training: Mapping[int, Sequence[str]]) -> _Run | None:
-    run = _longest_run(tokens, training)
+def _from_training(tokens: list[str], grams: Sequence[int], training: Mapping[int, Sequence[str]]) -> _Run | None:
+    run = _longest_run(tokens, grams, training)
     return run if run and run.share >= COPIED else None
 
 
-def _from_references(tokens: list[str], id_: str, references: Sequence[list[str]]) -> Leak | None:
+def _from_references(
+    tokens: list[str],
+    grams: Sequence[int],
+    id_: str,
+    references: Sequence[list[str]],
+    holders: Mapping[int, Sequence[str]],
+) -> Leak | None:
     """The leak of a text, given as words, that copies a human summary of its own conversation; None if it does not."""
     if len(tokens) < REFERENCE_WORDS:
         return None
-    run = _longest_run(tokens, _holders((id_, _runs(reference)) for reference in references))
+    run = _longest_run(tokens, grams, holders)
     share = run.share if run else 0.0
     # Twice the longest common subsequence over the words of both: ROUGE-L without stemming, and in any script.
     edited = max((Indel.normalized_similarity(tokens, reference) for reference in references), default=0.0)
@@ -192,13 +239,15 @@ def _holders(summaries: Iterable[tuple[str, Iterable[int]]]) -> dict[int, list[s
     return holders
 
 
-def _longest_run(tokens: list[str], holders: Mapping[int, Sequence[str]]) -> _Run | None:
-    if len(tokens) < REFERENCE_WORDS:
-        return None
+def _longest_run(tokens: list[str], grams: Sequence[int], holders: Mapping[int, Sequence[str]]) -> _Run | None:
+    """The longest run of a text, given as words and their n-grams."""
     hits: dict[str, int] = {}
     most, end, holder = 0, 0, ""
-    for place, ngram in enumerate(ngrams(tokens, REFERENCE_WORDS)):
-        hits = {some: hits.get(some, 0) + 1 for some in holders.get(ngram, ())}
+    for place, ngram in enumerate(grams):
+        if ngram not in holders:
+            hits = {}
+            continue
+        hits = {some: hits.get(some, 0) + 1 for some in holders[ngram]}
         for some, count in hits.items():
             if count > most:
                 most, end, holder = count, place + REFERENCE_WORDS, some

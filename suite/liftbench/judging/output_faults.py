@@ -153,5 +153,8 @@ def _foreign(text: str, spoken: Sequence[str], references: Sequence[str]) -> boo
 
 def _letters(text: str) -> float:
     """The share of letters, digits and the marks that belong to them (as in Hindi) among non-space characters."""
+    if text.isascii():
+        visible = "".join(text.split())
+        return sum(map(str.isalnum, visible)) / len(visible) if visible else 0.0
     kinds = [unicodedata.category(character)[0] for character in text if not character.isspace()]
     return sum(kind in "LNM" for kind in kinds) / len(kinds) if kinds else 0.0

@@ -119,7 +119,7 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: P
     """Score the run's predictions, write scores and summary, and last of all the status `complete` with all sums."""
     done = read_predictions(run, measurement)
     predictions = [done[id_] for id_ in measurement.scored]
-    scores = score(predictions, measurement, progress)
+    scores = list(score(predictions, measurement, progress))
     if run.manifest.status == "complete":
         # The status changes first: a kill from here on must not leave new scores under the signatures of the old ones.
         run.update(status="trained" if run.manifest.command == "train" else "running")

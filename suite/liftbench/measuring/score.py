@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress, islice
 from types import MappingProxyType
 
 from ..errors import RunFailed
@@ -11,35 +12,42 @@ from ..metrics.base import Metric, Misreading
 from ..progress import Progress, no_progress
 from ..records.conversation import Conversation
 from ..records.run import MetricInfo, MetricSummary, Prediction, RunSummary, SampleScores
-from ..statistics.bootstrap import Bootstrap
+from ..statistics.bootstrap import Bootstrap, MeanInterval
 from ..text.phrases import join_words, metric_label
 from .plan import Measurement
 
+BLOCK = 512
+"""Texts that all metrics score before the next ones: few enough that what metrics share of a conversation is still in
+their caches, enough for full batches of a metric with a model."""
+
 
 def score(
-    predictions: Sequence[Prediction], measurement: Measurement, progress: Progress = no_progress
-) -> list[SampleScores]:
-    """Every metric on every prediction, each computed once, with the places in the text that it points at."""
-    texts = [prediction.text for prediction in predictions]
-    conversations = [measurement.conversations[prediction.id] for prediction in predictions]
-    columns = {}
-    for number, metric in enumerate(measurement.metrics, start=1):
-        # Metrics differ by orders of magnitude in what they take, so no share of them tells the time left.
-        progress(0, 0, f"scoring: {metric_label(metric.name)} ({number} of {len(measurement.metrics)} metrics)")
-        columns[metric.name] = values(metric, texts, conversations)
-    progress(0, 0, "scoring: places in the texts")
-    return [
-        SampleScores(
-            id=prediction.id,
-            scores={name: column[row] for name, column in columns.items()},
-            findings={
-                metric.name: found
-                for metric in measurement.metrics
-                if (found := metric.findings(prediction.text, conversations[row]))
-            },
-        )
-        for row, prediction in enumerate(predictions)
-    ]
+    predictions: Iterable[Prediction], measurement: Measurement, progress: Progress = no_progress
+) -> Iterator[SampleScores]:
+    """Every metric on every prediction, each computed once, with the places in the text that it points at.
+
+    Memory holds `BLOCK` of them at a time.
+    """
+    waiting, done, total = iter(predictions), 0, len(measurement.scored)
+    while block := list(islice(waiting, BLOCK)):
+        texts = [prediction.text for prediction in block]
+        conversations = [measurement.conversations[prediction.id] for prediction in block]
+        columns = {}
+        for metric in measurement.metrics:
+            progress(done, total, f"scoring: {metric_label(metric.name)}")
+            columns[metric.name] = values(metric, texts, conversations)
+        for row, prediction in enumerate(block):
+            yield SampleScores(
+                id=prediction.id,
+                scores={name: column[row] for name, column in columns.items()},
+                findings={
+                    metric.name: found
+                    for metric in measurement.metrics
+                    if (found := metric.findings(prediction.text, conversations[row]))
+                },
+            )
+        done += len(block)
+        progress(done, total, "scoring")
 
 
 def values(metric: Metric, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
@@ -74,10 +82,12 @@ def summarize(
     misread: Mapping[str, Misreading] = MappingProxyType({}),
 ) -> RunSummary:
     """Means with 95% bootstrap intervals, and counts of what went wrong in generation."""
+    columns = {metric.name: [row.scores[metric.name] for row in scores] for metric in metrics}
+    intervals = _intervals(columns, [row.id for row in scores], bootstrap)
     rows = []
     for metric in metrics:
-        known = {row.id: value for row in scores if (value := row.scores[metric.name]) is not None}
-        mean, low, high = bootstrap.mean(list(known.values()), list(known))
+        known = [value for value in columns[metric.name] if value is not None]
+        mean, low, high = intervals[metric.name]
         rows.append(
             MetricSummary(
                 name=metric.name,
@@ -105,6 +115,20 @@ def summarize(
         # Texts from the cache took no time here, so a sum without them would fake a speed.
         seconds=sum(seconds) if len(seconds) == len(predictions) else None,
     )
+
+
+def _intervals(
+    columns: Mapping[str, Sequence[float | None]], ids: Sequence[str], bootstrap: Bootstrap
+) -> dict[str, MeanInterval]:
+    """The mean of each column; columns with values of the same conversations share one draw."""
+    found: dict[str, MeanInterval] = {}
+    alike: dict[bytes, list[str]] = {}
+    for name, column in columns.items():
+        alike.setdefault(bytes(value is not None for value in column), []).append(name)
+    for known, names in alike.items():
+        values = [[value for value in columns[name] if value is not None] for name in names]
+        found |= zip(names, bootstrap.means(values, list(compress(ids, known))), strict=True)
+    return found
 
 
 def metric_info(metric: Metric) -> MetricInfo:

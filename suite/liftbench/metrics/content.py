@@ -51,6 +51,7 @@ class Weighted(Metric):
         documents = [one.references for one in request.training if one.references]
         self._frequencies = Counter(gram for references in documents for gram in self._distinct(references))
         self._documents = len(documents)
+        self._weights = {frequency: self._weight_of(frequency) for frequency in {0, *self._frequencies.values()}}
         known = f"{request.training_split}:{len(documents)}:{digest(sorted(documents))[:12]}"
         self.frequencies = known if len(documents) > 1 else "none"
         """Source of the document frequencies, for the signature: split, conversations, digest of the references."""
@@ -79,9 +80,10 @@ class Weighted(Metric):
 
     def weight(self, gram: Gram) -> float:
         """log(N / df), in [0, log N]."""
-        if self._documents < 2:
-            return 1.0
-        return log(self._documents / max(1, self._frequencies[gram]))
+        return self._weights[self._frequencies.get(gram, 0)]
+
+    def _weight_of(self, frequency: int) -> float:
+        return log(self._documents / max(1, frequency)) if self._documents > 1 else 1.0
 
     def _mean(self, text: str, references: Sequence[str]) -> float | None:
         if not references:
@@ -91,9 +93,11 @@ class Weighted(Metric):
     def _vectors(self, text: str) -> tuple[Vector, ...]:
         """One vector for each length of n-grams."""
         words = self.words(text)
+        weights, frequency = self._weights, self._frequencies.get
         vectors = []
         for length in range(1, self.longest + 1):
-            values = {gram: count * self.weight(gram) for gram, count in Counter(_ngrams(words, length)).items()}
+            counts = Counter(_ngrams(words, length))
+            values = {gram: count * weights[frequency(gram, 0)] for gram, count in counts.items()}
             vectors.append(Vector(values, hypot(*values.values())))
         return tuple(vectors)
 
@@ -163,8 +167,9 @@ def _ngrams(words: Sequence[str], length: int) -> Iterable[Gram]:
 
 
 def _common_values(candidate: Vector, target: Vector) -> dict[Gram, float]:
-    """The n-grams that both have, each with the smaller of both values."""
-    return {gram: min(value, target.values[gram]) for gram, value in candidate.values.items() if gram in target.values}
+    """The n-grams that both have, each with the smaller of both values; their order is no fixed one."""
+    one, other = candidate.values, target.values
+    return {gram: min(one[gram], other[gram]) for gram in one.keys() & other.keys()}
 
 
 def _clipped_cosine(candidate: Vector, target: Vector) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 
 import regex
@@ -28,26 +30,90 @@ LEAST_LETTERS = 4
 
 
 class ConversationEvidence:
-    """What the turns of a conversation support."""
+    """What the turns of a conversation support.
+
+    Each kind of reading is collected when a mention first asks for it: most mentions are words that the turns have.
+    """
 
     def __init__(self, turns: Sequence[Turn]) -> None:
-        texts = [turn.text for turn in turns]
-        plain = [replace_number_words(text) for text in texts]
-        self._tokens = {token for text in texts for token in map(fold, _TOKEN.findall(text))}
-        self._stems = {stem for token in self._tokens for stem in stems(token)}
-        self._joined = " ".join(map(alphanumeric, plain))
-        self._readings = {reading for text in texts for reading in (*_numbers(text), *_spelled_numbers(text))}
-        for text in plain:
-            self._readings.update(_numbers(text), _times(text), _words(text))
-            self._readings.update(calendar_key(match[0]) for match in _CALENDAR.finditer(text))
-        self._dates = {day for text in plain for date in dates(text) for day in _days(date)}
-        self._lone_days = {
-            day for text in plain for match in _LONE_DAY.finditer(text) for day in readings(match["day"])
-        }
+        self._texts = [turn.text for turn in turns]
+
+    @cached_property
+    def _plain(self) -> list[str]:
+        return [replace_number_words(text) for text in self._texts]
+
+    @cached_property
+    def _tokens(self) -> set[str]:
+        return {token for text in self._texts for token in _tokenize(text)}
+
+    @cached_property
+    def _stems(self) -> set[str]:
+        return {stem for token in self._tokens for stem in stems(token)}
+
+    @cached_property
+    def _joined(self) -> str:
+        return " ".join(map(alphanumeric, self._plain))
+
+    @cached_property
+    def _plain_tokens(self) -> list[list[str]]:
+        """The tokens of each turn, with digits instead of number words."""
+        return [_tokenize(text) for text in self._plain]
+
+    @cached_property
+    def _words(self) -> set[str]:
+        return {token for tokens in self._plain_tokens for token in tokens}
+
+    @cached_property
+    def _run_together(self) -> str:
+        return "\n".join(map("".join, self._plain_tokens))
+
+    @cached_property
+    def _runs(self) -> set[str]:
+        """Runs of two and three words, joined (`Play Station 4`)."""
+        return {"".join(run) for tokens in self._plain_tokens for length in (2, 3) for run in _runs(tokens, length)}
+
+    @cached_property
+    def _humps(self) -> set[str]:
+        """Parts of run-together words."""
+        return {fold(part) for text in self._plain for part in HUMP.findall(text)}
+
+    @cached_property
+    def _figures(self) -> set[str]:
+        found = {reading for text in self._texts for reading in (*_numbers(text), *_spelled_numbers(text))}
+        return found.union(reading for text in self._plain for reading in _numbers(text))
+
+    @cached_property
+    def _times(self) -> set[str]:
+        return {reading for text in self._plain for reading in _times(text)}
+
+    @cached_property
+    def _calendar(self) -> set[str]:
+        return {calendar_key(match[0]) for text in self._plain for match in _CALENDAR.finditer(text)}
+
+    @cached_property
+    def _dates(self) -> set[tuple[str, str]]:
+        return {day for text in self._plain for date in dates(text) for day in _days(date)}
+
+    @cached_property
+    def _lone_days(self) -> set[str]:
+        return {day for text in self._plain for match in _LONE_DAY.finditer(text) for day in readings(match["day"])}
+
+    def _has(self, reading: str) -> bool:
+        """Whether the turns have a reading: of a calendar word, of a time, of a number, or a word."""
+        if reading.startswith("~"):
+            return reading in self._calendar
+        if ":" in reading:
+            return reading in self._times
+        return (
+            reading in self._words
+            or (reading in self._run_together and reading in self._runs)
+            or (reading[:1].isdigit() and reading in self._figures)
+            or reading in self._humps
+        )
 
     def supports(self, mention: Mention) -> bool:
         """Whether the turns have each part of a mention in one of its readings; of a date, day and month together."""
-        if not self._readings.isdisjoint(frozenset.intersection(*mention.parts)):
+        if any(map(self._has, frozenset.intersection(*mention.parts))):
             return True
         if mention.kind == "date" and (days := list(_days(mention))) and not any(map(self._has_day, days)):
             return False
@@ -56,10 +122,10 @@ class ConversationEvidence:
     def _has_day(self, date: tuple[str, str]) -> bool:
         """Whether day and month occur together, or the day without any month and the month elsewhere."""
         day, month = date
-        return date in self._dates or (day in self._lone_days and month in self._readings)
+        return date in self._dates or (day in self._lone_days and self._has(month))
 
     def _holds(self, reading: str, mention: Mention) -> bool:
-        if reading in self._readings or (mention.kind in ("code", "name") and f"{reading}s" in self._tokens):
+        if self._has(reading) or (mention.kind in ("code", "name") and f"{reading}s" in self._tokens):
             return True
         if mention.kind == "number":
             # `1 hour` in a summary may be `an hour` in the conversation.
@@ -105,6 +171,7 @@ _LONE_HOUR = regex.compile(
 _BARE_TIME = regex.compile(r"(?<![\d,])(?P<hour>\d{1,2})[.:]?(?P<minute>[0-5]\d)(?!\d)(?<!\b\d00)")
 """`0815`, `913` and `9.13`, not `600`."""
 _TOKEN = regex.compile(r"[^\W_]+")
+_ASCII_TOKEN = re.compile("[a-z0-9]+")
 
 
 def _numbers(text: str) -> Iterator[str]:
@@ -130,13 +197,10 @@ def _times(text: str) -> Iterator[str]:
         yield from clock(int(match["hour"]), int(match["minute"]))
 
 
-def _words(text: str) -> Iterator[str]:
-    """The words of a text, runs of two and three words joined (`Play Station 4`), and parts of run-together words."""
-    tokens = [fold(token) for token in _TOKEN.findall(text)]
-    yield from tokens
-    yield from map("".join, _runs(tokens, 2))
-    yield from map("".join, _runs(tokens, 3))
-    yield from map(fold, HUMP.findall(text))
+def _tokenize(text: str) -> list[str]:
+    if text.isascii():
+        return _ASCII_TOKEN.findall(text.lower())
+    return [fold(token) for token in _TOKEN.findall(text)]
 
 
 def _runs(tokens: Sequence[str], length: int) -> Iterable[Sequence[str]]:

@@ -11,12 +11,12 @@ from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise, takewhile
+from itertools import chain, pairwise
 from typing import ClassVar
 
-from ..records.conversation import Conversation
+from ..records.conversation import Conversation, Turn
 from ..records.run import Direction
-from ..text.words import words, words_of
+from ..text.words import words, words_of_turns
 from .base import Metric, MetricRequest
 
 Tokens = tuple[str, ...]
@@ -38,7 +38,8 @@ class Form(Metric):
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
         """One value per text; None if the figure is undefined (a share of nothing)."""
         return [
-            self.value(tuple(words(text)), tuple(words_of(one))) for text, one in zip(texts, conversations, strict=True)
+            self.value(_words_of_text(text), _words_of_turns(one.turns))
+            for text, one in zip(texts, conversations, strict=True)
         ]
 
     @abstractmethod
@@ -121,6 +122,17 @@ class Words(Form):
         return float(len(summary))
 
 
+# Cached, because all figures of a text and its conversation are computed one after the other.
+@lru_cache(maxsize=1 << 10)
+def _words_of_text(text: str) -> Tokens:
+    return tuple(words(text))
+
+
+@lru_cache(maxsize=1 << 10)
+def _words_of_turns(turns: tuple[Turn, ...]) -> Tokens:
+    return tuple(chain.from_iterable(words_of_turns(turns)))
+
+
 # Cached, because coverage and density need the same fragments.
 @lru_cache(maxsize=1 << 12)
 def fragments(summary: Tokens, conversation: Tokens) -> tuple[int, ...]:
@@ -137,13 +149,19 @@ def fragments(summary: Tokens, conversation: Tokens) -> tuple[int, ...]:
     lengths = []
     start = 0
     while start < len(summary):
-        longest = max((_run(summary[start:], conversation[place:]) for place in places[summary[start]]), default=0)
+        longest = max(
+            (_run(summary, start, conversation, place) for place in places.get(summary[start], ())), default=0
+        )
         if longest:
             lengths.append(longest)
         start += max(longest, 1)
     return tuple(lengths)
 
 
-def _run(left: Tokens, right: Tokens) -> int:
-    """The number of words that two texts have in common at their beginning."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
+def _run(summary: Tokens, start: int, conversation: Tokens, place: int) -> int:
+    """The number of words that a summary from `start` and a conversation from `place` have in common."""
+    longest = min(len(summary) - start, len(conversation) - place)
+    for length in range(longest):
+        if summary[start + length] != conversation[place + length]:
+            return length
+    return longest

@@ -52,10 +52,12 @@ class Lexicon(Struct, frozen=True, kw_only=True):
         also known without a capital. Without a capital, it is a name only if training conversations write it with one.
         """
         word = fold(written)
+        if word not in self.names and written.islower():
+            return False
         if len(word) < 2 or word.replace("'", "") in NEVER or word in self.speakers or word in self.annotators:
             return False
         if written.islower():
-            return len(word) > 3 and word in self.names and self.lower_stems.isdisjoint(stems(word))
+            return len(word) > 3 and self.lower_stems.isdisjoint(stems(word))
         if word in self.names or _INNER_CAPITAL.match(written) or not begins_sentence(text, position):
             return True
         return not self._is_ordinary(word)
@@ -81,8 +83,8 @@ def learn(training: Iterable[Conversation]) -> Lexicon:
         references = " \n".join(conversation.references)
         for text in (turns, references):
             small, capital = _count_capitals(text)
-            lower += small
-            upper += capital
+            lower.update(small)
+            upper.update(capital)
         said = fold(turns)
         own.update({word for word in map(fold, _WORD.findall(references)) if word not in said})
         speakers |= {fold(turn.role) for turn in conversation.turns}

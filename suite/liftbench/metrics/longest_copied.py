@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from ..records.conversation import Conversation
 from ..records.run import Direction
-from ..text.words import words
+from ..text.words import words, words_of_turns
 from .base import Metric, MetricRequest
 from .form import TOKENS, Tokens
 
@@ -33,7 +33,7 @@ class LongestCopied(Metric):
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
         """A number of words for each text; no reference is looked at."""
         return [
-            float(longest_passage(tuple(words(text)), tuple(tuple(words(turn.text)) for turn in one.turns)))
+            float(longest_passage(tuple(words(text)), words_of_turns(one.turns)))
             for text, one in zip(texts, conversations, strict=True)
         ]
 

@@ -18,6 +18,7 @@ from ..text.numbers import (
     calendar_key,
     clock,
     find_number_words,
+    may_have,
     month_key,
     readings,
 )
@@ -51,7 +52,8 @@ def mentions(text: str, lexicon: Lexicon = Lexicon()) -> list[Mention]:  # noqa:
     """
     found: list[Mention] = []
     left = _PLACEHOLDER.sub(lambda match: " " * len(match[0]), text)
-    for finder in (_addresses, dates, times, _amounts, _digit_groups, _codes, _ranges, _numbers, _number_words):
+    in_figures = (times, _amounts, _digit_groups, _codes, _ranges, _numbers) if _DIGIT.search(left) else ()
+    for finder in (_addresses, dates, *in_figures, _number_words):
         more = list(finder(left))
         found += more
         left = cover(left, [(mention.start, mention.end) for mention in more])
@@ -59,6 +61,7 @@ def mentions(text: str, lexicon: Lexicon = Lexicon()) -> list[Mention]:  # noqa:
     return sorted(found, key=lambda mention: mention.start)
 
 
+_DIGIT = regex.compile(r"\d")
 _PLACEHOLDER = regex.compile(r"<\w+>|&[a-z]+;?")
 """`<LINK>` and similar placeholders, and remains of HTML entities such as `&amp;`."""
 
@@ -81,6 +84,59 @@ _DATE = regex.compile(
     rf"|\b(?:{MONTH}|{WEEKDAY}|{_UNMISTAKABLE})\b"
     r"|(?<![\w/-])\d{1,2}(?P<mark>[/.-])\d{1,2}(?P=mark)\d{2}(?:\d{2})?(?![\w/-])|\b\d{4}-\d{2}-\d{2}\b"
 )
+_CALENDAR_TOKENS = frozenset(
+    [
+        "jan",
+        "january",
+        "feb",
+        "february",
+        "mar",
+        "march",
+        "apr",
+        "april",
+        "may",
+        "jun",
+        "june",
+        "jul",
+        "july",
+        "aug",
+        "august",
+        "sep",
+        "sept",
+        "september",
+        "oct",
+        "october",
+        "nov",
+        "november",
+        "dec",
+        "december",
+        "mon",
+        "tue",
+        "tues",
+        "wed",
+        "thu",
+        "thur",
+        "thurs",
+        "fri",
+        "sat",
+        "sun",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "mondays",
+        "tuesdays",
+        "wednesdays",
+        "thursdays",
+        "fridays",
+        "saturdays",
+        "sundays",
+    ]
+)
+"""What a date without a digit is, as a whole token."""
 _DATE_PART = regex.compile(r"\d+|\p{L}{3,}")
 _TIME = regex.compile(
     r"(?<![\w.,:])(?P<hour>\d{1,2})"
@@ -91,6 +147,8 @@ _TIME = regex.compile(
 
 def dates(text: str) -> Iterator[Mention]:
     """Days, months, weekdays and years in any order and spelling. In `3/11`, either number may be the month."""
+    if not (_DIGIT.search(text) or may_have(_CALENDAR_TOKENS, text)):
+        return
     for match in _DATE.finditer(text):
         written = _DATE_PART.findall(match[0])
         numeric = all(part.isdigit() for part in written)
@@ -190,14 +248,13 @@ def _code(match: regex.Match[str]) -> Mention:
 # -------------------------------------------------------------------------------------------------------------- names
 
 _WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*(?:['’&-][\p{L}\p{M}]+)*")
-_POSSESSIVE = regex.compile(r"['’]s$")
 
 
 def _names(text: str, lexicon: Lexicon) -> list[Mention]:
     """The names in a text; adjacent words form one name."""
     names: list[Mention] = []
     for match in _WORD.finditer(text):
-        word = _POSSESSIVE.sub("", match[0])
+        word = match[0][:-2] if match[0].endswith(("'s", "’s")) else match[0]
         if not lexicon.is_name(word, match.start(), text):
             continue
         name = Mention(match.start(), match.start() + len(word), "name", word, (frozenset({alphanumeric(word)}),))

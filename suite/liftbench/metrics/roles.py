@@ -86,12 +86,12 @@ class RoleAccuracy(Metric):
         """The claims with less evidence for the speaker that they name than for the others."""
         return [
             Finding(start=claim.start, end=claim.end, kind=f"not what the {claim.role} said")
-            for claim, value in _rate_claims(text, conversation)
+            for claim, value in _rate_claims(text, conversation.turns)
             if value < 1 / len(_own_words(conversation.turns))
         ]
 
     def _mean(self, text: str, conversation: Conversation) -> float | None:
-        values = [value for _, value in _rate_claims(text, conversation)]
+        values = [value for _, value in _rate_claims(text, conversation.turns)]
         return sum(values) / len(values) if values else None
 
 
@@ -102,8 +102,10 @@ class _Claim(NamedTuple):
     words: frozenset[str]
 
 
-def _rate_claims(text: str, conversation: Conversation) -> list[tuple[_Claim, float]]:
-    own = _own_words(conversation.turns)
+# Cached, because the places in a text are asked for right after its score.
+@lru_cache(maxsize=1 << 10)
+def _rate_claims(text: str, turns: tuple[Turn, ...]) -> list[tuple[_Claim, float]]:
+    own = _own_words(turns)
     if len(own) < 2:
         return []
     judged = []

@@ -3,20 +3,18 @@
 The mean, not the maximum: the maximum grows with the number of references, so conversations with more references would
 look easier.
 
-ROUGE-1, 2 and L are computed here with the same bits as in the package, but faster: each text is stemmed once, clipped
-counts are sizes of set intersections, and RapidFuzz finds common subsequences with bit-parallel operations. ROUGE-Lsum
-is left to the package, because its union of common subsequences depends on how the package breaks ties.
+They are computed here with the same bits as in the package, but faster: each text is stemmed once, clipped counts are
+sizes of set intersections, and RapidFuzz finds common subsequences with bit-parallel operations, as `union_lcs` does
+for ROUGE-Lsum.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence, Sized
-from functools import cache, lru_cache, partial
-from importlib.metadata import version
+from functools import lru_cache, partial
 from itertools import chain
-from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +25,13 @@ from ..records.conversation import Conversation
 from ..text.rouge_words import TOKENIZERS, WITHOUT_STEMMING, Stemmer, explain_unseen, find_split_words, stems
 from ..text.sentences import SPLITTER, split_sentences
 from .base import Metric, MetricRequest, Misreading
+from .union_lcs import Sentence, union_hits
 
 Name = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
 NAMES: tuple[Name, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 
 EQUALS = "0.1.2"
-"""The version of `rouge-score` whose values this module reproduces for ROUGE-1, 2 and L; tests compare the two."""
+"""The version of `rouge-score` whose values this module reproduces; tests compare the two."""
 
 BLOCK = 1 << 20
 """The number of pairs that `all_pairs` works on at a time."""
@@ -51,9 +50,8 @@ class Rouge(Metric):
     ) -> None:
         self.name: Name = name
         self._f1 = partial(f1, name, stemmer=stemmer)
-        package = f"sentences:{SPLITTER}|rouge-score:{version('rouge-score')}"
-        origin = package if name == "rougeLsum" else f"rouge-score:{EQUALS}"
-        self.signature = f"{name}|f1|stemmer:{stemmer}|refs:mean|{origin}"
+        sentences = f"sentences:{SPLITTER}|" if name == "rougeLsum" else ""
+        self.signature = f"{name}|f1|stemmer:{stemmer}|refs:mean|{sentences}rouge-score:{EQUALS}"
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
         """Mean F1 of each text over its references: 0.0 for a text without a token, None without a reference."""
@@ -101,8 +99,8 @@ rougeLsum = partial(Rouge, "rougeLsum")  # noqa: N816 - the metric's own name
 def f1(name: Name, text: str, reference: str, stemmer: Stemmer = "porter") -> float:
     """F1 of one text against one reference, in [0, 1]; 0.0 if either has no words to match."""
     if name == "rougeLsum":
-        scores = _summary_level(stemmer).score("\n".join(split_sentences(reference)), "\n".join(split_sentences(text)))
-        return float(scores[name].fmeasure)
+        summary, target = _sentences(text, stemmer), _sentences(reference, stemmer)
+        return _harmonic_mean(union_hits(target, summary), sum(map(len, summary)), sum(map(len, target)))
     if name == "rougeL":
         alphabet, words = _Alphabet(), TOKENIZERS[stemmer]
         one, other = alphabet.spell(words(text)), alphabet.spell(words(reference))
@@ -191,13 +189,10 @@ class _Alphabet(dict[str, str]):
         return character
 
 
-@cache
-def _summary_level(stemmer: Stemmer) -> Any:
-    # Imported here, because rouge-score imports NLTK, which takes a second.
-    from rouge_score.rouge_scorer import RougeScorer
-
-    # The package is given one sentence per line, because its own splitting needs NLTK's punkt data.
-    return RougeScorer(["rougeLsum"], tokenizer=SimpleNamespace(tokenize=TOKENIZERS[stemmer]))
+@lru_cache(maxsize=1 << 10)
+def _sentences(text: str, stemmer: Stemmer) -> tuple[Sentence, ...]:
+    words = TOKENIZERS[stemmer]
+    return tuple(words(sentence) for sentence in split_sentences(text))
 
 
 # ---------------------------------------------------------------------------------------------------------------- F1

@@ -40,6 +40,8 @@ class UnsupportedFacts(Metric):
     def __init__(self, request: MetricRequest = MetricRequest()) -> None:  # noqa: B008
         self._lexicon = learn(request.training)
         learned = digest({name: sorted(getattr(self._lexicon, name)) for name in self._lexicon.__struct_fields__})[:12]
+        # Cached, because the places in a text are asked for right after its score.
+        self._find_unsupported = lru_cache(maxsize=1 << 10)(self._look_up)
         self.signature = f"unsupported-facts|count|rules:{RULES}|words:{request.training_split}:{learned}"
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
@@ -55,11 +57,11 @@ class UnsupportedFacts(Metric):
             for mention in self._find_unsupported(text, conversation.turns)
         ]
 
-    def _find_unsupported(self, text: str, turns: tuple[Turn, ...]) -> list[Mention]:
+    def _look_up(self, text: str, turns: tuple[Turn, ...]) -> list[Mention]:
         evidence = _evidence(turns)
         return [mention for mention in mentions(text, self._lexicon) if not evidence.supports(mention)]
 
 
-@lru_cache(maxsize=1 << 10)
+@lru_cache(maxsize=1 << 9)
 def _evidence(turns: tuple[Turn, ...]) -> ConversationEvidence:
     return ConversationEvidence(turns)

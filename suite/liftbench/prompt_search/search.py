@@ -182,7 +182,7 @@ class _Search:
         )
 
     def _means(self, rows: Sequence[Prediction]) -> dict[str, float | None]:
-        scores = score(rows, self._development)
+        scores = list(score(rows, self._development))
         columns = {
             m.name: [v for row in scores if (v := row.scores[m.name]) is not None] for m in self._development.metrics
         }

@@ -10,7 +10,7 @@ from msgspec import Struct
 Scalar = str | int | float | bool | None
 
 
-class Turn(Struct, frozen=True, kw_only=True):
+class Turn(Struct, frozen=True, kw_only=True, gc=False):
     """One message of one speaker."""
 
     role: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import regex
@@ -68,6 +69,21 @@ _WORDS = {**CARDINALS, **SCALES, **ORDINALS, **_OTHER_WORDS, "dozen": 12, "noon"
 _WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
 _RUN = regex.compile(rf"(?i)\b(?:{_WORD})s?(?:(?:-|,? |(?<=hundred|thousand),? and )(?:{_WORD}))*\b")
 _PART = regex.compile(rf"(?i)\b(?:{_WORD})")
+_TOKEN = regex.compile(r"\w+")
+_ASCII_TOKEN = re.compile(r"\w+", re.ASCII)
+_FIRST = frozenset((*_WORDS, *(f"{word}s" for word in _WORDS)))
+"""What a run begins with, as a whole token."""
+_ODD_CASES = frozenset("ſKİı")
+"""Letters that `regex` may take for ASCII letters where case is ignored, and `str.lower` does not."""
+
+
+def may_have(tokens: frozenset[str], text: str) -> bool:
+    """Whether a search for these whole tokens, in lower case and without regard to case, may find one in a text.
+
+    Most texts have none, which is much faster to see so than by the search.
+    """
+    found = (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text.lower())
+    return not (tokens.isdisjoint(found) and _ODD_CASES.isdisjoint(text))
 
 
 class NumberWords(Struct, frozen=True):
@@ -91,8 +107,12 @@ def find_number_words(text: str) -> Iterator[NumberWords]:
     >>> [(run.values, run.digits) for run in find_number_words("two two six; a hundred and one; twenty twenty-six")]
     [((2, 2, 6), '226'), ((101,), '101'), ((20, 26), '2026')]
     """
+    if not may_have(_FIRST, text):
+        return
     for run in _RUN.finditer(text):
         words = tuple(match[0].lower() for match in _PART.finditer(run[0]))
+        if not _WORDS.keys() >= set(words):
+            continue  # `ſix` is `six` to the pattern
         yield NumberWords(*run.span(), words, tuple(_values(words)))
 
 

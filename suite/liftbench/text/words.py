@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
-from ..records.conversation import Conversation
+from ..records.conversation import Conversation, Turn
 
 _UNSPACED = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -31,4 +32,11 @@ def words(text: str) -> list[str]:
 
 def words_of(conversation: Conversation) -> list[str]:
     """The words of all turns, in order."""
-    return [word for turn in conversation.turns for word in words(turn.text)]
+    return [word for turn in words_of_turns(conversation.turns) for word in turn]
+
+
+# Cached, because several metrics read the same conversations one after the other.
+@lru_cache(maxsize=1 << 9)
+def words_of_turns(turns: tuple[Turn, ...]) -> tuple[tuple[str, ...], ...]:
+    """The words of each turn."""
+    return tuple(tuple(words(turn.text)) for turn in turns)

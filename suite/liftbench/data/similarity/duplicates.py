@@ -128,9 +128,11 @@ class NearDuplicates:
         if len(shingles) >= LEAST_SHINGLES:
             self._numbers.append(number)
             # The high half of the 63 bits saves memory, and unrelated conversations hardly ever share one.
-            halves = [shingle >> 31 for shingle in sorted(shingles)]
-            self._signatures += signature(set(halves)).tobytes()
-            self._shingles += np.array(halves[:MOST_SHINGLES], dtype=np.uint32).tobytes()
+            hashes = np.fromiter(shingles, dtype=np.uint64, count=len(shingles))
+            hashes.sort()
+            halves = (hashes >> np.uint64(31)).astype(np.uint32)
+            self._signatures += signature(halves).tobytes()
+            self._shingles += halves[:MOST_SHINGLES].tobytes()
             self._ends.append(len(self._shingles) // 4)
         return number
 
@@ -224,7 +226,10 @@ def _resemblance(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
 
 def signature(shingles: Set[int] | NDArray[np.uint32]) -> NDArray[np.uint32]:
     """The least hash of a set of shingles under each of `HASHES` hash functions."""
-    values = np.fromiter(shingles, dtype=np.uint64, count=len(shingles))
+    if isinstance(shingles, np.ndarray):
+        values = shingles.astype(np.uint64)
+    else:
+        values = np.fromiter(shingles, dtype=np.uint64, count=len(shingles))
     least = np.full(HASHES, np.iinfo(np.uint32).max, dtype=np.uint32)
     # Blocks bound the memory that a very long conversation takes.
     for start in range(0, len(values), _SHINGLES_AT_ONCE):

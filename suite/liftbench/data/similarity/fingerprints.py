@@ -81,8 +81,8 @@ def ngram_hashes(tokens: list[str], n: int) -> set[int]:
 
 def ngrams(tokens: list[str], n: int) -> list[int]:
     """The same hashes as a list, one for each position of an n-gram."""
+    encoded = [token.encode() for token in tokens]
+    length = max(1, min(n, len(encoded)))
+    joined = map(b" ".join, zip(*(encoded[start:] for start in range(length)), strict=False))
     # 63 bits, so that any JSON reader can hold them in a signed integer.
-    return [
-        int.from_bytes(hashlib.blake2b(" ".join(tokens[i : i + n]).encode(), digest_size=8).digest()) >> 1
-        for i in range(max(len(tokens) - n + 1, min(len(tokens), 1)))
-    ]
+    return [int.from_bytes(hashlib.blake2b(ngram, digest_size=8).digest()) >> 1 for ngram in joined]

@@ -68,6 +68,14 @@ class ScoredSplit:
         return [[words(reference) for reference in one.references] for one in self.conversations]
 
     @cached_property
+    def reference_ngrams(self) -> list[frozenset[int]]:
+        """For each conversation, the word 8-grams of all references; of a shorter one, all its words."""
+        return [
+            frozenset().union(*(ngram_hashes(tokens, REFERENCE_WORDS) for tokens in references))
+            for references in self.reference_words
+        ]
+
+    @cached_property
     def passages(self) -> list[list[set[int]]]:
         """For each conversation, the word 8-grams of turns, transcript and references that have at least 8 words."""
         return [
