@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 from msgspec import Struct
+from msgspec.structs import replace
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError
 from liftbench.extension.loader import Plugins, load_plugins
