@@ -113,7 +113,6 @@ def generate_missing(
     require_rules(recipe, plugins, subject.system.backend or recipe.model.backend)
     kind = find_backend(subject.system.backend or recipe.model.backend, plugins)
     cached = open_cached(kind, subject, recipe, measurement)
-    found = cached.read(missing) if cached else None
     notes: list[str] = []
 
     def keep(rows: Sequence[Prediction]) -> None:
@@ -123,12 +122,17 @@ def generate_missing(
         count += len(kept)
         missing.difference_update(row.id for row in kept)
 
-    if cached and found:
-        run.record_environment()
-        run.update(device=found.device)
-        notes += _prompt_notes(measurement, prompt, cached.tokenizer)
+    served = 0
+    for found in cached.read(missing) if cached else ():
+        if not served:
+            run.record_environment()
+            run.update(device=found.device)
+        served += len(found.generations)
         keep(_predictions(found.conversations, found.prompts, found.generations, prompt, None))
-        notes.append(f"{len(found.generations)} texts came from the cache of generations; their time is not known")
+        progress(count, total, "reading the cache of generations")
+    if cached and served:
+        notes += _prompt_notes(measurement, prompt, cached.tokenizer)
+        notes.append(f"{served} texts came from the cache of generations; their time is not known")
     if not missing:
         run.note(*notes, *_limits_of(kind, subject))
         return
@@ -136,7 +140,7 @@ def generate_missing(
     # Now that torch is loaded, the environment has the threads and the GPU.
     run.record_environment()
     run.update(device=backend.device)
-    if not found:
+    if not served:
         notes += _prompt_notes(measurement, prompt, backend.tokenizer)
     try:
         progress(count, total, f"generating on {backend.device}")
