@@ -122,17 +122,16 @@ def generate_missing(
         count += len(kept)
         missing.difference_update(row.id for row in kept)
 
-    served = 0
-    for found in cached.read(missing) if cached else ():
-        if not served:
+    from_cache = 0
+    for found in cached.read(set(missing)) if cached else ():
+        if not from_cache:
             run.record_environment()
             run.update(device=found.device)
-        served += len(found.generations)
+        from_cache += len(found.generations)
         keep(_predictions(found.conversations, found.prompts, found.generations, prompt, None))
-        progress(count, total, "reading the cache of generations")
-    if cached and served:
+    if cached and from_cache:
         notes += _prompt_notes(measurement, prompt, cached.tokenizer)
-        notes.append(f"{served} texts came from the cache of generations; their time is not known")
+        notes.append(f"{from_cache} texts came from the cache of generations; their time is not known")
     if not missing:
         run.note(*notes, *_limits_of(kind, subject))
         return
@@ -140,7 +139,7 @@ def generate_missing(
     # Now that torch is loaded, the environment has the threads and the GPU.
     run.record_environment()
     run.update(device=backend.device)
-    if not served:
+    if not from_cache:
         notes += _prompt_notes(measurement, prompt, backend.tokenizer)
     try:
         progress(count, total, f"generating on {backend.device}")

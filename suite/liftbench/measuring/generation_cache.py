@@ -172,13 +172,13 @@ class CachedBatches:
     def read(self, missing: Set[str]) -> Iterator[Found]:
         """The generations of all planned batches with a missing conversation that the cache has, some at a time.
 
-        All were generated on one device. What the cache lacks is known when the last ones were read.
+        All were generated on one device. What the cache lacks is known when the last ones were read, and `missing` must
+        not change until then.
         """
         found: Found | None = None
         device = ""
-        wanted = frozenset(missing)
         for place, batch in enumerate(self._plan):
-            if wanted.isdisjoint(batch):
+            if missing.isdisjoint(batch):
                 continue
             prompts = [self._render(self._conversations[id_]) for id_ in batch]
             key = batch_key(self._common, prompts)
@@ -190,7 +190,7 @@ class CachedBatches:
             device = entry.device
             found = found or Found(device=device, conversations=[], prompts=[], generations=[])
             for id_, prompt, generation in zip(batch, prompts, entry.generations, strict=True):
-                if id_ in wanted:
+                if id_ in missing:
                     found.conversations.append(self._conversations[id_])
                     found.prompts.append(prompt)
                     found.generations.append(generation)
