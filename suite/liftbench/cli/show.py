@@ -95,6 +95,15 @@ def show_run(run: Run, *, as_json: bool) -> None:
     out.print(f"run: {run.folder}", highlight=False, markup=False, soft_wrap=True)
 
 
+def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
+    """Show the figures of complete runs one after the other; as JSON, as one list."""
+    if as_json:
+        print_json([run_record(run) for run in runs])
+        return
+    for run in runs:
+        show_run(run, as_json=False)
+
+
 def show_seeds(runs: Sequence[Run], *, as_json: bool) -> None:
     """Show the headlines of several trainings, a line each."""
     if as_json:

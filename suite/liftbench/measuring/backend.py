@@ -94,6 +94,15 @@ class Backend(ABC):
         """What a reader of the run must know about how it was generated; asked for at the end."""
         return []
 
+    def take(self, request: BackendRequest) -> bool:
+        """Become a backend of this request without loading the base again, where what is loaded allows it.
+
+        Afterwards every text must be, to the last bit, that of a backend opened with the request. False where this
+        cannot be done; the harness then closes this backend and opens another.
+        """
+        del request
+        return False
+
     def close(self) -> None:
         """Free the model and everything else that was loaded."""
 

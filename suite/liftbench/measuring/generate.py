@@ -23,6 +23,7 @@ from ..runs.sums import seal
 from ..text.phrases import join_words
 from .backend import Backend, BackendRequest, Generation, OutOfMemory
 from .generation_cache import CachedBatches, open_cache, system_parts
+from .one_base import opened, release
 from .plan import Measurement, postprocess
 from .systems import Loadable
 
@@ -34,7 +35,7 @@ def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend
     """Load a system. Raises `UsageError` where the budgets do not fit the model's context."""
     name = subject.system.backend or recipe.model.backend
     require_rules(recipe, plugins, name)
-    backend = find_backend(name, plugins)(backend_request(subject, recipe))
+    backend = opened(find_backend(name, plugins), backend_request(subject, recipe))
     try:
         require_room(recipe, backend.context_length, subject.system.name)
     except UsageError:
@@ -147,7 +148,7 @@ def generate_missing(
             keep(_predictions(conversations, prompts, generations, prompt, seconds))
             progress(count, total, f"generating on {backend.device}")
     finally:
-        backend.close()
+        release(backend)
         notes += [*backend.notes(), *_limits_of(kind, subject)]
         if notes:
             run.note(*notes)

@@ -21,6 +21,7 @@ from ..extension.loader import Plugins
 from ..files import append_lines, recover_lines, write_atomic, write_lines
 from ..measuring.backend import Backend
 from ..measuring.generate import batches, generate_batch, open_backend
+from ..measuring.one_base import release
 from ..measuring.plan import Measurement, restrict
 from ..measuring.score import score
 from ..measuring.systems import Loadable, with_best_prompt
@@ -52,7 +53,7 @@ def search(
         try:
             trials = searching.trials(backend, progress)
         finally:
-            backend.close()
+            release(backend)
             run.note(*searching.notes)
         run.note(
             f"the prompt was chosen among {len(trials)} on {len(plan.development)} conversations of the split "

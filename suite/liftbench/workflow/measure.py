@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..errors import UsageError
 from ..extension.loader import Plugins
 from ..measuring.harness import is_measured, measure, measure_texts, new_manifest
+from ..measuring.one_base import one_base
 from ..measuring.plan import Measurement, prepare
 from ..measuring.shards import measure_shard, parse_shard, shard_of
 from ..measuring.systems import Loadable, recipe_shots, resolve_system, untuned, with_best_prompt
@@ -166,6 +167,7 @@ def measure_best_prompt(setup: Setup, measurement: Measurement, plan: TuningPlan
     with (
         setup.feedback.bars(stages) as (searching, scoring),
         open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run,
+        one_base(),
     ):
         announce_run(run, manifest, setup)
         subject = search(run, plan, plain, measurement, setup.plugins, searching)
@@ -200,6 +202,15 @@ def measure_subject(
     """The complete run of a named system, or one shard of it; `parent` is the id of the run that it came from."""
     with setup.feedback.bars([("", "conversations")]) as (progress,):
         return measure_system(setup, "score", subject, measurement, progress, parent, shard=shard)
+
+
+def measure_subjects(
+    setup: Setup, measurement: Measurement, subjects: Sequence[tuple[Loadable, str | None]]
+) -> Iterator[Run]:
+    """The complete run of each named system, in order; a base that several share is loaded once."""
+    with one_base():
+        for subject, parent in subjects:
+            yield measure_subject(setup, measurement, subject, parent)
 
 
 def measure_system(
