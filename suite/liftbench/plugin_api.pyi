@@ -25,6 +25,7 @@ from .judging.compare import Comparison
 from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
 from .metrics.base import Metric, MetricRequest, Misreading
 from .models import hub
+from .models.cache import cache_folder, caching
 from .models.chat_server import Answer, ChatServer
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
@@ -96,6 +97,8 @@ __all__ = [
     "Turn",
     "UnclearSpeakers",
     "UsageError",
+    "cache_folder",
+    "caching",
     "check_names",
     "completion_ids",
     "conversations",

@@ -14,6 +14,7 @@ from liftbench.measuring.backend import Backend, BackendRequest
 from liftbench.measuring.one_base import one_base, opened, release
 from liftbench.prompts.spec import prompt_spec
 from liftbench_plugins.backends import transformers as backend_module
+from liftbench_plugins.loading import load_model
 
 from ..conftest import Outcome
 from ..plugins.test_peft_adapters import lora, make_adapter
@@ -31,11 +32,10 @@ SMALL = [
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The models that the backend loaded, in order."""
     found: list[Path] = []
-    load = backend_module.load_model
 
     def counted(model: Path, precision: str) -> object:
         found.append(model)
-        return load(model, precision)
+        return load_model(model, precision)
 
     monkeypatch.setattr(backend_module, "load_model", counted)
     return found
