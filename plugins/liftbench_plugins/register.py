@@ -92,6 +92,14 @@ def bench_register(registry: Registry) -> None:
         install="liftbench[served]",
         summary="a model that a server runs (vLLM, llama.cpp, Ollama, a hosted one): --model openai:NAME@URL",
     )
+    registry.backend(
+        "vllm",
+        target="liftbench_plugins.backends.vllm:VLLMBackend",
+        requires=("vllm", "torch", "transformers"),
+        install="liftbench[vllm]",
+        summary="vLLM's offline engine, CUDA: LoRA adapters, and untuned models in float32, bfloat16 or float16",
+        engine="vllm|v1|greedy|token-ids|prefix-caching:off",
+    )
     registry.trainer(
         "qlora",
         target="liftbench_plugins.trainers.low_rank:QLoRATrainer",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError
 from liftbench.extension.loader import Plugins, load_plugins
@@ -45,7 +46,9 @@ def test_first_party_plugins_come_by_entry_point() -> None:
 def test_every_first_party_target_can_be_imported() -> None:
     plugins = load_plugins()
     for spec in plugins.specs:
-        assert isinstance(plugins.load(spec), Desk) if spec.kind == "desk" else callable(plugins.load(spec)), spec
+        # vLLM is imported when its engine is loaded, and needs CUDA.
+        found = plugins.load(replace(spec, requires=tuple(name for name in spec.requires if name != "vllm")))
+        assert isinstance(found, Desk) if spec.kind == "desk" else callable(found), spec
 
 
 def test_a_plugin_that_raises_stops_nobody_else() -> None:

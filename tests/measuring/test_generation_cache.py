@@ -37,7 +37,7 @@ DECIDED = {
     ModelRecord: "reference served settings_sha256 sha256 source",
     AdapterRecord: "base_sha256 chat_template_sha256 exported family precision rows rows_sha256 run seed sha256 "
     "tokenizer_sha256 trainer trials whole_model",
-    BackendRequest: "adapter model precision prompt rules tokenizer",
+    BackendRequest: "adapter model positions precision prompt rules tokenizer",
     DecodingRules: "min_words no_repeat_ngram repetition_stop",
     PromptSpec: "max_words prefill sha256 shots stop style system template template_arguments",
     Prompt: "sha256 text token_ids turns_dropped",

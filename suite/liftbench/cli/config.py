@@ -33,6 +33,7 @@ VARIABLES = {
     "LIFTBENCH_BASELINES": "the folder of the promoted baselines",
     "LIFTBENCH_CACHE": "the folder of converted models",
     "LIFTBENCH_GENERATION_CACHE": "off: no text comes from the cache of generations; a number: its limit in megabytes",
+    "LIFTBENCH_VLLM_MEMORY": "the share of the GPU's memory that the backend vllm takes (0.9)",
     "LIFTBENCH_NO_PLUGIN": "plugins that are switched off, with commas between",
     "HF_HOME": "the cache of the model hub",
     "HF_HUB_CACHE": "the cache of the model hub's downloads",

@@ -50,6 +50,12 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
             shell_complete=complete.models,
         ),
         click.option(
+            "--backend",
+            metavar="NAME",
+            help="The plugin that loads the model and generates (see `bench plugins`). [env: LIFTBENCH_BACKEND]",
+            shell_complete=complete.plugins("backend"),
+        ),
+        click.option(
             "--dataset",
             help="Registered name, or a folder with <split>.jsonl files. [env: LIFTBENCH_DATASET]",
             shell_complete=complete.datasets,

@@ -106,7 +106,7 @@ def _example(spec: Spec, options: Sequence[Option]) -> str:
     ][:1]
     command = {
         "trainer": f"bench train --plugin {spec.name}",
-        "backend": f"bench baseline --set model.backend={spec.name}",
+        "backend": f"bench baseline --backend {spec.name}",
         "metric": f"bench baseline --metric {spec.name}",
         "control": "bench controls",
         "dataset": f"bench baseline --dataset {spec.name}",

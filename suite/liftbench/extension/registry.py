@@ -32,6 +32,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     api: int
     plugin: str
     distribution: str
+    engine: str = ""
+    """Signature of a backend's engine (see `Registry.backend`)."""
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -72,10 +74,15 @@ class Registry:
         requires: Sequence[str] = (),
         install: str | None = None,
         summary: str = "",
+        engine: str = "",
         api: int = API_VERSION,
     ) -> None:
-        """Register a `Backend`; its target is called with a `BackendRequest`."""
-        self._add("backend", name, target, None, requires, install, summary, api)
+        """Register a `Backend`; its target is called with a `BackendRequest`.
+
+        `engine` is the signature of an engine that decodes by its own rules, such as `vllm|v1`. It is part of the
+        protocol: runs of two engines never compare. Raise its version when the plugin uses the engine otherwise.
+        """
+        self._add("backend", name, target, None, requires, install, summary, api, engine)
 
     def metric(
         self,
@@ -131,6 +138,7 @@ class Registry:
         install: str | None,
         summary: str,
         api: int,
+        engine: str = "",
     ) -> None:
         spec = Spec(
             kind=kind,
@@ -143,5 +151,6 @@ class Registry:
             api=api,
             plugin=self._plugin,
             distribution=self._distribution,
+            engine=engine,
         )
         self.specs.append(spec)

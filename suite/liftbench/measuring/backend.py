@@ -38,6 +38,8 @@ class BackendRequest(Struct, frozen=True, kw_only=True):
     """Restrictions of greedy decoding; only those of `Backend.rules` are ever set."""
     tokenizer: Path | None = None
     """Folder of the tokenizer and chat template to use, where an adapter brings its own; else they are the model's."""
+    positions: int = 0
+    """The most tokens of a prompt and its continuation together; 0 where that is not known."""
 
 
 class Backend(ABC):
@@ -68,6 +70,10 @@ class Backend(ABC):
     @abstractmethod
     def open_tokenizer(cls, model: Path) -> Any:
         """The tokenizer of a model's folder, without its weights."""
+
+    @classmethod
+    def check_precision(cls, precision: str) -> None:
+        """Raise `UsageError` for a precision that the backend cannot compute in; also called before a training."""
 
     @abstractmethod
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:

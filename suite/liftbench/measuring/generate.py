@@ -60,6 +60,7 @@ def backend_request(subject: Loadable, recipe: Recipe) -> BackendRequest:
         prompt=_prompt_of(subject.system),
         rules=recipe.generation.rules,
         tokenizer=subject.tokenizer,
+        positions=recipe.generation.max_input_tokens + recipe.generation.max_new_tokens,
     )
 
 

@@ -120,6 +120,7 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_da
         postprocess=POSTPROCESS,
         metrics={metric.name: metric.signature for metric in metrics},
         decoding=recipe.generation.rules.signature,
+        engine=_engine_of(recipe.model.backend, plugins),
     )
     return Measurement(
         protocol=protocol,
@@ -131,6 +132,11 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_da
         training_fingerprint=split_fingerprint(training, cleaning(recipe.data)) if training else "",
         skipped=skipped,
     )
+
+
+def _engine_of(backend: str, plugins: Plugins) -> str:
+    """The signature of a backend's engine, which is not imported: texts can be scored where it is not installed."""
+    return next((spec.engine for spec in plugins.specs if (spec.kind, spec.name) == ("backend", backend)), "")
 
 
 def restrict(

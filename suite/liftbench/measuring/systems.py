@@ -19,7 +19,7 @@ from ..models.references import ResolvedModel, is_chat_model, require_obtainable
 from ..models.served import require_weights
 from ..prompts.differences import TokenizerDifferences, tokenizer_differences
 from ..prompts.spec import choose_shots, prompt_spec
-from ..recipe.sections import Recipe
+from ..recipe.sections import ModelSection, Recipe
 from ..records.system import AdapterRecord, PromptSpec, Shot, System
 from ..records.training import Provenance
 from ..runs.directory import Run, run_at
@@ -48,7 +48,15 @@ class Loadable(Struct, frozen=True, kw_only=True):
 
 
 def untuned(recipe: Recipe, model: ResolvedModel, shots: tuple[Shot, ...] = ()) -> Loadable:
-    """A model without an adapter, in the recipe's precision; `shots` are those of `recipe_shots`."""
+    """A model without an adapter, in the recipe's precision; `shots` are those of `recipe_shots`.
+
+    Raises `UsageError` where the recipe chose a backend that cannot load such a model.
+    """
+    if model.backend and recipe.model.backend not in (model.backend, ModelSection().backend):
+        raise UsageError(
+            f"{model.name} needs the backend {model.backend}, not {recipe.model.backend}",
+            "Leave --backend (model.backend) out.",
+        )
     system = System(
         kind="model",
         name=model.name,

@@ -62,6 +62,8 @@ class Protocol(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Metric name → signature."""
     decoding: str = GREEDY
     """How each token is chosen: `greedy`, and the rules that restrict it (`DecodingRules.signature`)."""
+    engine: str = ""
+    """Signature of the engine that decodes where it is not the suite's own loop (`Registry.backend`); else empty."""
 
 
 # -------------------------------------------------------------------------------------------------- what is measured

@@ -12,6 +12,9 @@ from ..records.run import Protocol
 from ..records.system import AdapterRecord, System
 from .measured import MeasuredRun
 
+OWN_ENGINE = "the suite's own loop"
+"""What `Protocol.engine` means where it is empty."""
+
 
 class Difference(Struct, frozen=True, kw_only=True):
     """One key in which two systems or protocols differ, in words."""
@@ -48,6 +51,7 @@ def _protocol_words(protocol: Protocol) -> dict[str, str]:
     fields = msgspec.structs.asdict(protocol)
     metrics = fields.pop("metrics")
     del fields["dataset"]
+    fields["engine"] = fields["engine"] or OWN_ENGINE
     return {key: str(value) for key, value in fields.items()} | {
         f"metrics.{name}": signature for name, signature in metrics.items()
     }

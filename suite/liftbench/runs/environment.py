@@ -25,6 +25,7 @@ PACKAGES = (
     "torch",
     "transformers",
     "trl",
+    "vllm",
 )
 """The packages whose version can change a figure."""
 

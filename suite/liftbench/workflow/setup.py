@@ -24,6 +24,7 @@ BASELINES = Path("baselines")
 
 OVERRIDES = {
     "model": "model.reference",
+    "backend": "model.backend",
     "dataset": "data.dataset",
     "data_dir": "data.data_dir",
     "split": "data.split",
@@ -40,6 +41,8 @@ class RunOptions(TypedDict, total=False):
 
     model: str | Path
     """Alias, folder, GGUF file or `hub:org/name`."""
+    backend: str
+    """The backend plugin that loads the model and generates."""
     dataset: str | Path
     """Registered name, or a folder with `<split>.jsonl` files."""
     data_dir: str | Path

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..files import digest
-from ..measuring.generate import require_room, require_rules
+from ..measuring.generate import find_backend, require_room, require_rules
 from ..measuring.harness import new_manifest
 from ..measuring.plan import Measurement, prepare
 from ..measuring.systems import Loadable, untuned
@@ -155,10 +155,10 @@ def open_training(
     # Checked before the training, not when the adapter is scored, which would waste a training.
     require_room(recipe, context_length(model.path), model.name)
     require_rules(recipe, setup.plugins)
+    precision = plan.trainer.base_precision(plan.options)
+    find_backend(recipe.model.backend, setup.plugins).check_precision(precision)
     base = untuned(recipe, model)
-    system = replace(
-        base.system, name=f"{model.name}+{plan.spec.name}", precision=plan.trainer.base_precision(plan.options)
-    )
+    system = replace(base.system, name=f"{model.name}+{plan.spec.name}", precision=precision)
     # The protocol is part of the seed group, since a limit on the scored conversations makes another measurement; its
     # metrics are not, as they are not part of a run's key either.
     family = digest(plan.family, system, replace(measurement.protocol, metrics={}))

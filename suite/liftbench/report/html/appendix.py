@@ -106,6 +106,8 @@ def tabulate_protocol(subjects: Sequence[Subject]) -> list[Row]:
     for subject in subjects:
         fields = msgspec.structs.asdict(subject.run.manifest.protocol)
         metrics = fields.pop("metrics")
+        if not fields["engine"]:
+            del fields["engine"]
         words = {
             "dataset": "data set",
             "fingerprint": "fingerprint of the split",
@@ -115,6 +117,7 @@ def tabulate_protocol(subjects: Sequence[Subject]) -> list[Row]:
             "max_new_tokens": "most tokens of a summary",
             "postprocess": "post-processing",
             "decoding": "choice of tokens",
+            "engine": "engine that generates",
         }
         column = {words.get(key, key): _plain(value) for key, value in fields.items()}
         columns.append(column | {f"signature of {name}": signature for name, signature in metrics.items()})
