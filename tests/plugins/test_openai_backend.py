@@ -560,40 +560,36 @@ def wait_for_lines(runs: Path, wanted: int, process: subprocess.Popen[bytes]) ->
     raise AssertionError(f"no {wanted} predictions came")
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, RunFailed("the server is gone", "")])
+@pytest.mark.parametrize(("stop", "kept"), [(KeyboardInterrupt, 3), (RunFailed, 2)])
 def test_what_is_in_flight_when_a_command_stops_is_kept(
-    stop: BaseException, tmp_path: Path, conversations: list[Conversation], monkeypatch: pytest.MonkeyPatch
+    stop: type[BaseException],
+    kept: int,
+    tmp_path: Path,
+    conversations: list[Conversation],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(CONCURRENCY, "3")
     with chat_server("is slow", tmp_path / "log") as served:
         backend = open_backend(served.base_url)
         prompts = [render(PROMPT, one, backend.tokenizer, 512) for one in conversations[:6]]
-        waits = "liftbench_plugins.backends.openai.wait"
         if stop is KeyboardInterrupt:
-            stops = iter([stop])
-            monkeypatch.setattr(waits, lambda *given, **how: raise_next(stops) or wait(*given, **how))
+            monkeypatch.setattr("liftbench_plugins.backends.openai.wait", fail_once(wait, KeyboardInterrupt()))
         else:
-            monkeypatch.setattr(backend._server, "answer", fail_once(backend._server.answer, stop))
-        kept = []
-        with pytest.raises(type(stop) if isinstance(stop, Exception) else KeyboardInterrupt):
-            kept.extend(backend.stream(prompts, 40))
-        assert len(kept) == len(served.requests) == (3 if stop is KeyboardInterrupt else 2)
+            monkeypatch.setattr(backend._server, "answer", fail_once(backend._server.answer, RunFailed("gone", "")))
+        made: list[tuple[int, Any]] = []
+        with pytest.raises(stop):
+            made.extend(backend.stream(prompts, 40))
+        assert len(made) == len(served.requests) == kept
 
 
-def raise_next(errors: Iterator[type[BaseException]]) -> None:
-    """Raises the errors, one a call, then none."""
-    for error in errors:
-        raise error
-
-
-def fail_once(answer: Callable[..., Any], error: BaseException) -> Callable[..., Any]:
-    """An `answer` whose first call fails."""
+def fail_once(function: Callable[..., Any], error: BaseException) -> Callable[..., Any]:
+    """A function whose first call fails."""
     errors = iter([error])
 
-    def fails(*given: Any) -> Any:
+    def fails(*given: Any, **named: Any) -> Any:
         for one in errors:
             raise one
-        return answer(*given)
+        return function(*given, **named)
 
     return fails
 

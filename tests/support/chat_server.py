@@ -110,9 +110,9 @@ def serve(rule: str, log: Path, statuses: list[str]) -> None:
             if self.path != "/v1/chat/completions":
                 self.answer(404, {"error": {"message": "no such path"}})
             elif statuses:
-                status, _, message = statuses.pop(0).partition(":")
-                status, _, wait = status.partition("@")
-                self.answer(int(status), {"error": {"message": message or "not now"}}, wait=wait)
+                code, _, words = statuses.pop(0).partition(":")
+                number, _, wait = code.partition("@")
+                self.answer(int(number), {"error": {"message": words or "not now"}}, wait=wait)
             elif rule in USAGE:
                 self.write_summary(body)
             else:
@@ -128,7 +128,7 @@ def serve(rule: str, log: Path, statuses: list[str]) -> None:
         def write_summary(self, body: dict[str, Any]) -> None:
             prompt = body["messages"][-1]["content"]
             told = script.get(body["model"], {})
-            text = next((text for part, text in told.items() if part in prompt), None) or write(prompt)
+            text = next((text for part, text in told.items() if part in prompt), write(prompt))
             time.sleep(SECONDS.get(rule, 0))
             message = {"role": "assistant", "content": text}
             choice = {"index": 0, "finish_reason": REASONS.get(rule, "stop"), "message": message}
