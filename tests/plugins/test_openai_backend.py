@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -26,6 +27,7 @@ pytest.importorskip("openai")
 
 import liftbench
 from liftbench.errors import LiftbenchError, PrerequisiteError, RunFailed, UsageError
+from liftbench.files import write_lines
 from liftbench.judging.compare import compare
 from liftbench.measuring.backend import BackendRequest
 from liftbench.models.chat_server import (
@@ -379,8 +381,6 @@ def test_what_a_server_cannot_do_is_refused() -> None:
 @pytest.fixture
 def measured(tmp_path: Path, conversations: list[Conversation]) -> Path:
     """A data set of the conversations."""
-    from liftbench.files import write_lines
-
     folder = tmp_path / "support"
     folder.mkdir()
     write_lines(folder / "validation.jsonl", conversations)
@@ -488,6 +488,23 @@ def test_tokens_and_cost_are_those_of_all_commands_that_made_a_run(
     report = command_line("report", *names, *options[2:4], "--html", str(tmp_path / "report.html"))
     assert report.code == 0, report.err
     assert "tokens of prompts" in (tmp_path / "report.html").read_text()
+
+
+def test_a_search_for_the_best_prompt_tries_no_beginnings_and_its_tokens_count(
+    command_line: Callable[..., Outcome], measured: Path, server: Served, tmp_path: Path, conversations: Any
+) -> None:
+    write_lines(measured / "validation.jsonl", conversations[:4])
+    write_lines(measured / "train.jsonl", conversations[4:])
+    options = ["--dataset", str(measured), "--runs", str(tmp_path / "runs"), "--set", "tune.conversations=3"]
+    options += ["--set", "tune.shots=[0]", "--set", "tune.templates=['Sum up: {conversation}']", "--limit", "2"]
+    told = command_line("baseline", "--tune", *options, "--model", f"openai:base@{server.base_url}")
+    assert told.code == 0, told.err
+    [run] = map(liftbench.load_run, (tmp_path / "runs").glob("2*"))
+    # Two prompts on three conversations each, then two conversations with the best.
+    assert len(server.requests) == 2 * 3 + 2
+    usage = run.summary.usage
+    assert usage
+    assert usage.new_tokens == sum(len(write(r["body"]["messages"][-1]["content"]).split()) for r in server.requests)
 
 
 def test_a_server_that_lies_about_its_tokens_is_told_of(
@@ -644,3 +661,32 @@ def transformers_server(model: Path, log: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+# -------------------------------------------------------------------------------------------------------------- doctor
+
+
+@pytest.mark.parametrize(
+    ("rule", "statuses", "state", "words"),
+    [
+        ("writes", [], "ok", "answered by llama (fp_1), served at 127.0.0.1"),
+        ("lies", [], "note", "(7 tokens of the prompt and 1000000000 of the answer)"),
+        ("writes", [404], "wrong", "does not know the model 'llama'"),
+        ("writes", [401], "wrong", f"refuses the key in {KEY}"),
+    ],
+)
+def test_doctor_asks_a_served_model_once(
+    rule: str, statuses: list[int], state: str, words: str, tmp_path: Path, command_line: Callable[..., Outcome]
+) -> None:
+    with chat_server(rule, tmp_path / "log", statuses) as served:
+        model = f"openai:llama@{served.base_url}"
+        done = command_line("doctor", "--model", model, "--runs", str(tmp_path / "runs"), "--json")
+        assert len([request for request in served.requests if request["body"]]) == 1
+    findings = [one for one in json.loads(done.out)["findings"] if one["part"] == "server"]
+    assert findings[-1]["state"] == state
+    assert words in findings[-1]["what"]
+    assert done.code == (3 if state == "wrong" else 0)
+    if statuses == [404]:
+        assert "It serves base, llama, tuned." in findings[-1]["fix"]
+    if state == "ok":
+        assert re.search(r"\d+ tokens in \d+\.\d s$", findings[-1]["what"])

@@ -25,7 +25,7 @@ from .generate import generate_missing
 from .plan import Measurement, postprocess
 from .score import describe_misreadings, misreadings, score, summarize
 from .systems import Loadable
-from .usage import has_new_prices, prices_of, usage_of
+from .usage import has_new_prices, prices_of, search_usage, usage_of
 
 
 def is_measured(run: OpenRun, measurement: Measurement) -> bool:
@@ -136,7 +136,7 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: P
     run.note(*describe_misreadings(misread))
     progress(0, 0, "scoring: intervals of the means")
     summary = summarize(predictions, scores, measurement.metrics, bootstrap, misread)
-    summary = replace(summary, usage=usage_of(predictions, prices_of(run.requested)))
+    summary = replace(summary, usage=usage_of(predictions, prices_of(run.requested), search_usage(run.folder)))
     progress(len(predictions), len(predictions), "scored")
     write_atomic(run.folder / "summary.json", summary)
     run.update(**run.requested_changes, status="complete", finished=now(), sums=file_sums(run.folder))

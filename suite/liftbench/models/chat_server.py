@@ -34,6 +34,9 @@ TIMEOUT_VARIABLE = "LIFTBENCH_TIMEOUT"
 TIMEOUT = 300.0
 """Seconds for one answer, unless the variable sets others."""
 
+SHOWN = 5
+"""Names of models in an error."""
+
 CONTINUE = "What was answered so far is kept; the same command continues."
 
 
@@ -109,22 +112,6 @@ class ChatServer:
         except (AttributeError, TypeError) as error:
             raise self._unreadable("it has no choices with a message") from error
 
-    def names(self) -> list[str]:
-        """The models that the server says it serves. Raises what `answer` raises."""
-        import openai
-
-        try:
-            return sorted(model.id for model in self._client.models.list().data)
-        except openai.APIStatusError as error:
-            raise self._refusal(error.status_code, first_line(error)) from error
-        except openai.APIConnectionError as error:
-            raise PrerequisiteError(
-                f"the model server {self.host} cannot be reached: {first_line(error.__cause__ or error)}",
-                f"Check {self._url_option} and that the server runs.",
-            ) from error
-        except (openai.OpenAIError, ValueError, AttributeError, TypeError) as error:
-            raise self._unreadable(first_line(error)) from error
-
     def give_up(self) -> None:
         """Let requests that wait to be tried again fail at once, and try none again."""
         self._given_up.set()
@@ -175,6 +162,15 @@ class ChatServer:
             self._limit = "max_completion_tokens"
             return self._complete(messages, most)
 
+    def _served(self) -> str:
+        """Which models the server says it serves, as a sentence; empty where it does not say."""
+        try:
+            names = sorted(model.id for model in self._client.models.list().data)
+        except Exception:  # it only helps with an error that is there already
+            return ""
+        more = ", …" if len(names) > SHOWN else ""
+        return f" It serves {', '.join(names[:SHOWN])}{more}." if names else ""
+
     def _unreadable(self, why: str) -> RunFailed:
         return RunFailed(f"the model server {self.host} sent an answer that cannot be read: {why}", CONTINUE)
 
@@ -191,7 +187,7 @@ class ChatServer:
             return PrerequisiteError(
                 f"the model server {self.host} does not know the model {self._model!r}, or has another address "
                 f"({words})",
-                f"Check {self._model_option} and {self._url_option}, which usually ends in /v1.",
+                f"Check {self._model_option} and {self._url_option}, which usually ends in /v1.{self._served()}",
             )
         return RunFailed(f"the model server {self.host} answered {status}: {words}", CONTINUE)
 
