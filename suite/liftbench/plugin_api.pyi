@@ -35,8 +35,8 @@ from .prompts.ending import Ending, end_token, ending
 from .prompts.render import completion_ids, encode, render
 from .prompts.spec import Prompt, prompt_spec
 from .records.conversation import Conversation, Turn
-from .records.run import DecodingRules, Finding, Manifest
-from .records.system import ModelRecord, PromptSpec
+from .records.run import DecodingRules, Finding, Manifest, ServedTokens
+from .records.system import ModelRecord, PromptSpec, ServedModel
 from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory
 from .text.sentences import SPLITTER, split_sentences
@@ -87,6 +87,8 @@ __all__ = [
     "ResolvedModel",
     "Row",
     "RunFailed",
+    "ServedModel",
+    "ServedTokens",
     "Tally",
     "TrainRequest",
     "TrainResult",

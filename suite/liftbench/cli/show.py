@@ -88,6 +88,10 @@ def show_run(run: Run, *, as_json: bool) -> None:
     if summary.new_tokens and summary.seconds:
         counts += [f"{summary.new_tokens / summary.seconds:.0f} tokens/s"]
     out.print(", ".join(counts), highlight=False)
+    if summary.usage:
+        from ..report.numbers import format_usage  # it loads the statistics
+
+        out.print(f"the server was asked for {format_usage(summary.usage)}", highlight=False, soft_wrap=True)
     if not run.manifest.system.generation_verified:
         out.print("generation unverified: these texts were made outside liftbench", highlight=False)
     for remark in remarks(run):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any
+
+from msgspec import UNSET
 
 from ..errors import RunFailed, UsageError
 from ..extension.loader import Plugins
@@ -42,6 +44,16 @@ def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend
         backend.close()
         raise
     return backend
+
+
+def require_generable(subject: Loadable, recipe: Recipe, plugins: Plugins) -> None:
+    """Raise `UsageError` or `PrerequisiteError` for a system that its backend cannot generate with as the recipe says.
+
+    It is called before a run is begun, so that none is left behind.
+    """
+    name = subject.system.backend or recipe.model.backend
+    require_rules(recipe, plugins, name)
+    find_backend(name, plugins).check(backend_request(subject, recipe))
 
 
 def find_backend(name: str, plugins: Plugins) -> type[Backend]:
@@ -139,8 +151,14 @@ def generate_missing(
     run.update(device=backend.device)
     if not found:
         notes += _prompt_notes(measurement, prompt, backend.tokenizer)
+    left = frozenset(missing)
     try:
         progress(count, total, f"generating on {backend.device}")
+        if backend.streams:
+            wanted = (measurement.conversations[id_] for batch in measurement.plan for id_ in batch if id_ in left)
+            for row in _stream(backend, wanted, prompt, recipe):
+                keep([row])
+                progress(count, total, f"generating on {backend.device}")
         for batch in batches(backend, measurement.plan, set(missing)):
             conversations = [measurement.conversations[id_] for id_ in batch]
             prompts, generations, seconds = _generate(backend, conversations, prompt, recipe, notes)
@@ -219,6 +237,26 @@ def _generate(
     return prompts, generations, (time.perf_counter() - started) / len(prompts)
 
 
+def _stream(
+    backend: Backend, conversations: Iterable[Conversation], spec: PromptSpec, recipe: Recipe
+) -> Iterator[Prediction]:
+    """The summaries in the order in which they come."""
+    begun: dict[int, tuple[Conversation, Prompt]] = {}
+
+    def prompts() -> Iterator[Prompt]:
+        for number, conversation in enumerate(conversations):
+            prompt = render(spec, conversation, backend.tokenizer, recipe.generation.max_input_tokens)
+            begun[number] = conversation, prompt
+            yield prompt
+
+    before = time.perf_counter()
+    for number, generation in backend.stream(prompts(), recipe.generation.max_new_tokens):
+        conversation, prompt = begun.pop(number)
+        now = time.perf_counter()
+        yield from _predictions([conversation], [prompt], [generation], spec, now - before)
+        before = now
+
+
 def _predictions(
     conversations: Sequence[Conversation],
     prompts: Sequence[Prompt],
@@ -232,11 +270,12 @@ def _predictions(
             id=conversation.id,
             text=text,
             prompt_sha256=prompt.sha256,
-            prompt_tokens=len(prompt.token_ids),
+            prompt_tokens=len(prompt.token_ids) if generation.prompt_tokens is UNSET else generation.prompt_tokens,
             new_tokens=generation.new_tokens,
             finish_reason="stop" if is_cut(spec, generation.text) else generation.finish_reason,
             turns_dropped=prompt.turns_dropped,
             seconds=seconds,
+            served=generation.served,
         )
         for conversation, prompt, generation, text in zip(conversations, prompts, generations, texts, strict=True)
     ]

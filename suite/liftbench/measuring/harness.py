@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from ..data.similarity.scored import ScoredSplit
 from ..extension.loader import Plugins
@@ -24,6 +25,7 @@ from .generate import generate_missing
 from .plan import Measurement, postprocess
 from .score import describe_misreadings, misreadings, score, summarize
 from .systems import Loadable
+from .usage import has_new_prices, prices_of, search_usage, usage_of
 
 
 def is_measured(run: OpenRun, measurement: Measurement) -> bool:
@@ -32,6 +34,7 @@ def is_measured(run: OpenRun, measurement: Measurement) -> bool:
         run.manifest.status == "complete"
         and run.manifest.protocol == measurement.protocol
         and not changed_files(run.folder, run.manifest)
+        and not has_new_prices(run)
     )
 
 
@@ -119,6 +122,7 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: P
     """Score the run's predictions, write scores and summary, and last of all the status `complete` with all sums."""
     done = read_predictions(run, measurement)
     predictions = [done[id_] for id_ in measurement.scored]
+    _put_in_order(run, measurement, done)
     scores = list(score(predictions, measurement, progress))
     if run.manifest.status == "complete":
         # The status changes first: a kill from here on must not leave new scores under the signatures of the old ones.
@@ -132,8 +136,18 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: P
     run.note(*describe_misreadings(misread))
     progress(0, 0, "scoring: intervals of the means")
     summary = summarize(predictions, scores, measurement.metrics, bootstrap, misread)
+    summary = replace(summary, usage=usage_of(predictions, prices_of(run.requested), search_usage(run.folder)))
     progress(len(predictions), len(predictions), "scored")
     write_atomic(run.folder / "summary.json", summary)
     run.update(**run.requested_changes, status="complete", finished=now(), sums=file_sums(run.folder))
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)
     return Run(run.folder)
+
+
+def _put_in_order(run: OpenRun, measurement: Measurement, done: dict[str, Prediction]) -> None:
+    """Write the predictions in the order of the plan, where they came in another."""
+    if run.manifest.system.kind != "model" or "predictions.jsonl" in run.manifest.sums:
+        return
+    planned = [id_ for batch in measurement.plan for id_ in batch if id_ in done]
+    if list(done) != planned:
+        write_lines(run.folder / "predictions.jsonl", [done[id_] for id_ in planned])

@@ -25,6 +25,7 @@ from ..measuring.one_base import release
 from ..measuring.plan import Measurement, restrict
 from ..measuring.score import score
 from ..measuring.systems import Loadable, with_best_prompt
+from ..measuring.usage import usage_of
 from ..progress import Progress
 from ..prompts.render import cut_text
 from ..recipe.sections import Recipe
@@ -180,6 +181,7 @@ class _Search:
             empty=sum(not row.text for row in rows),
             seconds=sum(row.seconds or 0.0 for row in rows),
             problem=problem,
+            usage=usage_of(rows),
         )
 
     def _means(self, rows: Sequence[Prediction]) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..extension.loader import Plugins
+from ..measuring.generate import require_generable
 from ..measuring.harness import is_measured, measure, measure_texts, new_manifest
 from ..measuring.one_base import one_base
 from ..measuring.plan import Measurement, prepare
@@ -158,6 +159,7 @@ def measure_best_prompt(setup: Setup, measurement: Measurement, plan: TuningPlan
     """The complete run of the untuned model with the best prompt that a search finds."""
     plain = untuned(setup.recipe, resolve(setup.recipe.model.reference), plan.shots[: setup.recipe.prompt.shots])
     assert plain.system.prompt is not None
+    require_generable(plain, setup.recipe, setup.plugins)
     # The plain prompt stands in for the best one, which is not known yet: with the plan it determines which prompt is
     # found.
     system = with_best_prompt(plain, plain.system.prompt).system
@@ -225,6 +227,7 @@ def measure_system(
 ) -> Run:
     """The complete run of a system, or the texts of one shard (`2/4`) of it: continued, reused or new."""
     part = shard_of(measurement, *parse_shard(shard)) if shard else measurement
+    require_generable(subject, setup.recipe, setup.plugins)
     manifest = new_manifest(
         command,
         subject.system,
