@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from .errors import RunFailed, UsageError
+from .errors import NotWritten, UsageError
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunFailed(
+        raise NotWritten(
             f"cannot write {path}: {error.strerror or error}",
             "Free some space or choose another folder, then run the same command again.",
         ) from error
@@ -106,12 +107,20 @@ def write_lines(path: Path, rows: Iterable[Any]) -> None:
 
 
 def append_lines(path: Path, rows: Iterable[Any]) -> None:
-    """Append rows in one write that has reached the disk when this returns."""
+    """Append rows in one write that has reached the disk when this returns.
+
+    Where that fails, what had been written of the rows is removed, so that the file ends with a whole line.
+    """
     data = _encode_lines(rows)
-    with writing(path), path.open("ab") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
+    # Without a buffer, which would write the rest of the rows when it is closed, after they were removed.
+    with writing(path), path.open("ab", buffering=0) as out:
+        before = out.seek(0, os.SEEK_END)
+        try:
+            _write_all(out, data)
+            os.fsync(out.fileno())
+        except OSError:
+            out.truncate(before)
+            raise
 
 
 def recover_lines(path: Path, kind: type[T]) -> list[T]:
@@ -166,6 +175,13 @@ def file_sha256(path: Path) -> str:
 
 def _encode_lines(rows: Iterable[Any]) -> bytes:
     return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+
+
+def _write_all(out: io.FileIO, data: bytes) -> None:
+    """Write all of the data: a disk that fills up takes a part of it before it reports an error."""
+    left = memoryview(data)
+    while left:
+        left = left[out.write(left) or 0 :]
 
 
 def _replace(path: Path, data: bytes) -> None:
