@@ -17,6 +17,9 @@ from .errors import NotWritten, UsageError
 
 T = TypeVar("T")
 
+BLOCK = 1 << 16
+"""Bytes that are read at a time where the end of a file is searched."""
+
 
 class InvalidValue(NamedTuple):
     """What msgspec says about a value that does not fit its type."""
@@ -68,17 +71,17 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_atomic(path: Path, value: Any) -> None:
     """Replace a JSON file so that readers see the old or the new one, never a part, even after a crash."""
-    _replace(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    _replace(path, [msgspec.json.format(msgspec.json.encode(value), indent=2), b"\n"])
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace a file atomically."""
-    _replace(path, data)
+    _replace(path, [data])
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file atomically."""
-    _replace(path, text.encode())
+    _replace(path, [text.encode()])
 
 
 @contextmanager
@@ -102,8 +105,8 @@ def write_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_lines(path: Path, rows: Iterable[Any]) -> None:
-    """Replace a JSON Lines file atomically."""
-    _replace(path, _encode_lines(rows))
+    """Replace a JSON Lines file atomically; memory holds one row at a time."""
+    _replace(path, encode_lines(rows))
 
 
 def append_lines(path: Path, rows: Iterable[Any]) -> None:
@@ -111,7 +114,7 @@ def append_lines(path: Path, rows: Iterable[Any]) -> None:
 
     Where that fails, what had been written of the rows is removed, so that the file ends with a whole line.
     """
-    data = _encode_lines(rows)
+    data = b"".join(encode_lines(rows))
     # Without a buffer, which would write the rest of the rows when it is closed, after they were removed.
     with writing(path), path.open("ab", buffering=0) as out:
         before = out.seek(0, os.SEEK_END)
@@ -127,12 +130,23 @@ def recover_lines(path: Path, kind: type[T]) -> list[T]:
     """The complete rows of a JSON Lines file that a kill may have cut; a cut end is removed from the file."""
     if not path.exists():
         return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        with writing(path), path.open("r+b") as file:
-            file.truncate(len(whole))
+    cut_end(path)
     return read_lines(path, kind)
+
+
+def cut_end(path: Path) -> None:
+    """Remove from a JSON Lines file the end that a kill cut: what follows the last whole line."""
+    with path.open("rb") as file:
+        size = start = file.seek(0, os.SEEK_END)
+        whole = 0
+        while start and not whole:
+            start = max(0, start - BLOCK)
+            file.seek(start)
+            place = file.read(BLOCK).rfind(b"\n")
+            whole = start + place + 1 if place >= 0 else 0
+    if whole < size:
+        with writing(path), path.open("r+b") as file:
+            file.truncate(whole)
 
 
 def read_record(path: Path, kind: type[T]) -> T:
@@ -147,24 +161,31 @@ def read_record(path: Path, kind: type[T]) -> T:
 
 def read_lines(path: Path, kind: type[T]) -> list[T]:
     """The records of a JSON Lines file of a run directory. Raises `UsageError` with the line where one is damaged."""
+    return list(each_line(path, kind))
+
+
+def each_line(path: Path, kind: type[T]) -> Iterator[T]:
+    """The same records, one at a time."""
     decoder = msgspec.json.Decoder(kind)
-    rows = []
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
-                    rows.append(decoder.decode(line))
+                    yield decoder.decode(line)
                 except msgspec.DecodeError as error:
                     raise UsageError(f"{path}, line {number}, is damaged: {error}") from error
     except FileNotFoundError as error:
         raise UsageError(f"run {path.parent.name} is incomplete: it has no {path.name}") from error
-    return rows
 
 
 def digest(*parts: object) -> str:
     """sha256 over the canonical JSON of some values, with dicts sorted by key."""
-    encoded = msgspec.json.encode(msgspec.to_builtins(parts), order="sorted")
-    return hashlib.sha256(encoded).hexdigest()
+    return hashlib.sha256(canonical_json(parts)).hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON with dicts sorted by key: equal values give equal bytes."""
+    return msgspec.json.encode(msgspec.to_builtins(value), order="sorted")
 
 
 def file_sha256(path: Path) -> str:
@@ -173,8 +194,9 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _encode_lines(rows: Iterable[Any]) -> bytes:
-    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+def encode_lines(rows: Iterable[Any]) -> Iterator[bytes]:
+    """Each row as a line."""
+    return (msgspec.json.encode(row) + b"\n" for row in rows)
 
 
 def _write_all(out: io.FileIO, data: bytes) -> None:
@@ -184,13 +206,13 @@ def _write_all(out: io.FileIO, data: bytes) -> None:
         left = left[out.write(left) or 0 :]
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, parts: Iterable[bytes]) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with temporary.open("wb") as out:
-                out.write(data)
+                out.writelines(parts)
                 out.flush()
                 os.fsync(out.fileno())
             temporary.replace(path)

@@ -111,9 +111,9 @@ def multiply_all(
 ) -> Floats:
     """The product of each column, (units,), with each row of some matrices of counts, (some rows, units).
 
-    The result is (columns, rows). A row holds at most `units` counts in all. Every product is exact but for its last rounding, so that it depends
-    neither on the order in which BLAS adds, nor on threads and machine (see `_split_exactly`). `read` makes the counts
-    of a block, where a matrix holds them in another form.
+    The result is (columns, rows). A row holds at most `units` counts in all. Every product is exact but for its last
+    rounding, so that it depends neither on the order in which BLAS adds, nor on threads and machine (see
+    `_split_exactly`). `read` makes the counts of a block, where a matrix holds them in another form.
     """
     units = columns[0].size
     rows = max(1, BLOCK // units)
