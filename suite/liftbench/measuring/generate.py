@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from msgspec import UNSET
@@ -22,6 +22,7 @@ from ..records.run import RULES, Prediction
 from ..records.system import PromptSpec, System
 from ..runs.open_run import OpenRun
 from ..runs.sums import seal
+from ..stored_rows import Selected
 from ..text.phrases import join_words
 from .backend import Backend, BackendRequest, Generation, OutOfMemory
 from .generation_cache import CachedBatches, open_cache, system_parts
@@ -114,7 +115,7 @@ def generate_missing(
     subject: Loadable,
     plugins: Plugins,
     progress: Progress,
-    done: dict[str, Prediction],
+    done: Mapping[str, Prediction],
 ) -> None:
     """Generate the planned batches that hold a scored conversation without a prediction, and append them to the run."""
     recipe = run.recipe
@@ -126,7 +127,6 @@ def generate_missing(
     require_rules(recipe, plugins, subject.system.backend or recipe.model.backend)
     kind = find_backend(subject.system.backend or recipe.model.backend, plugins)
     cached = open_cached(kind, subject, recipe, measurement)
-    found = cached.read(missing) if cached else None
     notes: list[str] = []
 
     def keep(rows: Sequence[Prediction]) -> None:
@@ -136,12 +136,16 @@ def generate_missing(
         count += len(kept)
         missing.difference_update(row.id for row in kept)
 
-    if cached and found:
-        run.record_environment()
-        run.update(device=found.device)
-        notes += _prompt_notes(measurement, prompt, cached.tokenizer)
+    from_cache = 0
+    for found in cached.read(set(missing)) if cached else ():
+        if not from_cache:
+            run.record_environment()
+            run.update(device=found.device)
+        from_cache += len(found.generations)
         keep(_predictions(found.conversations, found.prompts, found.generations, prompt, None))
-        notes.append(f"{len(found.generations)} texts came from the cache of generations; their time is not known")
+    if cached and from_cache:
+        notes += _prompt_notes(measurement, prompt, cached.tokenizer)
+        notes.append(f"{from_cache} texts came from the cache of generations; their time is not known")
     if not missing:
         run.note(*notes, *_limits_of(kind, subject))
         return
@@ -149,7 +153,7 @@ def generate_missing(
     # Now that torch is loaded, the environment has the threads and the GPU.
     run.record_environment()
     run.update(device=backend.device)
-    if not found:
+    if not from_cache:
         notes += _prompt_notes(measurement, prompt, backend.tokenizer)
     left = frozenset(missing)
     try:
@@ -174,7 +178,7 @@ def generate_missing(
 
 
 def _prompt_notes(measurement: Measurement, prompt: PromptSpec, tokenizer: Any) -> list[str]:
-    scored = [measurement.conversations[id_] for id_ in measurement.scored]
+    scored = Selected(measurement.conversations, measurement.scored)
     told = insulation_note(scored, tokenizer), plain_marks_note(prompt, scored, tokenizer)
     return [note for note in told if note]
 

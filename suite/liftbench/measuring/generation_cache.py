@@ -11,7 +11,8 @@ import functools
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ class GenerationCache(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """What a cache has of a run, as equally long lists."""
+    """What a cache has of a planned batch, as equally long lists."""
 
     device: str
     conversations: list[Conversation]
@@ -147,25 +148,26 @@ class CachedBatches:
         self._open: list[list[str]] = []
         """The planned batches that are not in the cache yet."""
 
-    def read(self, missing: Set[str]) -> Found | None:
-        """The generations of all planned batches with a missing conversation that the cache has; None if of none."""
-        found: Found | None = None
+    def read(self, missing: Set[str]) -> Iterator[Found]:
+        """The generations of each planned batch with a missing conversation that the cache has, all of one device."""
+        device = ""
         for batch in self._plan:
             if missing.isdisjoint(batch):
                 continue
             conversations = [self._conversations[id_] for id_ in batch]
             prompts = [self._render(conversation) for conversation in conversations]
             entry = self._cache.read(batch_key(self._common, prompts), len(batch))
-            if entry is None or (found is not None and entry.device != found.device):
+            if entry is None or (device and entry.device != device):
                 self._open.append(list(batch))
                 continue
-            found = found or Found(device=entry.device, conversations=[], prompts=[], generations=[])
-            for conversation, prompt, generation in zip(conversations, prompts, entry.generations, strict=True):
-                if conversation.id in missing:
-                    found.conversations.append(conversation)
-                    found.prompts.append(prompt)
-                    found.generations.append(generation)
-        return found
+            device = entry.device
+            wanted = [one.id in missing for one in conversations]
+            yield Found(
+                device=device,
+                conversations=list(compress(conversations, wanted)),
+                prompts=list(compress(prompts, wanted)),
+                generations=list(compress(entry.generations, wanted)),
+            )
 
     def add(self, made: dict[str, Generation], device: str) -> None:
         """Keep generations by the id of their conversation, and write each planned batch that is complete with them."""

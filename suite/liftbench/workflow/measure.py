@@ -28,6 +28,7 @@ from ..records.system import System
 from ..runs.directory import Run, find_run
 from ..runs.open_run import OpenRun, open_run
 from ..runs.sums import changed_files
+from ..stored_rows import Selected
 from ..text.phrases import join_words
 from ..training.adapter import copy_rows
 from .feedback import Say
@@ -295,9 +296,9 @@ def announce_run(run: OpenRun, manifest: Manifest, setup: Setup) -> None:
     setup.plugins.notify("bench_run_started", manifest=run.manifest, folder=run.folder)
 
 
-def scored(measurement: Measurement) -> list[Conversation]:
+def scored(measurement: Measurement) -> Sequence[Conversation]:
     """The conversations that are scored."""
-    return [measurement.conversations[id_] for id_ in measurement.scored]
+    return Selected(measurement.conversations, measurement.scored)
 
 
 def say_problems(plugins: Plugins, say: Say) -> None:
