@@ -19,6 +19,7 @@ from ..runs.directory import Run
 from ..runs.environment import git_state, versions
 from ..runs.open_run import OpenRun, now, run_id
 from ..runs.sums import SCORED, SUMMED, changed_files, file_sums, require_sealed, require_unchanged
+from ..runs.timing import with_seconds
 from ..statistics.bootstrap import Bootstrap
 from .generate import generate_missing
 from .plan import Measurement, postprocess
@@ -111,7 +112,7 @@ def read_predictions(run: OpenRun, measurement: Measurement) -> dict[str, Predic
     wanted = set(measurement.scored)
     rows = recover_lines(run.folder / "predictions.jsonl", Prediction)
     if run.manifest.system.kind == "model":
-        require_sealed(rows, run.manifest.id)
+        require_sealed(rows, run.manifest.id, run.manifest.key)
     return {row.id: row for row in rows if row.id in wanted}
 
 
@@ -119,6 +120,9 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: P
     """Score the run's predictions, write scores and summary, and last of all the status `complete` with all sums."""
     done = read_predictions(run, measurement)
     predictions = [done[id_] for id_ in measurement.scored]
+    if "predictions.jsonl" not in run.manifest.sums and list(done) != measurement.scored:
+        # In the order of the split, whatever came from shards, the cache of generations or after a kill.
+        write_lines(run.folder / "predictions.jsonl", predictions)
     scores = list(score(predictions, measurement, progress))
     if run.manifest.status == "complete":
         # The status changes first: a kill from here on must not leave new scores under the signatures of the old ones.
@@ -131,7 +135,7 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: P
     misread = misreadings(measurement)
     run.note(*describe_misreadings(misread))
     progress(0, 0, "scoring: intervals of the means")
-    summary = summarize(predictions, scores, measurement.metrics, bootstrap, misread)
+    summary = summarize(with_seconds(run.folder, predictions), scores, measurement.metrics, bootstrap, misread)
     progress(len(predictions), len(predictions), "scored")
     write_atomic(run.folder / "summary.json", summary)
     run.update(**run.requested_changes, status="complete", finished=now(), sums=file_sums(run.folder))

@@ -6,21 +6,24 @@ the status `shard`.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..extension.loader import Plugins
-from ..files import read_record, recover_lines, write_lines
+from ..files import read_lines, read_record, write_atomic, write_lines
 from ..progress import Progress
 from ..recipe.resolve import ResolvedRecipe
-from ..records.run import Environment, Manifest, Prediction
+from ..records.run import Environment, Manifest, Prediction, ShardRecord
 from ..runs.directory import Run
 from ..runs.open_run import OpenRun, now
 from ..runs.sums import file_sums, require_sealed, require_unchanged, seal
+from ..runs.timing import TIMING, keep_seconds, with_seconds
 from ..text.phrases import join_words, pluralize
 from .generate import generate_missing
 from .harness import new_manifest, read_predictions
@@ -45,6 +48,9 @@ OWN = (
 """Fields of a manifest in which the shards of one run may differ; what texts depend on is in the others."""
 
 ENVIRONMENT = "environment.json"
+
+RECORDS = "shards.json"
+"""The file of a merged run that says where and when each shard was made."""
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -146,7 +152,7 @@ def require_all(shards: Sequence[Run]) -> None:
             f"these are shards of {join_words([f'{count}' for count in sorted(counts)])}", "Use one division."
         )
     [count] = counts
-    twice = sorted({number for number, _ in numbers if sum(number == other for other, _ in numbers) > 1})
+    twice = sorted(number for number, times in Counter(number for number, _ in numbers).items() if times > 1)
     missing = sorted(set(range(1, count + 1)) - {number for number, _ in numbers})
     if twice:
         raise UsageError(f"shard {twice[0]}/{count} is given twice", "Name one run for each shard.")
@@ -160,25 +166,43 @@ def _packages(run: Run) -> dict[str, str]:
 
 
 def join_shards(run: OpenRun, shards: Sequence[Run], measurement: Measurement) -> None:
-    """Put the shards' texts into a run that has none, in the order in which one process would have made them."""
+    """Put the shards' texts into a run that has none, in the order of the split, as one process leaves them."""
     rows: dict[str, Prediction] = {}
+    records = []
     for shard in shards:
         require_unchanged(shard.folder, shard.manifest, ["conversations.jsonl", "predictions.jsonl"])
-        own = recover_lines(shard.folder / "predictions.jsonl", Prediction)
-        require_sealed(own, shard.id)
-        rows |= {row.id: row for row in own}
+        own = read_lines(shard.folder / "predictions.jsonl", Prediction)
+        require_sealed(own, shard.id, shard.manifest.key)
+        timed = with_seconds(shard.folder, own)
+        rows |= {row.id: row for row in timed}
+        records.append(_record(shard, timed))
     missing = [id_ for id_ in measurement.scored if id_ not in rows]
     if missing:
         raise UsageError(
             f"the shards lack {pluralize(len(missing), 'conversation')} ({missing[0]})", "Make them again."
         )
-    wanted = set(measurement.scored)
-    ordered = [id_ for batch in measurement.plan for id_ in batch if id_ in wanted]
-    write_lines(
-        run.folder / "predictions.jsonl", [seal(replace(rows[id_], sha256=""), run.manifest.id) for id_ in ordered]
-    )
+    (run.folder / TIMING).unlink(missing_ok=True)
+    ordered = keep_seconds(run.folder, [rows[id_] for id_ in measurement.scored])
+    write_lines(run.folder / "predictions.jsonl", [seal(row, run.manifest.key) for row in ordered])
+    write_atomic(run.folder / RECORDS, records)
     shutil.copyfile(shards[0].folder / ENVIRONMENT, run.folder / ENVIRONMENT)
     environments = {(shard.folder / ENVIRONMENT).read_bytes() for shard in shards}
     run.note(f"merged from {pluralize(len(shards), 'shard')}")
     if len(environments) > 1:
-        run.note("the shards were made in several environments; environment.json is that of the first")
+        run.note("the shards were made in several environments; shards.json has them all")
+
+
+def _record(shard: Run, rows: Sequence[Prediction]) -> ShardRecord:
+    seconds = [row.seconds for row in rows if row.seconds is not None]
+    return ShardRecord(
+        shard=shard.manifest.shard,
+        run=shard.id,
+        created=shard.manifest.created,
+        finished=shard.manifest.finished,
+        texts=len(rows),
+        new_tokens=sum(row.new_tokens or 0 for row in rows),
+        # As in a summary: a text from the cache has no time.
+        seconds=math.fsum(seconds) if len(seconds) == len(rows) else None,
+        device=shard.manifest.device,
+        environment=read_record(shard.folder / ENVIRONMENT, Environment),
+    )
