@@ -13,10 +13,19 @@ from ..measuring.plan import prepare
 from ..measuring.systems import Loadable, require_here
 from ..measuring.texts import read_texts
 from ..recipe.sections import Precision
+from ..workflow.launch_shards import measure_launched
 from ..workflow.measure import find_system, measure_subject, say_problems, score_texts
 from ..workflow.preview import preview_system
 from .next_steps import after_dry_run, after_measuring, after_shard
-from .options import run_options, setup_of, shard_option
+from .options import (
+    launch_of,
+    launcher_options,
+    require_one_division,
+    run_options,
+    setup_of,
+    shard_option,
+    wants_launch,
+)
 from .show import say, show_preview, show_run, show_shard
 
 
@@ -31,6 +40,7 @@ from .show import say, show_preview, show_run, show_shard
 @click.option("--format", "form", default="", metavar="NAME|FILE", help="The format of --predictions (default: found).")
 @click.option("--pick", multiple=True, metavar="KEY=VALUE", help="Choose among several texts of a conversation.")
 @shard_option
+@launcher_options
 @click.option("--name", help="What to call the texts of --predictions (default: the file's name).")
 @click.option(
     "--precision",
@@ -57,9 +67,11 @@ def command(
     """
     if predictions is not None:
         # The texts are the system, so the first argument is the recipe.
-        if (system is not None and given["recipe"] is not None) or precision or allow_mismatch or shard:
+        of_system = precision or allow_mismatch or shard or wants_launch(given)
+        if (system is not None and given["recipe"] is not None) or of_system:
             raise UsageError(
-                "name a SYSTEM (with --precision, --allow-mismatch, --shard) or give --predictions FILE, not both"
+                "name a SYSTEM (with --precision, --allow-mismatch, --shard, --launcher) or give --predictions FILE, "
+                "not both"
             )
         setup = setup_of({**given, "recipe": system})
         measurement = prepare(setup.resolved, setup.plugins)
@@ -74,7 +86,9 @@ def command(
     elif system is None:
         raise UsageError("name a SYSTEM (a model, an adapter's folder or a run), or give --predictions FILE")
     else:
+        require_one_division(shard, given)
         setup = setup_of(given)
+        launch = launch_of(given, setup.plugins)
         measurement = prepare(setup.resolved, setup.plugins)
         find = partial(find_system, setup, system, precision=precision, allow_mismatch=allow_mismatch)
         if dry_run:
@@ -87,7 +101,10 @@ def command(
             after_dry_run(as_json=as_json)
             return
         subject, parent = find()
-        run = measure_subject(setup, measurement, subject, parent, shard)
+        if launch:
+            run = measure_launched(setup, "score", subject, measurement, launch, parent)
+        else:
+            run = measure_subject(setup, measurement, subject, parent, shard)
         if shard:
             show_shard(run, as_json=as_json)
             after_shard(setup.runs, as_json=as_json)

@@ -67,8 +67,7 @@ def shard_of(measurement: Measurement, number: int, count: int) -> Measurement:
 
     Raises `UsageError` where there are fewer batches than shards.
     """
-    wanted = set(measurement.scored)
-    batches = [batch for batch in measurement.plan if wanted.issuperset(batch)]
+    batches = _scored_batches(measurement)
     if count > len(batches):
         raise UsageError(
             f"there are {count} shards and only {pluralize(len(batches), 'batch', 'batches')}",
@@ -76,6 +75,16 @@ def shard_of(measurement: Measurement, number: int, count: int) -> Measurement:
         )
     own = {id_ for batch in batches[number - 1 :: count] for id_ in batch}
     return replace(measurement, scored=[id_ for id_ in measurement.scored if id_ in own])
+
+
+def batches_scored(measurement: Measurement) -> int:
+    """How many batches are generated, and so the most shards that there can be."""
+    return len(_scored_batches(measurement))
+
+
+def _scored_batches(measurement: Measurement) -> list[list[str]]:
+    wanted = set(measurement.scored)
+    return [batch for batch in measurement.plan if wanted.issuperset(batch)]
 
 
 def measure_shard(
@@ -91,7 +100,9 @@ def measure_shard(
     return Run(run.folder)
 
 
-def whole_manifest(shards: Sequence[Run], measurement: Measurement, resolved: ResolvedRecipe) -> Manifest:
+def whole_manifest(
+    shards: Sequence[Run], measurement: Measurement, resolved: ResolvedRecipe, argv: Sequence[str] = ()
+) -> Manifest:
     """The manifest of the run that the shards are parts of. Raises `UsageError` unless they are all of one run."""
     require_all(shards)
     first = shards[0].manifest
@@ -100,7 +111,7 @@ def whole_manifest(shards: Sequence[Run], measurement: Measurement, resolved: Re
         first.system,
         measurement,
         resolved,
-        argv=first.argv,
+        argv=argv or first.argv,
         parent=first.parent,
         family=first.family,
         notes=list(dict.fromkeys(note for run in shards for note in run.manifest.notes)),

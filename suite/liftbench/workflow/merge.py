@@ -9,7 +9,7 @@ import msgspec
 
 from ..files import read_lines
 from ..measuring.harness import finish, is_measured
-from ..measuring.plan import prepare_again
+from ..measuring.plan import Measurement, prepare_again
 from ..measuring.shards import join_shards, parse_shard, require_all, whole_manifest
 from ..recipe.resolve import ResolvedRecipe
 from ..recipe.sections import Recipe
@@ -53,11 +53,16 @@ def _whole(run: Run) -> tuple[object, ...]:
     return manifest.system, manifest.protocol, manifest.plan, manifest.seed, count
 
 
-def merge_shards(setup: Setup, shards: Sequence[Run]) -> Run:
-    """The complete run that shards are parts of, scored now."""
+def merge_shards(
+    setup: Setup, shards: Sequence[Run], measurement: Measurement | None = None, argv: Sequence[str] = ()
+) -> Run:
+    """The complete run that shards are parts of, scored now.
+
+    `measurement` is theirs, where it is at hand; `argv` is the command that made them all, if there was one.
+    """
     require_all(shards)
-    measurement = prepare_again(shards[0], setup.plugins)
-    manifest = whole_manifest(shards, measurement, setup.resolved)
+    measurement = measurement or prepare_again(shards[0], setup.plugins)
+    manifest = whole_manifest(shards, measurement, setup.resolved, argv)
     trained = shards[0].folder / "training" / "rows.jsonl"
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
