@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from liftbench.plugin_api import Launcher, PrerequisiteError, Report, WorkerComm
 from .options import RayOptions
 
 SECONDS_BETWEEN_LOOKS = 1.0
+
+SECONDS_TO_REACH = 10.0
 
 
 class RayLauncher(Launcher):
@@ -49,17 +52,20 @@ class RayLauncher(Launcher):
     def _connect(self) -> None:
         # Nothing about this command is sent to anybody unless the user has asked for it.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # The work is in the workers, so they need not make way for this process.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        where = self.options.address or os.environ.get("RAY_ADDRESS", "")
         try:
+            _reach(where)
             ray.init(
                 address=self.options.address,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            where = self.options.address or os.environ.get("RAY_ADDRESS") or "on this machine"
+        except (OSError, RuntimeError, ValueError) as error:
             raise PrerequisiteError(
-                f"the Ray cluster {where} cannot be reached: {first_line(error)}",
+                f"the Ray cluster {where or 'on this machine'} cannot be reached: {first_line(error)}",
                 "Start it with `ray start --head`, or unset RAY_ADDRESS for one on this machine.",
             ) from error
 
@@ -78,6 +84,13 @@ class RayLauncher(Launcher):
             )
         # Failed workers are started again by the command, which counts how often.
         return ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0, max_calls=1)(_work)
+
+
+def _reach(address: str) -> None:
+    """Raise `OSError` where nothing listens at `host:port` or `ray://host:port`: Ray itself would wait for ever."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_REACH).close()
 
 
 def _work(command: WorkerCommand) -> int:
