@@ -23,6 +23,7 @@ from .files import file_sha256, write_atomic, write_lines
 from .floors.control import Control, ControlRequest
 from .judging.compare import Comparison
 from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
+from .measuring.launcher import Launcher, Report, WorkerCommand, WorkerEnd, run_worker, start_worker, stop_worker
 from .metrics.base import Metric, MetricRequest, Misreading
 from .models import hub
 from .models.cache import cache_folder, caching
@@ -38,7 +39,7 @@ from .records.conversation import Conversation, Turn
 from .records.run import DecodingRules, Finding, Manifest, ServedTokens
 from .records.system import ModelRecord, PromptSpec, ServedModel
 from .records.training import CurvePoint, TrainingSummary
-from .runs.environment import peak_memory
+from .runs.environment import peak_memory, usable_cores
 from .text.sentences import SPLITTER, split_sentences
 from .text.transcript import transcript
 from .training.programs import start_program
@@ -68,6 +69,7 @@ __all__ = [
     "Finding",
     "Generation",
     "JsonLinesFolder",
+    "Launcher",
     "LiftbenchError",
     "Manifest",
     "Metric",
@@ -84,6 +86,7 @@ __all__ = [
     "Ranks",
     "Registry",
     "Replies",
+    "Report",
     "ResolvedModel",
     "Row",
     "RunFailed",
@@ -99,6 +102,8 @@ __all__ = [
     "Turn",
     "UnclearSpeakers",
     "UsageError",
+    "WorkerCommand",
+    "WorkerEnd",
     "cache_folder",
     "caching",
     "check_names",
@@ -121,11 +126,15 @@ __all__ = [
     "render",
     "require_packages",
     "resolve_encoder",
+    "run_worker",
     "split_sentences",
     "start_program",
+    "start_worker",
+    "stop_worker",
     "to_stderr",
     "transcript",
     "unknown",
+    "usable_cores",
     "write_atomic",
     "write_lines",
 ]

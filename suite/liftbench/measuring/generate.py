@@ -22,6 +22,7 @@ from ..records.run import RULES, Prediction
 from ..records.system import PromptSpec, System
 from ..runs.open_run import OpenRun
 from ..runs.sums import seal
+from ..runs.timing import keep_seconds
 from ..stored_rows import Selected
 from ..text.phrases import join_words
 from .backend import Backend, BackendRequest, Generation, OutOfMemory
@@ -131,7 +132,8 @@ def generate_missing(
 
     def keep(rows: Sequence[Prediction]) -> None:
         nonlocal count
-        kept = [seal(row, run.manifest.id) for row in rows if row.id in missing]
+        new = keep_seconds(run.folder, (row for row in rows if row.id in missing))
+        kept = [seal(row, run.manifest.key) for row in new]
         append_lines(run.folder / "predictions.jsonl", kept)
         count += len(kept)
         missing.difference_update(row.id for row in kept)

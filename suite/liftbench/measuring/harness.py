@@ -20,6 +20,7 @@ from ..runs.directory import Run
 from ..runs.environment import git_state, versions
 from ..runs.open_run import OpenRun, now, run_id
 from ..runs.sums import SCORED, SUMMED, changed_files, file_sums, require_sealed, require_unchanged
+from ..runs.timing import with_seconds
 from ..statistics.bootstrap import Bootstrap
 from ..stored_rows import Selected, by_id, read_rows
 from .generate import generate_missing
@@ -118,19 +119,23 @@ def read_predictions(run: OpenRun, measurement: Measurement) -> Mapping[str, Pre
     cut_end(path)
     rows = read_rows(path, Prediction, len(measurement.scored))
     if run.manifest.system.kind == "model":
-        require_sealed(rows, run.manifest.id)
+        require_sealed(rows, run.manifest.id, run.manifest.key)
     return by_id(rows, measurement.scored)
 
 
 def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: Progress = no_progress) -> Run:
     """Score the run's predictions, write scores and summary, and last of all the status `complete` with all sums."""
     done = read_predictions(run, measurement)
-    _put_in_order(run, measurement, done)
     predictions = Selected(done, measurement.scored)
+    if "predictions.jsonl" not in run.manifest.sums and list(done) != measurement.scored:
+        # In the order of the split, whatever came from shards, the cache of generations, a server or after a kill.
+        write_lines(run.folder / "predictions.jsonl", predictions)
     totals = Totals(measurement.metrics)
 
     def rows() -> Iterator[SampleScores]:
-        for prediction, row in zip(predictions, score(predictions, measurement, progress), strict=True):
+        for prediction, row in zip(
+            with_seconds(run.folder, predictions), score(predictions, measurement, progress), strict=True
+        ):
             totals.add(prediction, row)
             yield row
         if run.manifest.status == "complete":
@@ -150,12 +155,3 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: P
     run.update(**run.requested_changes, status="complete", finished=now(), sums=file_sums(run.folder))
     plugins.notify("bench_run_finished", manifest=run.manifest, folder=run.folder)
     return Run(run.folder)
-
-
-def _put_in_order(run: OpenRun, measurement: Measurement, done: Mapping[str, Prediction]) -> None:
-    """Write the predictions in the order of the plan, where they came in another."""
-    if run.manifest.system.kind != "model" or "predictions.jsonl" in run.manifest.sums:
-        return
-    planned = [id_ for batch in measurement.plan for id_ in batch if id_ in done]
-    if list(done) != planned:
-        write_lines(run.folder / "predictions.jsonl", map(done.__getitem__, planned))

@@ -120,11 +120,21 @@ class Prediction(Struct, frozen=True, kw_only=True):
     """Turns left out of the prompt because the conversation did not fit `max_input_tokens`."""
     seconds: float | None = None
     """Wall time of the batch divided by the number of conversations in it; where texts come one by one, the time since
-    the one before."""
+    the one before. The file has none: equal texts are equal lines, and times are in `timing.jsonl`."""
     served: ServedTokens | UnsetType = UNSET
     """Set for a served model."""
     sha256: str = ""
-    """Hash of the run's id and all other fields, as generated (see `runs.sums`); empty for texts made elsewhere."""
+    """Hash of the run's key (in older runs its id) and all other fields, as generated (see `runs.sums`); empty for
+    texts made elsewhere."""
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """How long one generated text took (a line of `timing.jsonl`)."""
+
+    id: str
+    """Id of the conversation."""
+    seconds: float
+    """Wall time of the batch divided by the number of conversations in it."""
 
 
 Against = Literal["baseline", "best-prompted"]
@@ -365,3 +375,27 @@ class Environment(Struct, frozen=True, kw_only=True):
     """Version of the GPU's driver; None without a GPU."""
     packages: dict[str, str]
     """Package → installed version."""
+
+
+class ShardRecord(Struct, frozen=True, kw_only=True):
+    """One shard of a merged run (`shards.json` holds a list of them)."""
+
+    shard: str
+    """`2/4` for the second of four."""
+    run: str
+    """Id of the shard's run."""
+    created: str
+    """When the shard began: UTC, ISO 8601."""
+    finished: str | None
+    """When all its texts were made: UTC, ISO 8601."""
+    texts: int
+    """Number of its texts."""
+    new_tokens: int
+    """Generated tokens, the end tokens included."""
+    seconds: float | None
+    """Wall time of its generations; None if some texts came from the cache of generations. The run's own seconds are
+    the sum over all shards, whether or not they were made at the same time."""
+    device: str | None
+    """The device that generated its texts."""
+    environment: Environment
+    """The machine and the software that made it."""
