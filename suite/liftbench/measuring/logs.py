@@ -359,7 +359,7 @@ def _everything(record: Any, path: str) -> str:
             left += reversed(value.values())
         elif isinstance(value, list):
             left += reversed(value)
-    return "\n".join(found)
+    return "\n".join(dict.fromkeys(found))
 
 
 def _messages(text: str) -> list[Any] | None:

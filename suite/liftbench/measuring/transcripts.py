@@ -28,7 +28,8 @@ class TranscriptIndex:
         likely: set[str] = set()
         for length, probes in self._by_probe.items():
             for start in range(len(text) - length + 1):
-                likely.update(probes.get(text[start : start + length], ()))
+                if ids := probes.get(text[start : start + length]):
+                    likely.update(ids)
         found = [id_ for id_ in likely if self.transcripts[id_] in text]
         return found[0] if len(found) == 1 else None
 
