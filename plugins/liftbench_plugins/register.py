@@ -77,7 +77,7 @@ DESKS = (
 
 @hookimpl
 def bench_register(registry: Registry) -> None:
-    """Backends, trainers, metrics, controls, data sets and help desks' exports."""
+    """Backends, trainers, metrics, controls, data sets, help desks' exports and launchers."""
     registry.backend(
         "transformers",
         target="liftbench_plugins.backends.transformers:TransformersBackend",
@@ -170,3 +170,25 @@ def bench_register(registry: Registry) -> None:
     for name, summary in DESKS:
         attribute = name.replace("-", "_").upper()
         registry.desk(name, target=f"liftbench.data.intake.desk_mappings:{attribute}", summary=summary)
+    registry.launcher(
+        "local",
+        target="liftbench_plugins.launchers.local:LocalLauncher",
+        options="liftbench_plugins.launchers.options:LocalOptions",
+        summary="processes on this machine, each with its share of the cores and GPUs",
+    )
+    registry.launcher(
+        "ray",
+        target="liftbench_plugins.launchers.ray:RayLauncher",
+        options="liftbench_plugins.launchers.options:RayOptions",
+        requires=("ray",),
+        install="liftbench[ray]",
+        summary="tasks of a Ray cluster (RAY_ADDRESS), or of one that is started on this machine",
+    )
+    registry.launcher(
+        "submitit",
+        target="liftbench_plugins.launchers.submitit:SubmititLauncher",
+        options="liftbench_plugins.launchers.options:SubmititOptions",
+        requires=("submitit",),
+        install="liftbench[slurm]",
+        summary="jobs of Slurm",
+    )

@@ -68,6 +68,11 @@ class RunFailed(LiftbenchError):
     exit_code = 4
 
 
+class NotWritten(RunFailed):
+    """A file could not be written, as on a full disk: no result may be made without it, so that a full disk changes
+    none."""
+
+
 def as_usage_error(error: LiftbenchError) -> UsageError:
     """The same as wrong usage: a dry run that finds something missing has exit code 2, whatever is missing."""
     if isinstance(error, UsageError):

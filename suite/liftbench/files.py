@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +14,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from .errors import RunFailed, UsageError
+from .errors import NotWritten, UsageError
 
 T = TypeVar("T")
+
+BLOCK = 1 << 16
+"""Bytes that are read at a time where the end of a file is searched."""
 
 
 class InvalidValue(NamedTuple):
@@ -59,7 +64,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunFailed(
+        raise NotWritten(
             f"cannot write {path}: {error.strerror or error}",
             "Free some space or choose another folder, then run the same command again.",
         ) from error
@@ -67,17 +72,17 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_atomic(path: Path, value: Any) -> None:
     """Replace a JSON file so that readers see the old or the new one, never a part, even after a crash."""
-    _replace(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    _replace(path, [msgspec.json.format(msgspec.json.encode(value), indent=2), b"\n"])
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace a file atomically."""
-    _replace(path, data)
+    _replace(path, [data])
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file atomically."""
-    _replace(path, text.encode())
+    _replace(path, [text.encode()])
 
 
 @contextmanager
@@ -101,29 +106,48 @@ def write_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_lines(path: Path, rows: Iterable[Any]) -> None:
-    """Replace a JSON Lines file atomically."""
-    _replace(path, _encode_lines(rows))
+    """Replace a JSON Lines file atomically; memory holds one row at a time."""
+    _replace(path, encode_lines(rows))
 
 
 def append_lines(path: Path, rows: Iterable[Any]) -> None:
-    """Append rows in one write that has reached the disk when this returns."""
-    data = _encode_lines(rows)
-    with writing(path), path.open("ab") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
+    """Append rows in one write that has reached the disk when this returns.
+
+    Where that fails, what had been written of the rows is removed, so that the file ends with a whole line.
+    """
+    data = b"".join(encode_lines(rows))
+    # Without a buffer, which would write the rest of the rows when it is closed, after they were removed.
+    with writing(path), path.open("ab", buffering=0) as out:
+        before = out.seek(0, os.SEEK_END)
+        try:
+            _write_all(out, data)
+            os.fsync(out.fileno())
+        except OSError:
+            out.truncate(before)
+            raise
 
 
 def recover_lines(path: Path, kind: type[T]) -> list[T]:
     """The complete rows of a JSON Lines file that a kill may have cut; a cut end is removed from the file."""
     if not path.exists():
         return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        with writing(path), path.open("r+b") as file:
-            file.truncate(len(whole))
+    cut_end(path)
     return read_lines(path, kind)
+
+
+def cut_end(path: Path) -> None:
+    """Remove from a JSON Lines file the end that a kill cut: what follows the last whole line."""
+    with path.open("rb") as file:
+        size = start = file.seek(0, os.SEEK_END)
+        whole = 0
+        while start and not whole:
+            start = max(0, start - BLOCK)
+            file.seek(start)
+            place = file.read(BLOCK).rfind(b"\n")
+            whole = start + place + 1 if place >= 0 else 0
+    if whole < size:
+        with writing(path), path.open("r+b") as file:
+            file.truncate(whole)
 
 
 def read_record(path: Path, kind: type[T]) -> T:
@@ -138,24 +162,31 @@ def read_record(path: Path, kind: type[T]) -> T:
 
 def read_lines(path: Path, kind: type[T]) -> list[T]:
     """The records of a JSON Lines file of a run directory. Raises `UsageError` with the line where one is damaged."""
+    return list(each_line(path, kind))
+
+
+def each_line(path: Path, kind: type[T]) -> Iterator[T]:
+    """The same records, one at a time."""
     decoder = msgspec.json.Decoder(kind)
-    rows = []
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
-                    rows.append(decoder.decode(line))
+                    yield decoder.decode(line)
                 except msgspec.DecodeError as error:
                     raise UsageError(f"{path}, line {number}, is damaged: {error}") from error
     except FileNotFoundError as error:
         raise UsageError(f"run {path.parent.name} is incomplete: it has no {path.name}") from error
-    return rows
 
 
 def digest(*parts: object) -> str:
     """sha256 over the canonical JSON of some values, with dicts sorted by key."""
-    encoded = msgspec.json.encode(msgspec.to_builtins(parts), order="sorted")
-    return hashlib.sha256(encoded).hexdigest()
+    return hashlib.sha256(canonical_json(parts)).hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON with dicts sorted by key: equal values give equal bytes."""
+    return msgspec.json.encode(msgspec.to_builtins(value), order="sorted")
 
 
 def file_sha256(path: Path) -> str:
@@ -164,17 +195,25 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _encode_lines(rows: Iterable[Any]) -> bytes:
-    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+def encode_lines(rows: Iterable[Any]) -> Iterator[bytes]:
+    """Each row as a line."""
+    return (msgspec.json.encode(row) + b"\n" for row in rows)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _write_all(out: io.FileIO, data: bytes) -> None:
+    """Write all of the data: a disk that fills up takes a part of it before it reports an error."""
+    left = memoryview(data)
+    while left:
+        left = left[out.write(left) or 0 :]
+
+
+def _replace(path: Path, parts: Iterable[bytes]) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
         try:
             with temporary.open("wb") as out:
-                out.write(data)
+                out.writelines(parts)
                 out.flush()
                 os.fsync(out.fileno())
             temporary.replace(path)

@@ -23,8 +23,10 @@ from .files import file_sha256, write_atomic, write_lines
 from .floors.control import Control, ControlRequest
 from .judging.compare import Comparison
 from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
+from .measuring.launcher import Launcher, Report, WorkerCommand, WorkerEnd, run_worker, start_worker, stop_worker
 from .metrics.base import Metric, MetricRequest, Misreading
 from .models import hub
+from .models.cache import cache_folder, caching
 from .models.chat_server import Answer, ChatServer
 from .models.encoders import resolve_encoder
 from .models.references import ResolvedModel, read_json, to_stderr
@@ -34,10 +36,10 @@ from .prompts.ending import Ending, end_token, ending
 from .prompts.render import completion_ids, encode, render
 from .prompts.spec import Prompt, prompt_spec
 from .records.conversation import Conversation, Turn
-from .records.run import DecodingRules, Finding, Manifest
-from .records.system import ModelRecord, PromptSpec
+from .records.run import DecodingRules, Finding, Manifest, ServedTokens
+from .records.system import ModelRecord, PromptSpec, ServedModel
 from .records.training import CurvePoint, TrainingSummary
-from .runs.environment import peak_memory
+from .runs.environment import peak_memory, usable_cores
 from .text.sentences import SPLITTER, split_sentences
 from .text.transcript import transcript
 from .training.programs import start_program
@@ -67,6 +69,7 @@ __all__ = [
     "Finding",
     "Generation",
     "JsonLinesFolder",
+    "Launcher",
     "LiftbenchError",
     "Manifest",
     "Metric",
@@ -83,9 +86,12 @@ __all__ = [
     "Ranks",
     "Registry",
     "Replies",
+    "Report",
     "ResolvedModel",
     "Row",
     "RunFailed",
+    "ServedModel",
+    "ServedTokens",
     "Tally",
     "TrainRequest",
     "TrainResult",
@@ -96,6 +102,10 @@ __all__ = [
     "Turn",
     "UnclearSpeakers",
     "UsageError",
+    "WorkerCommand",
+    "WorkerEnd",
+    "cache_folder",
+    "caching",
     "check_names",
     "completion_ids",
     "conversations",
@@ -116,11 +126,15 @@ __all__ = [
     "render",
     "require_packages",
     "resolve_encoder",
+    "run_worker",
     "split_sentences",
     "start_program",
+    "start_worker",
+    "stop_worker",
     "to_stderr",
     "transcript",
     "unknown",
+    "usable_cores",
     "write_atomic",
     "write_lines",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -351,8 +352,11 @@ def test_the_ends_of_a_chain_are_no_repetition_of_each_other() -> None:
 # ----------------------------------------------------------------------------------------------------------- real data
 
 
+Real = tuple[Sequence[Conversation], Sequence[Conversation]]
+
+
 @pytest.fixture(scope="module")
-def real(tweetsumm: Path) -> tuple[list[Conversation], list[Conversation]]:
+def real(tweetsumm: Path) -> Real:
     """TweetSumm's validation split and its training split."""
     section = DataSection(dataset="tweetsumm", data_dir=str(tweetsumm))
     dataset = open_dataset(section, load_plugins())
@@ -360,7 +364,7 @@ def real(tweetsumm: Path) -> tuple[list[Conversation], list[Conversation]]:
 
 
 def test_real_strangers_do_not_leak_and_human_summaries_are_no_copies(
-    real: tuple[list[Conversation], list[Conversation]],
+    real: Real,
 ) -> None:
     scored, training = real
     texts = {one.id: one.references[0] for one in scored}
@@ -370,7 +374,7 @@ def test_real_strangers_do_not_leak_and_human_summaries_are_no_copies(
 
 
 def test_a_persons_other_summaries_are_no_copies_of_a_real_reference(
-    real: tuple[list[Conversation], list[Conversation]],
+    real: Real,
 ) -> None:
     for one in real[0]:
         for place, text in enumerate(one.references):
@@ -378,7 +382,7 @@ def test_a_persons_other_summaries_are_no_copies_of_a_real_reference(
             assert leaks(ScoredSplit([replace(one, references=others)]), {one.id: text}, []) == []
 
 
-def test_edited_copies_of_real_references_are_found(real: tuple[list[Conversation], list[Conversation]]) -> None:
+def test_edited_copies_of_real_references_are_found(real: Real) -> None:
     scored, _ = real
     texts = {
         one.id: " ".join(f"{word} really" if place % 7 == 6 else word for place, word in enumerate(words))
@@ -389,7 +393,7 @@ def test_edited_copies_of_real_references_are_found(real: tuple[list[Conversatio
 
 
 def test_real_training_examples_do_not_show_what_is_scored(
-    real: tuple[list[Conversation], list[Conversation]],
+    real: Real,
 ) -> None:
     scored, training = real
     shots = [
@@ -405,7 +409,7 @@ def test_real_training_examples_do_not_show_what_is_scored(
 
 
 def test_every_planted_near_duplicate_is_found_among_real_conversations(
-    real: tuple[list[Conversation], list[Conversation]],
+    real: Real,
 ) -> None:
     scored, training = real
     changed = [

@@ -45,6 +45,7 @@ from liftbench.records.system import ModelRecord, System
 from liftbench.runs.differences import protocol_differences
 from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
+from liftbench.runs.sums import seal
 from liftbench.workflow.setup import resolve_recipe
 
 from ..support.build import Words
@@ -307,8 +308,9 @@ def test_a_batch_that_was_cut_in_the_middle_is_generated_whole_again(
     resumed = run_once(recipe(folder), plugins, tmp_path)
     sizes = {id_: len(batch) for batch in resumed.manifest.plan for id_ in batch}
     assert all(p.text.endswith(f"of {sizes[i]}") for i, p in resumed.predictions.items())
-    assert path.read_bytes().startswith(b"".join(rows[:-2]))
-    assert len(lines(path)) == 12
+    assert set(rows[:-2]) <= set(path.read_bytes().splitlines(keepends=True))
+    assert [row["id"] for row in lines(path)] == list(resumed.scores), "in the order of the split"
+    assert all(prediction.seconds is not None for prediction in resumed.predictions.values())
 
 
 def test_a_backend_of_independent_texts_gets_what_is_missing_in_batches_of_its_own_size(
@@ -349,11 +351,36 @@ def test_a_text_that_was_edited_under_a_running_run_stops_it_because_it_was_scor
 
 def test_predictions_of_another_run_are_not_continued(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
     whole = run_once(recipe(folder), plugins, tmp_path / "one")
-    other = run_once(recipe(folder), plugins, tmp_path / "other", fresh=True)
-    write_atomic(other.folder / "manifest.json", replace(other.manifest, id="other", status="running", finished=None))
+    resolved = recipe(folder, "generation.max_new_tokens=5")
+    other = run_once(resolved, plugins, tmp_path / "other")
+    write_atomic(other.folder / "manifest.json", replace(other.manifest, status="running", finished=None, sums={}))
     shutil.copy(whole.folder / "predictions.jsonl", other.folder / "predictions.jsonl")
     with pytest.raises(UsageError, match=r"predictions\.jsonl"):
-        run_once(recipe(folder), plugins, tmp_path / "other")
+        run_once(resolved, plugins, tmp_path / "other")
+
+
+def test_texts_that_an_older_version_sealed_are_continued(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
+    run = run_once(recipe(folder), plugins, tmp_path)
+    # As they were: bound to the run's id, with their seconds, in the order of the batches.
+    old = [seal(replace(row, seconds=2.0, sha256=""), run.id) for row in reversed(run.predictions.values())]
+    write_lines(run.folder / "predictions.jsonl", old[:7])
+    (run.folder / "timing.jsonl").unlink()
+    write_atomic(run.folder / "manifest.json", replace(run.manifest, status="running", finished=None, sums={}))
+    continued = run_once(recipe(folder), plugins, tmp_path)
+    assert continued.id == run.id
+    assert [row.text for row in continued.predictions.values()] == [row.text for row in run.predictions.values()]
+    assert sum(row.seconds == 2.0 for row in continued.predictions.values()) == 7
+    assert continued.summary.seconds is not None
+    assert continued.summary.seconds >= 14
+
+
+def test_a_time_that_a_kill_has_cut_is_left_out(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
+    run = run_once(recipe(folder), plugins, tmp_path)
+    times = (run.folder / "timing.jsonl").read_bytes().splitlines(keepends=True)
+    assert len(times) == 12
+    (run.folder / "timing.jsonl").write_bytes(b"".join([*times[:5], times[5][:9], *times[6:]]))
+    known = [row.seconds for row in Run(run.folder).predictions.values()]
+    assert known.count(None) == 2, "the cut line, and the one that continues it"
 
 
 @pytest.mark.parametrize("file", ["scores.jsonl", "summary.json"])

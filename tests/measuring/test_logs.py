@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import random
+import struct
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import liftbench
@@ -18,7 +21,8 @@ from liftbench.errors import UsageError
 from liftbench.files import write_lines
 from liftbench.measuring import logs
 from liftbench.measuring.logs import ReadLog, mapping_names, read_log, read_mapping
-from liftbench.records.conversation import Conversation
+from liftbench.measuring.transcripts import TranscriptIndex, squeeze
+from liftbench.records.conversation import Conversation, Turn
 from liftbench.text.transcript import transcript
 
 from ..conftest import Outcome
@@ -316,3 +320,190 @@ def test_a_log_is_scored_on_the_command_line(
     assert "picked: epoch 2" in run.manifest.notes
     wrong = command_line("score", "smollm2-135m", "--pick", "epoch=2", *options)
     assert (wrong.code, "are for --predictions" in wrong.err) == (2, True)
+
+
+# ------------------------------------------------------------------------------------------------- archives of Inspect
+
+
+def archive(path: Path, document: dict[str, Any], *, zstandard: bool = False, apart: bool = False) -> Path:
+    """As Inspect writes it: a file for each sample, and with `apart` the layout of very large samples."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in ("start.json", "header.json"):
+            made.writestr(name, json.dumps({key: document[key] for key in ("version", "status", "eval")}))
+        for sample in document["samples"]:
+            name = f"samples/{sample['id']}_epoch_{sample['epoch']}"
+            events = {"events": [{"event": "model", "output": {"completion": "an earlier try"}}] * 3}
+            if apart:
+                made.writestr(f"{name}/sample.json", json.dumps(sample))
+                made.writestr(f"{name}/metadata.json", json.dumps({"conversation_id": sample["id"]}))
+                made.writestr(f"{name}/events/0.json", json.dumps(events["events"]))
+            else:
+                made.writestr(f"{name}.json", json.dumps(sample | events))
+        made.writestr("summaries.json", "[]")
+    return pack_again(path) if zstandard else path
+
+
+def pack_again(path: Path) -> Path:
+    """The same archive compressed with Zstandard, in two frames each: the bytes of APPNOTE.TXT, 4.3.7 and 4.3.12."""
+    pyarrow = pytest.importorskip("pyarrow")
+    codec = pyarrow.Codec("zstd")
+    with zipfile.ZipFile(path) as old:
+        members = [(info.filename, old.read(info)) for info in old.infolist()]
+    local, central = b"", b""
+    for name, data in members:
+        half = len(data) // 2
+        packed = codec.compress(data[:half], asbytes=True) + codec.compress(data[half:], asbytes=True)
+        common = struct.pack("<HHHHHIIIHH", 63, 0, 93, 0, 33, zlib.crc32(data), len(packed), len(data), len(name), 0)
+        central += b"PK\1\2" + struct.pack("<H", 63) + common
+        central += struct.pack("<HHHII", 0, 0, 0, 0, len(local)) + name.encode()
+        local += b"PK\3\4" + common + name.encode() + packed
+    end = struct.pack("<HHHHIIH", 0, 0, len(members), len(members), len(central), len(local), 0)
+    path.write_bytes(local + central + b"PK\5\6" + end)
+    return path
+
+
+@pytest.mark.parametrize("how", [{}, {"zstandard": True}, {"apart": True}, {"zstandard": True, "apart": True}])
+@pytest.mark.parametrize("ids", [True, False])
+def test_an_archive_of_inspect_is_read_as_its_json_is(
+    how: dict[str, bool], ids: bool, conversations: list[Conversation], tmp_path: Path
+) -> None:
+    path = archive(tmp_path / "log.eval", inspect(conversations, ids=ids), **how)
+    found = read(path, conversations)
+    assert found.texts == {one.id: text_of(one) for one in conversations}
+    assert found.notes[0] == "the texts are from Inspect, model openai/gpt-x, task summaries, version 0.3.9"
+
+
+def test_an_archive_is_scored_on_the_command_line(
+    command_line: Callable[..., Outcome], conversations: list[Conversation], tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "support" / "validation.jsonl", conversations)
+    path = archive(tmp_path / "log.eval", inspect(conversations))
+    options = ("--dataset", str(tmp_path / "support"), "--runs", str(tmp_path / "runs"))
+    done = command_line("score", "--predictions", str(path), *options)
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("zstandard", [False, True])
+def test_an_archive_is_unpacked_within_bounds_only(
+    zstandard: bool, conversations: list[Conversation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = inspect(conversations)
+    document["samples"][0]["metadata"] = {"much": "0" * 2**20}
+    path = archive(tmp_path / "log.eval", document, zstandard=zstandard)
+    assert path.stat().st_size < 2**17
+    monkeypatch.setattr(logs, "LARGEST", 2**17)
+    with pytest.raises(UsageError, match="when it is unpacked"):
+        read(path, conversations)
+
+
+@pytest.mark.parametrize("zstandard", [False, True])
+def test_an_archive_that_hides_how_large_it_is_is_refused(
+    zstandard: bool, conversations: list[Conversation], tmp_path: Path
+) -> None:
+    path = archive(tmp_path / "log.eval", inspect(conversations), zstandard=zstandard)
+    with zipfile.ZipFile(path) as old:
+        size = max(info.file_size for info in old.infolist())
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", size), struct.pack("<I", 20)))
+    with pytest.raises(UsageError, match=r"cannot read the log|Convert"):
+        read(path, conversations)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\5\6" + bytes(18), b"no archive", b"PK\3\4" + bytes(60)])
+def test_what_is_no_archive_is_refused(data: bytes, conversations: list[Conversation], tmp_path: Path) -> None:
+    (tmp_path / "log.eval").write_bytes(data)
+    with pytest.raises(UsageError, match=r"log\.eval"):
+        read(tmp_path / "log.eval", conversations)
+
+
+@given(damage=st.integers(0, 10**6), value=st.integers(0, 255), zstandard=st.booleans())
+@settings(max_examples=60)
+def test_a_damaged_archive_is_refused_or_reads_the_same(
+    damage: int, value: int, zstandard: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    talks = [
+        Conversation(id=f"c{number}", turns=(Turn(role="customer", text=f"number {number}"),)) for number in range(3)
+    ]
+    path = archive(tmp_path_factory.mktemp("eval") / "log.eval", inspect(talks), zstandard=zstandard)
+    data = bytearray(path.read_bytes())
+    data[damage % len(data)] = value
+    path.write_bytes(data)
+    try:
+        found = read(path, talks)
+    except UsageError:
+        return
+    assert found.texts == {one.id: text_of(one) for one in talks}
+
+
+# ----------------------------------------------------------------------------------------------------- failed requests
+
+
+def test_a_sample_that_ended_with_an_error_is_refused_even_with_a_text(
+    conversations: list[Conversation], write: Write, tmp_path: Path
+) -> None:
+    document = inspect(conversations)
+    document["samples"][3]["error"] = {"message": "the sandbox is gone", "traceback": "", "traceback_ansi": ""}
+    words = f"Inspect failed on 1 conversation \\({conversations[3].id}\\)"
+    for path in (write("log.json", document), archive(tmp_path / "log.eval", document)):
+        with pytest.raises(UsageError, match=words):
+            read(path, conversations)
+
+
+def test_an_assertion_of_promptfoo_that_failed_is_no_failed_request(
+    conversations: list[Conversation], write: Write
+) -> None:
+    rows = promptfoo(conversations)
+    for row in rows[:2]:
+        row |= {"error": "Expected output to contain 'refund'", "failureReason": 1, "success": False}
+    assert read(write("r.jsonl", rows), conversations).texts == {one.id: text_of(one) for one in conversations}
+    rows[4] |= {"error": "429", "failureReason": 2, "success": False}
+    with pytest.raises(UsageError, match="promptfoo failed on 1 conversation"):
+        read(write("r.jsonl", rows), conversations)
+
+
+# ------------------------------------------------------------------------------------------ whose transcript it is
+
+
+def test_a_chat_is_searched_as_a_whole(conversations: list[Conversation], write: Write) -> None:
+    document = inspect(conversations, ids=False)
+    for sample in document["samples"]:
+        sample["input"] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": sample["input"]}]
+    assert read(write("log.json", document), conversations).texts == {c.id: text_of(c) for c in conversations}
+    rows = promptfoo(conversations)
+    for row in rows:
+        chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": row["prompt"]["raw"]}]
+        row["prompt"]["raw"] = json.dumps(chat)
+        row["vars"] = {"topic": "x"}
+    assert read(write("r.jsonl", rows), conversations).texts == {c.id: text_of(c) for c in conversations}
+
+
+@given(
+    st.lists(st.text("ab ", max_size=60), max_size=6, unique=True),
+    st.lists(st.integers(0, 6), max_size=4),
+    st.text("ab ", max_size=9),
+)
+def test_the_index_finds_what_looking_at_all_transcripts_finds(
+    texts: list[str], shown: list[int], between: str
+) -> None:
+    talks = [
+        Conversation(id=str(number), turns=(Turn(role="customer", text=text),)) for number, text in enumerate(texts)
+    ]
+    index = TranscriptIndex(talks)
+    given_text = squeeze(between.join(transcript(talks[number].turns) for number in shown if number < len(talks)))
+    there = [one.id for one in talks if squeeze(transcript(one.turns)) in given_text]
+    assert index.only_one_in(given_text) == (there[0] if len(there) == 1 else None)
+
+
+def test_rows_with_id_and_text_that_a_program_logged_are_read_as_its_log(
+    command_line: Callable[..., Outcome], conversations: list[Conversation], write: Write, tmp_path: Path
+) -> None:
+    """`id` is the result's own here, and `text` something else than what the model wrote."""
+    write_lines(tmp_path / "support" / "validation.jsonl", conversations)
+    options = ("--dataset", str(tmp_path / "support"), "--runs", str(tmp_path / "runs"))
+    rows = [row | {"id": f"result-{number}", "text": "no"} for number, row in enumerate(promptfoo(conversations))]
+    done = command_line("score", "--predictions", str(write("rows.jsonl", rows)), *options)
+    assert done.code == 0, done.err
+    plain = [{"id": one.id, "text": text_of(one), "model": "m", "doc": 1} for one in conversations]
+    done = command_line("score", "--predictions", str(write("plain.jsonl", plain)), *options)
+    assert done.code == 0, done.err
+    for run in map(liftbench.load_run, (tmp_path / "runs").glob("2*")):
+        assert {id_: one.text for id_, one in run.predictions.items()} == {c.id: text_of(c) for c in conversations}

@@ -43,13 +43,10 @@ def only(folder: Path) -> Run:
 
 
 def content(run: Run) -> dict[str, Any]:
-    """All that a run says of its texts and scores, but for times and its name."""
-    rows = [json.loads(line) for line in (run.folder / "predictions.jsonl").read_text().splitlines()]
+    """All that a run says of its texts and scores, byte for byte, but for times and its name."""
     summary = json.loads((run.folder / "summary.json").read_text())
     return {
-        "texts": [{key: value for key, value in row.items() if key not in ("seconds", "sha256")} for row in rows],
-        "scores": (run.folder / "scores.jsonl").read_bytes(),
-        "conversations": (run.folder / "conversations.jsonl").read_bytes(),
+        **{name: (run.folder / f"{name}.jsonl").read_bytes() for name in ("predictions", "scores", "conversations")},
         "summary": {key: value for key, value in summary.items() if key != "seconds"},
         "key": run.manifest.key,
         "protocol": run.manifest.protocol,
@@ -73,10 +70,58 @@ def test_merged_shards_are_the_run_of_one_process(
     whole = only(tmp_path / "whole")
     assert content(joined) == content(whole)
     assert f"merged from {count} shard" in " ".join(joined.manifest.notes)
+    records = json.loads((joined.folder / "shards.json").read_text())
+    assert [record["shard"] for record in records] == [f"{number}/{count}" for number in range(1, count + 1)]
+    assert sum(record["texts"] for record in records) == 12
+    assert sum(record["seconds"] for record in records) == pytest.approx(joined.summary.seconds)
+    assert all(record["environment"]["threads"] for record in records)
     # The merged run is complete: neither a merge nor the plain command makes anything again.
     assert "already measured" in command_line("merge", "--runs", parts).err
     assert "already measured" in command_line("baseline", *options, "--runs", parts).err
     assert "already made: shard 1/" in command_line("baseline", *options, "--runs", parts, "--shard", f"1/{count}").err
+
+
+def test_shards_whose_texts_come_from_the_cache_in_part_are_the_run_of_one_process(
+    options: tuple[str, ...], command_line: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command_line("baseline", *options, "--runs", str(tmp_path / "whole")).code == 0
+    monkeypatch.setenv("LIFTBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LIFTBENCH_GENERATION_CACHE", "16")
+    parts = str(tmp_path / "parts")
+    # The cache then has every second batch but one.
+    command_line("baseline", *options, "--runs", str(tmp_path / "first"), "--shard", "2/2")
+    next((tmp_path / "cache").rglob("*.entry")).unlink()
+    for name, *shard in ((parts, "--shard", "1/2"), (parts, "--shard", "2/2")):
+        assert command_line("baseline", *options, "--runs", name, *shard).code == 0
+    assert command_line("merge", "--runs", parts).code == 0
+    [merged] = [run for run in map(liftbench.load_run, Path(parts).glob("2*")) if run.manifest.status == "complete"]
+    assert content(merged) == content(only(tmp_path / "whole"))
+    assert "came from the cache" in " ".join(merged.manifest.notes)
+    assert merged.summary.seconds is None
+    # One process whose cache lacks batches in the middle leaves the same bytes.
+    for entry in sorted((tmp_path / "cache").rglob("*.entry"))[::2]:
+        entry.unlink()
+    assert command_line("baseline", *options, "--runs", str(tmp_path / "again")).code == 0
+    assert content(only(tmp_path / "again")) == content(only(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_a_stopped_process_left_of_a_shard_does_not_hinder_a_merge(
+    named: bool, halves: tuple[Path, dict[str, Run]], command_line: Bench
+) -> None:
+    runs, shards = halves
+    whole = shards["2/2"]
+    left = runs / f"{whole.id}-2"
+    shutil.copytree(whole.folder, left)
+    manifest = json.loads((left / "manifest.json").read_text())
+    later = {"id": left.name, "status": "running", "created": "2099-01-01T00:00:00.000000Z", "sums": {}}
+    (left / "manifest.json").write_text(json.dumps(manifest | later))
+    (left / "predictions.jsonl").unlink()
+    names = [left.name, *(run.id for run in shards.values())] if named else []
+    merged = command_line("merge", *names, "--runs", str(runs), "--json")
+    assert merged.code == 0, merged.err
+    told = command_line("merge", left.name, shards["1/2"].id, "--runs", str(runs))
+    assert (told.code, "is not finished" in told.err) == (2, True)
 
 
 def test_shards_of_several_machines_are_joined_by_name(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from liftbench.metrics import evidence as evidence_module
 from liftbench.metrics import mentions as mentions_module
-from liftbench.metrics.evidence import HUMP, ConversationEvidence
+from liftbench.metrics.evidence import ConversationEvidence
+from liftbench.metrics.lexicon import HUMP
 from liftbench.metrics.mentions import mentions
 from liftbench.records.conversation import Turn
 from liftbench.text import numbers as numbers_module

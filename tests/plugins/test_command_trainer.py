@@ -46,7 +46,7 @@ def test_a_program_in_an_interpreter_of_its_own_leaves_an_adapter_that_is_scored
 ) -> None:
     from transformers import AutoTokenizer
 
-    from liftbench_plugins.backends.adapter import with_adapter
+    from liftbench_plugins.backends.adapter import attach
     from liftbench_plugins.loading import load_model
 
     points: list[CurvePoint] = []
@@ -57,7 +57,7 @@ def test_a_program_in_an_interpreter_of_its_own_leaves_an_adapter_that_is_scored
     assert result.summary.trainable_parameters > 0
     config = json.loads((result.adapter / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "tiny"
-    with_adapter(load_model(tiny_chat_model, "float32"), result.adapter)
+    attach(load_model(tiny_chat_model, "float32"), result.adapter)
     assert "training begins" in (tmp_path / "training" / "command" / "output.log").read_text()
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_chat_model)

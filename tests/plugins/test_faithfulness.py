@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,7 @@ def test_findings_ask_the_model_nothing_that_is_known(classifier: Path, monkeypa
     metric = MiniCheck(MetricRequest(argument=str(classifier)))
     metric.score([SUMMARY], [CONVERSATION])
     monkeypatch.setattr(metric, "_support", None)
-    metric._supported[("\n".join([*LINES, "Customer:  "]), SENTENCES[1])] = 0.4999
+    metric._supported.add([("\n".join([*LINES, "Customer:  "]), SENTENCES[1])], [struct.pack("<d", 0.4999)])
     assert [SUMMARY[one.start : one.end] for one in metric.findings(SUMMARY, CONVERSATION)][-1] == SENTENCES[1]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import peft
 import pytest
 import torch
+from msgspec.structs import replace
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
@@ -125,6 +126,53 @@ def test_the_texts_are_those_of_peft(tmp_path: Path, tiny_chat_model: Path, kind
         untuned = open_backend(tiny_chat_model, None)._decode(PROMPTS, NEW_TOKENS)
     assert found == by_peft(tiny_chat_model, adapter, backend.tokenizer.eos_token_id)
     assert found != untuned
+
+
+STAY = {"LoRA", "DoRA", "rsLoRA", "LoRA of several ranks on a layer", "LoRA with biases", "LoRA on embeddings"}
+"""The kinds whose base another adapter takes over."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_base_that_is_taken_over_is_the_base_to_the_last_bit(
+    tmp_path: Path, tiny_chat_model: Path, kind: str
+) -> None:
+    first = make_adapter(tiny_chat_model, tmp_path / "first", KINDS[kind])
+    second = make_adapter(tiny_chat_model, tmp_path / "second", lora(r=2, target_modules=["k_proj", "up_proj"]))
+    backend = open_backend(tiny_chat_model, first)
+    base = dict(load_model(tiny_chat_model, "float32").named_parameters())
+    untuned = BackendRequest(model=tiny_chat_model, adapter=None, precision="float32", prompt=CHAT)
+    assert backend.take(untuned) == (kind in STAY)
+    if kind not in STAY:
+        return
+    taken = dict(backend._model.named_parameters())
+    assert taken.keys() == base.keys()
+    assert all(torch.equal(taken[name], base[name]) for name in base)
+    assert backend.take(replace(untuned, adapter=second))
+    fresh = open_backend(tiny_chat_model, second)
+    assert torch.equal(
+        torch.from_numpy(backend.logits(PROMPTS[1], PROMPTS[0])), torch.from_numpy(fresh.logits(PROMPTS[1], PROMPTS[0]))
+    )
+    with torch.inference_mode():
+        assert backend._decode(PROMPTS, NEW_TOKENS) == fresh._decode(PROMPTS, NEW_TOKENS)
+
+
+def test_an_nf4_base_is_taken_over(tmp_path: Path, tiny_chat_model: Path) -> None:
+    first, second = (make_adapter(tiny_chat_model, tmp_path / str(rank), lora(r=rank)) for rank in (2, 4))
+    backend = open_backend(tiny_chat_model, first, "nf4")
+    request = BackendRequest(model=tiny_chat_model, adapter=second, precision="nf4", prompt=CHAT)
+    assert backend.take(request)
+    fresh = open_backend(tiny_chat_model, second, "nf4")
+    assert (backend.logits(PROMPTS[1], PROMPTS[0]) == fresh.logits(PROMPTS[1], PROMPTS[0])).all()
+    assert not backend.take(replace(request, precision="float32"))
+    assert not backend.take(replace(request, model=tmp_path))
+
+
+def test_a_base_with_embeddings_of_the_adapter_is_not_taken_over(tmp_path: Path, tiny_chat_model: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_chat_model, dtype=torch.float32)
+    model.resize_token_embeddings(model.get_input_embeddings().weight.shape[0] + 3, mean_resizing=False)
+    get_peft_model(model, lora()).save_pretrained(tmp_path / "wide", save_embedding_layers=True)
+    backend = open_backend(tiny_chat_model, tmp_path / "wide")
+    assert not backend.take(BackendRequest(model=tiny_chat_model, adapter=None, precision="float32", prompt=CHAT))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -134,7 +134,7 @@ def test_each_way_of_training_learns_by_heart_and_is_loaded_with_the_logits_it_h
     import torch
     from transformers import AutoTokenizer
 
-    from liftbench_plugins.backends.adapter import with_adapter
+    from liftbench_plugins.backends.adapter import attach
     from liftbench_plugins.backends.transformers import unpack_nf4
     from liftbench_plugins.loading import load_model
     from liftbench_plugins.trainers import sft
@@ -169,7 +169,7 @@ def test_each_way_of_training_learns_by_heart_and_is_loaded_with_the_logits_it_h
         if exact:
             unpack_nf4(model)
             torch.nn.Module.float(model)
-        return with_adapter(model, result.adapter) if adapted and not whole else model
+        return attach(model, result.adapter).get_base_model() if adapted and not whole else model
 
     with torch.no_grad():
         with torch.autocast(device().partition(":")[0], torch.bfloat16, enabled=made[0].args.bf16):

@@ -164,6 +164,27 @@ def test_texts_that_do_not_depend_on_their_batch_come_in_large_ones(
     assert "kernels on" in backend.notes()[0]
 
 
+def test_several_adapters_of_one_limit_share_an_engine(
+    engine: Any, tiny_chat_model: Path, adapter: Path, conversations: list[Conversation], tmp_path: Path
+) -> None:
+    other = LoraConfig(r=8, target_modules=["v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    larger = LoraConfig(r=9, target_modules=["v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    second = request(tiny_chat_model, adapter_of(tiny_chat_model, tmp_path / "second", other))
+    third = request(tiny_chat_model, adapter_of(tiny_chat_model, tmp_path / "third", larger))
+    alone = [written(VLLMBackend(one), conversations[:2]) for one in (request(tiny_chat_model, adapter), second)]
+    assert alone[0] != alone[1]
+    opened = len(engine.opened)
+    backend = VLLMBackend(request(tiny_chat_model, adapter))
+    together = [written(backend, conversations[:2])]
+    assert backend.take(second)
+    together.append(written(backend, conversations[:2]))
+    assert together == alone
+    assert len(engine.opened) == opened + 1
+    for one in (third, request(tiny_chat_model), request(tiny_chat_model, adapter, precision="bfloat16")):
+        assert not backend.take(one)
+    assert not VLLMBackend(request(tiny_chat_model)).take(second)
+
+
 # ----------------------------------------------------------------------------------------------------------- refusals
 
 
@@ -249,6 +270,20 @@ def test_an_adapter_without_effect_is_refused_unless_it_changes_nothing(
 def test_a_precision_that_vllm_does_not_compute_is_refused(tiny_chat_model: Path, precision: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         VLLMBackend(request(tiny_chat_model, precision=precision))
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_is_refused_leaves_no_run_behind(
+    tiny_command_line: Callable[..., Outcome], tiny_chat_model: Path, tmp_path: Path
+) -> None:
+    dora = LoraConfig(r=4, use_dora=True, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    adapter = adapter_of(tiny_chat_model, tmp_path / "dora", dora)
+    options = ("--backend", "vllm", "--set", "model.precision=float32")
+    done = tiny_command_line("score", str(adapter), *options, "--model", str(tiny_chat_model))
+    assert done.code == 2
+    assert "DoRA" in done.err
+    assert tiny_command_line("baseline", "--backend", "vllm", "--set", "model.precision=nf4").code == 2
+    assert not list(Path("reports/runs").glob("*/manifest.json"))
 
 
 @pytest.mark.usefixtures("engine")

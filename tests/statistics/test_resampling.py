@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,10 @@ from liftbench.statistics.resampling import bounds, draws, freedom, resampled_me
 
 def all_draws(units: int, seed: int, resamples: int) -> np.ndarray:
     return np.concatenate(list(draws(units, seed=seed, resamples=resamples)))
+
+
+def exact_product(counts: Iterable[float], column: Iterable[float]) -> float:
+    return float(sum(int(count) * Fraction(value) for count, value in zip(counts, column, strict=True)))
 
 
 def test_each_resample_has_as_many_units_as_there_are() -> None:
@@ -38,7 +44,9 @@ def test_a_seed_gives_the_same_draws_and_sums_whatever_the_chunk(chunk: int, mon
     whole = all_draws(37, 0, 500), resampled_sums([values], seed=0, resamples=500)
     monkeypatch.setattr(resampling, "CHUNK", chunk)
     assert (all_draws(37, 0, 500) == whole[0]).all()
-    assert (resampled_sums([values], seed=0, resamples=500) == whole[1]).all()
+    sums = resampled_sums([values], seed=0, resamples=500)
+    assert sums == pytest.approx(whole[1], rel=1e-14), "counts that fit in one chunk are added up in another way"
+    assert sums[0].tolist() == [exact_product(row, values) for row in whole[0]]
 
 
 def counts_of(units: int, seed: int) -> np.ndarray:
@@ -86,7 +94,7 @@ def test_the_number_of_threads_changes_no_sum(
     threads: int, drawn: list[tuple[int, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     columns = list(np.random.default_rng(1).random((3, 37)))
-    expected = [[float(np.einsum("u,u->", row, column)) for row in counts_of(37, 0)] for column in columns]
+    expected = [[exact_product(row, column) for row in counts_of(37, 0)] for column in columns]
     monkeypatch.setattr(resampling, "_threads", lambda: threads)
     monkeypatch.setattr(resampling, "BLOCK", 90)
     assert resampled_sums(columns, seed=0, resamples=40).tolist() == expected
@@ -193,3 +201,26 @@ def test_degrees_of_freedom_lie_between_those_of_the_parts_and_their_sum(
     sources: list[tuple[float, int]], expected: float
 ) -> None:
     assert freedom(*sources) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("read", [None, np.negative])
+def test_products_of_large_splits_are_exact_whatever_the_order(read: Any) -> None:
+    chance = np.random.default_rng(1)
+    units = 3000
+    columns = [
+        chance.random(units),
+        chance.normal(size=units) * 1e-9,
+        np.where(chance.random(units) < 0.5, 0, chance.normal(size=units) * 10.0 ** chance.integers(-300, 5, units)),
+        np.zeros(units),
+    ]
+    counts = np.array([np.bincount(chance.integers(0, units, units), minlength=units) for _ in range(12)])
+    sign = -1 if read else 1
+    found = resampling.multiply_all([counts[:5], counts[5:]], columns, read)
+    for column, row in zip(columns, found, strict=True):
+        exact = [exact_product(sign * some, column) for some in counts]
+        assert np.allclose(row, exact, rtol=1e-15, atol=1e-18 * np.abs(column).max())
+    order = chance.permutation(units)
+    shuffled = resampling.multiply_all([counts[:, order]], [column[order] for column in columns], read)
+    assert (shuffled == found).all()
+    alone = np.array([resampling.multiply_all([counts], [column], read)[0] for column in columns])
+    assert (alone == found).all()

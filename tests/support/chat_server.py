@@ -1,7 +1,9 @@
 """A server of OpenAI's chat completions in a process of its own, which judges two summaries, or writes one, by a rule.
 
-`python -m tests.support.chat_server RULE LOG [STATUS...]` prints its port, appends each request to the file LOG, and
-answers the first requests with the given statuses.
+`python -m tests.support.chat_server RULE LOG [STATUS...]` prints its port, appends each request to the file LOG with
+its time, and answers the first requests with the given statuses. `429@2` asks to wait 2 s, as `Retry-After` says it,
+and `400:WORDS` says WORDS.
+The RULE `writes script FILE` says what a file has: model → a part of the prompt → the text.
 """
 
 from __future__ import annotations
@@ -32,13 +34,20 @@ WRITTEN = "Customer wrote {words} words about {last}. Agent answers."
 USAGE: dict[str, Callable[[int, int], dict[str, int] | None]] = {
     "writes": lambda read, wrote: {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote},
     "lies": lambda _read, _wrote: {"prompt_tokens": 7, "completion_tokens": 10**9, "total_tokens": 10**9},
+    "counts double": lambda read, wrote: {"prompt_tokens": read, "completion_tokens": 2 * wrote, "total_tokens": read},
     "counts nothing": lambda _read, _wrote: None,
     "is slow": lambda _read, wrote: {"prompt_tokens": 7, "completion_tokens": wrote, "total_tokens": wrote + 7},
     "runs over": lambda _read, wrote: {"prompt_tokens": 7, "completion_tokens": wrote, "total_tokens": wrote + 7},
     "calls a tool": lambda _read, wrote: {"prompt_tokens": 7, "completion_tokens": wrote, "total_tokens": wrote + 7},
+    "is stuck": lambda _read, _wrote: None,
     "hangs up": lambda _read, wrote: {"prompt_tokens": 7, "completion_tokens": wrote, "total_tokens": wrote + 7},
 }
 """Rules of writing, and what each says about its tokens."""
+
+SECONDS = {"is slow": 0.3, "is stuck": 30.0}
+
+MODELS = ("llama", "base", "tuned")
+"""What the server says it serves."""
 
 REASONS = {"runs over": "length", "calls a tool": "tool_calls"}
 
@@ -62,7 +71,7 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def chat_server(rule: str, log: Path, statuses: Sequence[int] = ()) -> Iterator[Served]:
+def chat_server(rule: str, log: Path, statuses: Sequence[int | str] = ()) -> Iterator[Served]:
     """Starts a server and ends it."""
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, rule, str(log), *map(str, statuses)],
@@ -78,21 +87,32 @@ def chat_server(rule: str, log: Path, statuses: Sequence[int] = ()) -> Iterator[
         process.wait()
 
 
-def serve(rule: str, log: Path, statuses: list[int]) -> None:
+def serve(rule: str, log: Path, statuses: list[str]) -> None:
     """Serves until the process ends."""
+
+    rule, _, file = rule.partition(" script ") if " script " in rule else (rule, "", "")
+    script: dict[str, dict[str, str]] = json.loads(Path(file).read_text()) if file else {}
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             """Not on the screen."""
 
+        def do_GET(self) -> None:
+            known = self.path == "/v1/models"
+            models = [{"id": name, "object": "model", "created": 1, "owned_by": "test"} for name in MODELS]
+            self.answer(200 if known else 404, {"object": "list", "data": models if known else []})
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with log.open("a") as out:
-                out.write(json.dumps({"path": self.path, "key": self.headers["Authorization"], "body": body}) + "\n")
+                request = {"path": self.path, "key": self.headers["Authorization"], "at": time.time(), "body": body}
+                out.write(json.dumps(request) + "\n")
             if self.path != "/v1/chat/completions":
                 self.answer(404, {"error": {"message": "no such path"}})
             elif statuses:
-                self.answer(statuses.pop(0), {"error": {"message": "not now"}})
+                code, _, words = statuses.pop(0).partition(":")
+                number, _, wait = code.partition("@")
+                self.answer(int(number), {"error": {"message": words or "not now"}}, wait=wait)
             elif rule in USAGE:
                 self.write_summary(body)
             else:
@@ -107,9 +127,9 @@ def serve(rule: str, log: Path, statuses: list[int]) -> None:
 
         def write_summary(self, body: dict[str, Any]) -> None:
             prompt = body["messages"][-1]["content"]
-            text = write(prompt)
-            if rule == "is slow":
-                time.sleep(0.3)
+            told = script.get(body["model"], {})
+            text = next((text for part, text in told.items() if part in prompt), write(prompt))
+            time.sleep(SECONDS.get(rule, 0))
             message = {"role": "assistant", "content": text}
             choice = {"index": 0, "finish_reason": REASONS.get(rule, "stop"), "message": message}
             answer = {
@@ -123,12 +143,12 @@ def serve(rule: str, log: Path, statuses: list[int]) -> None:
             }
             self.answer(200, answer, cut=rule == "hangs up")
 
-        def answer(self, status: int, value: object, *, cut: bool = False) -> None:
+        def answer(self, status: int, value: object, *, cut: bool = False, wait: str = "") -> None:
             data = json.dumps(value).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
-            self.send_header("Retry-After-Ms", "1")
+            self.send_header(*("Retry-After", wait) if wait else ("Retry-After-Ms", "1"))
             self.end_headers()
             self.wfile.write(data[: len(data) // 2] if cut else data)
             self.close_connection = cut
@@ -139,4 +159,4 @@ def serve(rule: str, log: Path, statuses: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], Path(sys.argv[2]), [int(status) for status in sys.argv[3:]])
+    serve(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

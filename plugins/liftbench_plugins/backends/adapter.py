@@ -26,23 +26,21 @@ OTHER_SHAPE = re.compile(
 WEIGHT = re.compile(r"\.lora_|\.weight$")
 """Names of tensors that are weights; some kinds of adapters also store indices (SHiRA, VB-LoRA)."""
 
+MORE_THAN_LAYERS = ("modules_to_save", "trainable_token_indices", "target_parameters", "layer_replication")
+"""Options of LoRA by which it replaces more than linear layers."""
+
 WITHOUT_EFFECT = re.compile("unsloth")
 """Names of options that other tools write into an adapter's configuration without changing what it computes."""
 
 
-def with_adapter(model: Any, adapter: Path) -> Any:
-    """The model with an adapter, which is not merged: rounding the sum would change what was trained.
+def attach(model: Any, adapter: Path) -> Any:
+    """PEFT's model around `model`, with an adapter that is not merged: rounding the sum would change what was trained.
 
     The adapter's weights are cast to the base's compute dtype, as autocast does in training: in bfloat16 the logits
     then equal those of the training's forward pass bit by bit, while with float32 weights they are 1.4% off (relative
     error on SmolLM2-135M in NF4). Raises `UsageError` for an adapter that does not fit, or whose effect depends on
     PEFT's own decoding loop.
     """
-    return attach(model, adapter).get_base_model()
-
-
-def attach(model: Any, adapter: Path) -> Any:
-    """PEFT's model around `model`, with an adapter whose effect was checked; see `with_adapter`."""
     import torch
     from peft import PeftConfig, PeftModel
 
@@ -86,6 +84,21 @@ def attach(model: Any, adapter: Path) -> Any:
     base = wrapped.get_base_model()
     _check_effect(wrapped, base, str(config.peft_type), adapter)
     return wrapped
+
+
+def leaves_base(wrapped: Any) -> bool:
+    """Whether `wrapped.unload()` gives back the base as it was, to the last bit.
+
+    It does for LoRA on linear layers, which is put around them. Some ways to initialize it (PiSSA, OLoRA, LoftQ) change
+    the base, and other kinds of adapters, or further modules in a file, may.
+    """
+    return all(
+        str(getattr(config.peft_type, "value", config.peft_type)) == "LORA"
+        and config.init_lora_weights in (True, False, "gaussian")
+        and config.bias == "none"
+        and not any(getattr(config, name, None) for name in MORE_THAN_LAYERS)
+        for config in wrapped.peft_config.values()
+    )
 
 
 def _refuse_unsupported(config: Any, adapter: Path) -> None:

@@ -27,7 +27,7 @@ def fit_embeddings(model: Any, adapter: Path) -> None:
     configuration = json.loads((adapter / "adapter_config.json").read_bytes())
     matrices = {"the input": model.get_input_embeddings(), "the output": model.get_output_embeddings()}
     names = {part: name for name, part in model.named_modules() if part in matrices.values()}
-    rows = matrices["the input"].weight.shape[0]
+    rows = embedding_rows(model)
     whole = {name: _rows_of(name, shapes) for name in names.values()}
     indices = _token_indices(configuration, shapes)
     wanted = max([*filter(None, whole.values()), *(index + 1 for index in indices)], default=rows)
@@ -50,6 +50,11 @@ def fit_embeddings(model: Any, adapter: Path) -> None:
                 "embeddings in modules_to_save.",
             )
     model.resize_token_embeddings(wanted, mean_resizing=False)
+
+
+def embedding_rows(model: Any) -> int:
+    """The number of rows of a model's input embeddings."""
+    return int(model.get_input_embeddings().weight.shape[0])
 
 
 def drop_copies(unused: Collection[str], adapter: Path) -> list[str]:

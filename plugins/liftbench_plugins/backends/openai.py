@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,16 @@ from liftbench.plugin_api import (
     BackendRequest,
     ChatServer,
     Generation,
+    LiftbenchError,
     Prompt,
     RunFailed,
+    ServedModel,
     UsageError,
     read_served,
+    require_packages,
 )
+
+from .served_tokens import BYTES_PER_TOKEN, TokenCheck
 
 KEY = "LIFTBENCH_API_KEY"
 OPENAI_KEY = "OPENAI_API_KEY"
@@ -30,8 +36,8 @@ OPENAI_HOST = "api.openai.com"
 CONCURRENCY = "LIFTBENCH_CONCURRENCY"
 USUAL_CONCURRENCY = 8
 
-BYTES_PER_TOKEN = 4
-"""What a token of English takes on average; the input budget is counted with it, because the tokenizer is not known."""
+REASONS = ("stop", "length", "content_filter")
+"""Why an answer with a text may end."""
 
 
 class MessagesTokenizer:
@@ -76,10 +82,29 @@ class OpenAIBackend(Backend):
         "the same text a second time",
     )
     independent = True
+    streams = True
     device = "a server"
     context_length = 0
 
     def __init__(self, request: BackendRequest) -> None:
+        self.check(request)
+        served = read_served(request.model)
+        self.tokenizer = MessagesTokenizer()
+        self._workers = concurrency()
+        self.most_rows = self._workers
+        self._server = connect(served)
+        self._tokens = TokenCheck(served.name)
+        self._said: Counter[str] = Counter()
+        self._filtered = 0
+
+    @classmethod
+    def open_tokenizer(cls, model: Path) -> Any:
+        read_served(model)
+        return MessagesTokenizer()
+
+    @classmethod
+    def check(cls, request: BackendRequest) -> None:
+        require_packages(["openai"], "a served model", "liftbench[served]")
         if request.prompt.prefill:
             raise UsageError(
                 "a served model cannot continue prompt.prefill: servers differ in what they make of it",
@@ -89,51 +114,54 @@ class OpenAIBackend(Backend):
             raise UsageError(
                 "prompt.template_arguments do not reach a served model", "Leave them out, and set them at the server."
             )
+        concurrency()
         served = read_served(request.model)
-        official = served.url.partition("://")[2].partition("/")[0] == OPENAI_HOST
-        variable = OPENAI_KEY if official and not os.environ.get(KEY) else KEY
-        self.tokenizer = MessagesTokenizer()
-        self._workers = concurrency()
-        # What a round has made is kept when all of it is there, so a round is no larger than it must be.
-        self.most_rows = self._workers
-        self._server = ChatServer(
-            served.name,
-            served.url,
-            os.environ.get(variable),
-            key_variable=variable,
-            model_option="NAME in openai:NAME@URL",
-            url_option="URL in openai:NAME@URL",
-        )
-        self._tokens: Counter[str] = Counter()
-        self._said: Counter[str] = Counter()
-        self._implausible = self._filtered = 0
-
-    @classmethod
-    def open_tokenizer(cls, model: Path) -> Any:
-        read_served(model)
-        return MessagesTokenizer()
+        TokenCheck(served.name)
+        connect(served).close()
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
-        def ask(prompt: Prompt) -> Answer:
-            return self._server.answer(read_messages(prompt.text), max_new_tokens)
+        made = dict(self.stream(prompts, max_new_tokens))
+        return [made[number] for number in range(len(prompts))]
 
-        pool = ThreadPoolExecutor(self._workers)
-        try:
-            return [self._generation(answer, max_new_tokens) for answer in pool.map(ask, prompts)]
-        finally:
-            # After an error, what was not asked yet is not paid for.
-            pool.shutdown(cancel_futures=True)
+    def stream(self, prompts: Iterable[Prompt], max_new_tokens: int) -> Iterator[tuple[int, Generation]]:
+        """Answers as they come. After an error or Ctrl-C nothing more is asked, and what is in flight is kept."""
+        numbered = enumerate(prompts)
+        asked: dict[Future[Answer], tuple[int, Prompt]] = {}
+        stopped: BaseException | None = None
+        with ThreadPoolExecutor(self._workers) as pool:
+            while True:
+                try:
+                    for number, prompt in islice(numbered, 0 if stopped else self._workers - len(asked)):
+                        messages = read_messages(prompt.text)
+                        asked[pool.submit(self._server.answer, messages, max_new_tokens)] = number, prompt
+                    ready, _ = wait(asked, return_when=FIRST_COMPLETED)
+                except KeyboardInterrupt as interrupt:
+                    if stopped:
+                        self._server.close()
+                        raise
+                    stopped = interrupt
+                    self._server.give_up()
+                    continue
+                for future in ready:
+                    number, prompt = asked.pop(future)
+                    try:
+                        made = self._generation(future.result(), prompt, max_new_tokens)
+                    except LiftbenchError as error:
+                        stopped = stopped or error
+                        self._server.give_up()
+                    else:
+                        yield number, made
+                if not asked and (stopped or not ready):
+                    break
+        if stopped:
+            raise stopped
 
     def notes(self) -> list[str]:
         told = [f"answered by {name}" for name in sorted(self._said)]
         if len(self._said) > 1:
             told.append("the server's configuration changed while the run was measured")
-        if self._tokens:
-            told.append(
-                f"the server counted {self._tokens['prompt']:,} tokens of prompts and {self._tokens['new']:,} new ones"
-            )
-        if self._implausible:
-            told.append(f"{self._implausible} answers have no plausible number of tokens; their words were counted")
+        if self._said:
+            told.append(self._tokens.how)
         if self._filtered:
             told.append(f"{self._filtered} answers were stopped by the server's content filter")
         return told
@@ -141,25 +169,36 @@ class OpenAIBackend(Backend):
     def close(self) -> None:
         self._server.close()
 
-    def _generation(self, answer: Answer, most: int) -> Generation:
-        if answer.finish_reason not in ("stop", "length", "content_filter"):
+    def _generation(self, answer: Answer, prompt: Prompt, most: int) -> Generation:
+        if answer.finish_reason not in REASONS:
             raise RunFailed(
                 f"the model server {self._server.host} ended an answer with {answer.finish_reason or 'no reason'!r}",
                 "It must answer with a text: switch off tools at the server.",
             )
         self._said[" ".join(filter(None, [answer.model, answer.fingerprint and f"({answer.fingerprint})"]))] += 1
         self._filtered += answer.finish_reason == "content_filter"
-        self._tokens.update(prompt=answer.prompt_tokens or 0, new=answer.new_tokens or 0)
-        words, new_tokens = len(answer.text.split()), answer.new_tokens
-        # A text of more than one word cannot have been one token, nor one over the limit; some servers count nothing.
-        if new_tokens is None or not min(words, 1) <= new_tokens <= most or len(answer.text.encode()) > 64 * new_tokens:
-            self._implausible += 1
-            new_tokens = min(words, most)
+        counted = self._tokens.check(answer, [one["content"] for one in read_messages(prompt.text)], most)
         return Generation(
             text=answer.text,
-            new_tokens=new_tokens,
+            prompt_tokens=counted.prompt,
+            new_tokens=counted.new,
             finish_reason="length" if answer.finish_reason == "length" else "stop",
+            served=counted.said,
         )
+
+
+def connect(served: ServedModel) -> ChatServer:
+    """The server of a model, which is not asked anything yet. OpenAI's key is sent to OpenAI only."""
+    official = served.url.partition("://")[2].partition("/")[0] == OPENAI_HOST
+    variable = OPENAI_KEY if official and not os.environ.get(KEY) else KEY
+    return ChatServer(
+        served.name,
+        served.url,
+        os.environ.get(variable),
+        key_variable=variable,
+        model_option="NAME in openai:NAME@URL",
+        url_option="URL in openai:NAME@URL",
+    )
 
 
 def concurrency() -> int:

@@ -30,9 +30,9 @@ from liftbench_plugins.loading import (
 )
 from liftbench_plugins.quantization import unpacked_weight
 
-from .adapter import with_adapter
+from .adapter import attach, leaves_base
 from .decoding_rules import RuleKeeper
-from .embeddings import fit_embeddings
+from .embeddings import embedding_rows, fit_embeddings
 
 CACHE_BYTES = 2 * 1024**3
 """What the keys and values of one batch may take where a batch can have any size."""
@@ -61,25 +61,48 @@ class TransformersBackend(Backend):
                 model = load_model(request.model, request.precision)
                 if device() == "cpu":
                     unpack_nf4(model)
-                if request.adapter is not None:
-                    fit_embeddings(model, request.adapter)
-                    model = with_adapter(model, request.adapter)
-                check_vocabulary(self.tokenizer, model)
+                self._base, self._own_rows = model, embedding_rows(model)
+                self._put_on(request)
             except torch.OutOfMemoryError as error:
                 raise RunFailed(
                     f"the model does not fit in the GPU's memory in {request.precision}",
                     "Use --set model.precision=nf4, or hide the GPU with CUDA_VISIBLE_DEVICES=.",
                 ) from error
-        self._model = model.eval()
+        self._settle(request)
+
+    def take(self, request: BackendRequest) -> bool:
+        if (request.model, request.precision) != (self._request.model, self._request.precision):
+            return False
+        if self._wrapped is not None:
+            if not leaves_base(self._wrapped) or embedding_rows(self._base) != self._own_rows:
+                return False
+            self._base = self._wrapped.unload()
+        with quiet():
+            self.tokenizer = self.open_tokenizer(request.tokenizer or request.model)
+            self._put_on(request)
+        self._settle(request)
+        return True
+
+    def _put_on(self, request: BackendRequest) -> None:
+        """Put the request's adapter, if it has one, on the base."""
+        self._wrapped = None
+        if request.adapter is not None:
+            fit_embeddings(self._base, request.adapter)
+            self._wrapped = attach(self._base, request.adapter)
+        self._model = (self._wrapped.get_base_model() if self._wrapped is not None else self._base).eval()
+        check_vocabulary(self.tokenizer, self._model)
+
+    def _settle(self, request: BackendRequest) -> None:
+        """Find out how the model is to be run for a request."""
+        self._request = request
         self.device = device()
-        self.context_length = context_of(model.config)
-        self._precision = request.precision
+        self.context_length = context_of(self._model.config)
         self._ending = ending(request.prompt, self.tokenizer)
-        self._stops = stop_tokens(model.generation_config, self.tokenizer) | set(self._ending.tokens)
-        self._pad = valid_pad(self.tokenizer, model)
+        self._stops = stop_tokens(self._model.generation_config, self.tokenizer) | set(self._ending.tokens)
+        self._pad = valid_pad(self.tokenizer, self._model)
         self._steps = self._find_steps()
         self.independent = self._steps.independent
-        self.most_rows = rows_of(model.num_parameters())
+        self.most_rows = rows_of(self._model.num_parameters())
         self._rules = RuleKeeper(request.rules, self._stops, self._ending, self.tokenizer)
 
     def _find_steps(self) -> Any:
@@ -135,7 +158,7 @@ class TransformersBackend(Backend):
     def close(self) -> None:
         import torch
 
-        del self._model
+        del self._model, self._base, self._wrapped, self._steps
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -193,8 +216,8 @@ class TransformersBackend(Backend):
     def _not_numbers(self) -> RunFailed:
         """The error for logits that are not numbers, from which any token could be taken: token 0, for example."""
         broken = [name for name, weight in self._model.named_parameters() if not weight.isfinite().all()]
-        others = [name for name in ("bfloat16", "float32") if name != self._precision]
-        if broken and self._precision == "float32":
+        others = [name for name in ("bfloat16", "float32") if name != self._request.precision]
+        if broken and self._request.precision == "float32":
             fix = "Copy the model's or the adapter's folder again, or train it again."
         else:
             fix = f"Use --set model.precision={' or '.join(others)} (for an adapter, --precision)."
@@ -202,7 +225,7 @@ class TransformersBackend(Backend):
             what = f"{len(broken)} of the model's weights are not finite numbers, the first {broken[0]}"
         else:
             what = "it overflows"
-        return RunFailed(f"the model's logits are not numbers in {self._precision}: {what}", fix)
+        return RunFailed(f"the model's logits are not numbers in {self._request.precision}: {what}", fix)
 
     def _generation(self, prompt: list[int], ids: list[int]) -> Generation:
         new_tokens, repeats = len(ids), self._rules.repeats(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,6 +15,10 @@ from liftbench_plugins.metrics.encoding import Reader
 PAIRS = 32
 """The number of pairs that the package gets at once, so that it encodes all their texts in one batch. The package
 orders texts by a set, so over several batches the last digits would depend on Python's hash seed."""
+
+
+_FLOAT = struct.Struct("<d")
+"""How a value is kept."""
 
 
 class BertScore(Metric):
@@ -35,13 +40,13 @@ class BertScore(Metric):
         # does not declare a limit.
         self._reader = Reader("AutoModel", source, layers=best_layer(source))
         self._reader.tokenizer.model_max_length = self._reader.limit
-        self._known: dict[tuple[str, str], float] = {}
         layer = self._reader.model.config.num_hidden_layers
         self.signature = (
             f"bertscore|f1|idf:no|rescaled:no|refs:mean|layer:{layer}|tokens:{self._reader.limit}"
             f"|weights:{source.record.sha256[:12]}|bert-score:{version('bert-score')}"
             f"|transformers:{version('transformers')}"
         )
+        self._known = self._reader.known(self.signature)
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
         """Mean F1 of each text over its references: 0.0 for an empty text, None without a reference."""
@@ -49,17 +54,22 @@ class BertScore(Metric):
             [(text, reference) for reference in one.references] for text, one in zip(texts, conversations, strict=True)
         ]
         # The package raises on empty texts.
-        filled = dict.fromkeys(pair for pair in chain.from_iterable(pairs) if pair[0].strip() and pair[1].strip())
-        self._learn([pair for pair in filled if pair not in self._known])
-        return [sum(self._known.get(pair, 0.0) for pair in some) / len(some) if some else None for some in pairs]
+        self._learn([pair for pair in chain.from_iterable(pairs) if pair[0].strip() and pair[1].strip()])
+        return [sum(map(self._value, some)) / len(some) if some else None for some in pairs]
+
+    def _value(self, pair: tuple[str, str]) -> float:
+        return float(_FLOAT.unpack(self._known[pair])[0]) if pair in self._known else 0.0
 
     def _learn(self, pairs: Sequence[tuple[str, str]]) -> None:
-        self._reader.warn_of_cuts(self.name, [(text,) for text in dict.fromkeys(chain.from_iterable(pairs))])
-        for start in range(0, len(pairs), PAIRS):
-            some = pairs[start : start + PAIRS]
-            self._known.update(zip(some, self._f1(some), strict=True))
+        unknown = self._known.missing(pairs)
+        self._reader.warn_of_cuts(self.name, [(text,) for text in dict.fromkeys(chain.from_iterable(unknown))])
+        # Texts of similar length fill a batch with the least padding; a text stays beside its own references.
+        unknown.sort(key=lambda pair: len(pair[0]))
+        for start in range(0, len(unknown), PAIRS):
+            some = unknown[start : start + PAIRS]
+            self._known.add(some, [_FLOAT.pack(value) for value in self._f1(some)])
 
-    def _f1(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    def _f1(self, pairs: Sequence[tuple[str, ...]]) -> list[float]:
         from bert_score.utils import bert_cos_score_idf
 
         tokenizer = self._reader.tokenizer

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from liftbench.plugin_api import Conversation, Metric, MetricRequest, read_json, resolve_encoder
 from liftbench_plugins.metrics.encoding import Reader
 
@@ -28,11 +30,11 @@ class Embedding(Metric):
         trained = source.path / "sentence_bert_config.json"
         if trained.is_file():
             self._reader.limit = int(read_json(trained).get("max_seq_length") or self._reader.limit)
-        self._known: dict[str, Any] = {}
         self.signature = (
             f"embedding|cosine|pooling:mean|refs:mean|tokens:{self._reader.limit}|weights:{source.record.sha256[:12]}"
             f"|transformers:{version('transformers')}"
         )
+        self._known = self._reader.known(self.signature)
 
     def score(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> list[float | None]:
         """Mean cosine of each text over its references: 0.0 for an empty text, None without a reference."""
@@ -47,13 +49,15 @@ class Embedding(Metric):
     def _cosine(self, text: str, reference: str) -> float:
         if not text.strip() or not reference.strip():
             return 0.0
-        return float(self._known[text] @ self._known[reference])
+        return float(self._row(text) @ self._row(reference))
+
+    def _row(self, text: str) -> Any:
+        return np.frombuffer(self._known[text,], dtype=np.float32)
 
     def _learn(self, texts: Sequence[str]) -> None:
-        inputs = [(text,) for text in dict.fromkeys(texts) if text.strip() and text not in self._known]
+        inputs = self._known.missing([(text,) for text in texts if text.strip()])
         self._reader.warn_of_cuts(self.name, inputs)
-        rows = self._reader.read(inputs, self._embed)
-        self._known.update((text, row) for (text,), row in zip(inputs, rows, strict=True))
+        self._known.add(inputs, [row.numpy().tobytes() for row in self._reader.read(inputs, self._embed)])
 
     def _embed(self, batch: Any) -> Any:
         import torch

@@ -11,6 +11,7 @@ from typing import Any
 
 from liftbench.plugin_api import PrerequisiteError, ResolvedModel, UsageError, first_line, to_stderr
 from liftbench_plugins.loading import device
+from liftbench_plugins.metrics.known import Known
 
 BATCH_TOKENS = 8192
 """The largest number of padded tokens in a batch: under a gigabyte of activations for a model like RoBERTa-large."""
@@ -35,6 +36,7 @@ class Reader:
 
         settings = {} if layers is None else {"num_hidden_layers": layers}
         reference = source.record.reference
+        self._weights = source.record.sha256
         try:
             with _silence_library():
                 model, found = getattr(transformers, architecture).from_pretrained(
@@ -56,6 +58,12 @@ class Reader:
         self.model = (model.get_encoder() if reads_only else model).to(device()).eval()
         self.limit = _limit(self.tokenizer, model.config)
         """The largest number of tokens of an input, special ones included."""
+
+    def known(self, signature: str) -> Known:
+        """The values that a metric with this signature got from the model, on such a device, in earlier runs, too."""
+        import torch
+
+        return Known(signature, self._weights, str(self.limit), device(), torch.__version__)
 
     def count(self, *texts: str) -> int:
         """The number of tokens of one text or of a pair, special ones included."""

@@ -5,6 +5,7 @@ The metrics use no references. The models are named by the user, as a folder or 
 
 from __future__ import annotations
 
+import struct
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -38,6 +39,9 @@ ENTAILMENT = {"entailment", "entail", "supports"}
 
 Fits = Callable[[str], bool]
 
+_FLOAT = struct.Struct("<d")
+"""How a probability is kept."""
+
 
 class Checker(Metric):
     """Mean, over a summary's sentences, of the highest probability that some part of the conversation supports them.
@@ -62,11 +66,11 @@ class Checker(Metric):
         )
         self._reader = Reader(self.architecture(source), source)
         self._prepare(source)
-        self._supported: dict[tuple[str, str], float] = {}
         self.signature = (
             f"{self.registered}|mean of sentences|max of {self.method}|sentences:{SPLITTER}|tokens:{self._reader.limit}"
             f"|weights:{source.record.sha256[:12]}|transformers:{version('transformers')}"
         )
+        self._supported = self._reader.known(self.signature)
 
     def architecture(self, source: ResolvedModel) -> str:  # noqa: ARG002 - subclasses use it
         """The class of transformers that the model is loaded as."""
@@ -101,7 +105,8 @@ class Checker(Metric):
         for sentence in self._sentences(text):
             start = text.index(sentence, end)
             end = start + len(sentence)
-            if self._supported.get((transcript(conversation.turns), sentence), 1.0) < THRESHOLD:
+            judged = transcript(conversation.turns), sentence
+            if judged in self._supported and _number(self._supported[judged]) < THRESHOLD:
                 found.append(Finding(start=start, end=end, kind="unsupported sentence"))
         return found
 
@@ -112,7 +117,7 @@ class Checker(Metric):
         if not sentences:
             return 0.0
         document = transcript(conversation.turns)
-        return sum(self._supported[document, sentence] for sentence in sentences) / len(sentences)
+        return sum(_number(self._supported[document, sentence]) for sentence in sentences) / len(sentences)
 
     def _sentences(self, text: str) -> list[str]:
         half = self._reader.limit // 2
@@ -123,25 +128,25 @@ class Checker(Metric):
         ]
 
     def _learn(self, texts: Sequence[str], conversations: Sequence[Conversation]) -> None:
-        keys: list[tuple[str, str]] = []
-        inputs: list[tuple[str, ...]] = []
-        asked = set(self._supported)
+        lines_of: dict[tuple[str, ...], list[str]] = {}
         for text, conversation in zip(texts, conversations, strict=True):
             document = transcript(conversation.turns)
-            lines = [transcript((turn,)) for turn in conversation.turns if turn.text.strip()]
-            for sentence in self._sentences(text):
-                if not lines or (document, sentence) in asked:
-                    continue
-                asked.add((document, sentence))
-                blocks = self._blocks(lines, sentence)
-                keys += [(document, sentence)] * len(blocks)
-                inputs += [self._input(block, sentence) for block in blocks]
+            if lines := [transcript((turn,)) for turn in conversation.turns if turn.text.strip()]:
+                lines_of.update(((document, sentence), lines) for sentence in self._sentences(text))
+        asked = self._supported.missing(list(lines_of))
+        blocks = [self._blocks(lines_of[key], key[1]) for key in asked]
+        inputs = [self._input(block, key[1]) for key, some in zip(asked, blocks, strict=True) for block in some]
         self._reader.warn_of_cuts(self.name, inputs)
-        for key, support in zip(keys, self._reader.read(inputs, self._support), strict=True):
-            self._supported[key] = max(float(support), self._supported.get(key, 0.0))
+        read = iter(self._reader.read(inputs, self._support))
+        best = [max(float(next(read)) for _ in some) for some in blocks]
+        self._supported.add(asked, [_FLOAT.pack(support) for support in best])
 
     def _fits(self, sentence: str) -> Fits:
         return lambda block: self._reader.count(*self._input(block, sentence)) <= self._reader.limit
+
+
+def _number(value: bytes) -> float:
+    return float(_FLOAT.unpack(value)[0])
 
 
 class MiniCheck(Checker):

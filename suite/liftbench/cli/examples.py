@@ -34,6 +34,7 @@ EXAMPLES = {
     ),
     "score": (
         "bench score hub:org/model helpdesk",
+        "bench score first/adapter helpdesk --also second/adapter",
         "bench score helpdesk --predictions texts.jsonl --name rival",
     ),
     "merge": (

@@ -7,16 +7,20 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..extension.loader import load_plugins
+from ..errors import UsageError
+from ..extension.loader import Plugins, load_plugins
 from ..models.cache import SWITCH
 from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup, name_default, resolve_recipe
 from . import complete
 from .lazy import RESOLVED
 from .show import FEEDBACK
+
+if TYPE_CHECKING:
+    from ..workflow.launch_shards import Launch
 
 
 def _folder_option(name: str, default: Path, help_: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -128,6 +132,55 @@ def _switch_cache_off(context: click.Context, parameter: click.Parameter, given:
 shard_option = click.option(
     "--shard", default="", metavar="I/N", help="Make the texts of the I-th of N parts; `bench merge` joins them."
 )
+
+
+def launcher_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--launcher`, `--workers` and `--launcher-option`; the command hands their values to `launch_of`."""
+    options: list[Callable[..., Any]] = [
+        click.option(
+            "--launcher",
+            metavar="NAME",
+            help="Make the run in shards by several workers: `local`, `ray` or `submitit` (see `bench plugins`).",
+            shell_complete=complete.plugins("launcher"),
+        ),
+        click.option(
+            "--workers",
+            type=int,
+            metavar="N",
+            help="How many shards and workers (default: 2); alone, with the launcher `local`.",
+        ),
+        click.option(
+            "--launcher-option",
+            "launcher_settings",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set an option of the launcher (see `bench plugins show NAME`); may be repeated.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def wants_launch(given: dict[str, Any]) -> bool:
+    """Whether one of the options of `launcher_options` is given."""
+    return bool(given["launcher"] or given["workers"] is not None or given["launcher_settings"])
+
+
+def require_one_division(shard: str, given: dict[str, Any]) -> None:
+    """Raise `UsageError` where one shard is to be made, and all of them by a launcher."""
+    if shard and wants_launch(given):
+        raise UsageError("--shard makes one shard, and --launcher all of them; leave one out")
+
+
+def launch_of(given: dict[str, Any], plugins: Plugins) -> Launch | None:
+    """How workers are started, from the values of `launcher_options`; None without them."""
+    if not wants_launch(given):
+        return None
+    from ..workflow.launch_shards import find_launch  # it loads what trains, which other commands do without
+
+    workers = 2 if given["workers"] is None else given["workers"]
+    return find_launch(given["launcher"] or "local", workers, given["launcher_settings"], plugins)
 
 
 def setup_of(given: dict[str, Any]) -> Setup:

@@ -13,11 +13,20 @@ from ..measuring.plan import prepare
 from ..measuring.systems import Loadable, require_here
 from ..measuring.texts import read_texts
 from ..recipe.sections import Precision
-from ..workflow.measure import find_system, measure_subject, say_problems, score_texts
+from ..workflow.launch_shards import measure_launched
+from ..workflow.measure import find_system, measure_subject, measure_subjects, say_problems, score_texts
 from ..workflow.preview import preview_system
 from .next_steps import after_dry_run, after_measuring, after_shard
-from .options import run_options, setup_of, shard_option
-from .show import say, show_preview, show_run, show_shard
+from .options import (
+    launch_of,
+    launcher_options,
+    require_one_division,
+    run_options,
+    setup_of,
+    shard_option,
+    wants_launch,
+)
+from .show import say, show_preview, show_run, show_runs, show_shard
 
 
 @click.command("score")
@@ -30,7 +39,9 @@ from .show import say, show_preview, show_run, show_shard
 )
 @click.option("--format", "form", default="", metavar="NAME|FILE", help="The format of --predictions (default: found).")
 @click.option("--pick", multiple=True, metavar="KEY=VALUE", help="Choose among several texts of a conversation.")
+@click.option("--also", multiple=True, metavar="SYSTEM", help="Measure this one, too, on a base that is loaded once.")
 @shard_option
+@launcher_options
 @click.option("--name", help="What to call the texts of --predictions (default: the file's name).")
 @click.option(
     "--precision",
@@ -43,6 +54,7 @@ def command(
     predictions: Path | None,
     form: str,
     pick: tuple[str, ...],
+    also: tuple[str, ...],
     name: str | None,
     shard: str,
     precision: str | None,
@@ -57,9 +69,11 @@ def command(
     """
     if predictions is not None:
         # The texts are the system, so the first argument is the recipe.
-        if (system is not None and given["recipe"] is not None) or precision or allow_mismatch or shard:
+        of_system = precision or allow_mismatch or shard or also or wants_launch(given)
+        if (system is not None and given["recipe"] is not None) or of_system:
             raise UsageError(
-                "name a SYSTEM (with --precision, --allow-mismatch, --shard) or give --predictions FILE, not both"
+                "name a SYSTEM (with --also, --precision, --allow-mismatch, --shard, --launcher) or give --predictions "
+                "FILE, not both"
             )
         setup = setup_of({**given, "recipe": system})
         measurement = prepare(setup.resolved, setup.plugins)
@@ -73,25 +87,38 @@ def command(
         raise UsageError("--format and --pick are for --predictions")
     elif system is None:
         raise UsageError("name a SYSTEM (a model, an adapter's folder or a run), or give --predictions FILE")
+    elif also and (shard or dry_run or wants_launch(given)):
+        raise UsageError("--also is not for --shard, --launcher and --dry-run", "Name one SYSTEM.")
     else:
+        require_one_division(shard, given)
         setup = setup_of(given)
+        launch = launch_of(given, setup.plugins)
         measurement = prepare(setup.resolved, setup.plugins)
-        find = partial(find_system, setup, system, precision=precision, allow_mismatch=allow_mismatch)
+        find = partial(find_system, setup, precision=precision, allow_mismatch=allow_mismatch)
         if dry_run:
 
             def find_here() -> Loadable:
                 require_here(system)
-                return find()[0]
+                return find(system)[0]
 
             show_preview(preview_system(setup, measurement, find_here), as_json=as_json)
             after_dry_run(as_json=as_json)
             return
-        subject, parent = find()
-        run = measure_subject(setup, measurement, subject, parent, shard)
+        subjects = [find(name) for name in (system, *also)]
         if shard:
+            run = measure_subject(setup, measurement, *subjects[0], shard)
             show_shard(run, as_json=as_json)
             after_shard(setup.runs, as_json=as_json)
             return
+        if launch:
+            run = measure_launched(setup, "score", subjects[0][0], measurement, launch, subjects[0][1])
+        else:
+            *before, run = measure_subjects(setup, measurement, subjects)
+            if before:
+                say_problems(setup.plugins, say)
+                show_runs([*before, run], as_json=as_json)
+                after_measuring(setup, run, as_json=as_json)
+                return
     say_problems(setup.plugins, say)
     show_run(run, as_json=as_json)
     after_measuring(setup, run, as_json=as_json)

@@ -88,11 +88,24 @@ def show_run(run: Run, *, as_json: bool) -> None:
     if summary.new_tokens and summary.seconds:
         counts += [f"{summary.new_tokens / summary.seconds:.0f} tokens/s"]
     out.print(", ".join(counts), highlight=False)
+    if summary.usage:
+        from ..report.numbers import format_usage  # it loads the statistics
+
+        out.print(f"the server was asked for {format_usage(summary.usage)}", highlight=False, soft_wrap=True)
     if not run.manifest.system.generation_verified:
         out.print("generation unverified: these texts were made outside liftbench", highlight=False)
     for remark in remarks(run):
         out.print(remark, highlight=False, markup=False)
     out.print(f"run: {run.folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
+    """Show the figures of complete runs one after the other; as JSON, as one list."""
+    if as_json:
+        print_json([run_record(run) for run in runs])
+        return
+    for run in runs:
+        show_run(run, as_json=False)
 
 
 def show_seeds(runs: Sequence[Run], *, as_json: bool) -> None:

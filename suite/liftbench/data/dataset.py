@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 from ..records.conversation import Conversation
@@ -30,3 +31,7 @@ class Dataset(ABC):
     @abstractmethod
     def read(self, split: str) -> list[Conversation]:
         """All conversations of a split, in the order of the source. Raises `UsageError` with file, line and reason."""
+
+    def each(self, split: str) -> Iterator[Conversation]:
+        """The same, one at a time; worth its own code where a split may be larger than memory."""
+        yield from self.read(split)

@@ -21,10 +21,16 @@ _decoder = msgspec.json.Decoder(Conversation)
 
 def read_jsonl(path: Path) -> list[Conversation]:
     """The conversations of a file, in order. Raises `UsageError` as `each_in_jsonl` does, and for an empty file."""
-    conversations = list(each_in_jsonl(path))
-    if not conversations:
+    return list(_some_in_jsonl(path))
+
+
+def _some_in_jsonl(path: Path) -> Iterator[Conversation]:
+    conversations = each_in_jsonl(path)
+    first = next(conversations, None)
+    if first is None:
         raise UsageError(f"{path}: the file has no conversations")
-    return conversations
+    yield first
+    yield from conversations
 
 
 def each_in_jsonl(path: Path, *, references_needed: bool = True) -> Iterator[Conversation]:
@@ -126,6 +132,9 @@ class JsonLinesFolder(Dataset):
 
     def read(self, split: str) -> list[Conversation]:
         return read_jsonl(self.path(split))
+
+    def each(self, split: str) -> Iterator[Conversation]:
+        return _some_in_jsonl(self.path(split))
 
     def path(self, split: str) -> Path:
         """A split's file. Raises `UsageError` if it does not exist."""

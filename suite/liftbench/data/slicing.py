@@ -43,10 +43,12 @@ _MEASURED: dict[str, Callable[[Conversation], Scalar]] = {
 
 def require_fields(conversations: Iterable[Conversation], fields: Iterable[str]) -> None:
     """Raise `UsageError`, with the nearest name, for a field in which no conversation has a value."""
-    rows = list(conversations)
-    for field in fields:
-        if field not in _MEASURED and all(_value(row, field) is None for row in rows):
-            given = {name for row in rows for name in row.metadata if _value(row, name) is not None}
+    wanted = [field for field in fields if field not in _MEASURED]
+    if not wanted:
+        return
+    given = {name for row in conversations for name in row.metadata if _value(row, name) is not None}
+    for field in wanted:
+        if field not in given:
             raise unknown("field to slice by", field, given | set(_MEASURED))
 
 

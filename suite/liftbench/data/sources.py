@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import UsageError, unknown
 from ..extension.loader import Plugins
 from ..recipe.sections import DataSection
 from ..records.conversation import Conversation
+from ..stored_rows import hold
 from .cleaning import CLEANING, clean
 from .dataset import Dataset
 from .jsonl import IMPORTED, JsonLinesFolder
@@ -27,8 +29,8 @@ def open_dataset(section: DataSection, plugins: Plugins) -> Dataset:
     raise unknown("dataset", section.dataset, names).also(" A folder with <split>.jsonl files works, too.")
 
 
-def read_split(dataset: Dataset, section: DataSection, split: str) -> list[Conversation]:
-    """A split's conversations, cleaned unless the recipe says otherwise.
+def read_split(dataset: Dataset, section: DataSection, split: str) -> Sequence[Conversation]:
+    """A split's conversations, cleaned unless the recipe says otherwise; many of them stay on disk (see `hold`).
 
     Raises `UsageError` for an unknown split, with the nearest names, and for a conversation that has no words left
     after cleaning.
@@ -38,17 +40,19 @@ def read_split(dataset: Dataset, section: DataSection, split: str) -> list[Conve
         raise UsageError(f"{section.dataset} is not split yet", f"Split it with `bench data split {section.dataset}`.")
     if split not in splits:
         raise unknown("split", split, splits)
-    conversations = dataset.read(split)
-    if not section.clean:
-        return conversations
-    cleaned = [clean(conversation) for conversation in conversations]
-    for conversation in cleaned:
-        if not conversation.turns or not all(conversation.references):
+    conversations = dataset.each(split)
+    return hold(_clean_each(conversations, section.dataset, split) if section.clean else conversations, Conversation)
+
+
+def _clean_each(conversations: Iterable[Conversation], dataset: str, split: str) -> Iterator[Conversation]:
+    for conversation in conversations:
+        cleaned = clean(conversation)
+        if not cleaned.turns or not all(cleaned.references):
             raise UsageError(
-                f"{section.dataset} {split}: {conversation.id!r} has no words left after cleaning",
+                f"{dataset} {split}: {cleaned.id!r} has no words left after cleaning",
                 "Remove the conversation; `bench data split` does.",
             )
-    return cleaned
+        yield cleaned
 
 
 def cleaning(section: DataSection) -> str:

@@ -111,7 +111,10 @@ def _example(spec: Spec, options: Sequence[Option]) -> str:
         "control": "bench controls",
         "dataset": f"bench baseline --dataset {spec.name}",
         "desk": f"bench data import EXPORT --from {spec.name} --to FOLDER",
+        "launcher": f"bench baseline --launcher {spec.name} --workers 4",
     }[spec.kind]
+    if spec.kind == "launcher":
+        return command + "".join(f" --launcher-option {each}" for each in shown)
     return command + "".join(f" --set {section}.options.{each}" for each in shown)
 
 

@@ -132,11 +132,14 @@ class Plugins:
             if name not in known:
                 raise unknown(f"option of the {spec.kind} {spec.name!r}:", name, known)
         try:
-            return msgspec.convert(values, kind)
+            # A launcher's options come from the command line, where every value is a text.
+            return msgspec.convert(values, kind, strict=spec.kind != "launcher")
         except msgspec.ValidationError as error:
             found = invalid_value(error)
-            section = {"trainer": "train", "dataset": "data"}[spec.kind]
-            key = ".".join(filter(None, (section, "options", found.path)))
+            section = {"trainer": "train.options", "dataset": "data.options", "launcher": "--launcher-option"}[
+                spec.kind
+            ]
+            key = (" " if spec.kind == "launcher" else ".").join(filter(None, (section, found.path)))
             wrong = UsageError(f"{key}: {found.words}")
             wrong.key = key
             raise wrong from error

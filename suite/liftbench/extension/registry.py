@@ -12,7 +12,7 @@ PROJECT = "liftbench"
 API_VERSION = 1
 """Version of the hooks and base classes; raise it with every change that breaks older plugins."""
 
-Kind = Literal["trainer", "backend", "metric", "control", "dataset", "desk"]
+Kind = Literal["trainer", "backend", "metric", "control", "dataset", "desk", "launcher"]
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     target: str
     """`package.module:attribute`, which is called to make the object; a desk's is the `Desk` itself."""
     options: str | None
-    """`package.module:Struct`, the type of a trainer's or a data set's options."""
+    """`package.module:Struct`, the type of the options of a trainer, a data set or a launcher."""
     requires: tuple[str, ...]
     """Import names of the packages that it needs."""
     install: str | None
@@ -127,6 +127,20 @@ class Registry:
     def desk(self, name: str, *, target: str, summary: str = "", api: int = API_VERSION) -> None:
         """Register a `Desk`, whose exports `bench data import` recognizes, or reads with `--from NAME`."""
         self._add("desk", name, target, None, (), None, summary, api)
+
+    def launcher(
+        self,
+        name: str,
+        *,
+        target: str,
+        options: str | None = None,
+        requires: Sequence[str] = (),
+        install: str | None = None,
+        summary: str = "",
+        api: int = API_VERSION,
+    ) -> None:
+        """Register a `Launcher`; its target is called with its options, or with None if it takes none."""
+        self._add("launcher", name, target, options, requires, install, summary, api)
 
     def _add(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ..errors import LiftbenchError
+from ..errors import LiftbenchError, NotWritten
 from ..extension.loader import Plugins
 from ..measuring.plan import ReadData, prepare_again, read_data
 from ..progress import Progress
@@ -27,7 +27,8 @@ def measure_background(
 ) -> Background:
     """The background of a run's protocol: read where it is kept, else measured now from the run's own recipe.
 
-    What cannot be measured (the data are gone or have changed) is listed in `missing`, with the reason.
+    What cannot be measured (the data are gone or have changed) is listed in `missing`, with the reason. Raises
+    `NotWritten` where what was measured cannot be kept.
     """
     manifest = run.manifest
     place = floor_cache(manifest.protocol, manifest.training, manifest.seed, plugins, run.folder.resolve().parent)
@@ -37,10 +38,14 @@ def measure_background(
     try:
         measurement = prepare_again(run, plugins, read=read)
         controls = measure_controls(measurement, place, manifest.seed, plugins, on_controls)
+    except NotWritten:
+        raise
     except LiftbenchError as error:
         return Background(missing={"controls": error.line, "validity": error.line})
     try:
         table = measure_validity(measurement, place, manifest.seed, plugins, on_validity)
+    except NotWritten:
+        raise
     except LiftbenchError as error:
         return Background(controls=controls, missing={"validity": error.line})
     return Background(controls=controls, validity=table)

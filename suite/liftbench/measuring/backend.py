@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import UsageError
 from ..prompts.spec import Prompt
-from ..records.run import DecodingRules, FinishReason
+from ..records.run import DecodingRules, FinishReason, ServedTokens
 from ..records.system import PromptSpec
 
 
@@ -23,6 +23,10 @@ class Generation(Struct, frozen=True, kw_only=True):
     new_tokens: int
     """Number of generated tokens, including the end token."""
     finish_reason: FinishReason
+    prompt_tokens: int | UnsetType = UNSET
+    """Number of tokens in the prompt, where the backend's tokenizer only estimates it."""
+    served: ServedTokens | UnsetType = UNSET
+    """What a server says of its tokens."""
 
 
 class BackendRequest(Struct, frozen=True, kw_only=True):
@@ -58,6 +62,9 @@ class Backend(ABC):
     context_length: int
     """The model's largest number of positions, prompt and new tokens together."""
 
+    streams: ClassVar[bool] = False
+    """Whether `stream` gives each text as soon as it is there; the harness then keeps each at once. Its texts are
+    independent."""
     independent: bool = False
     """Whether a text depends on its own prompt only, to the last bit, and on no other prompt of its batch."""
     most_rows: int = 0
@@ -80,6 +87,17 @@ class Backend(ABC):
         """Greedy continuations of one batch, in order. Raises `OutOfMemory` if the batch does not fit; the harness
         then splits it."""
 
+    def stream(self, prompts: Iterable[Prompt], max_new_tokens: int) -> Iterator[tuple[int, Generation]]:
+        """Each continuation as soon as it is there, with the index of its prompt; prompts are taken as they are needed.
+
+        An error is raised only after all that was begun has been given.
+        """
+        yield from enumerate(self.generate(list(prompts), max_new_tokens))
+
+    @classmethod
+    def check(cls, request: BackendRequest) -> None:
+        """Raise `UsageError` or `PrerequisiteError` for what the backend cannot do; called before a run is begun."""
+
     def logits(self, prompt: Sequence[int], continuation: Sequence[int]) -> Any:
         """The logits from which each token of a continuation is chosen: an array (tokens, vocabulary) of float32.
 
@@ -99,6 +117,15 @@ class Backend(ABC):
     def notes(self) -> list[str]:
         """What a reader of the run must know about how it was generated; asked for at the end."""
         return []
+
+    def take(self, request: BackendRequest) -> bool:
+        """Become a backend of this request without loading the base again, where what is loaded allows it.
+
+        Afterwards every text must be, to the last bit, that of a backend opened with the request. False where this
+        cannot be done; the harness then closes this backend and opens another.
+        """
+        del request
+        return False
 
     def close(self) -> None:
         """Free the model and everything else that was loaded."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
+
+from msgspec import UNSET
 
 from ..errors import RunFailed, UsageError
 from ..extension.loader import Plugins
@@ -20,9 +22,12 @@ from ..records.run import RULES, Prediction
 from ..records.system import PromptSpec, System
 from ..runs.open_run import OpenRun
 from ..runs.sums import seal
+from ..runs.timing import keep_seconds
+from ..stored_rows import Selected
 from ..text.phrases import join_words
 from .backend import Backend, BackendRequest, Generation, OutOfMemory
 from .generation_cache import CachedBatches, open_cache, system_parts
+from .one_base import opened, release
 from .plan import Measurement, postprocess
 from .systems import Loadable
 
@@ -34,13 +39,23 @@ def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend
     """Load a system. Raises `UsageError` where the budgets do not fit the model's context."""
     name = subject.system.backend or recipe.model.backend
     require_rules(recipe, plugins, name)
-    backend = find_backend(name, plugins)(backend_request(subject, recipe))
+    backend = opened(find_backend(name, plugins), backend_request(subject, recipe))
     try:
         require_room(recipe, backend.context_length, subject.system.name)
     except UsageError:
         backend.close()
         raise
     return backend
+
+
+def require_generable(subject: Loadable, recipe: Recipe, plugins: Plugins) -> None:
+    """Raise `UsageError` or `PrerequisiteError` for a system that its backend cannot generate with as the recipe says.
+
+    It is called before a run is begun, so that none is left behind.
+    """
+    name = subject.system.backend or recipe.model.backend
+    require_rules(recipe, plugins, name)
+    find_backend(name, plugins).check(backend_request(subject, recipe))
 
 
 def find_backend(name: str, plugins: Plugins) -> type[Backend]:
@@ -101,7 +116,7 @@ def generate_missing(
     subject: Loadable,
     plugins: Plugins,
     progress: Progress,
-    done: dict[str, Prediction],
+    done: Mapping[str, Prediction],
 ) -> None:
     """Generate the planned batches that hold a scored conversation without a prediction, and append them to the run."""
     recipe = run.recipe
@@ -117,7 +132,8 @@ def generate_missing(
 
     def keep(rows: Sequence[Prediction]) -> None:
         nonlocal count
-        kept = [seal(row, run.manifest.id) for row in rows if row.id in missing]
+        new = keep_seconds(run.folder, (row for row in rows if row.id in missing))
+        kept = [seal(row, run.manifest.key) for row in new]
         append_lines(run.folder / "predictions.jsonl", kept)
         count += len(kept)
         missing.difference_update(row.id for row in kept)
@@ -141,8 +157,14 @@ def generate_missing(
     run.update(device=backend.device)
     if not from_cache:
         notes += _prompt_notes(measurement, prompt, backend.tokenizer)
+    left = frozenset(missing)
     try:
         progress(count, total, f"generating on {backend.device}")
+        if backend.streams:
+            wanted = (measurement.conversations[id_] for batch in measurement.plan for id_ in batch if id_ in left)
+            for row in _stream(backend, wanted, prompt, recipe):
+                keep([row])
+                progress(count, total, f"generating on {backend.device}")
         for batch in batches(backend, measurement.plan, set(missing)):
             conversations = [measurement.conversations[id_] for id_ in batch]
             prompts, generations, seconds = _generate(backend, conversations, prompt, recipe, notes)
@@ -151,14 +173,14 @@ def generate_missing(
             keep(_predictions(conversations, prompts, generations, prompt, seconds))
             progress(count, total, f"generating on {backend.device}")
     finally:
-        backend.close()
+        release(backend)
         notes += [*backend.notes(), *_limits_of(kind, subject)]
         if notes:
             run.note(*notes)
 
 
 def _prompt_notes(measurement: Measurement, prompt: PromptSpec, tokenizer: Any) -> list[str]:
-    scored = [measurement.conversations[id_] for id_ in measurement.scored]
+    scored = Selected(measurement.conversations, measurement.scored)
     told = insulation_note(scored, tokenizer), plain_marks_note(prompt, scored, tokenizer)
     return [note for note in told if note]
 
@@ -221,6 +243,26 @@ def _generate(
     return prompts, generations, (time.perf_counter() - started) / len(prompts)
 
 
+def _stream(
+    backend: Backend, conversations: Iterable[Conversation], spec: PromptSpec, recipe: Recipe
+) -> Iterator[Prediction]:
+    """The summaries in the order in which they come."""
+    begun: dict[int, tuple[Conversation, Prompt]] = {}
+
+    def prompts() -> Iterator[Prompt]:
+        for number, conversation in enumerate(conversations):
+            prompt = render(spec, conversation, backend.tokenizer, recipe.generation.max_input_tokens)
+            begun[number] = conversation, prompt
+            yield prompt
+
+    before = time.perf_counter()
+    for number, generation in backend.stream(prompts(), recipe.generation.max_new_tokens):
+        conversation, prompt = begun.pop(number)
+        now = time.perf_counter()
+        yield from _predictions([conversation], [prompt], [generation], spec, now - before)
+        before = now
+
+
 def _predictions(
     conversations: Sequence[Conversation],
     prompts: Sequence[Prompt],
@@ -234,11 +276,12 @@ def _predictions(
             id=conversation.id,
             text=text,
             prompt_sha256=prompt.sha256,
-            prompt_tokens=len(prompt.token_ids),
+            prompt_tokens=len(prompt.token_ids) if generation.prompt_tokens is UNSET else generation.prompt_tokens,
             new_tokens=generation.new_tokens,
             finish_reason="stop" if is_cut(spec, generation.text) else generation.finish_reason,
             turns_dropped=prompt.turns_dropped,
             seconds=seconds,
+            served=generation.served,
         )
         for conversation, prompt, generation, text in zip(conversations, prompts, generations, texts, strict=True)
     ]

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from ..data.similarity.scored import ScoredSplit
+from ..data.similarity.scored import find_clusters
 from ..extension.loader import Plugins
-from ..files import digest, recover_lines, write_atomic, write_lines
+from ..files import cut_end, digest, write_atomic, write_lines
 from ..progress import Progress, no_progress
 from ..recipe.resolve import ResolvedRecipe, as_recorded
-from ..records.run import Manifest, Prediction
+from ..records.run import Manifest, Prediction, SampleScores
 from ..records.system import System
 from ..runs.directory import Run
 from ..runs.environment import git_state, versions
 from ..runs.open_run import OpenRun, now, run_id
 from ..runs.sums import SCORED, SUMMED, changed_files, file_sums, require_sealed, require_unchanged
+from ..runs.timing import with_seconds
 from ..statistics.bootstrap import Bootstrap
+from ..stored_rows import Selected, by_id, read_rows
 from .generate import generate_missing
 from .plan import Measurement, postprocess
-from .score import describe_misreadings, misreadings, score, summarize
+from .score import Totals, describe_misreadings, misreadings, score
 from .systems import Loadable
+from .usage import has_new_prices, prices_of, search_usage, usage_of
 
 
 def is_measured(run: OpenRun, measurement: Measurement) -> bool:
@@ -32,6 +36,7 @@ def is_measured(run: OpenRun, measurement: Measurement) -> bool:
         run.manifest.status == "complete"
         and run.manifest.protocol == measurement.protocol
         and not changed_files(run.folder, run.manifest)
+        and not has_new_prices(run)
     )
 
 
@@ -102,36 +107,49 @@ def measure_texts(
     return finish(run, measurement, plugins, progress)
 
 
-def read_predictions(run: OpenRun, measurement: Measurement) -> dict[str, Prediction]:
+def read_predictions(run: OpenRun, measurement: Measurement) -> Mapping[str, Prediction]:
     """The complete predictions that an earlier, killed process left behind.
 
     Raises `UsageError` where a text, or a file that is not made from the texts, was changed.
     """
     require_unchanged(run.folder, run.manifest, (name for name in SUMMED if name not in SCORED))
-    wanted = set(measurement.scored)
-    rows = recover_lines(run.folder / "predictions.jsonl", Prediction)
+    path = run.folder / "predictions.jsonl"
+    if not path.exists():
+        return {}
+    cut_end(path)
+    rows = read_rows(path, Prediction, len(measurement.scored))
     if run.manifest.system.kind == "model":
-        require_sealed(rows, run.manifest.id)
-    return {row.id: row for row in rows if row.id in wanted}
+        require_sealed(rows, run.manifest.id, run.manifest.key)
+    return by_id(rows, measurement.scored)
 
 
 def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: Progress = no_progress) -> Run:
     """Score the run's predictions, write scores and summary, and last of all the status `complete` with all sums."""
     done = read_predictions(run, measurement)
-    predictions = [done[id_] for id_ in measurement.scored]
-    scores = list(score(predictions, measurement, progress))
-    if run.manifest.status == "complete":
-        # The status changes first: a kill from here on must not leave new scores under the signatures of the old ones.
-        run.update(status="trained" if run.manifest.command == "train" else "running")
-    write_lines(run.folder / "scores.jsonl", scores)
-    bootstrap = Bootstrap(
-        seed=run.manifest.seed,
-        clusters=ScoredSplit([measurement.conversations[id_] for id_ in measurement.scored]).clusters,
-    )
+    predictions = Selected(done, measurement.scored)
+    if "predictions.jsonl" not in run.manifest.sums and list(done) != measurement.scored:
+        # In the order of the split, whatever came from shards, the cache of generations, a server or after a kill.
+        write_lines(run.folder / "predictions.jsonl", predictions)
+    totals = Totals(measurement.metrics)
+
+    def rows() -> Iterator[SampleScores]:
+        for prediction, row in zip(
+            with_seconds(run.folder, predictions), score(predictions, measurement, progress), strict=True
+        ):
+            totals.add(prediction, row)
+            yield row
+        if run.manifest.status == "complete":
+            # The status changes first: a kill from here on must not leave new scores under the old ones' signatures.
+            run.update(status="trained" if run.manifest.command == "train" else "running")
+
+    write_lines(run.folder / "scores.jsonl", rows())
+    scored = Selected(measurement.conversations, measurement.scored)
+    bootstrap = Bootstrap(seed=run.manifest.seed, clusters=find_clusters(scored))
     misread = misreadings(measurement)
     run.note(*describe_misreadings(misread))
     progress(0, 0, "scoring: intervals of the means")
-    summary = summarize(predictions, scores, measurement.metrics, bootstrap, misread)
+    summary = totals.summarize(bootstrap, misread)
+    summary = replace(summary, usage=usage_of(predictions, prices_of(run.requested), search_usage(run.folder)))
     progress(len(predictions), len(predictions), "scored")
     write_atomic(run.folder / "summary.json", summary)
     run.update(**run.requested_changes, status="complete", finished=now(), sums=file_sums(run.folder))

@@ -23,16 +23,19 @@ from ..data.intake.json_text import NotJson, decode_json
 from ..data.intake.tables import open_table
 from ..data.intake.values import words
 from ..errors import UsageError, unknown
-from ..files import digest
+from ..files import digest, file_sha256
 from ..records.conversation import Conversation
 from ..text.phrases import join_words, pluralize
-from ..text.transcript import transcript
+from .inspect_archive import read_archive
+from .transcripts import TranscriptIndex, squeeze
 
 LARGEST = 2**30
 """The largest file that is read, because a document has to be in memory as a whole."""
 
 LINES = (".jsonl", ".ndjson")
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")
+
+ARCHIVES = (".eval",)
 
 SHOWN = 3
 """Names in an error."""
@@ -56,7 +59,9 @@ class LogMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     input: str = ""
     """What the model was given: it finds the conversation where the id is none of the split's, and checks it."""
     problem: str = ""
-    """An error that the program met; such a record has no text."""
+    """An error that the program met: a record with one and without a text has failed."""
+    failed: str = ""
+    """Path, or `path=value`: a record with it has failed, even where it has a text."""
     pick: dict[str, str] = {}
     """What tells several records of a conversation apart: name → path."""
     about: dict[str, str] = {}
@@ -117,8 +122,7 @@ def read_log(
     chosen = _choose(path, mapping, records, picked or {})
     found = _assign(path, mapping, chosen, conversations)
     texts = {id_: _answer(record, mapping) for id_, record in found.items()}
-    failed = [id_ for id_, record in found.items() if mapping.problem and _text(record, mapping.problem)]
-    if failed := [id_ for id_ in failed if not texts[id_]]:
+    if failed := [id_ for id_, record in found.items() if _has_failed(record, mapping, texts[id_])]:
         raise UsageError(
             f"{path}: {mapping.title} failed on {pluralize(len(failed), 'conversation')} ({_some(failed)})",
             "Let it run again for them; a failed request is no summary.",
@@ -139,6 +143,14 @@ def read_log(
         sha256=digest(sha256, name, mapping, dict(picked or {})),
         notes=tuple(notes),
     )
+
+
+def _has_failed(record: Mapping[str, Any], mapping: LogMapping, text: str | None) -> bool:
+    if mapping.failed:
+        at, equals, value = mapping.failed.partition("=")
+        if _text(record, at) == value if equals else _is_there(record, at):
+            return True
+    return not text and bool(mapping.problem and _text(record, mapping.problem))
 
 
 def _answer(record: Mapping[str, Any], mapping: LogMapping) -> str | None:
@@ -189,9 +201,11 @@ def _read(path: Path) -> tuple[Any, list[Mapping[str, Any]], str]:
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{path} is larger than {LARGEST // 2**30} GiB", "Split it, or write JSON Lines of texts.")
-        data = path.read_bytes()
+        data = b"" if name.endswith(ARCHIVES) else path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the predictions {path}: {error.strerror}") from error
+    if name.endswith(ARCHIVES):
+        return read_archive(path, LARGEST), [], file_sha256(path)
     sha256 = hashlib.sha256(data).hexdigest()
     if name.endswith(TABLES):
         return None, _rows(path), sha256
@@ -225,6 +239,13 @@ def _decode(data: bytes, place: str) -> Any:
         return decode_json(data.removeprefix(b"\xef\xbb\xbf"))[0]
     except (NotJson, RecursionError) as error:
         raise UsageError(f"{place}: {error or 'nested too deeply'}") from error
+
+
+def is_logged(row: Mapping[str, Any]) -> bool:
+    """Whether a line of JSON Lines is a record of a program's log, and not one of a table."""
+    return any(
+        all(_is_there(row, at) for at in read_mapping(name).signature) for name in mapping_names() if name != "table"
+    )
 
 
 def _recognize(path: Path, form: str, document: Any, records: list[Mapping[str, Any]]) -> tuple[str, LogMapping]:
@@ -267,12 +288,12 @@ def _assign(
     twice: dict[str, Mapping[str, Any]] = {}
     strangers = []
     crossed = []
-    transcripts = {one.id: _squeeze(transcript(one.turns)) for one in conversations.values()} if mapping.input else {}
+    index = TranscriptIndex(conversations.values()) if mapping.input else None
     for number, record in enumerate(records, start=1):
         id_ = _text(record, mapping.id)
-        given = _text(record, mapping.input) if mapping.input else ""
-        if given and (id_ not in conversations or transcripts[id_] not in _squeeze(given)):
-            whose = _whose(given, transcripts)
+        given = squeeze(_everything(record, mapping.input)) if index else ""
+        if index and given and (id_ not in conversations or index.transcripts[id_] not in given):
+            whose = index.only_one_in(given)
             if whose and id_ in conversations:
                 crossed.append(f"{id_} is {whose}")
             id_ = id_ if id_ in conversations else whose or id_
@@ -324,6 +345,34 @@ def _text(record: Any, path: str) -> str:
     return next(filter(None, (words(_at(record, keys.split("."))) for keys in path.split("|"))), "")
 
 
+def _everything(record: Any, path: str) -> str:
+    """All texts at a path and its fallbacks: the messages of a chat, too, also where they are JSON in a text."""
+    found: list[str] = []
+    left = [_at(record, keys.split("."), whole=True) for keys in reversed(path.split("|"))]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            messages = _messages(value)
+            found += [value] if messages is None else []
+            left += messages or []
+        elif isinstance(value, Mapping):
+            left += reversed(value.values())
+        elif isinstance(value, list):
+            left += reversed(value)
+    return "\n".join(dict.fromkeys(found))
+
+
+def _messages(text: str) -> list[Any] | None:
+    """The messages in a text that is a chat in JSON, as promptfoo writes it; None for any other text."""
+    if not text.lstrip().startswith(("[{", "[ {", "[\n")):
+        return None
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return value if isinstance(value, list) and all(isinstance(one, Mapping) for one in value) else None
+
+
 def _is_there(record: Any, path: str) -> bool:
     return any(_at(record, keys.split(".")) is not None for keys in path.split("|"))
 
@@ -344,17 +393,6 @@ def _at(value: Any, keys: Sequence[str], *, whole: bool = False) -> Any:
     while isinstance(value, list) and not whole:
         value = value[0] if value else ""
     return value
-
-
-def _whose(given: str, transcripts: Mapping[str, str]) -> str | None:
-    """The one conversation whose transcript stands in a text; None if there is none, or more than one."""
-    squeezed = _squeeze(given)
-    found = [id_ for id_, text in transcripts.items() if text and text in squeezed]
-    return found[0] if len(found) == 1 else None
-
-
-def _squeeze(text: str) -> str:
-    return "".join(text.split()).casefold()
 
 
 def _some(names: Sequence[str], separator: str = ", ") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,7 @@ from ..recipe.sections import DataSection, MetricsSection, Recipe
 from ..records.conversation import Conversation
 from ..records.run import Protocol
 from ..runs.directory import Run
+from ..stored_rows import Selected, by_id
 from ..text.phrases import join_words
 from ..text.transcript import transcript
 
@@ -42,14 +43,14 @@ class Measurement(Struct, frozen=True, kw_only=True):
     """What is scored and how, ready to be applied to any system."""
 
     protocol: Protocol
-    conversations: dict[str, Conversation]
+    conversations: Mapping[str, Conversation]
     """The whole split, by id, in its order."""
     scored: list[str]
     """The ids to score, in the split's order."""
     plan: list[list[str]]
     """Every id of the split, in batches. The batches of the scored ids come first, and hold no other id."""
     metrics: list[Metric]
-    training: list[Conversation]
+    training: Sequence[Conversation]
     """The training split; empty where the data set has none."""
     training_fingerprint: str
     skipped: dict[str, str]
@@ -59,9 +60,9 @@ class Measurement(Struct, frozen=True, kw_only=True):
 class SplitData(Struct, frozen=True, kw_only=True):
     """The conversations of a recipe, read and cleaned."""
 
-    scored: list[Conversation]
+    scored: Sequence[Conversation]
     """The whole split that the scored conversations are taken from."""
-    training: list[Conversation] | None
+    training: Sequence[Conversation] | None
     """None where the data set has no training split."""
 
 
@@ -101,11 +102,11 @@ def prepare(resolved: ResolvedRecipe, plugins: Plugins, read: ReadData = read_da
     split, training = data.scored, data.training or []
     fitted_on = recipe.data.split if data.training is None else recipe.data.train_split
     metrics, skipped = load_metrics(recipe.metrics, training or split, fitted_on, plugins)
-    conversations = {conversation.id: conversation for conversation in split}
+    conversations = by_id(split)
     wanted = sample_ids(conversations, recipe.data.limit)
     scored = [id_ for id_ in conversations if id_ in wanted]
-    rows = [conversations[id_] for id_ in scored]
-    rest = [conversation for id_, conversation in conversations.items() if id_ not in wanted]
+    rows = Selected(conversations, scored)
+    rest = Selected(conversations, [id_ for id_ in conversations if id_ not in wanted])
     plan = [*batch_plan(rows, recipe.generation.batch_size), *batch_plan(rest, recipe.generation.batch_size)]
     require_fields(rows, recipe.guards.slices)
     require_visible(rows, metrics)
@@ -161,9 +162,10 @@ def load_metrics(
     """
     metrics: list[Metric] = []
     skipped = {}
+    learned_from = tuple(training)
     for name in section.asked_for:
         registered, _, argument = name.partition(":")
-        request = MetricRequest(argument=argument, training=tuple(training), training_split=training_split)
+        request = MetricRequest(argument=argument, training=learned_from, training_split=training_split)
         spec = plugins.find("metric", registered)
         try:
             metrics.append(plugins.load(spec)(request))
@@ -219,19 +221,23 @@ def batch_plan(conversations: Sequence[Conversation], batch_size: int) -> list[l
     their own prompts only (`Backend.independent`) has none of this, and takes from the plan only the order. The batches
     are shuffled so that the first ones are like the rest, and the time left can be estimated from them.
     """
-    by_length = sorted(conversations, key=lambda c: (len(transcript(c.turns)), c.id))
-    batches = [[c.id for c in by_length[i : i + batch_size]] for i in range(0, len(by_length), batch_size)]
+    by_length = sorted((len(transcript(one.turns)), one.id) for one in conversations)
+    batches = [[id_ for _, id_ in by_length[i : i + batch_size]] for i in range(0, len(by_length), batch_size)]
     random.Random(PLAN_SEED).shuffle(batches)
     return batches
 
 
 def require_visible(conversations: Iterable[Conversation], metrics: Sequence[Metric]) -> None:
     """Raise `PrerequisiteError` if a metric cannot score some of the conversations."""
-    for metric in metrics:
-        blind = [(c.id, reason) for c in conversations if (reason := metric.blind_to(c.references))]
-        if blind:
+    blind: dict[str, list[tuple[str, str]]] = {metric.name: [] for metric in metrics}
+    for conversation in conversations:
+        for metric in metrics:
+            if reason := metric.blind_to(conversation.references):
+                blind[metric.name].append((conversation.id, reason))
+    for name, found in blind.items():
+        if found:
             raise PrerequisiteError(
-                f"{metric.name} cannot score {len(blind)} conversations (the first: {blind[0][0]}): {blind[0][1]}",
+                f"{name} cannot score {len(found)} conversations (the first: {found[0][0]}): {found[0][1]}",
                 "Remove them, or choose metrics that can score them (metrics.names).",
             )
 

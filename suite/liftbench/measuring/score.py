@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress, islice
 from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import RunFailed
 from ..metrics.base import Metric, Misreading
@@ -74,6 +78,67 @@ def describe_misreadings(found: Mapping[str, Misreading]) -> list[str]:
     return [f"{join_words(names)}: {words}" for words, names in together.items()]
 
 
+class Totals:
+    """What a run's summary is made from, gathered row by row: a few numbers each, in arrays."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+        self._ids: list[str] = []
+        self._columns = {metric.name: array("d") for metric in metrics}
+        """Metric → one value for each row, NaN for none."""
+        self._tokens, self._seconds = array("q"), array("d")
+        self._words = self._empty = self._cut = self._shortened = 0
+
+    def add(self, prediction: Prediction, row: SampleScores) -> None:
+        """A text and its scores."""
+        self._ids.append(prediction.id)
+        for name, column in self._columns.items():
+            value = row.scores[name]
+            column.append(math.nan if value is None else value)
+        if prediction.new_tokens is not None:
+            self._tokens.append(prediction.new_tokens)
+        if prediction.seconds is not None:
+            self._seconds.append(prediction.seconds)
+        self._words += len(prediction.text.split())
+        self._empty += not prediction.text
+        self._cut += prediction.finish_reason == "length"
+        self._shortened += prediction.turns_dropped > 0
+
+    def summarize(self, bootstrap: Bootstrap, misread: Mapping[str, Misreading] = MappingProxyType({})) -> RunSummary:
+        """Means with 95% bootstrap intervals, and counts of what went wrong in generation."""
+        columns = {name: np.frombuffer(column) for name, column in self._columns.items()}
+        intervals = _intervals(columns, self._ids, bootstrap)
+        n, rows = len(self._ids), []
+        for metric in self._metrics:
+            known = n - int(np.isnan(columns[metric.name]).sum())
+            mean, low, high = intervals[metric.name]
+            rows.append(
+                MetricSummary(
+                    name=metric.name,
+                    mean=mean,
+                    low=low,
+                    high=high,
+                    n=known,
+                    n_unscored=n - known,
+                    signature=metric.signature,
+                    direction=metric.direction,
+                    sees=metric.sees,
+                    misread=misread[metric.name].share if metric.name in misread else 0.0,
+                )
+            )
+        return RunSummary(
+            metrics=rows,
+            n=n,
+            empty=self._empty,
+            cut=self._cut,
+            shortened=self._shortened,
+            mean_words=self._words / n,
+            new_tokens=sum(self._tokens) if self._tokens else None,
+            # Texts from the cache took no time here, so a sum without them would fake a speed.
+            seconds=sum(self._seconds) if len(self._seconds) == n else None,
+        )
+
+
 def summarize(
     predictions: Sequence[Prediction],
     scores: Sequence[SampleScores],
@@ -81,52 +146,23 @@ def summarize(
     bootstrap: Bootstrap,
     misread: Mapping[str, Misreading] = MappingProxyType({}),
 ) -> RunSummary:
-    """Means with 95% bootstrap intervals, and counts of what went wrong in generation."""
-    columns = {metric.name: [row.scores[metric.name] for row in scores] for metric in metrics}
-    intervals = _intervals(columns, [row.id for row in scores], bootstrap)
-    rows = []
-    for metric in metrics:
-        known = [value for value in columns[metric.name] if value is not None]
-        mean, low, high = intervals[metric.name]
-        rows.append(
-            MetricSummary(
-                name=metric.name,
-                mean=mean,
-                low=low,
-                high=high,
-                n=len(known),
-                n_unscored=len(scores) - len(known),
-                signature=metric.signature,
-                direction=metric.direction,
-                sees=metric.sees,
-                misread=misread[metric.name].share if metric.name in misread else 0.0,
-            )
-        )
-    tokens = [prediction.new_tokens for prediction in predictions if prediction.new_tokens is not None]
-    seconds = [prediction.seconds for prediction in predictions if prediction.seconds is not None]
-    return RunSummary(
-        metrics=rows,
-        n=len(predictions),
-        empty=sum(not prediction.text for prediction in predictions),
-        cut=sum(prediction.finish_reason == "length" for prediction in predictions),
-        shortened=sum(prediction.turns_dropped > 0 for prediction in predictions),
-        mean_words=sum(len(prediction.text.split()) for prediction in predictions) / len(predictions),
-        new_tokens=sum(tokens) if tokens else None,
-        # Texts from the cache took no time here, so a sum without them would fake a speed.
-        seconds=sum(seconds) if len(seconds) == len(predictions) else None,
-    )
+    """The summary of texts and their scores, in one order."""
+    totals = Totals(metrics)
+    for prediction, row in zip(predictions, scores, strict=True):
+        totals.add(prediction, row)
+    return totals.summarize(bootstrap, misread)
 
 
 def _intervals(
-    columns: Mapping[str, Sequence[float | None]], ids: Sequence[str], bootstrap: Bootstrap
+    columns: Mapping[str, NDArray[np.float64]], ids: Sequence[str], bootstrap: Bootstrap
 ) -> dict[str, MeanInterval]:
     """The mean of each column; columns with values of the same conversations share one draw."""
     found: dict[str, MeanInterval] = {}
     alike: dict[bytes, list[str]] = {}
     for name, column in columns.items():
-        alike.setdefault(bytes(value is not None for value in column), []).append(name)
+        alike.setdefault((~np.isnan(column)).tobytes(), []).append(name)
     for known, names in alike.items():
-        values = [[value for value in columns[name] if value is not None] for name in names]
+        values = [columns[name][~np.isnan(columns[name])] for name in names]
         found |= zip(names, bootstrap.means(values, list(compress(ids, known))), strict=True)
     return found
 

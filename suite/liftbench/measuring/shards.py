@@ -6,21 +6,24 @@ the status `shard`.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..extension.loader import Plugins
-from ..files import read_record, recover_lines, write_lines
+from ..files import read_lines, read_record, write_atomic, write_lines
 from ..progress import Progress
 from ..recipe.resolve import ResolvedRecipe
-from ..records.run import Environment, Manifest, Prediction
+from ..records.run import Environment, Manifest, Prediction, ShardRecord
 from ..runs.directory import Run
 from ..runs.open_run import OpenRun, now
 from ..runs.sums import file_sums, require_sealed, require_unchanged, seal
+from ..runs.timing import TIMING, keep_seconds, with_seconds
 from ..text.phrases import join_words, pluralize
 from .generate import generate_missing
 from .harness import new_manifest, read_predictions
@@ -46,6 +49,9 @@ OWN = (
 
 ENVIRONMENT = "environment.json"
 
+RECORDS = "shards.json"
+"""The file of a merged run that says where and when each shard was made."""
+
 
 def parse_shard(text: str) -> tuple[int, int]:
     """`2/4` as the number of the shard, from 1, and of all shards. Raises `UsageError` for anything else."""
@@ -61,8 +67,7 @@ def shard_of(measurement: Measurement, number: int, count: int) -> Measurement:
 
     Raises `UsageError` where there are fewer batches than shards.
     """
-    wanted = set(measurement.scored)
-    batches = [batch for batch in measurement.plan if wanted.issuperset(batch)]
+    batches = _scored_batches(measurement)
     if count > len(batches):
         raise UsageError(
             f"there are {count} shards and only {pluralize(len(batches), 'batch', 'batches')}",
@@ -70,6 +75,16 @@ def shard_of(measurement: Measurement, number: int, count: int) -> Measurement:
         )
     own = {id_ for batch in batches[number - 1 :: count] for id_ in batch}
     return replace(measurement, scored=[id_ for id_ in measurement.scored if id_ in own])
+
+
+def batches_scored(measurement: Measurement) -> int:
+    """How many batches are generated, and so the most shards that there can be."""
+    return len(_scored_batches(measurement))
+
+
+def _scored_batches(measurement: Measurement) -> list[list[str]]:
+    wanted = set(measurement.scored)
+    return [batch for batch in measurement.plan if wanted.issuperset(batch)]
 
 
 def measure_shard(
@@ -85,7 +100,9 @@ def measure_shard(
     return Run(run.folder)
 
 
-def whole_manifest(shards: Sequence[Run], measurement: Measurement, resolved: ResolvedRecipe) -> Manifest:
+def whole_manifest(
+    shards: Sequence[Run], measurement: Measurement, resolved: ResolvedRecipe, argv: Sequence[str] = ()
+) -> Manifest:
     """The manifest of the run that the shards are parts of. Raises `UsageError` unless they are all of one run."""
     require_all(shards)
     first = shards[0].manifest
@@ -94,7 +111,7 @@ def whole_manifest(shards: Sequence[Run], measurement: Measurement, resolved: Re
         first.system,
         measurement,
         resolved,
-        argv=first.argv,
+        argv=argv or first.argv,
         parent=first.parent,
         family=first.family,
         notes=list(dict.fromkeys(note for run in shards for note in run.manifest.notes)),
@@ -146,7 +163,7 @@ def require_all(shards: Sequence[Run]) -> None:
             f"these are shards of {join_words([f'{count}' for count in sorted(counts)])}", "Use one division."
         )
     [count] = counts
-    twice = sorted({number for number, _ in numbers if sum(number == other for other, _ in numbers) > 1})
+    twice = sorted(number for number, times in Counter(number for number, _ in numbers).items() if times > 1)
     missing = sorted(set(range(1, count + 1)) - {number for number, _ in numbers})
     if twice:
         raise UsageError(f"shard {twice[0]}/{count} is given twice", "Name one run for each shard.")
@@ -160,25 +177,43 @@ def _packages(run: Run) -> dict[str, str]:
 
 
 def join_shards(run: OpenRun, shards: Sequence[Run], measurement: Measurement) -> None:
-    """Put the shards' texts into a run that has none, in the order in which one process would have made them."""
+    """Put the shards' texts into a run that has none, in the order of the split, as one process leaves them."""
     rows: dict[str, Prediction] = {}
+    records = []
     for shard in shards:
         require_unchanged(shard.folder, shard.manifest, ["conversations.jsonl", "predictions.jsonl"])
-        own = recover_lines(shard.folder / "predictions.jsonl", Prediction)
-        require_sealed(own, shard.id)
-        rows |= {row.id: row for row in own}
+        own = read_lines(shard.folder / "predictions.jsonl", Prediction)
+        require_sealed(own, shard.id, shard.manifest.key)
+        timed = list(with_seconds(shard.folder, own))
+        rows |= {row.id: row for row in timed}
+        records.append(_record(shard, timed))
     missing = [id_ for id_ in measurement.scored if id_ not in rows]
     if missing:
         raise UsageError(
             f"the shards lack {pluralize(len(missing), 'conversation')} ({missing[0]})", "Make them again."
         )
-    wanted = set(measurement.scored)
-    ordered = [id_ for batch in measurement.plan for id_ in batch if id_ in wanted]
-    write_lines(
-        run.folder / "predictions.jsonl", [seal(replace(rows[id_], sha256=""), run.manifest.id) for id_ in ordered]
-    )
+    (run.folder / TIMING).unlink(missing_ok=True)
+    ordered = keep_seconds(run.folder, [rows[id_] for id_ in measurement.scored])
+    write_lines(run.folder / "predictions.jsonl", [seal(row, run.manifest.key) for row in ordered])
+    write_atomic(run.folder / RECORDS, records)
     shutil.copyfile(shards[0].folder / ENVIRONMENT, run.folder / ENVIRONMENT)
     environments = {(shard.folder / ENVIRONMENT).read_bytes() for shard in shards}
     run.note(f"merged from {pluralize(len(shards), 'shard')}")
     if len(environments) > 1:
-        run.note("the shards were made in several environments; environment.json is that of the first")
+        run.note("the shards were made in several environments; shards.json has them all")
+
+
+def _record(shard: Run, rows: Sequence[Prediction]) -> ShardRecord:
+    seconds = [row.seconds for row in rows if row.seconds is not None]
+    return ShardRecord(
+        shard=shard.manifest.shard,
+        run=shard.id,
+        created=shard.manifest.created,
+        finished=shard.manifest.finished,
+        texts=len(rows),
+        new_tokens=sum(row.new_tokens or 0 for row in rows),
+        # As in a summary: a text from the cache has no time.
+        seconds=math.fsum(seconds) if len(seconds) == len(rows) else None,
+        device=shard.manifest.device,
+        environment=read_record(shard.folder / ENVIRONMENT, Environment),
+    )

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import UsageError
-from .logs import LINES, TABLES, read_log
+from .logs import ARCHIVES, LINES, TABLES, is_logged, read_log
 from .plan import Measurement
 
 
@@ -44,7 +44,7 @@ def read_texts(
     except OSError as error:
         raise UsageError(f"cannot read the predictions {path}: {error.strerror}") from error
     name = path.name.lower()
-    is_log = name.endswith((*TABLES, ".json")) or (name.endswith(LINES) and not _is_text_row(first))
+    is_log = name.endswith((*TABLES, *ARCHIVES, ".json")) or (name.endswith(LINES) and not _is_text_row(first))
     if not (is_log or form or picked):
         return parse_texts(path.read_bytes(), str(path), measurement)
     log = read_log(path, measurement.conversations, measurement.scored, form=form, picked=picked)
@@ -54,10 +54,10 @@ def read_texts(
 def _is_text_row(line: bytes) -> bool:
     """Whether a first line is that of JSON Lines of texts, or is damaged."""
     try:
-        keys = set(msgspec.json.decode(line, type=dict[str, object]))
+        row = msgspec.json.decode(line, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
-    return keys >= {"id", "text"} or keys <= {"id", "text"}
+    return row.keys() <= {"id", "text"} or (row.keys() >= {"id", "text"} and not is_logged(row))
 
 
 def encode_texts(texts: Mapping[str, str]) -> bytes:

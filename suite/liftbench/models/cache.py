@@ -24,7 +24,11 @@ GGUF_PACKAGES = ("gguf", "torch", "transformers")
 MARKER = "conversion.json"
 
 SWITCH = "LIFTBENCH_GENERATION_CACHE"
-"""The environment variable that switches the cache of generations off (`off`), or limits its size in megabytes."""
+"""The environment variable that switches the cache of generations, and of what metrics' models said, off (`off`), or
+limits the size of the former in megabytes."""
+
+OFF = frozenset({"off", "0", "no", "false"})
+"""Values of `SWITCH` that switch caches of results off."""
 
 Say = Callable[[str], None]
 """Shows the user one line about work that takes a while."""
@@ -46,6 +50,11 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(os.environ.get("LIFTBENCH_CACHE") or platformdirs.user_cache_dir("liftbench")).expanduser()
+
+
+def caching() -> bool:
+    """Whether what was computed once may be kept for later runs."""
+    return os.environ.get(SWITCH, "").strip().lower() not in OFF
 
 
 def ensure_converted(name: str, sha256: str, obtain: Callable[[Path], Path], say: Say) -> Path:

@@ -20,6 +20,7 @@ from ..errors import UsageError
 from ..extension.loader import Plugins
 from ..files import digest
 from ..measuring.plan import Measurement
+from ..models.served import is_served
 from ..prompts.spec import choose_shots, prompt_spec
 from ..recipe.sections import Recipe, TuneSection
 from ..records.conversation import Conversation
@@ -130,7 +131,9 @@ def plan_tuning(recipe: Recipe, measurement: Measurement, plugins: Plugins) -> T
     templates = _distinct(recipe.prompt.template, *(section.templates or TEMPLATES))
     for template in templates:
         prompt_spec(template, "", "plain")
-    prefills = _distinct(recipe.prompt.prefill.strip(), *_prefills(section, references))
+    # A served model cannot continue a beginning.
+    begins = () if is_served(recipe.model.reference) else _prefills(section, references)
+    prefills = _distinct(recipe.prompt.prefill.strip(), *begins)
     cuts = _cuts(recipe, references)
     declared = len(templates) * len(prefills) * len(shot_counts)
     return TuningPlan(

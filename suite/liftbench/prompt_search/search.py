@@ -21,9 +21,11 @@ from ..extension.loader import Plugins
 from ..files import append_lines, recover_lines, write_atomic, write_lines
 from ..measuring.backend import Backend
 from ..measuring.generate import batches, generate_batch, open_backend
+from ..measuring.one_base import release
 from ..measuring.plan import Measurement, restrict
 from ..measuring.score import score
 from ..measuring.systems import Loadable, with_best_prompt
+from ..measuring.usage import usage_of
 from ..progress import Progress
 from ..prompts.render import cut_text
 from ..recipe.sections import Recipe
@@ -52,7 +54,7 @@ def search(
         try:
             trials = searching.trials(backend, progress)
         finally:
-            backend.close()
+            release(backend)
             run.note(*searching.notes)
         run.note(
             f"the prompt was chosen among {len(trials)} on {len(plan.development)} conversations of the split "
@@ -179,6 +181,7 @@ class _Search:
             empty=sum(not row.text for row in rows),
             seconds=sum(row.seconds or 0.0 for row in rows),
             problem=problem,
+            usage=usage_of(rows),
         )
 
     def _means(self, rows: Sequence[Prediction]) -> dict[str, float | None]:

@@ -99,11 +99,11 @@ def insulation_note(conversations: Sequence[Conversation], tokenizer: Any) -> st
     pattern = control_pattern(tokenizer)
     if pattern is None:
         return ""
-    found = [set(pattern.findall(transcript(conversation.turns))) for conversation in conversations]
+    found = [frozenset(pattern.findall(transcript(conversation.turns))) for conversation in conversations]
     return tell_held(found, "the name of a control token of the model", "the model was given it as text")
 
 
-def tell_held(found: Sequence[set[str]], what: str, outcome: str) -> str:
+def tell_held(found: Sequence[frozenset[str]], what: str, outcome: str) -> str:
     """How many conversations hold something, with examples of it, as a note of a run; empty if none does.
 
     `found` has what each conversation holds.

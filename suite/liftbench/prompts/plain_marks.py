@@ -41,9 +41,9 @@ def plain_marks(spec: PromptSpec, tokenizer: Any) -> list[str]:
 def plain_marks_note(spec: PromptSpec, conversations: Sequence[Conversation], tokenizer: Any) -> str:
     """How many conversations hold such a mark, for the notes of a run; empty if none does."""
     marks = plain_marks(spec, tokenizer)
-    texts = [transcript(conversation.turns) for conversation in conversations] if marks else []
+    texts = (transcript(conversation.turns) for conversation in (conversations if marks else ()))
     return tell_held(
-        [{mark for mark in marks if mark in text} for text in texts],
+        [frozenset(mark for mark in marks if mark in text) for text in texts],
         "what the chat template marks its messages with",
         "it is ordinary text, so the model cannot tell it from the template's own",
     )

@@ -15,6 +15,7 @@ OFFLINE_RECIPE = "helpdesk"
 
 Count = Annotated[int, Meta(ge=1)]
 CountOrZero = Annotated[int, Meta(ge=0)]
+Price = Annotated[float, Meta(ge=0, le=1e9)]
 Precision = Literal["float32", "bfloat16", "float16", "nf4"]
 
 DEFAULT_TEMPLATE = (
@@ -51,6 +52,10 @@ class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Precision of the untuned model during generation. An adapter is scored in the precision of its training."""
     backend: str = "transformers"
     """The backend plugin that loads the model and generates."""
+    price_in: Price | None = None
+    """What a served model costs for a million prompt tokens, in any currency; the run then records its cost."""
+    price_out: Price | None = None
+    """What it costs for a million new tokens."""
 
 
 class DataSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

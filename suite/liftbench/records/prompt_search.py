@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from .run import Usage
 from .system import PromptSpec
 
 
@@ -32,6 +33,8 @@ class TuneTrial(Struct, frozen=True, kw_only=True):
     """Generation time of the pass."""
     problem: str = ""
     """Why the prompt could not be tried; empty if it was."""
+    usage: Usage | UnsetType = UNSET
+    """The tokens of the pass; set for a served model."""
 
 
 class TuneSummary(Struct, frozen=True, kw_only=True):

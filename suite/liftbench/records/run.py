@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .system import System
 
@@ -72,6 +72,34 @@ class Protocol(Struct, frozen=True, kw_only=True, omit_defaults=True):
 FinishReason = Literal["stop", "length", "unknown"]
 
 
+class ServedTokens(Struct, frozen=True, kw_only=True):
+    """What a server says of the tokens of one answer."""
+
+    prompt_tokens: int | None
+    """Tokens of the prompt; None where the server gave no number."""
+    new_tokens: int | None
+    """Tokens of the answer; None where the server gave no number."""
+    believed: bool
+    """Whether both can be right. If not, `Prediction` has numbers counted or estimated here."""
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """The tokens that a server was asked for, and what they cost, over all answers of a run."""
+
+    prompt_tokens: int
+    """As the server counted where it is believed, else as counted or estimated here."""
+    new_tokens: int
+    """As above."""
+    not_believed: int
+    """Answers of which the server gave no numbers of tokens, or some that cannot be right."""
+    price_in: float | None = None
+    """Price of a million prompt tokens; None where it was not given."""
+    price_out: float | None = None
+    """Price of a million new tokens."""
+    cost: float | None = None
+    """In the currency of the prices; None without them."""
+
+
 class Prediction(Struct, frozen=True, kw_only=True):
     """One generated summary (a line of `predictions.jsonl`)."""
 
@@ -91,9 +119,22 @@ class Prediction(Struct, frozen=True, kw_only=True):
     turns_dropped: int = 0
     """Turns left out of the prompt because the conversation did not fit `max_input_tokens`."""
     seconds: float | None = None
-    """Wall time of the batch divided by the number of conversations in it."""
+    """Wall time of the batch divided by the number of conversations in it; where texts come one by one, the time since
+    the one before. The file has none: equal texts are equal lines, and times are in `timing.jsonl`."""
+    served: ServedTokens | UnsetType = UNSET
+    """Set for a served model."""
     sha256: str = ""
-    """Hash of the run's id and all other fields, as generated (see `runs.sums`); empty for texts made elsewhere."""
+    """Hash of the run's key (in older runs its id) and all other fields, as generated (see `runs.sums`); empty for
+    texts made elsewhere."""
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """How long one generated text took (a line of `timing.jsonl`)."""
+
+    id: str
+    """Id of the conversation."""
+    seconds: float
+    """Wall time of the batch divided by the number of conversations in it."""
 
 
 Against = Literal["baseline", "best-prompted"]
@@ -191,6 +232,8 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """Number of tokens generated in all predictions; None where it is not known."""
     seconds: float | None = None
     """Generation time without loading the model; None where it is not known."""
+    usage: Usage | UnsetType = UNSET
+    """Set for a served model."""
 
 
 # -------------------------------------------------------------------------------------------------------------- runs
@@ -332,3 +375,27 @@ class Environment(Struct, frozen=True, kw_only=True):
     """Version of the GPU's driver; None without a GPU."""
     packages: dict[str, str]
     """Package → installed version."""
+
+
+class ShardRecord(Struct, frozen=True, kw_only=True):
+    """One shard of a merged run (`shards.json` holds a list of them)."""
+
+    shard: str
+    """`2/4` for the second of four."""
+    run: str
+    """Id of the shard's run."""
+    created: str
+    """When the shard began: UTC, ISO 8601."""
+    finished: str | None
+    """When all its texts were made: UTC, ISO 8601."""
+    texts: int
+    """Number of its texts."""
+    new_tokens: int
+    """Generated tokens, the end tokens included."""
+    seconds: float | None
+    """Wall time of its generations; None if some texts came from the cache of generations. The run's own seconds are
+    the sum over all shards, whether or not they were made at the same time."""
+    device: str | None
+    """The device that generated its texts."""
+    environment: Environment
+    """The machine and the software that made it."""

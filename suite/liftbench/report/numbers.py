@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..records.run import Usage
 from ..statistics.lift import Lift, LiftResult, NoLift, lift_digits
 from ..text.phrases import exact_duration, percent, pluralize
 
@@ -150,3 +151,17 @@ def _digits(judged: Lift, goal: float) -> int:
     if judged.low is None or judged.high is None:
         return 0
     return lift_digits(judged.lift, judged.low, judged.high, goal)
+
+
+def format_usage(usage: Usage) -> str:
+    """The tokens that a server was asked for, and their cost: `12,345 tokens of prompts and 678 new ones, cost 0.21 …`.
+
+    The cost is in the currency of the prices.
+    """
+    told = f"{usage.prompt_tokens:,} tokens of prompts and {usage.new_tokens:,} new ones"
+    if usage.not_believed:
+        answers = pluralize(usage.not_believed, "answer")
+        told += f" (those of {answers} counted here: the server's numbers do not fit the texts)"
+    if usage.cost is None:
+        return told
+    return f"{told}, cost {usage.cost:.4g} ({usage.price_in:g} and {usage.price_out:g} a million)"

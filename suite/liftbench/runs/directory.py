@@ -3,7 +3,7 @@
 ```
 <utc>-<system>-<dataset>-<key>/
   manifest.json  environment.json  conversations.jsonl  predictions.jsonl  scores.jsonl  summary.json
-  training/  tuning/
+  timing.jsonl  shards.json  training/  tuning/
 ```"""
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ..records.training import CurvePoint, TrainingRow, TrainingSummary
 from ..text.html_table import html_table
 from ..text.phrases import metric_label, name_run, pluralize
 from .sums import changed_files, require_unchanged
+from .timing import with_seconds
 
 
 class Run:
@@ -63,7 +64,8 @@ class Run:
     @cached_property
     def predictions(self) -> dict[str, Prediction]:
         """Id → prediction."""
-        return {row.id: row for row in read_lines(self._own("predictions.jsonl"), Prediction)}
+        rows = read_lines(self._own("predictions.jsonl"), Prediction)
+        return {row.id: row for row in with_seconds(self.folder, rows)}
 
     @cached_property
     def text_hashes(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -136,8 +137,13 @@ def _create(manifest: Manifest, conversations: Iterable[Conversation], runs: Pat
         number += 1
         folder = runs / f"{manifest.id}-{number}"
     run = OpenRun(folder, msgspec.structs.replace(manifest, id=folder.name))
-    write_lines(folder / "conversations.jsonl", conversations)
-    run.record_environment()
-    # The manifest is written last: a kill before leaves a folder without one, which is not taken for a run.
-    run.update(sums=file_sums(folder, ["conversations.jsonl"]))
+    try:
+        write_lines(folder / "conversations.jsonl", conversations)
+        run.record_environment()
+        # The manifest is written last: a kill before leaves a folder without one, which is not taken for a run.
+        run.update(sums=file_sums(folder, ["conversations.jsonl"]))
+    except BaseException:
+        # On a full disk, what nothing could continue would take space for nothing.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return run

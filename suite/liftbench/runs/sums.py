@@ -62,14 +62,20 @@ def require_unchanged(folder: Path, manifest: Manifest, names: Iterable[str]) ->
 # ---------------------------------------------------------------------------------------------------------------- texts
 
 
-def seal(row: Prediction, run: str) -> Prediction:
-    """A prediction with the sum that binds it to the run with this id."""
-    return replace(row, sha256=_sum(row, run))
+def seal(row: Prediction, key: str) -> Prediction:
+    """A prediction with the sum that binds it to the runs with this key: the same line in each of them."""
+    return replace(row, sha256=_sum(row, key))
 
 
-def require_sealed(rows: Iterable[Prediction], run: str) -> None:
-    """Raise `UsageError` for a prediction that is not as the harness generated it for the run with this id."""
-    changed = next((row.id for row in rows if row.sha256 != _sum(row, run)), None)
+def require_sealed(rows: Iterable[Prediction], run: str, key: str = "") -> None:
+    """Raise `UsageError` for a prediction that is not as the harness generated it for the run with this id and key.
+
+    Older runs have the id in their sums instead of the key.
+    """
+    changed = next(
+        (row.id for row in rows if row.sha256 != _sum(row, key) and row.sha256 != _sum(row, run)),
+        None,
+    )
     if changed is not None:
         raise UsageError(
             f"predictions.jsonl of run {run} was edited: the line of {changed} is not the one that was generated",
@@ -77,5 +83,5 @@ def require_sealed(rows: Iterable[Prediction], run: str) -> None:
         )
 
 
-def _sum(row: Prediction, run: str) -> str:
-    return digest(run, replace(row, sha256=""))
+def _sum(row: Prediction, name: str) -> str:
+    return digest(name, replace(row, sha256=""))

@@ -21,7 +21,7 @@ import numpy as np
 from .lift import LiftResult
 from .paired_lift import LiftRequest, resample_lifts
 from .permutation import randomization
-from .resampling import bounds, resampled_means, tail, too_few, units_of
+from .resampling import Floats, bounds, resampled_means, tail, too_few, units_of
 from .settings import Resampling
 
 CROSSED = 0.4
@@ -61,7 +61,9 @@ class Bootstrap(Resampling, frozen=True, kw_only=True):
         """
         return self.means([values], ids)[0]
 
-    def means(self, columns: Sequence[Sequence[float]], ids: Sequence[str] | None = None) -> list[MeanInterval]:
+    def means(
+        self, columns: Sequence[Sequence[float] | Floats], ids: Sequence[str] | None = None
+    ) -> list[MeanInterval]:
         """`mean` of several columns over the same conversations, for the cost of one draw."""
         arrays = [np.asarray(values, dtype=np.float64) for values in columns]
         if not all(np.isfinite(array).all() for array in arrays):

@@ -47,7 +47,7 @@ def train_launched(spec: Spec, request: TrainRequest, launch: Launch, place: Pat
     try:
         with (
             log.open("a", encoding="utf-8", buffering=1) as kept,
-            _end_in_order(),
+            end_in_order(),
             _run(command(launch, place)) as lines,
         ):
             for line in lines:
@@ -111,7 +111,7 @@ def _message(line: str) -> Message | None:
 
 
 @contextmanager
-def _end_in_order() -> Iterator[None]:
+def end_in_order() -> Iterator[None]:
     """Let SIGTERM end this process like Ctrl-C, with its processes and files; the exit code is 143."""
     if threading.current_thread() is not threading.main_thread():
         # Python lets the main thread alone handle signals.

@@ -26,11 +26,13 @@ from ..extension.loader import Plugins
 from ..extension.registry import PROJECT
 from ..models.cache import cache_folder
 from ..models.references import require_obtainable
+from ..models.served import is_served
 from ..recipe.sections import Recipe
 from ..runs.environment import processor_name, usable_cores
 from ..text.phrases import join_words, pluralize
 from .check import Finding, State
 from .packages import check_packages
+from .served_check import check_server
 
 SECONDS = 60.0
 """The most that a probe may take; they run at the same time. Importing torch takes most of it on a busy machine."""
@@ -86,6 +88,7 @@ def examine(recipe: Recipe, plugins: Plugins, runs: Path, seconds: float = SECON
         "torch": lambda: _torch(seconds),
         "driver": _driver,
         "model": lambda: _model(recipe, runs),
+        **({"server": lambda: check_server(recipe, plugins)} if is_served(recipe.model.reference) else {}),
         "hub": _hub,
         "plugins": lambda: _plugins(plugins),
     }
@@ -215,6 +218,9 @@ def _model(recipe: Recipe, runs: Path) -> Iterator[Finding]:
         yield finding("model", "ok", f"{reference}: {available.words}")
     except LiftbenchError as error:
         yield finding("model", "note", f"{reference}: {error.what}", error.fix)
+    if is_served(reference):
+        yield from _disk(runs, 0, here=True)
+        return
     weights = available.weights_bytes if available else None
     weights = weights or _guess_weights(reference)
     yield _memory(recipe, weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..extension.loader import Plugins
+from ..measuring.generate import require_generable
 from ..measuring.harness import is_measured, measure, measure_texts, new_manifest
+from ..measuring.one_base import one_base
 from ..measuring.plan import Measurement, prepare
 from ..measuring.shards import measure_shard, parse_shard, shard_of
 from ..measuring.systems import Loadable, recipe_shots, resolve_system, untuned, with_best_prompt
@@ -26,6 +28,7 @@ from ..records.system import System
 from ..runs.directory import Run, find_run
 from ..runs.open_run import OpenRun, open_run
 from ..runs.sums import changed_files
+from ..stored_rows import Selected
 from ..text.phrases import join_words
 from ..training.adapter import copy_rows
 from .feedback import Say
@@ -157,6 +160,7 @@ def measure_best_prompt(setup: Setup, measurement: Measurement, plan: TuningPlan
     """The complete run of the untuned model with the best prompt that a search finds."""
     plain = untuned(setup.recipe, resolve(setup.recipe.model.reference), plan.shots[: setup.recipe.prompt.shots])
     assert plain.system.prompt is not None
+    require_generable(plain, setup.recipe, setup.plugins)
     # The plain prompt stands in for the best one, which is not known yet: with the plan it determines which prompt is
     # found.
     system = with_best_prompt(plain, plain.system.prompt).system
@@ -166,6 +170,7 @@ def measure_best_prompt(setup: Setup, measurement: Measurement, plan: TuningPlan
     with (
         setup.feedback.bars(stages) as (searching, scoring),
         open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run,
+        one_base(),
     ):
         announce_run(run, manifest, setup)
         subject = search(run, plan, plain, measurement, setup.plugins, searching)
@@ -202,6 +207,15 @@ def measure_subject(
         return measure_system(setup, "score", subject, measurement, progress, parent, shard=shard)
 
 
+def measure_subjects(
+    setup: Setup, measurement: Measurement, subjects: Sequence[tuple[Loadable, str | None]]
+) -> Iterator[Run]:
+    """The complete run of each named system, in order; a base that several share is loaded once."""
+    with one_base():
+        for subject, parent in subjects:
+            yield measure_subject(setup, measurement, subject, parent)
+
+
 def measure_system(
     setup: Setup,
     command: Literal["baseline", "score"],
@@ -214,6 +228,7 @@ def measure_system(
 ) -> Run:
     """The complete run of a system, or the texts of one shard (`2/4`) of it: continued, reused or new."""
     part = shard_of(measurement, *parse_shard(shard)) if shard else measurement
+    require_generable(subject, setup.recipe, setup.plugins)
     manifest = new_manifest(
         command,
         subject.system,
@@ -281,9 +296,9 @@ def announce_run(run: OpenRun, manifest: Manifest, setup: Setup) -> None:
     setup.plugins.notify("bench_run_started", manifest=run.manifest, folder=run.folder)
 
 
-def scored(measurement: Measurement) -> list[Conversation]:
+def scored(measurement: Measurement) -> Sequence[Conversation]:
     """The conversations that are scored."""
-    return [measurement.conversations[id_] for id_ in measurement.scored]
+    return Selected(measurement.conversations, measurement.scored)
 
 
 def say_problems(plugins: Plugins, say: Say) -> None:

@@ -9,8 +9,8 @@ import msgspec
 
 from ..files import read_lines
 from ..measuring.harness import finish, is_measured
-from ..measuring.plan import prepare_again
-from ..measuring.shards import join_shards, require_all, whole_manifest
+from ..measuring.plan import Measurement, prepare_again
+from ..measuring.shards import join_shards, parse_shard, require_all, whole_manifest
 from ..recipe.resolve import ResolvedRecipe
 from ..recipe.sections import Recipe
 from ..records.training import TrainingRow
@@ -28,32 +28,41 @@ def recipe_of(run: Run) -> ResolvedRecipe:
 
 
 def gather_shards(runs: Path, named: Sequence[Run]) -> list[Run]:
-    """The named shards; without names, those of the folder's newest shard's run."""
+    """The named shards; without names, those of the run that the folder's newest finished shard is a part of.
+
+    Of a shard that was made twice, the newest finished one counts: what a stopped process left beside it does not.
+    Of two finished ones with names, both are returned, since it is not clear which is meant.
+    """
     if named:
-        return list(named)
-    there = [run for run in runs_in(runs) if run.manifest.shard]
-    if not there:
-        return []
-    newest = there[-1].manifest
-    count = newest.shard.partition("/")[2]
-    alike = [
-        run
-        for run in there
-        if (run.manifest.system, run.manifest.protocol, run.manifest.plan, run.manifest.seed)
-        == (newest.system, newest.protocol, newest.plan, newest.seed)
-        and run.manifest.shard.endswith(f"/{count}")
-    ]
-    # Of a shard that was made twice, the newest counts.
-    return sorted(
-        {run.manifest.shard: run for run in alike}.values(), key=lambda run: int(run.manifest.shard.split("/")[0])
-    )
+        finished = {run.manifest.key for run in named if _is_finished(run)}
+        return [run for run in named if _is_finished(run) or run.manifest.key not in finished]
+    # Finished ones last, the newest of them at the end.
+    there = sorted((run for run in runs_in(runs) if run.manifest.shard), key=_is_finished)
+    alike = [run for run in there if _whole(run) == _whole(there[-1])]
+    return sorted({run.manifest.shard: run for run in alike}.values(), key=lambda run: parse_shard(run.manifest.shard))
 
 
-def merge_shards(setup: Setup, shards: Sequence[Run]) -> Run:
-    """The complete run that shards are parts of, scored now."""
+def _is_finished(run: Run) -> bool:
+    return run.manifest.status == "shard"
+
+
+def _whole(run: Run) -> tuple[object, ...]:
+    """What the shards of one run have in common."""
+    manifest = run.manifest
+    count = manifest.shard.partition("/")[2]
+    return manifest.system, manifest.protocol, manifest.plan, manifest.seed, count
+
+
+def merge_shards(
+    setup: Setup, shards: Sequence[Run], measurement: Measurement | None = None, argv: Sequence[str] = ()
+) -> Run:
+    """The complete run that shards are parts of, scored now.
+
+    `measurement` is theirs, where it is at hand; `argv` is the command that made them all, if there was one.
+    """
     require_all(shards)
-    measurement = prepare_again(shards[0], setup.plugins)
-    manifest = whole_manifest(shards, measurement, setup.resolved)
+    measurement = measurement or prepare_again(shards[0], setup.plugins)
+    manifest = whole_manifest(shards, measurement, setup.resolved, argv)
     trained = shards[0].folder / "training" / "rows.jsonl"
     with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)

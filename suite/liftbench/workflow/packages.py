@@ -14,7 +14,7 @@ from packaging.version import Version
 from ..extension.registry import PROJECT
 from .check import Finding
 
-EXTRAS = ("models", "train", "data", "metrics", "judge")
+EXTRAS = ("models", "train", "data", "metrics", "judge", "served")
 """The extras that users install, those that others include before them."""
 
 PINS = "constraints.txt"

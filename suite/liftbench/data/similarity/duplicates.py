@@ -13,7 +13,7 @@ import random
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -56,6 +56,7 @@ MOST_COMPARED = 2048
 boilerplate are. All pairs would take quadratic time."""
 
 _SHINGLES_AT_ONCE = 4096
+_COMPARED_AT_ONCE = 1 << 18
 _random = random.Random(1997)
 # Multiply-shift hashing (Dietzfelbinger and others 1997): the high half of a * x + b, with a odd, modulo 2**64.
 _FACTORS = np.array([_random.getrandbits(64) | 1 for _ in range(HASHES)], dtype=np.uint64)
@@ -140,8 +141,9 @@ class NearDuplicates:
         """Pairs of near-duplicates that are not exact duplicates: enough pairs to join each group, not all of them."""
         telling = self._telling()
         ends = np.array(self._ends)
-        before = np.concatenate(([0], np.cumsum(telling)))
-        own = before[ends[1:]] - before[ends[:-1]]  # (conversations,)
+        own = np.array(  # (conversations,)
+            [np.count_nonzero(telling[start:end]) for start, end in pairwise(self._ends)], dtype=np.int64
+        )
         bare = np.flatnonzero(own < np.diff(ends))
         self.with_boilerplate = len(bare)
         signatures = np.frombuffer(self._signatures, dtype=np.uint32).reshape(-1, HASHES)
@@ -176,8 +178,15 @@ class NearDuplicates:
     def _telling(self) -> NDArray[np.bool_]:
         """For each kept 5-gram of each conversation, whether it is not boilerplate."""
         shingles = np.frombuffer(self._shingles, np.uint32)
-        _, places, holders = np.unique(shingles, return_inverse=True, return_counts=True)
-        return np.asarray((holders <= most_holders(len(self._numbers), FEWEST_HOLDERS))[places])
+        # Sorted, a hash that more than `most` hold is equal to the one `most` places on; nothing larger is made of it.
+        most, ordered = int(most_holders(len(self._numbers), FEWEST_HOLDERS)), np.sort(shingles)
+        common = np.unique(ordered[most:][ordered[most:] == ordered[: max(0, len(ordered) - most)]])
+        telling = np.ones(len(shingles), dtype=np.bool_)
+        for start in range(0, len(shingles) if len(common) else 0, _COMPARED_AT_ONCE):
+            block = shingles[start : start + _COMPARED_AT_ONCE]
+            places = np.minimum(np.searchsorted(common, block), len(common) - 1)
+            telling[start : start + _COMPARED_AT_ONCE] = common[places] != block
+        return telling
 
     def _all(self, row: int) -> NDArray[np.uint32]:
         start, end = self._ends[row], self._ends[row + 1]

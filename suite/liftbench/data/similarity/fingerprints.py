@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from ...files import digest
+from ...files import canonical_json, digest
 from ...records.conversation import Conversation
 from ...records.training import TrainingRow
 from ...text.words import words, words_of
@@ -53,7 +53,12 @@ def words_sha256(tokens: list[str]) -> str:
 
 def split_fingerprint(conversations: Iterable[Conversation], cleaning: str) -> str:
     """Hash of a split: order, ids, turns, references, metadata, and the version of the cleaning."""
-    return digest(list(conversations), cleaning)
+    # The canonical JSON of `digest(list(conversations), cleaning)`, one conversation at a time.
+    total = hashlib.sha256(b"[[")
+    for number, one in enumerate(conversations):
+        total.update((b"," if number else b"") + canonical_json(one))
+    total.update(b"]," + canonical_json(cleaning) + b"]")
+    return total.hexdigest()
 
 
 def ids_sha256(ids: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,6 +15,18 @@ from .containment import ALIKE, Containment
 from .duplicates import Groups, NearDuplicates
 from .fingerprints import REFERENCE_WORDS, Fingerprint, fingerprint, fingerprint_words, ngram_hashes
 from .novelty import Novelty
+
+
+def find_clusters(conversations: Sequence[Conversation]) -> dict[str, str]:
+    """`ScoredSplit.clusters`, in memory that does not hold the conversations' hashes longer than it must."""
+    return cluster_conversations(conversations, _group(map(fingerprint, conversations)))
+
+
+def _group(fingerprints: Iterable[Fingerprint]) -> Groups:
+    duplicates = NearDuplicates()
+    for one in fingerprints:
+        duplicates.add(one)
+    return duplicates.groups(duplicates.pairs())
 
 
 class Repetition(NamedTuple):
@@ -39,10 +51,7 @@ class ScoredSplit:
     @cached_property
     def near_duplicates(self) -> Groups:
         """Groups of duplicates and near-duplicates."""
-        duplicates = NearDuplicates()
-        for one in self.fingerprints:
-            duplicates.add(one)
-        return duplicates.groups(duplicates.pairs())
+        return _group(self.fingerprints)
 
     @cached_property
     def clusters(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from ...errors import UsageError
 from ...recipe.resolve import flatten
@@ -58,6 +58,7 @@ def tabulate_outputs(subjects: Sequence[Subject]) -> list[Row]:
                 "tokens generated": numbers.format_count(summary.new_tokens),
                 "generation time": numbers.format_duration(summary.seconds),
                 "speed": numbers.format_speed(summary.new_tokens, summary.seconds),
+                **({"asked of the server": numbers.format_usage(summary.usage)} if summary.usage is not UNSET else {}),
             }
         )
     return _rows(columns)

@@ -94,7 +94,7 @@ class LLM:
         self._model = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).eval()
         self._tokenizer = AutoTokenizer.from_pretrained(tokenizer or model)
         self._longest, self._lora, self._rank = max_model_len, enable_lora, max_lora_rank
-        self._tuned: Any = None
+        self._tuned: dict[int, Any] = {}
 
     def generate(
         self,
@@ -112,22 +112,21 @@ class LLM:
         ids = [one["prompt_token_ids"] for one in prompts]
         asked.append((ids, sampling_params))
         model = self._model if lora_request is None or switches.get("deaf") else self._with(lora_request)
-        off = model.disable_adapter() if lora_request is None and model is self._tuned else torch.no_grad()
-        with torch.no_grad(), off:
+        with torch.no_grad():
             return [RequestOutput([self._continue(model, prompt, sampling_params)]) for prompt in ids]
 
     def _with(self, request: LoRARequest) -> Any:
         from peft import PeftModel
 
         assert self._lora
-        if self._tuned is None:
+        if request.lora_int_id not in self._tuned:
             import copy
 
-            self._tuned = PeftModel.from_pretrained(copy.deepcopy(self._model), request.lora_path).eval()
-            rank = self._tuned.peft_config["default"].r
-            if rank > self._rank:
+            made = PeftModel.from_pretrained(copy.deepcopy(self._model), request.lora_path).eval()
+            if (rank := made.peft_config["default"].r) > self._rank:
                 raise ValueError(f"LoRA rank {rank} is greater than max_lora_rank {self._rank}.")
-        return self._tuned
+            self._tuned[request.lora_int_id] = made
+        return self._tuned[request.lora_int_id]
 
     def _continue(self, model: Any, prompt: list[int], how: SamplingParams) -> CompletionOutput:
         import torch
