@@ -72,7 +72,7 @@ def load_conversations(
     if data_dir is not None:
         options["data_dir"] = data_dir
     section = setup_for_call("load_conversations", recipe, options).recipe.data
-    return read_split(open_dataset(section, loaded), section, split or section.split)
+    return list(read_split(open_dataset(section, loaded), section, split or section.split))
 
 
 def preview(recipe: str | Path | None = None, *, plugin: str | None = None, **options: Unpack[RunOptions]) -> Preview:
