@@ -370,6 +370,23 @@ def test_a_baseline_and_an_adapter_are_measured_and_compare_with_each_other_alon
     assert find_run(fast.id, Path("reports/runs")).manifest.finished == fast.manifest.finished
 
 
+def test_parity_says_how_far_an_engine_that_rounds_otherwise_is_apart(
+    engine: Any, tiny_command_line: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--set", "model.precision=float32", "--set", "generation.max_new_tokens=8")
+    monkeypatch.setitem(engine.switches, "drifts", True)
+    for backend in ("transformers", "vllm"):
+        assert tiny_command_line("baseline", "--backend", backend, *options).code == 0
+    plain, fast = sorted(runs_in(Path("reports/runs")), key=lambda run: run.manifest.system.backend or "")
+    expected = sum(plain.predictions[id_].text == one.text for id_, one in fast.predictions.items())
+    assert 0 < expected < 4
+    done = tiny_command_line("parity", plain.id, fast.id, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["parity"]
+    assert (found["n"], found["equal"], found["backends"]) == (4, expected, ["transformers", "vllm"])
+    assert "backend" in [one["key"] for one in found["differences"]]
+
+
 @pytest.mark.usefixtures("engine")
 def test_the_environment_chooses_the_backend(
     tiny_command_line: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch

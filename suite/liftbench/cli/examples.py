@@ -67,6 +67,10 @@ EXAMPLES = {
         "bench compare BASELINE CANDIDATE --slice company",
         "bench compare --target 0.2 --html report.html",
     ),
+    "parity": (
+        "bench parity RUN OTHER",
+        "bench parity RUN OTHER --least 0.9 --markdown",
+    ),
     "judge_export": (
         "bench judge export CANDIDATE --n 50",
         "bench judge export CANDIDATE --against humans",

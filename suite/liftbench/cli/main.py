@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": "Plan how many conversations, seeds and minutes a proven lift needs.",
     "validate-metrics": "Measure what each metric can and cannot see on your data.",
     "compare": "Compare runs: a table, the verdict and an HTML report.",
+    "parity": "Say how far one system is from itself by another backend.",
     "judge": "Let people, or a language model, judge pairs of summaries.",
     "promote": "Keep a measured run as a baseline in the repository.",
     "gate": "Check a run against rules and promoted baselines.",
@@ -48,7 +49,7 @@ COMMANDS = {
 SECTIONS = {
     "Start": ("demo", "init", "check"),
     "Data": ("data",),
-    "Measure": ("baseline", "score", "merge", "plan", "controls", "validate-metrics"),
+    "Measure": ("baseline", "score", "merge", "plan", "controls", "validate-metrics", "parity"),
     "Train": ("train", "sweep"),
     "Decide": ("compare", "judge", "promote", "gate"),
     "Look": ("runs", "show", "report", "view"),

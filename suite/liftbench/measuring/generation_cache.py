@@ -12,7 +12,6 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence, Set
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,12 @@ from .plan import Measurement
 from .systems import Loadable
 
 DEFAULT_MEGABYTES = 512
+
+COUNTED = 64
+"""After so many writes, a process counts what all of them have written."""
+
+ROWS = 512
+"""Conversations that are read from the cache at a time, so that memory does not grow with a run."""
 
 NUMERIC_SETTINGS = ("ATEN_", "CUBLAS_", "DNNL_", "MKL_", "NVIDIA_", "ONEDNN_", "TORCH_", "CUDA_VISIBLE_DEVICES")
 """Beginnings of the names of environment variables that choose how products are computed."""
@@ -55,12 +60,20 @@ class Entry(Struct, frozen=True, kw_only=True):
     generations: list[Generation]
 
 
-class GenerationCache(Struct, frozen=True, kw_only=True):
-    """Entries in a folder, one file each. The least recently used go first where there is too much."""
+class GenerationCache(Struct, kw_only=True):
+    """Entries in a folder, one file each. The least recently used go first where there is too much.
+
+    Several processes may use one folder at once.
+    """
 
     folder: Path
     limit: int
-    """The most bytes that all entries may take."""
+    """The most bytes that all entries may take. They are counted every `COUNTED` writes, so that processes that write
+    at once may exceed it by as many entries."""
+    room: int = 0
+    """Bytes that this process may still write before it counts the entries."""
+    uncounted: int = 0
+    """Entries that it has written since."""
 
     def read(self, key: str, rows: int) -> Entry | None:
         """The entry of a key for a batch of `rows`; None if there is none or it is damaged, which also removes it."""
@@ -87,7 +100,10 @@ class GenerationCache(Struct, frozen=True, kw_only=True):
             with FileLock(self.folder / ".lock", timeout=10, mode=0o600):
                 _write_private(scratch, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
                 scratch.replace(path)
-                self._evict()
+                self.room -= len(body) + 65
+                self.uncounted += 1
+                if self.room < 0 or self.uncounted >= COUNTED:
+                    self._evict()
         except (OSError, Timeout):
             with contextlib.suppress(OSError):
                 scratch.unlink(missing_ok=True)
@@ -113,13 +129,14 @@ class GenerationCache(Struct, frozen=True, kw_only=True):
         total = sum(size for _, size, _ in entries)
         for _, size, path in entries:
             if total <= self.limit:
-                return
+                break
             path.unlink(missing_ok=True)
             total -= size
+        self.room, self.uncounted = self.limit - total, 0
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """What a cache has of a planned batch, as equally long lists."""
+    """Some of what a cache has of a run, as equally long lists."""
 
     device: str
     conversations: list[Conversation]
@@ -145,42 +162,55 @@ class CachedBatches:
         self._plan = measurement.plan
         self._render = render
         self._made: dict[str, Generation] = {}
-        self._open: list[list[str]] = []
-        """The planned batches that are not in the cache yet."""
+        self._open: dict[str, int] = {}
+        """Id → place in the plan of its batch, for the batches that are not in the cache yet."""
+        self._left: dict[int, int] = {}
+        """Place in the plan → conversations of that batch without a generation."""
+        self._keys: dict[int, str] = {}
+        """Place in the plan → key of that batch."""
 
     def read(self, missing: Set[str]) -> Iterator[Found]:
-        """The generations of each planned batch with a missing conversation that the cache has, all of one device."""
+        """The generations of all planned batches with a missing conversation that the cache has, some at a time.
+
+        All were generated on one device. What the cache lacks is known when the last ones were read, and `missing` must
+        not change until then.
+        """
+        found: Found | None = None
         device = ""
-        for batch in self._plan:
+        for place, batch in enumerate(self._plan):
             if missing.isdisjoint(batch):
                 continue
-            conversations = [self._conversations[id_] for id_ in batch]
-            prompts = [self._render(conversation) for conversation in conversations]
-            entry = self._cache.read(batch_key(self._common, prompts), len(batch))
+            prompts = [self._render(self._conversations[id_]) for id_ in batch]
+            key = batch_key(self._common, prompts)
+            entry = self._cache.read(key, len(batch))
             if entry is None or (device and entry.device != device):
-                self._open.append(list(batch))
+                self._open.update(dict.fromkeys(batch, place))
+                self._left[place], self._keys[place] = len(batch), key
                 continue
             device = entry.device
-            wanted = [one.id in missing for one in conversations]
-            yield Found(
-                device=device,
-                conversations=list(compress(conversations, wanted)),
-                prompts=list(compress(prompts, wanted)),
-                generations=list(compress(entry.generations, wanted)),
-            )
+            found = found or Found(device=device, conversations=[], prompts=[], generations=[])
+            for id_, prompt, generation in zip(batch, prompts, entry.generations, strict=True):
+                if id_ in missing:
+                    found.conversations.append(self._conversations[id_])
+                    found.prompts.append(prompt)
+                    found.generations.append(generation)
+            if len(found.conversations) >= ROWS:
+                yield found
+                found = None
+        if found:
+            yield found
 
     def add(self, made: dict[str, Generation], device: str) -> None:
         """Keep generations by the id of their conversation, and write each planned batch that is complete with them."""
-        self._made.update(made)
-        left = []
-        for batch in self._open:
-            if any(id_ not in self._made for id_ in batch):
-                left.append(batch)
+        for id_, generation in made.items():
+            place = self._open.pop(id_, None)
+            if place is None:
                 continue
-            prompts = [self._render(self._conversations[id_]) for id_ in batch]
-            generations = [self._made.pop(id_) for id_ in batch]
-            self._cache.write(Entry(key=batch_key(self._common, prompts), device=device, generations=generations))
-        self._open = left
+            self._made[id_] = generation
+            self._left[place] -= 1
+            if not self._left[place]:
+                generations = [self._made.pop(one) for one in self._plan[place]]
+                self._cache.write(Entry(key=self._keys.pop(place), device=device, generations=generations))
 
 
 def open_cache(backend: type[Backend]) -> GenerationCache | None:
@@ -240,6 +270,7 @@ def machine() -> dict[str, Any]:
         "processor": processor_name(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "products": torch.get_float32_matmul_precision(),
         "gpu": [torch.cuda.get_device_name(0), str(torch.version.cuda)] if cuda else None,
         "settings": {name: value for name, value in sorted(os.environ.items()) if name.startswith(NUMERIC_SETTINGS)},
     }
@@ -278,8 +309,9 @@ def _decode(data: bytes) -> Entry | None:
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    """Texts of conversations are nobody else's business, so only the user can read the file."""
+    """Texts of conversations are nobody else's business, so only the user can read the file.
+
+    It is not forced to the disk: an entry that a crash cuts short is found by its sum.
+    """
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -19,7 +19,7 @@ asked: list[tuple[list[list[int]], SamplingParams]] = []
 """The prompts and sampling of each call of `generate`."""
 switches: dict[str, Any] = {}
 """`fails`: what `LLM` raises; `ends`: the reason that texts end with; `deaf`: adapters have no effect; `drifts`: the
-third token of a prompt of an odd length is the second best."""
+third token behind a prompt with an odd sum is the second best."""
 
 
 @dataclass
@@ -142,7 +142,7 @@ class LLM:
             logits = model(input_ids=torch.tensor([[*prompt, *made]])).logits[0, -1].float()
             best = logits.log_softmax(-1).topk(how.logprobs or 2)
             rows.append({int(t): Logprob(float(v)) for t, v in zip(best.indices, best.values, strict=True)})
-            other = bool(switches.get("drifts")) and len(made) == 2 and len(prompt) % 2 == 1
+            other = bool(switches.get("drifts")) and len(made) == 2 and sum(prompt) % 2 == 1
             made.append(int(best.indices[int(other)]))
             text = self._tokenizer.decode(made, skip_special_tokens=True) if how.stop else ""
             if made[-1] in stops or any(stop in text for stop in how.stop or ()):
