@@ -19,7 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
-from ..files import digest
+from ..files import BAD_JSON, digest
 from ..models.cache import SWITCH, cache_folder, caching
 from ..prompts.spec import Prompt
 from ..recipe.sections import Recipe
@@ -304,7 +304,7 @@ def _decode(data: bytes) -> Entry | None:
         return None
     try:
         return msgspec.json.decode(body, type=Entry)
-    except msgspec.DecodeError:
+    except BAD_JSON:
         return None
 
 

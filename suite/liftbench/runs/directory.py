@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import msgspec
 
 from ..errors import LiftbenchError, PrerequisiteError, UsageError, unknown
-from ..files import read_lines, read_record
+from ..files import BAD_JSON, read_lines, read_record
 from ..records.conversation import Conversation
 from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import SCHEMA, Environment, Finding, Manifest, Prediction, RunSummary, SampleScores
@@ -249,7 +249,7 @@ def _read_manifest(folder: Path) -> Manifest:
         raw = msgspec.json.decode(path.read_bytes())
     except FileNotFoundError as error:
         raise UsageError(f"{folder} is not a run directory: it has no manifest.json") from error
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *BAD_JSON) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
