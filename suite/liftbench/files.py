@@ -18,6 +18,9 @@ from .errors import NotWritten, UsageError
 
 T = TypeVar("T")
 
+BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading damaged or hostile JSON raises: of another form, no UTF-8, or with brackets in brackets without end."""
+
 BLOCK = 1 << 16
 """Bytes that are read at a time where the end of a file is searched."""
 
@@ -156,7 +159,7 @@ def read_record(path: Path, kind: type[T]) -> T:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError as error:
         raise UsageError(f"run {path.parent.name} is incomplete: it has no {path.name}") from error
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *BAD_JSON) as error:
         raise UsageError(f"{path} is damaged: {error}") from error
 
 
@@ -173,7 +176,7 @@ def each_line(path: Path, kind: type[T]) -> Iterator[T]:
             for number, line in enumerate(lines, start=1):
                 try:
                     yield decoder.decode(line)
-                except msgspec.DecodeError as error:
+                except BAD_JSON as error:
                     raise UsageError(f"{path}, line {number}, is damaged: {error}") from error
     except FileNotFoundError as error:
         raise UsageError(f"run {path.parent.name} is incomplete: it has no {path.name}") from error

@@ -19,7 +19,7 @@ from .errors import (
 )
 from .extension.hooks import hookimpl
 from .extension.registry import API_VERSION, Registry
-from .files import file_sha256, write_atomic, write_lines
+from .files import BAD_JSON, file_sha256, write_atomic, write_lines
 from .floors.control import Control, ControlRequest
 from .judging.compare import Comparison
 from .measuring.backend import Backend, BackendRequest, Generation, OutOfMemory
@@ -48,6 +48,7 @@ from .training.trainer import Trainer, TrainingEstimate, TrainingSize, TrainRequ
 
 __all__ = [
     "API_VERSION",
+    "BAD_JSON",
     "SPLITTER",
     "SUFFIXES",
     "Answer",

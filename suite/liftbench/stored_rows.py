@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar, overload
+from typing import Any, BinaryIO, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -29,6 +29,7 @@ class Record(Protocol):
 
 
 T = TypeVar("T")
+V = TypeVar("V")
 R = TypeVar("R", bound=Record)
 
 
@@ -76,6 +77,26 @@ class StoredById(Mapping[str, R]):
 
     def __getitem__(self, id_: str) -> R:
         return self._rows[self._places[id_]]
+
+
+class Mapped(Mapping[str, V]):
+    """What a function makes of each row, when it is asked for."""
+
+    def __init__(self, rows: Mapping[str, R], make: Callable[[R], V]) -> None:
+        self._rows: Mapping[str, Any] = rows
+        self._make: Callable[[Any], V] = make
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._rows
+
+    def __getitem__(self, id_: str) -> V:
+        return self._make(self._rows[id_])
 
 
 class Selected(Sequence[R]):
@@ -133,6 +154,13 @@ def read_rows(path: Path, kind: type[T], number: int) -> Sequence[T]:
     for line in file:
         starts.append(starts[-1] + len(line))
     return StoredRows(file, kind, starts)
+
+
+def make_each(rows: Sequence[R], make: Callable[[R], V]) -> Mapping[str, V]:
+    """Id → what a function makes of the row: now, or each time that it is asked for where the rows are on disk."""
+    if isinstance(rows, StoredRows):
+        return Mapped(by_id(rows), make)
+    return {row.id: make(row) for row in rows}
 
 
 def by_id(rows: Sequence[R], wanted: Iterable[str] | None = None) -> Mapping[str, R]:

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.many_conversations
 
-A stand-in model, a plugin that answers at once, measures the same data set with 10,000 and with 100,000 conversations
-of about 160 words; `bench baseline` generates, scores and sums up, and `bench report` writes the page, each in a
-process of its own. Their peak memory is compared: what it grows by is what a conversation still takes. Prints a line
-of JSON for each, and writes `baselines/performance/many-conversations-cpu.json`.
+A stand-in model, a plugin that answers at once, measures 10,000 and 100,000 conversations of about 160 words: `bench
+baseline` generates, scores and sums up, and `bench report` writes the page, each in a process of its own. Their peak
+memory is compared: what it grows by is what a conversation still takes. Prints a line of JSON for each, and writes
+`baselines/performance/many-conversations-cpu.json`.
 """
 
 from __future__ import annotations

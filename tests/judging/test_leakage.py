@@ -360,7 +360,7 @@ def real(tweetsumm: Path) -> Real:
     """TweetSumm's validation split and its training split."""
     section = DataSection(dataset="tweetsumm", data_dir=str(tweetsumm))
     dataset = open_dataset(section, load_plugins())
-    return read_split(dataset, section, "validation"), read_split(dataset, section, "train")
+    return list(read_split(dataset, section, "validation")), list(read_split(dataset, section, "train"))
 
 
 def test_real_strangers_do_not_leak_and_human_summaries_are_no_copies(

@@ -87,7 +87,8 @@ def alternatives(
     terms = Terms(headlines=tuple(headlines), target=target, against="baseline", limits=Limits())
     bootstrap = Bootstrap(seed=seed, clusters=clusters, comparisons=comparisons)
     over, candidate = runs
-    (found,) = sensitivity.alternatives(over, [(candidate, leaks)], metrics, terms, bootstrap)
+    rescored = {metric.name: sensitivity.Rescored(over, metric) for metric in metrics}
+    (found,) = sensitivity.alternatives(over, [(candidate, leaks)], rescored, terms, bootstrap)
     return found
 
 

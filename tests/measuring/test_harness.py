@@ -362,7 +362,7 @@ def test_predictions_of_another_run_are_not_continued(folder: Path, plugins: Plu
 def test_texts_that_an_older_version_sealed_are_continued(folder: Path, plugins: Plugins, tmp_path: Path) -> None:
     run = run_once(recipe(folder), plugins, tmp_path)
     # As they were: bound to the run's id, with their seconds, in the order of the batches.
-    old = [seal(replace(row, seconds=2.0, sha256=""), run.id) for row in reversed(run.predictions.values())]
+    old = [seal(replace(row, seconds=2.0, sha256=""), run.id) for row in reversed(list(run.predictions.values()))]
     write_lines(run.folder / "predictions.jsonl", old[:7])
     (run.folder / "timing.jsonl").unlink()
     write_atomic(run.folder / "manifest.json", replace(run.manifest, status="running", finished=None, sums={}))

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from liftbench.plugin_api import Conversation, UsageError
+from liftbench.plugin_api import BAD_JSON, Conversation, UsageError
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def each_row(path: Path, kind: type[T]) -> Iterator[tuple[str, T]]:
             where = f"{path}, line {number}"
             try:
                 yield where, decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except BAD_JSON as error:
                 raise UsageError(f"{where}: {error}") from error
 
 

@@ -13,7 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from liftbench.plugin_api import Conversation, Dataset, PrerequisiteError, UsageError, hub, read_jsonl, unknown
+from liftbench.plugin_api import (
+    BAD_JSON,
+    Conversation,
+    Dataset,
+    PrerequisiteError,
+    UsageError,
+    hub,
+    read_jsonl,
+    unknown,
+)
 
 from .reading import Readers, by_split, sort_splits, split_name
 from .tweetsumm_dialogstudio import documents, read_documents
@@ -125,7 +134,7 @@ def _fields(path: Path) -> set[str]:
         first = next((line for line in lines if line.strip()), b"{}")
     try:
         row = msgspec.json.decode(first)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise UsageError(f"{path}, line 1: {error}") from error
     return set(row) if isinstance(row, dict) else set()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from liftbench.plugin_api import Conversation, Turn, UsageError
+from liftbench.plugin_api import BAD_JSON, Conversation, Turn, UsageError
 
 from .reading import split_name
 
@@ -93,13 +93,13 @@ def read_documents(sources: Iterable[Document]) -> dict[str, list[Conversation]]
     for source in sources:
         try:
             entries = msgspec.json.decode(source.read(), type=dict[str, msgspec.Raw])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except BAD_JSON as error:
             raise UsageError(f"{source}: {error}") from error
         for name, raw in entries.items():
             key = _key(name, source)
             try:
                 dialog = msgspec.json.decode(raw, type=Dialog)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except BAD_JSON as error:
                 raise UsageError(f"{source}, {name}: {error}") from error
             if dialogs.setdefault(key, dialog) != dialog:
                 raise UsageError(f"{source}, {name}: another file has a different conversation with this key")

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from liftbench.plugin_api import Conversation, PrerequisiteError, Turn, UsageError
+from liftbench.plugin_api import BAD_JSON, Conversation, PrerequisiteError, Turn, UsageError
 
 from .reading import each_row, split_name
 
@@ -157,7 +157,7 @@ def _extract(sentences: list[_Sentence], tweets: dict[str, StoredTweet], where: 
 def _span(offset: str, where: str) -> tuple[int, int]:
     try:
         start, end = msgspec.json.decode(offset, type=tuple[int, int])
-    except msgspec.DecodeError as error:
+    except BAD_JSON as error:
         raise UsageError(f"{where}: the sentence offset {offset!r} does not have the form [0, 64]") from error
     return start, end
 

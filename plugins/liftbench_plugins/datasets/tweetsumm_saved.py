@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from liftbench.plugin_api import Conversation, UsageError, require_packages
+from liftbench.plugin_api import BAD_JSON, Conversation, UsageError, require_packages
 
 from .reading import Readers, each_row, split_name
 from .tweetsumm_dialogstudio import Dialog, to_conversation
@@ -82,7 +82,7 @@ def _read(paths: Sequence[Path]) -> list[Conversation]:
         for where, row in _rows(path):
             try:
                 conversation = to_conversation(msgspec.convert(_unpack(row), Dialog))
-            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            except BAD_JSON as error:
                 raise UsageError(f"{where}: {error}") from error
             if found.setdefault(conversation.id, conversation) != conversation:
                 raise UsageError(f"{where}: another row has a different conversation with the id {conversation.id!r}")

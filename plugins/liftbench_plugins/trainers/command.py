@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from liftbench.plugin_api import (
+    BAD_JSON,
     Conversation,
     CurvePoint,
     RunFailed,
@@ -218,7 +219,7 @@ def _point(line: str) -> CurvePoint | None:
     try:
         found: Any = msgspec.json.decode(line)
         return msgspec.convert({"epoch": 0.0, **found}, CurvePoint) if isinstance(found, dict) else None
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except BAD_JSON:
         return None
 
 

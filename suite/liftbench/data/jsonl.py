@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import PrerequisiteError, UsageError, unknown
+from ..files import BAD_JSON
 from ..records.conversation import Conversation, Turn
 from .dataset import Dataset
 from .intake.transcripts import transcript_turns
@@ -66,7 +67,7 @@ def _numbered(lines: Iterable[bytes], source: str, *, references_needed: bool) -
             continue
         try:
             conversation = _decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except BAD_JSON as error:
             raise UsageError(f"{source}, line {number}: {error}") from error
         if reason := _fault(conversation, references_needed=references_needed):
             raise UsageError(f"{source}, line {number}: {reason}")
@@ -82,7 +83,7 @@ def parse_conversation(raw: bytes, source: str) -> Conversation:
     if stripped.startswith(b"{"):
         try:
             conversation = _decoder.decode(stripped)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except BAD_JSON as error:
             raise UsageError(f"{source}: {error}") from error
         reason = _fault(conversation, references_needed=False)
         if reason:
@@ -134,6 +135,8 @@ class JsonLinesFolder(Dataset):
         return read_jsonl(self.path(split))
 
     def each(self, split: str) -> Iterator[Conversation]:
+        if type(self).read is not JsonLinesFolder.read:
+            return super().each(split)  # what a plugin's own `read` does
         return _some_in_jsonl(self.path(split))
 
     def path(self, split: str) -> Path:

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from ..data.similarity.sketches import is_sketch
 from ..errors import PrerequisiteError, UsageError, unknown
+from ..files import BAD_JSON
 from ..floors.control_scores import HUMANS, ControlScores, SystemScores
 from ..floors.traces import Trace
 from ..recipe.rules import KEYWORDS, QUANTITIES
@@ -222,7 +223,7 @@ def read_promoted(name: str, folder: Path) -> Promoted:
             f"there is no promoted baseline {name!r} in {folder.resolve()}",
             f"{similar}`bench baseline` measures one, and `bench promote RUN {name}` keeps it there.",
         ) from error
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *BAD_JSON) as error:
         raise UsageError(f"{path} is not a promoted baseline, or is damaged: {error}") from error
 
 
@@ -232,7 +233,7 @@ def promoted_in(folder: Path) -> list[str]:
     for path in folder.glob("*.json"):
         try:
             msgspec.json.decode(path.read_bytes(), type=_Header)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *BAD_JSON):
             continue
         names.append(path.stem)
     return sorted(names)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,14 +27,15 @@ from ..statistics.bootstrap import Bootstrap
 from ..statistics.lift import Lift, LiftResult, describe_gain
 from ..text.html_table import html_table
 from ..text.phrases import metric_label, name_run, pluralize
-from .evidence import Basis, Evidence, Selection, gather_evidence, lay_basis
+from .evidence import Basis, Evidence, Observations, Selection, gather_evidence, lay_basis, observe
 from .guards import STATES, Guard, check_guards
 from .leakage import Leak
 from .lifts import SEEDS_TO_RESAMPLE, LiftTable, measure_lifts
 from .output_faults import Fault
+from .processes import spread
 from .ranking import Ranking, rank_trainings
 from .rescoring import ScoredOnce, ScoreMismatch, check_scores
-from .sensitivity import Alternative, alternatives
+from .sensitivity import Alternative, Readings, Rescored, alternatives
 from .slices import SliceResult, Slicing, number_slices
 from .verdict import BADGES, SEVERITY, Verdict, judge
 
@@ -188,12 +191,23 @@ def compare(
     infos = _metric_infos(baseline, terms.headlines)
     lifts = measure_lifts(basis, trainings, [info.name for info in infos])
     ordered = [run for runs in trainings for run in runs]
-    scorers = [ScoredOnce(metric) for metric in metrics]
-    measured = (baseline, *([best_prompted] if best_prompted else []), *ordered)
-    mismatches = check_scores(measured, [one for one in scorers if one.name in terms.headlines], scored.conversations)
+    over = best_prompted if terms.against == "best-prompted" and best_prompted else baseline
+    rescored = {metric.name: Rescored(over, ScoredOnce(metric)) for metric in metrics if metric.name in terms.headlines}
+    scorers = [one.metric for one in rescored.values()]
+    mismatches = check_scores((baseline, *([best_prompted] if best_prompted else [])), scorers, scored.conversations)
+    examine = partial(_examine, basis, rescored)
+    examined = dict(
+        zip(
+            [run.id for run in ordered], spread(examine, ordered, len(ordered) * len(scored.conversations)), strict=True
+        )
+    )
+    for run in ordered:
+        mismatches += examined[run.id].mismatches
+        for name, readings in examined[run.id].readings.items():
+            rescored[name].learn(run, readings)
     judged = _with_alternatives(
-        [_judge_candidate(basis, run, lifts, infos, mismatches) for run in ordered],
-        scorers,
+        [_judge_candidate(basis, run, lifts, infos, mismatches, examined[run.id].observed) for run in ordered],
+        rescored,
     )
     by_id = {evidence.candidate.id: (evidence, result) for evidence, result in judged}
     seeds = [_judge_seeds([by_id[run.id] for run in runs], lifts) for runs in trainings if len(runs) > 1]
@@ -308,12 +322,31 @@ def _metric_infos(run: MeasuredRun, headlines: Sequence[str]) -> list[MetricInfo
 # ------------------------------------------------------------------------------------------------------- one candidate
 
 
+class _Examined(NamedTuple):
+    """What can be found out about one candidate without the others."""
+
+    observed: Observations
+    mismatches: list[ScoreMismatch]
+    readings: dict[str, Readings | None]
+    """Headline → its texts scored in other ways."""
+
+
+def _examine(basis: Basis, rescored: Mapping[str, Rescored], candidate: MeasuredRun) -> _Examined:
+    scorers = [one.metric for one in rescored.values()]
+    return _Examined(
+        observe(basis, candidate),
+        check_scores([candidate], scorers, basis.scored.conversations),
+        {name: one.read(candidate, basis.scored.clusters) for name, one in rescored.items()},
+    )
+
+
 def _judge_candidate(
     basis: Basis,
     candidate: MeasuredRun,
     lifts: LiftTable,
     infos: Sequence[MetricInfo],
     mismatches: Sequence[ScoreMismatch],
+    observed: Observations,
 ) -> tuple[Evidence, CandidateResult]:
     headlines, names = basis.terms.headlines, [info.name for info in infos]
     evidence = gather_evidence(
@@ -322,6 +355,7 @@ def _judge_candidate(
         lifts.of([candidate], "baseline", headlines),
         lifts.of([candidate], "best-prompted", headlines),
         mismatches,
+        observed,
     )
     result = CandidateResult(
         run=candidate.id,
@@ -339,14 +373,14 @@ def _judge_candidate(
 
 
 def _with_alternatives(
-    judged: Sequence[tuple[Evidence, CandidateResult]], metrics: Sequence[Metric]
+    judged: Sequence[tuple[Evidence, CandidateResult]], rescored: Mapping[str, Rescored]
 ) -> list[tuple[Evidence, CandidateResult]]:
     """Add the sensitivity of each judged lift, for all candidates at once, since they share the draws."""
     first, _ = judged[0]
     if not first.judged:
         return list(judged)
     subjects = [(evidence.candidate, evidence.leaks) for evidence, _ in judged]
-    found = alternatives(first.over, subjects, metrics, first.terms, first.basis.bootstrap)
+    found = alternatives(first.over, subjects, rescored, first.terms, first.basis.bootstrap)
     return [
         (evidence, replace(result, alternatives=some)) for (evidence, result), some in zip(judged, found, strict=True)
     ]

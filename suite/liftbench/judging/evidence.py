@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..data.similarity.scored import ScoredSplit
 from ..data.slicing import Slice, slices
@@ -176,27 +176,25 @@ class Evidence(Struct, frozen=True, kw_only=True):
         return max((row.misread for row in self.candidate.summary.metrics if row.name == metric), default=0.0)
 
 
-def gather_evidence(
-    basis: Basis,
-    candidate: MeasuredRun,
-    lifts: Sequence[LiftResult],
-    prompted: Sequence[LiftResult],
-    mismatches: Sequence[ScoreMismatch] = (),
-) -> Evidence:
-    """The evidence on one candidate; `lifts` and `prompted` are those on the headlines (see `measure_lifts`).
+class Observations(Struct, frozen=True, kw_only=True):
+    """What is found in one candidate's texts and scores beside its lifts; the fields are those of `Evidence`."""
 
-    Only the `mismatches` (see `check_scores`) of runs behind this candidate's verdict count.
-    """
-    judged = {run.id for run in (basis.baseline, basis.best_prompted, candidate) if run}
+    positions: list[Position]
+    slices: list[SliceResult]
+    leaks: list[Leak]
+    human_copies: float
+    abstractiveness: Abstractiveness
+    near_copies: list[NearCopies]
+    faults: dict[Fault, list[str] | None]
+
+
+def observe(basis: Basis, candidate: MeasuredRun) -> Observations:
+    """What is found in one candidate's texts and scores."""
     scored, rows = basis.scored, candidate.training_rows or []
     texts = {id_: prediction.text for id_, prediction in candidate.predictions.items()}
     headlines, controls = basis.terms.headlines, basis.background.controls
     directions = {row.name: row.direction for row in basis.baseline.summary.metrics}
-    return Evidence(
-        basis=basis,
-        candidate=candidate,
-        lifts=list(lifts),
-        prompted=list(prompted),
+    return Observations(
         positions=positions(candidate, headlines, controls, basis.bootstrap) if controls else [],
         slices=slice_results(
             basis.slices,
@@ -207,9 +205,33 @@ def gather_evidence(
         ),
         leaks=leaks(scored, texts, rows, candidate.manifest.system.prompt),
         human_copies=human_copies(scored, rows),
-        preferences=basis.selection.preferences.get(candidate.id, ()),
         abstractiveness=measure_abstractiveness(texts, scored, controls, headlines, basis.bootstrap),
         near_copies=find_near_copies(texts, controls) if controls else [],
         faults=output_faults(scored, candidate.predictions),
+    )
+
+
+def gather_evidence(
+    basis: Basis,
+    candidate: MeasuredRun,
+    lifts: Sequence[LiftResult],
+    prompted: Sequence[LiftResult],
+    mismatches: Sequence[ScoreMismatch] = (),
+    observed: Observations | None = None,
+) -> Evidence:
+    """The evidence on one candidate; `lifts` and `prompted` are those on the headlines (see `measure_lifts`).
+
+    Only the `mismatches` (see `check_scores`) of runs behind this candidate's verdict count. What is `observed` of the
+    candidate is found now if it is not given.
+    """
+    judged = {run.id for run in (basis.baseline, basis.best_prompted, candidate) if run}
+    observed = observed or observe(basis, candidate)
+    return Evidence(
+        basis=basis,
+        candidate=candidate,
+        lifts=list(lifts),
+        prompted=list(prompted),
+        preferences=basis.selection.preferences.get(candidate.id, ()),
         mismatches=[one for one in mismatches if one.run in judged],
+        **structs.asdict(observed),
     )

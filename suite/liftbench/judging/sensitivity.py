@@ -56,17 +56,16 @@ def scorers(run: Run, headlines: Sequence[str], plugins: Plugins, read: ReadData
 def alternatives(
     over: MeasuredRun,
     candidates: Sequence[tuple[MeasuredRun, Sequence[Leak]]],
-    metrics: Sequence[Metric],
+    rescored: Mapping[str, Rescored],
     terms: Terms,
     bootstrap: Bootstrap,
 ) -> list[list[Alternative]]:
     """The lift of each candidate on each headline: as measured, then with one choice at a time made differently.
 
-    `candidates` come with their leaks; `metrics` are the headlines' metrics, for scoring texts again (see `scorers`).
+    `candidates` come with their leaks; `rescored` are the headlines' metrics on `over`, for scoring texts again.
     A headline without its metric has only the alternatives that the runs' recorded scores allow. A lift without a
     number as measured has no alternatives, because another choice cannot make up for a missing score.
     """
-    made = {metric.name: metric for metric in metrics}
     subjects = [
         _Subject(over=over, candidate=candidate, metric=headline, leaks=leaks, pairs=pairs)
         for candidate, leaks in candidates
@@ -74,7 +73,6 @@ def alternatives(
         for pairs in [_pair_scores(over, candidate, headline, bootstrap.clusters)]
     ]
     plain = _lifts([_as_measured(one, bootstrap.seed) for one in subjects], terms.target, bootstrap)
-    rescored = {name: _Rescored(over, metric) for name, metric in made.items()}
     others = [
         [] if isinstance(lift, NoLift) else list(_variations(one, rescored.get(one.metric), bootstrap.seed))
         for one, lift in zip(subjects, plain, strict=True)
@@ -163,7 +161,7 @@ def _as_measured(subject: _Subject, seed: int) -> _Variation:
     return _Variation("as measured", "as measured", subject.pairs, seed)
 
 
-def _variations(subject: _Subject, rescored: _Rescored | None, seed: int) -> Iterator[_Variation]:
+def _variations(subject: _Subject, rescored: Rescored | None, seed: int) -> Iterator[_Variation]:
     """`rescored` is the baseline on the subject's metric, where its texts can be scored again."""
     measured = subject.pairs
     if rescored:
@@ -211,7 +209,15 @@ class _Reading(NamedTuple):
     """The conversations that can be scored in this way; None for all."""
 
 
-class _Rescored:
+class Readings(NamedTuple):
+    """One candidate's texts, scored in each other way."""
+
+    readings: list[_Reading]
+    cut: tuple[Scores, Scores]
+    """The baseline's scores and its own at equal length."""
+
+
+class Rescored:
     """A baseline's texts on one metric, scored again once for all candidates."""
 
     def __init__(self, over: MeasuredRun, metric: Metric) -> None:
@@ -219,16 +225,45 @@ class _Rescored:
         self._over = over
         self._conversations = {one.id: one for one in over.conversations}
         self._readings: dict[tuple[str, ...], list[_Reading]] = {}
+        self._known: dict[str, Readings] = {}
 
-    def readings(self, ids: Sequence[str], candidate: MeasuredRun) -> Iterator[tuple[_Reading, _Reading]]:
-        """The baseline and a candidate over some conversations, scored in each alternative way."""
+    def read(self, candidate: MeasuredRun, clusters: Mapping[str, str]) -> Readings | None:
+        """A candidate's texts scored in each other way, for `learn`; None where a score or a text is missing."""
+        pairs = _pair_scores(self._over, candidate, self.metric.name, clusters)
+        if None in pairs.baseline or None in pairs.candidate:
+            return None
+        return self._read(pairs.ids, candidate)
+
+    def learn(self, candidate: MeasuredRun, readings: Readings | None) -> None:
+        """Take what another process has read."""
+        if readings:
+            self._known[candidate.id] = readings
+
+    def read_baseline(self, ids: Sequence[str]) -> list[_Reading]:
+        """The baseline's own texts over some conversations, scored in each other way."""
         key = tuple(ids)
         if key not in self._readings:
             self._readings[key] = list(_readings(self.metric, *self._texts(ids, self._over)))
-        return zip(self._readings[key], _readings(self.metric, *self._texts(ids, candidate)), strict=True)
+        return self._readings[key]
+
+    def readings(self, ids: Sequence[str], candidate: MeasuredRun) -> Iterator[tuple[_Reading, _Reading]]:
+        """The baseline and a candidate over some conversations, scored in each alternative way."""
+        return zip(self.read_baseline(ids), self._of(ids, candidate).readings, strict=True)
 
     def at_equal_length(self, ids: Sequence[str], candidate: MeasuredRun) -> tuple[Scores, Scores]:
         """Both runs' scores with the longer of the two texts of each conversation cut to the length of the other."""
+        return self._of(ids, candidate).cut
+
+    def _of(self, ids: Sequence[str], candidate: MeasuredRun) -> Readings:
+        if candidate.id not in self._known:
+            self._known[candidate.id] = self._read(ids, candidate)
+        return self._known[candidate.id]
+
+    def _read(self, ids: Sequence[str], candidate: MeasuredRun) -> Readings:
+        readings = list(_readings(self.metric, *self._texts(ids, candidate)))
+        return Readings(readings, self._cut(ids, candidate))
+
+    def _cut(self, ids: Sequence[str], candidate: MeasuredRun) -> tuple[Scores, Scores]:
         (own, shown), (others, _) = self._texts(ids, self._over), self._texts(ids, candidate)
         before, after = zip(*map(equally_long, own, others), strict=True)
         return values(self.metric, before, shown), values(self.metric, after, shown)

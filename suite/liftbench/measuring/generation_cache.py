@@ -19,8 +19,8 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
-from ..files import digest
-from ..models.cache import SWITCH, cache_folder
+from ..files import BAD_JSON, digest
+from ..models.cache import SWITCH, cache_folder, caching
 from ..prompts.spec import Prompt
 from ..recipe.sections import Recipe
 from ..records.conversation import Conversation
@@ -215,10 +215,9 @@ class CachedBatches:
 
 def open_cache(backend: type[Backend]) -> GenerationCache | None:
     """The user's cache; None where it is switched off, or for a backend whose texts may not be cached."""
-    setting = os.environ.get(SWITCH, "").strip().lower()
     # The notes of a backend are about a generation that did not happen here.
     told = backend.notes is not Backend.notes
-    if not backend.cached or told or setting in {"off", "0", "no", "false"}:
+    if not backend.cached or told or not caching():
         return None
     return user_cache()
 
@@ -305,7 +304,7 @@ def _decode(data: bytes) -> Entry | None:
         return None
     try:
         return msgspec.json.decode(body, type=Entry)
-    except msgspec.DecodeError:
+    except BAD_JSON:
         return None
 
 

@@ -23,7 +23,7 @@ from ..data.intake.json_text import NotJson, decode_json
 from ..data.intake.tables import open_table
 from ..data.intake.values import words
 from ..errors import UsageError, unknown
-from ..files import digest, file_sha256
+from ..files import BAD_JSON, digest, file_sha256
 from ..records.conversation import Conversation
 from ..text.phrases import join_words, pluralize
 from .inspect_archive import read_archive
@@ -98,7 +98,7 @@ def read_mapping(name: str) -> LogMapping:
         raise unknown("format", name, mapping_names())
     try:
         return msgspec.toml.decode(text, type=LogMapping)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise UsageError(f"the mapping {name}: {error}", "See docs/foreign-predictions.md for its keys.") from error
 
 
@@ -356,7 +356,7 @@ def _everything(record: Any, path: str) -> str:
             found += [value] if messages is None else []
             left += messages or []
         elif isinstance(value, Mapping):
-            left += reversed(value.values())
+            left += reversed(list(value.values()))
         elif isinstance(value, list):
             left += reversed(value)
     return "\n".join(dict.fromkeys(found))
@@ -368,7 +368,7 @@ def _messages(text: str) -> list[Any] | None:
         return None
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except BAD_JSON:
         return None
     return value if isinstance(value, list) and all(isinstance(one, Mapping) for one in value) else None
 

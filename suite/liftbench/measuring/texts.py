@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import UsageError
+from ..files import BAD_JSON
 from .logs import ARCHIVES, LINES, TABLES, is_logged, read_log
 from .plan import Measurement
 
@@ -55,7 +56,7 @@ def _is_text_row(line: bytes) -> bool:
     """Whether a first line is that of JSON Lines of texts, or is damaged."""
     try:
         row = msgspec.json.decode(line, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except BAD_JSON:
         return True
     return row.keys() <= {"id", "text"} or (row.keys() >= {"id", "text"} and not is_logged(row))
 
@@ -77,7 +78,7 @@ def parse_texts(data: bytes, source: str, measurement: Measurement) -> Texts:
             continue
         try:
             row = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except BAD_JSON as error:
             raise UsageError(f"{source}, line {number}: {error}", 'Write each line as {"id": …, "text": …}.') from error
         if row.id in texts:
             raise UsageError(f"{source}, line {number}: id {row.id!r} occurs twice")

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from ..errors import UsageError
 from ..extension.loader import Plugins
+from ..files import BAD_JSON
 from ..records.conversation import Conversation, Turn
 from .base import Metric, MetricRequest
 
@@ -103,5 +104,5 @@ def _conversation(references: tuple[str, ...], said: tuple[str, ...]) -> Convers
 def _read(path: Path) -> Fixtures:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Fixtures)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise UsageError(f"the fixtures {path} cannot be read: {error}") from error

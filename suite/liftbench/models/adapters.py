@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from ..errors import PrerequisiteError, UsageError
-from ..files import digest, file_sha256, read_lines
+from ..files import BAD_JSON, digest, file_sha256, read_lines
 from ..records.run import SCHEMA
 from ..records.system import AdapterRecord
 from ..records.training import Provenance, TrainingRow
@@ -262,7 +262,7 @@ def _provenance(folder: Path) -> Provenance:
     try:
         fields = msgspec.json.decode(path.read_bytes())
         provenance = msgspec.convert(fields, Provenance)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise UsageError(
             f"{path} is damaged: {error}",
             "Copy it again, or remove it: the adapter then counts as one of unknown origin.",

@@ -13,7 +13,7 @@ from filelock import FileLock
 from msgspec import Struct
 
 from ..errors import PrerequisiteError, require_packages
-from ..files import file_sha256
+from ..files import BAD_JSON, file_sha256
 
 CONVERSION = 2
 """Version of the conversion. If the output of `gguf.convert` changes, raise it: old conversions are then repeated."""
@@ -125,7 +125,7 @@ def _is_complete(folder: Path, sha256: str) -> bool:
             and marker.source_sha256 == sha256
             and all(file_sha256(folder / name) == expected for name, expected in marker.files.items())
         )
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *BAD_JSON):
         return False
 
 

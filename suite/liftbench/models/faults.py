@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import UsageError
+from ..files import BAD_JSON
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """The beginning of the small text file that Git leaves in the place of a large file it did not fetch."""
@@ -146,7 +147,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises `UsageError` if the file is damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         _check_beginning(path)
         raise UsageError(f"{path} is damaged: {error}", "Copy or download it again.") from error
     except OSError as error:
@@ -171,7 +172,7 @@ def _check_safetensors(path: Path) -> None:
     try:
         entries = msgspec.json.decode(header, type=dict[str, dict[str, Any]])
         ends = [int(entry["data_offsets"][1]) for name, entry in entries.items() if name != "__metadata__"]
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
+    except (*BAD_JSON, LookupError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path} is cut off or damaged: it has no readable safetensors header", "Copy or download it again."
         ) from error

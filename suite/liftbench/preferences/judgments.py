@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import PrerequisiteError, UsageError
-from ..files import invalid_value
+from ..files import BAD_JSON, invalid_value
 from ..records.preferences import JUDGING_SCHEMA, Judgments, KeyItem, PairJudgment, SheetKey, Support
 from ..text.phrases import join_words, pluralize
 
@@ -33,7 +33,7 @@ def read_judgments(path: Path) -> Judgments:
         raw = msgspec.json.decode(path.read_bytes())
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except BAD_JSON as error:
         raise UsageError(f"{path} is not JSON: {error}", _DOWNLOAD) from error
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if isinstance(schema, int) and schema > JUDGING_SCHEMA:

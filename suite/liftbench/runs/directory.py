@@ -8,23 +8,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 
 from ..errors import LiftbenchError, PrerequisiteError, UsageError, unknown
-from ..files import read_lines, read_record
+from ..files import BAD_JSON, read_lines, read_record
 from ..records.conversation import Conversation
 from ..records.prompt_search import TuneSummary, TuneTrial
 from ..records.run import SCHEMA, Environment, Finding, Manifest, Prediction, RunSummary, SampleScores
 from ..records.training import CurvePoint, TrainingRow, TrainingSummary
+from ..stored_rows import make_each, read_rows
 from ..text.html_table import html_table
 from ..text.phrases import metric_label, name_run, pluralize
 from .sums import changed_files, require_unchanged
-from .timing import with_seconds
+from .timing import timed_by_id
+
+T = TypeVar("T")
 
 
 class Run:
@@ -57,15 +62,14 @@ class Run:
         return read_record(self.folder / "environment.json", Environment)
 
     @cached_property
-    def conversations(self) -> list[Conversation]:
+    def conversations(self) -> Sequence[Conversation]:
         """The scored conversations, in the order of the data set."""
-        return read_lines(self._own("conversations.jsonl"), Conversation)
+        return self._rows("conversations.jsonl", Conversation)
 
     @cached_property
-    def predictions(self) -> dict[str, Prediction]:
+    def predictions(self) -> Mapping[str, Prediction]:
         """Id → prediction."""
-        rows = read_lines(self._own("predictions.jsonl"), Prediction)
-        return {row.id: row for row in with_seconds(self.folder, rows)}
+        return timed_by_id(self.folder, self._rows("predictions.jsonl", Prediction))
 
     @cached_property
     def text_hashes(self) -> dict[str, str]:
@@ -73,23 +77,22 @@ class Run:
         return {id_: sha256(row.text.encode()).hexdigest() for id_, row in self.predictions.items()}
 
     @cached_property
-    def _samples(self) -> list[SampleScores]:
-        return read_lines(self._own("scores.jsonl"), SampleScores)
+    def _samples(self) -> Sequence[SampleScores]:
+        return self._rows("scores.jsonl", SampleScores)
+
+    def _rows(self, name: str, kind: type[T]) -> Sequence[T]:
+        """The rows of a file of the run; those of a run of very many conversations stay on disk."""
+        return read_rows(self._own(name), kind, self.manifest.protocol.n)
 
     @cached_property
-    def scores(self) -> dict[str, dict[str, float | None]]:
+    def scores(self) -> Mapping[str, dict[str, float | None]]:
         """Id → metric → value."""
-        return {row.id: row.scores for row in self._samples}
+        return make_each(self._samples, attrgetter("scores"))
 
     @cached_property
-    def findings(self) -> dict[str, list[Finding]]:
+    def findings(self) -> Mapping[str, list[Finding]]:
         """Id → the places in the summary that metrics point at, in order."""
-        return {
-            row.id: sorted(
-                (one for some in row.findings.values() for one in some), key=lambda one: (one.start, one.end)
-            )
-            for row in self._samples
-        }
+        return make_each(self._samples, _sort_findings)
 
     @cached_property
     def summary(self) -> RunSummary:
@@ -174,6 +177,10 @@ class Run:
         return self
 
 
+def _sort_findings(row: SampleScores) -> list[Finding]:
+    return sorted((one for some in row.findings.values() for one in some), key=lambda one: (one.start, one.end))
+
+
 def describe_training(training: TrainingSummary) -> str:
     """`trained 58 steps on 460 conversations; the best validation loss, 1.85, is that of step 58`."""
     steps = "trained" if training.steps is None else f"trained {pluralize(training.steps, 'step')}"
@@ -242,7 +249,7 @@ def _read_manifest(folder: Path) -> Manifest:
         raw = msgspec.json.decode(path.read_bytes())
     except FileNotFoundError as error:
         raise UsageError(f"{folder} is not a run directory: it has no manifest.json") from error
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *BAD_JSON) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:

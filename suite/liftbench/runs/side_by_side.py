@@ -82,7 +82,7 @@ def side_by_side(*runs: Run, ids: Sequence[str] = (), limit: int = 3) -> SideByS
     if missing := next((id_ for id_ in ids if id_ not in by_id), None):
         raise unknown("conversation", missing, by_id)
     metric = first.manifest.headlines[0]
-    chosen = [by_id[id_] for id_ in ids] if ids else first.conversations[:limit]
+    chosen = [by_id[id_] for id_ in ids] if ids else list(first.conversations[:limit])
     return SideBySide(
         metric=metric,
         conversations=chosen,

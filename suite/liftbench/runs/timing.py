@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ..files import append_lines
 from ..records.run import Prediction, Timing
+from ..stored_rows import by_id
 
 TIMING = "timing.jsonl"
 """A line for each text that was generated here; one from the cache of generations has none."""
@@ -32,6 +33,33 @@ def with_seconds(folder: Path, rows: Iterable[Prediction]) -> Iterator[Predictio
     """Predictions with the seconds that a run's timing has of them. Older runs have them in the rows."""
     known = {row.id: row.seconds for row in _read(folder / TIMING)}
     return (replace(row, seconds=known.get(row.id, row.seconds)) for row in rows)
+
+
+def timed_by_id(folder: Path, rows: Sequence[Prediction]) -> Mapping[str, Prediction]:
+    """Predictions by their ids, with their seconds; those that stay on disk get them when they are asked for."""
+    if isinstance(rows, list):
+        return by_id(list(with_seconds(folder, rows)))
+    return _Timed(by_id(rows), {row.id: row.seconds for row in _read(folder / TIMING)})
+
+
+class _Timed(Mapping[str, Prediction]):
+    """Predictions that get their seconds when they are asked for."""
+
+    def __init__(self, rows: Mapping[str, Prediction], known: Mapping[str, float]) -> None:
+        self._rows, self._known = rows, known
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._rows
+
+    def __getitem__(self, id_: str) -> Prediction:
+        row = self._rows[id_]
+        return replace(row, seconds=self._known.get(id_, row.seconds))
 
 
 def _read(path: Path) -> Iterator[Timing]:

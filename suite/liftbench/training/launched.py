@@ -17,7 +17,7 @@ import msgspec
 from .. import errors
 from ..errors import RunFailed
 from ..extension.registry import Spec
-from ..files import write_atomic
+from ..files import BAD_JSON, write_atomic
 from .launch import Launch, command
 from .messages import Failure, LaunchRequest, Message, Point, Result, Step
 from .programs import start_program
@@ -102,7 +102,7 @@ def _message(line: str) -> Message | None:
         return None
     try:
         message: Message = _decode.decode(line)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except BAD_JSON:
         return None
     return message
 

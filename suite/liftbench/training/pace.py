@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import LiftbenchError
-from ..files import write_atomic
+from ..files import BAD_JSON, write_atomic
 from ..models.cache import cache_folder
 from ..records.conversation import Conversation
 from ..runs.environment import processor_name, usable_cores
@@ -89,5 +89,5 @@ def _key(pace: TrainingPace) -> tuple[str, ...]:
 def _notes() -> list[TrainingPace]:
     try:
         return msgspec.json.decode(notes_path().read_bytes(), type=list[TrainingPace])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *BAD_JSON):
         return []

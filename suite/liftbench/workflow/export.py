@@ -14,7 +14,7 @@ from ..exporting.card import Card, find_license, write_card
 from ..exporting.drift import measure_drift
 from ..exporting.forms import Source, check_dtype, find_source, write_form
 from ..extension.loader import Plugins, load_plugins
-from ..files import write_atomic, write_folder
+from ..files import BAD_JSON, write_atomic, write_folder
 from ..judging.verdict import Verdict
 from ..measuring.plan import prepare_again, sample_ids
 from ..measuring.systems import with_adapter
@@ -196,7 +196,7 @@ def _find_same(request: ExportRequest, source: Source) -> ExportRecord | None:
     try:
         record = msgspec.json.decode((request.to / RECORD).read_bytes(), type=ExportRecord)
         sha256 = adapter_sha256(request.to)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *BAD_JSON):
         return None
     wanted = (request.form, None if request.form == "adapter" else request.dtype, source.record.sha256)
     is_same = (record.form, record.dtype, record.of_sha256) == wanted and sha256 == record.sha256

@@ -17,13 +17,16 @@ from markupsafe import Markup
 
 from liftbench.files import write_lines
 from liftbench.judging.compare import CandidateResult, compare
+from liftbench.measuring.plan import sample_ids
 from liftbench.records.conversation import Conversation, Turn
 from liftbench.records.run import Finding, Prediction, SampleScores
+from liftbench.report.html.comparison import render_comparison
 from liftbench.report.html.conversations import LONG, find_ends, list_conversations, make_subject, write_inert
 from liftbench.report.html.tags import INVENTED, find_tags, link_evidence
 from liftbench.runs.directory import Run
 
 from ...support.build import reseal, write_conversations, write_run
+from ...support.inert import read_lists
 
 HEADLINE = [("rougeL", "higher"), ("rouge1", "higher")]
 
@@ -309,3 +312,31 @@ def test_slices_are_those_that_are_judged(tmp_path: Path) -> None:
     assert {label: list(labels.values()).count(label) for label in judged} == judged
     assert labels["c001"] == "big"
     assert re.fullmatch(r"\d+ others", labels["c000"])
+
+
+# ------------------------------------------------------------------------------------------------------------- samples
+
+
+@pytest.mark.parametrize(("most", "texts"), [(5, 100), (100, 10)])
+def test_of_too_many_conversations_a_sample_is_listed_with_those_that_are_named(
+    most: int, texts: int, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comparison = compare(runs[0], runs[1:])
+    whole = render_comparison(comparison, {run.id: run for run in runs})
+    total = len(runs[0].conversations)
+    monkeypatch.setattr("liftbench.report.html.conversations.MOST_LISTED", most)
+    monkeypatch.setattr("liftbench.report.html.conversations.MOST_TEXTS", texts)
+    monkeypatch.setattr("liftbench.report.html.conversations.NAMED", 3)
+    page = render_comparison(comparison, {run.id: run for run in runs})
+    [rows], [all_rows] = read_lists(page), read_lists(whole)
+    ids = {row["id"] for row in rows["rows"]}
+    gains = sorted((row["gains"][0], row["place"], row["id"]) for row in all_rows["rows"])
+    named = list(dict.fromkeys(id_ for guard in comparison.candidates[0].verdict.guards for id_ in guard.ids))[:3]
+    assert ids >= sample_ids([one.id for one in runs[0].conversations], 5) | set(named)
+    assert ids >= {id_ for *_, id_ in (*gains[:5], *sorted(gains, key=lambda one: (-one[0], one[1]))[:5])}
+    assert len(ids) < total
+    assert [row for row in all_rows["rows"] if row["id"] in ids] == rows["rows"]
+    assert f"{len(ids)} of {total} conversations are listed" in page
+    assert "a random sample" not in whole
+    chart = re.compile(r'Gains of \d+ conversations, sorted: [^"<]*')
+    assert chart.findall(page) == chart.findall(whole) != []

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from ...files import BAD_JSON
+
 NOT_NUMBERS = "NaN or Infinity in JSON, read as a missing value"
 TRAILING_COMMA = "lines of JSON that end with a comma, read without it"
 HALF_CHARACTERS = "halves of characters (emoji that were cut) in JSON, replaced by \ufffd"
@@ -31,7 +33,7 @@ def decode_json(text: bytes) -> tuple[Any, str | None]:
     odd = None
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except BAD_JSON:
         value, odd = _decode_loosely(text)
     if odd is None and len(_KEY.findall(text)) > _count_keys(value):
         odd = f"{REPEATED_KEYS}: {', '.join(_repeated_keys(text)) or '?'}"

@@ -60,9 +60,9 @@ def render_comparison(comparison: Comparison, runs: Mapping[str, Run], sections:
         metrics=metrics,
         headline=metric_label(comparison.headlines[0]),
         trainings=lay_out_trainings(subjects),
-        gains=[summarize_gains(listing.entries, subject, place) for place, subject in enumerate(subjects[1:])],
+        gains=[summarize_gains(listing, subject, place) for place, subject in enumerate(subjects[1:])],
         lengths=[
-            plot_lengths([(entry.conversation, entry.gains[place]) for entry in listing.entries])
+            plot_lengths([(conversation, gains[place]) for conversation, gains in listing.gains])
             for place in range(len(results))
         ],
         listing=listing,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from heapq import nlargest, nsmallest
 from itertools import accumulate
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from ...judging.compare import CandidateResult
 from ...judging.leakage import LeakKind
 from ...judging.output_faults import Fault
 from ...judging.slices import Slicing
+from ...measuring.plan import sample_ids
 from ...records.conversation import Conversation
 from ...records.run import Direction, Finding
 from ...runs.measured import MeasuredRun
@@ -29,6 +31,18 @@ from ...text.sentences import split_sentences
 from .tags import Tag, find_tags
 
 Word = TypeVar("Word")
+
+MOST_LISTED = 5_000
+"""Conversations on a page. As many, with two systems, take 13 MB; `tests/benchmarks/conversations_page.py`."""
+
+MOST_TEXTS = 30_000
+"""Texts of systems on a page: with many runs, fewer conversations are listed."""
+
+NAMED = 1_000
+"""Conversations that guards, leaks and faults name, and that are listed in any case."""
+
+ENDS = 5
+"""Conversations at either end of each candidate's gains, which are listed in any case."""
 
 LONG = 20_000
 """Texts with more characters are shown without sentences and marks."""
@@ -151,6 +165,10 @@ class Listing(Struct, frozen=True, kw_only=True):
     entries: list[Entry]
     data: Markup
     """`Data` as JSON that is harmless inside of a script element."""
+    total: int
+    """Conversations that could be listed; `entries` holds a sample where they are too many."""
+    gains: list[tuple[Conversation, list[float | None]]]
+    """The gains of all of them, in the order of `entries`; empty without candidates."""
 
 
 def list_conversations(
@@ -168,14 +186,17 @@ def list_conversations(
 
     The first subject is the baseline and the first metric the headline. For a single run the worst score comes first.
     Conversations without a score come last. `results` are what a comparison found about the subjects after the first;
-    `ids` restricts the list.
+    `ids` restricts the list. Of more than `MOST_LISTED` conversations a sample is listed (see `_choose`).
     """
     wanted = None if ids is None else set(ids)
     numbers = _Numbers(subjects, metrics, results)
+    conversations = subjects[0].run.conversations
+    gains = {one.id: numbers.find_gains(one.id) for one in conversations if wanted is None or one.id in wanted}
+    listed = _choose(gains, results, min(MOST_LISTED, MOST_TEXTS // len(subjects)))
     rows = [
-        numbers.make_row(place, conversation)
-        for place, conversation in enumerate(subjects[0].run.conversations)
-        if wanted is None or conversation.id in wanted
+        numbers.make_row(place, conversation, gains[conversation.id])
+        for place, conversation in enumerate(conversations)
+        if conversation.id in listed
     ]
     sign = -1 if metrics and metrics[0][1] == "lower" else 1
     rows.sort(key=lambda row: _rank(row, sign))
@@ -201,7 +222,39 @@ def list_conversations(
         slicing=list(slicing),
         rows=rows,
     )
-    return Listing(name=name, run=subjects[-1].run.id, entries=found, data=write_inert(data))
+    return Listing(
+        name=name,
+        run=subjects[-1].run.id,
+        entries=found,
+        data=write_inert(data),
+        total=len(gains),
+        gains=_order_gains(conversations, gains) if len(subjects) > 1 else [],
+    )
+
+
+def _choose(gains: Mapping[str, Sequence[float | None]], results: Sequence[CandidateResult], most: int) -> Set[str]:
+    """The ids that are listed: all, or a sample by their hashes with those that the page names elsewhere."""
+    if len(gains) <= most:
+        return gains.keys()
+    named = [id_ for result in results for guard in result.verdict.guards for id_ in guard.ids]
+    named += [leak.id for result in results for leak in result.leaks]
+    chosen = set(list(dict.fromkeys(id_ for id_ in named if id_ in gains))[:NAMED])
+    for column in range(len(next(iter(gains.values())))):
+        known = [
+            (gain, place, id_) for place, (id_, row) in enumerate(gains.items()) if (gain := row[column]) is not None
+        ]
+        chosen |= {
+            id_ for *_, id_ in (*nsmallest(ENDS, known), *nlargest(ENDS, known, key=lambda one: (one[0], -one[1])))
+        }
+    return chosen | sample_ids(gains, most)
+
+
+def _order_gains(
+    conversations: Sequence[Conversation], gains: Mapping[str, list[float | None]]
+) -> list[tuple[Conversation, list[float | None]]]:
+    """All gains, the smallest of the first candidate first, in the order of `_rank`."""
+    found = [(one, gains[one.id]) for one in conversations if one.id in gains]
+    return sorted(found, key=lambda pair: (pair[1][0] is None, pair[1][0] or 0.0))
 
 
 def write_inert(data: object) -> Markup:
@@ -245,12 +298,18 @@ class _Numbers:
             self._leaks.append(leaks)
             self._faults.append(faults)
 
-    def make_row(self, place: int, conversation: Conversation) -> Row:
-        texts = [self._make_text(number, conversation.id) for number in range(len(self._subjects))]
+    def find_gains(self, id_: str) -> list[float | None]:
+        """One for each candidate, on the headline."""
+        if len(self._subjects) == 1:
+            return []
         before, *after = (
-            subject.run.scores.get(conversation.id, {}).get(self._metrics[0]) if self._metrics else None
+            subject.run.scores.get(id_, {}).get(self._metrics[0]) if self._metrics else None
             for subject in self._subjects
         )
+        return [None if before is None or value is None else _round(self._sign * (value - before)) for value in after]
+
+    def make_row(self, place: int, conversation: Conversation, gains: list[float | None]) -> Row:
+        texts = [self._make_text(number, conversation.id) for number in range(len(self._subjects))]
         return Row(
             id=conversation.id,
             place=place,
@@ -261,9 +320,7 @@ class _Numbers:
                 for field in self.fields
             ],
             texts=texts,
-            gains=[
-                None if before is None or value is None else _round(self._sign * (value - before)) for value in after
-            ],
+            gains=gains,
         )
 
     def _make_text(self, number: int, id_: str) -> Text:
