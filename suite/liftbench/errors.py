@@ -68,6 +68,10 @@ class RunFailed(LiftbenchError):
     exit_code = 4
 
 
+class Terminated(SystemExit):
+    """SIGTERM has asked this process to end, in order. It is no error, so no handler of errors takes it."""
+
+
 def as_usage_error(error: LiftbenchError) -> UsageError:
     """The same as wrong usage: a dry run that finds something missing has exit code 2, whatever is missing."""
     if isinstance(error, UsageError):
