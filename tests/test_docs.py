@@ -112,12 +112,14 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def commands(text: str) -> Iterator[str]:
-    """Every `bench …` that a page names: in a console block, in a workflow's step, or in a line of code."""
+    """Every `bench …` that a page names: in a console block, a script, a workflow's step, or a line of code."""
     for block in blocks(text, "console"):
         for line in block.splitlines():
             yield from (part.strip() for part in line.removeprefix("$ ").split(";") if part.strip().startswith("bench"))
     for block in blocks(text, "yaml"):
         yield from re.findall(r"run: (bench .+)", block)
+    for block in blocks(text, "bash"):
+        yield from re.findall(r"^(bench .+)", block, re.MULTILINE)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     for code in re.findall(r"`(bench [^`]+)`", re.sub(r"\s+", " ", prose)):
         yield from (part.strip() for part in code.split(";") if part.strip().startswith("bench"))
@@ -169,9 +171,14 @@ def test_commands_that_do_not_exist_are_found() -> None:
     assert problem("bench tune helpdesk") == "there is no command tune"
     assert "--prove" in problem("bench compare --prove")
     assert problem("bench promote RUN NAME OTHER") == "not understood: OTHER"
-    assert [*commands("As `bench\ncompare --json` says:\n```console\n$ bench baseline; bench gate  # x\n```\n")] == [
+    assert [
+        *commands(
+            "As `bench\ncompare --json` says:\n```console\n$ bench baseline; bench gate  # x\n```\n```bash\n#!/bin/bash\nbench merge\n```\n"
+        )
+    ] == [
         "bench baseline",
         "bench gate  # x",
+        "bench merge",
         "bench compare --json",
     ]
 

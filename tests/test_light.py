@@ -56,6 +56,8 @@ MISSING = {
     "baseline helpdesk": ("gguf, torch, transformers", "models"),
     "score smollm2-135m helpdesk": ("gguf, torch, transformers", "models"),
     "score hub:org/model helpdesk": ("hub:org/model needs huggingface_hub", "models"),
+    "baseline helpdesk --launcher ray": ("the launcher 'ray' needs ray, which is not installed", "ray"),
+    "baseline helpdesk --launcher submitit": ("the launcher 'submitit' needs submitit", "slurm"),
     "summarize chat.txt": ("gguf, torch, transformers", "models"),
     "train --plugin qlora helpdesk": ("the trainer 'qlora' needs torch, transformers, peft, trl, bits", "train"),
     "sweep helpdesk": ("a sweep needs optuna, tomlkit, which are not installed", "train"),

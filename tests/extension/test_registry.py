@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError
+from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError, missing_packages
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.plugin_api import API_VERSION, Desk, hookimpl
@@ -44,7 +44,8 @@ def test_first_party_plugins_come_by_entry_point() -> None:
 
 def test_every_first_party_target_can_be_imported() -> None:
     plugins = load_plugins()
-    for spec in plugins.specs:
+    specs = [spec for spec in plugins.specs if spec.kind != "launcher" or not missing_packages(spec.requires)]
+    for spec in specs:
         assert isinstance(plugins.load(spec), Desk) if spec.kind == "desk" else callable(plugins.load(spec)), spec
 
 
