@@ -171,11 +171,8 @@ def test_commands_that_do_not_exist_are_found() -> None:
     assert problem("bench tune helpdesk") == "there is no command tune"
     assert "--prove" in problem("bench compare --prove")
     assert problem("bench promote RUN NAME OTHER") == "not understood: OTHER"
-    assert [
-        *commands(
-            "As `bench\ncompare --json` says:\n```console\n$ bench baseline; bench gate  # x\n```\n```bash\n#!/bin/bash\nbench merge\n```\n"
-        )
-    ] == [
+    console, script = "```console\n$ bench baseline; bench gate  # x\n```\n", "```bash\n#!/bin/bash\nbench merge\n```\n"
+    assert [*commands(f"As `bench\ncompare --json` says:\n{console}{script}")] == [
         "bench baseline",
         "bench gate  # x",
         "bench merge",

@@ -43,7 +43,7 @@ def options(
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")  # a long path cannot be that of a socket
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     write_lines(tmp_path / "support" / "validation.jsonl", conversations)
-    settings = {"generation.batch_size": 1, "generation.max_new_tokens": 100, "model.precision": "float32"}
+    settings = {"generation.batch_size": 1, "generation.max_new_tokens": 300, "model.precision": "float32"}
     sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     return ["baseline", "--dataset", str(tmp_path / "support"), "--model", str(tiny_chat_model), *sets]
 
@@ -331,7 +331,7 @@ def test_what_cannot_be_launched_is_refused(
 def test_a_launcher_names_the_extra_that_it_needs(
     launcher: str, package: str, extra: str, options: list[str], command_line: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]  # so that it cannot be imported
+    monkeypatch.setitem(sys.modules, package, None)  # so that it cannot be imported
     told = command_line(*options, "--launcher", launcher)
     assert told.code == 3
     assert f"pip install 'liftbench[{extra}]'" in told.err
