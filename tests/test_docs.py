@@ -128,6 +128,7 @@ def commands(text: str) -> Iterator[str]:
 def problem(command: str) -> str:
     """What is wrong with a command as it is written, or an empty string."""
     alone = re.split(r" [<>|] ", command)[0]  # without what goes in and what becomes of its output
+    alone = re.sub(r"\$\{\{.*?\}\}", "1", alone)  # what a workflow puts in
     words = [word for word in shlex.split(alone, comments=True)[1:] if not re.fullmatch(r"\[.*|.*\](\.\.\.)?|…", word)]
     group: click.Command = cli
     context = click.Context(cli)
