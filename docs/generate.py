@@ -61,6 +61,7 @@ BASES = {
     "Dataset": ("Conversation", "Turn"),
     "Backend": ("BackendRequest", "Generation"),
     "Desk": ("Export", "Opening", "People", "Chatlog", "Replies"),
+    "Launcher": ("WorkerCommand", "WorkerEnd"),
 }
 """The base classes that plugins implement, with the records that they take and return."""
 

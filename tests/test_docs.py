@@ -112,12 +112,14 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def commands(text: str) -> Iterator[str]:
-    """Every `bench …` that a page names: in a console block, in a workflow's step, or in a line of code."""
+    """Every `bench …` that a page names: in a console block, a script, a workflow's step, or a line of code."""
     for block in blocks(text, "console"):
         for line in block.splitlines():
             yield from (part.strip() for part in line.removeprefix("$ ").split(";") if part.strip().startswith("bench"))
     for block in blocks(text, "yaml"):
         yield from re.findall(r"run: (bench .+)", block)
+    for block in blocks(text, "bash"):
+        yield from re.findall(r"^(bench .+)", block, re.MULTILINE)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     for code in re.findall(r"`(bench [^`]+)`", re.sub(r"\s+", " ", prose)):
         yield from (part.strip() for part in code.split(";") if part.strip().startswith("bench"))
@@ -126,6 +128,7 @@ def commands(text: str) -> Iterator[str]:
 def problem(command: str) -> str:
     """What is wrong with a command as it is written, or an empty string."""
     alone = re.split(r" [<>|] ", command)[0]  # without what goes in and what becomes of its output
+    alone = re.sub(r"\$\{\{.*?\}\}", "1", alone)  # what a workflow puts in
     words = [word for word in shlex.split(alone, comments=True)[1:] if not re.fullmatch(r"\[.*|.*\](\.\.\.)?|…", word)]
     group: click.Command = cli
     context = click.Context(cli)
@@ -169,9 +172,11 @@ def test_commands_that_do_not_exist_are_found() -> None:
     assert problem("bench tune helpdesk") == "there is no command tune"
     assert "--prove" in problem("bench compare --prove")
     assert problem("bench promote RUN NAME OTHER") == "not understood: OTHER"
-    assert [*commands("As `bench\ncompare --json` says:\n```console\n$ bench baseline; bench gate  # x\n```\n")] == [
+    console, script = "```console\n$ bench baseline; bench gate  # x\n```\n", "```bash\n#!/bin/bash\nbench merge\n```\n"
+    assert [*commands(f"As `bench\ncompare --json` says:\n{console}{script}")] == [
         "bench baseline",
         "bench gate  # x",
+        "bench merge",
         "bench compare --json",
     ]
 

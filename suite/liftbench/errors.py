@@ -73,6 +73,10 @@ class NotWritten(RunFailed):
     none."""
 
 
+class Terminated(SystemExit):
+    """SIGTERM has asked this process to end, in order. It is no error, so no handler of errors takes it."""
+
+
 def as_usage_error(error: LiftbenchError) -> UsageError:
     """The same as wrong usage: a dry run that finds something missing has exit code 2, whatever is missing."""
     if isinstance(error, UsageError):

@@ -20,6 +20,7 @@ from liftbench.data.intake.tables import Row
 from liftbench.data.intake.tally import Tally
 from liftbench.extension.loader import Plugins
 from liftbench.floors.control import ControlRequest
+from liftbench.measuring.launcher import WorkerCommand, WorkerEnd
 from liftbench.metrics.base import MetricRequest
 from liftbench.plugin_api import Conversation, CurvePoint, ModelRecord, TrainRequest, Turn, no_progress, prompt_spec
 from liftbench.runs.directory import Run
@@ -54,6 +55,22 @@ def test_the_example_of_a_control_writes(plugins: Plugins) -> None:
     conversations = Helpdesk(None).read("validation")
     control = make(plugins, "control", "last-turn")(ControlRequest(training=(), seed=0))
     assert control.write(conversations) == [one.turns[-1].text for one in conversations]
+
+
+def test_the_example_of_a_launcher_runs_what_it_is_told_again(plugins: Plugins, tmp_path: Path) -> None:
+    def command(code: int) -> WorkerCommand:
+        program = [sys.executable, "-c", f"print({code}); raise SystemExit({code})"]
+        return WorkerCommand(name="x", argv=program, environment={}, folder=str(tmp_path), log=str(tmp_path / "log"))
+
+    ended: list[WorkerEnd] = []
+
+    def report(end: WorkerEnd) -> WorkerCommand | None:
+        ended.append(end)
+        return command(0) if end.code == 7 else None
+
+    make(plugins, "launcher", "in-turn")(None).run([command(7), command(3)], report)
+    assert [(end.command, end.code) for end in ended] == [(0, 7), (0, 0), (1, 3)]
+    assert (tmp_path / "log").read_text().split() == ["7", "0", "3"]
 
 
 def test_the_example_of_a_data_set_reads(plugins: Plugins, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError
+from liftbench.errors import LiftbenchError, PrerequisiteError, UsageError, missing_packages
 from liftbench.extension.loader import Plugins, load_plugins
 from liftbench.extension.registry import Registry
 from liftbench.plugin_api import API_VERSION, Desk, hookimpl
@@ -47,7 +47,10 @@ def test_every_first_party_target_can_be_imported() -> None:
     plugins = load_plugins()
     for spec in plugins.specs:
         # vLLM is imported when its engine is loaded, and needs CUDA.
-        found = plugins.load(replace(spec, requires=tuple(name for name in spec.requires if name != "vllm")))
+        needed = tuple(name for name in spec.requires if name != "vllm")
+        if spec.kind == "launcher" and missing_packages(needed):
+            continue
+        found = plugins.load(replace(spec, requires=needed))
         assert isinstance(found, Desk) if spec.kind == "desk" else callable(found), spec
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,6 +57,7 @@ class RayLauncher(Launcher):
         # The work is in the workers, so they need not make way for this process.
         os.environ.setdefault("RAY_worker_niceness", "0")
         where = self.options.address or os.environ.get("RAY_ADDRESS", "")
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         try:
             _reach(where)
             ray.init(
@@ -68,6 +71,10 @@ class RayLauncher(Launcher):
                 f"the Ray cluster {where or 'on this machine'} cannot be reached: {first_line(error)}",
                 "Start it with `ray start --head`, or unset RAY_ADDRESS for one on this machine.",
             ) from error
+
+        # Ray has put its own in the place of the command's, which ends it in order.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)
 
     def _task(self, workers: int) -> Any:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]

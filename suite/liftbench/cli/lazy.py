@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from ..errors import LiftbenchError, RunFailed, unknown
+from ..errors import LiftbenchError, RunFailed, Terminated, unknown
 from .examples import examples_of
 from .output import echo, results_apart
 
@@ -88,6 +88,8 @@ class LazyGroup(click.Group):
             raise RunFailed(
                 f"something wrote to a process or a connection that had ended ({error})", "See --debug for where."
             ) from error
+        except Terminated:
+            raise
         except SystemExit as error:
             raise RunFailed(
                 f"something called sys.exit({error.code!r}) before the command was done",

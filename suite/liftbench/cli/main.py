@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from ..errors import LiftbenchError, UsageError
+from ..errors import LiftbenchError, Terminated, UsageError
 from .lazy import LazyGroup
 from .output import PIPE_CLOSED, ReaderGone, own_streams
 
@@ -105,6 +105,8 @@ def _run() -> int:
         code = cli.main(prog_name="bench", standalone_mode=False)
     except click.exceptions.Abort:
         return _stop("stopped; the same command continues from here", 130)
+    except Terminated as ended:
+        return _stop("stopped; the same command continues from here", int(ended.code or 0))
     except click.ClickException as error:
         where = f" (see `{error.ctx.command_path} --help`)" if isinstance(error, click.UsageError) and error.ctx else ""
         return _stop(f"error: {error.format_message()}{where}", error.exit_code)

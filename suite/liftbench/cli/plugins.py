@@ -18,7 +18,7 @@ from .lazy import LazyGroup
     },
 )
 def command() -> None:
-    """Which trainers, backends, metrics, controls, data sets and help desks are there?
+    """Which trainers, backends, metrics, controls, data sets, help desks and launchers are there?
 
     \b
     bench plugins                list them, and plugins that could not be loaded

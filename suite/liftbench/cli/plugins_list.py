@@ -20,7 +20,7 @@ from .show import print_json, say
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Switch a plugin off.")
 @click.option("--kind", type=click.Choice(get_args(Kind)), help="List only plugins of this kind.")
 def command(as_json: bool, no_plugin: tuple[str, ...], kind: Kind | None) -> None:
-    """List trainers, backends, metrics, controls, data sets and desks, and plugins that could not be loaded."""
+    """List trainers, backends, metrics, controls, data sets, desks and launchers, and plugins that did not load."""
     plugins = load_plugins(no_plugin)
     specs = [spec for spec in plugins.specs if kind in (None, spec.kind)]
     if as_json:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import errors
-from ..errors import RunFailed
+from ..errors import RunFailed, Terminated
 from ..extension.registry import Spec
 from ..files import BAD_JSON, write_atomic
 from .launch import Launch, command
@@ -119,7 +119,7 @@ def end_in_order() -> Iterator[None]:
         return
 
     def end(number: int, _frame: Any) -> None:
-        raise SystemExit(128 + number)
+        raise Terminated(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)
     try:

@@ -240,7 +240,8 @@ def measure_system(
         notes=subject.notes,
     )
     rows = read_rows(subject.trained) if subject.trained else None
-    with open_run(manifest, scored(measurement), setup.runs, fresh=setup.fresh) as run:
+    # A shard has its own conversations alone: many shards of a long split would copy it as often.
+    with open_run(manifest, scored(part), setup.runs, fresh=setup.fresh) as run:
         announce_run(run, manifest, setup)
         if rows is not None:
             copy_rows(run, rows)
