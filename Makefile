@@ -55,6 +55,9 @@ performance: setup
 	$(BIN)/python -m tests.benchmarks.training_rivals
 	$(BIN)/python -m tests.benchmarks.scoring_rivals
 	$(BIN)/python -m tests.benchmarks.conversations_page
+	$(BIN)/python -m tests.benchmarks.compare_scale --out baselines/performance/compare-cpu.json
+	$(BIN)/python -m tests.benchmarks.many_conversations
+	$(BIN)/python -m tests.benchmarks.fixed_cost
 
 # On a machine with a GPU, in an environment with CUDA wheels (the script lists them): make performance-cuda BIN=…/bin
 performance-cuda:

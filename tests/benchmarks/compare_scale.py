@@ -1,24 +1,20 @@
 """How long `bench compare` takes over many runs of many conversations, and how much memory.
 
-    python tests/benchmarks/compare_scale.py --runs 20 --conversations 10000
+    python -m tests.benchmarks.compare_scale --runs 20 --conversations 10000
 
 The data are synthetic: conversations of eight turns, chains of words that follow each other in the helpdesk corpus, so
 that they share phrases without being copies, and a few that are. Every run is written as the harness writes it, with a
 folder of JSON Lines as its data set; texts are made up, scores are drawn around those of the baseline's real ones.
 Controls and validity are kept beside the runs, as they are after a first comparison. `--folder` keeps all of it for
 another measurement, and `--code` measures another checkout on it. Prints a line of JSON for the set-up and one for the
-comparison, which runs in a process of its own.
+comparison, which runs in a process of its own and writes its page; `--out` also keeps the figures with the environment.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -47,10 +43,13 @@ from liftbench.records.run import Prediction, SampleScores
 from liftbench.records.system import AdapterRecord, ModelRecord, System
 from liftbench.records.training import TrainingRow
 from liftbench.runs.directory import Run, runs_in
+from liftbench.runs.environment import environment, git_state
 from liftbench.runs.open_run import open_run
 from liftbench.runs.sums import file_sums, seal
 from liftbench.statistics.bootstrap import Bootstrap
 from liftbench.workflow.setup import resolve_recipe
+
+from .measured_process import run_bench
 
 TURNS, WORDS, REFERENCE_WORDS, TEXT_WORDS = 8, 20, 22, 26
 ADRIFT = 0.25
@@ -274,6 +273,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="keep data and runs here, or take them from here")
     parser.add_argument("--code", type=Path, help="the checkout whose `bench compare` is measured (default: this one)")
+    parser.add_argument("--out", type=Path, help="a JSON file for the figures")
     parser.add_argument("--only-write", action="store_true", help="write data and runs, and compare nothing")
     given = parser.parse_args()
     size = {"runs": given.runs, "conversations": given.conversations, "training": given.training}
@@ -284,26 +284,22 @@ def main() -> None:
             scale.write(**size)
             spent = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
             print(json.dumps({"what": "set-up", **size, **_rounded(spent)}), flush=True)
-        if not given.only_write:
-            print(
-                json.dumps({"what": "compare", **size, **_rounded(time_comparison(scale.runs, given.code))}), flush=True
-            )
+        if given.only_write:
+            return
+        found = {"what": "compare", **size, **time_comparison(scale.runs, given.code)}
+        print(json.dumps(found), flush=True)
+        if given.out:
+            here = {"environment": environment(), "git": git_state(Path(__file__).parents[2])}
+            write_atomic(given.out, {**msgspec.to_builtins(here), "measured": found})
 
 
 def time_comparison(runs: Path, code: Path | None) -> dict[str, float]:
-    """`bench compare --json` of all runs, the oldest of which is the baseline."""
-    environment = dict(os.environ)
-    if code is not None:
-        environment["PYTHONPATH"] = f"{code / 'suite'}:{code / 'plugins'}"
-    ids = [run.id for run in runs_in(runs)]
-    command = [sys.executable, "-m", "liftbench", "compare", *ids, "--runs", str(runs), "--json"]
-    wall = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, env=environment, check=False, text=True)
-    seconds = time.perf_counter() - wall
-    if done.returncode not in (0, 1) or not done.stdout.startswith("{"):
-        raise SystemExit(f"bench compare failed with {done.returncode}:\n{done.stderr}")
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {"seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}
+    """`bench compare` of all runs, with its page; the oldest run is the baseline."""
+    environment = {} if code is None else {"PYTHONPATH": f"{code / 'suite'}:{code / 'plugins'}"}
+    page = runs.parent / "compare.html"
+    given = ["compare", *(run.id for run in runs_in(runs)), "--runs", str(runs), "--html", str(page)]
+    measured = run_bench(given, codes=(0, 1), environment=environment)
+    return {**measured.figures, "page_mb": round(page.stat().st_size / 1e6, 1)}
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,16 @@ made_up = st.lists(st.tuples(st.text(string.ascii_letters + "yes", max_size=6), 
 @settings(max_examples=200)
 def test_made_up_texts_have_the_stems_of_the_package(text: str) -> None:
     assert stems(text) == tuple(TOKENIZER.tokenize(text))
+
+
+def test_stemming_imports_no_statistics_and_leaves_them_importable() -> None:
+    """`scipy.stats` takes longer to import than everything else that scoring needs."""
+    lines = [
+        "import sys",
+        "from liftbench.text.rouge_words import stems",
+        "assert stems('parcels delayed') == ('parcel', 'delay')",
+        "assert 'scipy.stats' not in sys.modules",
+        "import scipy.stats",
+        "assert scipy.stats.norm.cdf(0) == 0.5",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)

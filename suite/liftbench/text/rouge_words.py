@@ -6,9 +6,11 @@ Without stemming they give a variant of these metrics, which the sensitivity to 
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -130,7 +132,21 @@ def _stemmer() -> Any:
     Signatures do not have NLTK's version: the versions from 3.4.5 to 3.10.4 gave equal stems for 114,735 words (from
     TweetSumm, from DialogSum and random ones), and Porter declared his algorithm frozen.
     """
-    # Imported here, because NLTK takes a second to import.
-    from nltk.stem.porter import PorterStemmer
+    # Imported here, because NLTK takes a while to import, most of it for `scipy.stats`, whose absence it allows for.
+    with _hide("scipy.stats"):
+        from nltk.stem.porter import PorterStemmer
 
     return PorterStemmer()
+
+
+@contextmanager
+def _hide(module: str) -> Iterator[None]:
+    """Importing a module that was not imported before fails meanwhile, as where it is not installed."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
