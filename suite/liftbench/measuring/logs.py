@@ -356,7 +356,7 @@ def _everything(record: Any, path: str) -> str:
             found += [value] if messages is None else []
             left += messages or []
         elif isinstance(value, Mapping):
-            left += reversed(value.values())
+            left += reversed(list(value.values()))
         elif isinstance(value, list):
             left += reversed(value)
     return "\n".join(dict.fromkeys(found))

@@ -20,11 +20,10 @@ from .check import Finding
 
 CONVERSATION = Conversation(
     id="doctor",
-    turns=[
+    turns=(
         Turn(role="customer", text="My parcel has not come. Where is it?"),
         Turn(role="agent", text="It is on its way and comes tomorrow."),
-    ],
-    references=[],
+    ),
 )
 TOKENS = 16
 
