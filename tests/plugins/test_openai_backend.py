@@ -41,6 +41,7 @@ from liftbench.models.chat_server import (
     ChatServer,
     asked_wait,
     may_pass,
+    one_line,
 )
 from liftbench.models.references import is_chat_model, require_obtainable, resolve
 from liftbench.models.served import parse
@@ -214,6 +215,11 @@ def test_waits_double_and_no_two_are_alike() -> None:
         least = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
         assert len(waits) == 20
         assert least <= min(waits) <= max(waits) <= (1 + JITTER) * least
+
+
+def test_a_name_that_a_server_gives_is_one_line() -> None:
+    assert one_line("llama\n\x1b[31mred") == "llama[31mred"
+    assert len(one_line("x" * 10**6)) == 200
 
 
 @pytest.mark.parametrize(
