@@ -15,6 +15,7 @@ from .workflow.look import environment, load_conversations, preview
 from .workflow.measure import baseline, load_run, score
 from .workflow.preview import Preview
 from .workflow.setup import RunOptions
+from .workflow.size_plan import SizePlan, plan
 from .workflow.summarize import summarize
 from .workflow.sweep import sweep
 from .workflow.train import train
@@ -33,6 +34,7 @@ __all__ = [
     "RunFailed",
     "RunOptions",
     "SideBySide",
+    "SizePlan",
     "Sweep",
     "Turn",
     "UsageError",
@@ -43,6 +45,7 @@ __all__ = [
     "gate",
     "load_conversations",
     "load_run",
+    "plan",
     "preview",
     "score",
     "side_by_side",

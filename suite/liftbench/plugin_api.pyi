@@ -36,7 +36,7 @@ from .prompts.ending import Ending, end_token, ending
 from .prompts.render import completion_ids, encode, render
 from .prompts.spec import Prompt, prompt_spec
 from .records.conversation import Conversation, Turn
-from .records.run import DecodingRules, Finding, Manifest, ServedTokens
+from .records.run import DecodingRules, Finding, Manifest, ServedAnswer
 from .records.system import ModelRecord, PromptSpec, ServedModel
 from .records.training import CurvePoint, TrainingSummary
 from .runs.environment import peak_memory, usable_cores
@@ -91,8 +91,8 @@ __all__ = [
     "ResolvedModel",
     "Row",
     "RunFailed",
+    "ServedAnswer",
     "ServedModel",
-    "ServedTokens",
     "Tally",
     "TrainRequest",
     "TrainResult",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -39,6 +41,7 @@ from liftbench.models.chat_server import (
     ChatServer,
     asked_wait,
     may_pass,
+    one_line,
 )
 from liftbench.models.references import is_chat_model, require_obtainable, resolve
 from liftbench.models.served import parse
@@ -212,6 +215,11 @@ def test_waits_double_and_no_two_are_alike() -> None:
         least = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
         assert len(waits) == 20
         assert least <= min(waits) <= max(waits) <= (1 + JITTER) * least
+
+
+def test_a_name_that_a_server_gives_is_one_line() -> None:
+    assert one_line("llama\n\x1b[31mred") == "llama[31mred"
+    assert len(one_line("x" * 10**6)) == 200
 
 
 @pytest.mark.parametrize(
@@ -566,15 +574,39 @@ def test_a_killed_run_keeps_every_answer_and_asks_again_only_what_was_in_flight(
     assert usage.new_tokens == sum(one.new_tokens or 0 for one in run.predictions.values())
 
 
-def wait_for_lines(runs: Path, wanted: int, process: subprocess.Popen[bytes]) -> int:
-    """The number of predictions in the only run, once there are so many."""
+def wait_for_lines(runs: Path, wanted: int, process: subprocess.Popen[bytes] | None = None) -> int:
+    """The number of predictions in the only run, once there are so many; the process must not end before."""
     for _ in range(3000):
         lines = sum(path.read_bytes().count(b"\n") for path in runs.glob("2*/predictions.jsonl"))
         if lines >= wanted:
             return lines
-        assert process.poll() is None
+        assert process is None or process.poll() is None
         time.sleep(0.02)
     raise AssertionError(f"no {wanted} predictions came")
+
+
+def test_ctrl_c_keeps_what_is_in_flight_and_nothing_is_asked_twice_even_of_a_changed_server(
+    measured: Path, tmp_path: Path
+) -> None:
+    """The server comes back in another configuration, which the run says."""
+    environment = os.environ | {CONCURRENCY: "3"}
+    with chat_server("is slow", tmp_path / "log") as served:
+        command = [sys.executable, "-m", "liftbench", "baseline", "--dataset", str(measured)]
+        command += ["--runs", str(tmp_path / "runs"), "--model", f"openai:base@{served.base_url}"]
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        wait_for_lines(tmp_path / "runs", 1, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+        assert wait_for_lines(tmp_path / "runs", 1) == len(served.requests) < 12
+        port = urlsplit(served.base_url).port or 0
+    with chat_server("is another", tmp_path / "log", port=port) as served:
+        subprocess.run(command, env=environment, capture_output=True, check=True)
+        assert len(served.requests) == 12
+    [run] = map(liftbench.load_run, (tmp_path / "runs").glob("2*"))
+    assert run.summary.usage
+    assert sorted(run.summary.usage.answered_by) == ["base (fp_1)", "base (fp_2)"]
+    assert sum(run.summary.usage.answered_by.values()) == 12
+    assert "the server was changed while the run was measured" in run.manifest.notes
 
 
 @pytest.mark.parametrize(("stop", "kept"), [(KeyboardInterrupt, 3), (RunFailed, 2)])
@@ -590,7 +622,11 @@ def test_what_is_in_flight_when_a_command_stops_is_kept(
         backend = open_backend(served.base_url)
         prompts = [render(PROMPT, one, backend.tokenizer, 512) for one in conversations[:6]]
         if stop is KeyboardInterrupt:
-            monkeypatch.setattr("liftbench_plugins.backends.openai.wait", fail_once(wait, KeyboardInterrupt()))
+            signals = iter([signal.SIGINT])
+            monkeypatch.setattr(
+                "liftbench_plugins.backends.openai.wait",
+                lambda *given, **how: (list(map(signal.raise_signal, signals)), wait(*given, **how))[1],
+            )
         else:
             monkeypatch.setattr(backend._server, "answer", fail_once(backend._server.answer, RunFailed("gone", "")))
         made: list[tuple[int, Any]] = []

@@ -9,6 +9,7 @@ The RULE `writes script FILE` says what a file has: model → a part of the prom
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -34,6 +35,7 @@ WRITTEN = "Customer wrote {words} words about {last}. Agent answers."
 USAGE: dict[str, Callable[[int, int], dict[str, int] | None]] = {
     "writes": lambda read, wrote: {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote},
     "lies": lambda _read, _wrote: {"prompt_tokens": 7, "completion_tokens": 10**9, "total_tokens": 10**9},
+    "is another": lambda read, wrote: {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read},
     "counts double": lambda read, wrote: {"prompt_tokens": read, "completion_tokens": 2 * wrote, "total_tokens": read},
     "counts nothing": lambda _read, _wrote: None,
     "is slow": lambda _read, wrote: {"prompt_tokens": 7, "completion_tokens": wrote, "total_tokens": wrote + 7},
@@ -71,11 +73,12 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def chat_server(rule: str, log: Path, statuses: Sequence[int | str] = ()) -> Iterator[Served]:
-    """Starts a server and ends it."""
+def chat_server(rule: str, log: Path, statuses: Sequence[int | str] = (), port: int = 0) -> Iterator[Served]:
+    """Starts a server, on a free port unless one is given, and ends it."""
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, rule, str(log), *map(str, statuses)],
         cwd=ROOT,
+        env=os.environ | {"PORT": str(port)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -138,7 +141,7 @@ def serve(rule: str, log: Path, statuses: list[str]) -> None:
                 "created": 1,
                 "model": body["model"],
                 "choices": [choice],
-                "system_fingerprint": "fp_1",
+                "system_fingerprint": "fp_2" if rule == "is another" else "fp_1",
                 "usage": USAGE[rule](len(prompt.split()), len(text.split())),
             }
             self.answer(200, answer, cut=rule == "hangs up")
@@ -153,7 +156,7 @@ def serve(rule: str, log: Path, statuses: list[str]) -> None:
             self.wfile.write(data[: len(data) // 2] if cut else data)
             self.close_connection = cut
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", "0"))), Handler)
     print(server.server_port, flush=True)
     server.serve_forever()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,7 @@ class OpenAIBackend(Backend):
         self.most_rows = self._workers
         self._server = connect(served)
         self._tokens = TokenCheck(served.name)
-        self._said: Counter[str] = Counter()
+        self._said: set[str] = set()
         self._filtered = 0
 
     @classmethod
@@ -127,39 +129,31 @@ class OpenAIBackend(Backend):
         """Answers as they come. After an error or Ctrl-C nothing more is asked, and what is in flight is kept."""
         numbered = enumerate(prompts)
         asked: dict[Future[Answer], tuple[int, Prompt]] = {}
-        stopped: BaseException | None = None
-        with ThreadPoolExecutor(self._workers) as pool:
+        failed: LiftbenchError | None = None
+        with defer_interrupt(self._server) as interrupted, ThreadPoolExecutor(self._workers) as pool:
             while True:
-                try:
-                    for number, prompt in islice(numbered, 0 if stopped else self._workers - len(asked)):
-                        messages = read_messages(prompt.text)
-                        asked[pool.submit(self._server.answer, messages, max_new_tokens)] = number, prompt
-                    ready, _ = wait(asked, return_when=FIRST_COMPLETED)
-                except KeyboardInterrupt as interrupt:
-                    if stopped:
-                        self._server.close()
-                        raise
-                    stopped = interrupt
-                    self._server.give_up()
-                    continue
-                for future in ready:
+                free = 0 if failed or interrupted.is_set() else self._workers - len(asked)
+                for number, prompt in islice(numbered, free):
+                    messages = read_messages(prompt.text)
+                    asked[pool.submit(self._server.answer, messages, max_new_tokens)] = number, prompt
+                if not asked:
+                    break
+                for future in wait(asked, return_when=FIRST_COMPLETED).done:
                     number, prompt = asked.pop(future)
                     try:
                         made = self._generation(future.result(), prompt, max_new_tokens)
                     except LiftbenchError as error:
-                        stopped = stopped or error
+                        failed = failed or error
                         self._server.give_up()
                     else:
                         yield number, made
-                if not asked and (stopped or not ready):
-                    break
-        if stopped:
-            raise stopped
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        if failed:
+            raise failed
 
     def notes(self) -> list[str]:
-        told = [f"answered by {name}" for name in sorted(self._said)]
-        if len(self._said) > 1:
-            told.append("the server's configuration changed while the run was measured")
+        told = [f"answered by {name or 'a model without a name'}" for name in sorted(self._said)]
         if self._said:
             told.append(self._tokens.how)
         if self._filtered:
@@ -175,9 +169,9 @@ class OpenAIBackend(Backend):
                 f"the model server {self._server.host} ended an answer with {answer.finish_reason or 'no reason'!r}",
                 "It must answer with a text: switch off tools at the server.",
             )
-        self._said[" ".join(filter(None, [answer.model, answer.fingerprint and f"({answer.fingerprint})"]))] += 1
         self._filtered += answer.finish_reason == "content_filter"
         counted = self._tokens.check(answer, [one["content"] for one in read_messages(prompt.text)], most)
+        self._said.add(counted.said.by)
         return Generation(
             text=answer.text,
             prompt_tokens=counted.prompt,
@@ -185,6 +179,29 @@ class OpenAIBackend(Backend):
             finish_reason="length" if answer.finish_reason == "length" else "stop",
             served=counted.said,
         )
+
+
+@contextmanager
+def defer_interrupt(server: ChatServer) -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets instead of raising; the second one raises, and closes the connections."""
+    interrupted = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield interrupted
+        return
+
+    def note(*_: object) -> None:
+        if interrupted.is_set():
+            server.close()
+            raise KeyboardInterrupt
+        interrupted.set()
+        server.give_up()
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def connect(served: ServedModel) -> ChatServer:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from liftbench.plugin_api import Answer, ServedTokens, UsageError
+from liftbench.plugin_api import Answer, ServedAnswer, UsageError
 
 TOKENIZER = "LIFTBENCH_TOKENIZER"
 """A folder with `tokenizer.json`, or such a file."""
@@ -37,7 +37,7 @@ class Counted(NamedTuple):
 
     prompt: int
     new: int
-    said: ServedTokens
+    said: ServedAnswer
 
 
 class TokenCheck:
@@ -65,7 +65,7 @@ class TokenCheck:
         return Counted(
             prompt=read if reads and read is not None else prompt_here,
             new=wrote if writes and wrote is not None else min(new_here, most),
-            said=ServedTokens(prompt_tokens=read, new_tokens=wrote, believed=reads and writes),
+            said=ServedAnswer(by=answered_by(answer), prompt_tokens=read, new_tokens=wrote, believed=reads and writes),
         )
 
     def _bounds(self, texts: Sequence[str], beside: int) -> tuple[float, float, int]:
@@ -76,6 +76,11 @@ class TokenCheck:
             return count - spare, count + spare + beside, count
         size = sum(len(text.encode()) for text in texts)
         return -(-size // MOST_BYTES), size // FEWEST_BYTES + beside, -(-size // BYTES_PER_TOKEN)
+
+
+def answered_by(answer: Answer) -> str:
+    """The model that answered, with the server's name for its configuration: `llama (fp_1)`."""
+    return " ".join(filter(None, [answer.model, answer.fingerprint and f"({answer.fingerprint})"]))
 
 
 def find_tokenizer(name: str) -> Any:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,10 +15,16 @@ from ..errors import LiftbenchError
 from ..models.served import PREFIX, is_served
 from ..records.run import Manifest
 from ..runs.differences import protocol_differences
-from ..runs.directory import Run, runs_in
+from ..runs.directory import Run, find_run, runs_in
 from ..runs.selection import complete_like, is_plain_baseline, newest_pair, plain_baseline_of
 from ..workflow.setup import BASELINES, OVERRIDES, RUNS, Setup
 from .show import say
+
+if TYPE_CHECKING:
+    from ..workflow.size_plan import SizePlan
+
+PILOT = 50
+"""Conversations of a pilot."""
 
 STEP = "liftbench.step"
 """Set in the context while a command is a step of another one, which says itself what comes next."""
@@ -64,6 +71,24 @@ def after_training_alone(*, as_json: bool) -> None:
     """After `bench train --no-score`: the same, with its score."""
     if not as_json:
         say_next(*_again("--no-score"))
+
+
+def after_plan(plan: SizePlan, runs: Path) -> None:
+    """After a plan: a pilot instead of assumptions, the verdict where the pilot is large enough, else what it lacks."""
+    enough = [n for n in plan.fewest.values() if n is not None]
+    if not plan.pilot_runs:
+        say_next("bench", "baseline", "--limit", str(PILOT), *runs_arguments(runs))
+        return
+    baseline, candidate = (find_run(id_, runs) for id_ in plan.pilot_runs)
+    if not enough:
+        say_next("bench", "sweep", _recipe_of(candidate), *runs_arguments(runs))
+    elif plan.pilot and plan.pilot >= min(enough):
+        say_next("bench", "compare", baseline.id, candidate.id, *runs_arguments(runs))
+    elif baseline.manifest.protocol.n < len({id_ for batch in baseline.manifest.plan for id_ in batch}):
+        command = ["bench", "baseline", _recipe_of(baseline), "--limit", str(min(enough))]
+        say_next(*command, *runs_arguments(runs))
+    else:
+        say_next("bench", "data", "import", "FILE...", "--to", "FOLDER")
 
 
 def after_run(run: Run, runs: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import click
@@ -10,17 +9,14 @@ from rich.text import Text
 
 from ..errors import UsageError
 from ..report.terminal.tables import Table
-from ..runs.directory import find_run
-from ..statistics.power import assume_figures
+from ..statistics.lift import FEWEST
 from ..text.phrases import join_words, metric_label, percent
-from ..workflow.compare import choose_runs
-from ..workflow.size_plan import SizePlan, assume_pilot, plan_size
+from ..workflow.size_plan import CORRELATION, DEVIATIONS, MOST_SEEDS, SEED_DEVIATION, SizePlan
+from ..workflow.size_plan import plan as make_plan
+from .next_steps import after_plan
 from .options import json_option, run_argument, runs_option
 from .output import echo, print_list
 from .show import print_json, say
-
-DEVIATIONS, CORRELATION = (0.08, 0.09), 0.17
-"""Of ROUGE-L on TweetSumm, for the untuned model and its adapter (`baselines/paired-scores.json`)."""
 
 
 @click.command("plan")
@@ -32,10 +28,14 @@ DEVIATIONS, CORRELATION = (0.08, 0.09), 0.17
     "--target", type=float, help="The lift to prove, as a fraction (default: the baseline's recipe's, or 0.4)."
 )
 @click.option(
-    "--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Trainings that must all pass."
+    "--seeds", type=click.IntRange(1, MOST_SEEDS), default=1, show_default=True, help="Trainings that must all pass."
 )
 @click.option(
-    "--seed-deviation", type=click.FloatRange(0), default=0.02, show_default=True, help="Of a lift over seeds."
+    "--seed-deviation",
+    type=click.FloatRange(0),
+    default=SEED_DEVIATION,
+    show_default=True,
+    help="Of a lift over seeds.",
 )
 @click.option("--conversations", type=click.IntRange(1), multiple=True, help="A number to look at (repeatable).")
 @json_option
@@ -57,30 +57,26 @@ def command(
     A pilot of two runs says how scores vary and what time they take; without arguments, the newest comparable pair is
     taken. --assume BEFORE AFTER takes mean scores instead.
     """
-    if assume and names:
-        raise UsageError("give a pilot of two runs or --assume, not both")
-    of_seeds = seed_deviation if seeds > 1 else 0.0
-    if not all(map(math.isfinite, (*(assume or ()), *deviations, target or 0.0))) or min(deviations) <= 0:
-        raise UsageError("means and targets must be finite numbers, and --deviations above 0")
-    if assume:
-        before, after = assume
-        if before <= 0:
-            raise UsageError(f"--assume: the mean before must be above 0, not {before:g}")
-        goal = 0.4 if target is None else target
-        assumption = assume_figures(
-            before, after, deviations=deviations, correlation=correlation, target=goal, name="the score"
-        )
-        plan = plan_size(assumption, seeds=seeds, of_seeds=of_seeds, sizes=conversations)
-    else:
-        baseline, candidates = choose_runs([find_run(name, runs) for name in names], runs, say)
-        pilot = (baseline, candidates[0])
-        assumption = assume_pilot(*pilot, target)
-        plan = plan_size(assumption, seeds=seeds, of_seeds=of_seeds, sizes=conversations, pilot=pilot)
+    if len(names) > 2:
+        raise UsageError(f"a pilot is two runs, not {len(names)}")
+    plan = make_plan(
+        *names,
+        assume=assume,
+        deviations=deviations,
+        correlation=correlation,
+        target=target,
+        seeds=seeds,
+        seed_deviation=seed_deviation,
+        conversations=conversations,
+        runs=runs,
+        say=say,
+    )
     if as_json:
         print_json(plan)
         return
     echo(describe(plan))
     print_list(table(plan))
+    after_plan(plan, runs)
 
 
 def describe(plan: SizePlan) -> str:
@@ -88,13 +84,16 @@ def describe(plan: SizePlan) -> str:
     labels = [metric_label(name) for name in plan.headlines]
     lifts = join_words([f"{lift:+.0%} on {label}" for lift, label in zip(plan.lifts, labels, strict=True)])
     source = f"as in the pilot of {plan.pilot} conversations" if plan.pilot else "as assumed"
-    seeds = f", for all of {plan.seeds} seeds" if plan.seeds > 1 else ""
-    goal = f"+{percent(plan.target)}{seeds}"
-    enough = {power: n for power, n in plan.fewest.items() if n is not None}
+    truth = f"If the true {'lifts are' if len(labels) > 1 else 'lift is'} {lifts} ({source})"
+    goal = f"+{percent(plan.target)}" + (f" for each of {plan.seeds} seeds" if plan.seeds > 1 else "")
+    enough = {n: power for power, n in plan.fewest.items() if n is not None}
     if not enough:
-        return f"If the true lifts are {lifts} ({source}), no number of conversations proves {goal} reliably."
-    needed = join_words([f"{n:,} conversations prove it in {power} of cases" for power, n in enough.items()])
-    return f"If the true lifts are {lifts} ({source}), then of {goal}: {needed}."
+        return f"{truth}, no number of conversations proves {goal} reliably."
+    if list(enough) == [FEWEST]:
+        words = f"{FEWEST} conversations prove {goal} in {enough[FEWEST]} of measurements or more"
+        return f"{truth}, {words}; fewer are not judged."
+    needed = [f"{n:,} conversations prove {goal} in {power} of measurements" for n, power in enough.items()]
+    return f"{truth}, {needed[0]}" + "".join(f", {n:,} in {power}" for n, power in list(enough.items())[1:]) + "."
 
 
 def table(plan: SizePlan) -> Table:

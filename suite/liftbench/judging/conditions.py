@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..records.run import Limits
+from ..runs.measured import MeasuredRun
 from ..text.phrases import join_words, metric_label, percent
 from .evidence import Evidence
 
@@ -40,13 +41,20 @@ def list_conditions(evidence: Evidence) -> list[str]:
 
 def describe_served(evidence: Evidence) -> list[str]:
     """What is not known of models that a server runs, as a phrase; empty if there are none."""
-    manifests = [run.manifest for run in (evidence.candidate, evidence.over)]
     shown = dict.fromkeys(
-        f"{one.system.name} as it was served on {one.created[:10]}"
-        for one in manifests
-        if one.system.model is not None and one.system.model.served
+        _as_served(run)
+        for run in (evidence.candidate, evidence.over)
+        if run.manifest.system.model is not None and run.manifest.system.model.served
     )
     return [f"{join_words(list(shown))}: weights, precision and training data are not known"] if shown else []
+
+
+def _as_served(run: MeasuredRun) -> str:
+    begun, ended = run.manifest.created[:10], (run.manifest.finished or run.manifest.created)[:10]
+    days = f"on {begun}" if begun == ended else f"from {begun} to {ended}"
+    usage = run.summary.usage
+    ways = f", in {len(usage.answered_by)} configurations" if usage and len(usage.answered_by) > 1 else ""
+    return f"{run.manifest.system.name} as it was served {days}{ways}"
 
 
 def describe_loosened(limits: Limits) -> list[str]:

@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import UsageError
 from ..prompts.spec import Prompt
-from ..records.run import DecodingRules, FinishReason, ServedTokens
+from ..records.run import DecodingRules, FinishReason, ServedAnswer
 from ..records.system import PromptSpec
 
 
@@ -25,8 +25,8 @@ class Generation(Struct, frozen=True, kw_only=True):
     finish_reason: FinishReason
     prompt_tokens: int | UnsetType = UNSET
     """Number of tokens in the prompt, where the backend's tokenizer only estimates it."""
-    served: ServedTokens | UnsetType = UNSET
-    """What a server says of its tokens."""
+    served: ServedAnswer | UnsetType = UNSET
+    """What a server says of its answer."""
 
 
 class BackendRequest(Struct, frozen=True, kw_only=True):

@@ -149,7 +149,10 @@ def finish(run: OpenRun, measurement: Measurement, plugins: Plugins, progress: P
     run.note(*describe_misreadings(misread))
     progress(0, 0, "scoring: intervals of the means")
     summary = totals.summarize(bootstrap, misread)
-    summary = replace(summary, usage=usage_of(predictions, prices_of(run.requested), search_usage(run.folder)))
+    usage = usage_of(predictions, prices_of(run.requested), search_usage(run.folder))
+    summary = replace(summary, usage=usage)
+    if usage and len(usage.answered_by) > 1:
+        run.note("the server was changed while the run was measured")
     progress(len(predictions), len(predictions), "scored")
     write_atomic(run.folder / "summary.json", summary)
     run.update(**run.requested_changes, status="complete", finished=now(), sums=file_sums(run.folder))

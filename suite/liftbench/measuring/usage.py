@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -49,11 +50,13 @@ def usage_of(
         return UNSET
     read = sum(row.prompt_tokens or 0 for row in predictions) + sum(one.prompt_tokens for one in searched)
     wrote = sum(row.new_tokens or 0 for row in predictions) + sum(one.new_tokens for one in searched)
+    by = sum((Counter(one.answered_by) for one in searched), Counter(one.by for one in said))
     known = prices.prompt is not None and prices.new is not None
     return Usage(
         prompt_tokens=read,
         new_tokens=wrote,
         not_believed=sum(not one.believed for one in said) + sum(one.not_believed for one in searched),
+        answered_by=dict(sorted(by.items())),
         price_in=prices.prompt,
         price_out=prices.new,
         cost=(read * (prices.prompt or 0.0) + wrote * (prices.new or 0.0)) / 1e6 if known else None,

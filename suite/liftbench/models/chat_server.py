@@ -34,6 +34,9 @@ TIMEOUT_VARIABLE = "LIFTBENCH_TIMEOUT"
 TIMEOUT = 300.0
 """Seconds for one answer, unless the variable sets others."""
 
+LISTING_TIMEOUT = 10.0
+"""Seconds for the list of a server's models, which only helps with an error."""
+
 SHOWN = 5
 """Names of models in an error."""
 
@@ -106,8 +109,8 @@ class ChatServer:
                 finish_reason=(choice.finish_reason or "") if choice else "",
                 prompt_tokens=usage.prompt_tokens if usage else None,
                 new_tokens=usage.completion_tokens if usage else None,
-                fingerprint=made.system_fingerprint or "",
-                model=made.model or "",
+                fingerprint=one_line(made.system_fingerprint or ""),
+                model=one_line(made.model or ""),
             )
         except (AttributeError, TypeError) as error:
             raise self._unreadable("it has no choices with a message") from error
@@ -165,7 +168,8 @@ class ChatServer:
     def _served(self) -> str:
         """Which models the server says it serves, as a sentence; empty where it does not say."""
         try:
-            names = sorted(model.id for model in self._client.models.list().data)
+            listed = self._client.models.list(timeout=LISTING_TIMEOUT).data
+            names = sorted(one_line(model.id) for model in listed)
         except Exception:  # it only helps with an error that is there already
             return ""
         more = ", …" if len(names) > SHOWN else ""
@@ -207,6 +211,11 @@ def host_of(url: str) -> str:
     if not host or parts.scheme not in ("http", "https"):
         raise UsageError(f"{url!r} is no web address", "Give one such as https://api.openai.com/v1.")
     return host
+
+
+def one_line(name: str) -> str:
+    """A server's name for something, without line breaks and control characters, and not longer than a line."""
+    return "".join(character for character in name if character.isprintable())[:200]
 
 
 def may_pass(status: int, code: object) -> bool:

@@ -72,9 +72,11 @@ class Protocol(Struct, frozen=True, kw_only=True, omit_defaults=True):
 FinishReason = Literal["stop", "length", "unknown"]
 
 
-class ServedTokens(Struct, frozen=True, kw_only=True):
-    """What a server says of the tokens of one answer."""
+class ServedAnswer(Struct, frozen=True, kw_only=True):
+    """What a server says of one answer."""
 
+    by: str
+    """The model that answered, and the server's name for its configuration in brackets; empty where it says neither."""
     prompt_tokens: int | None
     """Tokens of the prompt; None where the server gave no number."""
     new_tokens: int | None
@@ -92,6 +94,8 @@ class Usage(Struct, frozen=True, kw_only=True):
     """As above."""
     not_believed: int
     """Answers of which the server gave no numbers of tokens, or some that cannot be right."""
+    answered_by: dict[str, int]
+    """`ServedAnswer.by` → number of answers; more than one where the server was changed meanwhile."""
     price_in: float | None = None
     """Price of a million prompt tokens; None where it was not given."""
     price_out: float | None = None
@@ -121,7 +125,7 @@ class Prediction(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     """Wall time of the batch divided by the number of conversations in it; where texts come one by one, the time since
     the one before. The file has none: equal texts are equal lines, and times are in `timing.jsonl`."""
-    served: ServedTokens | UnsetType = UNSET
+    served: ServedAnswer | UnsetType = UNSET
     """Set for a served model."""
     sha256: str = ""
     """Hash of the run's key (in older runs its id) and all other fields, as generated (see `runs.sums`); empty for

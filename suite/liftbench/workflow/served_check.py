@@ -24,7 +24,6 @@ CONVERSATION = Conversation(
         Turn(role="customer", text="My parcel has not come. Where is it?"),
         Turn(role="agent", text="It is on its way and comes tomorrow."),
     ),
-    references=(),
 )
 TOKENS = 16
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
 from ..errors import UsageError
-from ..runs.directory import Run
+from ..runs.directory import Run, find_run
 from ..runs.selection import require_comparable
 from ..statistics.lift import FEWEST
-from ..statistics.power import Assumption, assume_pairs, fewest_for, half_width, power
+from ..statistics.power import Assumption, assume_figures, assume_pairs, fewest_for, half_width, power
+from .compare import RunLike, choose_runs
+from .feedback import Say, feedback_to
+from .setup import RUNS
+
+DEVIATIONS, CORRELATION = (0.08, 0.09), 0.17
+"""Of ROUGE-L on TweetSumm, for the untuned model and its adapter (`baselines/paired-scores.json`)."""
+
+SEED_DEVIATION = 0.02
+TARGET = 0.4
 
 SIZES = (50, 100, 200, 500, 1000, 2000)
 WANTED = (0.8, 0.9)
+MOST_SEEDS = 100
 
 
 class SizeRow(Struct, frozen=True, kw_only=True):
@@ -40,9 +52,83 @@ class SizePlan(Struct, frozen=True, kw_only=True):
     """Standard deviation of a lift over seeds, as a fraction."""
     pilot: int | None
     """Conversations of the pilot; None for assumed scores."""
+    pilot_runs: list[str] = []
+    """Ids of the pilot's runs, the baseline first."""
     rows: list[SizeRow]
     fewest: dict[str, int | None]
     """Power in percent → the fewest conversations with it; None where no number is enough."""
+
+
+def plan(
+    baseline: RunLike | None = None,
+    candidate: RunLike | None = None,
+    *,
+    assume: tuple[float, float] | None = None,
+    deviations: tuple[float, float] = DEVIATIONS,
+    correlation: float = CORRELATION,
+    target: float | None = None,
+    seeds: int = 1,
+    seed_deviation: float = SEED_DEVIATION,
+    conversations: Sequence[int] = (),
+    runs: str | Path = RUNS,
+    say: Say | None = None,
+) -> SizePlan:
+    """Say how many conversations, seeds and minutes a proven lift would need, as `bench plan` does.
+
+    Parameters:
+        baseline: The pilot's untuned model: a run (as an object, a folder, an id or a part of one). If only one run is
+            given, its newest comparable counterpart is taken; if none is, the newest comparable pair.
+        candidate: The pilot's other run.
+        assume: Mean scores before and after, instead of a pilot.
+        deviations: With `assume`: the standard deviations of single conversations' scores, before and after.
+        correlation: With `assume`: the correlation of these scores.
+        target: The lift to prove, as a fraction (default: that of the baseline's recipe, or 0.4).
+        seeds: Trainings that must all pass.
+        seed_deviation: The standard deviation of a lift over seeds.
+        conversations: Numbers to look at (default: a few usual ones, and those that are enough).
+        runs: The folder of the run directories.
+        say: Called with each message, for example `print`.
+
+    Returns:
+        The plan: `fewest["80%"]` conversations prove the lift in 80% of cases, and each row has a number of
+        conversations with its power.
+
+    Raises:
+        UsageError: A run is unknown or the two cannot be compared, both a pilot and `assume` are given, or a number is
+            out of its range.
+
+    Example:
+        >>> liftbench.plan(assume=(0.2, 0.31), seeds=3).fewest["80%"]  # doctest: +SKIP
+        197
+    """
+    if assume and (baseline is not None or candidate is not None):
+        raise UsageError("give a pilot of two runs or --assume, not both")
+    if not all(map(math.isfinite, (*(assume or ()), *deviations, target or 0.0))) or min(deviations) <= 0:
+        raise UsageError("means and targets must be finite numbers, and --deviations above 0")
+    if not (1 <= seeds <= MOST_SEEDS and 0 <= seed_deviation < math.inf and -1 <= correlation <= 1):
+        raise UsageError(
+            f"seeds must be 1 to {MOST_SEEDS}, their deviation 0 or more, and the correlation from -1 to 1"
+        )
+    of_seeds = seed_deviation if seeds > 1 else 0.0
+    if assume:
+        before, after = assume
+        if before <= 0:
+            raise UsageError(f"--assume: the mean before must be above 0, not {before:g}")
+        assumption = assume_figures(
+            before,
+            after,
+            deviations=deviations,
+            correlation=correlation,
+            target=TARGET if target is None else target,
+            name="the score",
+        )
+        return plan_size(assumption, seeds=seeds, of_seeds=of_seeds, sizes=conversations)
+    given = [one for one in (baseline, candidate) if one is not None]
+    named = [one if isinstance(one, Run) else find_run(str(one), Path(runs)) for one in given]
+    first, others = choose_runs(named, Path(runs), feedback_to(None, say).say)
+    pilot = (first, others[0])
+    assumption = assume_pilot(*pilot, target)
+    return plan_size(assumption, seeds=seeds, of_seeds=of_seeds, sizes=conversations, pilot=pilot)
 
 
 def plan_size(
@@ -72,6 +158,7 @@ def plan_size(
         seeds=seeds,
         of_seeds=of_seeds,
         pilot=pilot[0].manifest.protocol.n if pilot else None,
+        pilot_runs=[run.id for run in pilot],
         rows=[
             SizeRow(
                 conversations=n,
