@@ -35,7 +35,7 @@ from liftbench.floors.control_scores import ControlScores, SystemScores, floor_c
 from liftbench.floors.validity import Validity
 from liftbench.measuring import harness
 from liftbench.measuring.plan import Measurement, prepare
-from liftbench.measuring.score import metric_info, summarize
+from liftbench.measuring.score import Totals, metric_info
 from liftbench.prompts.spec import prompt_spec
 from liftbench.recipe.resolve import ResolvedRecipe
 from liftbench.records.conversation import Conversation, Turn
@@ -177,7 +177,10 @@ class Scale:
             write_lines(run.folder / "training" / "rows.jsonl", rows)
             write_lines(run.folder / "predictions.jsonl", predictions)
             write_lines(run.folder / "scores.jsonl", scores)
-            summary = summarize(predictions, scores, measurement.metrics, Bootstrap(seed=0, resamples=100))
+            totals = Totals(measurement.metrics)
+            for prediction, row in zip(predictions, scores, strict=True):
+                totals.add(prediction, row)
+            summary = totals.summarize(Bootstrap(seed=0, resamples=100))
             write_atomic(run.folder / "summary.json", summary)
             run.record_environment()
             run.update(status="complete", finished=manifest.created, sums=file_sums(run.folder))

@@ -139,20 +139,6 @@ class Totals:
         )
 
 
-def summarize(
-    predictions: Sequence[Prediction],
-    scores: Sequence[SampleScores],
-    metrics: Sequence[Metric],
-    bootstrap: Bootstrap,
-    misread: Mapping[str, Misreading] = MappingProxyType({}),
-) -> RunSummary:
-    """The summary of texts and their scores, in one order."""
-    totals = Totals(metrics)
-    for prediction, row in zip(predictions, scores, strict=True):
-        totals.add(prediction, row)
-    return totals.summarize(bootstrap, misread)
-
-
 def _intervals(
     columns: Mapping[str, NDArray[np.float64]], ids: Sequence[str], bootstrap: Bootstrap
 ) -> dict[str, MeanInterval]:
