@@ -66,7 +66,9 @@ def test_when_and_in_how_many_ways_a_model_was_served_stands_in_the_sentence(scr
         served = ServedModel(name=name, url="http://127.0.0.1:9/v1")
         model = ModelRecord(reference=f"openai:{name}@{served.url}", sha256=name, source="served", served=served)
         system = replace(run.manifest.system, name=name, model=model, adapter=None)
-        days = {"created": "2026-11-30T23:59:00Z", "finished": "2026-12-01T00:09:00Z"} if name == "new" else {}
+        days: dict[str, Any] = (
+            {"created": "2026-11-30T23:59:00Z", "finished": "2026-12-01T00:09:00Z"} if name == "new" else {}
+        )
         runs.append(doctored(run, f"served-{name}", system=system, summary={"usage": usage}, **days))
     (result,) = compare(runs[0], [runs[1]], scripted.background).candidates
     begun = runs[0].manifest.created[:10]
