@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from liftbench.judging.compare import compare
 from liftbench.judging.evidence import Selection
 from liftbench.records.preferences import Preference
-from liftbench.records.run import Limits
-from liftbench.records.system import System
+from liftbench.records.run import Limits, Usage
+from liftbench.records.system import ModelRecord, ServedModel, System
 from liftbench.runs.directory import Run
 
 from ..support.scripted import ADAPTER, Bench, doctored, honest, scored, untuned
@@ -55,6 +56,26 @@ def test_another_precision_or_backend_stands_in_the_sentence(
 ) -> None:
     run = scripted.measure(honest(), system=change)
     assert words in scripted.judge(run).verdict.conditions
+
+
+def test_when_and_in_how_many_ways_a_model_was_served_stands_in_the_sentence(scripted: Bench, good: Run) -> None:
+    """A lift of a served model is one of the model as it was served at that time."""
+    used = Usage(prompt_tokens=9, new_tokens=9, not_believed=0, answered_by={"m (fp_1)": 3, "m (fp_2)": 5})
+    runs = []
+    for run, name, usage in ((scripted.baseline, "old", UNSET), (good, "new", used)):
+        served = ServedModel(name=name, url="http://127.0.0.1:9/v1")
+        model = ModelRecord(reference=f"openai:{name}@{served.url}", sha256=name, source="served", served=served)
+        system = replace(run.manifest.system, name=name, model=model, adapter=None)
+        days: dict[str, Any] = (
+            {"created": "2026-11-30T23:59:00Z", "finished": "2026-12-01T00:09:00Z"} if name == "new" else {}
+        )
+        runs.append(doctored(run, f"served-{name}", system=system, summary={"usage": usage}, **days))
+    (result,) = compare(runs[0], [runs[1]], scripted.background).candidates
+    begun = runs[0].manifest.created[:10]
+    assert (
+        f"new as it was served from 2026-11-30 to 2026-12-01, in 2 configurations and old as it was served on {begun}: "
+        "weights, precision and training data are not known"
+    ) in result.verdict.conditions
 
 
 def test_a_baseline_that_was_mostly_cut_stands_in_the_sentence(scripted: Bench, good: Run) -> None:

@@ -674,7 +674,11 @@ def test_the_server_of_transformers_is_measured(
     assert told.code == 0, told.err
     [run] = map(liftbench.load_run, (tmp_path / "runs").glob("2*"))
     assert [0 < one.new_tokens <= 8 for one in run.predictions.values() if one.new_tokens] == [True] * 3
-    assert any(note.startswith("the server counted") for note in run.manifest.notes)
+    # The name is the model's folder, so its own tokenizer checks what the server counts.
+    assert "the server's numbers of tokens were checked with a tokenizer on this machine" in run.manifest.notes
+    assert run.summary.usage
+    assert run.summary.usage.not_believed == 0
+    assert [one.prompt_tokens for one in run.predictions.values() if one.served] != []
 
 
 @contextmanager

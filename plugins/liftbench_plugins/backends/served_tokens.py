@@ -72,7 +72,8 @@ class TokenCheck:
         """The fewest and the most tokens that texts can have, with `beside` more around them, and the likeliest."""
         if self._tokenizer:
             count = sum(len(self._tokenizer.encode(text, add_special_tokens=False).ids) for text in texts)
-            spare = SPARE + TOLERANCE * count
+            # A replacement character stands for bytes of the model's own tokens, and has up to four when it is read.
+            spare = SPARE + TOLERANCE * count + 4 * sum(text.count("\ufffd") for text in texts)
             return count - spare, count + spare + beside, count
         size = sum(len(text.encode()) for text in texts)
         return -(-size // MOST_BYTES), size // FEWEST_BYTES + beside, -(-size // BYTES_PER_TOKEN)
