@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 import liftbench
 from liftbench.errors import UsageError
@@ -34,16 +36,20 @@ RAY = "the extra ray is not installed"
 SUBMITIT = "the extra slurm is not installed"
 
 
+TEXTS = 384
+
+
 @pytest.fixture
 def options(
     tmp_path: Path, conversations: list[Conversation], tiny_chat_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
-    """Twelve batches that take some time each, with one thread wherever they run."""
+    """Twelve batches, with one thread wherever they run. Each shard takes more than one turn of 64 texts."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")  # a long path cannot be that of a socket
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    write_lines(tmp_path / "support" / "validation.jsonl", conversations)
-    settings = {"generation.batch_size": 1, "generation.max_new_tokens": 300, "model.precision": "float32"}
+    many = [replace(one, id=f"{one.id}-{copy}") for copy in range(TEXTS // 12) for one in conversations]
+    write_lines(tmp_path / "support" / "validation.jsonl", many)
+    settings = {"generation.batch_size": 32, "generation.max_new_tokens": 300, "model.precision": "float32"}
     sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     return ["baseline", "--dataset", str(tmp_path / "support"), "--model", str(tiny_chat_model), *sets]
 
@@ -153,12 +159,12 @@ def test_a_worker_that_is_killed_in_the_middle_is_started_again_and_continues(
     killer.join()
     assert made.code == 0, made.err
     assert "starting it again (1 of 3)" in made.err
-    assert 0 < len(killer.before) < 12
+    assert 0 < len(killer.before) < TEXTS
     # What there was has stayed, line for line, and nothing was made a second time.
     shards = [run for run in map(liftbench.load_run, runs.glob("2*")) if run.manifest.shard]
     kept = [line for run in shards for line in (run.folder / "predictions.jsonl").read_bytes().splitlines(True)]
     assert set(killer.before) <= set(kept)
-    assert len(kept) == 12
+    assert len(kept) == TEXTS
     require_same(complete(runs), whole)
 
 
@@ -169,7 +175,11 @@ def test_a_launch_that_is_stopped_leaves_no_worker_and_continues(
     runs = tmp_path / "runs"
     arguments = [*options, "--runs", str(runs), "--workers", "2"]
     command = [sys.executable, "-m", "liftbench", *arguments]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    # A shell that starts the tests in the background makes them, and what they start, ignore an interrupt.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, cwd=tmp_path, preexec_fn=heard, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
         wait_until(lambda: texts(runs))
         process.send_signal(number)
         _, told = process.communicate(timeout=60)
@@ -177,7 +187,7 @@ def test_a_launch_that_is_stopped_leaves_no_worker_and_continues(
     assert process.returncode == codes[number], told
     wait_until(lambda: not workers(runs), 10)
     before = texts(runs)
-    assert 0 < len(before) < 12
+    assert 0 < len(before) < TEXTS
     made = command_line(*arguments)
     assert made.code == 0, made.err
     assert set(before) <= set(texts(runs))

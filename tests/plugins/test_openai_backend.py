@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -568,7 +569,7 @@ def test_a_killed_run_keeps_every_answer_and_asks_again_only_what_was_in_flight(
     [run] = map(liftbench.load_run, (tmp_path / "runs").glob("2*"))
     assert len(run.predictions) == len(set(asked)) == 12
     assert len(asked) <= 12 + 3 * at_once
-    assert list(run.predictions) == [id_ for batch in run.manifest.plan for id_ in batch]
+    assert list(run.predictions) == [one.id for one in run.conversations]
     usage = run.summary.usage
     assert usage
     assert usage.new_tokens == sum(one.new_tokens or 0 for one in run.predictions.values())
@@ -593,7 +594,9 @@ def test_ctrl_c_keeps_what_is_in_flight_and_nothing_is_asked_twice_even_of_a_cha
     with chat_server("is slow", tmp_path / "log") as served:
         command = [sys.executable, "-m", "liftbench", "baseline", "--dataset", str(measured)]
         command += ["--runs", str(tmp_path / "runs"), "--model", f"openai:base@{served.base_url}"]
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        # A shell that starts the tests in the background makes them, and what they start, ignore it.
+        heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, preexec_fn=heard)
         wait_for_lines(tmp_path / "runs", 1, process)
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
@@ -616,12 +619,16 @@ def test_what_is_in_flight_when_a_command_stops_is_kept(
     tmp_path: Path,
     conversations: list[Conversation],
     monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.setenv(CONCURRENCY, "3")
     with chat_server("is slow", tmp_path / "log") as served:
         backend = open_backend(served.base_url)
         prompts = [render(PROMPT, one, backend.tokenizer, 512) for one in conversations[:6]]
         if stop is KeyboardInterrupt:
+            # A shell that starts the tests in the background makes them ignore it.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
+            request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
             signals = iter([signal.SIGINT])
             monkeypatch.setattr(
                 "liftbench_plugins.backends.openai.wait",

@@ -81,8 +81,8 @@ def preview(recipe: str | Path | None = None, *, plugin: str | None = None, **op
     Parameters:
         recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`).
         plugin: Name of the trainer plugin, for example `qlora` (default: the recipe's).
-        **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`, `settings`,
-            `runs`, `fresh`, `plugins`, `progress`, `say`.
+        **options: See `RunOptions`: `model`, `backend`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`,
+            `settings`, `runs`, `fresh`, `plugins`, `progress`, `say`.
 
     Returns:
         The preview: `preview.counts` has the numbers of conversations, `preview.prompt` the first prompt with its

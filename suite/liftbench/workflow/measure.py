@@ -46,8 +46,8 @@ def baseline(recipe: str | Path | None = None, *, tune: bool = False, **options:
         recipe: A shipped recipe by name, or the path of a TOML file (default: `smollm2-135m`, or
             `helpdesk` where TweetSumm is not at hand).
         tune: Search for the best prompt on development data (`[tune]` in the recipe), and measure that one.
-        **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`, `settings`,
-            `runs`, `fresh`, `plugins`, `progress`, `say`.
+        **options: See `RunOptions`: `model`, `backend`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`,
+            `settings`, `runs`, `fresh`, `plugins`, `progress`, `say`.
 
     Returns:
         The complete run: `run.summary` has the means and intervals, `run.predictions` the summaries.
@@ -92,8 +92,8 @@ def score(
         name: What to call these texts (default: the file's name without its ending, or `predictions`).
         precision: Precision of the base model (default: that of the adapter's training, or the recipe's).
         allow_mismatch: Score an adapter on another base or in another precision than its own; the run says so.
-        **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`, `settings`,
-            `runs`, `fresh`, `plugins`, `progress`, `say`.
+        **options: See `RunOptions`: `model`, `backend`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`,
+            `settings`, `runs`, `fresh`, `plugins`, `progress`, `say`.
 
     Returns:
         The complete run.

@@ -60,8 +60,8 @@ def sweep(
         by: What the trials are compared by: `loss`, or a metric of the texts for the development conversations.
         conversations: Use only this many conversations of the training split (default: the recipe's `train.limit`).
         out: Where to write the recipe (default: `recipe.toml` in the sweep's folder).
-        **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `seed`, `settings`, `runs`, `fresh`,
-            `plugins`, `progress`, `say`; `limit` and `metrics`, which change no trial, go into the recipe.
+        **options: See `RunOptions`: `model`, `backend`, `dataset`, `data_dir`, `split`, `seed`, `settings`, `runs`,
+            `fresh`, `plugins`, `progress`, `say`; `limit` and `metrics`, which change no trial, go into the recipe.
 
     Returns:
         All trials, the number of the best one, and the path of its recipe.

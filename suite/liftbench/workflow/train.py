@@ -73,8 +73,8 @@ def train(
         seeds: Train this many adapters, with the recipe's seed and those that follow it, each in its own run.
         score: Measure each adapter after its training; without it the runs stay unscored (`status` is `trained`).
         launch: Train in several processes: their number, or a configuration of accelerate.
-        **options: See `RunOptions`: `model`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`, `settings`,
-            `runs`, `fresh`, `plugins`, `progress`, `say`.
+        **options: See `RunOptions`: `model`, `backend`, `dataset`, `data_dir`, `split`, `limit`, `seed`, `metrics`,
+            `settings`, `runs`, `fresh`, `plugins`, `progress`, `say`.
 
     Returns:
         The run, whose folder `run.adapter` holds the adapter; with `seeds` a list of runs in the order of their seeds.
