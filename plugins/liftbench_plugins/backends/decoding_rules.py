@@ -1,4 +1,4 @@
-"""Applies the decoding rules of a measurement to the logits and to the tokens made so far.
+"""Applies the decoding rules of a measurement to the logits and to the tokens made so far, and reads what was made.
 
 Imports torch and transformers only when a rule is in force.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from liftbench.plugin_api import DecodingRules, Ending
+from liftbench.plugin_api import DecodingRules, Ending, Generation
 
 
 class RuleKeeper:
-    """What the rules forbid in one batch, token by token. Without rules it does nothing."""
+    """What the rules forbid in one batch, token by token, and the text of what was made. Without rules it forbids
+    nothing."""
 
     def __init__(self, rules: DecodingRules, stops: Collection[int], ending: Ending, tokenizer: Any) -> None:
         """`stops` are the tokens that end a text; of `ending` only the texts that do are used."""
@@ -45,9 +46,16 @@ class RuleKeeper:
         newest = tuple(ids[-size:])
         return any(tuple(ids[start : start + size]) == newest for start in range(len(ids) - size))
 
-    def without_repeat(self, ids: list[int]) -> list[int]:
-        """The tokens before a repeat that `repeats` has found."""
-        return ids[: -self._rules.repetition_stop]
+    def generation(self, prompt: Sequence[int], ids: Sequence[int]) -> Generation:
+        """What the tokens made after a prompt are as a text: without its end, which may be a repeat."""
+        new_tokens, repeats = len(ids), self.repeats(ids)
+        stopped = repeats or (bool(ids) and ids[-1] in self._stops)
+        kept = ids[: -self._rules.repetition_stop] if repeats else ids[:-1] if stopped else ids
+        # Decoded together with the prompt, because a SentencePiece tokenizer drops the space before the first token.
+        text = self._decode([*prompt, *kept])[len(self._decode(prompt)) :]
+        if (end := self._ending.find(text)) >= 0:
+            text, stopped = text[:end], True
+        return Generation(text=text, new_tokens=new_tokens, finish_reason="stop" if stopped else "length")
 
     def _without_stops(self, logits: Any, made: Sequence[list[int]]) -> Any:
         logits = logits.clone()
@@ -70,6 +78,6 @@ class RuleKeeper:
     def _is_short(self, text: str) -> bool:
         return len(text.split()) < self._rules.min_words
 
-    def _decode(self, ids: list[int]) -> str:
+    def _decode(self, ids: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
         return text

@@ -136,7 +136,7 @@ class TransformersBackend(Backend):
             gc.collect()
             torch.cuda.empty_cache()
             raise OutOfMemory(reason) from None
-        return [self._generation(prompt.token_ids, row) for prompt, row in zip(prompts, rows, strict=True)]
+        return [self._rules.generation(prompt.token_ids, row) for prompt, row in zip(prompts, rows, strict=True)]
 
     def logits(self, prompt: Sequence[int], continuation: Sequence[int]) -> Any:
         import torch
@@ -226,18 +226,6 @@ class TransformersBackend(Backend):
         else:
             what = "it overflows"
         return RunFailed(f"the model's logits are not numbers in {self._request.precision}: {what}", fix)
-
-    def _generation(self, prompt: list[int], ids: list[int]) -> Generation:
-        new_tokens, repeats = len(ids), self._rules.repeats(ids)
-        stopped = repeats or (bool(ids) and ids[-1] in self._stops)
-        ids = self._rules.without_repeat(ids) if repeats else ids[:-1] if stopped else ids
-        # Decoded together with the prompt, because a SentencePiece tokenizer drops the space before the first token.
-        before: str = self.tokenizer.decode(prompt, skip_special_tokens=True)
-        whole: str = self.tokenizer.decode([*prompt, *ids], skip_special_tokens=True)
-        text = whole[len(before) :]
-        if (end := self._ending.find(text)) >= 0:
-            text, stopped = text[:end], True
-        return Generation(text=text, new_tokens=new_tokens, finish_reason="stop" if stopped else "length")
 
 
 def stop_tokens(generation_config: Any, tokenizer: Any) -> set[int]:

@@ -146,7 +146,10 @@ class VLLMBackend(Backend):
             stop=list(self._ending.texts) or None,
             detokenize=bool(self._ending.texts),
         )
-        return [self._generation(prompt.token_ids, one) for prompt, one in zip(prompts, made, strict=True)]
+        return [
+            self._rules.generation(prompt.token_ids, self._before_repeat(one))
+            for prompt, one in zip(prompts, made, strict=True)
+        ]
 
     def notes(self) -> list[str]:
         lora = f", LoRA up to rank {self._rank}" if self._rank else ""
@@ -228,19 +231,10 @@ class VLLMBackend(Backend):
                 ELSEWHERE,
             )
 
-    def _generation(self, prompt: list[int], output: Any) -> Generation:
+    def _before_repeat(self, output: Any) -> list[int]:
+        """The tokens up to the end of the first repeat; the engine goes on after it."""
         ids = list(output.token_ids)
-        at = next((end for end in range(1, len(ids) + 1) if self._rules.repeats(ids[:end])), None)
-        repeats, ids = at is not None, ids[:at]
-        new_tokens, stopped = len(ids), repeats or (bool(ids) and ids[-1] in self._stops)
-        ids = self._rules.without_repeat(ids) if repeats else ids[:-1] if stopped else ids
-        # Decoded together with the prompt, because a SentencePiece tokenizer drops the space before the first token.
-        before: str = self.tokenizer.decode(prompt, skip_special_tokens=True)
-        whole: str = self.tokenizer.decode([*prompt, *ids], skip_special_tokens=True)
-        text = whole[len(before) :]
-        if (end := self._ending.find(text)) >= 0:
-            text, stopped = text[:end], True
-        return Generation(text=text, new_tokens=new_tokens, finish_reason="stop" if stopped else "length")
+        return ids[: next((end for end in range(1, len(ids) + 1) if self._rules.repeats(ids[:end])), None)]
 
 
 def _rank_of(request: BackendRequest) -> int | None:
