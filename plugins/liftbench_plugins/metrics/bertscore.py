@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections import defaultdict
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -15,10 +14,6 @@ from liftbench_plugins.metrics.encoding import Reader
 PAIRS = 32
 """The number of pairs that the package gets at once, so that it encodes all their texts in one batch. The package
 orders texts by a set, so over several batches the last digits would depend on Python's hash seed."""
-
-
-_FLOAT = struct.Struct("<d")
-"""How a value is kept."""
 
 
 class BertScore(Metric):
@@ -58,7 +53,7 @@ class BertScore(Metric):
         return [sum(map(self._value, some)) / len(some) if some else None for some in pairs]
 
     def _value(self, pair: tuple[str, str]) -> float:
-        return float(_FLOAT.unpack(self._known[pair])[0]) if pair in self._known else 0.0
+        return self._known.number(pair) if pair in self._known else 0.0
 
     def _learn(self, pairs: Sequence[tuple[str, str]]) -> None:
         unknown = self._known.missing(pairs)
@@ -67,7 +62,7 @@ class BertScore(Metric):
         unknown.sort(key=lambda pair: len(pair[0]))
         for start in range(0, len(unknown), PAIRS):
             some = unknown[start : start + PAIRS]
-            self._known.add(some, [_FLOAT.pack(value) for value in self._f1(some)])
+            self._known.add_numbers(some, self._f1(some))
 
     def _f1(self, pairs: Sequence[tuple[str, ...]]) -> list[float]:
         from bert_score.utils import bert_cos_score_idf

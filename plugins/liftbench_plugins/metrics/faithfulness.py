@@ -5,7 +5,6 @@ The metrics use no references. The models are named by the user, as a folder or 
 
 from __future__ import annotations
 
-import struct
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -38,9 +37,6 @@ ENTAILMENT = {"entailment", "entail", "supports"}
 """Labels of NLI models for entailment (VitaminC's is `SUPPORTS`), in lower case."""
 
 Fits = Callable[[str], bool]
-
-_FLOAT = struct.Struct("<d")
-"""How a probability is kept."""
 
 
 class Checker(Metric):
@@ -106,7 +102,7 @@ class Checker(Metric):
             start = text.index(sentence, end)
             end = start + len(sentence)
             judged = transcript(conversation.turns), sentence
-            if judged in self._supported and _number(self._supported[judged]) < THRESHOLD:
+            if judged in self._supported and self._supported.number(judged) < THRESHOLD:
                 found.append(Finding(start=start, end=end, kind="unsupported sentence"))
         return found
 
@@ -117,7 +113,7 @@ class Checker(Metric):
         if not sentences:
             return 0.0
         document = transcript(conversation.turns)
-        return sum(_number(self._supported[document, sentence]) for sentence in sentences) / len(sentences)
+        return sum(self._supported.number((document, sentence)) for sentence in sentences) / len(sentences)
 
     def _sentences(self, text: str) -> list[str]:
         half = self._reader.limit // 2
@@ -139,14 +135,10 @@ class Checker(Metric):
         self._reader.warn_of_cuts(self.name, inputs)
         read = iter(self._reader.read(inputs, self._support))
         best = [max(float(next(read)) for _ in some) for some in blocks]
-        self._supported.add(asked, [_FLOAT.pack(support) for support in best])
+        self._supported.add_numbers(asked, best)
 
     def _fits(self, sentence: str) -> Fits:
         return lambda block: self._reader.count(*self._input(block, sentence)) <= self._reader.limit
-
-
-def _number(value: bytes) -> float:
-    return float(_FLOAT.unpack(value)[0])
 
 
 class MiniCheck(Checker):

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,8 +25,18 @@ TABLE = (
     "CREATE TABLE IF NOT EXISTS known (key BLOB PRIMARY KEY, value BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID"
 )
 
+USED = (
+    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
+"""The bytes of all that is in the file, known without reading it: never fewer than those of the values."""
+
+AT_ONCE = 500
+"""Keys of one query."""
+
 Input = tuple[str, ...]
 """One text, or a pair."""
+
+_NUMBER = struct.Struct("<d")
 
 
 class Known:
@@ -49,31 +60,48 @@ class Known:
     def missing(self, inputs: Sequence[Input]) -> list[Input]:
         """The distinct inputs, in order, whose values are neither in memory nor on disk."""
         unread = [one for one in dict.fromkeys(inputs) if one not in self._values]
-        keys = {self._key(one): one for one in unread}
+        if not unread:
+            return []
+        of_key = {self._key(one): one for one in unread}
+        keys = list(of_key)
         with self._open() as file:
-            for start in range(0, len(keys), 500):
+            for start in range(0, len(keys), AT_ONCE):
                 if file is None:
                     break
-                some = list(keys)[start : start + 500]
+                some = keys[start : start + AT_ONCE]
                 marks = ",".join("?" * len(some))
                 rows = file.execute(f"SELECT key, value FROM known WHERE key IN ({marks})", some).fetchall()
-                self._values.update((keys[key], value) for key, value in rows)
+                self._values.update((of_key[key], value) for key, value in rows)
                 file.execute(f"UPDATE known SET used = ? WHERE key IN ({marks})", [int(time.time()), *some])
         return [one for one in unread if one not in self._values]
 
     def add(self, inputs: Sequence[Input], values: Sequence[bytes]) -> None:
         """Keep the values of inputs."""
+        if not inputs:
+            return
         self._values.update(zip(inputs, values, strict=True))
         now = int(time.time())
         with self._open() as file:
             if file:
                 rows = [(self._key(one), value, now) for one, value in zip(inputs, values, strict=True)]
                 file.executemany("INSERT OR IGNORE INTO known VALUES (?, ?, ?)", rows)
-                [[total, count]] = file.execute("SELECT coalesce(sum(length(value)), 0), count(*) FROM known")
-                if total > LIMIT:
-                    file.execute(
-                        "DELETE FROM known WHERE key IN (SELECT key FROM known ORDER BY used LIMIT ?)", [count // 2]
-                    )
+                self._evict(file)
+
+    def number(self, one: Input) -> float:
+        """A value that `add_numbers` has kept."""
+        return float(_NUMBER.unpack(self._values[one])[0])
+
+    def add_numbers(self, inputs: Sequence[Input], numbers: Sequence[float]) -> None:
+        """Keep numbers as the values of inputs."""
+        self.add(inputs, [_NUMBER.pack(number) for number in numbers])
+
+    @staticmethod
+    def _evict(file: sqlite3.Connection) -> None:
+        if file.execute(USED).fetchone()[0] <= LIMIT:
+            return
+        [[total, count]] = file.execute("SELECT coalesce(sum(length(value)), 0), count(*) FROM known")
+        if total > LIMIT:
+            file.execute("DELETE FROM known WHERE key IN (SELECT key FROM known ORDER BY used LIMIT ?)", [count // 2])
 
     def _key(self, one: Input) -> bytes:
         sums = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in one]
