@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
-from ..files import append_lines
+from ..files import BAD_JSON, append_lines
 from ..records.run import Prediction, Timing
-from ..stored_rows import by_id
+from ..stored_rows import make_each
 
 TIMING = "timing.jsonl"
 """A line for each text that was generated here; one from the cache of generations has none."""
@@ -31,40 +31,23 @@ def keep_seconds(folder: Path, rows: Iterable[Prediction]) -> list[Prediction]:
 
 def with_seconds(folder: Path, rows: Iterable[Prediction]) -> Iterator[Prediction]:
     """Predictions with the seconds that a run's timing has of them. Older runs have them in the rows."""
-    known = {row.id: row.seconds for row in _read(folder / TIMING)}
-    return (replace(row, seconds=known.get(row.id, row.seconds)) for row in rows)
+    return map(_reader(folder), rows)
 
 
 def timed_by_id(folder: Path, rows: Sequence[Prediction]) -> Mapping[str, Prediction]:
-    """Predictions by their ids, with their seconds; those that stay on disk get them when they are asked for."""
-    if isinstance(rows, list):
-        return by_id(list(with_seconds(folder, rows)))
-    return _Timed(by_id(rows), {row.id: row.seconds for row in _read(folder / TIMING)})
+    """Predictions by their ids, with their seconds."""
+    return make_each(rows, _reader(folder))
 
 
-class _Timed(Mapping[str, Prediction]):
-    """Predictions that get their seconds when they are asked for."""
-
-    def __init__(self, rows: Mapping[str, Prediction], known: Mapping[str, float]) -> None:
-        self._rows, self._known = rows, known
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __contains__(self, id_: object) -> bool:
-        return id_ in self._rows
-
-    def __getitem__(self, id_: str) -> Prediction:
-        row = self._rows[id_]
-        return replace(row, seconds=self._known.get(id_, row.seconds))
+def _reader(folder: Path) -> Callable[[Prediction], Prediction]:
+    """A function that gives a prediction its seconds."""
+    known = {row.id: row.seconds for row in _read(folder / TIMING)}
+    return lambda row: replace(row, seconds=known.get(row.id, row.seconds))
 
 
 def _read(path: Path) -> Iterator[Timing]:
     """The whole lines of a timing; one that a kill has cut is left out, whatever follows it."""
     decode = msgspec.json.Decoder(Timing).decode
     for line in path.read_bytes().splitlines() if path.exists() else ():
-        with suppress(msgspec.DecodeError):
+        with suppress(*BAD_JSON):
             yield decode(line)
