@@ -89,6 +89,11 @@ class HeadlineParity(Struct, frozen=True, kw_only=True):
     problem: str = ""
     """Why there is no difference."""
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 is outside of the interval."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
 
 class Parity(Struct, frozen=True, kw_only=True):
     """What two runs of one system have in common. The second run is compared with the first."""
@@ -230,8 +235,7 @@ def _outcome(apart: int, headlines: Sequence[HeadlineParity], *, few: bool) -> O
         return "equal"
     if few:
         return "too few"
-    excluded = any(one.low is not None and one.high is not None and (one.low > 0 or one.high < 0) for one in headlines)
-    return "different" if excluded else "alike"
+    return "different" if any(one.excludes_zero for one in headlines) else "alike"
 
 
 def _backends(first: Run, second: Run) -> tuple[str, str]:

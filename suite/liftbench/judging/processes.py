@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from ..errors import RunFailed
+from ..runs.environment import usable_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,7 +30,7 @@ def spread(work: Callable[[T], R], items: Sequence[T], texts: int) -> list[R]:
     and its result has to be pickled. There is one process only where the system cannot fork, and where torch was
     loaded, whose threads would be missing in the others.
     """
-    processes = min(len(items) - 1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    processes = min(len(items) - 1, usable_cores())
     if texts < LARGE or processes < 2 or not can_fork():
         return [work(item) for item in items]
     first, rest = work(items[0]), items[1:]

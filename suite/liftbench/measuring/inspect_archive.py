@@ -53,15 +53,7 @@ def read_archive(path: Path, largest: int) -> dict[str, Any]:
             document = _member(archive, file, header) if header else {}
             kept = [_sample(archive, file, members, info) for info in samples.values()]
             return {**document, "samples": kept}
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        struct.error,
-    ) as error:
+    except DAMAGED as error:
         raise UsageError(f"cannot read the log {path}: {error}", CONVERT) from error
 
 

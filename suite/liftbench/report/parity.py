@@ -26,7 +26,7 @@ def describe_parity(parity: Parity) -> str:
         if not shown:
             return f"{equal}; no headline can be compared."
         return f"{equal}, and no headline differs measurably: {join_words(shown)}."
-    shown = [_difference(one) for one in parity.headlines if _excludes_zero(one)]
+    shown = [_difference(one) for one in parity.headlines if one.excludes_zero]
     return (
         f"{equal}, and the figures differ: {join_words(shown)}; a system measured by one must not be compared with a "
         "system measured by the other."
@@ -124,10 +124,6 @@ def _fine(value: float | None) -> str:
 
 def _fine_interval(low: float | None, high: float | None) -> str:
     return "unknown" if low is None or high is None else f"{_fine(low)} to {_fine(high)}"
-
-
-def _excludes_zero(one: HeadlineParity) -> bool:
-    return one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
 
 
 def _interval(parity: Parity) -> str:
