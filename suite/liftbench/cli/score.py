@@ -26,7 +26,7 @@ from .options import (
     shard_option,
     wants_launch,
 )
-from .show import say, show_preview, show_run, show_runs, show_shard
+from .show import say, show_preview, show_runs, show_shard
 
 
 @click.command("score")
@@ -82,7 +82,7 @@ def command(
             show_preview(preview_system(setup, measurement, None), as_json=as_json)
             after_dry_run(as_json=as_json)
             return
-        run = score_texts(setup, measurement, texts, name or predictions.stem)
+        runs = [score_texts(setup, measurement, texts, name or predictions.stem)]
     elif form or pick:
         raise UsageError("--format and --pick are for --predictions")
     elif system is None:
@@ -106,22 +106,17 @@ def command(
             return
         subjects = [find(name) for name in (system, *also)]
         if shard:
-            run = measure_subject(setup, measurement, *subjects[0], shard)
-            show_shard(run, as_json=as_json)
+            show_shard(measure_subject(setup, measurement, *subjects[0], shard), as_json=as_json)
             after_shard(setup.runs, as_json=as_json)
             return
         if launch:
-            run = measure_launched(setup, "score", subjects[0][0], measurement, launch, subjects[0][1])
+            subject, parent = subjects[0]
+            runs = [measure_launched(setup, "score", subject, measurement, launch, parent)]
         else:
-            *before, run = measure_subjects(setup, measurement, subjects)
-            if before:
-                say_problems(setup.plugins, say)
-                show_runs([*before, run], as_json=as_json)
-                after_measuring(setup, run, as_json=as_json)
-                return
+            runs = list(measure_subjects(setup, measurement, subjects))
     say_problems(setup.plugins, say)
-    show_run(run, as_json=as_json)
-    after_measuring(setup, run, as_json=as_json)
+    show_runs(runs, as_json=as_json)
+    after_measuring(setup, runs[-1], as_json=as_json)
 
 
 def _picked(given: tuple[str, ...]) -> dict[str, str]:

@@ -100,12 +100,12 @@ def show_run(run: Run, *, as_json: bool) -> None:
 
 
 def show_runs(runs: Sequence[Run], *, as_json: bool) -> None:
-    """Show the figures of complete runs one after the other; as JSON, as one list."""
-    if as_json:
+    """Show the figures of complete runs one after the other; as JSON, several as one list."""
+    if as_json and len(runs) > 1:
         print_json([run_record(run) for run in runs])
         return
     for run in runs:
-        show_run(run, as_json=False)
+        show_run(run, as_json=as_json)
 
 
 def show_seeds(runs: Sequence[Run], *, as_json: bool) -> None:
