@@ -89,13 +89,14 @@ class OpenAIBackend(Backend):
     context_length = 0
 
     def __init__(self, request: BackendRequest) -> None:
-        self.check(request)
+        require_packages(["openai"], "a served model", "liftbench[served]")
+        _refuse(request)
+        self._workers = concurrency()
         served = read_served(request.model)
         self.tokenizer = MessagesTokenizer()
-        self._workers = concurrency()
         self.most_rows = self._workers
-        self._server = connect(served)
         self._tokens = TokenCheck(served.name)
+        self._server = connect(served)
         self._said: set[str] = set()
         self._filtered = 0
 
@@ -106,20 +107,8 @@ class OpenAIBackend(Backend):
 
     @classmethod
     def check(cls, request: BackendRequest) -> None:
-        require_packages(["openai"], "a served model", "liftbench[served]")
-        if request.prompt.prefill:
-            raise UsageError(
-                "a served model cannot continue prompt.prefill: servers differ in what they make of it",
-                "Leave the prefill out (--set prompt.prefill=).",
-            )
-        if request.prompt.template_arguments:
-            raise UsageError(
-                "prompt.template_arguments do not reach a served model", "Leave them out, and set them at the server."
-            )
-        concurrency()
-        served = read_served(request.model)
-        TokenCheck(served.name)
-        connect(served).close()
+        # Nothing is asked of the server before the first prompt.
+        cls(request).close()
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         made = dict(self.stream(prompts, max_new_tokens))
@@ -128,20 +117,20 @@ class OpenAIBackend(Backend):
     def stream(self, prompts: Iterable[Prompt], max_new_tokens: int) -> Iterator[tuple[int, Generation]]:
         """Answers as they come. After an error or Ctrl-C nothing more is asked, and what is in flight is kept."""
         numbered = enumerate(prompts)
-        asked: dict[Future[Answer], tuple[int, Prompt]] = {}
+        asked: dict[Future[Answer], tuple[int, list[dict[str, str]]]] = {}
         failed: LiftbenchError | None = None
         with defer_interrupt(self._server) as interrupted, ThreadPoolExecutor(self._workers) as pool:
             while True:
                 free = 0 if failed or interrupted.is_set() else self._workers - len(asked)
                 for number, prompt in islice(numbered, free):
                     messages = read_messages(prompt.text)
-                    asked[pool.submit(self._server.answer, messages, max_new_tokens)] = number, prompt
+                    asked[pool.submit(self._server.answer, messages, max_new_tokens)] = number, messages
                 if not asked:
                     break
                 for future in wait(asked, return_when=FIRST_COMPLETED).done:
-                    number, prompt = asked.pop(future)
+                    number, messages = asked.pop(future)
                     try:
-                        made = self._generation(future.result(), prompt, max_new_tokens)
+                        made = self._generation(future.result(), messages, max_new_tokens)
                     except LiftbenchError as error:
                         failed = failed or error
                         self._server.give_up()
@@ -163,14 +152,14 @@ class OpenAIBackend(Backend):
     def close(self) -> None:
         self._server.close()
 
-    def _generation(self, answer: Answer, prompt: Prompt, most: int) -> Generation:
+    def _generation(self, answer: Answer, messages: list[dict[str, str]], most: int) -> Generation:
         if answer.finish_reason not in REASONS:
             raise RunFailed(
                 f"the model server {self._server.host} ended an answer with {answer.finish_reason or 'no reason'!r}",
                 "It must answer with a text: switch off tools at the server.",
             )
         self._filtered += answer.finish_reason == "content_filter"
-        counted = self._tokens.check(answer, [one["content"] for one in read_messages(prompt.text)], most)
+        counted = self._tokens.check(answer, [one["content"] for one in messages], most)
         self._said.add(counted.said.by)
         return Generation(
             text=answer.text,
@@ -178,6 +167,19 @@ class OpenAIBackend(Backend):
             new_tokens=counted.new,
             finish_reason="length" if answer.finish_reason == "length" else "stop",
             served=counted.said,
+        )
+
+
+def _refuse(request: BackendRequest) -> None:
+    """Raise `UsageError` for what does not reach a served model."""
+    if request.prompt.prefill:
+        raise UsageError(
+            "a served model cannot continue prompt.prefill: servers differ in what they make of it",
+            "Leave the prefill out (--set prompt.prefill=).",
+        )
+    if request.prompt.template_arguments:
+        raise UsageError(
+            "prompt.template_arguments do not reach a served model", "Leave them out, and set them at the server."
         )
 
 
