@@ -82,8 +82,13 @@ def attach(model: Any, adapter: Path) -> Any:
         if id(tensor) not in own and tensor.is_floating_point():
             tensor.data = tensor.data.to(dtype)
     base = wrapped.get_base_model()
-    _check_effect(wrapped, base, str(config.peft_type), adapter)
+    _check_effect(wrapped, base, _kind_of(config), adapter)
     return wrapped
+
+
+def _kind_of(config: Any) -> str:
+    """PEFT's name for a kind of adapters: `LORA`."""
+    return str(getattr(config.peft_type, "value", config.peft_type))
 
 
 def leaves_base(wrapped: Any) -> bool:
@@ -93,7 +98,7 @@ def leaves_base(wrapped: Any) -> bool:
     the base, and other kinds of adapters, or further modules in a file, may.
     """
     return all(
-        str(getattr(config.peft_type, "value", config.peft_type)) == "LORA"
+        _kind_of(config) == "LORA"
         and config.init_lora_weights in (True, False, "gaussian")
         and config.bias == "none"
         and not any(getattr(config, name, None) for name in MORE_THAN_LAYERS)
@@ -102,7 +107,7 @@ def leaves_base(wrapped: Any) -> bool:
 
 
 def _refuse_unsupported(config: Any, adapter: Path) -> None:
-    kind = str(getattr(config.peft_type, "value", config.peft_type))
+    kind = _kind_of(config)
     if config.is_prompt_learning:
         raise UsageError(
             f"the adapter {adapter} is a learned prompt ({kind}), which the backend transformers does not support",
@@ -147,7 +152,6 @@ def _check_effect(wrapped: Any, base: Any, kind: str, adapter: Path) -> None:
     """
     import torch
 
-    kind = kind.rpartition(".")[2]
     device = base.get_input_embeddings().weight.device
     ids = torch.arange(8, device=device)[None, :] % base.get_input_embeddings().weight.shape[0]
     try:

@@ -37,7 +37,7 @@ SPLIT = "some batches were split because they did not fit in memory; half-precis
 
 def open_backend(subject: Loadable, recipe: Recipe, plugins: Plugins) -> Backend:
     """Load a system. Raises `UsageError` where the budgets do not fit the model's context."""
-    name = subject.system.backend or recipe.model.backend
+    name = _backend_of(subject, recipe)
     require_rules(recipe, plugins, name)
     backend = opened(find_backend(name, plugins), backend_request(subject, recipe))
     try:
@@ -53,9 +53,13 @@ def require_generable(subject: Loadable, recipe: Recipe, plugins: Plugins) -> No
 
     It is called before a run is begun, so that none is left behind.
     """
-    name = subject.system.backend or recipe.model.backend
+    name = _backend_of(subject, recipe)
     require_rules(recipe, plugins, name)
     find_backend(name, plugins).check(backend_request(subject, recipe))
+
+
+def _backend_of(subject: Loadable, recipe: Recipe) -> str:
+    return subject.system.backend or recipe.model.backend
 
 
 def find_backend(name: str, plugins: Plugins) -> type[Backend]:
@@ -125,8 +129,9 @@ def generate_missing(
     missing = set(measurement.scored) - done.keys()
     count = len(done)
     progress(count, total, "loading the model")
-    require_rules(recipe, plugins, subject.system.backend or recipe.model.backend)
-    kind = find_backend(subject.system.backend or recipe.model.backend, plugins)
+    name = _backend_of(subject, recipe)
+    require_rules(recipe, plugins, name)
+    kind = find_backend(name, plugins)
     cached = open_cached(kind, subject, recipe, measurement)
     notes: list[str] = []
 
