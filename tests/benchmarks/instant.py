@@ -5,32 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from liftbench.extension.registry import Registry
-from liftbench.plugin_api import Backend, BackendRequest, Generation, Prompt, hookimpl
+from liftbench.plugin_api import Generation, Prompt, hookimpl
 
-from ..support.build import Words
+from ..support.stand_in import StandIn
 
 WORDS = 26
 
 
-class Instant(Backend):
+class Instant(StandIn):
     """Repeats the last words of the prompt."""
 
+    context_length = 0
     independent = True
     most_rows = 64
-
-    def __init__(self, request: BackendRequest) -> None:
-        del request
-        self.tokenizer = Words()
-        self.device = "cpu"
-        self.context_length = 0
-
-    @classmethod
-    def open_tokenizer(cls, model: Path) -> Any:
-        del model
-        return Words()
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         del max_new_tokens

@@ -27,7 +27,6 @@ from liftbench.measuring.plan import batch_plan, prepare, sample_ids
 from liftbench.measuring.systems import Loadable
 from liftbench.measuring.texts import read_texts
 from liftbench.plugin_api import (
-    Backend,
     BackendRequest,
     Conversation,
     Generation,
@@ -48,10 +47,10 @@ from liftbench.runs.open_run import open_run
 from liftbench.runs.sums import seal
 from liftbench.workflow.setup import resolve_recipe
 
-from ..support.build import Words
+from ..support.stand_in import StandIn
 
 
-class EchoBackend(Backend):
+class EchoBackend(StandIn):
     """Repeats the first words of the last line; the text says how large the batch was."""
 
     opened: ClassVar[int] = 0
@@ -60,16 +59,8 @@ class EchoBackend(Backend):
     fail_after: ClassVar[int] = 10**9
 
     def __init__(self, request: BackendRequest) -> None:
-        del request
+        super().__init__(request)
         type(self).opened += 1
-        self.tokenizer = Words()
-        self.device = "cpu"
-        self.context_length = 4096
-
-    @classmethod
-    def open_tokenizer(cls, model: Path) -> Any:
-        del model
-        return Words()
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         if len(prompts) > self.largest:

@@ -19,7 +19,6 @@ from liftbench.measuring.harness import measure, new_manifest
 from liftbench.measuring.plan import prepare
 from liftbench.measuring.systems import Loadable, resolve_system
 from liftbench.plugin_api import (
-    Backend,
     BackendRequest,
     Conversation,
     Generation,
@@ -39,13 +38,13 @@ from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
 from liftbench.workflow.setup import resolve_recipe
 
-from ..support.build import Words
+from ..support.stand_in import StandIn
 
 GOOD = "Write well.\n\n{conversation}"
 BAD = "Write badly.\n\n{conversation}"
 
 
-class SuggestibleBackend(Backend):
+class SuggestibleBackend(StandIn):
     """Writes what a reference would say if it is asked to write well, the more so after a prefill; then it rambles."""
 
     opened: ClassVar[int] = 0
@@ -53,16 +52,8 @@ class SuggestibleBackend(Backend):
     fail_after: ClassVar[int] = 10**9
 
     def __init__(self, request: BackendRequest) -> None:
-        del request
+        super().__init__(request)
         type(self).opened += 1
-        self.tokenizer = Words()
-        self.device = "cpu"
-        self.context_length = 4096
-
-    @classmethod
-    def open_tokenizer(cls, model: Path) -> Any:
-        del model
-        return Words()
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         del max_new_tokens

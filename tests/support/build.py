@@ -79,18 +79,6 @@ ENVIRONMENT = Environment(
 )
 
 
-class Words:
-    """A tokenizer whose tokens are words."""
-
-    bos_token_id = None
-    eos_token_id = 0
-    all_special_ids = (0,)
-
-    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, list[int]]:
-        del add_special_tokens
-        return {"input_ids": [len(word) for word in text.split()]}
-
-
 THINGS = ("order", "refund", "parcel", "login", "invoice", "flight", "router", "card", "seat", "charger", "app", "bill")
 TROUBLES = ("has not arrived", "is wrong again", "stopped working after the update")
 REMEDIES = ("asks for a direct message with the details", "promises a new one within three days", "explains the steps")

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from liftbench.extension.loader import load_plugins
 from liftbench.extension.registry import Registry
@@ -17,7 +17,7 @@ from liftbench.files import append_lines
 from liftbench.measuring.harness import measure, new_manifest
 from liftbench.measuring.plan import prepare
 from liftbench.measuring.systems import Loadable
-from liftbench.plugin_api import Backend, BackendRequest, Generation, Prompt, hookimpl
+from liftbench.plugin_api import Generation, Prompt, hookimpl
 from liftbench.progress import no_progress
 from liftbench.prompts.spec import prompt_spec
 from liftbench.records.system import ModelRecord, System
@@ -25,27 +25,16 @@ from liftbench.runs.open_run import open_run
 from liftbench.workflow.measure import scored
 from liftbench.workflow.setup import resolve_recipe
 
-from .build import Words
+from .stand_in import StandIn
 
 SECONDS = 0.02
 """What a batch takes."""
 
 
-class SlowBackend(Backend):
+class SlowBackend(StandIn):
     """Repeats a line of the conversation; the text says with how many others it was made."""
 
     log: ClassVar[Path]
-
-    def __init__(self, request: BackendRequest) -> None:
-        del request
-        self.tokenizer = Words()
-        self.device = "cpu"
-        self.context_length = 4096
-
-    @classmethod
-    def open_tokenizer(cls, model: Path) -> Any:
-        del model
-        return Words()
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         del max_new_tokens

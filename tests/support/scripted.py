@@ -26,7 +26,7 @@ from liftbench.judging.compare import CandidateResult, compare, exit_code
 from liftbench.measuring import harness
 from liftbench.measuring.plan import Measurement, prepare
 from liftbench.measuring.systems import Loadable
-from liftbench.plugin_api import Backend, BackendRequest, Conversation, Generation, Metric, Prompt, hookimpl
+from liftbench.plugin_api import Conversation, Generation, Metric, Prompt, hookimpl
 from liftbench.progress import no_progress
 from liftbench.prompts.spec import prompt_spec
 from liftbench.records.run import FinishReason, SampleScores
@@ -36,7 +36,8 @@ from liftbench.runs.directory import Run
 from liftbench.runs.open_run import open_run
 from liftbench.workflow.setup import resolve_recipe
 
-from .build import Words, reseal, trained_on
+from .build import reseal, trained_on
+from .stand_in import StandIn
 
 BASE = ModelRecord(reference="base", sha256="ba5e" * 16, source="test")
 PROMPT = prompt_spec("Summarize.\n\n{conversation}", "", "plain")
@@ -45,21 +46,11 @@ ADAPTER = AdapterRecord(
 )
 
 
-class Scripted(Backend):
+class Scripted(StandIn):
     """A model that says what it is told to say of the conversation in the prompt, of several the last."""
 
+    context_length = 0
     script: ClassVar[dict[tuple[str, ...], Generation]] = {}
-
-    def __init__(self, request: BackendRequest) -> None:
-        del request
-        self.tokenizer = Words()
-        self.device = "cpu"
-        self.context_length = 0
-
-    @classmethod
-    def open_tokenizer(cls, model: Path) -> Any:
-        del model
-        return Words()
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Generation]:
         del max_new_tokens
