@@ -60,29 +60,10 @@ class StoredRows(Sequence[T]):
         return map(self.__getitem__, range(len(self)))
 
 
-class StoredById(Mapping[str, R]):
-    """Rows by their ids."""
-
-    def __init__(self, rows: Sequence[R], places: dict[str, int]) -> None:
-        self._rows, self._places = rows, places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __contains__(self, id_: object) -> bool:
-        return id_ in self._places
-
-    def __getitem__(self, id_: str) -> R:
-        return self._rows[self._places[id_]]
-
-
 class Mapped(Mapping[str, V]):
-    """What a function makes of each row, when it is asked for."""
+    """What a function makes of each value of a mapping, when it is asked for."""
 
-    def __init__(self, rows: Mapping[str, R], make: Callable[[R], V]) -> None:
+    def __init__(self, rows: Mapping[str, T], make: Callable[[T], V]) -> None:
         self._rows: Mapping[str, Any] = rows
         self._make: Callable[[Any], V] = make
 
@@ -168,5 +149,5 @@ def by_id(rows: Sequence[R], wanted: Iterable[str] | None = None) -> Mapping[str
     some = None if wanted is None else frozenset(wanted)
     if isinstance(rows, StoredRows):
         places = {row.id: place for place, row in enumerate(rows)}
-        return StoredById(rows, {id_: at for id_, at in places.items() if some is None or id_ in some})
+        return Mapped({id_: at for id_, at in places.items() if some is None or id_ in some}, rows.__getitem__)
     return {row.id: row for row in rows if some is None or row.id in some}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,7 +180,19 @@ def launch_of(given: dict[str, Any], plugins: Plugins) -> Launch | None:
     from ..workflow.launch_shards import find_launch  # it loads what trains, which other commands do without
 
     workers = 2 if given["workers"] is None else given["workers"]
-    return find_launch(given["launcher"] or "local", workers, given["launcher_settings"], plugins)
+    values = read_pairs("--launcher-option", given["launcher_settings"])
+    return find_launch(given["launcher"] or "local", workers, values, plugins)
+
+
+def read_pairs(option: str, given: Iterable[str]) -> dict[str, str]:
+    """The values of an option that is given as `KEY=VALUE`. Raises `UsageError` for one that is not."""
+    pairs = {}
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not (key and equals):
+            raise UsageError(f"{option} {one}: write it as KEY=VALUE")
+        pairs[key] = value
+    return pairs
 
 
 def setup_of(given: dict[str, Any]) -> Setup:

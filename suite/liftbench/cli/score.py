@@ -20,6 +20,7 @@ from .next_steps import after_dry_run, after_measuring, after_shard
 from .options import (
     launch_of,
     launcher_options,
+    read_pairs,
     require_one_division,
     run_options,
     setup_of,
@@ -77,7 +78,7 @@ def command(
             )
         setup = setup_of({**given, "recipe": system})
         measurement = prepare(setup.resolved, setup.plugins)
-        texts = read_texts(predictions, measurement, form=form, picked=_picked(pick))
+        texts = read_texts(predictions, measurement, form=form, picked=read_pairs("--pick", pick))
         if dry_run:
             show_preview(preview_system(setup, measurement, None), as_json=as_json)
             after_dry_run(as_json=as_json)
@@ -117,13 +118,3 @@ def command(
     say_problems(setup.plugins, say)
     show_runs(runs, as_json=as_json)
     after_measuring(setup, runs[-1], as_json=as_json)
-
-
-def _picked(given: tuple[str, ...]) -> dict[str, str]:
-    picked = {}
-    for one in given:
-        key, equals, value = one.partition("=")
-        if not (key and equals):
-            raise UsageError(f"--pick {one}: write it as KEY=VALUE")
-        picked[key] = value
-    return picked

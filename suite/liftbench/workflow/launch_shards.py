@@ -57,18 +57,12 @@ class Launch(Struct, frozen=True, kw_only=True):
     launcher: Launcher
 
 
-def find_launch(name: str, workers: int, options: Sequence[str], plugins: Plugins) -> Launch:
-    """A launcher with its options, each `key=value`. Raises `UsageError`, and `PrerequisiteError` naming its extra."""
+def find_launch(name: str, workers: int, options: dict[str, str], plugins: Plugins) -> Launch:
+    """A launcher with its options. Raises `UsageError`, and `PrerequisiteError` naming its extra."""
     if workers < 1:
         raise UsageError(f"--workers {workers}: at least one is needed")
     spec = plugins.find("launcher", name)
-    values = {}
-    for one in options:
-        key, equals, value = one.partition("=")
-        if not (key and equals):
-            raise UsageError(f"--launcher-option {one}: write it as KEY=VALUE")
-        values[key] = value
-    given = plugins.options(spec, values) if values or spec.options else None
+    given = plugins.options(spec, options) if options or spec.options else None
     return Launch(name=name, workers=workers, launcher=plugins.load(spec)(given))
 
 
