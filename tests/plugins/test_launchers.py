@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,12 @@ from ..conftest import Outcome
 Bench = Callable[..., Outcome]
 
 RAY = "the extra ray is not installed"
-SUBMITIT = "the extra slurm is not installed"
+
+
+def require_submitit() -> None:
+    """Skip without it. Not by importing it, which closes the log handlers of this process; the plugin prevents that."""
+    if find_spec("submitit") is None:
+        pytest.skip("the extra slurm is not installed")
 
 
 TEXTS = 384
@@ -130,7 +136,7 @@ def test_a_launched_run_is_that_of_one_process(
     launcher: list[str], options: list[str], whole: Run, command_line: Bench, tmp_path: Path
 ) -> None:
     if "submitit" in launcher:
-        pytest.importorskip("submitit", reason=SUBMITIT)
+        require_submitit()
     runs = tmp_path / "runs"
     made = command_line(*options, "--runs", str(runs), *launcher, "--json")
     assert made.code == 0, made.err
@@ -387,7 +393,7 @@ def test_the_gpus_are_those_that_this_process_may_use(monkeypatch: pytest.Monkey
     ("text", "expected"), [("90", 90), ("4:00:00", 240), ("1-12:00:30", 2161), ("30:00", 30), ("0:01", 1)]
 )
 def test_times_are_written_as_slurm_does(text: str, expected: int) -> None:
-    pytest.importorskip("submitit", reason=SUBMITIT)
+    require_submitit()
     from liftbench_plugins.launchers.submitit import minutes
 
     assert minutes(text) == expected
@@ -423,3 +429,20 @@ def test_progress_is_that_of_all_shards(tmp_path: Path) -> None:
     with show_shards(anew, 9, lambda *what: told.append(what)):
         pass
     assert [what[:2] for what in told] == [(2, 9), (2, 9)]
+
+
+def test_loading_a_launcher_leaves_logging_as_it_is() -> None:
+    require_submitit()
+    program = (
+        "import logging, sys\n"
+        "class Handler(logging.Handler):\n"
+        "    def close(self): print('closed')\n"
+        "kept = Handler()\n"
+        "import liftbench_plugins.launchers.submitit\n"
+        "import submitit\n"
+        "submitit.core.logger.get_logger().info('a message')\n"
+        "print('loaded')\n"
+        "sys.stdout.flush(); __import__('os')._exit(0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "loaded\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+# By default its import closes the log handlers of the whole process and sends its own messages to standard output.
+os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")
 import submitit
 
 from liftbench.plugin_api import Launcher, Report, UsageError, WorkerCommand, WorkerEnd, first_line, run_worker
